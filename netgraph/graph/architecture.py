@@ -1,0 +1,260 @@
+"""An architecture: the layers of a network without their weights, and every index derived from them once.
+
+Many graphs share one architecture, so the arrays here cost nothing per network.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from netgraph.errors import InvalidGraphError
+from netgraph.graph.layers import HyperValue, LayerType, Slot, SlotKind, layer_type
+
+Ints = npt.NDArray[np.int64]
+#: Code of each :class:`~netgraph.graph.layers.Slot` kind in ``Architecture.slot_kind``.
+SLOT_KINDS: tuple[SlotKind, ...] = ("edge", "bias", "mean", "variance", "count")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer: a row of the layer table.
+
+    Attributes:
+        type: Name of the layer type.
+        inputs: Positions in the layer table of the layers that feed it, in operand order.
+        size: Number of its vertices.
+        name: The module's qualified name; it plays no part in what the layer computes.
+        hyper: Hyper-parameters as sorted (name, value) pairs; those not given have their defaults.
+    """
+
+    type: str
+    inputs: tuple[int, ...]
+    size: int
+    name: str = ""
+    hyper: tuple[tuple[str, HyperValue], ...] = ()
+
+    @property
+    def kind(self) -> LayerType:
+        """The entry of the vocabulary."""
+        return layer_type(self.type)
+
+    @property
+    def hyper_parameters(self) -> dict[str, HyperValue]:
+        """All hyper-parameters, defaults included."""
+        return self.kind.defaults() | dict(self.hyper)
+
+
+@dataclass(frozen=True)
+class StateTensor:
+    """Where one tensor of the state lies: elements ``offset`` to ``offset + size`` of the flat state, row-major."""
+
+    layer: int
+    slot: Slot
+    shape: tuple[int, ...]
+    offset: int
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, repr=False)
+class Architecture:
+    """A feed-forward architecture: layers in topological order, the input first and the output last.
+
+    Attributes:
+        layers: The layer table.
+    """
+
+    layers: tuple[Layer, ...]
+
+    @cached_property
+    def key(self) -> "Architecture":
+        """The same architecture without names: equal keys are equal functions of their weights."""
+        return Architecture(tuple(replace(layer, name="") for layer in self.layers))
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self.layers)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        return " > ".join(f"{layer.type}({layer.size})" for layer in self.layers)
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of input vertices."""
+        return self.layers[0].size
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of output vertices."""
+        return self.layers[-1].size
+
+    @cached_property
+    def offsets(self) -> Ints:
+        """First vertex of each layer, and the number of vertices at the end, [layers + 1]."""
+        return np.concatenate([[0], np.cumsum([layer.size for layer in self.layers])]).astype(np.int64)
+
+    @property
+    def num_nodes(self) -> int:
+        """Number of vertices, N."""
+        return int(self.offsets[-1])
+
+    @cached_property
+    def layer_of(self) -> Ints:
+        """Layer of each vertex, [N]."""
+        return np.repeat(np.arange(len(self.layers)), [layer.size for layer in self.layers])
+
+    @cached_property
+    def layer_type(self) -> Ints:
+        """Code of each vertex's layer type, [N]."""
+        return np.array([layer.kind.code for layer in self.layers], dtype=np.int64)[self.layer_of]
+
+    def sources(self, layer: int) -> Ints:
+        """Give the vertices that feed each vertex of a layer, [size, fan_in], in operand order."""
+        row = self.layers[layer]
+        feeding = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in row.inputs]
+        if row.kind.kind == "linear":
+            return np.broadcast_to(feeding[0], (row.size, len(feeding[0])))
+        if row.type == "Concat":
+            return np.concatenate(feeding)[:, None]
+        return np.stack(feeding, axis=1) if feeding else np.zeros((row.size, 0), dtype=np.int64)
+
+    @cached_property
+    def parent(self) -> Ints:
+        """First vertex that feeds each vertex, -1 for inputs, [N]."""
+        columns = [self.sources(i) for i in range(len(self.layers))]
+        return np.concatenate([c[:, 0] if c.shape[1] else np.full(len(c), -1) for c in columns]).astype(np.int64)
+
+    @cached_property
+    def tensors(self) -> tuple[StateTensor, ...]:
+        """The tensors of the state, in the order of the flat state."""
+        found: list[StateTensor] = []
+        offset = 0
+        for position, layer in enumerate(self.layers):
+            for slot in layer.kind.slots_of(layer.hyper_parameters):
+                shape = self._shape(layer, slot)
+                found.append(StateTensor(position, slot, shape, offset))
+                offset += found[-1].size
+        return tuple(found)
+
+    def _shape(self, layer: Layer, slot: Slot) -> tuple[int, ...]:
+        if layer.kind.kind == "linear" and slot.kind == "edge":
+            return (layer.size, self.layers[layer.inputs[0]].size)
+        return () if slot.kind == "count" else (layer.size,)
+
+    @cached_property
+    def state_size(self) -> int:
+        """Number of elements of the flat state (parameters and buffers), P."""
+        return sum(tensor.size for tensor in self.tensors)
+
+    @cached_property
+    def slot_kind(self) -> Ints:
+        """Position in :data:`SLOT_KINDS` of each state element, [P]."""
+        kinds = [SLOT_KINDS.index(t.slot.kind) for t in self.tensors]
+        return np.repeat(kinds, [t.size for t in self.tensors]).astype(np.int64)
+
+    @cached_property
+    def slot_target(self) -> Ints:
+        """Vertex that each state element belongs to (a layer's first one for a count), [P]."""
+        return self._per_tensor(self._targets)
+
+    @cached_property
+    def slot_source(self) -> Ints:
+        """Vertex whose value each state element multiplies, -1 unless it is an edge weight, [P]."""
+        return self._per_tensor(self._slot_sources)
+
+    def _per_tensor(self, function: Any) -> Ints:
+        parts = [function(tensor) for tensor in self.tensors]
+        return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, dtype=np.int64)
+
+    def _targets(self, tensor: StateTensor) -> Ints:
+        vertices = np.arange(self.offsets[tensor.layer], self.offsets[tensor.layer + 1])
+        if tensor.slot.kind == "count":
+            return vertices[:1]
+        return np.repeat(vertices, tensor.size // len(vertices))
+
+    def _slot_sources(self, tensor: StateTensor) -> Ints:
+        if tensor.slot.kind != "edge":
+            return np.full(tensor.size, -1)
+        return self.sources(tensor.layer).ravel()
+
+    @cached_property
+    def edge_index(self) -> Ints:
+        """Edges from feeding to fed vertex, sorted by target, then by source, [2, E]."""
+        columns = [self.sources(i) for i in range(len(self.layers))]
+        targets = np.repeat(np.arange(self.num_nodes), np.concatenate([np.full(len(c), c.shape[1]) for c in columns]))
+        edges = np.stack([np.concatenate([c.ravel() for c in columns]), targets]).astype(np.int64)
+        return edges[:, np.lexsort(edges)]
+
+    @cached_property
+    def edge_slot(self) -> Ints:
+        """State element that holds each edge's weight, -1 for a structural edge, [E]."""
+        slots = np.full(self.edge_index.shape[1], -1, dtype=np.int64)
+        first = np.searchsorted(self.edge_index[1], self.offsets)
+        for tensor in self.tensors:
+            if tensor.slot.kind == "edge":
+                start = first[tensor.layer]
+                slots[start : start + tensor.size] = np.arange(tensor.offset, tensor.offset + tensor.size)
+        return slots
+
+    @cached_property
+    def bias_slot(self) -> Ints:
+        """State element that holds each vertex's bias, -1 where the layer has none, [N]."""
+        slots = np.full(self.num_nodes, -1, dtype=np.int64)
+        for tensor in self.tensors:
+            if tensor.slot.kind == "bias":
+                start = self.offsets[tensor.layer]
+                slots[start : start + tensor.size] = np.arange(tensor.offset, tensor.offset + tensor.size)
+        return slots
+
+    def validate(self) -> None:
+        """Check that the layers form a runnable network.
+
+        Raises:
+            InvalidGraphError: When a layer is fed by a later one, has a size that its operands do not allow, or
+                leads nowhere.
+        """
+        if not self.layers or self.layers[0].type != "Input":
+            raise InvalidGraphError("an architecture opens with its Input layer")
+        for position, layer in enumerate(self.layers):
+            problem = self._problem(position, layer)
+            if problem:
+                raise InvalidGraphError(f"layer {position} ({layer.name or layer.type}): {problem}")
+        used = {i for layer in self.layers for i in layer.inputs} | {0, len(self.layers) - 1}
+        for position in set(range(len(self.layers))) - used:
+            raise InvalidGraphError(f"layer {position} ({self.layers[position].name}) feeds nothing")
+
+    def _problem(self, position: int, layer: Layer) -> str:
+        if any(not 0 <= i < position for i in layer.inputs):
+            return f"fed by layers {layer.inputs}, which are not all earlier"
+        if layer.size < 1:
+            return "has no vertices"
+        kind = layer.kind.kind
+        arity = {"input": (0, 0), "join": (2, math.inf)}.get(kind, (1, 1))
+        if not arity[0] <= len(layer.inputs) <= arity[1] or (kind == "input") != (position == 0):
+            return f"a {layer.type} layer cannot have {len(layer.inputs)} operands here"
+        sizes = [self.layers[i].size for i in layer.inputs]
+        if layer.type == "Concat":
+            return "" if sum(sizes) == layer.size else f"size {layer.size}, but its operands have {sum(sizes)}"
+        if kind in ("elementwise", "norm", "join") and set(sizes) != {layer.size}:
+            return f"size {layer.size}, but its operands have {sizes}"
+        return ""
+
+
+def make_layer(
+    kind: str, inputs: Iterable[int], size: int, name: str = "", hyper: Mapping[str, HyperValue] | None = None
+) -> Layer:
+    """Build a row of the layer table, keeping only the hyper-parameters that differ from their defaults."""
+    defaults = layer_type(kind).defaults()
+    changed = {key: value for key, value in (hyper or {}).items() if value != defaults[key]}
+    return Layer(kind, tuple(inputs), size, name, tuple(sorted(changed.items())))
