@@ -110,7 +110,7 @@ class NetGraph(Data):
             sensitivity = state.new_full((architecture.num_nodes,), float("nan"))
         if sensitivity.shape != (architecture.num_nodes,):
             raise InvalidGraphError(
-                f"sensitivity has shape {tuple(sensitivity.shape)}, the architecture has {architecture.num_nodes} vertices"
+                f"sensitivity has shape {tuple(sensitivity.shape)} for {architecture.num_nodes} vertices"
             )
         self.architecture, self.state, self.sensitivity = architecture, state, sensitivity
         self.num_nodes = architecture.num_nodes
