@@ -1,0 +1,180 @@
+"""Symmetries of a network: one representative of all weights that compute the same function in the same way.
+
+A hidden unit may be exchanged with another of its layer, scaled by a > 0 before a positively homogeneous activation
+(and by 1/a after it), and have its sign flipped around an odd one. :func:`canonicalize` undoes all three: unit incoming
+norm, positive incoming sum, units sorted by incoming norm times outgoing norm, largest first.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints
+from netgraph.graph.netgraph import NetGraph
+
+Floats = npt.NDArray[np.float64]
+_BIAS = SLOT_KINDS.index("bias")
+
+
+@dataclass(frozen=True)
+class UnitGroup:
+    """Hidden units that may be exchanged with each other; a unit is every vertex that must move with it.
+
+    Attributes:
+        vertices: The vertices of each unit, [units, vertices per unit].
+        first: State elements of each unit's first linear layer, weights and bias: what its norm and sign are read from.
+        incoming: State elements that a change of scale multiplies, [units, n].
+        outgoing: State elements that it divides, [units, n].
+        scalable: Whether every layer between the linear ones is positively homogeneous.
+        flippable: Whether every layer between the linear ones is odd.
+    """
+
+    vertices: Ints
+    first: Ints
+    incoming: Ints
+    outgoing: Ints
+    scalable: bool
+    flippable: bool
+
+
+def canonicalize(graph: NetGraph) -> NetGraph:
+    """Give the one representative of the graph's symmetry class; it computes the same function.
+
+    Args:
+        graph: Any graph; it is not changed. A measured sensitivity moves and scales with its vertices.
+
+    Returns:
+        A graph of the same architecture: a unit's incoming weights and bias have norm 1 where its activation is
+        positively homogeneous and a positive sum where it is odd, and units are sorted by incoming norm times outgoing
+        norm, largest first. Outputs agree to rounding.
+    """
+    architecture = graph.architecture
+    state = graph.state.detach().cpu().double().numpy().copy()
+    sensitivity = graph.sensitivity.detach().cpu().double().numpy().copy()
+    groups = unit_groups(architecture)
+    for group in groups:
+        _rescale(state, sensitivity, group)
+    order = np.arange(architecture.num_nodes)
+    for group in groups:
+        ranked = np.argsort(-_norm(state, group.incoming) * _norm(state, group.outgoing), kind="stable")
+        order[group.vertices] = group.vertices[ranked]
+    state, sensitivity = state[moved_slots(architecture, order)], sensitivity[order]
+    return graph.replace(
+        state=torch.from_numpy(state).to(graph.state), sensitivity=torch.from_numpy(sensitivity).to(graph.sensitivity)
+    )
+
+
+def _norm(state: Floats, slots: Ints) -> Floats:
+    norm: Floats = np.sqrt(np.square(state[slots]).sum(axis=1))
+    return norm
+
+
+def _rescale(state: Floats, sensitivity: Floats, group: UnitGroup) -> None:
+    factor = np.ones(len(group.vertices))
+    if group.scalable:
+        norm = _norm(state, group.first)
+        factor = np.divide(1.0, norm, out=factor, where=norm > 0)
+    if group.flippable:
+        factor = np.where(state[group.first].sum(axis=1) < 0, -factor, factor)
+    state[group.incoming] *= factor[:, None]
+    state[group.outgoing] /= factor[:, None]
+    sensitivity[group.vertices] /= np.abs(factor)[:, None]
+
+
+def moved_slots(architecture: Architecture, order: Ints) -> Ints:
+    """Give, for each state element, the element whose value it takes when vertex v takes the place of order[v].
+
+    Args:
+        architecture: The layers.
+        order: A permutation of the vertices that keeps each within its layer, [N].
+
+    Returns:
+        Positions in the old state, [P].
+    """
+    moved = np.arange(architecture.state_size)
+    position = np.arange(architecture.num_nodes) - architecture.offsets[architecture.layer_of]
+    for tensor in architecture.tensors:
+        if not tensor.shape:
+            continue
+        inside = slice(tensor.offset, tensor.offset + tensor.size)
+        row = position[order[architecture.slot_target[inside]]]
+        if len(tensor.shape) == 2:
+            row = row * tensor.shape[1] + position[order[architecture.slot_source[inside]]]
+        moved[inside] = tensor.offset + row
+    return moved
+
+
+@lru_cache(maxsize=16384)
+def _groups(key: Architecture) -> tuple[UnitGroup, ...]:
+    unit = _units(key)
+    fixed = set(unit[: key.n_inputs]) | set(unit[-key.n_outputs :])
+    members: dict[int, list[int]] = defaultdict(list)
+    for vertex, root in enumerate(unit):
+        if root not in fixed:
+            members[root].append(vertex)
+    alike: dict[tuple[int, ...], list[list[int]]] = defaultdict(list)
+    for vertices in members.values():
+        alike[tuple(key.layer_of[vertices])].append(vertices)
+    incoming, outgoing = _slots_of_units(key, unit)
+    return tuple(_group(key, vertices, incoming, outgoing) for _, vertices in sorted(alike.items()))
+
+
+def unit_groups(architecture: Architecture) -> tuple[UnitGroup, ...]:
+    """List the groups of exchangeable hidden units, in topological order of their first linear layers."""
+    return _groups(architecture.key)
+
+
+def _units(architecture: Architecture) -> list[int]:
+    """Name each vertex's unit by its first vertex: linear layers open units, all others carry them on."""
+    root = list(range(architecture.num_nodes))
+
+    def find(vertex: int) -> int:
+        while root[vertex] != vertex:
+            vertex = root[vertex]
+        return vertex
+
+    for position, layer in enumerate(architecture.layers):
+        if layer.kind.kind == "linear":
+            continue
+        start = int(architecture.offsets[position])
+        for i, sources in enumerate(architecture.sources(position).tolist()):
+            tied = [find(start + i), *map(find, sources)]
+            for vertex in tied:
+                root[vertex] = min(tied)
+    return [find(vertex) for vertex in root]
+
+
+def _slots_of_units(key: Architecture, unit: Sequence[int]) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+    """Collect the elements of linear layers that feed each unit, and those that read it."""
+    incoming: dict[int, list[int]] = defaultdict(list)
+    outgoing: dict[int, list[int]] = defaultdict(list)
+    for tensor in key.tensors:
+        if key.layers[tensor.layer].kind.kind != "linear":
+            continue
+        for slot in range(tensor.offset, tensor.offset + tensor.size):
+            incoming[unit[key.slot_target[slot]]].append(slot)
+            if key.slot_kind[slot] != _BIAS:
+                outgoing[unit[key.slot_source[slot]]].append(slot)
+    return incoming, outgoing
+
+
+def _group(
+    key: Architecture, vertices: list[list[int]], incoming: dict[int, list[int]], outgoing: dict[int, list[int]]
+) -> UnitGroup:
+    roots = [unit[0] for unit in vertices]
+    rows = np.array([incoming[root] for root in roots], dtype=np.int64)
+    kinds = [key.layers[layer].kind for layer in key.layer_of[vertices[0]]]
+    between = [kind for kind in kinds if kind.kind != "linear"]
+    return UnitGroup(
+        vertices=np.array(vertices, dtype=np.int64),
+        first=rows[:, key.layer_of[key.slot_target[rows[0]]] == key.layer_of[roots[0]]],
+        incoming=rows,
+        outgoing=np.array([outgoing[root] for root in roots], dtype=np.int64),
+        scalable=all(kind.homogeneous for kind in between),
+        flippable=all(kind.odd for kind in between),
+    )

@@ -1,0 +1,21 @@
+"""NetGraphs as token streams, and the grammar that makes every decoded stream a runnable network."""
+
+from netgraph.tokens.grammar import CONTINUE, N_MOVES, STAY, Builder, Grammar
+from netgraph.tokens.stream import END, PAD, START, Stream, stream
+from netgraph.tokens.tokenize import TokenBatch, detokenize, tokenize
+
+__all__ = [
+    "CONTINUE",
+    "END",
+    "N_MOVES",
+    "PAD",
+    "START",
+    "STAY",
+    "Builder",
+    "Grammar",
+    "Stream",
+    "TokenBatch",
+    "detokenize",
+    "stream",
+    "tokenize",
+]

@@ -1,0 +1,141 @@
+"""NetGraphs to token batches and back, without loss."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from netgraph.errors import InvalidGraphError, NetGraphError
+from netgraph.graph.architecture import Architecture, make_layer
+from netgraph.graph.layers import BY_CODE
+from netgraph.graph.netgraph import NetGraph
+from netgraph.tokens.grammar import Builder
+from netgraph.tokens.stream import END, PAD, START, Stream, stream
+
+
+@dataclass(frozen=True)
+class TokenBatch:
+    """Token streams of B networks, padded to T tokens.
+
+    Attributes:
+        layer_type: Layer type code, or PAD, START, END, [B, T] long.
+        index: Vertex, in START the number of inputs, [B, T] long.
+        parent: Feeding vertex, -1 for inputs, in START the number of outputs, [B, T] long.
+        opens: Whether a layer opens here, [B, T] bool.
+        weight: Incoming weights and buffers, zero padded, [B, T, chunk].
+        bias: Bias, 0 where the layer has none, [B, T].
+        attributes: Encoded hyper-parameters, [B, T, 3] float64.
+        sensitivity: Sensitivity of the vertex, on its first token; 0 elsewhere, [B, T].
+        mask: True where a token stands, [B, T] bool.
+        names: Names of each network's layers; they travel beside the stream.
+    """
+
+    layer_type: Tensor
+    index: Tensor
+    parent: Tensor
+    opens: Tensor
+    weight: Tensor
+    bias: Tensor
+    attributes: Tensor
+    sensitivity: Tensor
+    mask: Tensor
+    names: tuple[tuple[str, ...], ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def tokenize(graphs: Iterable[NetGraph], chunk: int = 16) -> TokenBatch:
+    """Turn graphs into token streams; :func:`detokenize` inverts it bit for bit.
+
+    Args:
+        graphs: Graphs of one floating-point type.
+        chunk: Weights a token carries; a vertex with more goes on in continuation tokens.
+
+    Raises:
+        NetGraphError: When there is no graph, or their types differ.
+    """
+    graphs = list(graphs)
+    dtypes = {graph.state.dtype for graph in graphs}
+    if len(dtypes) != 1 or chunk < 1:
+        raise NetGraphError(f"tokenize needs graphs of one floating-point type, got {sorted(map(str, dtypes))}")
+    streams = [stream(graph.architecture, chunk) for graph in graphs]
+    filled = [_values(graph, tokens) for graph, tokens in zip(graphs, streams, strict=True)]
+    weight, bias, sensitivity = (_pad(column) for column in zip(*filled, strict=True))
+    lengths = torch.tensor([len(tokens.index) for tokens in streams])
+    columns = {
+        name: _pad([torch.from_numpy(getattr(tokens, name)) for tokens in streams])
+        for name in ("layer_type", "index", "parent", "opens", "attributes")
+    }
+    return TokenBatch(
+        **columns,
+        weight=weight,
+        bias=bias,
+        sensitivity=sensitivity,
+        mask=torch.arange(int(lengths.max())) < lengths[:, None],
+        names=tuple(tuple(layer.name for layer in graph.architecture.layers) for graph in graphs),
+    )
+
+
+def _pad(rows: Sequence[Tensor]) -> Tensor:
+    return pad_sequence(list(rows), batch_first=True, padding_value=PAD)
+
+
+def _values(graph: NetGraph, tokens: Stream) -> tuple[Tensor, Tensor, Tensor]:
+    extended = torch.cat([graph.state.detach().cpu(), graph.state.new_zeros(1).cpu()])  # position -1 reads zero
+    sensitivity = extended.new_zeros(len(tokens.index))
+    first = np.searchsorted(tokens.index[1:-1], np.arange(graph.num_nodes)) + 1
+    sensitivity[torch.from_numpy(first)] = graph.sensitivity.detach().cpu().to(extended)
+    return extended[torch.from_numpy(tokens.slots)], extended[torch.from_numpy(tokens.bias_slot)], sensitivity
+
+
+def detokenize(tokens: TokenBatch) -> list[NetGraph]:
+    """Turn token streams back into graphs.
+
+    Raises:
+        InvalidGraphError: When a stream breaks the grammar, with the network and the token that do.
+    """
+    return [_graph(tokens, row) for row in range(len(tokens))]
+
+
+def _graph(tokens: TokenBatch, row: int) -> NetGraph:
+    length = int(tokens.mask[row].sum())
+    architecture = _architecture(tokens, row, length)
+    layout = stream(architecture, tokens.weight.shape[-1])
+    if len(layout.index) != length:
+        raise InvalidGraphError(f"network {row}: {length} tokens where its layers need {len(layout.index)}")
+    state = tokens.weight.new_zeros(architecture.state_size)
+    for slots, values in ((layout.slots, tokens.weight), (layout.bias_slot, tokens.bias)):
+        held = torch.from_numpy(slots >= 0)
+        state[torch.from_numpy(slots)[held]] = values[row, :length][held]
+    first = np.searchsorted(layout.index[1:-1], np.arange(architecture.num_nodes)) + 1
+    return NetGraph(architecture, state, tokens.sensitivity[row][torch.from_numpy(first)])
+
+
+def _architecture(tokens: TokenBatch, row: int, length: int) -> Architecture:
+    layer_type, index, parent = (column[row, :length].tolist() for column in _structure(tokens))
+    opens = tokens.opens[row, :length].tolist()
+    if length < 2 or layer_type[0] != START or layer_type[-1] != END:
+        raise InvalidGraphError(f"network {row}: a stream opens with START and closes with END")
+    builder = Builder(index[0], parent[0])
+    for position in range(1, length - 1):
+        stays = index[position] == index[position - 1] and position > 1
+        try:
+            builder.read(layer_type[position], parent[position], opens[position], stays)
+        except InvalidGraphError as error:
+            raise InvalidGraphError(f"network {row}, token {position}: {error}") from None
+    bare = builder.architecture()
+    attributes = tokens.attributes[row, :length][tokens.opens[row, :length]].tolist()
+    layers = []
+    for layer, name, codes in zip(bare.layers, tokens.names[row], attributes, strict=True):
+        hyper = {h.name: h.decode(code) for h, code in zip(BY_CODE[layer.kind.code].hyper, codes, strict=False)}
+        full = make_layer(layer.type, layer.inputs, layer.size, name, hyper)
+        layers.append(replace(full, name=name))
+    return Architecture(tuple(layers))
+
+
+def _structure(tokens: TokenBatch) -> tuple[Tensor, Tensor, Tensor]:
+    return tokens.layer_type, tokens.index, tokens.parent
