@@ -1,1 +1,1 @@
-"""netgraph: trained neural networks as graphs, graphs as tokens, and a variational transformer that samples new networks."""
+"""netgraph: trained networks as graphs, graphs as tokens, and a variational transformer that samples new networks."""

@@ -18,6 +18,8 @@ CONTINUE, STAY = N_CODES, N_CODES + 1
 N_MOVES = N_CODES + 2
 _ADD, _CONCAT, _LINEAR = (LAYER_TYPES[name].code for name in ("Add", "Concat", "Linear"))
 _JOINS = (_ADD, _CONCAT)
+#: Most operands of an Add layer under the mask; without a limit a decoder could name operands for ever.
+MAX_OPERANDS = 4
 
 
 @dataclass
@@ -220,7 +222,7 @@ class Grammar(Builder):
     def _within_layer(self) -> dict[int, list[int]]:
         found = {}
         stay = self.parents(STAY)
-        if stay:
+        if stay and (self.last.size > 1 or len(self.last.operands) < MAX_OPERANDS):
             found[STAY] = stay
         go_on = [parent for parent in self.parents(CONTINUE) if self._affords_vertex(parent)]
         if go_on:

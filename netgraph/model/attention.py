@@ -1,0 +1,100 @@
+"""A pre-norm transformer block with an optional key-value cache."""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Block(nn.Module):
+    """Self-attention and a feed-forward layer, each with a residual (Vaswani et al. 2017; pre-norm, Xiong et al. 2020).
+
+    Args:
+        width: Width of the tokens.
+        heads: Attention heads.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.project = nn.Linear(width, width)
+        self.feed_forward = nn.Sequential(nn.Linear(width, 3 * width), nn.GELU(), nn.Linear(3 * width, width))
+
+    def forward(self, x: Tensor, mask: Tensor, cache: "Cache | None" = None) -> Tensor:
+        """Attend.
+
+        Args:
+            x: Tokens, [B, T, width].
+            mask: Who may be attended to, broadcastable to [B, heads, T, keys], bool.
+            cache: Keys and values of earlier tokens; those of ``x`` are appended.
+
+        Returns:
+            Tokens, [B, T, width].
+        """
+        qkv = self.qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1))  # [B, T, 3, heads, d]
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each [B, heads, T, d]
+        if cache is not None:
+            key, value = cache.append(key, value)
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        x = x + self.project(attended.transpose(1, 2).flatten(2))
+        return cast(Tensor, x + self.feed_forward(self.norm2(x)))
+
+
+class Cache:
+    """Keys and values of one block, filled from left to right; it doubles when it is full.
+
+    Args:
+        length: Tokens it holds at first.
+    """
+
+    def __init__(self, length: int = 64) -> None:
+        self.length, self.used = length, 0
+        self.key: Tensor | None = None
+        self.value: Tensor | None = None
+
+    def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Add tokens, [B, heads, T, d], and give all so far."""
+        end = self.used + key.shape[2]
+        while self.length < end:
+            self.length *= 2
+        self.key, self.value = self._room(self.key, key), self._room(self.value, value)
+        self.key[:, :, self.used : end], self.value[:, :, self.used : end] = key, value
+        self.used = end
+        return self.key[:, :, :end], self.value[:, :, :end]
+
+    def _room(self, held: Tensor | None, like: Tensor) -> Tensor:
+        if held is not None and held.shape[2] == self.length:
+            return held
+        room = like.new_zeros((*like.shape[:2], self.length, like.shape[3]))
+        if held is not None:
+            room[:, :, : self.used] = held[:, :, : self.used]
+        return room
+
+
+class FeatureEmbedding(nn.Module):
+    """Sum of learned embeddings, one for each integer feature.
+
+    Args:
+        sizes: Vocabulary of each feature; a feature of -1 (none, or padding) has an entry of its own, and one beyond
+            its vocabulary takes the last entry.
+        width: Width of the embedding.
+    """
+
+    last: Tensor
+    first: Tensor
+
+    def __init__(self, sizes: tuple[int, ...], width: int) -> None:
+        super().__init__()
+        bounds = torch.tensor(sizes)
+        self.register_buffer("last", bounds, persistent=False)
+        self.register_buffer("first", torch.cumsum(bounds + 1, 0) - bounds - 1, persistent=False)
+        self.table = nn.EmbeddingBag(int((bounds + 1).sum()), width, mode="sum")
+        nn.init.normal_(self.table.weight, std=0.5 / len(sizes) ** 0.5)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Embed integer features, [..., n], as [..., width]."""
+        rows = torch.minimum(features + 1, self.last) + self.first
+        return cast(Tensor, self.table(rows.flatten(0, -2)).unflatten(0, features.shape[:-1]))

@@ -1,0 +1,189 @@
+"""A batch of networks as the model reads it: everything padded and gathered once, before any training step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from netgraph.graph.architecture import Architecture, Ints
+from netgraph.graph.netgraph import NetGraph
+from netgraph.model.config import VAEConfig
+from netgraph.model.layout import Layout, layout
+
+
+class _Movable:
+    """Moves every tensor of a dataclass to a device."""
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Give a copy on another device."""
+        moved = {
+            field.name: value.to(*args, **kwargs)
+            for field in fields(self)  # type: ignore[arg-type]
+            if hasattr(value := getattr(self, field.name), "to")
+        }
+        return replace(self, **moved)  # type: ignore[type-var]
+
+
+@dataclass(frozen=True)
+class StructureBatch(_Movable):
+    """Architectures of B networks: T tokens, C carriers, sum P state elements in all.
+
+    Attributes:
+        architectures: The architectures.
+        steps: Features of the structure tokens, -1 where padded, [B, T, 5].
+        free: Tokens that the grammar does not force, [B, T].
+        vertex_step: First token of each vertex, 0 where padded, [B, N].
+        starts: Vertices that open a layer, [B, N] bool.
+        carriers: Features of the carriers, -1 where padded, [B, C, 7].
+        slot_gather: Where each state element lies in the decoder's heads: edge scores [B, C, C], then vertex scores
+            [B, C, kinds], both flattened, [sum P].
+        slot_kind: Kind of each state element, [sum P].
+        slot_scale: Its entry of the standardization table, [sum P].
+        slot_network: Its network, [sum P].
+        state_ptr: First state element of each network, [B + 1].
+    """
+
+    architectures: tuple[Architecture, ...]
+    steps: Tensor
+    free: Tensor
+    vertex_step: Tensor
+    starts: Tensor
+    carriers: Tensor
+    slot_gather: Tensor
+    slot_kind: Tensor
+    slot_scale: Tensor
+    slot_network: Tensor
+    state_ptr: Tensor
+
+    def __len__(self) -> int:
+        return len(self.architectures)
+
+
+@dataclass(frozen=True)
+class NetBatch(_Movable):
+    """Networks in canonical form.
+
+    Attributes:
+        structure: Their architectures.
+        state: Their states, concatenated, [sum P].
+        sensitivity: Sensitivity of each state element's vertex, [sum P]; NaN where not measured.
+        incoming: Elements of ``state`` that each carrier holds, -1 where none, [B, C, fan].
+        outgoing: Elements that read it, [B, C, fan].
+        bias: Element that is its bias, [B, C].
+        vertex_type: Layer type of every vertex of the batch, [sum N].
+        edge_index: Edges between vertices of the batch, [2, sum E].
+        edge_slot: Element that is an edge's weight, -1 for a structural one, [sum E].
+        carrier_vertex: Vertex of each carrier, 0 where padded, [B, C].
+        meta_features: One row a network, NaN in rows that have none, [B, features].
+    """
+
+    structure: StructureBatch
+    state: Tensor
+    sensitivity: Tensor
+    incoming: Tensor
+    outgoing: Tensor
+    bias: Tensor
+    vertex_type: Tensor
+    edge_index: Tensor
+    edge_slot: Tensor
+    carrier_vertex: Tensor
+    meta_features: Tensor
+
+    def __len__(self) -> int:
+        return len(self.structure)
+
+
+def _pad(rows: Sequence[npt.NDArray[Any]], value: int = -1) -> Tensor:
+    return pad_sequence([torch.from_numpy(row) for row in rows], batch_first=True, padding_value=value)
+
+
+def _cat(rows: Sequence[npt.NDArray[Any]]) -> Tensor:
+    return torch.from_numpy(np.concatenate(rows))
+
+
+def _ptr(sizes: Sequence[int]) -> Ints:
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+
+def structure_batch(architectures: Sequence[Architecture], config: VAEConfig) -> StructureBatch:
+    """Collate architectures for the decoder.
+
+    Raises:
+        NetGraphError: When one is larger than the model allows.
+    """
+    return _structure(architectures, [layout(a, config.max_nodes) for a in architectures])
+
+
+def _structure(architectures: Sequence[Architecture], layouts: Sequence[Layout]) -> StructureBatch:
+    sizes = [len(one.slot_row) for one in layouts]
+    starts = [np.isin(np.arange(a.num_nodes), a.offsets[:-1]) for a in architectures]
+    return StructureBatch(
+        architectures=tuple(architectures),
+        steps=_pad([one.steps for one in layouts]),
+        free=_pad([one.free for one in layouts], 0),
+        vertex_step=_pad([one.vertex_step for one in layouts], 0),
+        starts=_pad(starts, 0),
+        carriers=_pad([one.carriers for one in layouts]),
+        slot_gather=_slot_gather(layouts),
+        slot_kind=_cat([one.slot_kind for one in layouts]),
+        slot_scale=_cat([one.slot_scale for one in layouts]),
+        slot_network=torch.from_numpy(np.repeat(np.arange(len(layouts)), sizes)),
+        state_ptr=torch.from_numpy(_ptr(sizes)),
+    )
+
+
+def _slot_gather(layouts: Sequence[Layout]) -> Tensor:
+    count, width, kinds = len(layouts), max(len(one.carriers) for one in layouts), 5
+    found = []
+    for network, one in enumerate(layouts):
+        edge = (network * width + one.slot_row) * width + one.slot_column
+        vertex = count * width * width + (network * width + one.slot_row) * kinds + one.slot_kind
+        found.append(np.where(one.slot_column >= 0, edge, vertex))
+    return _cat(found)
+
+
+def net_batch(graphs: Sequence[NetGraph], config: VAEConfig, meta_features: Tensor | None = None) -> NetBatch:
+    """Collate canonical graphs for the encoder and the loss.
+
+    Args:
+        graphs: Networks in canonical form.
+        config: The model's sizes.
+        meta_features: One row a network, [B, features]; None for networks without.
+
+    Raises:
+        NetGraphError: When a network is larger than the model allows.
+    """
+    architectures = [graph.architecture for graph in graphs]
+    layouts = [layout(a, config.max_nodes, config.max_fan) for a in architectures]
+    slots = _ptr([a.state_size for a in architectures])
+    vertices = _ptr([a.num_nodes for a in architectures])
+
+    def shifted(name: str, offsets: Ints) -> list[npt.NDArray[Any]]:
+        arrays = (getattr(one, name) for one in layouts)
+        return [np.where(array >= 0, array + shift, -1) for array, shift in zip(arrays, offsets, strict=False)]
+
+    sensitivity = [g.sensitivity[torch.from_numpy(one.slot_vertex)] for g, one in zip(graphs, layouts, strict=True)]
+    none = torch.full((len(graphs), config.n_meta_features), float("nan"))
+    return NetBatch(
+        structure=_structure(architectures, layouts),
+        state=torch.cat([graph.state.float() for graph in graphs]),
+        sensitivity=torch.cat(sensitivity).float(),
+        incoming=_pad_tables(shifted("incoming", slots), config.max_fan),
+        outgoing=_pad_tables(shifted("outgoing", slots), config.max_fan),
+        bias=_pad(shifted("bias", slots)),
+        vertex_type=_cat([a.layer_type for a in architectures]),
+        edge_index=torch.cat([torch.from_numpy(edges) for edges in shifted("edge_index", vertices)], dim=1),
+        edge_slot=_cat(shifted("edge_slot", slots)),
+        carrier_vertex=_pad(shifted("carrier_vertex", vertices), 0),
+        meta_features=none if meta_features is None else meta_features.float(),
+    )
+
+
+def _pad_tables(tables: Sequence[npt.NDArray[Any]], width: int) -> Tensor:
+    wide = [np.pad(table, ((0, 0), (0, width - table.shape[1])), constant_values=-1) for table in tables]
+    return _pad(wide)

@@ -1,0 +1,182 @@
+"""What the model reads of an architecture, computed once for each.
+
+The transformers have one token for each vertex that holds something of its own. An elementwise vertex does not: it is
+carried by the vertex that feeds it, whose token is told which activation follows.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from netgraph.errors import NetGraphError
+from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints
+from netgraph.graph.layers import BY_CODE, LAYER_TYPES, N_CODES
+from netgraph.tokens import CONTINUE, END, START, STAY, stream
+
+#: Number of entries of the standardization table: slot kind, layer type, type of the feeding and of the reading layer.
+N_SCALES = len(SLOT_KINDS) * N_CODES**3
+N_STEP_FEATURES, N_CARRIER_FEATURES = 5, 7
+_BIAS = SLOT_KINDS.index("bias")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Arrays of one architecture: T structure tokens, C carriers, N vertices, P state elements, E edges.
+
+    Attributes:
+        steps: Move, layer type, index, parent, position in layer of each structure token, [T, 5].
+        free: Tokens that the grammar does not force, [T] bool.
+        vertex_step: First token of each vertex, [N].
+        carriers: Features of each carrier: layer type, position in layer, layer from the front, layer from the back,
+            layer size, type of the reading layer, type of the feeding layer, [C, 7].
+        carrier_vertex: Vertex of each carrier, [C].
+        incoming: State elements that a carrier holds beside its bias, -1 where none, [C, fan].
+        outgoing: State elements that read the carrier, -1 where none, [C, fan].
+        bias: State element that is its bias, -1 where none, [C].
+        slot_row: Carrier that each state element belongs to, [P].
+        slot_column: Carrier whose value it multiplies; -1 unless it is an edge of a linear layer, [P].
+        slot_kind: Its kind, [P].
+        slot_scale: Its entry of the standardization table, [P].
+        slot_vertex: Its vertex, [P].
+        edge_index: As in NetGraph, [2, E].
+        edge_slot: As in Architecture, [E].
+    """
+
+    steps: Ints
+    free: npt.NDArray[np.bool_]
+    vertex_step: Ints
+    carriers: Ints
+    carrier_vertex: Ints
+    incoming: Ints
+    outgoing: Ints
+    bias: Ints
+    slot_row: Ints
+    slot_column: Ints
+    slot_kind: Ints
+    slot_scale: Ints
+    slot_vertex: Ints
+    edge_index: Ints
+    edge_slot: Ints
+
+
+@lru_cache(maxsize=32768)
+def _layout(key: Architecture, max_fan: int | None) -> Layout:
+    steps, free = _steps(key)
+    carrier_vertex, carrier_of = _carriers(key)
+    dense = np.array([layer.kind.kind == "linear" for layer in key.layers])[key.layer_of]
+    is_edge = (key.slot_kind == 0) & dense[key.slot_target]
+    row = carrier_of[key.slot_target]
+    column = np.where(is_edge, carrier_of[key.slot_source], -1)
+    held = np.flatnonzero(key.slot_kind != _BIAS)
+    count = len(carrier_vertex)
+    return Layout(
+        steps=steps,
+        free=free,
+        vertex_step=np.searchsorted(steps[1:-1, 2], np.arange(key.num_nodes)) + 1,
+        carriers=_features(key)[carrier_vertex],
+        carrier_vertex=carrier_vertex,
+        incoming=_dense(row[held], held, count, max_fan),
+        outgoing=_dense(column[is_edge], np.flatnonzero(is_edge), count, max_fan),
+        bias=key.bias_slot[carrier_vertex],
+        slot_row=row,
+        slot_column=column,
+        slot_kind=key.slot_kind,
+        slot_scale=_scales(key),
+        slot_vertex=key.slot_target,
+        edge_index=key.edge_index,
+        edge_slot=key.edge_slot,
+    )
+
+
+def _steps(key: Architecture) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    tokens = stream(key, chunk=max(1, int(np.bincount(key.slot_target, minlength=1).max())))
+    repeats = np.diff(tokens.index, prepend=-1) == 0
+    repeats[:2] = False
+    add, concat, linear = (LAYER_TYPES[name].code for name in ("Add", "Concat", "Linear"))
+    move = np.where(tokens.opens, tokens.layer_type, np.where(repeats, STAY, CONTINUE))
+    move[0], move[-1] = START, END
+    inner = tokens.index.clip(max=key.num_nodes - 1)
+    position = inner - key.offsets[key.layer_of[inner]]
+    position[0] = position[-1] = 0
+    starts = np.isin(tokens.parent, key.offsets[:-1])
+    free = tokens.opens | (tokens.layer_type == linear) | (tokens.layer_type == END)
+    free |= (tokens.layer_type == add) & (position <= 1)
+    free |= (tokens.layer_type == concat) & starts
+    free[:2] = False
+    return np.stack([move, tokens.layer_type, tokens.index, tokens.parent, position], axis=1), free
+
+
+def _carriers(key: Architecture) -> tuple[Ints, Ints]:
+    elementwise = np.array([layer.kind.kind == "elementwise" for layer in key.layers])[key.layer_of]
+    vertex = np.flatnonzero(~elementwise)
+    carrier_of = np.cumsum(~elementwise) - 1
+    for v in np.flatnonzero(elementwise):
+        carrier_of[v] = carrier_of[key.parent[v]]
+    return vertex, carrier_of
+
+
+def _features(key: Architecture) -> Ints:
+    depth = np.arange(len(key.layers))
+    rows = [depth[::-1], [layer.size for layer in key.layers], _readers(key), _feeders(key)]
+    position = np.arange(key.num_nodes) - key.offsets[key.layer_of]
+    per_layer = np.stack([depth, *map(np.asarray, rows)], axis=1)
+    return np.concatenate([key.layer_type[:, None], position[:, None], per_layer[key.layer_of]], axis=1)
+
+
+def _readers(key: Architecture) -> list[int]:
+    """Type of the first layer that reads each layer, END for the output layer."""
+    reader = [END] * len(key.layers)
+    for layer in reversed(key.layers):
+        for i in layer.inputs:
+            reader[i] = layer.kind.code
+    return reader
+
+
+def _feeders(key: Architecture) -> list[int]:
+    """Type of the first layer that feeds each layer, START for the input layer."""
+    return [key.layers[layer.inputs[0]].kind.code if layer.inputs else START for layer in key.layers]
+
+
+def _scales(key: Architecture) -> Ints:
+    per_layer = [
+        (layer.kind.code * N_CODES + feeder) * N_CODES + reader
+        for layer, feeder, reader in zip(key.layers, _feeders(key), _readers(key), strict=True)
+    ]
+    kinds: Ints = key.slot_kind * N_CODES**3 + np.array(per_layer)[key.layer_of[key.slot_target]]
+    return kinds
+
+
+def _dense(row: Ints, slots: Ints, count: int, max_fan: int | None) -> Ints:
+    """Lay the elements that belong to each row side by side, [count, most in a row]."""
+    order = np.argsort(row, kind="stable")
+    held = np.bincount(row, minlength=count)
+    if max_fan is not None and held.max(initial=0) > max_fan:
+        raise NetGraphError(f"a vertex with {held.max()} weights; this model encodes at most {max_fan} (max_fan)")
+    table = np.full((count, max(1, held.max(initial=0))), -1, dtype=np.int64)
+    rank = np.arange(len(slots)) - np.repeat(np.cumsum(held) - held, held)
+    table[row[order], rank] = slots[order]
+    return table
+
+
+def layout(architecture: Architecture, max_nodes: int, max_fan: int | None = None) -> Layout:
+    """Lay out an architecture for the model.
+
+    Args:
+        architecture: The layers.
+        max_nodes: The model's budget of vertices.
+        max_fan: The most weights of a vertex that it can encode; no limit when None, as in decoding.
+
+    Raises:
+        NetGraphError: When the architecture is larger than the model allows.
+    """
+    if architecture.num_nodes > max_nodes:
+        raise NetGraphError(
+            f"a network with {architecture.num_nodes} vertices; this model handles at most {max_nodes} (max_nodes)"
+        )
+    return _layout(architecture.key, max_fan)
+
+
+#: Vocabulary sizes of the features, for the embeddings.
+N_TYPES = max(BY_CODE) + 1

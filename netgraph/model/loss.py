@@ -1,0 +1,136 @@
+"""The loss: structure, sensitivity-weighted weights, behavior, and the KL divergence, each a term of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from netgraph.errors import NetGraphError
+from netgraph.graph.architecture import SLOT_KINDS
+from netgraph.graph.netgraph import NetGraph
+from netgraph.model.batch import NetBatch
+from netgraph.stack import Stack
+
+if TYPE_CHECKING:
+    from netgraph.model.vae import NetVAE
+
+_COUNT = SLOT_KINDS.index("count")
+#: Sensitivities are cut here, after scaling to mean 1, so that one neuron cannot be the whole loss.
+MAX_SENSITIVITY = 5.0
+
+
+@dataclass(frozen=True)
+class Behavior:
+    """What a batch of networks computes on rows of their tasks.
+
+    Attributes:
+        stack: The executor of the batch's architectures.
+        x: Rows, [B, rows, inputs].
+        output: Outputs of the original networks, [B, rows, outputs].
+        hidden: Their last hidden activations, [B, rows, width].
+    """
+
+    stack: Stack
+    x: Tensor
+    output: Tensor
+    hidden: Tensor
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The terms of the loss, each a scalar, unweighted.
+
+    Attributes:
+        index: Cross-entropy of the tokens' index (stay or advance) and of the numbers of inputs and outputs, nats.
+        type: Cross-entropy of layer types, nats a network.
+        parent: Cross-entropy of the parent pointer, nats a network.
+        weight: Sensitivity-weighted squared error of the standardized state, mean over elements.
+        output: Error of the outputs relative to their variance, log(1 + error), mean over networks.
+        hidden: Error of the last hidden activations relative to their energy, likewise.
+        kl: KL divergence of q(z | network) from N(0, I), nats a network.
+    """
+
+    index: Tensor
+    type: Tensor
+    parent: Tensor
+    weight: Tensor
+    output: Tensor
+    hidden: Tensor
+    kl: Tensor
+
+    def items(self) -> list[tuple[str, Tensor]]:
+        """List the terms by name."""
+        return [(field.name, getattr(self, field.name)) for field in fields(self)]
+
+
+def observe(graphs: Sequence[NetGraph], xs: Sequence[Tensor]) -> Behavior:
+    """Run the original networks on rows of their tasks, [rows, inputs] each, once before training."""
+    stack = Stack([graph.architecture for graph in graphs])
+    x = torch.zeros(len(graphs), len(xs[0]), stack.max_inputs)
+    for row, rows in zip(x, xs, strict=True):
+        row[:, : rows.shape[1]] = rows
+    with torch.no_grad():
+        output, hidden = stack(stack.flatten([graph.state for graph in graphs]), x, return_hidden=True)
+    return Behavior(stack, x, output, hidden)
+
+
+def compute_losses(vae: "NetVAE", batch: NetBatch, behavior: Behavior) -> Losses:
+    """Encode, decode with the true architecture given, and measure every term.
+
+    Raises:
+        NetGraphError: When a network's sensitivity was not measured.
+    """
+    if batch.sensitivity.isnan().any():
+        raise NetGraphError("a network's sensitivity is NaN: measure it with netgraph.sensitivity before training")
+    condition = vae.condition(batch.meta_features)
+    standardized = vae.scales.standardize(batch.state, batch.structure)
+    mean, log_variance = vae.encoder(batch, standardized, condition)
+    z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+    index, type_, parent = vae.structure.losses(z, condition, batch.structure)
+    rebuilt = vae.weights(z, condition, batch.structure)
+    output, hidden = behavior_errors(behavior, vae.scales.restore(rebuilt, batch.structure))
+    return Losses(
+        index=index,
+        type=type_,
+        parent=parent,
+        weight=weight_error(rebuilt, standardized, batch),
+        output=torch.log1p(output).mean(),
+        hidden=torch.log1p(hidden).mean(),
+        kl=-0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(dim=1).mean(),
+    )
+
+
+def weight_error(rebuilt: Tensor, true: Tensor, batch: NetBatch) -> Tensor:
+    """Mean over networks of the sensitivity-weighted mean squared error; counts of batches are left out.
+
+    The sensitivity is scaled to mean 1 over the elements of each network and cut at ``MAX_SENSITIVITY``.
+    """
+    structure = batch.structure
+    counted = (structure.slot_kind != _COUNT).float()
+    size = batch.state.new_zeros(len(batch)).index_add(0, structure.slot_network, counted).clamp(min=1)
+    total = size.new_zeros(len(batch)).index_add(0, structure.slot_network, batch.sensitivity * counted)
+    scale = (size / total.clamp(min=1e-12))[structure.slot_network]
+    importance = (batch.sensitivity * scale).clamp(max=MAX_SENSITIVITY) * counted
+    error = importance * (rebuilt - true).square() / size[structure.slot_network]
+    return error.sum() / len(batch)
+
+
+def behavior_errors(behavior: Behavior, state: Tensor) -> tuple[Tensor, Tensor]:
+    """Compare rebuilt networks with the originals on rows of their tasks.
+
+    Returns:
+        Squared error of the outputs relative to their variance over rows, and of the last hidden activations relative
+        to their energy, each [B].
+    """
+    output, hidden = behavior.stack(state, behavior.x, return_hidden=True)
+    centered = behavior.output - behavior.output.mean(dim=1, keepdim=True)
+    return (
+        _relative(output - behavior.output, centered),
+        _relative(hidden - behavior.hidden, behavior.hidden),
+    )
+
+
+def _relative(error: Tensor, reference: Tensor) -> Tensor:
+    return error.square().sum(dim=(1, 2)) / (reference.square().sum(dim=(1, 2)) + 1e-3 * reference.shape[1])

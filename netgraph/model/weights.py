@@ -1,0 +1,54 @@
+"""The weight decoder: all weights at once, an edge's from the states of its two vertices."""
+
+import torch
+from torch import Tensor, nn
+
+from netgraph.graph.architecture import SLOT_KINDS
+from netgraph.model.attention import Block
+from netgraph.model.batch import StructureBatch
+from netgraph.model.config import VAEConfig
+from netgraph.model.encoder import carrier_embedding
+
+
+class WeightDecoder(nn.Module):
+    """p(weights | z, architecture): the standardized state of every network.
+
+    Args:
+        config: The model's sizes.
+    """
+
+    def __init__(self, config: VAEConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.latent = nn.Linear(config.slot_size, width)
+        self.slot = nn.Parameter(torch.randn(config.latent_slots, width) * 0.5)
+        self.embed = carrier_embedding(config)
+        self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.weight_layers))
+        self.norm = nn.LayerNorm(width)
+        self.target = nn.Linear(width, config.edge_rank)
+        self.source = nn.Linear(width, config.edge_rank)
+        self.vertex = nn.Linear(width, len(SLOT_KINDS))
+
+    def forward(self, z: Tensor, condition: Tensor, batch: StructureBatch) -> Tensor:
+        """Decode.
+
+        Args:
+            z: Latents, [B, latent].
+            condition: Embedded meta-features, [B, width].
+            batch: B architectures.
+
+        Returns:
+            Their standardized states, [sum P].
+        """
+        slots = self.latent(z.unflatten(1, (self.config.latent_slots, -1))) + self.slot
+        prefix = torch.cat([slots, condition[:, None, :]], dim=1)
+        tokens = torch.cat([prefix, self.embed(batch.carriers)], dim=1)
+        valid = batch.carriers[..., 0] >= 0
+        mask = torch.cat([valid.new_ones(prefix.shape[:2]), valid], dim=1)[:, None, None, :]
+        for block in self.blocks:
+            tokens = block(tokens, mask)
+        hidden = self.norm(tokens[:, prefix.shape[1] :])  # [B, C, width]
+        edge = self.target(hidden) @ self.source(hidden).transpose(1, 2) / self.config.edge_rank**0.5  # [B, C, C]
+        heads = torch.cat([edge.flatten(), self.vertex(hidden).flatten()])
+        return heads.index_select(0, batch.slot_gather)

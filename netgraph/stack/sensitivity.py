@@ -1,0 +1,69 @@
+"""Neuron sensitivity (SeReNe: Tartaglione et al. 2021, arXiv 2102.03773)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from netgraph.errors import NetGraphError
+from netgraph.graph.architecture import Architecture
+from netgraph.graph.netgraph import NetGraph
+from netgraph.stack.stack import Stack
+
+
+def stack_sensitivity(stack: Stack, flat: Tensor, x: Tensor) -> list[Tensor]:
+    """Measure the sensitivity of every vertex of every network.
+
+    The sensitivity of a vertex is the mean over rows and outputs of the absolute total derivative of the output by the
+    vertex's pre-activation: for an elementwise vertex the value that feeds it, for any other its own.
+
+    Args:
+        stack: The networks' executor.
+        flat: Their concatenated states, [sum P].
+        x: Rows, as for the stack.
+
+    Returns:
+        One tensor a network, [N], >= 0.
+    """
+    # Values are never altered: the leaf makes autograd keep the path to registers of networks without parameters too.
+    output, registers = stack.registers(flat.detach().requires_grad_(), x.clone().requires_grad_())
+    total = [register.new_zeros(register.shape[0], register.shape[2]) for register in registers]
+    for i in range(stack.max_outputs):
+        gradients = torch.autograd.grad(output[..., i].sum(), registers, retain_graph=True, allow_unused=True)
+        for mean, gradient in zip(total, gradients, strict=True):
+            if gradient is not None:
+                mean += gradient.abs().mean(dim=1)
+    rows = [stack.rows(position).tolist() for position in range(len(registers))]
+    return [_of_network(stack.architectures[i], i, total, rows) for i in range(len(stack))]
+
+
+def _of_network(architecture: Architecture, i: int, total: Sequence[Tensor], rows: Sequence[list[int]]) -> Tensor:
+    parts = []
+    for position, layer in enumerate(architecture.layers):
+        read = layer.inputs[0] if layer.kind.kind == "elementwise" else position
+        parts.append(total[read][rows[read][i], : layer.size])
+    return torch.cat(parts) / architecture.n_outputs
+
+
+def sensitivity(graph: NetGraph, x: Tensor) -> Tensor:
+    """Measure SeReNe's neuron sensitivity of one network.
+
+    Args:
+        graph: The network.
+        x: Rows of its task, [rows, inputs].
+
+    Returns:
+        The mean over rows and outputs of |d output / d pre-activation| of every vertex, [num_nodes], >= 0.
+
+    Raises:
+        NetGraphError: When ``x`` has another number of columns than the network has inputs, or holds NaN or infinity.
+    """
+    x = torch.as_tensor(x)
+    n_inputs = graph.architecture.n_inputs
+    if x.ndim != 2 or x.shape[1] != n_inputs or not len(x):
+        raise NetGraphError(f"x has shape {tuple(x.shape)}; the network reads [rows, {n_inputs}]")
+    bad = (~torch.isfinite(x)).any(dim=0).nonzero().flatten().tolist()
+    if bad:
+        raise NetGraphError(f"column {bad[0]} of x holds NaN or infinity")
+    stack = Stack([graph.architecture], graph.state.device)
+    return stack_sensitivity(stack, graph.state, x.to(graph.state))[0]

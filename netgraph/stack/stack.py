@@ -1,0 +1,213 @@
+"""The executor: one tensor program that runs many different networks at once."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from netgraph.errors import NetGraphError
+from netgraph.graph.architecture import Architecture
+from netgraph.stack.compile import Group, Layout, Position, compile_positions
+from netgraph.stack.operations import OPERATIONS, Operands, fit, plan_reads, read_operands
+
+
+class _Spread(torch.autograd.Function):
+    """A gather in which every element goes to at most one place, so that its gradient is a gather too."""
+
+    @staticmethod
+    def forward(ctx: Any, flat: Tensor, index: Tensor, inverse: Tensor) -> Tensor:
+        ctx.save_for_backward(inverse)
+        return torch.cat([flat, flat.new_tensor([0.0, 1.0])]).index_select(0, index)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (inverse,) = ctx.saved_tensors
+        return torch.cat([gradient, gradient.new_zeros(1)]).index_select(0, inverse), None, None
+
+
+class Stack:
+    """Many architectures laid side by side, compiled once and run with any weights.
+
+    Args:
+        architectures: M architectures.
+        device: Where to run.
+
+    Attributes:
+        state_ptr: First element of each network's state in the concatenation, [M + 1] long.
+        n_inputs: Inputs of each network, [M] long.
+        n_outputs: Outputs of each network, [M] long.
+        hidden_size: Number of values that feed each network's last layer (its first operand), [M] long.
+
+    Raises:
+        NetGraphError: When there is no architecture.
+    """
+
+    def __init__(self, architectures: Sequence[Architecture], device: torch.device | str | None = None) -> None:
+        if not architectures:
+            raise NetGraphError("a stack needs at least one architecture")
+        self.architectures = tuple(architectures)
+        self.device = torch.device(device or "cpu")
+        sizes = [architecture.state_size for architecture in architectures]
+        ptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        layout = Layout(ptr)
+        self._positions = compile_positions(architectures, layout)
+        self._index, self._inverse = self._tensor(layout.index()), self._tensor(layout.inverse())
+        self.state_ptr = self._tensor(ptr)
+        self.n_inputs = self._tensor([a.n_inputs for a in architectures])
+        self.n_outputs = self._tensor([a.n_outputs for a in architectures])
+        last = [a.layers[-1].inputs[0] if len(a.layers) > 1 else 0 for a in architectures]
+        self.hidden_size = self._tensor([a.layers[i].size for a, i in zip(architectures, last, strict=True)])
+        self._outputs = self._readout([len(a.layers) - 1 for a in architectures])
+        self._hidden = self._readout(last)
+        self._pieces = [shape for p in self._positions for g in p.groups for _, shape in g.slots.values()]
+        self._reads = [plan_reads(p, self._positions, self._tensor) for p in self._positions]
+        self._operands = [[self._prepare(group, p) for group in p.groups] for p in self._positions]
+
+    def __len__(self) -> int:
+        return len(self.architectures)
+
+    @property
+    def max_inputs(self) -> int:
+        """Most inputs of a network."""
+        return int(self.n_inputs.max())
+
+    @property
+    def max_outputs(self) -> int:
+        """Most outputs of a network."""
+        return int(self.n_outputs.max())
+
+    def _tensor(self, values: Any) -> Tensor:
+        return torch.as_tensor(values, device=self.device)
+
+    def _prepare(self, group: Group, position: Position) -> Operands:
+        return Operands.of(group, position, self._positions, self._tensor)
+
+    def flatten(self, states: Sequence[Tensor]) -> Tensor:
+        """Concatenate the networks' states, [sum P]."""
+        return torch.cat(list(states)).to(self.device)
+
+    def split(self, flat: Tensor) -> list[Tensor]:
+        """Split concatenated states into those of each network, as views."""
+        return list(torch.tensor_split(flat, self.state_ptr[1:-1].tolist()))
+
+    def __call__(
+        self,
+        flat: Tensor,
+        x: Tensor,
+        *,
+        return_hidden: bool = False,
+        training: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> Any:
+        """Run every network.
+
+        Args:
+            flat: Concatenated states, [sum P]; gradients flow to it.
+            x: Rows, [M, rows, inputs] zero padded, or [rows, inputs] for all networks, each of which reads its first
+                columns.
+            return_hidden: Also give the values that feed the last layers.
+            training: Use batch statistics in BatchNorm1d, and drop in Dropout.
+            generator: Of the dropout.
+
+        Returns:
+            Outputs, [M, rows, max_outputs], zero padded; with ``return_hidden`` a pair of them and of the last hidden
+            activations, [M, rows, max hidden].
+
+        Raises:
+            NetGraphError: When ``flat`` or ``x`` has a wrong shape.
+        """
+        registers = self._run(flat, x, training, generator)
+        outputs = self._read(registers, self._outputs, self.max_outputs)
+        if not return_hidden:
+            return outputs
+        return outputs, self._read(registers, self._hidden, int(self.hidden_size.max()))
+
+    def registers(self, flat: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Run every network and keep the values of each position of the layer tables.
+
+        Returns:
+            Outputs as of a call, and the registers that they depend on, one for each position, [networks that have a
+            layer there, rows, width]; :meth:`rows` says which row is whose.
+        """
+        registers = self._run(flat, x, False, None)
+        return self._read(registers, self._outputs, self.max_outputs), registers
+
+    def rows(self, position: int) -> Tensor:
+        """Give each network's row in a register, -1 where it has no layer there, [M]."""
+        return self._tensor(self._positions[position].row)
+
+    def with_batch_statistics(self, flat: Tensor, x: Tensor) -> Tensor:
+        """Give states whose running means and variances are those of ``x``, as after one batch with momentum 1."""
+        updated = flat.detach().clone()
+        with torch.no_grad():
+            registers = self._run(flat, x, True, None)
+            for position, reads in zip(self._positions, self._reads, strict=True):
+                operands = read_operands(registers, reads)
+                for g, group in enumerate(position.groups):
+                    if "running_mean" in group.slots:
+                        self._write_statistics(updated, group.slots, operands[g, 0])
+        return updated
+
+    def _write_statistics(self, flat: Tensor, slots: dict[str, tuple[int, tuple[int, ...]]], x: Tensor) -> None:
+        found = {"running_mean": x.mean(dim=1), "running_var": x.var(dim=1)}
+        for name, values in found.items():
+            offset, shape = slots[name]
+            index = self._index[offset : offset + math.prod(shape)].view(shape)[:, 0]
+            own = index < len(flat)
+            flat[index[own]] = values[:, : index.shape[1]][own]
+
+    def _run(self, flat: Tensor, x: Tensor, training: bool, generator: torch.Generator | None) -> list[Tensor]:
+        if flat.shape != (int(self.state_ptr[-1]),):
+            raise NetGraphError(
+                f"states have shape {tuple(flat.shape)}, the stack asks for ({int(self.state_ptr[-1])},)"
+            )
+        weights = iter(self._weights(flat))
+        registers = [self._inputs(x.to(flat))]
+        for position, reads, prepared in list(zip(self._positions, self._reads, self._operands, strict=True))[1:]:
+            values = read_operands(registers, reads)
+            parts = []
+            for g, group in enumerate(position.groups):
+                sources = [values[g, i] for i in range(len(group.inputs))]
+                own = {name: next(weights) for name in group.slots}
+                run = OPERATIONS[group.kind.name]
+                parts.append(run(sources, own, prepared[g], training=training, generator=generator))
+            registers.append(parts[0] if len(parts) == 1 else torch.cat(parts))
+        return registers
+
+    def _weights(self, flat: Tensor) -> list[Tensor]:
+        """Every padded tensor of every group; one split, whose gradient is one concatenation."""
+        spread = cast(Tensor, _Spread.apply(flat, self._index, self._inverse))
+        flats = spread.split([math.prod(shape) for shape in self._pieces])
+        return [part.view(shape) for part, shape in zip(flats, self._pieces, strict=True)]
+
+    def _inputs(self, x: Tensor) -> Tensor:
+        if x.ndim not in (2, 3) or x.shape[-1] < self.max_inputs or (x.ndim == 3 and len(x) != len(self)):
+            raise NetGraphError(
+                f"x has shape {tuple(x.shape)}; expected [rows, inputs] or [{len(self)}, rows, inputs] with at least "
+                f"{self.max_inputs} inputs"
+            )
+        members = self._tensor(self._positions[0].members)
+        width = self.max_inputs
+        rows = x[..., :width].expand(len(self), -1, -1) if x.ndim == 2 else x[..., :width].index_select(0, members)
+        if int(self.n_inputs.min()) == width:
+            return rows
+        inside = torch.arange(width, device=self.device) < self.n_inputs[members][:, None]
+        return rows * inside[:, None, :]
+
+    def _readout(self, layers: Sequence[int]) -> tuple[list[tuple[int, Tensor]], Tensor]:
+        """Say which rows of which registers to read, and in which order they then stand."""
+        wanted = np.asarray(layers)
+        reads, nets = [], []
+        for at in np.unique(wanted).tolist():
+            nets.append(np.flatnonzero(wanted == at))
+            reads.append((at, self._tensor(self._positions[at].row[nets[-1]])))
+        return reads, self._tensor(np.argsort(np.concatenate(nets)))
+
+    @staticmethod
+    def _read(registers: list[Tensor], readout: tuple[list[tuple[int, Tensor]], Tensor], width: int) -> Tensor:
+        reads, order = readout
+        parts = [fit(registers[at].index_select(0, rows), width) for at, rows in reads]
+        return torch.cat(parts).index_select(0, order)
