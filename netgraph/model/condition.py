@@ -1,7 +1,5 @@
 """What conditions the decoder: an embedding of the data set's meta-features, or a learned null embedding."""
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 
@@ -36,7 +34,8 @@ class Condition(nn.Module):
 
     def standardize(self, meta_features: Tensor) -> Tensor:
         """Standardize rows, [n, features]; deviations beyond 5 are cut."""
-        return ((meta_features - self.mean) / self.scale).clamp(-5, 5)
+        deviations: Tensor = (meta_features - self.mean) / self.scale
+        return deviations.clamp(-5, 5)
 
     def rows(self, meta_features: Tensor | None, count: int) -> Tensor:
         """Bring meta-features to one row a network, NaN for none.
@@ -60,4 +59,4 @@ class Condition(nn.Module):
         if self.training:
             known = known & (torch.rand(len(rows), generator=generator, device=rows.device) >= self.dropout)
         embedded = self.embed(self.standardize(rows.nan_to_num()))
-        return cast(Tensor, torch.where(known[:, None], embedded, self.null))
+        return torch.where(known[:, None], embedded, self.null)

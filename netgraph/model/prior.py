@@ -1,7 +1,5 @@
 """The prior: a learned affine map that carries noise from N(0, I) to where encoded networks lie."""
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 
@@ -52,10 +50,11 @@ class GaussianPrior(nn.Module):
     def forward(self, noise: Tensor, meta_features: Tensor | None = None) -> Tensor:
         """Carry noise, [n, latent], to latents, given standardized meta-features, [n, features], if any."""
         if meta_features is None:
-            return cast(Tensor, self.mean + noise @ self.factor.T)
-        return cast(Tensor, self.mean + meta_features @ self.weight + noise @ self.conditional_factor.T)
+            return self.mean + noise @ self.factor.T
+        return self.mean + meta_features @ self.weight + noise @ self.conditional_factor.T
 
 
 def _factor(residual: Tensor, noise: Tensor) -> Tensor:
     covariance = residual.T.double() @ residual.double() / len(residual) + torch.diag(noise.double() + 1e-6)
-    return torch.linalg.cholesky(covariance).float()
+    factor: Tensor = torch.linalg.cholesky(covariance)
+    return factor.float()

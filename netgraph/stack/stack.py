@@ -157,7 +157,7 @@ class Stack:
             offset, shape = slots[name]
             index = self._index[offset : offset + math.prod(shape)].view(shape)[:, 0]
             own = index < len(flat)
-            flat[index[own]] = values[:, : index.shape[1]][own]
+            flat[index[own]] = fit(values, index.shape[1])[own]
 
     def _run(self, flat: Tensor, x: Tensor, training: bool, generator: torch.Generator | None) -> list[Tensor]:
         if flat.shape != (int(self.state_ptr[-1]),):

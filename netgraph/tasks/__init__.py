@@ -1,0 +1,29 @@
+"""Tasks: random regression families, real data sets, and the meta-features that describe either."""
+
+from netgraph.tasks.check import check_data, standardize
+from netgraph.tasks.draw import draw_task, draw_tasks
+from netgraph.tasks.families import TaskFamily, family_names, get_family, register
+from netgraph.tasks.meta_features import META_FEATURE_NAMES, check_meta_vector, get_meta_features
+from netgraph.tasks.real import RealDataset, Split, load_real, real_names, split
+from netgraph.tasks.task import Task, make_task
+
+__all__ = [
+    "META_FEATURE_NAMES",
+    "RealDataset",
+    "Split",
+    "Task",
+    "TaskFamily",
+    "check_data",
+    "check_meta_vector",
+    "draw_task",
+    "draw_tasks",
+    "family_names",
+    "get_family",
+    "get_meta_features",
+    "load_real",
+    "make_task",
+    "real_names",
+    "register",
+    "split",
+    "standardize",
+]

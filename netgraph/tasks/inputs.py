@@ -1,0 +1,54 @@
+"""Columns of X for random tasks: normal or uniform, and mildly correlated."""
+
+import math
+
+import torch
+from torch import Generator, Tensor
+
+#: Largest loading of a column on the common factor; two columns then correlate by at most its square, 0.36.
+MAX_LOADING = 0.6
+
+
+def integer(low: int, high: int, generator: Generator) -> int:
+    """One integer drawn evenly from ``low`` to ``high``, both included."""
+    return int(torch.randint(low, high + 1, (), generator=generator))
+
+
+def uniform(low: float, high: float, generator: Generator) -> float:
+    """One number drawn evenly from [low, high)."""
+    return low + (high - low) * float(torch.rand((), generator=generator, dtype=torch.float64))
+
+
+def normal(*shape: int, generator: Generator) -> Tensor:
+    """Independent standard normal numbers, float64."""
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def jitter(n: int, spread: float, generator: Generator) -> Tensor:
+    """Positive factors around 1, [n]: log-normal with this standard deviation of the logarithm."""
+    return torch.exp(spread * normal(n, generator=generator))
+
+
+def normal_columns(n_features: int, rows: int, generator: Generator) -> Tensor:
+    """Standard normal columns, [rows, n_features], independent in half of the draws.
+
+    In the other half each column loads on one common factor, with a random sign and at most ``MAX_LOADING``.
+    """
+    own = normal(rows, n_features, generator=generator)
+    common = normal(rows, 1, generator=generator)
+    loading = MAX_LOADING * (2 * torch.rand(n_features, generator=generator, dtype=torch.float64) - 1)
+    loading = loading * integer(0, 1, generator)
+    return own * torch.sqrt(1 - loading**2) + common * loading
+
+
+def unit_interval(z: Tensor) -> Tensor:
+    """Standard normal columns as uniform ones on (0, 1), order and rank correlation kept."""
+    return 0.5 * torch.erfc(-z / math.sqrt(2))
+
+
+def columns(n_features: int, rows: int, generator: Generator) -> Tensor:
+    """Columns of mean 0 and variance 1, [rows, n_features], each one normal or uniform, mildly correlated."""
+    z = normal_columns(n_features, rows, generator)
+    even = math.sqrt(12) * (unit_interval(z) - 0.5)
+    is_uniform = torch.rand(n_features, generator=generator) < 0.5
+    return torch.where(is_uniform, even, z)

@@ -1,0 +1,221 @@
+"""Meta-features: what a data set looks like, as one flat, named, finite vector, computed with pymfe.
+
+Source: Alcobaça et al., MFE: towards reproducible meta-feature extraction, JMLR 21 (2020).
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from netgraph.errors import NetGraphError
+from netgraph.tasks.check import Floats, check_data, standardize
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Ints = npt.NDArray[np.int64]
+
+_SCALAR = (
+    "inst_to_attr", "nr_class", "nr_attr", "attr_to_inst", "gravity", "class_ent", "eq_num_attr", "ns_ratio",
+    "nodes_per_attr",
+)  # fmt: skip
+_SUMMARIZED = (
+    "skewness", "kurtosis", "cor", "cov", "attr_conc", "class_conc", "sparsity", "attr_ent", "mut_inf", "f1",
+    "f2", "tree_depth", "leaves_branch", "leaves_per_class",
+)  # fmt: skip
+#: Five features whose contingency tables take nine tenths of pymfe's time, see :func:`_contingency_class`.
+_CONTINGENCY = ("attr_conc", "class_conc", "mut_inf", "eq_num_attr", "ns_ratio")
+
+#: Names of the entries: 9 features of one value, then mean and standard deviation of 14 of many values.
+META_FEATURE_NAMES: tuple[str, ...] = _SCALAR + tuple(
+    f"{feature}.{summary}" for feature in _SUMMARIZED for summary in ("mean", "sd")
+)
+#: Every entry is clipped to [-LIMIT, LIMIT]: ratios to a mutual information near 0 have no bound.
+LIMIT = 1e6
+#: Rows beyond this many are left out, by a fixed random choice, of all but inst_to_attr and attr_to_inst.
+MAX_ROWS = 2000
+#: Most classes that a continuous target is cut into.
+MAX_CLASSES = 10
+#: Mutual information below this many bits is none: pymfe adds 1e-8 to every cell of a contingency table, so
+#: that unrelated columns are off zero by up to 3e-5, and a ratio to that would be noise of either sign.
+MIN_INFORMATION = 1e-4
+
+
+def get_meta_features(parameters: npt.ArrayLike, target: npt.ArrayLike) -> "pd.Series":
+    """The 23 meta-features of a regression problem as 37 numbers.
+
+    Columns are standardized first, so the vector does not depend on their units. pymfe describes
+    classification problems: the target becomes classes of nearly equal size, min(10, max(2, rows // 10)) of
+    them, cut at quantiles; a target with no more distinct values than that keeps each as a class. Equal
+    values are in one class. A constant column counts in ``nr_attr`` and the two ratios of rows to columns
+    and in nothing else. A value that pymfe cannot compute, or that is not finite, is 0 (a correlation with
+    one column, a class distance with one class); values are clipped to plus or minus 1e6. Beyond 2,000 rows
+    a fixed choice of 2,000 is described, and only the two ratios speak of all rows. Repeated calls give the
+    same vector, and NumPy's global random state is left as it was.
+
+    Args:
+        parameters: X, [rows, features]: a DataFrame, tensor, array or lists.
+        target: y, [rows].
+
+    Returns:
+        A pandas Series of 37 finite float64, its index :data:`META_FEATURE_NAMES`.
+
+    Raises:
+        NetGraphError: The data are not a regression problem, see :func:`~netgraph.tasks.check_data`.
+    """
+    import pandas as pd
+
+    x, y = check_data(parameters, target)
+    rows, n_features = x.shape
+    if rows > MAX_ROWS:
+        kept = np.sort(np.random.default_rng(0).choice(rows, MAX_ROWS, replace=False))
+        x, y = x[kept], y[kept]
+    varies = np.ptp(x, axis=0) > 0
+    if not varies.any():
+        varies[0] = True  # pymfe needs a column
+    values = _extract(standardize(x[:, varies])[0], _classes(y))
+    values |= {"inst_to_attr": rows / n_features, "attr_to_inst": n_features / rows, "nr_attr": n_features}
+    vector = np.array([values.get(name, 0.0) for name in META_FEATURE_NAMES], dtype=np.float64)
+    vector = np.where(np.isfinite(vector), np.clip(vector, -LIMIT, LIMIT), 0.0)
+    return pd.Series(vector, index=list(META_FEATURE_NAMES), name="meta_features")
+
+
+def check_meta_vector(vector: npt.ArrayLike, n: int = len(META_FEATURE_NAMES)) -> Tensor:
+    """Meta-features as the model wants them.
+
+    Args:
+        vector: One vector, [n], or a batch of them, [B, n]: a Series, DataFrame, array, tensor or lists.
+        n: Expected length.
+
+    Returns:
+        [B, n] float32 on the CPU; B is 1 for one vector.
+
+    Raises:
+        NetGraphError: The length is not n, or a value is not a finite float32.
+    """
+    array = vector.detach().cpu().numpy() if isinstance(vector, Tensor) else vector
+    try:
+        # Copied: pandas lends its values read-only, and a tensor must not share those.
+        batch = np.atleast_2d(np.array(array, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise NetGraphError(f"expected {n} meta-features, got values that are not numbers") from error
+    if batch.ndim != 2 or batch.shape[1] != n:
+        raise NetGraphError(
+            f"expected {n} meta-features or a batch [B, {n}], got shape {list(np.shape(array))}"
+        )
+    wrong = ~(np.abs(batch) <= np.finfo(np.float32).max)
+    if wrong.any():
+        index = int(np.argwhere(wrong)[0][1])
+        raise NetGraphError(f"expected {n} finite meta-features, got {batch[wrong][0]} at index {index}")
+    return torch.from_numpy(batch).float()
+
+
+def _classes(y: Floats) -> Ints:
+    """Class of each row, [rows], numbered from 0: quantile bins by mid-rank: equal values stay together."""
+    n_classes = min(MAX_CLASSES, max(2, len(y) // 10))
+    _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    if len(counts) <= n_classes:
+        return codes.astype(np.int64)
+    quantile = (np.cumsum(counts) - counts / 2) / len(y)
+    _, labels = np.unique(np.floor(n_classes * quantile), return_inverse=True)
+    return labels[codes].astype(np.int64)
+
+
+def _extract(x: Floats, classes: Ints) -> dict[str, float]:
+    """Everything that pymfe computes of standardized columns and classes, by name; NaN where it fails."""
+    from pymfe.mfe import MFE
+
+    plain = [name for name in (*_SCALAR, *_SUMMARIZED) if name not in _CONTINGENCY]
+    with _quiet(), _numpy_random_state_kept():
+        # f1 and f2 are in a group that is off by default. Without `precomp_groups=None` pymfe fills a table
+        # of rows x rows distances that nothing here reads.
+        mfe = MFE(
+            groups="all", features=plain, summary=["mean", "sd"], random_state=0, suppress_warnings=True
+        )
+        mfe.fit(x, classes, cat_cols=None, precomp_groups=None, suppress_warnings=True)
+        values = dict(zip(*mfe.extract(suppress_warnings=True), strict=True))
+        binned = mfe._custom_args_ft["C"].astype(np.int64)  # the columns as pymfe discretized them
+        return values | _contingency_features(binned, classes)
+
+
+def _contingency_features(binned: Ints, classes: Ints) -> dict[str, float]:
+    """The features of ``_CONTINGENCY`` of discretized columns, [rows, features], by name."""
+    theory = _contingency_class()
+    information = theory.ft_mut_inf(binned, classes)
+    information = np.where(np.abs(information) < MIN_INFORMATION, 0.0, information)
+    scalars = {
+        "eq_num_attr": theory.ft_eq_num_attr(binned, classes, mut_inf=information),
+        "ns_ratio": theory.ft_ns_ratio(binned, classes, mut_inf=information),
+    }
+    return scalars | _summaries(
+        {
+            "attr_conc": theory.ft_attr_conc(binned, random_state=0),
+            "class_conc": theory.ft_class_conc(binned, classes),
+            "mut_inf": information,
+        }
+    )
+
+
+def _summaries(features: Mapping[str, Floats]) -> dict[str, float]:
+    """Mean and sample standard deviation of each feature, as pymfe's; NaN where there are too few values."""
+    result = {}
+    for name, values in features.items():
+        result[f"{name}.mean"] = float(np.mean(values)) if len(values) else np.nan
+        result[f"{name}.sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
+    return result
+
+
+@cache
+def _contingency_class() -> Any:
+    """The information theory of pymfe with contingency tables from ``bincount``.
+
+    pymfe builds each table with ``pandas.crosstab``, milliseconds apiece and one for each pair of columns:
+    nearly all of its time. The two helpers below are pymfe's, with the same numbers from a faster table.
+    """
+    from pymfe.info_theory import MFEInfoTheory
+
+    class Contingency(MFEInfoTheory):
+        @classmethod
+        def _calc_joint_ent(cls, vec_x: Ints, vec_y: Ints, epsilon: float = 1e-8) -> float:
+            joint = _joint_shares(vec_y, vec_x) + epsilon
+            return -float(np.sum(joint * np.log2(joint)))
+
+        @classmethod
+        def _calc_conc(cls, vec_x: Ints, vec_y: Ints, epsilon: float = 1e-8) -> float:
+            joint = _joint_shares(vec_x, vec_y) + epsilon
+            rows = np.sum(joint.sum(axis=1) ** 2)
+            return float((np.sum(joint**2 / joint.sum(axis=0)) - rows) / (1 - rows))
+
+    return Contingency
+
+
+def _joint_shares(a: Ints, b: Ints) -> Floats:
+    """Share of rows in each cell, [values of a, values of b]; a value that does not occur has no line."""
+    height, width = int(a.max()) + 1, int(b.max()) + 1
+    table = np.bincount(a * width + b, minlength=height * width).reshape(height, width) / len(a)
+    return table[table.any(axis=1)][:, table.any(axis=0)]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence pymfe on degenerate data: what it cannot compute becomes 0, and the docstring says so."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def _numpy_random_state_kept() -> Iterator[None]:
+    """Undo pymfe's call of ``numpy.random.seed``."""
+    state = np.random.get_state()
+    try:
+        yield
+    finally:
+        np.random.set_state(state)

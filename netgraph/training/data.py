@@ -1,0 +1,82 @@
+"""Training batches: collated, compiled and observed once, so that a training step is tensor work alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, RandomSampler
+
+from netgraph.errors import NetGraphError
+from netgraph.graph.netgraph import NetGraph
+from netgraph.model.batch import NetBatch, net_batch
+from netgraph.model.config import VAEConfig
+from netgraph.model.loss import Behavior, observe
+from netgraph.training.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Example:
+    """A canonical network with rows of its task, [rows, inputs], and its task's meta-features, [features]."""
+
+    graph: NetGraph
+    x: Tensor
+    meta_features: Tensor
+
+
+class Batches(Dataset[tuple[NetBatch, Behavior]]):
+    """Batches of networks of similar size, composed once and visited in a new order in every epoch.
+
+    Args:
+        examples: Networks.
+        config: The model's sizes.
+        training: Batch size, rows and seed.
+
+    Raises:
+        NetGraphError: When there is no example.
+    """
+
+    def __init__(self, examples: Sequence[Example], config: VAEConfig, training: TrainConfig) -> None:
+        if not examples:
+            raise NetGraphError("no networks to train on")
+        generator = torch.Generator().manual_seed(training.seed)
+        self.batches = [
+            _batch([examples[i] for i in part], config, training.rows)
+            for part in _by_size(examples, training.batch_size, generator)
+        ]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, i: int) -> tuple[NetBatch, Behavior]:
+        return self.batches[i]
+
+
+def _by_size(examples: Sequence[Example], batch_size: int, generator: torch.Generator) -> list[list[int]]:
+    """Sort by number of vertices, with a little noise so that neighbors differ between seeds, and cut."""
+    size = torch.tensor([float(example.graph.num_nodes) for example in examples])
+    order = (size + 2 * torch.rand(len(size), generator=generator)).argsort().tolist()
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def _batch(examples: Sequence[Example], config: VAEConfig, rows: int) -> tuple[NetBatch, Behavior]:
+    graphs = [example.graph for example in examples]
+    meta_features = torch.stack([example.meta_features for example in examples])
+    behavior = observe(graphs, [example.x[:rows] for example in examples])
+    return net_batch(graphs, config, meta_features), behavior
+
+
+def loader(batches: Batches, training: TrainConfig, epoch: int) -> "DataLoader[tuple[NetBatch, Behavior]]":
+    """Give the batches in the order of an epoch."""
+    sampler = RandomSampler(batches, generator=torch.Generator().manual_seed(training.seed * 100_003 + epoch))
+    return DataLoader(batches, batch_size=None, sampler=sampler)
+
+
+def to_device(batch: tuple[NetBatch, Behavior], device: torch.device) -> tuple[NetBatch, Behavior]:
+    """Move a batch; its executor is compiled anew where it has to be."""
+    nets, behavior = batch
+    if behavior.x.device == device:
+        return batch
+    stack = type(behavior.stack)(behavior.stack.architectures, device)
+    moved = {name: getattr(behavior, name).to(device) for name in ("x", "output", "hidden")}
+    return nets.to(device), replace(behavior, stack=stack, **moved)
