@@ -31,15 +31,14 @@ class _Movable:
 
 @dataclass(frozen=True)
 class StructureBatch(_Movable):
-    """Architectures of B networks: T tokens, C carriers, sum P state elements in all.
+    """Architectures of B networks: S steps, L layers, C carriers, sum P state elements in all.
 
     Attributes:
         architectures: The architectures.
-        steps: Features of the structure tokens, -1 where padded, [B, T, 5].
-        free: Tokens that the grammar does not force, [B, T].
-        vertex_step: First token of each vertex, 0 where padded, [B, N].
-        starts: Vertices that open a layer, [B, N] bool.
-        carriers: Features of the carriers, -1 where padded, [B, C, 7].
+        steps: Features of the structure steps, -1 where padded, [B, S, 5].
+        pointer: Layer that a step's parent opens, -1 where that is no choice, [B, S].
+        layer_step: Step that opens each layer, -1 where padded, [B, L].
+        carriers: Features of the carriers, -1 where padded, [B, C, 8].
         slot_gather: Where each state element lies in the decoder's heads: edge scores [B, C, C], then vertex scores
             [B, C, kinds], both flattened, [sum P].
         slot_kind: Kind of each state element, [sum P].
@@ -50,9 +49,8 @@ class StructureBatch(_Movable):
 
     architectures: tuple[Architecture, ...]
     steps: Tensor
-    free: Tensor
-    vertex_step: Tensor
-    starts: Tensor
+    pointer: Tensor
+    layer_step: Tensor
     carriers: Tensor
     slot_gather: Tensor
     slot_kind: Tensor
@@ -121,13 +119,11 @@ def structure_batch(architectures: Sequence[Architecture], config: VAEConfig) ->
 
 def _structure(architectures: Sequence[Architecture], layouts: Sequence[Layout]) -> StructureBatch:
     sizes = [len(one.slot_row) for one in layouts]
-    starts = [np.isin(np.arange(a.num_nodes), a.offsets[:-1]) for a in architectures]
     return StructureBatch(
         architectures=tuple(architectures),
         steps=_pad([one.steps for one in layouts]),
-        free=_pad([one.free for one in layouts], 0),
-        vertex_step=_pad([one.vertex_step for one in layouts], 0),
-        starts=_pad(starts, 0),
+        pointer=_pad([one.pointer for one in layouts]),
+        layer_step=_pad([one.layer_step for one in layouts]),
         carriers=_pad([one.carriers for one in layouts]),
         slot_gather=_slot_gather(layouts),
         slot_kind=_cat([one.slot_kind for one in layouts]),

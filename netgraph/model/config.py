@@ -39,6 +39,7 @@ class VAEConfig:
         latent_slots: Number K of latent slots.
         slot_size: Latent numbers in a slot; the latent has ``latent_slots * slot_size`` in all.
         edge_rank: Rank of the bilinear edge head.
+        structure_prefix: Tokens of the latent that open the structure decoder's sequence.
         max_nodes: Budget of vertices of a network, encoded or decoded.
         max_fan: Most incoming or outgoing weights of a vertex that can be encoded.
         n_meta_features: Length of the meta-feature vector.
@@ -53,9 +54,10 @@ class VAEConfig:
     weight_layers: int = 3
     message_rounds: int = 1
     message_width: int = 32
-    latent_slots: int = 8
-    slot_size: int = 32
+    latent_slots: int = 32
+    slot_size: int = 12
     edge_rank: int = 64
+    structure_prefix: int = 4
     max_nodes: int = 128
     max_fan: int = 32
     n_meta_features: int = 37

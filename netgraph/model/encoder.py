@@ -6,15 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import GINEConv
 
-from netgraph.model.attention import Block, FeatureEmbedding
+from netgraph.graph.layers import N_CODES
+from netgraph.model.attention import Block
 from netgraph.model.batch import NetBatch
 from netgraph.model.config import VAEConfig
-from netgraph.model.layout import N_TYPES
-
-
-def carrier_embedding(config: VAEConfig) -> FeatureEmbedding:
-    """Embed the features of carriers (see ``Layout.carriers``)."""
-    return FeatureEmbedding((N_TYPES, config.max_nodes, 31, 31, config.max_nodes, N_TYPES, N_TYPES), config.width)
+from netgraph.model.slots import SlotPool, carrier_embedding
 
 
 class Messages(nn.Module):
@@ -27,7 +23,7 @@ class Messages(nn.Module):
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
         width = config.message_width
-        self.embed = nn.Embedding(N_TYPES, width)
+        self.embed = nn.Embedding(N_CODES, width)
         self.rounds = nn.ModuleList(GINEConv(self._mlp(width), edge_dim=2) for _ in range(config.message_rounds))
         self.project = nn.Linear(width, config.width)
 
@@ -59,9 +55,7 @@ class Encoder(nn.Module):
         self.messages = Messages(config)
         self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.encoder_layers))
         self.norm = nn.LayerNorm(config.width)
-        self.queries = nn.Parameter(torch.randn(config.latent_slots, config.width) * 0.5)
-        self.pool = nn.MultiheadAttention(config.width, config.heads, batch_first=True)
-        self.moments = nn.Linear(config.width, 2 * config.slot_size)
+        self.pool = SlotPool(config)
 
     def forward(self, batch: NetBatch, state: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Encode.
@@ -77,12 +71,10 @@ class Encoder(nn.Module):
         weight = torch.cat([state, state.new_zeros(1)])  # position -1 reads zero
         held = torch.cat([weight[batch.incoming], weight[batch.bias].unsqueeze(-1)], dim=-1)
         tokens = self.embed(batch.structure.carriers) + self.incoming(held) + self.outgoing(weight[batch.outgoing])
-        tokens = tokens + self.messages(batch, weight)
+        tokens = tokens + self.messages(batch, weight) + condition[:, None, :]
         valid = batch.structure.carriers[..., 0] >= 0  # [B, C]
         for block in self.blocks:
             tokens = block(tokens, valid[:, None, None, :])
         tokens = self.norm(tokens)
-        queries = self.queries + condition[:, None, :]
-        slots, _ = self.pool(queries, tokens, tokens, key_padding_mask=~valid, need_weights=False)
-        mean, log_variance = self.moments(slots + queries).chunk(2, dim=-1)  # each [B, K, slot]
-        return mean.flatten(1), log_variance.flatten(1).clamp(-10, 4)
+        mean, log_variance = self.pool(tokens, batch.structure.carriers).chunk(2, dim=-1)  # each [B, K, slot]
+        return mean.flatten(1), (log_variance.flatten(1) - 3).clamp(-10, 4)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints
@@ -17,20 +16,22 @@ from netgraph.tokens import CONTINUE, END, START, STAY, stream
 
 #: Number of entries of the standardization table: slot kind, layer type, type of the feeding and of the reading layer.
 N_SCALES = len(SLOT_KINDS) * N_CODES**3
-N_STEP_FEATURES, N_CARRIER_FEATURES = 5, 7
+#: Moves that open a layer.
+OPENINGS = tuple(BY_CODE)
 _BIAS = SLOT_KINDS.index("bias")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Arrays of one architecture: T structure tokens, C carriers, N vertices, P state elements, E edges.
+    """Arrays of one architecture: S steps, L layers, C carriers, P state elements, E edges.
 
     Attributes:
-        steps: Move, layer type, index, parent, position in layer of each structure token, [T, 5].
-        free: Tokens that the grammar does not force, [T] bool.
-        vertex_step: First token of each vertex, [N].
+        steps: Move, layer type, index, parent and position in layer of the start token and of each token that the
+            grammar does not force (the others say nothing new), [S, 5].
+        pointer: The layer that a step's parent opens, where the parent is a choice; else -1, [S].
+        layer_step: Step that opens each layer; the start token stands for the input layer, [L].
         carriers: Features of each carrier: layer type, position in layer, layer from the front, layer from the back,
-            layer size, type of the reading layer, type of the feeding layer, [C, 7].
+            layer size, type of the reading layer, type of the feeding layer, linear layers up to here, [C, 8].
         carrier_vertex: Vertex of each carrier, [C].
         incoming: State elements that a carrier holds beside its bias, -1 where none, [C, fan].
         outgoing: State elements that read the carrier, -1 where none, [C, fan].
@@ -45,8 +46,8 @@ class Layout:
     """
 
     steps: Ints
-    free: npt.NDArray[np.bool_]
-    vertex_step: Ints
+    pointer: Ints
+    layer_step: Ints
     carriers: Ints
     carrier_vertex: Ints
     incoming: Ints
@@ -63,7 +64,7 @@ class Layout:
 
 @lru_cache(maxsize=32768)
 def _layout(key: Architecture, max_fan: int | None) -> Layout:
-    steps, free = _steps(key)
+    steps, pointer = _steps(key)
     carrier_vertex, carrier_of = _carriers(key)
     dense = np.array([layer.kind.kind == "linear" for layer in key.layers])[key.layer_of]
     is_edge = (key.slot_kind == 0) & dense[key.slot_target]
@@ -73,8 +74,8 @@ def _layout(key: Architecture, max_fan: int | None) -> Layout:
     count = len(carrier_vertex)
     return Layout(
         steps=steps,
-        free=free,
-        vertex_step=np.searchsorted(steps[1:-1, 2], np.arange(key.num_nodes)) + 1,
+        pointer=pointer,
+        layer_step=np.concatenate([[0], np.flatnonzero(np.isin(steps[:, 0], OPENINGS))]).astype(np.int64),
         carriers=_features(key)[carrier_vertex],
         carrier_vertex=carrier_vertex,
         incoming=_dense(row[held], held, count, max_fan),
@@ -90,7 +91,7 @@ def _layout(key: Architecture, max_fan: int | None) -> Layout:
     )
 
 
-def _steps(key: Architecture) -> tuple[Ints, npt.NDArray[np.bool_]]:
+def _steps(key: Architecture) -> tuple[Ints, Ints]:
     tokens = stream(key, chunk=max(1, int(np.bincount(key.slot_target, minlength=1).max())))
     repeats = np.diff(tokens.index, prepend=-1) == 0
     repeats[:2] = False
@@ -102,10 +103,13 @@ def _steps(key: Architecture) -> tuple[Ints, npt.NDArray[np.bool_]]:
     position[0] = position[-1] = 0
     starts = np.isin(tokens.parent, key.offsets[:-1])
     free = tokens.opens | (tokens.layer_type == linear) | (tokens.layer_type == END)
-    free |= (tokens.layer_type == add) & (position <= 1)
+    free |= (tokens.layer_type == add) & ((position == 0) | ((position == 1) & ~repeats))
     free |= (tokens.layer_type == concat) & starts
-    free[:2] = False
-    return np.stack([move, tokens.layer_type, tokens.index, tokens.parent, position], axis=1), free
+    free[0], free[1] = True, False
+    points = starts & (tokens.opens | ((tokens.layer_type == add) & (position == 0)) | (tokens.layer_type == concat))
+    pointer = np.where(points, np.searchsorted(key.offsets, tokens.parent), -1)
+    pointer[0] = pointer[-1] = -1
+    return np.stack([move, tokens.layer_type, tokens.index, tokens.parent, position], axis=1)[free], pointer[free]
 
 
 def _carriers(key: Architecture) -> tuple[Ints, Ints]:
@@ -119,7 +123,8 @@ def _carriers(key: Architecture) -> tuple[Ints, Ints]:
 
 def _features(key: Architecture) -> Ints:
     depth = np.arange(len(key.layers))
-    rows = [depth[::-1], [layer.size for layer in key.layers], _readers(key), _feeders(key)]
+    linear = np.cumsum([layer.kind.kind == "linear" for layer in key.layers])
+    rows = [depth[::-1], [layer.size for layer in key.layers], _readers(key), _feeders(key), linear]
     position = np.arange(key.num_nodes) - key.offsets[key.layer_of]
     per_layer = np.stack([depth, *map(np.asarray, rows)], axis=1)
     return np.concatenate([key.layer_type[:, None], position[:, None], per_layer[key.layer_of]], axis=1)
@@ -176,7 +181,3 @@ def layout(architecture: Architecture, max_nodes: int, max_fan: int | None = Non
             f"a network with {architecture.num_nodes} vertices; this model handles at most {max_nodes} (max_nodes)"
         )
     return _layout(architecture.key, max_fan)
-
-
-#: Vocabulary sizes of the features, for the embeddings.
-N_TYPES = max(BY_CODE) + 1

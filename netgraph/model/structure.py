@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from netgraph.graph.architecture import Architecture
+from netgraph.graph.layers import N_CODES
 from netgraph.model.attention import Block, Cache, FeatureEmbedding
 from netgraph.model.batch import StructureBatch
 from netgraph.model.config import VAEConfig
-from netgraph.model.layout import N_TYPES
+from netgraph.model.layout import OPENINGS
 from netgraph.tokens import END, N_MOVES, START, STAY, Grammar
 
 
@@ -29,21 +30,20 @@ class StructureDecoder(nn.Module):
         super().__init__()
         self.config = config
         width, nodes = config.width, config.max_nodes
-        self.latent = nn.Linear(config.slot_size, width)
-        self.slot = nn.Parameter(torch.randn(config.latent_slots, width) * 0.5)
-        self.embed = FeatureEmbedding((N_MOVES, N_TYPES, nodes + 1, nodes, nodes), width)
+        self.latent = nn.Linear(config.latent_size, config.structure_prefix * width)
+        self.embed = FeatureEmbedding((N_MOVES, N_CODES, nodes + 1, nodes, nodes), width)
         self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.structure_layers))
         self.norm = nn.LayerNorm(width)
         self.counts = nn.Linear(config.latent_size + width, 2 * nodes)
         self.move = nn.Linear(width, N_MOVES)
         self.next_move = nn.Embedding(N_MOVES, width)
         self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
-        self.register_buffer("known_types", torch.zeros(N_TYPES, dtype=torch.bool))
+        self.register_buffer("known_types", torch.zeros(N_CODES, dtype=torch.bool))
 
     def prefix(self, z: Tensor, condition: Tensor) -> Tensor:
-        """Turn a latent and a condition into the tokens that open every sequence, [B, K + 1, width]."""
-        slots = self.latent(z.unflatten(1, (self.config.latent_slots, -1))) + self.slot
-        return torch.cat([slots, condition[:, None, :]], dim=1)
+        """Turn a latent and a condition into the tokens that open every sequence, [B, prefix + 1, width]."""
+        tokens = self.latent(z).unflatten(1, (self.config.structure_prefix, -1))
+        return torch.cat([tokens, condition[:, None, :]], dim=1)
 
     def count_logits(self, z: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Score the numbers of inputs and of outputs, 1 to max_nodes, each [B, max_nodes]."""
@@ -54,40 +54,37 @@ class StructureDecoder(nn.Module):
         """Cross-entropies of index, type and parent, in nats a network; forced tokens cost nothing."""
         prefix = self.prefix(z, condition)
         hidden = self._run(torch.cat([prefix, self.embed(batch.steps[:, :-1])], dim=1), prefix.shape[1])
-        target, free = batch.steps[:, 1:], batch.free[:, 1:].float()  # what follows each token
+        target = batch.steps[:, 1:, 0]  # the move that follows each step
+        given, move = (target >= 0).float(), target.clamp(min=0)
         logits = F.log_softmax(self.move(hidden), dim=-1)
-        move = target[..., 0].clamp(min=0)
         stay, stays = logits[..., STAY], move == STAY
         advance = torch.log1p(-stay.exp().clamp(max=1 - 1e-6))
-        index = -(torch.where(stays, stay, advance) * free).sum(dim=1)
+        index = -(torch.where(stays, stay, advance) * given).sum(dim=1)
         chosen = logits.gather(-1, move[..., None]).squeeze(-1) - advance
-        type_ = -(torch.where(stays, torch.zeros_like(chosen), chosen) * free).sum(dim=1)
+        type_ = -(torch.where(stays, torch.zeros_like(chosen), chosen) * given).sum(dim=1)
         counts = self._count_loss(z, condition, batch.steps[:, 0, 2:4] - 1)
-        return (index + counts).mean(), type_.mean(), self._parent_loss(hidden, batch).mean()
+        return (index + counts).mean(), type_.mean(), self._parent_loss(hidden, move, batch).mean()
 
     def _count_loss(self, z: Tensor, condition: Tensor, target: Tensor) -> Tensor:
         logits = self.count_logits(z, condition)
         return sum((F.cross_entropy(x, target[:, i], reduction="none") for i, x in enumerate(logits)), z.new_zeros(()))
 
-    def _parent_loss(self, hidden: Tensor, batch: StructureBatch) -> Tensor:
-        """Cross-entropy of the pointer at free tokens that have a parent, [B]."""
-        target = batch.steps[:, 1:]
-        vertex = batch.vertex_step.clamp(max=hidden.shape[1] - 1)
-        known = torch.arange(hidden.shape[1], device=hidden.device)[None, :, None] >= vertex[:, None, :]
-        scores = self._point(hidden, target[..., 0].clamp(min=0), hidden, vertex)
-        scores = scores.masked_fill(~(known & batch.starts[:, None, :]), float("-inf"))
-        parent = target[..., 3]
-        counted = batch.free[:, 1:] & (parent >= 0) & (target[..., 0] != END)
-        counted &= batch.starts.gather(1, parent.clamp(min=0, max=batch.starts.shape[1] - 1))
-        log_p = F.log_softmax(scores[counted], dim=-1).gather(-1, parent[counted][:, None]).squeeze(-1)
-        network = counted.nonzero()[:, 0]
-        return hidden.new_zeros(len(batch)).index_add(0, network, -log_p)
+    def _parent_loss(self, hidden: Tensor, move: Tensor, batch: StructureBatch) -> Tensor:
+        """Cross-entropy of the pointer at steps whose parent is a choice, [B]."""
+        step = batch.layer_step.clamp(min=0, max=hidden.shape[1] - 1)
+        scores = self._point(hidden, move, hidden.gather(1, step[..., None].expand(-1, -1, hidden.shape[-1])))
+        now = torch.arange(hidden.shape[1], device=hidden.device)
+        known = (now[None, :, None] >= step[:, None, :]) & (batch.layer_step >= 0)[:, None, :]
+        pointer = batch.pointer[:, 1:]
+        counted = pointer >= 0
+        log_p = F.log_softmax(scores.masked_fill(~known, float("-inf"))[counted], dim=-1)
+        chosen = log_p.gather(-1, pointer[counted][:, None]).squeeze(-1)
+        return hidden.new_zeros(len(batch)).index_add(0, counted.nonzero()[:, 0], -chosen)
 
-    def _point(self, hidden: Tensor, move: Tensor, memory: Tensor, vertex: Tensor) -> Tensor:
-        """Score vertices as parents: queries [B, T, width] against the tokens of the vertices, [B, T, N]."""
-        keys = self.key(memory).gather(1, vertex[..., None].expand(-1, -1, memory.shape[-1]))
+    def _point(self, hidden: Tensor, move: Tensor, memory: Tensor) -> Tensor:
+        """Score layers as parents: queries [B, S, width] against the steps that opened them, [B, S, L]."""
         query = self.query(hidden + self.next_move(move))
-        return cast(Tensor, query @ keys.transpose(1, 2) / query.shape[-1] ** 0.5)
+        return cast(Tensor, query @ self.key(memory).transpose(1, 2) / query.shape[-1] ** 0.5)
 
     def _run(self, tokens: Tensor, prefix: int) -> Tensor:
         length = tokens.shape[1]
@@ -122,12 +119,13 @@ class StructureDecoder(nn.Module):
         grammars = [Grammar(i, o, self.config.max_nodes, types) for i, o in counts]
         caches = [Cache() for _ in self.blocks]
         self._advance(self.prefix(z, condition), caches)
-        start = torch.tensor([[START, START, i, o, 0] for i, o in counts], device=z.device)
+        steps = torch.tensor([[START, START, i, o, 0] for i, o in counts], device=z.device)
         memory = z.new_zeros(len(z), self.config.max_nodes, self.config.width)
-        steps = start
+        for grammar in grammars:
+            _push_forced(grammar)
         while not all(grammar.ended for grammar in grammars):
             hidden = self._advance(self.embed(steps)[:, None], caches)[:, 0]
-            _remember(memory, hidden, steps)
+            _remember(memory, hidden, steps, grammars)
             steps = self._step(hidden, memory, grammars, generator)
         return [grammar.architecture() for grammar in grammars]
 
@@ -158,33 +156,39 @@ class StructureDecoder(nn.Module):
         legal = torch.from_numpy(mask).to(hidden.device)
         move = _choose(self.move(hidden).masked_fill(~legal, float("-inf")), generator)
         parents = np.zeros((len(grammars), self.config.max_nodes), dtype=bool)
-        for row, moves, chosen in zip(parents, allowed, move.tolist(), strict=True):
-            row[moves[chosen] if moves[chosen] and moves[chosen][0] >= 0 else [0]] = True
-        vertices = torch.arange(memory.shape[1], device=memory.device).expand(len(memory), -1)
-        scores = self._point(hidden[:, None], move[:, None], memory, vertices)[:, 0]
-        parent = _choose(scores.masked_fill(~torch.from_numpy(parents).to(hidden.device), float("-inf")), generator)
-        rows = [_push(*row) for row in zip(grammars, allowed, move.tolist(), parent.tolist(), strict=True)]
+        for row, grammar, moves, chosen in zip(parents, grammars, allowed, move.tolist(), strict=True):
+            row[[grammar.starts[p] for p in moves[chosen] if p in grammar.starts] or [0]] = True
+        scores = self._point(hidden[:, None], move[:, None], memory)[:, 0]
+        layer = _choose(scores.masked_fill(~torch.from_numpy(parents).to(hidden.device), float("-inf")), generator)
+        rows = [_push(*row) for row in zip(grammars, allowed, move.tolist(), layer.tolist(), strict=True)]
         return torch.tensor(rows, device=hidden.device)
 
 
-def _remember(memory: Tensor, hidden: Tensor, steps: Tensor) -> None:
-    """Keep the hidden state of each vertex's first token, where the pointer looks for it."""
-    first = (steps[:, 0] != START) & (steps[:, 0] != STAY) & (steps[:, 0] != END)
-    rows = first.nonzero().flatten()
-    memory[rows, steps[rows, 2]] = hidden[rows]
+def _remember(memory: Tensor, hidden: Tensor, steps: Tensor, grammars: Sequence[Grammar]) -> None:
+    """Keep the hidden state of the step that opened each network's last layer, where the pointer looks for it."""
+    opened = torch.isin(steps[:, 0], steps.new_tensor([START, *OPENINGS])).nonzero().flatten()
+    layers = torch.tensor([len(grammar.layers) - 1 for grammar in grammars], device=steps.device)
+    memory[opened, layers[opened]] = hidden[opened]
 
 
-def _push(grammar: Grammar, moves: dict[int, list[int]], move: int, parent: int) -> list[int]:
-    if grammar.ended:
+def _push(grammar: Grammar, moves: dict[int, list[int]], move: int, layer: int) -> list[int]:
+    """Push a chosen move and all that it forces; give the features of the step."""
+    if grammar.ended or move == END:
+        grammar.push(END, -1)
         return [END, END, 0, 0, 0]
-    chosen = moves[move]
-    if chosen == [-1]:
-        parent = -1
+    start = grammar.layers[layer].start
+    parent = start if start in moves[move] else moves[move][0]
     grammar.push(move, parent)
-    if move == END:
-        return [END, END, 0, 0, 0]
     index = grammar.num_nodes - 1
-    return [move, grammar.last.code, index, parent, index - grammar.last.start]
+    step = [move, grammar.last.code, index, parent, index - grammar.last.start]
+    _push_forced(grammar)
+    return step
+
+
+def _push_forced(grammar: Grammar) -> None:
+    while grammar.forced:
+        ((move, (parent,)),) = grammar.moves().items()
+        grammar.push(move, parent)
 
 
 def _choose(logits: Tensor, generator: torch.Generator | None) -> Tensor:

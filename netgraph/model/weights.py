@@ -7,7 +7,7 @@ from netgraph.graph.architecture import SLOT_KINDS
 from netgraph.model.attention import Block
 from netgraph.model.batch import StructureBatch
 from netgraph.model.config import VAEConfig
-from netgraph.model.encoder import carrier_embedding
+from netgraph.model.slots import SlotRead, carrier_embedding
 
 
 class WeightDecoder(nn.Module):
@@ -21,8 +21,7 @@ class WeightDecoder(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.latent = nn.Linear(config.slot_size, width)
-        self.slot = nn.Parameter(torch.randn(config.latent_slots, width) * 0.5)
+        self.read = SlotRead(config)
         self.embed = carrier_embedding(config)
         self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.weight_layers))
         self.norm = nn.LayerNorm(width)
@@ -41,14 +40,13 @@ class WeightDecoder(nn.Module):
         Returns:
             Their standardized states, [sum P].
         """
-        slots = self.latent(z.unflatten(1, (self.config.latent_slots, -1))) + self.slot
-        prefix = torch.cat([slots, condition[:, None, :]], dim=1)
-        tokens = torch.cat([prefix, self.embed(batch.carriers)], dim=1)
-        valid = batch.carriers[..., 0] >= 0
-        mask = torch.cat([valid.new_ones(prefix.shape[:2]), valid], dim=1)[:, None, None, :]
+        slots = z.unflatten(1, (self.config.latent_slots, -1))
+        tokens = self.embed(batch.carriers)
+        tokens = tokens + self.read(tokens, batch.carriers, slots) + condition[:, None, :]
+        mask = (batch.carriers[..., 0] >= 0)[:, None, None, :]
         for block in self.blocks:
             tokens = block(tokens, mask)
-        hidden = self.norm(tokens[:, prefix.shape[1] :])  # [B, C, width]
+        hidden = self.norm(tokens)  # [B, C, width]
         edge = self.target(hidden) @ self.source(hidden).transpose(1, 2) / self.config.edge_rank**0.5  # [B, C, C]
         heads = torch.cat([edge.flatten(), self.vertex(hidden).flatten()])
         return heads.index_select(0, batch.slot_gather)

@@ -1,0 +1,93 @@
+"""The Lightning module: one optimizer step on one batch, every term of the loss logged alone."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+
+from netgraph.model.batch import NetBatch
+from netgraph.model.config import LossWeights
+from netgraph.model.loss import Behavior, Losses, compute_losses
+from netgraph.model.vae import NetVAE
+from netgraph.training.config import TrainConfig
+from netgraph.training.data import to_device
+
+
+def total_loss(losses: Losses, weights: LossWeights) -> Tensor:
+    """Weigh and add the terms."""
+    structure = losses.index + losses.type + losses.parent
+    behavior = weights.output * losses.output + weights.hidden * losses.hidden
+    return weights.structure * structure + weights.weight * losses.weight + behavior + weights.kl * losses.kl
+
+
+class VAEModule(lightning.LightningModule):
+    """Trains a :class:`~netgraph.model.vae.NetVAE`.
+
+    The schedule runs by progress, the larger of the share of epochs and the share of seconds that have passed, so that
+    the learning rate has fallen when either limit is reached.
+
+    Args:
+        vae: The model.
+        config: How it is trained.
+        steps_per_epoch: Batches in an epoch.
+        clock: Gives seconds; what it gives at the first step counts as the start.
+    """
+
+    def __init__(
+        self, vae: NetVAE, config: TrainConfig, steps_per_epoch: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__()
+        self.vae, self.config, self.clock = vae, config, clock
+        self.total_steps = steps_per_epoch * config.max_epochs
+        self.steps_done, self.seconds_before, self.started = 0, 0.0, None  # type: tuple[int, float, float | None]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far, those before an interruption included."""
+        return self.seconds_before + (0.0 if self.started is None else self.clock() - self.started)
+
+    @property
+    def progress(self) -> float:
+        """Share of the training that is done, 0 to 1."""
+        return min(1.0, max(self.steps_done / self.total_steps, self.seconds / self.config.max_seconds))
+
+    def learning_rate(self) -> float:
+        """Give the learning rate now: a linear rise, then a cosine."""
+        progress = self.progress
+        rise = min(1.0, (progress + 1e-3) / self.config.warmup)
+        return self.config.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * progress))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Give AdamW; its learning rate is set at every step."""
+        return torch.optim.AdamW(
+            self.vae.parameters(), self.config.learning_rate, (0.9, 0.98), weight_decay=self.config.weight_decay
+        )
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> int | None:
+        """Set the learning rate, or end the training when its time is over."""
+        if self.started is None:
+            self.started = self.clock()
+        if self.progress >= 1:
+            self.trainer.should_stop = True
+            return -1
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = self.learning_rate()
+        return None
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Move the networks and their executor."""
+        return to_device(batch, device)
+
+    def training_step(self, batch: tuple[NetBatch, Behavior], batch_idx: int) -> Tensor:
+        """Compute the loss of a batch and log every term."""
+        losses = compute_losses(self.vae, *batch)
+        total = total_loss(losses, self.vae.config.loss)
+        logged = {f"loss/{name}": value for name, value in losses.items()}
+        self.log_dict({"loss/total": total, **logged}, batch_size=len(batch[0]))
+        self.log("schedule/learning_rate", self.learning_rate(), batch_size=len(batch[0]))
+        self.steps_done += 1
+        return total

@@ -1,0 +1,111 @@
+"""Interruptible training: the model and its optimizer in one safetensors file, with a JSON record written last."""
+
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+
+from netgraph.errors import StoreError
+from netgraph.files import read_record, write_atomically
+from netgraph.training.module import VAEModule
+
+FORMAT, VERSION = "netgraph.training", 1
+
+
+class Resume(lightning.Callback):
+    """Writes the state of the training every so many seconds, and reads it when the training starts again.
+
+    Args:
+        path: The safetensors file; its record is ``path`` + ``.json``.
+        seconds: Time between two writes.
+    """
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        self.path, self.seconds = path, seconds
+        self.written = time.monotonic()
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Go on where an interrupted training stopped."""
+        if record_path(self.path).exists():
+            restore(self.path, _module(pl_module), trainer.optimizers[0])
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Write when it is time."""
+        if time.monotonic() - self.written >= self.seconds:
+            self.write(trainer, pl_module)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Write the end."""
+        self.write(trainer, pl_module)
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        """Keep what an interrupt would lose."""
+        if isinstance(exception, KeyboardInterrupt) and trainer.optimizers:
+            self.write(trainer, pl_module)
+
+    def write(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Write the state of the training."""
+        save(self.path, _module(pl_module), trainer.optimizers[0])
+        self.written = time.monotonic()
+
+
+def _module(module: lightning.LightningModule) -> VAEModule:
+    if not isinstance(module, VAEModule):
+        raise TypeError(f"{type(module).__name__} is not a VAEModule")
+    return module
+
+
+def record_path(path: Path) -> Path:
+    """Give the path of a training state's record."""
+    return path.with_name(path.name + ".json")
+
+
+def save(path: Path, module: VAEModule, optimizer: torch.optim.Optimizer) -> None:
+    """Write model, optimizer and progress; the file that stood there stays whole until the new one is."""
+    from safetensors.torch import save as to_bytes
+
+    tensors: dict[str, Tensor] = {f"model.{name}": value for name, value in module.vae.state_dict().items()}
+    for i, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{i}.{name}": torch.as_tensor(value) for name, value in state.items()}
+    payload = to_bytes({name: value.detach().cpu().contiguous() for name, value in tensors.items()})
+    record = {
+        "format": FORMAT,
+        "version": VERSION,
+        "sha256": hashlib.sha256(payload).hexdigest(),
+        "steps": module.steps_done,
+        "seconds": module.seconds,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, payload)
+    write_atomically(record_path(path), json.dumps(record).encode())
+
+
+def restore(path: Path, module: VAEModule, optimizer: torch.optim.Optimizer) -> None:
+    """Read what :func:`save` wrote.
+
+    Raises:
+        StoreError: When a file is missing or of another version.
+    """
+    from safetensors.torch import load
+
+    record = read_record(record_path(path), FORMAT, VERSION)
+    payload = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(payload).hexdigest() != record["sha256"]:
+        raise StoreError(f"{path}: damaged; remove it and its record to train afresh")
+    tensors = load(payload)
+    prefix = "model."
+    module.vae.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if not name.startswith(prefix):
+            _, i, key = name.split(".")
+            state.setdefault(int(i), {})[key] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    module.steps_done, module.seconds_before = int(record["steps"]), float(record["seconds"])

@@ -1,0 +1,107 @@
+"""Training the VAE from networks to a checkpoint."""
+
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from netgraph.model.config import VAEConfig
+from netgraph.model.vae import NetVAE
+from netgraph.training.config import TrainConfig
+from netgraph.training.data import Batches, Example, loader
+from netgraph.training.module import VAEModule
+from netgraph.training.resume import Resume
+
+
+def train(
+    examples: Sequence[Example],
+    folder: str | Path,
+    config: VAEConfig | None = None,
+    training: TrainConfig | None = None,
+    *,
+    callbacks: Sequence[Callback] = (),
+    accelerator: str = "cpu",
+) -> NetVAE:
+    """Train a VAE; an interrupted training goes on where it stopped when called again with the same folder.
+
+    Args:
+        examples: Canonical training networks with rows of their tasks and meta-features.
+        folder: Takes ``checkpoints/vae.safetensors``, ``checkpoints/training.safetensors`` and ``tensorboard/``.
+        config: The model's sizes.
+        training: How it is trained.
+        callbacks: More Lightning callbacks.
+        accelerator: Lightning's name of the device.
+
+    Returns:
+        The trained model with its prior fitted, in evaluation mode.
+
+    Raises:
+        NetGraphError: When there is no example, or a network's sensitivity was not measured.
+    """
+    folder, config, training = Path(folder), config or VAEConfig(), training or TrainConfig()
+    batches = Batches(examples, config, training)
+    with torch.random.fork_rng():
+        torch.manual_seed(training.seed)
+        vae = NetVAE(config)
+        _fit_statistics(vae, examples, batches)
+        _fit(vae, batches, training, folder, callbacks, accelerator)
+    _fit_prior(vae, examples)
+    vae.save(folder / "checkpoints" / "vae.safetensors")
+    return vae.eval()
+
+
+def _fit_statistics(vae: NetVAE, examples: Sequence[Example], batches: Batches) -> None:
+    """Take from the training networks what the model standardizes by, and which layer types there are."""
+    states = torch.cat([nets.state for nets, _ in batches.batches])
+    kinds = torch.cat([nets.structure.slot_scale for nets, _ in batches.batches])
+    vae.scales.fit(states, kinds)
+    vae.condition.fit(torch.stack([example.meta_features for example in examples]))
+    for architecture in {example.graph.architecture.key for example in examples}:
+        vae.structure.known_types[torch.from_numpy(architecture.layer_type)] = True
+
+
+def _fit(
+    vae: NetVAE,
+    batches: Batches,
+    training: TrainConfig,
+    folder: Path,
+    callbacks: Sequence[Callback],
+    accelerator: str,
+) -> None:
+    module = VAEModule(vae, training, len(batches))
+    resume = Resume(folder / "checkpoints" / "training.safetensors", training.checkpoint_seconds)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    (folder / "tensorboard").mkdir(parents=True, exist_ok=True)
+    trainer = lightning.Trainer(
+        accelerator=accelerator,
+        devices=1,
+        max_epochs=training.max_epochs,
+        logger=TensorBoardLogger(folder, name="tensorboard", version=""),
+        callbacks=[resume, *callbacks],
+        gradient_clip_val=training.clip,
+        log_every_n_steps=training.log_every,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=sys.stderr.isatty(),
+        barebones=False,
+    )
+    with warnings.catch_warnings():
+        # The batches lie in memory, ready made: workers would only copy them.
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        trainer.fit(module, loader(batches, training, 0))
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+
+
+@torch.no_grad()
+def _fit_prior(vae: NetVAE, examples: Sequence[Example]) -> None:
+    """Fit the prior to the encoded training networks."""
+    meta_features = torch.stack([example.meta_features for example in examples])
+    mean, log_variance = vae.posterior([example.graph for example in examples])
+    vae.prior.fit(mean.cpu(), log_variance.cpu(), vae.condition.standardize(meta_features).cpu())
