@@ -1,1 +1,66 @@
-"""netgraph: trained networks as graphs, graphs as tokens, and a variational transformer that samples new networks."""
+"""netgraph: trained networks as graphs, graphs as tokens, and a variational transformer that samples new networks.
+
+Everything here is imported when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from netgraph.errors import NetGraphError
+
+if TYPE_CHECKING:
+    from netgraph.evaluation import metrics
+    from netgraph.graph import NetGraph, canonicalize, from_module, plot, to_module
+    from netgraph.model import NetVAE
+    from netgraph.search import NetGraphRegressor
+    from netgraph.stack import sensitivity
+    from netgraph.tasks import get_meta_features
+    from netgraph.tokens import detokenize, tokenize
+    from netgraph.zoo import Zoo, build_zoo
+
+__version__ = "0.1.0"
+__all__ = [
+    "NetGraph",
+    "NetGraphError",
+    "NetGraphRegressor",
+    "NetVAE",
+    "Zoo",
+    "__version__",
+    "build_zoo",
+    "canonicalize",
+    "detokenize",
+    "from_module",
+    "get_meta_features",
+    "metrics",
+    "plot",
+    "sensitivity",
+    "to_module",
+    "tokenize",
+]
+_ROOMS = {
+    "NetGraph": "graph",
+    "NetGraphRegressor": "search",
+    "NetVAE": "model",
+    "Zoo": "zoo",
+    "build_zoo": "zoo",
+    "canonicalize": "graph",
+    "detokenize": "tokens",
+    "from_module": "graph",
+    "get_meta_features": "tasks",
+    "sensitivity": "stack",
+    "to_module": "graph",
+    "tokenize": "tokens",
+}
+_MODULES = {"metrics": "netgraph.evaluation.metrics", "plot": "netgraph.graph.plot"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(_MODULES[name])
+    if name in _ROOMS:
+        return getattr(import_module(f"netgraph.{_ROOMS[name]}"), name)
+    raise AttributeError(f"module 'netgraph' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

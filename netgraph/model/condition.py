@@ -34,8 +34,7 @@ class Condition(nn.Module):
 
     def standardize(self, meta_features: Tensor) -> Tensor:
         """Standardize rows, [n, features]; deviations beyond 5 are cut."""
-        deviations: Tensor = (meta_features - self.mean) / self.scale
-        return deviations.clamp(-5, 5)
+        return torch.clamp((meta_features - self.mean) / self.scale, -5, 5)
 
     def rows(self, meta_features: Tensor | None, count: int) -> Tensor:
         """Bring meta-features to one row a network, NaN for none.

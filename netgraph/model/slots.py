@@ -1,8 +1,8 @@
 """Where a vertex stands, and which latent slots speak of it.
 
-Attention over K slots from content alone takes long to learn which slot holds which neuron. Both sides therefore add a
-learned bias by the vertex's place (number of linear layers up to it, position in its layer), which starts out as one slot
-for each place and is then free to change.
+Attention over K slots from content alone takes long to learn which slot holds which neuron. Both sides therefore add
+a learned bias by the vertex's place (number of linear layers up to it, position in its layer), which starts out as
+one slot for each place and is then free to change.
 """
 
 from typing import cast

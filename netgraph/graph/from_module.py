@@ -1,0 +1,226 @@
+"""``torch.nn`` modules to graphs, through torch.fx."""
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional as F
+
+from netgraph.errors import InvalidGraphError, UnsupportedLayerError
+from netgraph.graph.architecture import Architecture, Layer, make_layer
+from netgraph.graph.layers import BY_MODULE, LAYER_TYPES, HyperValue, LayerType
+from netgraph.graph.netgraph import NetGraph
+
+#: Functions and tensor methods that are layers, with the arguments that are hyper-parameters and their defaults.
+_FUNCTIONS: dict[Any, str] = {
+    **dict.fromkeys((F.relu, torch.relu, "relu"), "ReLU"),
+    **dict.fromkeys((F.tanh, torch.tanh, "tanh"), "Tanh"),
+    **dict.fromkeys((F.sigmoid, torch.sigmoid, "sigmoid"), "Sigmoid"),
+    F.leaky_relu: "LeakyReLU",
+    F.gelu: "GELU",
+    F.silu: "SiLU",
+    F.elu: "ELU",
+    **dict.fromkeys((operator.add, operator.iadd, torch.add, "add"), "Add"),
+    **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), "Concat"),
+}
+
+
+def from_module(module: nn.Module, example_input: Tensor | None = None) -> NetGraph:
+    """Read a feed-forward module into a graph; :func:`~netgraph.graph.to_module.to_module` inverts it bit for bit.
+
+    Args:
+        module: Any composition of the layers of the vocabulary, nested as deep as you like, with residual sums and
+            concatenations. It is not changed.
+        example_input: Rows, [..., inputs]; needed only when no layer tells how many inputs there are.
+
+    Returns:
+        The graph; its state is a copy of the module's parameters and buffers.
+
+    Raises:
+        UnsupportedLayerError: When a layer or an operation has no layer type; it names the layer.
+        InvalidGraphError: When sizes do not fit.
+    """
+    traced = _Trace(module)
+    layers = traced.layers(example_input)
+    architecture = Architecture(tuple(layers))
+    architecture.validate()
+    traced.check_all_used(layers)
+    return NetGraph(architecture, _state(architecture, traced.modules))
+
+
+class _Tracer(fx.Tracer):
+    """Keeps every known layer whole, also one that stands alone."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return type(m) in BY_MODULE or super().is_leaf_module(m, module_qualified_name)
+
+
+class _Trace:
+    """A traced module: its nodes, and the modules by the names its layers keep."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.alone = type(module) in BY_MODULE
+        root = nn.Sequential(module) if self.alone else module
+        modes = {part: part.training for part in module.modules()}
+        module.eval()
+        try:
+            self.graph = _Tracer().trace(root)
+        except UnsupportedLayerError:
+            raise
+        except Exception as error:
+            reason = str(error).splitlines()[0]
+            raise UnsupportedLayerError(f"{type(module).__name__} cannot be traced: {reason}") from error
+        finally:
+            for part, mode in modes.items():
+                part.training = mode
+        fx.GraphModule(root, self.graph).graph.eliminate_dead_code()
+        self.modules = {("" if self.alone else name): part for name, part in root.named_modules() if name}
+        self.seen: dict[str, str] = {}
+
+    def name(self, node: fx.Node) -> str:
+        """Give the name a node's layer keeps."""
+        if node.op == "call_module":
+            return "" if self.alone else str(node.target)
+        return node.name
+
+    def layers(self, example_input: Tensor | None) -> list[Layer]:
+        """Turn the nodes into rows of the layer table."""
+        position: dict[fx.Node, int] = {}
+        layers: list[Layer] = []
+        for node in self.graph.nodes:
+            if node.op == "output":
+                self._check_output(node, position)
+                return layers
+            layers.append(self._layer(node, position, layers, example_input))
+            position[node] = len(layers) - 1
+        return layers
+
+    def _check_output(self, node: fx.Node, position: dict[fx.Node, int]) -> None:
+        if position.get(node.args[0]) != len(position) - 1 or len(position) < 2:  # type: ignore[arg-type]
+            raise UnsupportedLayerError("the module must give one tensor, computed by its last layer")
+
+    def _layer(
+        self, node: fx.Node, position: dict[fx.Node, int], layers: list[Layer], example_input: Tensor | None
+    ) -> Layer:
+        if node.op == "placeholder":
+            if layers:
+                raise UnsupportedLayerError(f"{node.name}: a second input is not supported")
+            return make_layer("Input", (), self._n_inputs(node, example_input), node.name)
+        kind, hyper, operands = self._call(node)
+        missing = [operand for operand in operands if operand not in position]
+        if missing or not operands:
+            raise UnsupportedLayerError(f"{self.name(node)}: {kind.name} of something that is not a layer's output")
+        inputs = [position[operand] for operand in operands]
+        self._check_inplace(node, operands)
+        size = self._size(node, kind, [layers[i].size for i in inputs])
+        return make_layer(kind.name, inputs, size, self.name(node), hyper)
+
+    def _call(self, node: fx.Node) -> tuple[LayerType, dict[str, HyperValue], list[fx.Node]]:
+        """Find a node's layer type, hyper-parameters and operands."""
+        if node.op == "call_module":
+            part = self.modules[self.name(node)]
+            kind = BY_MODULE.get(type(part))
+            if kind is None:
+                raise UnsupportedLayerError(f"{self.name(node)}: {type(part).__name__} is not supported")
+            self._check_module(self.name(node), part)
+            return kind, {h.name: _read(part, h.name) for h in kind.hyper}, list(node.all_input_nodes)
+        if node.op not in ("call_function", "call_method") or node.target not in _FUNCTIONS:
+            what = getattr(node.target, "__name__", node.target)
+            raise UnsupportedLayerError(f"{node.name}: {what} is not supported")
+        return self._function(node, LAYER_TYPES[_FUNCTIONS[node.target]])
+
+    def _function(self, node: fx.Node, kind: LayerType) -> tuple[LayerType, dict[str, HyperValue], list[fx.Node]]:
+        if kind.name == "Concat":
+            parts, dim = node.args[0], node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 0)
+            if dim not in (1, -1) or not isinstance(parts, list | tuple):
+                raise UnsupportedLayerError(f"{node.name}: Concat must be along the features, dim=-1")
+            return kind, {}, list(parts)  # type: ignore[arg-type]
+        if kind.name == "Add":
+            if len(node.args) != 2 or node.kwargs or not all(isinstance(a, fx.Node) for a in node.args):
+                raise UnsupportedLayerError(f"{node.name}: Add of anything but two layers' outputs is not supported")
+            return kind, {}, list(node.args)  # type: ignore[arg-type]
+        given = dict(zip((h.name for h in kind.hyper), node.args[1:], strict=False)) | node.kwargs
+        hyper = {h.name: given.get(h.name, h.default) for h in kind.hyper}
+        return kind, hyper, [node.args[0]]  # type: ignore[return-value, list-item]
+
+    def _check_module(self, name: str, part: nn.Module) -> None:
+        if self.seen.get(name) is not None and any(True for _ in part.parameters()):
+            raise UnsupportedLayerError(
+                f"{name}: {type(part).__name__} is used twice; weights cannot be shared"
+            )
+        self.seen[name] = type(part).__name__
+        if isinstance(part, nn.LayerNorm) and len(part.normalized_shape) != 1:
+            raise UnsupportedLayerError(f"{name}: LayerNorm over several dimensions is not supported")
+        if isinstance(part, nn.BatchNorm1d) and part.running_mean is None:
+            raise UnsupportedLayerError(f"{name}: BatchNorm1d without running statistics is not supported")
+
+    def _check_inplace(self, node: fx.Node, operands: list[fx.Node]) -> None:
+        part = self.modules.get(self.name(node)) if node.op == "call_module" else None
+        inplace = node.kwargs.get("inplace", False) or getattr(part, "inplace", False) or node.target is operator.iadd
+        if inplace and len(operands[0].users) > 1:
+            raise UnsupportedLayerError(f"{self.name(node)}: in place, while its input is used again")
+
+    def _size(self, node: fx.Node, kind: LayerType, sizes: list[int]) -> int:
+        part = self.modules.get(self.name(node)) if node.op == "call_module" else None
+        expected = _inputs_of(part)
+        if expected is not None and expected != sizes[0]:
+            raise InvalidGraphError(f"{self.name(node)}: {kind.name} reads {expected} values, but is fed {sizes[0]}")
+        if isinstance(part, nn.Linear):
+            return part.out_features
+        if kind.name == "Add" and len(set(sizes)) != 1:
+            raise InvalidGraphError(f"{self.name(node)}: Add of {sizes[0]} and {sizes[1]} values")
+        return sum(sizes) if kind.name == "Concat" else sizes[0]
+
+    def _n_inputs(self, node: fx.Node, example_input: Tensor | None) -> int:
+        """Find the number of inputs from the first layer that tells it."""
+        waiting, seen = [node], set()
+        while waiting:
+            for user in waiting.pop(0).users:
+                part = self.modules.get(self.name(user)) if user.op == "call_module" else None
+                size = _inputs_of(part)
+                if size is not None:
+                    return size
+                if user not in seen and _FUNCTIONS.get(user.target) != "Concat" and user.op != "output":
+                    waiting.append(user)
+                seen.add(user)
+        if example_input is None:
+            raise InvalidGraphError("no layer tells the number of inputs; give example_input")
+        return int(example_input.shape[-1])
+
+    def check_all_used(self, layers: list[Layer]) -> None:
+        """Refuse a module some of whose parameters play no part."""
+        used = {layer.name for layer in layers}
+        for name, part in self.modules.items():
+            if name not in used and any(True for _ in part.parameters(recurse=False)):
+                raise UnsupportedLayerError(f"{name}: {type(part).__name__} plays no part in the output")
+
+
+def _inputs_of(part: nn.Module | None) -> int | None:
+    readers: dict[type, Callable[[Any], int]] = {
+        nn.Linear: lambda m: m.in_features,
+        nn.LayerNorm: lambda m: m.normalized_shape[-1],
+        nn.BatchNorm1d: lambda m: m.num_features,
+    }
+    reader = readers.get(type(part))
+    return None if reader is None else int(reader(part))
+
+
+def _read(part: nn.Module, name: str) -> HyperValue:
+    if name == "bias":
+        return part.bias is not None
+    value: HyperValue = getattr(part, name)
+    return value
+
+
+def _state(architecture: Architecture, modules: dict[str, nn.Module]) -> Tensor:
+    """Copy the parameters and buffers in the order of the flat state."""
+    values = [getattr(modules[architecture.layers[t.layer].name], t.slot.name) for t in architecture.tensors]
+    floats = {value.dtype for value in values if value.is_floating_point()}
+    if len(floats) > 1:
+        raise UnsupportedLayerError(f"parameters of several types: {', '.join(sorted(map(str, floats)))}")
+    dtype = floats.pop() if floats else torch.float32
+    if not values:
+        return torch.zeros(0)
+    return torch.cat([value.detach().reshape(-1).to(dtype) for value in values]).clone()

@@ -1,0 +1,107 @@
+"""Graphs to plain ``torch.nn`` modules."""
+
+import operator
+from collections import OrderedDict
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from netgraph.graph.architecture import Architecture
+from netgraph.graph.netgraph import NetGraph
+
+
+def to_module(graph: NetGraph) -> nn.Module:
+    """Build the module that a graph describes, in evaluation mode; its outputs are the same bit for bit.
+
+    A chain of layers becomes a (nested) ``nn.Sequential``, anything else a ``torch.fx.GraphModule``. Layers keep their
+    names; those without get their position in the layer table.
+
+    Args:
+        graph: A valid graph.
+
+    Returns:
+        The module, in the graph's floating-point type and on its device.
+
+    Raises:
+        InvalidGraphError: When the graph is not a runnable network.
+    """
+    graph.validate()
+    names = _names(graph.architecture)
+    modules = _modules(graph, names)
+    if names[1:] == [""]:
+        return modules[""].eval()
+    tree = _chain(graph.architecture, names, modules)
+    module = _sequential(tree) if tree is not None else _graph_module(graph.architecture, names, modules)
+    return module.eval()
+
+
+def _names(architecture: Architecture) -> list[str]:
+    """Give every layer a name, unique unless two rows are one module used twice."""
+    if len(architecture.layers) == 2 and architecture.layers[1].kind.module is not None:
+        return ["x", architecture.layers[1].name]
+    given = {layer.name for layer in architecture.layers}
+    names = []
+    for position, layer in enumerate(architecture.layers):
+        name = layer.name or str(position - 1 if position else "x")
+        while not layer.name and name in given:
+            name += "_"
+        names.append(name)
+    return names
+
+
+def _modules(graph: NetGraph, names: list[str]) -> dict[str, nn.Module]:
+    """Build the layers' modules and fill them."""
+    architecture = graph.architecture
+    built: dict[str, nn.Module] = {}
+    for position, layer in enumerate(architecture.layers):
+        if layer.kind.module is not None and names[position] not in built:
+            fan_in = architecture.layers[layer.inputs[0]].size
+            module = layer.kind.build(fan_in, layer.size, layer.hyper_parameters)
+            built[names[position]] = module.to(device=graph.state.device, dtype=graph.state.dtype)
+    with torch.no_grad():
+        for tensor in architecture.tensors:
+            target = getattr(built[names[tensor.layer]], tensor.slot.name)
+            target.copy_(graph.tensor(tensor))
+    return built
+
+
+def _chain(architecture: Architecture, names: list[str], modules: dict[str, nn.Module]) -> Any:
+    """Nest the layers by their names, or give None when they are not a chain of nested names in this order."""
+    rows = list(zip(architecture.layers, names, strict=True))[1:]
+    straight = all(layer.inputs == (i,) for i, (layer, _) in enumerate(rows))
+    if not straight or len(modules) != len(rows):
+        return None
+    tree: OrderedDict[str, Any] = OrderedDict()
+    for _, name in rows:
+        *path, leaf = name.split(".")
+        branch = tree
+        for part in path:
+            if part in branch and (next(reversed(branch)) != part or isinstance(branch[part], nn.Module)):
+                return None
+            branch = branch.setdefault(part, OrderedDict())
+        branch[leaf] = modules[name]
+    return tree
+
+
+def _sequential(tree: Any) -> nn.Module:
+    parts = ((name, part if isinstance(part, nn.Module) else _sequential(part)) for name, part in tree.items())
+    return nn.Sequential(OrderedDict(parts))
+
+
+def _graph_module(architecture: Architecture, names: list[str], modules: dict[str, nn.Module]) -> nn.Module:
+    graph = fx.Graph()
+    nodes: list[fx.Node] = [graph.placeholder("x")]
+    for layer, name in list(zip(architecture.layers, names, strict=True))[1:]:
+        operands = [nodes[i] for i in layer.inputs]
+        if layer.type == "Add":
+            total = operands[0]
+            for operand in operands[1:]:
+                total = graph.call_function(operator.add, (total, operand))
+            nodes.append(total)
+        elif layer.type == "Concat":
+            nodes.append(graph.call_function(torch.cat, (operands,), {"dim": -1}))
+        else:
+            nodes.append(graph.call_module(name, (operands[0],)))
+    graph.output(nodes[-1])
+    return fx.GraphModule(dict(modules), graph)
