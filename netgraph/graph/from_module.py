@@ -147,9 +147,7 @@ class _Trace:
 
     def _check_module(self, name: str, part: nn.Module) -> None:
         if self.seen.get(name) is not None and any(True for _ in part.parameters()):
-            raise UnsupportedLayerError(
-                f"{name}: {type(part).__name__} is used twice; weights cannot be shared"
-            )
+            raise UnsupportedLayerError(f"{name}: {type(part).__name__} is used twice; weights cannot be shared")
         self.seen[name] = type(part).__name__
         if isinstance(part, nn.LayerNorm) and len(part.normalized_shape) != 1:
             raise UnsupportedLayerError(f"{name}: LayerNorm over several dimensions is not supported")

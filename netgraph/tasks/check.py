@@ -13,9 +13,7 @@ Floats = npt.NDArray[np.float64]
 MIN_ROWS = 2
 
 
-def check_data(
-    x: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str] | None = None
-) -> tuple[Floats, Floats]:
+def check_data(x: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str] | None = None) -> tuple[Floats, Floats]:
     """Parameters and target of a regression problem as clean arrays.
 
     Args:

@@ -100,18 +100,11 @@ def draw_tasks(
         raise NetGraphError(f"no task family of {', '.join(weights)} fits n_features={n_features}")
     if seed < 0 or start < 0:
         raise NetGraphError(f"seed and start must not be negative, got {seed} and {start}")
-    return [
-        _numbered_task(number, weights, (low, n_features[1]), rows, seed)
-        for number in range(start, start + n)
-    ]
+    return [_numbered_task(number, weights, (low, n_features[1]), rows, seed) for number in range(start, start + n)]
 
 
-def _numbered_task(
-    number: int, weights: dict[str, float], n_features: tuple[int, int], rows: int, seed: int
-) -> Task:
-    choice_seed, task_seed = (
-        int(state) for state in np.random.SeedSequence([seed, number]).generate_state(2)
-    )
+def _numbered_task(number: int, weights: dict[str, float], n_features: tuple[int, int], rows: int, seed: int) -> Task:
+    choice_seed, task_seed = (int(state) for state in np.random.SeedSequence([seed, number]).generate_state(2))
     generator = Generator().manual_seed(choice_seed)
     width = integer(*n_features, generator)
     fitting = [name for name in weights if get_family(name).min_features <= width]
@@ -152,15 +145,11 @@ def _n_distractors(family: TaskFamily, n_features: int, wanted: int | None, shar
         usual = max(fewest, min(most, n_features // 2))
         return fewest + int(share * (usual - fewest + 1))
     if not fewest <= wanted <= most:
-        raise NetGraphError(
-            f"{name} with {n_features} columns has {fewest} to {most} distractors, not {wanted}"
-        )
+        raise NetGraphError(f"{name} with {n_features} columns has {fewest} to {most} distractors, not {wanted}")
     return wanted
 
 
-def _draw_signal(
-    family: TaskFamily, n_features: int, rows: int, generator: Generator
-) -> tuple[Tensor, Tensor]:
+def _draw_signal(family: TaskFamily, n_features: int, rows: int, generator: Generator) -> tuple[Tensor, Tensor]:
     for _ in range(MAX_DRAWS):
         x, signal = family.draw(n_features, rows, generator)
         if signal.std(correction=0) > 1e-6 * (1 + signal.mean().abs()):

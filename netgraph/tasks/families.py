@@ -185,9 +185,7 @@ class Polynomial(TaskFamily):
         factors[:n_features, 0] = torch.arange(n_features)
         # A term of fewer factors than the degree has ones in the places that are left.
         used = torch.arange(degree) < torch.randint(1, degree + 1, (terms, 1), generator=generator)
-        products = torch.where(used, x[:, factors], torch.ones((), dtype=x.dtype)).prod(
-            dim=2
-        )  # [rows, terms]
+        products = torch.where(used, x[:, factors], torch.ones((), dtype=x.dtype)).prod(dim=2)  # [rows, terms]
         return x, products @ normal(terms, generator=generator)
 
 

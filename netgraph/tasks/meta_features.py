@@ -107,9 +107,7 @@ def check_meta_vector(vector: npt.ArrayLike, n: int = len(META_FEATURE_NAMES)) -
     except (TypeError, ValueError) as error:
         raise NetGraphError(f"expected {n} meta-features, got values that are not numbers") from error
     if batch.ndim != 2 or batch.shape[1] != n:
-        raise NetGraphError(
-            f"expected {n} meta-features or a batch [B, {n}], got shape {list(np.shape(array))}"
-        )
+        raise NetGraphError(f"expected {n} meta-features or a batch [B, {n}], got shape {list(np.shape(array))}")
     wrong = ~(np.abs(batch) <= np.finfo(np.float32).max)
     if wrong.any():
         index = int(np.argwhere(wrong)[0][1])
@@ -136,9 +134,7 @@ def _extract(x: Floats, classes: Ints) -> dict[str, float]:
     with _quiet(), _numpy_random_state_kept():
         # f1 and f2 are in a group that is off by default. Without `precomp_groups=None` pymfe fills a table
         # of rows x rows distances that nothing here reads.
-        mfe = MFE(
-            groups="all", features=plain, summary=["mean", "sd"], random_state=0, suppress_warnings=True
-        )
+        mfe = MFE(groups="all", features=plain, summary=["mean", "sd"], random_state=0, suppress_warnings=True)
         mfe.fit(x, classes, cat_cols=None, precomp_groups=None, suppress_warnings=True)
         values = dict(zip(*mfe.extract(suppress_warnings=True), strict=True))
         binned = mfe._custom_args_ft["C"].astype(np.int64)  # the columns as pymfe discretized them

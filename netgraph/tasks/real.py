@@ -102,9 +102,7 @@ def split(rows: int, seed: int, test_share: float = 0.25, validation_share: floa
         raise NetGraphError(f"split needs shares in [0, 1) and a seed of 0 or more, got {shares} and {seed}")
     n_test, n_validation = (max(1, round(rows * share)) if share else 0 for share in shares)
     if n_test + n_validation >= rows:
-        raise NetGraphError(
-            f"{rows} rows split into {n_test} test and {n_validation} validation leave no training row"
-        )
+        raise NetGraphError(f"{rows} rows split into {n_test} test and {n_validation} validation leave no training row")
     order = np.random.default_rng(seed).permutation(rows).astype(np.int64)
     test, validation, train = np.split(order, [n_test, n_test + n_validation])
     return Split(np.sort(train), np.sort(validation), np.sort(test))

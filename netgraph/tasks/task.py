@@ -42,13 +42,9 @@ class Task:
     def __post_init__(self) -> None:
         """Refuse tensors whose shapes do not belong together."""
         if self.x.dim() != 2 or self.y.shape != self.x.shape[:1]:
-            raise NetGraphError(
-                f"task {self.family}: x {list(self.x.shape)} and y {list(self.y.shape)} do not match"
-            )
+            raise NetGraphError(f"task {self.family}: x {list(self.x.shape)} and y {list(self.y.shape)} do not match")
         if self.x_mean.shape != self.x.shape[1:] or self.x_scale.shape != self.x.shape[1:]:
-            raise NetGraphError(
-                f"task {self.family}: x_mean and x_scale need {self.x.shape[1]} values, one a column"
-            )
+            raise NetGraphError(f"task {self.family}: x_mean and x_scale need {self.x.shape[1]} values, one a column")
 
     @property
     def rows(self) -> int:

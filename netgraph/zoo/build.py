@@ -1,0 +1,149 @@
+"""Building a zoo, shard by shard; an interrupted build goes on where it stopped."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Generator
+
+from netgraph.errors import NetGraphError, StoreError
+from netgraph.files import read_record, write_atomically
+from netgraph.graph.architecture import Architecture
+from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.symmetry import canonicalize
+from netgraph.stack import Stack, stack_sensitivity
+from netgraph.tasks import Task, check_meta_vector, draw_tasks, get_meta_features
+from netgraph.zoo.architectures import draw_architecture, initialize
+from netgraph.zoo.engines import ENGINES
+from netgraph.zoo.fitting import FitConfig, Fitted, fit_stack, pad_rows
+from netgraph.zoo.recipe import ZooRecipe
+from netgraph.zoo.store import Shard, shard_exists, write_shard
+from netgraph.zoo.zoo import FORMAT, VERSION, Zoo
+
+#: Rows on which sensitivity is measured.
+SENSITIVITY_ROWS = 64
+#: A network that explains less of its validation rows than this diverged.
+LEAST_R2 = -1.0
+
+
+@dataclass(frozen=True)
+class ShardJob:
+    """Builds one shard; it depends on the recipe and the shard's number only.
+
+    Attributes:
+        recipe: The zoo's recipe.
+        root: The zoo's folder.
+    """
+
+    recipe: ZooRecipe
+    root: Path
+
+    def __call__(self, number: int) -> int:
+        """Build and write a shard; give its number."""
+        write_shard(self.root, number, make_shard(self.recipe, number), self.recipe.digest)
+        return number
+
+
+def build_zoo(
+    recipe: ZooRecipe | str | Path,
+    root: str | Path,
+    engine: str = "local",
+    *,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Zoo:
+    """Build a zoo of trained networks, or complete one whose build was interrupted.
+
+    Args:
+        recipe: A recipe, a YAML file, or the name of a recipe that comes with netgraph.
+        root: The folder to build it in.
+        engine: ``local``, or ``ray`` for many machines.
+        workers: Processes; one a core when None.
+        progress: Show it.
+
+    Raises:
+        NetGraphError: When the recipe or the engine is unknown, or the folder holds a zoo of another recipe.
+    """
+    recipe = recipe if isinstance(recipe, ZooRecipe) else ZooRecipe.load(recipe)
+    root = Path(root)
+    if engine not in ENGINES:
+        raise NetGraphError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
+    _open(root, recipe)
+    missing = [number for number in range(recipe.n_shards) if not shard_exists(root, number, recipe.digest)]
+    _run(ENGINES[engine](ShardJob(recipe, root), missing, workers), missing, progress)
+    return Zoo(root)
+
+
+def _open(root: Path, recipe: ZooRecipe) -> None:
+    """Write the zoo's record, or check that it is one of this recipe."""
+    path = root / "zoo.json"
+    if path.exists():
+        if read_record(path, FORMAT, VERSION)["digest"] != recipe.digest:
+            raise StoreError(f"{path}: a zoo of another recipe; choose another folder")
+        return
+    root.mkdir(parents=True, exist_ok=True)
+    record = {"format": FORMAT, "version": VERSION, "digest": recipe.digest, "recipe": asdict(recipe)}
+    write_atomically(path, json.dumps(record, indent=1).encode())
+
+
+def _run(done: "Sequence[int] | object", missing: Sequence[int], progress: bool) -> None:
+    from tqdm import tqdm
+
+    bar = tqdm(done, total=len(missing), desc="zoo", unit="shard", disable=not (progress and sys.stderr.isatty()))
+    for count, _ in enumerate(bar, 1):
+        if progress and bar.disable and (count % 10 == 0 or count == len(missing)):
+            print(f"zoo: {count} of {len(missing)} shards", flush=True)
+
+
+def make_shard(recipe: ZooRecipe, number: int) -> Shard:
+    """Draw, train and measure the networks of a shard."""
+    first = number * recipe.tasks_per_shard
+    count = min(recipe.tasks_per_shard, recipe.n_tasks - first)
+    tasks = draw_tasks(
+        count, families=recipe.families, n_features=recipe.inputs, rows=recipe.rows, seed=recipe.seed, start=first
+    )
+    generator = Generator().manual_seed((recipe.seed * 1_000_003 + number) % 2**31 + 1)
+    task = torch.arange(count).repeat_interleave(recipe.nets_per_task)
+    architectures = [draw_architecture(recipe, tasks[i].n_features, generator) for i in task.tolist()]
+    stack = Stack(architectures)
+    started = time.perf_counter()
+    fitted, x = _fit(stack, architectures, [tasks[i] for i in task.tolist()], recipe, generator)
+    seconds = time.perf_counter() - started
+    sensitivity = stack_sensitivity(stack, fitted.state, x[:, :SENSITIVITY_ROWS])
+    kept = (fitted.r2 > LEAST_R2).nonzero().flatten()
+    states = stack.split(fitted.state)
+    graphs = [canonicalize(NetGraph(architectures[i], states[i].clone(), sensitivity[i])) for i in kept.tolist()]
+    meta_features = torch.cat([check_meta_vector(get_meta_features(one.x, one.y)) for one in tasks])
+    return Shard(
+        graphs, task[kept], fitted.r2[kept], tasks, meta_features, first, len(architectures) - len(kept), seconds
+    )
+
+
+def _fit(
+    stack: Stack,
+    architectures: Sequence[Architecture],
+    tasks: Sequence[Task],
+    recipe: ZooRecipe,
+    generator: Generator,
+) -> tuple[Fitted, torch.Tensor]:
+    state = stack.flatten([initialize(architecture, generator) for architecture in architectures])
+    x = pad_rows([task.x for task in tasks], stack.max_inputs)
+    y = torch.stack([task.y for task in tasks])[..., None]
+    cut = recipe.rows - round(recipe.rows * recipe.validation_share)
+    config = FitConfig(
+        recipe.steps,
+        recipe.batch_rows,
+        _log_uniform(recipe.learning_rate, len(stack), generator),
+        _log_uniform(recipe.weight_decay, len(stack), generator),
+    )
+    return fit_stack(stack, state, (x[:, :cut], y[:, :cut]), (x[:, cut:], y[:, cut:]), config, generator), x
+
+
+def _log_uniform(bounds: tuple[float, float], n: int, generator: Generator) -> torch.Tensor:
+    low, high = torch.tensor(bounds, dtype=torch.float64).log()
+    drawn: torch.Tensor = low + (high - low) * torch.rand(n, generator=generator, dtype=torch.float64)
+    return drawn.exp().float()

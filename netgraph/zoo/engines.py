@@ -1,0 +1,80 @@
+"""Engines: what runs the shards of a zoo, here or on many machines."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import Protocol
+
+import torch
+
+from netgraph.errors import NetGraphError
+
+Job = Callable[[int], int]
+#: A shard whose worker died so often is given up.
+MAX_DEATHS = 3
+
+
+class Engine(Protocol):
+    """Runs jobs, each given by its number, in any order, and yields the numbers as they are done.
+
+    A job may be run again after its worker died; it must leave the same result each time.
+    """
+
+    def __call__(self, job: Job, numbers: Sequence[int], workers: int | None) -> Iterator[int]:
+        """Run ``job(number)`` for every number."""
+
+
+def run_local(job: Job, numbers: Sequence[int], workers: int | None = None) -> Iterator[int]:
+    """Run in single-threaded processes of this machine, one a core; the pool is rebuilt when a worker dies.
+
+    Raises:
+        NetGraphError: When a job's worker died three times.
+    """
+    workers = min(workers or os.cpu_count() or 1, max(1, len(numbers)))
+    left, deaths = list(numbers), 0
+    while left:
+        try:
+            for done in _run_pool(job, left, workers):
+                left.remove(done)
+                deaths = 0
+                yield done
+        except BrokenProcessPool:
+            deaths += 1
+            if deaths >= MAX_DEATHS:
+                raise NetGraphError(
+                    f"workers died {deaths} times in a row, last with shards {left[:workers]}"
+                ) from None
+
+
+def _run_pool(job: Job, numbers: Sequence[int], workers: int) -> Iterator[int]:
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        futures: list[Future[int]] = [pool.submit(job, number) for number in numbers]
+        for future in as_completed(futures):
+            yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def run_ray(job: Job, numbers: Sequence[int], workers: int | None = None) -> Iterator[int]:
+    """Run on a Ray cluster whose machines share the zoo's folder.
+
+    Raises:
+        NetGraphError: When Ray is not installed.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise NetGraphError("engine 'ray' needs Ray: pip install 'netgraph[ray]'") from None
+    ray.init(ignore_reinit_error=True, num_cpus=workers)
+    remote = ray.remote(max_retries=MAX_DEATHS)(job)
+    waiting = [remote.remote(number) for number in numbers]
+    while waiting:
+        done, waiting = ray.wait(waiting)
+        yield from ray.get(done)
+
+
+ENGINES: dict[str, Engine] = {"local": run_local, "ray": run_ray}

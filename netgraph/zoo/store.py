@@ -1,0 +1,144 @@
+"""A shard of a zoo on disk: tensors as safetensors, and a JSON record; the shard exists once its record is in place."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from netgraph.errors import StoreError
+from netgraph.files import read_record, write_atomically
+from netgraph.graph.architecture import Architecture, Layer
+from netgraph.graph.netgraph import NetGraph
+from netgraph.tasks import Task
+
+FORMAT, VERSION = "netgraph.Zoo.shard", 1
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Networks trained side by side, with their tasks.
+
+    Attributes:
+        graphs: The networks, canonical, sensitivity measured.
+        task: Task of each network, counted within the shard, [n].
+        r2: R^2 of each network on its task's validation rows, [n].
+        tasks: The tasks.
+        meta_features: Meta-features of each task, [tasks, 37].
+        first_task: Number of the first task within the zoo.
+        excluded: Number of networks that diverged and are left out.
+        seconds: Time that training took.
+    """
+
+    graphs: list[NetGraph]
+    task: Tensor
+    r2: Tensor
+    tasks: list[Task]
+    meta_features: Tensor
+    first_task: int
+    excluded: int
+    seconds: float
+
+
+def shard_path(root: Path, number: int) -> Path:
+    """Give the path of a shard's tensors."""
+    return root / "shards" / f"{number:05d}.safetensors"
+
+
+def write_shard(root: Path, number: int, shard: Shard, digest: str) -> None:
+    """Write a shard; ``digest`` is that of the recipe."""
+    from safetensors.torch import save
+
+    path = shard_path(root, number)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    architectures = list(dict.fromkeys(graph.architecture for graph in shard.graphs))
+    position = {architecture: i for i, architecture in enumerate(architectures)}
+    tensors = {
+        "state": torch.cat([graph.state for graph in shard.graphs]),
+        "sensitivity": torch.cat([graph.sensitivity for graph in shard.graphs]),
+        "architecture": torch.tensor([position[graph.architecture] for graph in shard.graphs]),
+        "task": shard.task,
+        "r2": shard.r2,
+        "meta_features": shard.meta_features,
+    }
+    for i, task in enumerate(shard.tasks):
+        tensors |= {f"tasks.{i}.{name}": getattr(task, name) for name in ("x", "y", "x_mean", "x_scale")}
+    payload = save({name: value.contiguous() for name, value in tensors.items()})
+    record = {
+        "format": FORMAT,
+        "version": VERSION,
+        "sha256": hashlib.sha256(payload).hexdigest(),
+        "recipe": digest,
+        "first_task": shard.first_task,
+        "excluded": shard.excluded,
+        "seconds": shard.seconds,
+        "tasks": [_task_record(task) for task in shard.tasks],
+        "architectures": [[asdict(layer) for layer in architecture.layers] for architecture in architectures],
+    }
+    write_atomically(path, payload)
+    write_atomically(path.with_suffix(".json"), json.dumps(record).encode())
+
+
+def _task_record(task: Task) -> dict[str, Any]:
+    names = ("family", "seed", "y_mean", "y_scale")
+    return {name: getattr(task, name) for name in names} | {"description": dict(task.description)}
+
+
+def shard_exists(root: Path, number: int, digest: str) -> bool:
+    """Say whether a shard of this recipe is in place.
+
+    Raises:
+        StoreError: When a shard of another recipe or version is.
+    """
+    record = shard_path(root, number).with_suffix(".json")
+    if not record.exists():
+        return False
+    if read_record(record, FORMAT, VERSION)["recipe"] != digest:
+        raise StoreError(f"{record}: made by another recipe; choose another folder")
+    return True
+
+
+def read_shard(root: Path, number: int) -> Shard:
+    """Read a shard and check that it is whole.
+
+    Raises:
+        StoreError: When it is missing, damaged or of another version; it names the file.
+    """
+    from safetensors.torch import load
+
+    path = shard_path(root, number)
+    record = read_record(path.with_suffix(".json"), FORMAT, VERSION)
+    payload = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(payload).hexdigest() != record["sha256"]:
+        raise StoreError(f"{path}: damaged, its sha256 is not the one in {path.with_suffix('.json').name}")
+    tensors = load(payload)
+    architectures = [Architecture(tuple(_layer(row) for row in rows)) for rows in record["architectures"]]
+    return Shard(
+        graphs=_graphs(tensors, architectures),
+        task=tensors["task"],
+        r2=tensors["r2"],
+        tasks=[_task(tensors, i, row) for i, row in enumerate(record["tasks"])],
+        meta_features=tensors["meta_features"],
+        first_task=int(record["first_task"]),
+        excluded=int(record["excluded"]),
+        seconds=float(record["seconds"]),
+    )
+
+
+def _layer(row: dict[str, Any]) -> Layer:
+    hyper = tuple((name, value) for name, value in row["hyper"])
+    return Layer(row["type"], tuple(row["inputs"]), row["size"], row["name"], hyper)
+
+
+def _graphs(tensors: dict[str, Tensor], architectures: list[Architecture]) -> list[NetGraph]:
+    chosen = [architectures[i] for i in tensors["architecture"].tolist()]
+    states = tensors["state"].split([architecture.state_size for architecture in chosen])
+    sensitivities = tensors["sensitivity"].split([architecture.num_nodes for architecture in chosen])
+    return [NetGraph(*fields) for fields in zip(chosen, states, sensitivities, strict=True)]
+
+
+def _task(tensors: dict[str, Tensor], i: int, row: dict[str, Any]) -> Task:
+    return Task(**{name: tensors[f"tasks.{i}.{name}"] for name in ("x", "y", "x_mean", "x_scale")}, **row)
