@@ -136,7 +136,7 @@ class _Trace:
             parts, dim = node.args[0], node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 0)
             if dim not in (1, -1) or not isinstance(parts, list | tuple):
                 raise UnsupportedLayerError(f"{node.name}: Concat must be along the features, dim=-1")
-            return kind, {}, list(parts)  # type: ignore[arg-type]
+            return kind, {}, list(parts)
         if kind.name == "Add":
             if len(node.args) != 2 or node.kwargs or not all(isinstance(a, fx.Node) for a in node.args):
                 raise UnsupportedLayerError(f"{node.name}: Add of anything but two layers' outputs is not supported")

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -90,10 +90,12 @@ def _open(root: Path, recipe: ZooRecipe) -> None:
     write_atomically(path, json.dumps(record, indent=1).encode())
 
 
-def _run(done: "Sequence[int] | object", missing: Sequence[int], progress: bool) -> None:
+def _run(done: Iterable[int], missing: Sequence[int], progress: bool) -> None:
     from tqdm import tqdm
 
-    bar = tqdm(done, total=len(missing), desc="zoo", unit="shard", disable=not (progress and sys.stderr.isatty()))
+    bar: tqdm[int] = tqdm(
+        done, total=len(missing), desc="zoo", unit="shard", disable=not (progress and sys.stderr.isatty())
+    )
     for count, _ in enumerate(bar, 1):
         if progress and bar.disable and (count % 10 == 0 or count == len(missing)):
             print(f"zoo: {count} of {len(missing)} shards", flush=True)

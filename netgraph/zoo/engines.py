@@ -43,9 +43,7 @@ def run_local(job: Job, numbers: Sequence[int], workers: int | None = None) -> I
         except BrokenProcessPool:
             deaths += 1
             if deaths >= MAX_DEATHS:
-                raise NetGraphError(
-                    f"workers died {deaths} times in a row, last with shards {left[:workers]}"
-                ) from None
+                raise NetGraphError(f"workers died {deaths} times, last at shards {left[:workers]}") from None
 
 
 def _run_pool(job: Job, numbers: Sequence[int], workers: int) -> Iterator[int]:

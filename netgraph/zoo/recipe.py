@@ -16,6 +16,7 @@ from netgraph.tasks import family_names
 
 FOLDER = Path(__file__).parents[2] / "datasets"
 Weights = dict[str, float]
+ACTIVATIONS = {"ReLU": 0.3, "Tanh": 0.3, "Sigmoid": 0.1, "SiLU": 0.1, "GELU": 0.08, "LeakyReLU": 0.07, "ELU": 0.05}
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class ZooRecipe:
         widths: Fewest and most units of a hidden layer.
         activations: Weight of each activation.
         normalizations: Weight of each normalization after a hidden linear layer; ``none`` for none.
-        skips: Weight of ``none``, ``Add`` (the activation plus its pre-activation) and ``Concat`` (joined with the inputs).
+        skips: Weight of ``none``, ``Add`` (the activation plus its pre-activation) and ``Concat`` (joined with the
+            inputs).
         bias: Probability that a hidden linear layer has a bias.
         steps: Steps of training.
         batch_rows: Rows in a step.
@@ -54,17 +56,7 @@ class ZooRecipe:
     inputs: tuple[int, int] = (2, 10)
     depths: Weights = field(default_factory=lambda: {"1": 1.0, "2": 1.0, "3": 1.0})
     widths: tuple[int, int] = (4, 8)
-    activations: Weights = field(
-        default_factory=lambda: {
-            "ReLU": 0.3,
-            "Tanh": 0.3,
-            "Sigmoid": 0.1,
-            "SiLU": 0.1,
-            "GELU": 0.08,
-            "LeakyReLU": 0.07,
-            "ELU": 0.05,
-        }  # fmt: skip
-    )
+    activations: Weights = field(default_factory=lambda: dict(ACTIVATIONS))
     normalizations: Weights = field(default_factory=lambda: {"none": 0.93, "LayerNorm": 0.05, "BatchNorm1d": 0.02})
     skips: Weights = field(default_factory=lambda: {"none": 0.92, "Add": 0.05, "Concat": 0.03})
     bias: float = 1.0

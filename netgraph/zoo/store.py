@@ -141,4 +141,5 @@ def _graphs(tensors: dict[str, Tensor], architectures: list[Architecture]) -> li
 
 
 def _task(tensors: dict[str, Tensor], i: int, row: dict[str, Any]) -> Task:
-    return Task(**{name: tensors[f"tasks.{i}.{name}"] for name in ("x", "y", "x_mean", "x_scale")}, **row)
+    fields: dict[str, Any] = {name: tensors[f"tasks.{i}.{name}"] for name in ("x", "y", "x_mean", "x_scale")}
+    return Task(**fields, **row)

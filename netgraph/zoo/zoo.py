@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FORMAT, VERSION = "netgraph.Zoo", 1
 
 
-class Zoo(Dataset):  # type: ignore[misc]
+class Zoo(Dataset):
     """Trained networks in canonical form, with the tasks they were trained on.
 
     ``zoo[i]`` is a NetGraph with two more attributes: ``task`` (its task's number) and ``r2`` (R^2 on validation rows).
