@@ -34,7 +34,7 @@ class Condition(nn.Module):
 
     def standardize(self, meta_features: Tensor) -> Tensor:
         """Standardize rows, [n, features]; deviations beyond 5 are cut."""
-        return torch.clamp((meta_features - self.mean) / self.scale, -5, 5)
+        return torch.clamp((meta_features - self.mean) / self.scale, -5.0, 5.0)
 
     def rows(self, meta_features: Tensor | None, count: int) -> Tensor:
         """Bring meta-features to one row a network, NaN for none.
@@ -50,7 +50,8 @@ class Condition(nn.Module):
             raise NetGraphError(
                 f"meta_features has shape {tuple(values.shape)}; expected {n_features} features, in 1 or {count} rows"
             )
-        return values.expand(count, n_features)
+        rows: Tensor = values.expand(count, n_features)
+        return rows
 
     def forward(self, rows: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Embed rows, [B, features], NaN for none, as [B, width]."""

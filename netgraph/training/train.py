@@ -1,10 +1,13 @@
 """Training the VAE from networks to a checkpoint."""
 
 import logging
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import lightning
 import torch
@@ -94,7 +97,19 @@ def _fit(
     with warnings.catch_warnings():
         # The batches lie in memory, ready made: workers would only copy them.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        trainer.fit(module, loader(batches, training, 0))
+        _fit_or_interrupt(trainer, module, loader(batches, training, 0))
+
+
+def _fit_or_interrupt(trainer: lightning.Trainer, module: VAEModule, batches: "DataLoader[Any]") -> None:
+    """Fit; Lightning turns an interrupt into an exit and silences the signal, which is undone here."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, batches)
+    except SystemExit:
+        raise KeyboardInterrupt from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
     if trainer.interrupted:
         raise KeyboardInterrupt
 

@@ -93,11 +93,10 @@ def _open(root: Path, recipe: ZooRecipe) -> None:
 def _run(done: Iterable[int], missing: Sequence[int], progress: bool) -> None:
     from tqdm import tqdm
 
-    bar: tqdm[int] = tqdm(
-        done, total=len(missing), desc="zoo", unit="shard", disable=not (progress and sys.stderr.isatty())
-    )
+    hidden = not (progress and sys.stderr.isatty())
+    bar: tqdm[int] = tqdm(done, total=len(missing), desc="zoo", unit="shard", disable=hidden)
     for count, _ in enumerate(bar, 1):
-        if progress and bar.disable and (count % 10 == 0 or count == len(missing)):
+        if progress and hidden and (count % 10 == 0 or count == len(missing)):
             print(f"zoo: {count} of {len(missing)} shards", flush=True)
 
 

@@ -2,16 +2,15 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from netgraph.errors import StoreError
 from netgraph.files import read_record, write_atomically
-from netgraph.graph.architecture import Architecture, Layer
+from netgraph.graph.io import from_tensors, to_tensors
 from netgraph.graph.netgraph import NetGraph
 from netgraph.tasks import Task
 
@@ -54,16 +53,8 @@ def write_shard(root: Path, number: int, shard: Shard, digest: str) -> None:
 
     path = shard_path(root, number)
     path.parent.mkdir(parents=True, exist_ok=True)
-    architectures = list(dict.fromkeys(graph.architecture for graph in shard.graphs))
-    position = {architecture: i for i, architecture in enumerate(architectures)}
-    tensors = {
-        "state": torch.cat([graph.state for graph in shard.graphs]),
-        "sensitivity": torch.cat([graph.sensitivity for graph in shard.graphs]),
-        "architecture": torch.tensor([position[graph.architecture] for graph in shard.graphs]),
-        "task": shard.task,
-        "r2": shard.r2,
-        "meta_features": shard.meta_features,
-    }
+    tensors, architectures = to_tensors(shard.graphs)
+    tensors |= {"task": shard.task, "r2": shard.r2, "meta_features": shard.meta_features}
     for i, task in enumerate(shard.tasks):
         tensors |= {f"tasks.{i}.{name}": getattr(task, name) for name in ("x", "y", "x_mean", "x_scale")}
     payload = save({name: value.contiguous() for name, value in tensors.items()})
@@ -76,7 +67,7 @@ def write_shard(root: Path, number: int, shard: Shard, digest: str) -> None:
         "excluded": shard.excluded,
         "seconds": shard.seconds,
         "tasks": [_task_record(task) for task in shard.tasks],
-        "architectures": [[asdict(layer) for layer in architecture.layers] for architecture in architectures],
+        "architectures": architectures,
     }
     write_atomically(path, payload)
     write_atomically(path.with_suffix(".json"), json.dumps(record).encode())
@@ -115,9 +106,8 @@ def read_shard(root: Path, number: int) -> Shard:
     if hashlib.sha256(payload).hexdigest() != record["sha256"]:
         raise StoreError(f"{path}: damaged, its sha256 is not the one in {path.with_suffix('.json').name}")
     tensors = load(payload)
-    architectures = [Architecture(tuple(_layer(row) for row in rows)) for rows in record["architectures"]]
     return Shard(
-        graphs=_graphs(tensors, architectures),
+        graphs=from_tensors(tensors, record["architectures"]),
         task=tensors["task"],
         r2=tensors["r2"],
         tasks=[_task(tensors, i, row) for i, row in enumerate(record["tasks"])],
@@ -126,18 +116,6 @@ def read_shard(root: Path, number: int) -> Shard:
         excluded=int(record["excluded"]),
         seconds=float(record["seconds"]),
     )
-
-
-def _layer(row: dict[str, Any]) -> Layer:
-    hyper = tuple((name, value) for name, value in row["hyper"])
-    return Layer(row["type"], tuple(row["inputs"]), row["size"], row["name"], hyper)
-
-
-def _graphs(tensors: dict[str, Tensor], architectures: list[Architecture]) -> list[NetGraph]:
-    chosen = [architectures[i] for i in tensors["architecture"].tolist()]
-    states = tensors["state"].split([architecture.state_size for architecture in chosen])
-    sensitivities = tensors["sensitivity"].split([architecture.num_nodes for architecture in chosen])
-    return [NetGraph(*fields) for fields in zip(chosen, states, sensitivities, strict=True)]
 
 
 def _task(tensors: dict[str, Tensor], i: int, row: dict[str, Any]) -> Task:

@@ -1,0 +1,108 @@
+"""The command ``netgraph``."""
+
+import sys
+from typing import Any
+
+from netgraph.errors import NetGraphError
+
+#: Exit codes: what was wrong with the input, and an interrupt.
+WRONG_INPUT, INTERRUPTED = 2, 130
+
+
+def _run(preset: str | None = None, out: str = "runs/quick", seed: int | None = None) -> None:
+    """Do the whole job: zoo, training, evaluation, samples, a real data set, report.
+
+    Args:
+        preset: quick, full, or tiny (a smoke test); that of the folder, or quick, when left out.
+        out: Folder that takes everything; a run that was interrupted there goes on.
+        seed: Fixes everything; that of the folder, or 0, when left out.
+    """
+    from netgraph.run import run
+
+    figures = run(preset, out, seed)
+    for name, value in figures.items():
+        print(f"{name:32s} {value:.4g}")
+    print(f"look at {out}/report.html")
+
+
+def _zoo_build(recipe: str = "quick", out: str = "runs/zoo", engine: str = "local", workers: int | None = None) -> None:
+    """Build a zoo, or complete one whose build was interrupted.
+
+    Args:
+        recipe: Name of a recipe that comes with netgraph, or a YAML file.
+        out: Folder of the zoo.
+        engine: local or ray.
+        workers: Processes; one a core when left out.
+    """
+    from netgraph.zoo import build_zoo
+
+    print(f"{len(build_zoo(recipe, out, engine, workers=workers))} networks in {out}")
+
+
+def _zoo_info(out: str) -> None:
+    """Show what is in a zoo.
+
+    Args:
+        out: Folder of the zoo.
+    """
+    from netgraph.zoo import Zoo
+
+    print(Zoo(out).table.describe().to_string())
+
+
+def _zoo_verify(out: str) -> None:
+    """Check every file and every network of a zoo.
+
+    Args:
+        out: Folder of the zoo.
+    """
+    from netgraph.zoo import Zoo
+
+    zoo = Zoo(out)
+    for i in range(len(zoo)):
+        zoo[i].validate()
+    print(f"{len(zoo)} networks, all sound")
+
+
+def _sample(checkpoint: str, out: str = "samples.safetensors", n: int = 10, seed: int | None = None) -> None:
+    """Sample networks.
+
+    Args:
+        checkpoint: Safetensors file of a trained model.
+        out: File that takes the networks.
+        n: How many.
+        seed: Of the noise.
+    """
+    from netgraph.graph.io import save_graphs
+    from netgraph.model import NetVAE
+
+    graphs = NetVAE.from_pretrained(checkpoint).sample(n, seed=seed)
+    save_graphs(graphs, out)
+    for graph in graphs:
+        print(graph.architecture)
+
+
+COMMANDS: dict[str, Any] = {
+    "run": _run,
+    "zoo": {"_help": "Build and look at zoos.", "build": _zoo_build, "info": _zoo_info, "verify": _zoo_verify},
+    "sample": _sample,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; give 0, or 2 after one line that says what is wrong with the input."""
+    from jsonargparse import auto_cli
+
+    try:
+        auto_cli(COMMANDS, args=arguments, prog="netgraph", as_positional=False)
+    except NetGraphError as error:
+        print(f"netgraph: {error}", file=sys.stderr)
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        print("netgraph: interrupted; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""Metrics over what a network computes."""
+
+import torch
+from torch import Tensor
+
+from netgraph.errors import NetGraphError
+from netgraph.evaluation.pairs import Graphs, Rows, as_list, as_pairs, as_rows, row_cosine, run, same_width
+from netgraph.graph.symmetry import canonicalize
+
+#: Root mean square, relative to the output's size, below which a difference of outputs is rounding.
+_ROUNDING = 1e-6
+
+
+def cosine_similarity(true: Graphs, generated: Graphs, x: Rows) -> float:
+    """Mean cosine between what feeds the last layers of two networks, both in canonical form.
+
+    The cosine is taken for each row and averaged over rows, then over pairs. Where widths differ the shorter vector is
+    padded with zeros; two zero vectors have cosine 1, a zero vector and another one 0, one that is not finite 0. The
+    cosine distance is 1 minus this. A high cosine can hide a broken network: report :func:`output_r2` beside it.
+
+    Args:
+        true: One graph, or n of them.
+        generated: As many.
+        x: Rows, [rows, inputs] for all pairs, or a sequence of n such tensors. A network reads its first columns; a
+            generated one with more inputs than there are columns reads 0 for those.
+
+    Returns:
+        A value in [-1, 1].
+
+    Raises:
+        NetGraphError: When the lengths differ, or x holds NaN or has too few columns for a true network.
+    """
+    return float(cosine_similarity_per_pair(true, generated, x).mean())
+
+
+def cosine_similarity_per_pair(true: Graphs, generated: Graphs, x: Rows) -> Tensor:
+    """Give :func:`cosine_similarity` of each pair, [n] float64."""
+    left, right = as_pairs(true, generated)
+    rows = as_rows(left, x)
+    pairs = zip(run([canonicalize(g) for g in left], rows), run([canonicalize(g) for g in right], rows), strict=True)
+    return torch.stack([row_cosine(a, b).mean() for (_, a), (_, b) in pairs])
+
+
+def output_r2(true: Graphs, generated: Graphs, x: Rows) -> float:
+    """Mean coefficient of determination of the true outputs, 1 - Σ(ŷ - y)² / Σ(y - ȳ)².
+
+    y is the true network's output, ŷ the generated one's, ȳ the mean of y over rows for each output; sums run over rows
+    and outputs, the one with fewer outputs padded with zeros. A constant y gives 1 where ŷ equals it (to 1e-6) and 0
+    elsewhere. A ŷ that is not finite gives -inf. Nothing is clamped, so that one broken network decides the mean: see
+    :func:`output_r2_median`.
+
+    Args:
+        true: One graph, or n of them.
+        generated: As many.
+        x: Rows, as of :func:`cosine_similarity`.
+
+    Returns:
+        A value in [-inf, 1].
+
+    Raises:
+        NetGraphError: When the lengths differ, or x holds NaN or has too few columns for a true network.
+    """
+    return float(output_r2_per_pair(true, generated, x).mean())
+
+
+def output_r2_median(true: Graphs, generated: Graphs, x: Rows) -> float:
+    """Median of :func:`output_r2` over pairs; the mean of the two middle ones where their number is even."""
+    return median(output_r2_per_pair(true, generated, x))
+
+
+def output_r2_per_pair(true: Graphs, generated: Graphs, x: Rows) -> Tensor:
+    """Give :func:`output_r2` of each pair, [n] float64."""
+    left, right = as_pairs(true, generated)
+    rows = as_rows(left, x)
+    pairs = zip(run(left, rows), run(right, rows), strict=True)
+    return torch.stack([_r2(y, prediction) for (y, _), (prediction, _) in pairs])
+
+
+def median(values: Tensor) -> float:
+    """Middle value; ``torch.median`` would take the lower of two, ``quantile`` makes NaN of an infinite neighbor."""
+    ordered = values.sort().values
+    return float((ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2)
+
+
+def _r2(y: Tensor, prediction: Tensor) -> Tensor:
+    y, prediction = same_width(y, prediction)
+    if not torch.isfinite(prediction).all():
+        return y.new_tensor(float("-inf"))
+    error, total = (prediction - y).square().sum(), (y - y.mean(dim=0)).square().sum()
+    rounding = _ROUNDING**2 * y.numel() * max(1.0, float(y.square().mean()))
+    if total > rounding:
+        return 1 - error / total
+    return (error <= rounding).to(y)
+
+
+def probe(n_inputs: int, n_rows: int = 64, seed: int = 0) -> Tensor:
+    """Draw standard normal rows, [n_rows, n_inputs]; a column does not depend on how many others there are."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.stack([torch.randn(n_rows, generator=generator) for _ in range(n_inputs)], dim=1)
+
+
+def behavior(graphs: Graphs, n_rows: int = 64, seed: int = 0) -> Tensor:
+    """Describe networks by their first outputs on common standard normal rows.
+
+    Args:
+        graphs: n graphs; each reads its first columns of the rows, which are the same in every call.
+        n_rows: Number of rows.
+        seed: Seed of the rows.
+
+    Returns:
+        Behavior vectors, [n, n_rows] float64.
+
+    Raises:
+        NetGraphError: When an output is NaN or infinite.
+    """
+    found = as_list(graphs, "behavior")
+    rows = probe(max(graph.architecture.n_inputs for graph in found), n_rows, seed)
+    vectors = torch.stack([outputs[:, 0] for outputs, _ in run(found, [rows] * len(found))])
+    broken = (~torch.isfinite(vectors)).any(dim=1).nonzero()
+    if len(broken):
+        raise NetGraphError(f"behavior: the output of graph {int(broken[0])} is not finite")
+    return vectors

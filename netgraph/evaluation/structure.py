@@ -1,0 +1,161 @@
+"""Metrics over what a network is: its edges and its parameters, in canonical form."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from netgraph.evaluation.pairs import Graphs, as_pairs, row_cosine
+from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints
+from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.symmetry import canonicalize
+
+_PARAMETERS = [SLOT_KINDS.index("edge"), SLOT_KINDS.index("bias")]
+#: Relative difference that rounding alone may leave between equal canonical weights.
+_ROUNDING = 1e-5
+
+
+def edge_accuracy(true: Graphs, generated: Graphs) -> float:
+    """Mean Jaccard index of the edges, |E and Ê| / |E or Ê|, vertices matched by their index in canonical form.
+
+    An edge is a pair of source and target index; the canonical form exchanges vertices of one layer only, between
+    which nothing differs but weights, so that it leaves the set of edges as it is.
+
+    Args:
+        true: One graph, or n of them.
+        generated: As many, each compared with the true one at its place.
+
+    Returns:
+        A value in [0, 1]; 1 where the edges are the same.
+
+    Raises:
+        NetGraphError: When the lengths differ.
+    """
+    return float(edge_accuracy_per_pair(true, generated).mean())
+
+
+def edge_accuracy_per_pair(true: Graphs, generated: Graphs) -> Tensor:
+    """Give :func:`edge_accuracy` of each pair, [n] float64."""
+    return torch.tensor([_ratio(c, a + b - c) for a, b, c in _edge_counts(true, generated)], dtype=torch.float64)
+
+
+def edge_f1(true: Graphs, generated: Graphs) -> float:
+    """Mean F1 score of the edges, 2 |E and Ê| / (|E| + |Ê|); arguments, range and errors as :func:`edge_accuracy`."""
+    return float(edge_f1_per_pair(true, generated).mean())
+
+
+def edge_f1_per_pair(true: Graphs, generated: Graphs) -> Tensor:
+    """Give :func:`edge_f1` of each pair, [n] float64."""
+    return torch.tensor([_ratio(2 * c, a + b) for a, b, c in _edge_counts(true, generated)], dtype=torch.float64)
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else 1.0
+
+
+def _edge_counts(true: Graphs, generated: Graphs) -> list[tuple[int, int, int]]:
+    """Count the edges of each true graph, of each generated one, and those in both."""
+    counts = []
+    for left, right in zip(*as_pairs(true, generated), strict=True):
+        stride = max(left.architecture.num_nodes, right.architecture.num_nodes)
+        a, b = (np.unique(_edge_ids(graph.architecture, stride)) for graph in (left, right))
+        counts.append((len(a), len(b), len(np.intersect1d(a, b, assume_unique=True))))
+    return counts
+
+
+def _edge_ids(architecture: Architecture, stride: int) -> Ints:
+    """One number for each edge, the same for the same pair of indices, [E]."""
+    ids: Ints = architecture.edge_index[0] * stride + architecture.edge_index[1]
+    return ids
+
+
+def weight_within_tolerance(true: Graphs, generated: Graphs, tolerance: float = 0.1) -> float:
+    """Share of the true weighted edges that are there with nearly the true weight, in canonical form.
+
+    An edge counts when the generated graph has a weighted edge between the same vertices, and the two weights differ by
+    at most ``tolerance`` times the population standard deviation of the weights of the true edge's layer. Structural
+    edges carry no weight and count nowhere; an edge that is missing counts as a miss. A layer whose weights are all
+    equal asks for equality, to rounding.
+
+    Args:
+        true: One graph, or n of them.
+        generated: As many.
+        tolerance: Allowed difference in standard deviations of the layer's weights.
+
+    Returns:
+        The mean over pairs, in [0, 1]; 1 for a pair whose true network has no weighted edge.
+
+    Raises:
+        NetGraphError: When the lengths differ.
+    """
+    return float(weight_within_tolerance_per_pair(true, generated, tolerance).mean())
+
+
+def weight_within_tolerance_per_pair(true: Graphs, generated: Graphs, tolerance: float = 0.1) -> Tensor:
+    """Give :func:`weight_within_tolerance` of each pair, [n] float64."""
+    pairs = zip(*as_pairs(true, generated), strict=True)
+    shares = [_share_within(canonicalize(a), canonicalize(b), tolerance) for a, b in pairs]
+    return torch.tensor(shares, dtype=torch.float64)
+
+
+def _share_within(true: NetGraph, generated: NetGraph, tolerance: float) -> float:
+    stride = max(true.architecture.num_nodes, generated.architecture.num_nodes)
+    ids, weights = _weighted_edges(true, stride)
+    other_ids, other_weights = _weighted_edges(generated, stride)
+    _, at, other_at = np.intersect1d(ids, other_ids, return_indices=True)
+    error = np.abs(weights[at] - other_weights[other_at])
+    allowed = tolerance * _weight_spread(true)[at] + _ROUNDING * np.abs(weights[at])
+    return _ratio(int((error <= allowed).sum()), len(ids))
+
+
+def _weighted_edges(graph: NetGraph, stride: int) -> tuple[Ints, np.ndarray]:
+    weighted = graph.architecture.edge_slot >= 0
+    weights = graph.state.detach().cpu().double().numpy()[graph.architecture.edge_slot[weighted]]
+    return _edge_ids(graph.architecture, stride)[weighted], weights
+
+
+def _weight_spread(graph: NetGraph) -> np.ndarray:
+    """Standard deviation of the weights of each weighted edge's layer, [weighted edges]."""
+    architecture = graph.architecture
+    spread = np.zeros(architecture.state_size)
+    for tensor in architecture.tensors:
+        spread[tensor.offset : tensor.offset + tensor.size] = float(graph.tensor(tensor).double().std(correction=0))
+    found: np.ndarray = spread[architecture.edge_slot[architecture.edge_slot >= 0]]
+    return found
+
+
+def parameter_cosine_similarity(true: Graphs, generated: Graphs) -> float:
+    """Mean cosine of the flattened canonical parameters without those of the last layer.
+
+    Weights and biases, in the order of the state; buffers are not parameters. The shorter vector is padded with zeros;
+    two zero vectors, as those of networks with one layer, have cosine 1, a zero vector and another one 0.
+
+    Args:
+        true: One graph, or n of them.
+        generated: As many.
+
+    Returns:
+        A value in [-1, 1].
+
+    Raises:
+        NetGraphError: When the lengths differ.
+    """
+    return float(parameter_cosine_similarity_per_pair(true, generated).mean())
+
+
+def parameter_cosine_similarity_per_pair(true: Graphs, generated: Graphs) -> Tensor:
+    """Give :func:`parameter_cosine_similarity` of each pair, [n] float64."""
+    left, right = (_parameters(graphs) for graphs in as_pairs(true, generated))
+    return torch.stack([row_cosine(a, b)[0] for a, b in zip(left, right, strict=True)])
+
+
+def _parameters(graphs: Sequence[NetGraph]) -> list[Tensor]:
+    """Canonical parameters of all layers but the last, [1, parameters] each."""
+    found = []
+    for graph in map(canonicalize, graphs):
+        architecture = graph.architecture
+        kept = np.isin(architecture.slot_kind, _PARAMETERS)
+        kept &= architecture.slot_target < architecture.offsets[-2]
+        found.append(graph.state.detach().cpu().double()[torch.from_numpy(kept)][None])
+    return found

@@ -1,0 +1,225 @@
+"""The whole job: zoo, training, evaluation on held-out tasks, samples, a real data set, report.
+
+Every phase leaves its result in the run's folder, so that an interrupted run goes on with the first phase that is not
+done; the time that an interrupted phase took is counted.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Generator
+
+from netgraph.errors import NetGraphError, StoreError
+from netgraph.evaluation import Reconstruction, evaluate_reconstruction, evaluate_samples
+from netgraph.evaluation.report import Report, write_report
+from netgraph.files import read_record, write_atomically
+from netgraph.graph.io import save_graphs
+from netgraph.graph.netgraph import NetGraph
+from netgraph.model import LossWeights, NetVAE, VAEConfig
+from netgraph.search import RealResult, try_real
+from netgraph.training import Example, TrainConfig, train
+from netgraph.training.history import loss_curves, write_metrics
+from netgraph.zoo import Zoo, ZooRecipe, build_zoo
+
+FORMAT, VERSION = "netgraph.run", 1
+KEYS = (
+    "edge_accuracy", "edge_f1", "cosine_similarity", "parameter_cosine_similarity", "output_r2_median", "validity",
+    "uniqueness", "novelty", "sample_quality", "sample_behaviour_distance", "random_behaviour_distance",
+    "floor_behaviour_distance", "zoo_models_per_second", "train_seconds", "total_seconds", "n_train", "n_test",
+)  # fmt: skip
+TARGETS = {
+    "edge_f1": 0.97, "cosine_similarity": 0.85, "output_r2_median": 0.7, "validity": 1.0, "uniqueness": 0.95,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The size of a run.
+
+    Attributes:
+        recipe: Name of the zoo's recipe.
+        vae: Sizes of the model.
+        training: How it is trained.
+        n_samples: Samples drawn.
+    """
+
+    recipe: str
+    vae: VAEConfig
+    training: TrainConfig
+    n_samples: int = 1000
+
+
+_LOSS = LossWeights(structure=0.3, kl=3e-4)
+PRESETS = {
+    "quick": Preset(
+        "quick",
+        VAEConfig(max_nodes=96, max_fan=24, loss=_LOSS),
+        TrainConfig(batch_size=32, learning_rate=3e-3, max_epochs=60, max_seconds=260.0),
+    ),
+    "full": Preset(
+        "full",
+        VAEConfig(width=128, encoder_layers=3, weight_layers=4, max_nodes=96, max_fan=24, loss=_LOSS),
+        TrainConfig(batch_size=64, learning_rate=2e-3, max_epochs=60, max_seconds=6 * 3600.0),
+    ),
+    "tiny": Preset(
+        "tiny",
+        VAEConfig(max_nodes=64, max_fan=24, width=32, loss=_LOSS),
+        TrainConfig(batch_size=16, max_epochs=2, max_seconds=20.0, checkpoint_seconds=1.0),
+        n_samples=20,
+    ),
+}
+
+
+def run(preset: str | None = None, out: str | Path = "runs/quick", seed: int | None = None) -> dict[str, float]:
+    """Do the whole job, or go on with one that was interrupted.
+
+    Args:
+        preset: ``quick``, ``full``, or ``tiny`` (a smoke test); that of the folder, or ``quick``, when None.
+        out: The folder; it takes ``zoo/``, ``checkpoints/``, ``tensorboard/``, ``samples/``, ``report.html`` and
+            ``metrics.json``.
+        seed: Of everything; that of the folder, or 0, when None.
+
+    Returns:
+        The figures in ``metrics.json``.
+
+    Raises:
+        NetGraphError: When the preset is unknown, or the folder holds a run of another preset or seed.
+    """
+    folder = Path(out)
+    job = _Job.open(folder, preset, seed)
+    size = PRESETS[job.preset]
+    with job.phase("zoo"):
+        recipe = replace(ZooRecipe.load(size.recipe), seed=job.seed)
+        zoo = build_zoo(recipe, folder / "zoo")
+    with job.phase("train"):
+        vae = _trained(zoo, size, folder, job.seed)
+    with job.phase("evaluate"):
+        held_out = zoo.split("test")
+        reconstruction, pairs, z = _rebuild(vae, zoo, held_out)
+        samples = vae.sample(size.n_samples, seed=job.seed)
+        save_graphs(samples, folder / "samples" / "samples.safetensors")
+        real = try_real(vae)
+        save_graphs([real.graph], folder / "samples" / "diabetes.safetensors")
+        generator = Generator().manual_seed(job.seed)
+        test, training = ([zoo[i] for i in zoo.split(name)] for name in ("test", "train"))
+        figures = reconstruction.metrics | evaluate_samples(samples, test, training, generator)
+    workers = min(os.cpu_count() or 1, recipe.n_shards)
+    figures |= {
+        "zoo_models_per_second": len(zoo) * workers / max(zoo.train_seconds, 1e-9),
+        "train_seconds": job.seconds["train"],
+        "total_seconds": sum(job.seconds.values()),
+        "n_train": float(len(training)),
+        "n_test": float(len(test)),
+    }
+    _leave(folder, job, figures, real, reconstruction, pairs, z, [zoo.tasks[zoo[i].task].family for i in held_out])
+    return figures
+
+
+def _trained(zoo: Zoo, size: Preset, folder: Path, seed: int) -> NetVAE:
+    checkpoint = folder / "checkpoints" / "vae.safetensors"
+    if checkpoint.with_name(checkpoint.name + ".json").exists():
+        return NetVAE.from_pretrained(checkpoint)
+    examples = [_example(zoo, i) for i in zoo.split("train")]
+    return train(examples, folder, size.vae, replace(size.training, seed=seed))
+
+
+def _example(zoo: Zoo, i: int) -> Example:
+    graph = zoo[i]
+    return Example(graph, zoo.tasks[graph.task].x, zoo.meta_features[graph.task])
+
+
+def _rebuild(
+    vae: NetVAE, zoo: Zoo, held_out: Sequence[int]
+) -> tuple[Reconstruction, list[tuple[NetGraph, NetGraph, float, float]], torch.Tensor]:
+    """Encode held-out networks and decode them free-running; also three pairs to look at, from bad to good."""
+    true = [zoo[i] for i in held_out]
+    z = vae.encode(true)
+    rebuilt = vae.decode(z)
+    result = evaluate_reconstruction(true, rebuilt, [zoo.tasks[graph.task].x for graph in true])
+    ranked = result.output_r2.argsort().tolist()
+    shown = [ranked[len(ranked) * k // 4] for k in (1, 2, 3)]
+    pairs = [(true[i], rebuilt[i], float(result.cosine[i]), float(result.output_r2[i])) for i in shown]
+    return result, pairs, z.cpu()
+
+
+def _leave(
+    folder: Path,
+    job: "_Job",
+    figures: dict[str, float],
+    real: RealResult,
+    reconstruction: Reconstruction,
+    pairs: list[tuple[NetGraph, NetGraph, float, float]],
+    z: torch.Tensor,
+    families: list[str],
+) -> None:
+    write_metrics(folder / "tensorboard", figures)
+    report = Report(
+        title=f"netgraph run, preset {job.preset}, seed {job.seed}",
+        metrics=figures,
+        targets=TARGETS,
+        curves=loss_curves(folder / "tensorboard"),
+        pairs=pairs,
+        latents=z,
+        families=families,
+        output_r2=reconstruction.output_r2,
+        cosine=reconstruction.cosine,
+        real=real.scores,
+    )
+    write_report(report, folder / "report.html")
+    listed = {key: figures[key] for key in KEYS} | {
+        "more": {key: value for key, value in figures.items() if key not in KEYS},
+        "diabetes_test_r2": real.scores,
+        "diabetes_test_r2_deviation": real.spread,
+    }
+    write_atomically(folder / "metrics.json", json.dumps(listed, indent=1).encode())
+
+
+@dataclass
+class _Job:
+    """What a run's folder says of it: preset, seed, and the time that each phase took so far."""
+
+    path: Path
+    preset: str
+    seed: int
+    seconds: dict[str, float]
+
+    @classmethod
+    def open(cls, folder: Path, preset: str | None, seed: int | None) -> "_Job":
+        """Read the folder's record, or begin one."""
+        if preset is not None and preset not in PRESETS:
+            raise NetGraphError(f"unknown preset {preset!r}; known: {', '.join(PRESETS)}")
+        path = folder / "run.json"
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            job = cls(path, preset or "quick", seed or 0, {})
+            job.write()
+            return job
+        record = read_record(path, FORMAT, VERSION)
+        for key, asked in (("preset", preset), ("seed", seed)):
+            if asked is not None and asked != record[key]:
+                raise StoreError(f"{path}: a run with {key} {record[key]}, not {asked}; choose another folder")
+        return cls(path, record["preset"], record["seed"], record["seconds"])
+
+    def write(self) -> None:
+        """Write the record."""
+        fields = {"preset": self.preset, "seed": self.seed, "seconds": self.seconds}
+        write_atomically(self.path, json.dumps({"format": FORMAT, "version": VERSION} | fields).encode())
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time a phase; an evaluation is done anew and counts once."""
+        before = 0.0 if name == "evaluate" else self.seconds.get(name, 0.0)
+        started = time.monotonic()
+        print(f"{name} ...", flush=True)
+        try:
+            yield
+        finally:
+            self.seconds[name] = before + time.monotonic() - started
+            self.write()
+        print(f"{name}: {self.seconds[name]:.0f} s", flush=True)
