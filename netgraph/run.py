@@ -69,8 +69,8 @@ PRESETS = {
     ),
     "tiny": Preset(
         "tiny",
-        VAEConfig(max_nodes=64, max_fan=24, width=32, loss=_LOSS),
-        TrainConfig(batch_size=16, max_epochs=2, max_seconds=20.0, checkpoint_seconds=1.0),
+        VAEConfig(max_nodes=96, max_fan=24, width=32, loss=_LOSS),
+        TrainConfig(batch_size=16, max_epochs=10, max_seconds=20.0, checkpoint_seconds=1.0, log_every=1),
         n_samples=20,
     ),
 }

@@ -36,7 +36,7 @@ MEANING = {
     "edge_accuracy": "edges shared by original and rebuilt network, over all edges of both",
     "edge_f1": "F1 of the rebuilt edges",
     "architecture_accuracy": "rebuilt networks whose architecture is exactly the original's",
-    "weight_accuracy": "weights rebuilt to within a tenth of their layer's deviation",
+    "weight_within_tolerance": "weights rebuilt to within a tenth of their layer's deviation",
     "cosine_similarity": "cosine between the last hidden activations, original against rebuilt",
     "parameter_cosine_similarity": "cosine between the canonical parameters, last layer left out",
     "output_r2_median": "R² of the rebuilt outputs for the original's, median over networks",
