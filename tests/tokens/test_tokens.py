@@ -1,0 +1,86 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netgraph import NetGraphError, detokenize, from_module, to_module, tokenize
+from netgraph.tokens import END, START
+from netgraph.tokens.grammar import MAX_OPERANDS, Grammar
+from tests.strategies import graphs, modules, random_graph, rows
+
+
+@settings(deadline=None, max_examples=50)
+@given(modules(), st.sampled_from([1, 2, 3, 16]))
+def test_modules_survive_the_whole_way(module, chunk):
+    (graph,) = detokenize(tokenize([from_module(module)], chunk))
+    x = rows(module)
+    rebuilt = to_module(graph)
+    assert torch.equal(rebuilt(x), module(x))
+    assert set(rebuilt.state_dict()) == set(module.state_dict())
+
+
+@settings(deadline=None, max_examples=40)
+@given(graphs(), st.integers(1, 20))
+def test_graphs_survive_bit_for_bit(graph, chunk):
+    graph = graph.replace(sensitivity=torch.rand(graph.num_nodes, dtype=graph.state.dtype))
+    (again,) = detokenize(tokenize([graph], chunk))
+    assert again.architecture == graph.architecture
+    assert torch.equal(again.state, graph.state)
+    assert torch.equal(again.sensitivity, graph.sensitivity)
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.data(), st.integers(1, 6), st.integers(1, 4), st.integers(0, 40))
+def test_every_string_under_the_mask_is_runnable(data, n_inputs, n_outputs, room):
+    grammar = Grammar(n_inputs, n_outputs, n_inputs + n_outputs + room)
+    while not grammar.ended:
+        moves = grammar.moves()
+        assert moves
+        move = data.draw(st.sampled_from(sorted(moves)))
+        grammar.push(move, data.draw(st.sampled_from(moves[move])) if moves[move] else -1)
+    architecture = grammar.architecture()
+    assert architecture.num_nodes <= n_inputs + n_outputs + room
+    assert all(len(layer.inputs) <= MAX_OPERANDS for layer in architecture.layers if layer.type == "Add")
+    module = to_module(random_graph(architecture))
+    assert module(torch.zeros(3, n_inputs)).shape == (3, n_outputs)
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.lists(graphs(), min_size=2, max_size=4))
+def test_a_batch_is_its_networks_side_by_side(found):
+    found = [graph.replace(state=graph.state.float()) for graph in found]
+    found = [graph.replace(sensitivity=graph.sensitivity.float()) for graph in found]
+    batch = tokenize(found)
+    for row, graph in enumerate(found):
+        alone = tokenize([graph])
+        length = alone.mask.sum()
+        assert torch.equal(batch.weight[row, :length], alone.weight[0])
+        assert torch.equal(batch.parent[row, :length], alone.parent[0])
+
+
+def test_the_stream_opens_with_the_numbers_of_inputs_and_outputs():
+    batch = tokenize([from_module(torch.nn.Linear(5, 2))])
+    assert batch.layer_type[0, 0] == START
+    assert (batch.index[0, 0], batch.parent[0, 0]) == (5, 2)
+    assert batch.layer_type[0, batch.mask[0].sum() - 1] == END
+
+
+@pytest.mark.parametrize(
+    ("field", "position", "value"), [("parent", 6, 99), ("layer_type", 7, 5), ("layer_type", 0, 4), ("parent", 0, 7)]
+)
+def test_streams_that_break_the_grammar_are_refused(field, position, value):
+    batch = tokenize([from_module(torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 1)))])
+    column = getattr(batch, field).clone()
+    column[0, position] = value
+    with pytest.raises(NetGraphError):
+        detokenize(replace(batch, **{field: column}))
+
+
+def test_mixed_types_are_refused():
+    graph = from_module(torch.nn.Linear(2, 1))
+    with pytest.raises(NetGraphError, match="one floating-point type"):
+        tokenize([graph, from_module(torch.nn.Linear(2, 1).double())])
+    with pytest.raises(NetGraphError, match="one floating-point type"):
+        tokenize([])
