@@ -5,15 +5,15 @@ from torch import Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.evaluation.pairs import Graphs, Rows, as_list, as_pairs, as_rows, row_cosine, run, same_width
-from netgraph.graph.symmetry import canonicalize
 
 #: Root mean square, relative to the output's size, below which a difference of outputs is rounding.
 _ROUNDING = 1e-6
 
 
 def cosine_similarity(true: Graphs, generated: Graphs, x: Rows) -> float:
-    """Mean cosine between what feeds the last layers of two networks, both in canonical form.
+    """Mean cosine between what feeds the last layers of two networks.
 
+    Units are matched by index, as the networks stand: bring networks of other origin to canonical form first.
     The cosine is taken for each row and averaged over rows, then over pairs. Where widths differ the shorter vector is
     padded with zeros; two zero vectors have cosine 1, a zero vector and another one 0, one that is not finite 0. The
     cosine distance is 1 minus this. A high cosine can hide a broken network: report :func:`output_r2` beside it.
@@ -37,7 +37,7 @@ def cosine_similarity_per_pair(true: Graphs, generated: Graphs, x: Rows) -> Tens
     """Give :func:`cosine_similarity` of each pair, [n] float64."""
     left, right = as_pairs(true, generated)
     rows = as_rows(left, x)
-    pairs = zip(run([canonicalize(g) for g in left], rows), run([canonicalize(g) for g in right], rows), strict=True)
+    pairs = zip(run(left, rows), run(right, rows), strict=True)
     return torch.stack([row_cosine(a, b).mean() for (_, a), (_, b) in pairs])
 
 
