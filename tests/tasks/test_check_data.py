@@ -78,9 +78,7 @@ def test_the_callers_arrays_are_not_shared():
 
 @settings(deadline=None, max_examples=50)
 @given(
-    arrays(
-        np.float64, st.tuples(st.integers(2, 20), st.integers(1, 4)), elements=st.floats(-1e6, 1e6, width=32)
-    ),
+    arrays(np.float64, st.tuples(st.integers(2, 20), st.integers(1, 4)), elements=st.floats(-1e6, 1e6, width=32)),
     st.sampled_from([1e-200, 1.0, 1e150]),
 )
 def test_standardized_columns_have_mean_0_and_variance_1_and_the_scales_undo_it(raw, unit):
@@ -110,9 +108,7 @@ def test_make_task_keeps_the_scales():
     torch.testing.assert_close(task.y * task.y_scale + task.y_mean, torch.from_numpy(Y).float())
 
 
-@pytest.mark.parametrize(
-    "change", [{"x": torch.zeros(5, 3)}, {"y": torch.zeros(4, 1)}, {"x_mean": torch.zeros(2)}]
-)
+@pytest.mark.parametrize("change", [{"x": torch.zeros(5, 3)}, {"y": torch.zeros(4, 1)}, {"x_mean": torch.zeros(2)}])
 def test_a_task_refuses_tensors_that_do_not_match(change):
     fields = vars(make_task(X, Y, family="mine")) | change
     with pytest.raises(NetGraphError, match="task mine"):

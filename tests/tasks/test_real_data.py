@@ -32,9 +32,7 @@ def test_an_unknown_name_lists_the_known_ones():
 
 
 @settings(deadline=None, max_examples=50)
-@given(
-    st.integers(4, 300), st.integers(0, 2**40), st.sampled_from([0.0, 0.1, 0.25]), st.sampled_from([0.0, 0.2])
-)
+@given(st.integers(4, 300), st.integers(0, 2**40), st.sampled_from([0.0, 0.1, 0.25]), st.sampled_from([0.0, 0.2]))
 def test_the_parts_hold_every_row_once(rows, seed, test_share, validation_share):
     parts = split(rows, seed, test_share, validation_share)
     assert sorted(np.concatenate(parts)) == list(range(rows))
@@ -48,9 +46,7 @@ def test_seeds_differ():
     assert not np.array_equal(split(100, 0).test, split(100, 1).test)
 
 
-@pytest.mark.parametrize(
-    "arguments", [(10, 0, 1.0), (10, 0, -0.1), (10, -1, 0.5), (10, 0, 0.5, 0.5), (1, 0, 0.5)]
-)
+@pytest.mark.parametrize("arguments", [(10, 0, 1.0), (10, 0, -0.1), (10, -1, 0.5), (10, 0, 0.5, 0.5), (1, 0, 0.5)])
 def test_impossible_splits_are_refused(arguments):
     with pytest.raises(NetGraphError, match=r"split"):
         split(*arguments)
