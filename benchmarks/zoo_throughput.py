@@ -14,7 +14,7 @@ from netgraph.tasks import draw_tasks
 from netgraph.zoo import FitConfig, ZooRecipe, fit_stack, pad_rows
 from netgraph.zoo.architectures import draw_architecture, initialize
 
-STEPS, BATCH, ALONE, TOGETHER, PROCESSES = 100, 48, 24, 400, 2
+STEPS, BATCH, ALONE, TOGETHER, PROCESSES = 100, 48, 24, 800, 2
 RATE, DECAY = 0.01, 1e-4
 
 

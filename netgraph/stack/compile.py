@@ -1,7 +1,7 @@
 """Compiling architectures for the executor: which networks run together at each position, and where their weights lie.
 
-At each position of the layer table, networks whose layer there has the same type, hyper-parameters and source
-positions form a group and run as one operation on padded tensors. Every padded tensor of every group is a slice of one
+At each time, networks whose layer then has the same type, hyper-parameters and operands
+form a group and run as one operation on padded tensors. Every padded tensor of every group is a slice of one
 vector, which one gather fills from the networks' concatenated states.
 """
 
@@ -15,6 +15,8 @@ import numpy.typing as npt
 from netgraph.graph.architecture import Architecture, Ints
 from netgraph.graph.layers import HyperValue, LayerType, layer_type
 
+#: Kinds of layers in the order in which they run within a round; the input runs at time 0.
+PHASES = ("linear", "norm", "elementwise", "join")
 Bools = npt.NDArray[np.bool_]
 Signature = tuple[str, tuple[int, ...], tuple[tuple[str, HyperValue], ...]]
 
@@ -29,14 +31,29 @@ class LayerPlan:
 
 
 @lru_cache(maxsize=32768)
-def _plan(key: Architecture) -> tuple[LayerPlan, ...]:
+def _plan(key: Architecture) -> dict[int, LayerPlan]:
+    """Plan each layer, by the time at which it runs; its signature names its operands by theirs."""
     offsets: list[dict[str, int]] = [{} for _ in key.layers]
     for tensor in key.tensors:
         offsets[tensor.layer][tensor.slot.name] = tensor.offset
-    return tuple(
-        LayerPlan((layer.type, layer.inputs, layer.hyper), layer.size, found)
-        for layer, found in zip(key.layers, offsets, strict=True)
-    )
+    times = _times(key)
+    return {
+        time: LayerPlan((layer.type, tuple(times[i] for i in layer.inputs), layer.hyper), layer.size, found)
+        for time, layer, found in zip(times, key.layers, offsets, strict=True)
+    }
+
+
+def _times(key: Architecture) -> list[int]:
+    """Give each layer a time, later than that of the layer before it.
+
+    Linear layers run at one phase, norms at the next, then activations, then joins, so that the linear layers of
+    networks with and without a norm or a join in between still run together.
+    """
+    times = [0]
+    for layer in key.layers[1:]:
+        earliest = times[-1] + 1
+        times.append(earliest + (PHASES.index(layer.kind.kind) - earliest) % len(PHASES))
+    return times
 
 
 @dataclass
@@ -64,7 +81,7 @@ class Group:
 
 @dataclass
 class Position:
-    """All groups at one position of the layer table; their rows, one group after the other, are its register.
+    """All groups at one time; their rows, one group after the other, are its register.
 
     Attributes:
         groups: The groups.
@@ -111,26 +128,34 @@ class Layout:
         return inverse[: self.zero]
 
 
-def compile_positions(architectures: Sequence[Architecture], layout: Layout) -> list[Position]:
-    """Group the networks at every position and lay out their weights."""
+def compile_positions(
+    architectures: Sequence[Architecture], layout: Layout
+) -> tuple[list[Position], list[tuple[int, ...]]]:
+    """Group the networks at every time and lay out their weights.
+
+    Returns:
+        The positions, and the position of every layer of each network.
+    """
     plans = [_plan(architecture.key) for architecture in architectures]
-    order = sorted(range(len(plans)), key=lambda i: [repr(layer.signature) for layer in plans[i]])
+    order = sorted(range(len(plans)), key=lambda i: [repr((t, layer.signature)) for t, layer in plans[i].items()])
+    rank = {time: k for k, time in enumerate(sorted({time for plan in plans for time in plan}))}
     positions: list[Position] = []
-    for at in range(max(map(len, plans))):
-        members = [i for i in order if at < len(plans[i])]
-        position = _position(at, members, plans)
+    for time in rank:
+        position = _position(time, [i for i in order if time in plans[i]], plans, rank)
         for group in position.groups:
-            _lay_out(at, group, plans, positions, position.width, layout)
+            _lay_out(time, group, plans, positions, position.width, layout)
         positions.append(position)
-        order = [*position.members.tolist(), *(i for i in order if at >= len(plans[i]))]
-    return positions
+        order = [*position.members.tolist(), *(i for i in order if time not in plans[i])]
+    return positions, [tuple(rank[time] for time in plan) for plan in plans]
 
 
-def _position(at: int, members: Iterable[int], plans: Sequence[tuple[LayerPlan, ...]]) -> Position:
+def _position(
+    time: int, members: Iterable[int], plans: Sequence[dict[int, LayerPlan]], rank: dict[int, int]
+) -> Position:
     grouped: dict[Signature, list[int]] = {}
     for i in members:
-        grouped.setdefault(plans[i][at].signature, []).append(i)
-    groups = [_group(at, signature, nets, plans) for signature, nets in grouped.items()]
+        grouped.setdefault(plans[i][time].signature, []).append(i)
+    groups = [_group(time, signature, nets, plans, rank) for signature, nets in grouped.items()]
     ordered = np.concatenate([group.members for group in groups])
     row = np.full(len(plans), -1, dtype=np.int64)
     row[ordered] = np.arange(len(ordered))
@@ -138,31 +163,32 @@ def _position(at: int, members: Iterable[int], plans: Sequence[tuple[LayerPlan, 
     return Position(groups, ordered, row, sizes, int(sizes.max()))
 
 
-def _group(at: int, signature: Signature, nets: list[int], plans: Sequence[tuple[LayerPlan, ...]]) -> Group:
+def _group(
+    time: int, signature: Signature, nets: list[int], plans: Sequence[dict[int, LayerPlan]], rank: dict[int, int]
+) -> Group:
     name, inputs, hyper = signature
     kind = layer_type(name)
+    source_sizes = [[plans[i][source].size for i in nets] for source in inputs]
     return Group(
         kind=kind,
-        inputs=inputs,
+        inputs=tuple(rank[source] for source in inputs),
         hyper=kind.defaults() | dict(hyper),
         members=np.array(nets, dtype=np.int64),
-        sizes=np.array([plans[i][at].size for i in nets], dtype=np.int64),
-        source_sizes=np.array([[plans[i][j].size for i in nets] for j in inputs], dtype=np.int64).reshape(
-            -1, len(nets)
-        ),
+        sizes=np.array([plans[i][time].size for i in nets], dtype=np.int64),
+        source_sizes=np.array(source_sizes, dtype=np.int64).reshape(-1, len(nets)),
     )
 
 
 def _lay_out(
-    at: int,
+    time: int,
     group: Group,
-    plans: Sequence[tuple[LayerPlan, ...]],
+    plans: Sequence[dict[int, LayerPlan]],
     positions: list[Position],
     width: int,
     layout: Layout,
 ) -> None:
     def base(name: str) -> Ints:
-        return np.array([layout.ptr[i] + plans[i][at].offsets.get(name, 0) for i in group.members], dtype=np.int64)
+        return np.array([layout.ptr[i] + plans[i][time].offsets.get(name, 0) for i in group.members], dtype=np.int64)
 
     inside = np.arange(width) < group.sizes[:, None]  # [G, width]
 
@@ -170,7 +196,7 @@ def _lay_out(
         found = base(name)[:, None] + np.arange(width) if name in held else np.full(inside.shape, missing)
         return np.where(inside, found, padding)
 
-    held = plans[group.members[0]][at].offsets
+    held = plans[group.members[0]][time].offsets
     if group.kind.kind == "linear":
         source = positions[group.inputs[0]].width
         layout.add(group, "weight", _transposed(base("weight"), group, source, width, layout.zero))

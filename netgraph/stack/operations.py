@@ -55,12 +55,15 @@ class Read:
     Attributes:
         register: The register.
         rows: The rows to take, all as they stand when None.
+        inverse: Where each row of the register went, one past the end for a row that is not read; None when a row is
+            read twice.
         pieces: Rows of each piece.
         targets: Group and operand of each piece.
     """
 
     register: int
     rows: Tensor | None
+    inverse: Tensor | None
     pieces: list[int]
     targets: list[tuple[int, int]]
 
@@ -77,8 +80,29 @@ def plan_reads(position: Position, positions: Sequence[Position], tensor: Callab
         rows = [source.row[position.groups[g].members] for g, _ in targets]
         flat = np.concatenate(rows)
         whole = len(flat) == len(source.members) and bool((flat == np.arange(len(flat))).all())
-        reads.append(Read(register, None if whole else tensor(flat), [len(row) for row in rows], targets))
+        inverse = np.full(len(source.members), len(flat))
+        inverse[flat] = np.arange(len(flat))
+        once = len(np.unique(flat)) == len(flat)
+        index = None if whole else tensor(flat)
+        reads.append(Read(register, index, tensor(inverse) if once else None, [len(row) for row in rows], targets))
     return reads
+
+
+class _Take(torch.autograd.Function):
+    """Rows of a register; the gradient of rows that are read once is a gather, which is faster than adding up."""
+
+    @staticmethod
+    def forward(ctx: Any, register: Tensor, rows: Tensor, inverse: Tensor | None) -> Tensor:
+        ctx.inverse, ctx.rows, ctx.shape = inverse, rows, register.shape
+        return register.index_select(0, rows)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        if ctx.inverse is None:
+            return gradient.new_zeros(ctx.shape).index_add_(0, ctx.rows, gradient), None, None
+        if len(ctx.inverse) > len(ctx.rows):
+            gradient = torch.cat([gradient, gradient.new_zeros(1, *gradient.shape[1:])])
+        return gradient.index_select(0, ctx.inverse), None, None
 
 
 def read_operands(registers: Sequence[Tensor], reads: Sequence[Read]) -> dict[tuple[int, int], Tensor]:
@@ -86,7 +110,7 @@ def read_operands(registers: Sequence[Tensor], reads: Sequence[Read]) -> dict[tu
     found: dict[tuple[int, int], Tensor] = {}
     for read in reads:
         register = registers[read.register]
-        taken = register if read.rows is None else register.index_select(0, read.rows)
+        taken = register if read.rows is None else _Take.apply(register, read.rows, read.inverse)
         found.update(zip(read.targets, taken.split(read.pieces), strict=True))
     return found
 

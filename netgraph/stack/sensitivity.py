@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.architecture import Architecture
 from netgraph.graph.netgraph import NetGraph
 from netgraph.stack.stack import Stack
 
@@ -34,13 +33,14 @@ def stack_sensitivity(stack: Stack, flat: Tensor, x: Tensor) -> list[Tensor]:
             if gradient is not None:
                 mean += gradient.abs().mean(dim=1)
     rows = [stack.rows(position).tolist() for position in range(len(registers))]
-    return [_of_network(stack.architectures[i], i, total, rows) for i in range(len(stack))]
+    return [_of_network(stack, i, total, rows) for i in range(len(stack))]
 
 
-def _of_network(architecture: Architecture, i: int, total: Sequence[Tensor], rows: Sequence[list[int]]) -> Tensor:
+def _of_network(stack: Stack, i: int, total: Sequence[Tensor], rows: Sequence[list[int]]) -> Tensor:
+    architecture, place = stack.architectures[i], stack.places[i]
     parts = []
     for position, layer in enumerate(architecture.layers):
-        read = layer.inputs[0] if layer.kind.kind == "elementwise" else position
+        read = place[layer.inputs[0] if layer.kind.kind == "elementwise" else position]
         parts.append(total[read][rows[read][i], : layer.size])
     return torch.cat(parts) / architecture.n_outputs
 

@@ -39,6 +39,7 @@ class Stack:
         state_ptr: First element of each network's state in the concatenation, [M + 1] long.
         n_inputs: Inputs of each network, [M] long.
         n_outputs: Outputs of each network, [M] long.
+        places: The register that holds each layer of each network.
         hidden_size: Number of values that feed each network's last layer (its first operand), [M] long.
 
     Raises:
@@ -53,15 +54,15 @@ class Stack:
         sizes = [architecture.state_size for architecture in architectures]
         ptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         layout = Layout(ptr)
-        self._positions = compile_positions(architectures, layout)
+        self._positions, self.places = compile_positions(architectures, layout)
         self._index, self._inverse = self._tensor(layout.index()), self._tensor(layout.inverse())
         self.state_ptr = self._tensor(ptr)
         self.n_inputs = self._tensor([a.n_inputs for a in architectures])
         self.n_outputs = self._tensor([a.n_outputs for a in architectures])
         last = [a.layers[-1].inputs[0] if len(a.layers) > 1 else 0 for a in architectures]
         self.hidden_size = self._tensor([a.layers[i].size for a, i in zip(architectures, last, strict=True)])
-        self._outputs = self._readout([len(a.layers) - 1 for a in architectures])
-        self._hidden = self._readout(last)
+        self._outputs = self._readout([place[-1] for place in self.places])
+        self._hidden = self._readout([place[i] for place, i in zip(self.places, last, strict=True)])
         self._pieces = [shape for p in self._positions for g in p.groups for _, shape in g.slots.values()]
         self._reads = [plan_reads(p, self._positions, self._tensor) for p in self._positions]
         self._operands = [[self._prepare(group, p) for group in p.groups] for p in self._positions]

@@ -1,7 +1,7 @@
 """Training many networks at once: AdamW on their concatenated states, every network with its own rates."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from netgraph.stack import Stack
 
 BETAS, EPSILON = (0.9, 0.99), 1e-8
 #: Steps between two looks at the validation rows.
-LOOK = 20
+LOOK = 50
 _EDGE, _BIAS = SLOT_KINDS.index("edge"), SLOT_KINDS.index("bias")
 
 
@@ -73,12 +73,22 @@ def fit_stack(
     optimizer = _AdamW(stack, config)
     best = _Best(stack, state, validation)
     state = state.detach().clone()
+    batches = _batches(train, config.batch_rows, generator)
     for step in range(config.steps):
-        rows = torch.randperm(train[0].shape[1], generator=generator)[: config.batch_rows]
-        state = optimizer.step(state, _gradient(stack, state, train[0][:, rows], train[1][:, rows], generator), step)
+        state = optimizer.step(state, _gradient(stack, state, *next(batches), generator), step)
         if (step + 1) % LOOK == 0 or step + 1 == config.steps:
             best.look(stack.with_batch_statistics(state, train[0]), step + 1)
     return best.result()
+
+
+def _batches(rows: tuple[Tensor, Tensor], size: int, generator: Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    """Shuffle the rows, the same way for every network, and cut them into whole batches, over and over."""
+    count = rows[0].shape[1]
+    while True:
+        order = torch.randperm(count, generator=generator)
+        x, y = (one[:, order] for one in rows)
+        for start in range(0, max(1, count - size + 1), size):
+            yield x[:, start : start + size].contiguous(), y[:, start : start + size]
 
 
 def _gradient(stack: Stack, state: Tensor, x: Tensor, y: Tensor, generator: Generator) -> Tensor:

@@ -49,7 +49,7 @@ class ZooRecipe:
     n_tasks: int = 600
     n_test_tasks: int = 60
     nets_per_task: int = 20
-    tasks_per_shard: int = 20
+    tasks_per_shard: int = 40
     rows: int = 128
     validation_share: float = 0.25
     families: Weights = field(default_factory=lambda: dict.fromkeys(family_names(), 1.0))
