@@ -1,0 +1,127 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from torch import nn
+
+from netgraph import NetGraphError, canonicalize, from_module, metrics
+from netgraph.evaluation import evaluate_reconstruction, evaluate_samples, random_like
+from netgraph.evaluation.report import Report, write_report
+from tests.strategies import graphs, randomize
+
+
+def network(width: int = 4, seed: int = 0):
+    return from_module(randomize(nn.Sequential(nn.Linear(3, width), nn.Tanh(), nn.Linear(width, 1)), seed))
+
+
+X = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+
+
+@settings(deadline=None, max_examples=20)
+@given(graphs())
+def test_a_network_is_like_itself(graph):
+    x = torch.randn(10, graph.architecture.n_inputs, generator=torch.Generator().manual_seed(0))
+    assert metrics.edge_accuracy(graph, graph) == 1
+    assert metrics.edge_f1(graph, graph) == 1
+    assert metrics.output_r2(graph, graph, x) == pytest.approx(1)
+    assert metrics.cosine_similarity(graph, graph, x) == pytest.approx(1, abs=1e-5)
+    assert metrics.parameter_cosine_similarity(graph, graph) == pytest.approx(1, abs=1e-5)
+    assert metrics.validity([graph]) == 1
+
+
+def test_edges_by_hand():
+    # 3-4-4-1: 12 + 4 + 4 edges; 3-2-2-1: 6 + 2 + 2. Shared by index: inputs 0-2 to vertices 3 and 4.
+    wide, narrow = network(4), network(2)
+    assert metrics.edge_accuracy(wide, narrow) == pytest.approx(metrics.edge_accuracy(narrow, wide))
+    shared = len(set(map(tuple, wide.edge_index.T.tolist())) & set(map(tuple, narrow.edge_index.T.tolist())))
+    assert metrics.edge_accuracy(wide, narrow) == pytest.approx(shared / (20 + 10 - shared))
+    assert metrics.edge_f1(wide, narrow) == pytest.approx(2 * shared / 30)
+
+
+def test_output_r2_and_cosine_by_hand():
+    graph = network()
+    y = metrics.behavior([graph])  # any vector of outputs
+    assert y.shape == (1, 64)
+    constant = graph.replace(state=torch.zeros_like(graph.state))
+    assert metrics.output_r2(graph, constant, X) <= 0
+    assert metrics.cosine_similarity(graph, constant, X) == 0
+    assert metrics.cosine_similarity(constant, constant, X) == 1
+    assert metrics.output_r2(constant, constant, X) == 1
+    assert metrics.output_r2(constant, graph, X) == 0
+
+
+def test_sets_of_networks():
+    one, two = network(seed=1), network(seed=2)
+    permuted = canonicalize(one)
+    assert metrics.uniqueness([one, two]) == 1
+    assert metrics.uniqueness([one, permuted]) == 0.5
+    assert metrics.uniqueness([one, two], level="architecture") == 0.5
+    assert metrics.novelty([one, two], [permuted]) == 0.5
+    assert metrics.novelty([one, two], [network(5)], level="architecture") == 1
+    broken = one.replace(state=torch.full_like(one.state, float("nan")))
+    assert metrics.validity([one, broken]) == 0.5
+
+
+def test_energy_distance_against_all_pairs():
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(7, 3, generator=generator), torch.randn(5, 3, generator=generator) + 1
+
+    def mean(x, y):
+        return sum(float((p - q).norm()) for p in x for q in y) / (len(x) * len(y))
+
+    assert metrics.energy_distance(a, b) == pytest.approx(2 * mean(a, b) - mean(a, a) - mean(b, b), abs=1e-5)
+    assert metrics.energy_distance(a, a) == 0
+    assert metrics.sample_quality(2.0, 0.5, 0.5) == 1
+    assert metrics.sample_quality(2.0, 2.0, 0.5) == 0
+
+
+def test_the_nearest_training_network():
+    one, two = network(seed=1), network(seed=2)
+    assert metrics.nearest_distance([one], [two, canonicalize(one)])[0] < 1e-5
+    assert metrics.nearest_distance([one], [two])[0] > 0.01
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: metrics.edge_f1([network()], []), "no graphs"),
+        (lambda: metrics.edge_f1([network()] * 2, [network()]), "2 true and 1 generated"),
+        (lambda: metrics.output_r2(network(), network(), torch.full((4, 3), float("nan"))), "NaN"),
+        (lambda: metrics.output_r2(network(), network(), X[:, :2]), "2 columns"),
+        (lambda: metrics.uniqueness([network()], level="vertex"), "level 'vertex'"),
+        (lambda: metrics.sample_quality(1.0, 1.0, 1.0), "nothing|same distance"),
+    ],
+)
+def test_bad_input_is_named(call, message):
+    with pytest.raises(NetGraphError, match=message):
+        call()
+
+
+def test_figures_and_report(tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    true = [network(seed=i) for i in range(6)]
+    rebuilt = random_like(true, generator)
+    result = evaluate_reconstruction(true, rebuilt, [X] * 6)
+    assert result.metrics["edge_f1"] == 1
+    assert len(result.output_r2) == 6
+    figures = result.metrics | evaluate_samples(rebuilt, true, true, generator)
+    assert figures["floor_behaviour_distance"] == 0
+    assert figures["validity"] == 1
+    report = Report(
+        title="<script>alert(1)</script>",
+        metrics=figures,
+        targets={"edge_f1": 0.97},
+        curves={"total": [(1, 2.0), (2, 1.0)]},
+        pairs=[(true[0], rebuilt[0], 0.5, 0.25)],
+        latents=torch.randn(6, 4, generator=generator),
+        families=["linear", "fourier"] * 3,
+        output_r2=result.output_r2,
+        cosine=result.cosine,
+        real={"ridge regression": 0.5},
+    )
+    write_report(report, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert "<script" not in page
+    assert "http://" not in page
+    assert "https://" not in page
+    assert page.count("data:image/png;base64,") == 4
+    assert all(name in page for name in figures)

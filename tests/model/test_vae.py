@@ -1,0 +1,132 @@
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netgraph import NetGraph, NetGraphError, NetVAE, canonicalize, to_module
+from netgraph.model import VAEConfig
+from netgraph.model.batch import net_batch
+from netgraph.model.layout import layout
+from netgraph.model.loss import compute_losses, observe
+from netgraph.tokens import CONTINUE, STAY, Grammar, stream
+from tests.strategies import graphs
+
+CONFIG = VAEConfig(width=16, heads=2, latent_slots=6, slot_size=4, max_nodes=48, max_fan=24, weight_layers=1)
+
+
+@pytest.fixture(scope="module")
+def vae() -> NetVAE:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = NetVAE(CONFIG)
+    model.structure.known_types[3:] = True
+    return model.eval()
+
+
+def small(found: list[NetGraph]) -> list[NetGraph]:
+    """Networks that fit the model, as float32, with a sensitivity."""
+    fitting = [g for g in found if g.num_nodes <= CONFIG.max_nodes and max(x.size for x in g.architecture.layers) <= 20]
+    return [NetGraph(g.architecture, g.state.float(), torch.rand(g.num_nodes)) for g in fitting]
+
+
+lists = st.lists(graphs(), min_size=2, max_size=4).map(small).filter(lambda found: len(found) >= 2)
+
+
+@settings(deadline=None, max_examples=15)
+@given(lists)
+def test_a_network_is_encoded_and_decoded_alike_alone_and_among_others(vae, found):
+    z = vae.encode(found)
+    assert z.shape == (len(found), CONFIG.latent_size)
+    assert torch.allclose(vae.encode(found[:1]), z[:1], atol=1e-4)
+    decoded, alone = vae.decode(z), vae.decode(z[:1])
+    assert decoded[0].architecture == alone[0].architecture
+    assert torch.allclose(decoded[0].state, alone[0].state, atol=1e-4)
+
+
+@settings(deadline=None, max_examples=15)
+@given(lists)
+def test_steps_are_what_the_grammar_leaves_open(found):
+    """The training sequence is the one that generation walks: every step is free, and between steps all is forced."""
+    for graph in found:
+        key = graph.architecture.key
+        steps = layout(key, 200).steps
+        grammar = Grammar(key.n_inputs, key.n_outputs, 200)
+        tokens = stream(key, 64)
+        walked = 1
+        for i in range(1, len(tokens.index)):
+            stays = i > 1 and tokens.index[i] == tokens.index[i - 1]
+            move = tokens.layer_type[i] if tokens.opens[i] else STAY if stays else CONTINUE
+            move = int(tokens.layer_type[i]) if i == len(tokens.index) - 1 else int(move)
+            if not grammar.forced:
+                assert steps[walked, 0] == move
+                walked += 1
+            grammar.push(move, int(tokens.parent[i]))
+        assert walked == len(steps)
+
+
+def test_samples_are_runnable_seeded_and_of_the_asked_shape(vae):
+    one, two = vae.sample(20, seed=3), vae.sample(20, seed=3)
+    assert all(torch.equal(a.state, b.state) for a, b in zip(one, two, strict=True))
+    for graph in one:
+        assert torch.isfinite(to_module(graph)(torch.zeros(2, graph.architecture.n_inputs))).all()
+    given = vae.sample(5, torch.zeros(37), seed=0, n_inputs=7, n_outputs=2)
+    assert {(g.architecture.n_inputs, g.architecture.n_outputs) for g in given} == {(7, 2)}
+
+
+def test_every_term_reaches_the_parameters(vae):
+    found = [g for g in vae.sample(6, seed=1, n_inputs=3) if g.architecture.state_size > 4]
+    found = [canonicalize(replace_sensitivity(g)) for g in found]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = NetVAE(CONFIG)
+        losses = compute_losses(model, net_batch(found, CONFIG), observe(found, [torch.randn(16, 3)] * len(found)))
+    for name, value in losses.items():
+        gradients = torch.autograd.grad(value, list(model.parameters()), retain_graph=True, allow_unused=True)
+        assert torch.isfinite(value), name
+        assert any(g is not None and g.abs().sum() > 0 for g in gradients), name
+
+
+def replace_sensitivity(graph: NetGraph) -> NetGraph:
+    return NetGraph(graph.architecture, graph.state, torch.ones(graph.num_nodes))
+
+
+def test_unmeasured_sensitivity_is_refused(vae):
+    found = vae.sample(2, seed=0, n_inputs=2)
+    with pytest.raises(NetGraphError, match="sensitivity is NaN"):
+        compute_losses(vae, net_batch(found, CONFIG), observe(found, [torch.zeros(4, 2)] * 2))
+
+
+def test_checkpoints_keep_the_model_and_refuse_others(vae, tmp_path):
+    path = tmp_path / "vae.safetensors"
+    vae.save(path)
+    again = NetVAE.from_pretrained(path)
+    assert all(torch.equal(a, b) for a, b in zip(vae.state_dict().values(), again.state_dict().values(), strict=True))
+    record = path.with_name("vae.safetensors.json")
+    content = json.loads(record.read_text())
+    for changes, message in (
+        ({"version": 99}, "version 99"),
+        ({"format": "other"}, "not a netgraph.NetVAE record"),
+        ({"layer_types": {"Input": 4}}, "vocabulary"),
+        ({"sha256": "0"}, "damaged"),
+    ):
+        record.write_text(json.dumps(content | changes))
+        with pytest.raises(NetGraphError, match=message):
+            NetVAE.from_pretrained(path)
+    with pytest.raises(NetGraphError, match="no such file"):
+        NetVAE.from_pretrained(tmp_path / "absent.safetensors")
+
+
+def test_bad_input_is_named(vae):
+    with pytest.raises(NetGraphError, match=r"z has shape \(2, 3\)"):
+        vae.decode(torch.zeros(2, 3))
+    with pytest.raises(NetGraphError, match="expected 37 features"):
+        vae.sample(2, torch.zeros(36))
+    with pytest.raises(NetGraphError, match="cannot sample 0"):
+        vae.sample(0)
+    with pytest.raises(NetGraphError, match="no graphs"):
+        vae.encode([])
+    with pytest.raises(NetGraphError, match="not a multiple"):
+        replace(CONFIG, width=15)

@@ -1,0 +1,75 @@
+"""The command in real processes: the whole job, an interrupt and its resumption, wrong input."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from netgraph.run import KEYS
+
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+
+
+def netgraph(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "netgraph.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=300, check=False)
+
+
+def interrupt_when(path: Path, pattern: str, folder: Path) -> int:
+    """Start a tiny run and interrupt it as soon as a file is there; give the exit code."""
+    command = [sys.executable, "-m", "netgraph.cli", "run", "--preset", "tiny", "--out", str(folder)]
+    process = subprocess.Popen(command, env=ENVIRONMENT, start_new_session=True, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 200
+    while not list(path.glob(pattern)) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=100)
+    return process.returncode
+
+
+def test_an_interrupted_run_is_completed(tmp_path):
+    folder = tmp_path / "run"
+    assert interrupt_when(folder / "zoo" / "shards", "*.json", folder) == 130
+    assert not (folder / "metrics.json").exists()
+    assert interrupt_when(folder / "tensorboard", "events*", folder) == 130
+    done = netgraph("run", "--out", str(folder))
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert set(KEYS) <= set(metrics)
+    assert metrics["validity"] == 1
+    assert metrics["n_train"] + metrics["n_test"] <= 96
+    for name in ("zoo", "checkpoints", "tensorboard", "samples", "report.html"):
+        assert (folder / name).exists(), name
+    assert "Traceback" not in done.stderr
+    other = netgraph("run", "--preset", "quick", "--out", str(folder))
+    assert other.returncode == 2
+    assert "preset tiny, not quick" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["zoo", "info", "--out", "absent"], "absent: no such folder"),
+        (["zoo", "build", "--recipe", "absent"], "no recipe 'absent'"),
+        (["sample", "--checkpoint", "absent.safetensors"], "absent.safetensors.json: no such file"),
+        (["run", "--preset", "huge"], "unknown preset 'huge'"),
+    ],
+)
+def test_wrong_input_ends_in_one_line(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = netgraph(*arguments)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_import_and_help_are_light():
+    code = "import sys, netgraph; print([m for m in ('torch', 'lightning', 'pandas') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+    assert "zoo" in netgraph("--help").stdout

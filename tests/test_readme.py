@@ -1,0 +1,33 @@
+"""The README's Python blocks run as they stand."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.splitlines()[-1][:30])
+def test_block_runs(block, tmp_path):
+    script = tmp_path / "block.py"
+    script.write_text(block)
+    result = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip()
+
+
+def test_there_are_blocks():
+    assert len(BLOCKS) == 2
+
+
+def test_the_public_names_are_there():
+    import netgraph
+
+    for name in netgraph.__all__:
+        assert getattr(netgraph, name) is not None
+    with pytest.raises(AttributeError, match="no attribute"):
+        _ = netgraph.absent

@@ -1,0 +1,80 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from lightning import Callback
+
+from netgraph import NetGraphError, NetVAE
+from netgraph.model import VAEConfig
+from netgraph.training import Example, TrainConfig, train
+from netgraph.training.history import loss_curves, write_metrics
+from netgraph.zoo import ZooRecipe
+from netgraph.zoo.build import make_shard
+
+CONFIG = VAEConfig(width=16, heads=2, latent_slots=8, slot_size=4, max_nodes=96, max_fan=24)
+TRAINING = TrainConfig(batch_size=8, rows=16, max_epochs=12, max_seconds=60, learning_rate=5e-3, log_every=1)
+
+
+@pytest.fixture(scope="module")
+def examples():
+    recipe = replace(ZooRecipe.load("tiny"), n_tasks=3, n_test_tasks=1, steps=30, tasks_per_shard=3)
+    shard = make_shard(recipe, 0)
+    return [
+        Example(g, shard.tasks[i].x, shard.meta_features[i])
+        for g, i in zip(shard.graphs, shard.task.tolist(), strict=True)
+    ]
+
+
+class Interrupt(Callback):
+    """An interrupt after some steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    def on_train_batch_end(self, *args, **kwargs) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+def test_training_lowers_every_loss_and_leaves_a_checkpoint(examples, tmp_path):
+    vae = train(examples, tmp_path, CONFIG, TRAINING)
+    curves = loss_curves(tmp_path / "tensorboard")
+    assert set(curves) == {"total", "index", "type", "parent", "weight", "output", "hidden", "kl"}
+    for name in ("total", "type", "weight"):
+        values = [value for _, value in curves[name]]
+        assert sum(values[-3:]) < sum(values[:3]), name
+    again = NetVAE.from_pretrained(tmp_path / "checkpoints" / "vae.safetensors")
+    assert torch.equal(again.prior.factor, vae.prior.factor)
+    assert not torch.equal(vae.prior.factor, torch.eye(CONFIG.latent_size))
+    assert len(vae.sample(3, examples[0].meta_features, seed=0)) == 3
+
+
+def test_an_interrupted_training_goes_on_where_it_stopped(examples, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(examples, tmp_path, CONFIG, TRAINING, callbacks=[Interrupt(7)])
+    assert not (tmp_path / "checkpoints" / "vae.safetensors").exists()
+    state = tmp_path / "checkpoints" / "training.safetensors.json"
+    assert '"steps": 7' in state.read_text()
+    train(examples, tmp_path, CONFIG, TRAINING)
+    steps = TRAINING.max_epochs * -(-len(examples) // TRAINING.batch_size)
+    assert f'"steps": {steps}' in state.read_text()
+
+
+def test_a_damaged_training_state_is_named(examples, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(examples, tmp_path, CONFIG, TRAINING, callbacks=[Interrupt(2)])
+    (tmp_path / "checkpoints" / "training.safetensors").write_bytes(b"")
+    with pytest.raises(NetGraphError, match="damaged"):
+        train(examples, tmp_path, CONFIG, TRAINING)
+
+
+def test_training_needs_networks(tmp_path):
+    with pytest.raises(NetGraphError, match="no networks"):
+        train([], tmp_path)
+
+
+def test_figures_go_to_tensorboard(tmp_path):
+    write_metrics(tmp_path, {"edge_f1": 0.5})
+    assert loss_curves(tmp_path) == {}
+    assert any(tmp_path.glob("events*"))
