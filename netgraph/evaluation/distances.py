@@ -48,7 +48,7 @@ def _mean_distance(a: Tensor, b: Tensor) -> float:
 
 def _distances(a: Tensor, b: Tensor) -> Tensor:
     """Euclidean distances without the fast product, which is off by 1e-7 where vectors are equal, [n, m] float64."""
-    distances = torch.cdist(a.double(), b.double(), compute_mode="donot_use_mm_for_euclid_dist")
+    distances: Tensor = torch.cdist(a.double(), b.double(), compute_mode="donot_use_mm_for_euclid_dist")
     return distances
 
 
