@@ -98,7 +98,7 @@ def nearest_distance(generated: Graphs, training: Graphs, space: Space = "behavi
 
 
 def _nearest(a: Tensor, b: Tensor) -> Tensor:
-    nearest = torch.cat([_distances(rows, b).amin(dim=1) for rows in a.split(_ROWS)])
+    nearest: Tensor = torch.cat([_distances(rows, b).amin(dim=1) for rows in a.split(_ROWS)])
     return nearest / max(1, a.shape[1]) ** 0.5
 
 

@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,8 @@ MEANING = {
     "validity": "samples that build and run",
     "uniqueness": "distinct samples",
     "novelty": "distinct samples that are not in the training zoo",
+    "architecture_uniqueness": "distinct architectures among the samples",
+    "architecture_novelty": "distinct architectures that are not in the training zoo",
     "sample_quality": "1: samples behave like trained networks, 0: like random ones",
     "sample_behaviour_distance": "energy distance in behavior, samples to held-out trained networks",
     "random_behaviour_distance": "the same for random weights in the samples' architectures",
@@ -132,10 +135,14 @@ def _metrics_table(report: Report) -> str:
         mark = "" if target is None else f"{'≥'} {target:g}"
         style = "" if target is None else (" good" if value >= target else " bad")
         rows.append(
-            f'<tr><td><code>{html.escape(name)}</code></td><td class="number{style}">{value:,.4g}</td>'
+            f'<tr><td><code>{html.escape(name)}</code></td><td class="number{style}">{_number(value)}</td>'
             f'<td class="number">{mark}</td><td>{html.escape(MEANING.get(name, ""))}</td></tr>'
         )
     return f"<table><tr><th>figure</th><th>value</th><th>mark</th><th>what it is</th></tr>{''.join(rows)}</table>"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _real_table(real: Mapping[str, float]) -> str:
@@ -177,7 +184,7 @@ def _pair(pair: tuple[NetGraph, NetGraph, float, float]) -> str:
     figure = _figure(11, 3.6)
     for ax, graph, title in zip(figure.subplots(1, 2), (original, rebuilt), ("original", "rebuilt"), strict=True):
         draw(graph, ax)
-        ax.set_title(f"{title}: {graph.architecture!r}", fontsize=8)
+        ax.set_title("\n".join(textwrap.wrap(f"{title}: {graph.architecture!r}", 80)), fontsize=8)
     return _image(figure, f"cosine {cosine:.3f}, output R² {r2:.3f}")
 
 
