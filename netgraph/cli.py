@@ -9,17 +9,18 @@ from netgraph.errors import NetGraphError
 WRONG_INPUT, INTERRUPTED = 2, 130
 
 
-def _run(preset: str | None = None, out: str = "runs/quick", seed: int | None = None) -> None:
+def _run(preset: str | None = None, out: str = "runs/quick", seed: int | None = None, device: str = "cpu") -> None:
     """Do the whole job: zoo, training, evaluation, samples, a real data set, report.
 
     Args:
         preset: quick, full, or tiny (a smoke test); that of the folder, or quick, when left out.
         out: Folder that takes everything; a run that was interrupted there goes on.
         seed: Fixes everything; that of the folder, or 0, when left out.
+        device: Where the model is trained, cpu or cuda.
     """
     from netgraph.run import run
 
-    figures = run(preset, out, seed)
+    figures = run(preset, out, seed, device)
     for name, value in figures.items():
         print(f"{name:32s} {value:.4g}")
     print(f"look at {out}/report.html")

@@ -76,7 +76,9 @@ PRESETS = {
 }
 
 
-def run(preset: str | None = None, out: str | Path = "runs/quick", seed: int | None = None) -> dict[str, float]:
+def run(
+    preset: str | None = None, out: str | Path = "runs/quick", seed: int | None = None, device: str = "cpu"
+) -> dict[str, float]:
     """Do the whole job, or go on with one that was interrupted.
 
     Args:
@@ -84,6 +86,7 @@ def run(preset: str | None = None, out: str | Path = "runs/quick", seed: int | N
         out: The folder; it takes ``zoo/``, ``checkpoints/``, ``tensorboard/``, ``samples/``, ``report.html`` and
             ``metrics.json``.
         seed: Of everything; that of the folder, or 0, when None.
+        device: Where the model is trained, ``cpu`` or ``cuda``.
 
     Returns:
         The figures in ``metrics.json``.
@@ -98,7 +101,7 @@ def run(preset: str | None = None, out: str | Path = "runs/quick", seed: int | N
         recipe = replace(ZooRecipe.load(size.recipe), seed=job.seed)
         zoo = build_zoo(recipe, folder / "zoo")
     with job.phase("train"):
-        vae = _trained(zoo, size, folder, job.seed)
+        vae = _trained(zoo, size, folder, job.seed, device)
     with job.phase("evaluate"):
         held_out = zoo.split("test")
         reconstruction, pairs, z = _rebuild(vae, zoo, held_out)
@@ -121,12 +124,12 @@ def run(preset: str | None = None, out: str | Path = "runs/quick", seed: int | N
     return figures
 
 
-def _trained(zoo: Zoo, size: Preset, folder: Path, seed: int) -> NetVAE:
+def _trained(zoo: Zoo, size: Preset, folder: Path, seed: int, device: str) -> NetVAE:
     checkpoint = folder / "checkpoints" / "vae.safetensors"
     if checkpoint.with_name(checkpoint.name + ".json").exists():
         return NetVAE.from_pretrained(checkpoint)
     examples = [_example(zoo, i) for i in zoo.split("train")]
-    return train(examples, folder, size.vae, replace(size.training, seed=seed))
+    return train(examples, folder, size.vae, replace(size.training, seed=seed), device=device)
 
 
 def _example(zoo: Zoo, i: int) -> Example:

@@ -1,5 +1,6 @@
 """Distances between sets of networks, and from a network to its nearest training network."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Literal
@@ -99,7 +100,7 @@ def nearest_distance(generated: Graphs, training: Graphs, space: Space = "behavi
 
 def _nearest(a: Tensor, b: Tensor) -> Tensor:
     nearest: Tensor = torch.cat([_distances(rows, b).amin(dim=1) for rows in a.split(_ROWS)])
-    return nearest / max(1, a.shape[1]) ** 0.5
+    return nearest / math.sqrt(max(1, a.shape[1]))
 
 
 def _nearest_weights(generated: Sequence[NetGraph], training: Sequence[NetGraph]) -> Tensor:

@@ -15,12 +15,16 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
+from netgraph.errors import NetGraphError
 from netgraph.model.config import VAEConfig
 from netgraph.model.vae import NetVAE
 from netgraph.training.config import TrainConfig
 from netgraph.training.data import Batches, Example, loader
 from netgraph.training.module import VAEModule
 from netgraph.training.resume import Resume
+
+#: Lightning's names of the devices.
+ACCELERATORS = {"cpu": "cpu", "cuda": "gpu"}
 
 
 def train(
@@ -30,7 +34,7 @@ def train(
     training: TrainConfig | None = None,
     *,
     callbacks: Sequence[Callback] = (),
-    accelerator: str = "cpu",
+    device: str = "cpu",
 ) -> NetVAE:
     """Train a VAE; an interrupted training goes on where it stopped when called again with the same folder.
 
@@ -40,21 +44,24 @@ def train(
         config: The model's sizes.
         training: How it is trained.
         callbacks: More Lightning callbacks.
-        accelerator: Lightning's name of the device.
+        device: ``cpu`` or ``cuda``.
 
     Returns:
         The trained model with its prior fitted, in evaluation mode.
 
     Raises:
-        NetGraphError: When there is no example, or a network's sensitivity was not measured.
+        NetGraphError: When there is no example, a network's sensitivity was not measured, or the device is unknown.
     """
+    if device not in ACCELERATORS:
+        raise NetGraphError(f"unknown device {device!r}; known: {', '.join(ACCELERATORS)}")
     folder, config, training = Path(folder), config or VAEConfig(), training or TrainConfig()
     batches = Batches(examples, config, training)
     with torch.random.fork_rng():
         torch.manual_seed(training.seed)
         vae = NetVAE(config)
         _fit_statistics(vae, examples, batches)
-        _fit(vae, batches, training, folder, callbacks, accelerator)
+        _fit(vae, batches, training, folder, callbacks, device)
+    vae.cpu()
     _fit_prior(vae, examples)
     vae.save(folder / "checkpoints" / "vae.safetensors")
     return vae.eval()
@@ -76,14 +83,14 @@ def _fit(
     training: TrainConfig,
     folder: Path,
     callbacks: Sequence[Callback],
-    accelerator: str,
+    device: str,
 ) -> None:
     module = VAEModule(vae, training, len(batches))
     resume = Resume(folder / "checkpoints" / "training.safetensors", training.checkpoint_seconds)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     (folder / "tensorboard").mkdir(parents=True, exist_ok=True)
     trainer = lightning.Trainer(
-        accelerator=accelerator,
+        accelerator=ACCELERATORS[device],
         devices=1,
         max_epochs=training.max_epochs,
         logger=TensorBoardLogger(folder, name="tensorboard", version=""),
