@@ -105,6 +105,7 @@ def _fit(
     with warnings.catch_warnings():
         # The batches lie in memory, ready made: workers would only copy them.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")  # Lightning's own use of torch
         _fit_or_interrupt(trainer, module, loader(batches, training, 0))
 
 
