@@ -16,6 +16,7 @@ def write_atomically(path: Path, payload: bytes) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(payload)
             file.flush()
+            os.fchmod(file.fileno(), 0o644)  # mkstemp leaves it to its owner alone
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:

@@ -119,6 +119,14 @@ def test_checkpoints_keep_the_model_and_refuse_others(vae, tmp_path):
         NetVAE.from_pretrained(tmp_path / "absent.safetensors")
 
 
+def test_the_checkpoint_that_ships_samples_networks():
+    model = NetVAE.from_pretrained()
+    for graph in model.sample(20, seed=0):
+        assert graph.validate()
+    z = model.encode(model.sample(4, seed=1))
+    assert z.shape == (4, model.config.latent_size)
+
+
 def test_bad_input_is_named(vae):
     with pytest.raises(NetGraphError, match=r"z has shape \(2, 3\)"):
         vae.decode(torch.zeros(2, 3))
