@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -22,7 +22,7 @@ from netgraph.files import read_record, write_atomically
 from netgraph.graph.io import save_graphs
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model import LossWeights, NetVAE, VAEConfig
-from netgraph.search import RealResult, try_real
+from netgraph.search import RealResult, SearchConfig, try_real
 from netgraph.training import Example, TrainConfig, train
 from netgraph.training.history import loss_curves, write_metrics
 from netgraph.zoo import Zoo, ZooRecipe, build_zoo
@@ -47,12 +47,16 @@ class Preset:
         vae: Sizes of the model.
         training: How it is trained.
         n_samples: Samples drawn.
+        search: How a network for the real data set is looked for.
+        n_splits: Splits of the real data set.
     """
 
     recipe: str
     vae: VAEConfig
     training: TrainConfig
     n_samples: int = 1000
+    search: SearchConfig = field(default_factory=SearchConfig)
+    n_splits: int = 5
 
 
 _LOSS = LossWeights(structure=0.3, kl=3e-4)
@@ -72,6 +76,8 @@ PRESETS = {
         VAEConfig(max_nodes=96, max_fan=24, width=32, loss=_LOSS),
         TrainConfig(batch_size=16, max_epochs=10, max_seconds=20.0, checkpoint_seconds=1.0, log_every=1),
         n_samples=20,
+        search=SearchConfig(n_samples=32, n_tuned=4, steps=30),
+        n_splits=2,
     ),
 }
 
@@ -107,7 +113,7 @@ def run(
         reconstruction, pairs, z = _rebuild(vae, zoo, held_out)
         samples = vae.sample(size.n_samples, seed=job.seed)
         save_graphs(samples, folder / "samples" / "samples.safetensors")
-        real = try_real(vae)
+        real = try_real(vae, config=size.search, n_splits=size.n_splits)
         save_graphs([real.graph], folder / "samples" / "diabetes.safetensors")
         generator = Generator().manual_seed(job.seed)
         test, training = ([zoo[i] for i in zoo.split(name)] for name in ("test", "train"))

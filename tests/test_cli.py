@@ -20,10 +20,21 @@ def netgraph(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=300, check=False)
 
 
+def hear_interrupts() -> None:
+    """Undo what a shell does to jobs in the background, whose children would ignore the signal."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def interrupt_when(path: Path, pattern: str, folder: Path) -> int:
     """Start a tiny run and interrupt it as soon as a file is there; give the exit code."""
     command = [sys.executable, "-m", "netgraph.cli", "run", "--preset", "tiny", "--out", str(folder)]
-    process = subprocess.Popen(command, env=ENVIRONMENT, start_new_session=True, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command,
+        env=ENVIRONMENT,
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        preexec_fn=hear_interrupts,
+    )
     deadline = time.monotonic() + 200
     while not list(path.glob(pattern)) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -62,9 +62,9 @@ def evaluate_samples(
         train: Networks of the training zoo.
         generator: Draws the random weights and the training networks to compare with.
     """
-    drawn = torch.randperm(len(train), generator=generator)[: len(test)].tolist()
     held_out = metrics.behavior(test)
     finite = [graph for graph in samples if metrics.is_valid(graph)]
+    drawn = torch.randperm(len(train), generator=generator)[: len(finite)].tolist()
 
     def distance(graphs: Sequence[NetGraph]) -> float:
         return metrics.energy_distance(metrics.behavior(graphs), held_out)

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,9 @@ FORMAT, VERSION = "netgraph.training", 1
 class Resume(lightning.Callback):
     """Writes the state of the training every so many seconds, and reads it when the training starts again.
 
+    An interrupt waits for the end of the step at hand, because a state in the middle of a step is none; a second one
+    does not wait.
+
     Args:
         path: The safetensors file; its record is ``path`` + ``.json``.
         seconds: Time between two writes.
@@ -28,14 +33,29 @@ class Resume(lightning.Callback):
     def __init__(self, path: Path, seconds: float) -> None:
         self.path, self.seconds = path, seconds
         self.written = time.monotonic()
+        self.between_steps = self.interrupted = False
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Go on where an interrupted training stopped."""
         if record_path(self.path).exists():
             restore(self.path, _module(pl_module), trainer.optimizers[0])
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self._hear)
+
+    def _hear(self, *_: Any) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = True
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """Note that a step is under way."""
+        self.between_steps = False
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Write when it is time."""
+        """Write when it is time; stop when that was asked for."""
+        self.between_steps = True
+        if self.interrupted:
+            raise KeyboardInterrupt
         if time.monotonic() - self.written >= self.seconds:
             self.write(trainer, pl_module)
 
@@ -47,7 +67,7 @@ class Resume(lightning.Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
     ) -> None:
         """Keep what an interrupt would lose."""
-        if isinstance(exception, KeyboardInterrupt) and trainer.optimizers:
+        if isinstance(exception, KeyboardInterrupt) and self.between_steps:
             self.write(trainer, pl_module)
 
     def write(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:

@@ -100,7 +100,6 @@ def _fit(
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=sys.stderr.isatty(),
-        barebones=False,
     )
     with warnings.catch_warnings():
         # The batches lie in memory, ready made: workers would only copy them.

@@ -1,3 +1,4 @@
+import signal
 from dataclasses import replace
 
 import pytest
@@ -78,3 +79,19 @@ def test_figures_go_to_tensorboard(tmp_path):
     write_metrics(tmp_path, {"edge_f1": 0.5})
     assert loss_curves(tmp_path) == {}
     assert any(tmp_path.glob("events*"))
+
+
+class Signal(Callback):
+    """Ctrl-C in the middle of a step."""
+
+    def on_before_optimizer_step(self, *args, **kwargs) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_in_a_step_waits_for_its_end(examples, tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(examples, tmp_path, CONFIG, TRAINING, callbacks=[Signal()])
+    assert signal.getsignal(signal.SIGINT) is before
+    assert '"steps": 1' in (tmp_path / "checkpoints" / "training.safetensors.json").read_text()
+    train(examples, tmp_path, CONFIG, TRAINING)
