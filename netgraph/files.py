@@ -1,12 +1,17 @@
-"""Files that are whole or absent."""
+"""Files that are whole or absent: plain ones, and tensors with a JSON record beside them that is written last."""
 
+import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netgraph.errors import StoreError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def write_atomically(path: Path, payload: bytes) -> None:
@@ -51,3 +56,50 @@ def read_record(path: Path, format_name: str, version: int) -> dict[str, Any]:
     if record.get("version") != version:
         raise StoreError(f"{path}: version {record.get('version')}; this netgraph reads version {version}")
     return dict(record)
+
+
+def record_path(path: Path) -> Path:
+    """Give the path of the record that stands beside a file of tensors."""
+    return path.with_suffix(".json")
+
+
+def write_tensors(
+    path: Path, tensors: "Mapping[str, Tensor]", format_name: str, version: int, record: Mapping[str, Any]
+) -> None:
+    """Write tensors as safetensors, and their record with the sha256: the file exists once its record does.
+
+    Where there is such a file already the new record comes first and holds the old one too, so that whichever of the
+    two payloads a crash leaves has its record.
+    """
+    from safetensors.torch import save
+
+    payload = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+    header = {"format": format_name, "version": version, "sha256": hashlib.sha256(payload).hexdigest()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    complete = header | dict(record)
+    if record_path(path).exists():
+        previous = read_record(record_path(path), format_name, version)
+        previous.pop("previous", None)
+        complete["previous"] = previous
+        write_atomically(record_path(path), json.dumps(complete).encode())
+    write_atomically(path, payload)
+    write_atomically(record_path(path), json.dumps(complete).encode())
+
+
+def read_tensors(path: Path, format_name: str, version: int) -> "tuple[dict[str, Tensor], dict[str, Any]]":
+    """Read tensors and their record.
+
+    Raises:
+        StoreError: When one is missing, the tensors are damaged, or the record is of another format or version.
+    """
+    from safetensors.torch import load
+
+    record = read_record(record_path(path), format_name, version)
+    if not path.is_file():
+        raise StoreError(f"{path}: no such file")
+    payload = path.read_bytes()
+    digest = hashlib.sha256(payload).hexdigest()
+    for candidate in (record, record.get("previous")):
+        if candidate is not None and candidate["sha256"] == digest:
+            return load(payload), candidate
+    raise StoreError(f"{path}: damaged, its sha256 is not the one in {record_path(path).name}")

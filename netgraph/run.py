@@ -18,7 +18,7 @@ from torch import Generator
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.evaluation import Reconstruction, evaluate_reconstruction, evaluate_samples
 from netgraph.evaluation.report import Report, write_report
-from netgraph.files import read_record, write_atomically
+from netgraph.files import read_record, record_path, write_atomically
 from netgraph.graph.io import save_graphs
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model import LossWeights, NetVAE, VAEConfig
@@ -143,7 +143,7 @@ def _one_thread() -> Iterator[None]:
 
 def _trained(zoo: Zoo, size: Preset, folder: Path, seed: int, device: str) -> NetVAE:
     checkpoint = folder / "checkpoints" / "vae.safetensors"
-    if checkpoint.with_name(checkpoint.name + ".json").exists():
+    if record_path(checkpoint).exists():
         return NetVAE.from_pretrained(checkpoint)
     examples = [_example(zoo, i) for i in zoo.split("train")]
     return train(examples, folder, size.vae, replace(size.training, seed=seed), device=device)

@@ -67,7 +67,7 @@ def test_an_interrupted_run_is_completed(tmp_path):
     [
         (["zoo", "info", "--out", "absent"], "absent: no such folder"),
         (["zoo", "build", "--recipe", "absent"], "no recipe 'absent'"),
-        (["sample", "--checkpoint", "absent.safetensors"], "absent.safetensors.json: no such file"),
+        (["sample", "--checkpoint", "absent.safetensors"], "absent.json: no such file"),
         (["run", "--preset", "huge"], "unknown preset 'huge'"),
     ],
 )

@@ -132,7 +132,7 @@ def _metrics_table(report: Report) -> str:
     rows = []
     for name, value in report.metrics.items():
         target = report.targets.get(name)
-        mark = "" if target is None else f"{'≥'} {target:g}"
+        mark = "" if target is None else f"≥ {target:g}"
         style = "" if target is None else (" good" if value >= target else " bad")
         rows.append(
             f'<tr><td><code>{html.escape(name)}</code></td><td class="number{style}">{_number(value)}</td>'

@@ -1,6 +1,5 @@
 """Graphs as named tensors and plain records, the two halves of every file that holds networks."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -9,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from netgraph.errors import StoreError
-from netgraph.files import read_record, write_atomically
+from netgraph.files import read_tensors, write_tensors
 from netgraph.graph.architecture import Architecture, Layer
 from netgraph.graph.netgraph import NetGraph
 
@@ -44,27 +42,16 @@ def _layer(row: dict[str, Any]) -> Layer:
 
 
 def save_graphs(graphs: Sequence[NetGraph], path: str | Path) -> None:
-    """Write graphs to ``path`` (safetensors) and, last, its record ``path`` + ``.json``."""
-    from safetensors.torch import save
-
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write graphs to ``path`` (safetensors) and, last, its record, of the same name with ``.json``."""
     tensors, architectures = to_tensors(graphs)
-    write_atomically(path, save(tensors))
-    record = {"format": FORMAT, "version": VERSION, "architectures": architectures}
-    write_atomically(path.with_name(path.name + ".json"), json.dumps(record).encode())
+    write_tensors(Path(path), tensors, FORMAT, VERSION, {"architectures": architectures})
 
 
 def load_graphs(path: str | Path) -> list[NetGraph]:
     """Read what :func:`save_graphs` wrote.
 
     Raises:
-        StoreError: When a file is missing or of another version.
+        StoreError: When a file is missing, damaged or of another version.
     """
-    from safetensors.torch import load_file
-
-    path = Path(path)
-    record = read_record(path.with_name(path.name + ".json"), FORMAT, VERSION)
-    if not path.is_file():
-        raise StoreError(f"{path}: no such file")
-    return from_tensors(load_file(path), record["architectures"])
+    tensors, record = read_tensors(Path(path), FORMAT, VERSION)
+    return from_tensors(tensors, record["architectures"])

@@ -154,7 +154,7 @@ class NetVAE(nn.Module):
         return self.condition.null.device
 
     def save(self, path: str | Path) -> None:
-        """Write ``path`` (safetensors) and, last, its record ``path`` + ``.json``."""
+        """Write ``path`` (safetensors) and, last, its record, of the same name with ``.json``."""
         save_checkpoint(self, self.config, Path(path))
 
     @classmethod

@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
 from netgraph.graph.architecture import Architecture, Ints
 from netgraph.graph.layers import HyperValue, LayerType, layer_type
 
 #: Kinds of layers in the order in which they run within a round; the input runs at time 0.
 PHASES = ("linear", "norm", "elementwise", "join")
-Bools = npt.NDArray[np.bool_]
 Signature = tuple[str, tuple[int, ...], tuple[tuple[str, HyperValue], ...]]
 
 

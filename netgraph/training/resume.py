@@ -1,7 +1,5 @@
 """Interruptible training: the model and its optimizer in one safetensors file, with a JSON record written last."""
 
-import hashlib
-import json
 import signal
 import threading
 import time
@@ -12,8 +10,7 @@ import lightning
 import torch
 from torch import Tensor
 
-from netgraph.errors import StoreError
-from netgraph.files import read_record, write_atomically
+from netgraph.files import read_tensors, record_path, write_tensors
 from netgraph.training.module import VAEModule
 
 FORMAT, VERSION = "netgraph.training", 1
@@ -26,7 +23,7 @@ class Resume(lightning.Callback):
     does not wait.
 
     Args:
-        path: The safetensors file; its record is ``path`` + ``.json``.
+        path: The safetensors file; its record stands beside it.
         seconds: Time between two writes.
     """
 
@@ -82,44 +79,21 @@ def _module(module: lightning.LightningModule) -> VAEModule:
     return module
 
 
-def record_path(path: Path) -> Path:
-    """Give the path of a training state's record."""
-    return path.with_name(path.name + ".json")
-
-
 def save(path: Path, module: VAEModule, optimizer: torch.optim.Optimizer) -> None:
-    """Write model, optimizer and progress; the file that stood there stays whole until the new one is."""
-    from safetensors.torch import save as to_bytes
-
+    """Write model, optimizer and progress."""
     tensors: dict[str, Tensor] = {f"model.{name}": value for name, value in module.vae.state_dict().items()}
     for i, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{i}.{name}": torch.as_tensor(value) for name, value in state.items()}
-    payload = to_bytes({name: value.detach().cpu().contiguous() for name, value in tensors.items()})
-    record = {
-        "format": FORMAT,
-        "version": VERSION,
-        "sha256": hashlib.sha256(payload).hexdigest(),
-        "steps": module.steps_done,
-        "seconds": module.seconds,
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, payload)
-    write_atomically(record_path(path), json.dumps(record).encode())
+    write_tensors(path, tensors, FORMAT, VERSION, {"steps": module.steps_done, "seconds": module.seconds})
 
 
 def restore(path: Path, module: VAEModule, optimizer: torch.optim.Optimizer) -> None:
     """Read what :func:`save` wrote.
 
     Raises:
-        StoreError: When a file is missing or of another version.
+        StoreError: When a file is missing, damaged or of another version.
     """
-    from safetensors.torch import load
-
-    record = read_record(record_path(path), FORMAT, VERSION)
-    payload = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(payload).hexdigest() != record["sha256"]:
-        raise StoreError(f"{path}: damaged; remove it and its record to train afresh")
-    tensors = load(payload)
+    tensors, record = read_tensors(path, FORMAT, VERSION)
     prefix = "model."
     module.vae.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
     state: dict[int, dict[str, Tensor]] = {}

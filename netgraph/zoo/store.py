@@ -1,7 +1,5 @@
 """A shard of a zoo on disk: tensors as safetensors, and a JSON record; the shard exists once its record is in place."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from netgraph.errors import StoreError
-from netgraph.files import read_record, write_atomically
+from netgraph.files import read_record, read_tensors, record_path, write_tensors
 from netgraph.graph.io import from_tensors, to_tensors
 from netgraph.graph.netgraph import NetGraph
 from netgraph.tasks import Task
@@ -49,19 +47,11 @@ def shard_path(root: Path, number: int) -> Path:
 
 def write_shard(root: Path, number: int, shard: Shard, digest: str) -> None:
     """Write a shard; ``digest`` is that of the recipe."""
-    from safetensors.torch import save
-
-    path = shard_path(root, number)
-    path.parent.mkdir(parents=True, exist_ok=True)
     tensors, architectures = to_tensors(shard.graphs)
     tensors |= {"task": shard.task, "r2": shard.r2, "meta_features": shard.meta_features}
     for i, task in enumerate(shard.tasks):
         tensors |= {f"tasks.{i}.{name}": getattr(task, name) for name in ("x", "y", "x_mean", "x_scale")}
-    payload = save({name: value.contiguous() for name, value in tensors.items()})
     record = {
-        "format": FORMAT,
-        "version": VERSION,
-        "sha256": hashlib.sha256(payload).hexdigest(),
         "recipe": digest,
         "first_task": shard.first_task,
         "excluded": shard.excluded,
@@ -69,8 +59,7 @@ def write_shard(root: Path, number: int, shard: Shard, digest: str) -> None:
         "tasks": [_task_record(task) for task in shard.tasks],
         "architectures": architectures,
     }
-    write_atomically(path, payload)
-    write_atomically(path.with_suffix(".json"), json.dumps(record).encode())
+    write_tensors(shard_path(root, number), tensors, FORMAT, VERSION, record)
 
 
 def _task_record(task: Task) -> dict[str, Any]:
@@ -84,7 +73,7 @@ def shard_exists(root: Path, number: int, digest: str) -> bool:
     Raises:
         StoreError: When a shard of another recipe or version is.
     """
-    record = shard_path(root, number).with_suffix(".json")
+    record = record_path(shard_path(root, number))
     if not record.exists():
         return False
     if read_record(record, FORMAT, VERSION)["recipe"] != digest:
@@ -98,14 +87,7 @@ def read_shard(root: Path, number: int) -> Shard:
     Raises:
         StoreError: When it is missing, damaged or of another version; it names the file.
     """
-    from safetensors.torch import load
-
-    path = shard_path(root, number)
-    record = read_record(path.with_suffix(".json"), FORMAT, VERSION)
-    payload = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(payload).hexdigest() != record["sha256"]:
-        raise StoreError(f"{path}: damaged, its sha256 is not the one in {path.with_suffix('.json').name}")
-    tensors = load(payload)
+    tensors, record = read_tensors(shard_path(root, number), FORMAT, VERSION)
     return Shard(
         graphs=from_tensors(tensors, record["architectures"]),
         task=tensors["task"],

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch_geometric.data import Dataset
 
 from netgraph.errors import NetGraphError, StoreError
-from netgraph.files import read_record
+from netgraph.files import read_record, record_path
 from netgraph.graph.netgraph import NetGraph
 from netgraph.tasks import Task
 from netgraph.zoo.recipe import ZooRecipe
@@ -51,7 +51,7 @@ class Zoo(Dataset):
         meta_features = []
         self.train_seconds, self.excluded = 0.0, 0
         for number in range(self.recipe.n_shards):
-            if not shard_path(folder, number).with_suffix(".json").exists():
+            if not record_path(shard_path(folder, number)).exists():
                 raise StoreError(f"{folder}: shard {number} is missing; build_zoo completes the zoo")
             shard = read_shard(folder, number)
             for graph, task, r2 in zip(shard.graphs, shard.task.tolist(), shard.r2.tolist(), strict=True):

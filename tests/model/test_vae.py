@@ -104,7 +104,7 @@ def test_checkpoints_keep_the_model_and_refuse_others(vae, tmp_path):
     vae.save(path)
     again = NetVAE.from_pretrained(path)
     assert all(torch.equal(a, b) for a, b in zip(vae.state_dict().values(), again.state_dict().values(), strict=True))
-    record = path.with_name("vae.safetensors.json")
+    record = path.with_suffix(".json")
     content = json.loads(record.read_text())
     for changes, message in (
         ({"version": 99}, "version 99"),

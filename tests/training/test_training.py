@@ -55,7 +55,7 @@ def test_an_interrupted_training_goes_on_where_it_stopped(examples, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(examples, tmp_path, CONFIG, TRAINING, callbacks=[Interrupt(7)])
     assert not (tmp_path / "checkpoints" / "vae.safetensors").exists()
-    state = tmp_path / "checkpoints" / "training.safetensors.json"
+    state = tmp_path / "checkpoints" / "training.json"
     assert '"steps": 7' in state.read_text()
     train(examples, tmp_path, CONFIG, TRAINING)
     steps = TRAINING.max_epochs * -(-len(examples) // TRAINING.batch_size)
@@ -93,5 +93,5 @@ def test_an_interrupt_in_a_step_waits_for_its_end(examples, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(examples, tmp_path, CONFIG, TRAINING, callbacks=[Signal()])
     assert signal.getsignal(signal.SIGINT) is before
-    assert '"steps": 1' in (tmp_path / "checkpoints" / "training.safetensors.json").read_text()
+    assert '"steps": 1' in (tmp_path / "checkpoints" / "training.json").read_text()
     train(examples, tmp_path, CONFIG, TRAINING)

@@ -1,0 +1,66 @@
+"""Files that a crash leaves whole: every point at which a write can stop."""
+
+import json
+
+import pytest
+import torch
+
+from netgraph import NetGraphError, files
+from netgraph.files import read_tensors, record_path, write_tensors
+
+
+class CrashError(RuntimeError):
+    """The process ends here."""
+
+
+def write(path, value: int) -> None:
+    write_tensors(path, {"x": torch.tensor([value])}, "test", 1, {"value": value})
+
+
+@pytest.mark.parametrize("survives", [0, 1, 2])
+def test_a_crash_while_overwriting_leaves_the_old_file_or_the_new_one(tmp_path, monkeypatch, survives):
+    path = tmp_path / "state.safetensors"
+    write(path, 1)
+    done = []
+
+    def crashing(target, payload, original=files.write_atomically):
+        if len(done) == survives:
+            raise CrashError
+        done.append(target)
+        original(target, payload)
+
+    monkeypatch.setattr(files, "write_atomically", crashing)
+    with pytest.raises(CrashError):
+        write(path, 2)
+    tensors, record = read_tensors(path, "test", 1)
+    assert tensors["x"].item() == record["value"] == (2 if survives == 2 else 1)
+    monkeypatch.undo()
+    write(path, 3)
+    assert read_tensors(path, "test", 1)[1]["value"] == 3
+
+
+def test_a_crash_in_the_first_write_leaves_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "state.safetensors"
+    monkeypatch.setattr(files.os, "replace", lambda *_: (_ for _ in ()).throw(CrashError))
+    with pytest.raises(CrashError):
+        write(path, 1)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(NetGraphError, match="no such file"):
+        read_tensors(path, "test", 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not a JSON record"),
+        ("[]", "not a test record"),
+        (json.dumps({"format": "test", "version": 2}), "version 2; this netgraph reads version 1"),
+        (json.dumps({"format": "test", "version": 1, "sha256": "0"}), "damaged"),
+    ],
+)
+def test_a_wrong_record_is_named(tmp_path, content, message):
+    path = tmp_path / "state.safetensors"
+    write(path, 1)
+    record_path(path).write_text(content)
+    with pytest.raises(NetGraphError, match=message):
+        read_tensors(path, "test", 1)
