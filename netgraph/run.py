@@ -64,7 +64,7 @@ PRESETS = {
     "quick": Preset(
         "quick",
         VAEConfig(max_nodes=96, max_fan=24, loss=_LOSS),
-        TrainConfig(batch_size=32, learning_rate=3e-3, max_epochs=60, max_seconds=260.0),
+        TrainConfig(batch_size=32, learning_rate=3e-3, max_epochs=14, max_seconds=400.0),
     ),
     "full": Preset(
         "full",
