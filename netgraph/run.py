@@ -23,6 +23,7 @@ from netgraph.graph.io import save_graphs
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model import LossWeights, NetVAE, VAEConfig
 from netgraph.search import RealResult, SearchConfig, try_real
+from netgraph.threads import threads
 from netgraph.training import Example, TrainConfig, train
 from netgraph.training.history import loss_curves, write_metrics
 from netgraph.zoo import Zoo, ZooRecipe, build_zoo
@@ -64,7 +65,7 @@ PRESETS = {
     "quick": Preset(
         "quick",
         VAEConfig(max_nodes=96, max_fan=24, loss=_LOSS),
-        TrainConfig(batch_size=32, learning_rate=3e-3, max_epochs=14, max_seconds=400.0),
+        TrainConfig(batch_size=32, learning_rate=3e-3, max_epochs=15, max_seconds=400.0),
     ),
     "full": Preset(
         "full",
@@ -108,7 +109,7 @@ def run(
         zoo = build_zoo(recipe, folder / "zoo")
     with job.phase("train"):
         vae = _trained(zoo, size, folder, job.seed, device)
-    with job.phase("evaluate"), _one_thread():
+    with job.phase("evaluate"), threads(1):
         held_out = zoo.split("test")
         reconstruction, pairs, z = _rebuild(vae, zoo, held_out)
         samples = vae.sample(size.n_samples, seed=job.seed)
@@ -128,17 +129,6 @@ def run(
     }
     _leave(folder, job, figures, real, reconstruction, pairs, z, [zoo.tasks[zoo[i].task].family for i in held_out])
     return figures
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Work on many small tensors with one thread: a second one on a busy core makes it ten times slower."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _trained(zoo: Zoo, size: Preset, folder: Path, seed: int, device: str) -> NetVAE:

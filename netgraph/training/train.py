@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from netgraph.errors import NetGraphError
 from netgraph.model.config import VAEConfig
 from netgraph.model.vae import NetVAE
+from netgraph.threads import threads
 from netgraph.training.config import TrainConfig
 from netgraph.training.data import Batches, Example, loader
 from netgraph.training.module import VAEModule
@@ -56,7 +57,7 @@ def train(
         raise NetGraphError(f"unknown device {device!r}; known: {', '.join(ACCELERATORS)}")
     folder, config, training = Path(folder), config or VAEConfig(), training or TrainConfig()
     batches = Batches(examples, config, training)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), threads(training.threads):
         torch.manual_seed(training.seed)
         vae = NetVAE(config)
         _fit_statistics(vae, examples, batches)
