@@ -53,13 +53,12 @@ def stacked(seed: int) -> float:
     architectures, states, x, y = problems(TOGETHER, seed)
     started = time.perf_counter()
     stack = Stack(architectures)
-    rates = torch.full((TOGETHER,), RATE), torch.full((TOGETHER,), DECAY)
     fit_stack(
         stack,
         stack.flatten(states),
         (x, y),
         (x[:, :32], y[:, :32]),
-        FitConfig(STEPS, BATCH, *rates),
+        FitConfig.uniform(TOGETHER, steps=STEPS, batch_rows=BATCH, learning_rate=RATE, weight_decay=DECAY),
         Generator().manual_seed(0),
     )
     return time.perf_counter() - started

@@ -77,17 +77,18 @@ def tune(graphs: Sequence[NetGraph], train: Data, validation: Data, config: Sear
     """Fine-tune networks side by side and give the best on the validation rows."""
     stack = Stack([graph.architecture for graph in graphs])
     count = len(graphs)
-    fit = FitConfig(
-        config.steps,
-        config.batch_rows,
-        torch.full((count,), config.learning_rate),
-        torch.full((count,), config.weight_decay),
+    fit = FitConfig.uniform(
+        count,
+        steps=config.steps,
+        batch_rows=config.batch_rows,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
     )
     rows = [(d.x.expand(count, -1, -1), d.y.expand(count, -1)[..., None]) for d in (train, validation)]
     generator = Generator().manual_seed(config.seed)
     fitted = fit_stack(stack, stack.flatten([graph.state for graph in graphs]), rows[0], rows[1], fit, generator)
     best = int(fitted.r2.argmax())
-    return NetGraph(graphs[best].architecture, stack.split(fitted.state)[best].clone())
+    return NetGraph(graphs[best].architecture, fitted.states[best])
 
 
 def predict(graph: NetGraph, x: Tensor) -> Tensor:

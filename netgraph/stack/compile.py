@@ -16,6 +16,8 @@ from netgraph.graph.layers import HyperValue, LayerType, layer_type
 
 #: Kinds of layers in the order in which they run within a round; the input runs at time 0.
 PHASES = ("linear", "norm", "elementwise", "join")
+#: When linear layers that give the output run.
+LAST = 1_000_000
 Signature = tuple[str, tuple[int, ...], tuple[tuple[str, HyperValue], ...]]
 
 
@@ -45,12 +47,15 @@ def _times(key: Architecture) -> list[int]:
     """Give each layer a time, later than that of the layer before it.
 
     Linear layers run at one phase, norms at the next, then activations, then joins, so that the linear layers of
-    networks with and without a norm or a join in between still run together.
+    networks with and without a norm or a join in between still run together. Linear layers that give the output run at
+    one time of their own: they are narrower than hidden ones and would be padded.
     """
     times = [0]
     for layer in key.layers[1:]:
         earliest = times[-1] + 1
         times.append(earliest + (PHASES.index(layer.kind.kind) - earliest) % len(PHASES))
+    if key.layers[-1].kind.kind == "linear":
+        times[-1] = LAST
     return times
 
 
@@ -197,34 +202,34 @@ def _lay_out(
     held = plans[group.members[0]][time].offsets
     if group.kind.kind == "linear":
         source = positions[group.inputs[0]].width
-        layout.add(group, "weight", _transposed(base("weight"), group, source, width, layout.zero))
+        layout.add(group, "weight", _matrices(base("weight"), group, source, width, layout.zero))
         if "bias" in held:
-            layout.add(group, "bias", vector("bias", layout.zero, layout.zero)[:, None, :])
+            layout.add(group, "bias", vector("bias", layout.zero, layout.zero)[:, :, None])
     elif group.kind.kind == "norm":
-        layout.add(group, "weight", vector("weight", layout.one, layout.zero)[:, None, :])
-        layout.add(group, "bias", vector("bias", layout.zero, layout.zero)[:, None, :])
+        layout.add(group, "weight", vector("weight", layout.one, layout.zero)[:, :, None])
+        layout.add(group, "bias", vector("bias", layout.zero, layout.zero)[:, :, None])
     for name, padding in (("running_mean", layout.zero), ("running_var", layout.one)):
         if name in held:
-            layout.add(group, name, vector(name, padding, padding)[:, None, :])
+            layout.add(group, name, vector(name, padding, padding)[:, :, None])
 
 
-def _transposed(base: Ints, group: Group, source: int, width: int, zero: int) -> Ints:
-    """Positions of padded weights, [G, source, width], out of row-major [size, fan_in] matrices at ``base``."""
+def _matrices(base: Ints, group: Group, source: int, width: int, zero: int) -> Ints:
+    """Positions of padded weights, [G, width, source], out of row-major [size, fan_in] matrices at ``base``."""
     fan_in = group.source_sizes[0][:, None, None]
-    column, row = np.arange(source)[None, :, None], np.arange(width)[None, None, :]
+    row, column = np.arange(width)[None, :, None], np.arange(source)[None, None, :]
     inside = (column < fan_in) & (row < group.sizes[:, None, None])
     found: Ints = np.where(inside, base[:, None, None] + row * fan_in + column, zero)
     return found
 
 
-def concat_columns(group: Group, widths: Sequence[int], width: int) -> Ints:
-    """Give the column of the padded operands, side by side, that each column of a Concat takes, [G, width].
+def concat_units(group: Group, widths: Sequence[int], width: int) -> Ints:
+    """Give the unit of the padded operands, one after the other, that each unit of a Concat takes, [G, width].
 
-    A column beyond a network's own takes the one after all operands, which is zero.
+    A unit beyond a network's own takes the one after all operands, which is zero.
     """
-    columns = np.full((len(group.members), width), sum(widths), dtype=np.int64)
-    for row in range(len(columns)):
+    units = np.full((len(group.members), width), sum(widths), dtype=np.int64)
+    for row in range(len(units)):
         taken = [np.arange(size) + sum(widths[:i]) for i, size in enumerate(group.source_sizes[:, row])]
         flat = np.concatenate(taken)
-        columns[row, : len(flat)] = flat
-    return columns
+        units[row, : len(flat)] = flat
+    return units

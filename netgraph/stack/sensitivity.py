@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
+from netgraph.graph.architecture import Architecture
 from netgraph.graph.netgraph import NetGraph
+from netgraph.stack.chunks import chunks
 from netgraph.stack.stack import Stack
 
 
@@ -26,14 +28,33 @@ def stack_sensitivity(stack: Stack, flat: Tensor, x: Tensor) -> list[Tensor]:
     """
     # Values are never altered: the leaf makes autograd keep the path to registers of networks without parameters too.
     output, registers = stack.registers(flat.detach().requires_grad_(), x.clone().requires_grad_())
-    total = [register.new_zeros(register.shape[0], register.shape[2]) for register in registers]
+    total = [register.new_zeros(register.shape[:2]) for register in registers]
     for i in range(stack.max_outputs):
         gradients = torch.autograd.grad(output[..., i].sum(), registers, retain_graph=True, allow_unused=True)
         for mean, gradient in zip(total, gradients, strict=True):
             if gradient is not None:
-                mean += gradient.abs().mean(dim=1)
+                mean += gradient.abs().mean(dim=2)
     rows = [stack.rows(position).tolist() for position in range(len(registers))]
     return [_of_network(stack, i, total, rows) for i in range(len(stack))]
+
+
+def sensitivities(architectures: Sequence[Architecture], states: Sequence[Tensor], x: Tensor) -> list[Tensor]:
+    """Measure the sensitivity of networks of any sizes, those of similar size side by side.
+
+    Args:
+        architectures: M architectures.
+        states: Their states, each [P].
+        x: Rows, [M, rows, inputs], zero padded.
+
+    Returns:
+        One tensor a network, [N], >= 0.
+    """
+    found: dict[int, Tensor] = {}
+    for members in chunks(architectures):
+        stack = Stack([architectures[i] for i in members], x.device)
+        measured = stack_sensitivity(stack, stack.flatten([states[i] for i in members]), x[members])
+        found.update(zip(members, measured, strict=True))
+    return [found[i] for i in range(len(architectures))]
 
 
 def _of_network(stack: Stack, i: int, total: Sequence[Tensor], rows: Sequence[list[int]]) -> Tensor:

@@ -11,7 +11,8 @@ from torch import Tensor
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
 from netgraph.stack.compile import Group, Layout, Position, compile_positions
-from netgraph.stack.operations import OPERATIONS, Operands, fit, plan_reads, read_operands
+from netgraph.stack.deliveries import Target, plan_deliveries
+from netgraph.stack.operations import OPERATIONS, Operands, fit
 
 
 class _Spread(torch.autograd.Function):
@@ -57,6 +58,7 @@ class Stack:
         self._positions, self.places = compile_positions(architectures, layout)
         self._index, self._inverse = self._tensor(layout.index()), self._tensor(layout.inverse())
         self.state_ptr = self._tensor(ptr)
+        self._network = torch.repeat_interleave(torch.arange(len(sizes), device=self.device), self.state_ptr.diff())
         self.n_inputs = self._tensor([a.n_inputs for a in architectures])
         self.n_outputs = self._tensor([a.n_outputs for a in architectures])
         last = [a.layers[-1].inputs[0] if len(a.layers) > 1 else 0 for a in architectures]
@@ -64,7 +66,7 @@ class Stack:
         self._outputs = self._readout([place[-1] for place in self.places])
         self._hidden = self._readout([place[i] for place, i in zip(self.places, last, strict=True)])
         self._pieces = [shape for p in self._positions for g in p.groups for _, shape in g.slots.values()]
-        self._reads = [plan_reads(p, self._positions, self._tensor) for p in self._positions]
+        self._deliveries = plan_deliveries(self._positions, self._tensor)
         self._operands = [[self._prepare(group, p) for group in p.groups] for p in self._positions]
 
     def __len__(self) -> int:
@@ -94,6 +96,14 @@ class Stack:
         """Split concatenated states into those of each network, as views."""
         return list(torch.tensor_split(flat, self.state_ptr[1:-1].tolist()))
 
+    def spread(self, values: Tensor) -> Tensor:
+        """Give every state element its network's value, [M] -> [sum P]."""
+        return values.index_select(0, self._network)
+
+    def sums(self, values: Tensor) -> Tensor:
+        """Sum values of the state elements within each network, [sum P] -> [M]."""
+        return torch.segment_reduce(values, "sum", offsets=self.state_ptr)
+
     def __call__(
         self,
         flat: Tensor,
@@ -120,20 +130,26 @@ class Stack:
         Raises:
             NetGraphError: When ``flat`` or ``x`` has a wrong shape.
         """
-        registers = self._run(flat, x, training, generator)
+        registers, _ = self._run(flat, self.arrange(x), training, generator)
         outputs = self._read(registers, self._outputs, self.max_outputs)
         if not return_hidden:
             return outputs
         return outputs, self._read(registers, self._hidden, int(self.hidden_size.max()))
+
+    def run(
+        self, flat: Tensor, inputs: Tensor, *, training: bool = False, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Run every network on rows that :meth:`arrange` has laid out; give outputs, [M, rows, max_outputs]."""
+        return self._read(self._run(flat, inputs, training, generator)[0], self._outputs, self.max_outputs)
 
     def registers(self, flat: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Run every network and keep the values of each position of the layer tables.
 
         Returns:
             Outputs as of a call, and the registers that they depend on, one for each position, [networks that have a
-            layer there, rows, width]; :meth:`rows` says which row is whose.
+            layer there, width, rows]; :meth:`rows` says which row is whose.
         """
-        registers = self._run(flat, x, False, None)
+        registers, _ = self._run(flat, self.arrange(x), False, None)
         return self._read(registers, self._outputs, self.max_outputs), registers
 
     def rows(self, position: int) -> Tensor:
@@ -143,40 +159,44 @@ class Stack:
     def with_batch_statistics(self, flat: Tensor, x: Tensor) -> Tensor:
         """Give states whose running means and variances are those of ``x``, as after one batch with momentum 1."""
         updated = flat.detach().clone()
+        if not any("running_mean" in group.slots for position in self._positions for group in position.groups):
+            return updated
         with torch.no_grad():
-            registers = self._run(flat, x, True, None)
-            for position, reads in zip(self._positions, self._reads, strict=True):
-                operands = read_operands(registers, reads)
+            _, values = self._run(flat, self.arrange(x), True, None)
+            for p, position in enumerate(self._positions):
                 for g, group in enumerate(position.groups):
                     if "running_mean" in group.slots:
-                        self._write_statistics(updated, group.slots, operands[g, 0])
+                        self._write_statistics(updated, group.slots, values[p, g, 0])
         return updated
 
     def _write_statistics(self, flat: Tensor, slots: dict[str, tuple[int, tuple[int, ...]]], x: Tensor) -> None:
-        found = {"running_mean": x.mean(dim=1), "running_var": x.var(dim=1)}
+        found = {"running_mean": x.mean(dim=2), "running_var": x.var(dim=2)}
         for name, values in found.items():
             offset, shape = slots[name]
-            index = self._index[offset : offset + math.prod(shape)].view(shape)[:, 0]
+            index = self._index[offset : offset + math.prod(shape)].view(shape)[:, :, 0]
             own = index < len(flat)
-            flat[index[own]] = fit(values, index.shape[1])[own]
+            flat[index[own]] = fit(values[..., None], index.shape[1])[..., 0][own]
 
-    def _run(self, flat: Tensor, x: Tensor, training: bool, generator: torch.Generator | None) -> list[Tensor]:
+    def _run(
+        self, flat: Tensor, inputs: Tensor, training: bool, generator: torch.Generator | None
+    ) -> tuple[list[Tensor], dict[Target, Tensor]]:
         if flat.shape != (int(self.state_ptr[-1]),):
             raise NetGraphError(
                 f"states have shape {tuple(flat.shape)}, the stack asks for ({int(self.state_ptr[-1])},)"
             )
         weights = iter(self._weights(flat))
-        registers = [self._inputs(x.to(flat))]
-        for position, reads, prepared in list(zip(self._positions, self._reads, self._operands, strict=True))[1:]:
-            values = read_operands(registers, reads)
-            parts = []
-            for g, group in enumerate(position.groups):
-                sources = [values[g, i] for i in range(len(group.inputs))]
+        registers: list[Tensor] = []
+        values: dict[Target, Tensor] = {}
+        for p, (position, delivery) in enumerate(zip(self._positions, self._deliveries, strict=True)):
+            parts = [inputs.to(flat).mT] if p == 0 else []
+            for g, group in enumerate(position.groups if p else ()):
+                sources = [values[p, g, i] for i in range(len(group.inputs))]
                 own = {name: next(weights) for name in group.slots}
                 run = OPERATIONS[group.kind.name]
-                parts.append(run(sources, own, prepared[g], training=training, generator=generator))
+                parts.append(run(sources, own, self._operands[p][g], training=training, generator=generator))
             registers.append(parts[0] if len(parts) == 1 else torch.cat(parts))
-        return registers
+            values.update(delivery(registers[p]) if delivery else ())
+        return registers, values
 
     def _weights(self, flat: Tensor) -> list[Tensor]:
         """Every padded tensor of every group; one split, whose gradient is one concatenation."""
@@ -184,7 +204,12 @@ class Stack:
         flats = spread.split([math.prod(shape) for shape in self._pieces])
         return [part.view(shape) for part, shape in zip(flats, self._pieces, strict=True)]
 
-    def _inputs(self, x: Tensor) -> Tensor:
+    def arrange(self, x: Tensor) -> Tensor:
+        """Lay rows, as of a call, out as the executor reads them, [M, rows, max_inputs], in its own order of networks.
+
+        Raises:
+            NetGraphError: When ``x`` has a wrong shape.
+        """
         if x.ndim not in (2, 3) or x.shape[-1] < self.max_inputs or (x.ndim == 3 and len(x) != len(self)):
             raise NetGraphError(
                 f"x has shape {tuple(x.shape)}; expected [rows, inputs] or [{len(self)}, rows, inputs] with at least "
@@ -192,11 +217,12 @@ class Stack:
             )
         members = self._tensor(self._positions[0].members)
         width = self.max_inputs
-        rows = x[..., :width].expand(len(self), -1, -1) if x.ndim == 2 else x[..., :width].index_select(0, members)
+        inputs = x[..., :width].to(self.device)
+        inputs = inputs.expand(len(self), -1, -1) if x.ndim == 2 else inputs.index_select(0, members)
         if int(self.n_inputs.min()) == width:
-            return rows
+            return inputs
         inside = torch.arange(width, device=self.device) < self.n_inputs[members][:, None]
-        return rows * inside[:, None, :]
+        return inputs * inside[:, None, :]
 
     def _readout(self, layers: Sequence[int]) -> tuple[list[tuple[int, Tensor]], Tensor]:
         """Say which rows of which registers to read, and in which order they then stand."""
@@ -211,4 +237,4 @@ class Stack:
     def _read(registers: list[Tensor], readout: tuple[list[tuple[int, Tensor]], Tensor], width: int) -> Tensor:
         reads, order = readout
         parts = [fit(registers[at].index_select(0, rows), width) for at, rows in reads]
-        return torch.cat(parts).index_select(0, order)
+        return torch.cat(parts).index_select(0, order).mT

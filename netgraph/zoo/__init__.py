@@ -1,8 +1,21 @@
 """Zoos: random architectures trained on random tasks, and their store on disk."""
 
+from netgraph.zoo.best import Fitted
 from netgraph.zoo.build import build_zoo
-from netgraph.zoo.fitting import FitConfig, Fitted, fit_stack, pad_rows
+from netgraph.zoo.fit_config import FitConfig
+from netgraph.zoo.fitting import fit_networks, fit_stack, pad_rows
+from netgraph.zoo.optimizers import OPTIMIZERS
 from netgraph.zoo.recipe import ZooRecipe
 from netgraph.zoo.zoo import Zoo
 
-__all__ = ["FitConfig", "Fitted", "Zoo", "ZooRecipe", "build_zoo", "fit_stack", "pad_rows"]
+__all__ = [
+    "OPTIMIZERS",
+    "FitConfig",
+    "Fitted",
+    "Zoo",
+    "ZooRecipe",
+    "build_zoo",
+    "fit_networks",
+    "fit_stack",
+    "pad_rows",
+]

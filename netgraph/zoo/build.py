@@ -15,11 +15,14 @@ from netgraph.files import read_record, write_atomically
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
-from netgraph.stack import Stack, stack_sensitivity
+from netgraph.stack import sensitivities
 from netgraph.tasks import Task, check_meta_vector, draw_tasks, get_meta_features
 from netgraph.zoo.architectures import draw_architecture, initialize
+from netgraph.zoo.best import Fitted
 from netgraph.zoo.engines import ENGINES
-from netgraph.zoo.fitting import FitConfig, Fitted, fit_stack, pad_rows
+from netgraph.zoo.fit_config import FitConfig
+from netgraph.zoo.fitting import fit_networks, pad_rows
+from netgraph.zoo.optimizers import OPTIMIZERS
 from netgraph.zoo.recipe import ZooRecipe
 from netgraph.zoo.store import Shard, shard_exists, write_shard
 from netgraph.zoo.zoo import FORMAT, VERSION, Zoo
@@ -110,14 +113,12 @@ def make_shard(recipe: ZooRecipe, number: int) -> Shard:
     generator = Generator().manual_seed((recipe.seed * 1_000_003 + number) % 2**31 + 1)
     task = torch.arange(count).repeat_interleave(recipe.nets_per_task)
     architectures = [draw_architecture(recipe, tasks[i].n_features, generator) for i in task.tolist()]
-    stack = Stack(architectures)
     started = time.perf_counter()
-    fitted, x = _fit(stack, architectures, [tasks[i] for i in task.tolist()], recipe, generator)
+    fitted, x = _fit(architectures, [tasks[i] for i in task.tolist()], recipe, generator)
     seconds = time.perf_counter() - started
-    sensitivity = stack_sensitivity(stack, fitted.state, x[:, :SENSITIVITY_ROWS])
+    sensitivity = sensitivities(architectures, fitted.states, x[:, :SENSITIVITY_ROWS])
     kept = (fitted.r2 > LEAST_R2).nonzero().flatten()
-    states = stack.split(fitted.state)
-    graphs = [canonicalize(NetGraph(architectures[i], states[i].clone(), sensitivity[i])) for i in kept.tolist()]
+    graphs = [canonicalize(NetGraph(architectures[i], fitted.states[i], sensitivity[i])) for i in kept.tolist()]
     meta_features = torch.cat([check_meta_vector(get_meta_features(one.x, one.y)) for one in tasks])
     return Shard(
         graphs, task[kept], fitted.r2[kept], tasks, meta_features, first, len(architectures) - len(kept), seconds
@@ -125,23 +126,24 @@ def make_shard(recipe: ZooRecipe, number: int) -> Shard:
 
 
 def _fit(
-    stack: Stack,
     architectures: Sequence[Architecture],
     tasks: Sequence[Task],
     recipe: ZooRecipe,
     generator: Generator,
 ) -> tuple[Fitted, torch.Tensor]:
-    state = stack.flatten([initialize(architecture, generator) for architecture in architectures])
-    x = pad_rows([task.x for task in tasks], stack.max_inputs)
+    states = [initialize(architecture, generator) for architecture in architectures]
+    x = pad_rows([task.x for task in tasks], max(task.n_features for task in tasks))
     y = torch.stack([task.y for task in tasks])[..., None]
     cut = recipe.rows - round(recipe.rows * recipe.validation_share)
     config = FitConfig(
-        recipe.steps,
+        torch.full((len(states),), recipe.steps),
         recipe.batch_rows,
-        _log_uniform(recipe.learning_rate, len(stack), generator),
-        _log_uniform(recipe.weight_decay, len(stack), generator),
+        _log_uniform(recipe.learning_rate, len(states), generator),
+        _log_uniform(recipe.weight_decay, len(states), generator),
+        torch.full((len(states),), OPTIMIZERS.index("adamw")),
     )
-    return fit_stack(stack, state, (x[:, :cut], y[:, :cut]), (x[:, cut:], y[:, cut:]), config, generator), x
+    rows = (x[:, :cut], y[:, :cut]), (x[:, cut:], y[:, cut:])
+    return fit_networks(architectures, states, *rows, config, generator), x
 
 
 def _log_uniform(bounds: tuple[float, float], n: int, generator: Generator) -> torch.Tensor:

@@ -131,9 +131,9 @@ def test_stacked_training_is_one_by_one_training():
     stack = Stack(architectures)
     x = torch.randn(32, 3, generator=generator)
     rows = x.expand(4, -1, -1), x.sum(1)[None, :, None].expand(4, -1, -1)
-    config = FitConfig(50, 32, torch.full((4,), 1e-2), torch.zeros(4), clip=1e9)
+    config = replace(FitConfig.uniform(4, steps=50, batch_rows=32, learning_rate=1e-2), clip=1e9)
     fitted = fit_stack(stack, stack.flatten(states), rows, rows, config, torch.Generator().manual_seed(1))
-    for architecture, start, state in zip(architectures, states, stack.split(fitted.state), strict=True):
+    for architecture, start, state in zip(architectures, states, fitted.states, strict=True):
         module = to_module(NetGraph(architecture, start)).train()
         _train_alone(module, x, x.sum(1)[:, None])
         assert torch.allclose(module(x), to_module(NetGraph(architecture, state.clone()))(x), atol=5e-3)

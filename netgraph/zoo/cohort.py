@@ -1,0 +1,91 @@
+"""Networks that train side by side."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from netgraph.stack import Stack
+from netgraph.zoo.fit_config import FitConfig
+from netgraph.zoo.optimizers import Optimizer
+
+Rows = tuple[Tensor, Tensor]
+
+
+@dataclass
+class Cohort:
+    """Networks that train side by side, m of the M with which training began.
+
+    Attributes:
+        stack: Their executor.
+        state: Their states, [sum P].
+        optimizer: Their optimizer.
+        numbers: Their numbers among all, [m].
+        elements: The numbers of their state elements among all, [sum P].
+        train: x [m, rows, inputs] and y [m, rows, outputs].
+        validation: Likewise.
+    """
+
+    stack: Stack
+    state: Tensor
+    optimizer: Optimizer
+    numbers: Tensor
+    elements: Tensor
+    train: Rows
+    validation: Rows
+
+    def __post_init__(self) -> None:
+        """Lay the rows out as the executor reads them."""
+        self._inputs = self.stack.arrange(self.train[0]).contiguous()
+
+    @classmethod
+    def of(cls, stack: Stack, state: Tensor, train: Rows, validation: Rows, config: FitConfig) -> "Cohort":
+        """Begin the training of a stack."""
+        device = stack.device
+        return cls(
+            stack=stack,
+            state=state.detach().to(device),
+            optimizer=Optimizer.of(stack, config.learning_rate, config.weight_decay, config.optimizer, config.clip),
+            numbers=torch.arange(len(stack), device=device),
+            elements=torch.arange(len(state), device=device),
+            train=(train[0].to(device), train[1].to(device)),
+            validation=(validation[0].to(device), validation[1].to(device)),
+        )
+
+    def step(self, rows: Tensor, falling: Tensor, generator: Generator) -> None:
+        """Take one step on some of the rows.
+
+        Args:
+            rows: Their numbers.
+            falling: What each network's learning rate is multiplied with, [m].
+            generator: Of the dropout.
+        """
+        rows = rows.to(self.stack.device)
+        leaf = self.state.requires_grad_()
+        inputs, target = self._inputs.index_select(1, rows), self.train[1].index_select(1, rows)
+        error = self.stack.run(leaf, inputs, training=True, generator=generator) - target
+        (gradient,) = torch.autograd.grad(error.square().mean(dim=(1, 2)).sum(), leaf)
+        with torch.no_grad():
+            self.state = self.optimizer.step(self.stack, leaf.detach(), gradient, self.stack.spread(falling))
+
+    def measured(self) -> tuple[Tensor, Tensor]:
+        """Give the states with running statistics of all training rows, and the errors of the validation rows, [m]."""
+        state = self.stack.with_batch_statistics(self.state, self.train[0])
+        with torch.no_grad():
+            error = self.stack(state, self.validation[0]) - self.validation[1]
+        return state, error.square().mean(dim=(1, 2))
+
+    def narrow(self, running: Tensor) -> "Cohort":
+        """Go on with those networks only that still train, [m] bool."""
+        kept = running.nonzero().flatten()
+        elements = self.stack.spread(running).nonzero().flatten()
+        train, validation = ((x[kept], y[kept]) for x, y in (self.train, self.validation))
+        return Cohort(
+            stack=Stack([self.stack.architectures[i] for i in kept.tolist()], self.stack.device),
+            state=self.state.detach()[elements],
+            optimizer=self.optimizer.select(elements),
+            numbers=self.numbers[kept],
+            elements=self.elements[elements],
+            train=train,
+            validation=validation,
+        )

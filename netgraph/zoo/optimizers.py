@@ -1,0 +1,109 @@
+"""Optimizers over the concatenated states of many networks, every network with its own kind and rates."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from netgraph.graph.architecture import SLOT_KINDS
+from netgraph.stack import Stack
+
+OPTIMIZERS = ("sgd", "adam", "adamw")
+#: Of SGD the first is the momentum.
+BETAS, EPSILON = (0.9, 0.99), 1e-8
+_EDGE, _BIAS = SLOT_KINDS.index("edge"), SLOT_KINDS.index("bias")
+
+
+@dataclass
+class Optimizer:
+    """SGD with momentum, Adam (Kingma & Ba 2015) and AdamW (Loshchilov & Hutter 2019), each network with its own.
+
+    Weights decay, biases do not; buffers are left alone. The decay of SGD and Adam is added to the gradient, that of
+    AdamW is taken off the weight.
+
+    Attributes:
+        rate: Learning rate of each state element, [sum P].
+        coupled: Decay that is added to its gradient, [sum P]; None where no network has any.
+        decoupled: Decay that is taken off it in a step, [sum P].
+        plain: Whether it is trained by SGD, [sum P]; None where none is.
+        first: Mean of its gradients, [sum P].
+        second: Mean of their squares, [sum P].
+        clip: Largest norm of a network's gradient.
+        time: Steps taken.
+    """
+
+    rate: Tensor
+    coupled: Tensor | None
+    decoupled: Tensor
+    plain: Tensor | None
+    first: Tensor
+    second: Tensor
+    clip: float
+    time: int = 0
+
+    @classmethod
+    def of(cls, stack: Stack, learning_rate: Tensor, weight_decay: Tensor, kind: Tensor, clip: float) -> "Optimizer":
+        """Prepare the training of a stack.
+
+        Args:
+            stack: M networks.
+            learning_rate: Of each network, [M].
+            weight_decay: Of each network, [M].
+            kind: Index into :data:`OPTIMIZERS` of each network, [M].
+            clip: Largest norm of a network's gradient.
+        """
+        slot = torch.cat([torch.from_numpy(a.slot_kind) for a in stack.architectures]).to(stack.device)
+        rate, decay, kind = (stack.spread(values.to(stack.device)) for values in (learning_rate, weight_decay, kind))
+        rate, decay = rate * ((slot == _EDGE) | (slot == _BIAS)), decay * (slot == _EDGE)
+        decoupled = kind == OPTIMIZERS.index("adamw")
+        plain = kind == OPTIMIZERS.index("sgd")
+        return cls(
+            rate=rate,
+            coupled=None if decoupled.all() else decay * ~decoupled,
+            decoupled=rate * decay * decoupled,
+            plain=plain if plain.any() else None,
+            first=torch.zeros_like(rate),
+            second=torch.zeros_like(rate),
+            clip=clip,
+        )
+
+    def step(self, stack: Stack, state: Tensor, gradient: Tensor, falling: Tensor | float) -> Tensor:
+        """Give the states after a step.
+
+        Args:
+            stack: The networks.
+            state: Their states, [sum P].
+            gradient: Of the loss, [sum P]; a network whose gradient is not finite stays where it is.
+            falling: What the learning rates are multiplied with: one number, or one for each state element.
+        """
+        self.time += 1
+        gradient = gradient.nan_to_num(0.0, 0.0, 0.0).mul_(self._clipping(stack, gradient))
+        if self.coupled is not None:
+            gradient.addcmul_(self.coupled, state)
+        self.first.lerp_(gradient, 1 - BETAS[0])
+        self.second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
+        update = (self.first / self._scale()).mul_(self.rate).addcmul_(self.decoupled, state)
+        return state - update.mul_(falling)
+
+    def _scale(self) -> Tensor:
+        """What the mean gradient is divided by; SGD's momentum is a sum and not a mean."""
+        correction = 1 - BETAS[0] ** self.time
+        root = (self.second / (1 - BETAS[1] ** self.time)).sqrt_().add_(EPSILON).mul_(correction)
+        return root if self.plain is None else root.masked_fill_(self.plain, 1 - BETAS[0])
+
+    def _clipping(self, stack: Stack, gradient: Tensor) -> Tensor:
+        norm = stack.sums(gradient.square()).sqrt_()
+        return stack.spread((self.clip / norm.clamp(min=self.clip)).nan_to_num(0.0))
+
+    def select(self, elements: Tensor) -> "Optimizer":
+        """Go on with some of the elements only, given by their numbers."""
+        return Optimizer(
+            self.rate[elements],
+            None if self.coupled is None else self.coupled[elements],
+            self.decoupled[elements],
+            None if self.plain is None else self.plain[elements],
+            self.first[elements],
+            self.second[elements],
+            self.clip,
+            self.time,
+        )
