@@ -1,6 +1,6 @@
 """The executor: run, differentiate and train thousands of different networks at once."""
 
-from netgraph.stack.chunks import chunks
+from netgraph.stack.chunking import chunks
 from netgraph.stack.sensitivity import sensitivities, sensitivity, stack_sensitivity
 from netgraph.stack.stack import Stack
 

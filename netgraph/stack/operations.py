@@ -69,13 +69,24 @@ def _linear(sources: list[Tensor], weights: Weights, operands: Operands, **run: 
     return torch.bmm(weights["weight"], sources[0])
 
 
-def _fast_tanh(x: Tensor) -> Tensor:
-    return torch.sigmoid(2 * x).mul(2).sub(1)
+class _FastTanh(torch.autograd.Function):
+    """tanh(x) = 2 sigmoid(2 x) - 1."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        value = (2 * x).sigmoid_().mul_(2).sub_(1)
+        ctx.save_for_backward(value)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (value,) = ctx.saved_tensors
+        return torch.ops.aten.tanh_backward(gradient, value)
 
 
 #: Functions that stand in for those of the vocabulary while networks are trained: a quarter of the time on a CPU, equal
 #: to 2e-7.
-FASTER: Mapping[str, Callable[..., Tensor]] = {"Tanh": _fast_tanh}
+FASTER: Mapping[str, Callable[..., Tensor]] = {"Tanh": _FastTanh.apply}
 
 
 def _elementwise(name: str) -> Operation:

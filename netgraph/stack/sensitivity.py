@@ -8,7 +8,7 @@ from torch import Tensor
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.netgraph import NetGraph
-from netgraph.stack.chunks import chunks
+from netgraph.stack.chunking import chunks
 from netgraph.stack.stack import Stack
 
 

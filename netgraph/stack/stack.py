@@ -188,7 +188,7 @@ class Stack:
         registers: list[Tensor] = []
         values: dict[Target, Tensor] = {}
         for p, (position, delivery) in enumerate(zip(self._positions, self._deliveries, strict=True)):
-            parts = [inputs.to(flat).mT] if p == 0 else []
+            parts = [inputs.to(flat).permute(1, 2, 0)] if p == 0 else []
             for g, group in enumerate(position.groups if p else ()):
                 sources = [values[p, g, i] for i in range(len(group.inputs))]
                 own = {name: next(weights) for name in group.slots}
@@ -205,7 +205,7 @@ class Stack:
         return [part.view(shape) for part, shape in zip(flats, self._pieces, strict=True)]
 
     def arrange(self, x: Tensor) -> Tensor:
-        """Lay rows, as of a call, out as the executor reads them, [M, rows, max_inputs], in its own order of networks.
+        """Lay rows, as of a call, out as the executor reads them, [rows, M, max_inputs], in its own order of networks.
 
         Raises:
             NetGraphError: When ``x`` has a wrong shape.
@@ -219,10 +219,11 @@ class Stack:
         width = self.max_inputs
         inputs = x[..., :width].to(self.device)
         inputs = inputs.expand(len(self), -1, -1) if x.ndim == 2 else inputs.index_select(0, members)
+        inputs = inputs.transpose(0, 1)
         if int(self.n_inputs.min()) == width:
             return inputs
         inside = torch.arange(width, device=self.device) < self.n_inputs[members][:, None]
-        return inputs * inside[:, None, :]
+        return inputs * inside
 
     def _readout(self, layers: Sequence[int]) -> tuple[list[tuple[int, Tensor]], Tensor]:
         """Say which rows of which registers to read, and in which order they then stand."""

@@ -79,10 +79,9 @@ class Best:
 
     def falling(self, cohort: Cohort, step: int) -> Tensor:
         """Give what each network's learning rate is multiplied with after ``step`` steps, [m]: 0 once it stopped."""
-        share: Tensor = (step / self.limit[cohort.numbers]).clamp(max=1)
+        share = (step / self.limit[cohort.numbers]).clamp(max=1)
         running = self.running[cohort.numbers]
-        factor: Tensor = 0.5 * (1 + torch.cos(math.pi * share)) * running
-        return factor
+        return torch.cos(math.pi * share).add(1).mul(0.5).mul(running)
 
     def keep(self, cohort: Cohort, step: int) -> None:
         """Keep the states of the trajectory."""
@@ -107,8 +106,8 @@ class Best:
         self.running[at] = running & ~self._done(at, step)
 
     def _done(self, at: Tensor, step: int) -> Tensor:
-        stale = self.stale[at] >= (self.config.patience or math.inf)
-        return (self.limit[at] <= step) | self.diverged[at] | stale
+        done = self.diverged[at] | (self.limit[at] <= step)
+        return done | (self.stale[at] >= self.config.patience) if self.config.patience else done
 
     def result(self, y: Tensor) -> Fitted:
         """Give the outcome; ``y`` are the targets of the validation rows, [M, rows, outputs]."""

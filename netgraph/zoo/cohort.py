@@ -36,7 +36,8 @@ class Cohort:
 
     def __post_init__(self) -> None:
         """Lay the rows out as the executor reads them."""
-        self._inputs = self.stack.arrange(self.train[0]).contiguous()
+        self._inputs = self.stack.arrange(self.train[0]).contiguous()  # [rows, m, inputs]
+        self._target = self.train[1].transpose(0, 1).contiguous()
 
     @classmethod
     def of(cls, stack: Stack, state: Tensor, train: Rows, validation: Rows, config: FitConfig) -> "Cohort":
@@ -62,7 +63,7 @@ class Cohort:
         """
         rows = rows.to(self.stack.device)
         leaf = self.state.requires_grad_()
-        inputs, target = self._inputs.index_select(1, rows), self.train[1].index_select(1, rows)
+        inputs, target = self._inputs.index_select(0, rows), self._target.index_select(0, rows).transpose(0, 1)
         error = self.stack.run(leaf, inputs, training=True, generator=generator) - target
         (gradient,) = torch.autograd.grad(error.square().mean(dim=(1, 2)).sum(), leaf)
         with torch.no_grad():

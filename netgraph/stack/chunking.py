@@ -9,7 +9,7 @@ from netgraph.graph.architecture import Architecture, Ints
 #: Most units of a chunk, each network counted with its widest layer: its values then stay in the processor's cache.
 MAX_UNITS = 16_384
 #: Multiplications that padding may waste in a chunk, a row: as much time as another chunk's operations cost to start.
-WASTE = 1_000_000
+WASTE = 200_000
 #: Share of a chunk's multiplications that padding may waste whatever the chunk's size.
 WASTE_SHARE = 0.25
 
