@@ -46,9 +46,9 @@ def _zoo_info(out: str) -> None:
     Args:
         out: Folder of the zoo.
     """
-    from netgraph.zoo import Zoo
+    from netgraph.zoo import Zoo, describe_zoo
 
-    print(Zoo(out).table.describe().to_string())
+    print(describe_zoo(Zoo(out)))
 
 
 def _zoo_verify(out: str) -> None:
@@ -57,12 +57,22 @@ def _zoo_verify(out: str) -> None:
     Args:
         out: Folder of the zoo.
     """
-    from netgraph.zoo import Zoo
+    from netgraph.zoo import Zoo, verify_zoo
 
-    zoo = Zoo(out)
-    for i in range(len(zoo)):
-        zoo[i].validate()
-    print(f"{len(zoo)} networks, all sound")
+    print(f"{verify_zoo(Zoo(out))} networks, all sound")
+
+
+def _zoo_merge(zoos: list[str], out: str) -> None:
+    """Join zoos into a new one; the zoos themselves are not altered.
+
+    Args:
+        zoos: Their folders.
+        out: Folder of the new zoo.
+    """
+    from netgraph.zoo import merge_zoos
+
+    merged = merge_zoos(zoos, out)
+    print(f"{len(merged)} networks of {len(merged.tasks)} tasks in {out}")
 
 
 def _sample(checkpoint: str, out: str = "samples.safetensors", n: int = 10, seed: int | None = None) -> None:
@@ -85,7 +95,13 @@ def _sample(checkpoint: str, out: str = "samples.safetensors", n: int = 10, seed
 
 COMMANDS: dict[str, Any] = {
     "run": _run,
-    "zoo": {"_help": "Build and look at zoos.", "build": _zoo_build, "info": _zoo_info, "verify": _zoo_verify},
+    "zoo": {
+        "_help": "Build and look at zoos.",
+        "build": _zoo_build,
+        "info": _zoo_info,
+        "verify": _zoo_verify,
+        "merge": _zoo_merge,
+    },
     "sample": _sample,
 }
 

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 def write_atomically(path: Path, payload: bytes) -> None:
     """Write a file so that a reader, or a crash, sees the old one or the new one and nothing between."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}") from None
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(payload)
@@ -24,10 +27,24 @@ def write_atomically(path: Path, payload: bytes) -> None:
             os.fchmod(file.fileno(), 0o644)  # mkstemp leaves it to its owner alone
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise StoreError(f"{path}: {error.strerror}") from None
         raise
     _sync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        StoreError: When that is not allowed, or a file is in the way.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder}: {error.strerror}") from None
 
 
 def _sync_folder(folder: Path) -> None:
@@ -75,7 +92,7 @@ def write_tensors(
 
     payload = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     header = {"format": format_name, "version": version, "sha256": hashlib.sha256(payload).hexdigest()}
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     complete = header | dict(record)
     if record_path(path).exists():
         previous = read_record(record_path(path), format_name, version)
@@ -94,12 +111,22 @@ def read_tensors(path: Path, format_name: str, version: int) -> "tuple[dict[str,
     """
     from safetensors.torch import load
 
+    record = check_tensors(path, format_name, version)
+    return load(path.read_bytes()), record
+
+
+def check_tensors(path: Path, format_name: str, version: int) -> dict[str, Any]:
+    """Check that tensors are those of their record, and give it, without holding them in memory.
+
+    Raises:
+        StoreError: When one is missing, the tensors are damaged, or the record is of another format or version.
+    """
     record = read_record(record_path(path), format_name, version)
     if not path.is_file():
         raise StoreError(f"{path}: no such file")
-    payload = path.read_bytes()
-    digest = hashlib.sha256(payload).hexdigest()
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     for candidate in (record, record.get("previous")):
         if candidate is not None and candidate["sha256"] == digest:
-            return load(payload), candidate
+            return dict(candidate)
     raise StoreError(f"{path}: damaged, its sha256 is not the one in {record_path(path).name}")

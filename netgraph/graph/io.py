@@ -29,11 +29,16 @@ def to_tensors(graphs: Sequence[NetGraph]) -> tuple[dict[str, Tensor], list[Any]
 
 def from_tensors(tensors: dict[str, Tensor], records: Sequence[Any]) -> list[NetGraph]:
     """Invert :func:`to_tensors`; graphs of one architecture share it."""
-    architectures = [Architecture(tuple(_layer(row) for row in rows)) for rows in records]
+    architectures = read_architectures(records)
     chosen = [architectures[i] for i in tensors["architecture"].tolist()]
     states = tensors["state"].split([architecture.state_size for architecture in chosen])
     sensitivities = tensors["sensitivity"].split([architecture.num_nodes for architecture in chosen])
     return [NetGraph(*fields) for fields in zip(chosen, states, sensitivities, strict=True)]
+
+
+def read_architectures(records: Sequence[Any]) -> list[Architecture]:
+    """Read the records of :func:`to_tensors`."""
+    return [Architecture(tuple(_layer(row) for row in rows)) for rows in records]
 
 
 def _layer(row: dict[str, Any]) -> Layer:

@@ -81,7 +81,8 @@ class _FastTanh(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (value,) = ctx.saved_tensors
-        return torch.ops.aten.tanh_backward(gradient, value)
+        slope: Tensor = torch.ops.aten.tanh_backward(gradient, value)
+        return slope
 
 
 #: Functions that stand in for those of the vocabulary while networks are trained: a quarter of the time on a CPU, equal

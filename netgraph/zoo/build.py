@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Generator
 
 from netgraph.errors import NetGraphError, StoreError
-from netgraph.files import read_record, write_atomically
+from netgraph.files import make_folder, read_record, write_atomically
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
@@ -22,6 +23,7 @@ from netgraph.zoo.best import Fitted
 from netgraph.zoo.engines import ENGINES
 from netgraph.zoo.fit_config import FitConfig
 from netgraph.zoo.fitting import fit_networks, pad_rows
+from netgraph.zoo.manifest import entries_of, manifest_path, write_manifest
 from netgraph.zoo.optimizers import OPTIMIZERS
 from netgraph.zoo.recipe import ZooRecipe
 from netgraph.zoo.store import Shard, shard_exists, write_shard
@@ -78,6 +80,8 @@ def build_zoo(
     _open(root, recipe)
     missing = [number for number in range(recipe.n_shards) if not shard_exists(root, number, recipe.digest)]
     _run(ENGINES[engine](ShardJob(recipe, root), missing, workers), missing, progress)
+    if missing or not manifest_path(root).exists():
+        write_manifest(root, entries_of(root, recipe))
     return Zoo(root)
 
 
@@ -88,8 +92,8 @@ def _open(root: Path, recipe: ZooRecipe) -> None:
         if read_record(path, FORMAT, VERSION)["digest"] != recipe.digest:
             raise StoreError(f"{path}: a zoo of another recipe; choose another folder")
         return
-    root.mkdir(parents=True, exist_ok=True)
-    record = {"format": FORMAT, "version": VERSION, "digest": recipe.digest, "recipe": asdict(recipe)}
+    make_folder(root)
+    record = {"format": FORMAT, "version": VERSION, "digest": recipe.digest, "recipes": [asdict(recipe)]}
     write_atomically(path, json.dumps(record, indent=1).encode())
 
 
@@ -117,12 +121,35 @@ def make_shard(recipe: ZooRecipe, number: int) -> Shard:
     fitted, x = _fit(architectures, [tasks[i] for i in task.tolist()], recipe, generator)
     seconds = time.perf_counter() - started
     sensitivity = sensitivities(architectures, fitted.states, x[:, :SENSITIVITY_ROWS])
-    kept = (fitted.r2 > LEAST_R2).nonzero().flatten()
+    kept = _kept(fitted).nonzero().flatten()
     graphs = [canonicalize(NetGraph(architectures[i], fitted.states[i], sensitivity[i])) for i in kept.tolist()]
     meta_features = torch.cat([check_meta_vector(get_meta_features(one.x, one.y)) for one in tasks])
     return Shard(
-        graphs, task[kept], fitted.r2[kept], tasks, meta_features, first, len(architectures) - len(kept), seconds
+        graphs=graphs,
+        task=task[kept],
+        columns={"r2": fitted.r2[kept], "best_step": fitted.best_step[kept], "steps": fitted.steps[kept]},
+        tasks=tasks,
+        meta_features=meta_features,
+        first_task=first,
+        excluded=_excluded(architectures, task, fitted),
+        seconds=seconds,
     )
+
+
+def _excluded(architectures: Sequence[Architecture], task: torch.Tensor, fitted: Fitted) -> list[dict[str, Any]]:
+    """Say which networks are left out, and why."""
+    return [
+        {
+            "task": int(task[i]),
+            "architecture": repr(architectures[i]),
+            "reason": "diverged" if fitted.diverged[i] else f"R^2 of {float(fitted.r2[i]):.3g}",
+        }
+        for i in (~_kept(fitted)).nonzero().flatten().tolist()
+    ]
+
+
+def _kept(fitted: Fitted) -> torch.Tensor:
+    return (fitted.r2 > LEAST_R2) & ~fitted.diverged
 
 
 def _fit(

@@ -1,0 +1,206 @@
+import json
+import os
+import pickle
+import resource
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch_geometric.loader import DataLoader
+
+from netgraph import NetGraphError, Zoo, build_zoo
+from netgraph.errors import StoreError
+from netgraph.files import write_tensors
+from netgraph.zoo import ZooRecipe, describe_zoo, merge_zoos, verify_zoo
+from netgraph.zoo.manifest import ShardEntry, write_manifest
+from netgraph.zoo.store import OpenShard
+
+TINY = replace(ZooRecipe.load("tiny"), n_tasks=6, n_test_tasks=3, nets_per_task=3, tasks_per_shard=2, steps=20, rows=32)
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory):
+    return build_zoo(TINY, tmp_path_factory.mktemp("zoo"), workers=1, progress=False)
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    recipe = replace(TINY, n_tasks=2, n_test_tasks=1, seed=5)
+    return build_zoo(recipe, tmp_path_factory.mktemp("other"), workers=1, progress=False)
+
+
+def checksums(root: Path) -> list[str]:
+    return [row["sha256"] for row in json.loads((root / "manifest.json").read_text())["shards"]]
+
+
+def test_opening_a_zoo_of_a_million_networks_reads_its_manifest_only(zoo, tmp_path):
+    (tmp_path / "zoo.json").write_text((zoo.folder / "zoo.json").read_text())
+    shard = ShardEntry("0" * 64, [25] * 40, [False] * 30 + [True] * 10, 0, 1.0)
+    write_manifest(tmp_path, [shard] * 1000)
+    large = Zoo(tmp_path)
+    assert len(large) == 1_000_000
+    assert len(large.tasks) == 40_000
+    assert len(large.split("test")) == 250_000
+    with pytest.raises(StoreError, match=r"00999\.json: no such file"):
+        large[999_999]
+
+
+def test_random_access_and_streaming_give_the_same_networks(zoo):
+    streamed = list(zoo.stream())
+    assert len(streamed) == len(zoo)
+    for i in torch.randperm(len(zoo), generator=torch.Generator().manual_seed(0)).tolist():
+        assert torch.equal(zoo[i].state, streamed[i].state)
+        assert zoo[i].architecture == streamed[i].architecture
+        assert (zoo[i].task, zoo[i].r2) == (streamed[i].task, streamed[i].r2)
+    assert [graph.task for graph in zoo.stream([7, 2])] == [zoo[2].task, zoo[7].task]
+
+
+def test_few_shards_are_open_at_once(zoo, monkeypatch):
+    monkeypatch.setattr("netgraph.zoo.zoo.OPEN_SHARDS", 2)
+    again = Zoo(zoo.folder)
+    list(again.stream())
+    assert list(again._open) == [1, 2]
+
+
+def test_a_zoo_travels_to_the_workers_of_a_loader(zoo):
+    zoo[0]
+    copy = pickle.loads(pickle.dumps(zoo))
+    assert torch.equal(copy[3].state, zoo[3].state)
+    loader = DataLoader(zoo, batch_size=4, num_workers=1, multiprocessing_context="spawn")
+    assert sum(batch.num_graphs for batch in loader) == len(zoo)
+
+
+def test_tasks_are_read_when_asked_for(zoo):
+    assert len(zoo.tasks) == 6
+    assert zoo.tasks[-1].seed == zoo.task(5).seed
+    assert [task.seed for task in zoo.tasks[4:]] == [zoo.task(4).seed, zoo.task(5).seed]
+    with pytest.raises(IndexError):
+        zoo.tasks[6]
+
+
+def test_the_table_has_a_row_for_every_network(zoo):
+    table = zoo.table
+    assert len(table) == len(zoo)
+    assert table["task"].tolist() == [graph.task for graph in zoo.stream()]
+    assert set(table["split"]) == {"train", "test"}
+    assert {"validation_r2", "best_step", "steps"} <= set(table)
+
+
+def test_zoos_merge_and_keep_their_splits(zoo, other, tmp_path):
+    before = checksums(zoo.folder)
+    merged = merge_zoos([zoo.folder, other.folder], tmp_path / "both")
+    assert len(merged) == len(zoo) + len(other)
+    assert torch.equal(merged[len(zoo)].state, other[0].state)
+    assert merged[len(zoo)].task == 6
+    assert merged.tasks[6].seed == other.tasks[0].seed
+    expected = zoo.split("test") + [len(zoo) + i for i in other.split("test")]
+    assert merged.split("test") == expected
+    assert torch.equal(merged.meta_features, torch.cat([zoo.meta_features, other.meta_features]))
+    assert verify_zoo(merged) == len(merged)
+    assert checksums(zoo.folder) == before
+    assert len(merged.recipes) == 2
+    with pytest.raises(NetGraphError, match="2 recipes"):
+        _ = merged.recipe
+
+
+def test_zoos_that_share_a_task_do_not_merge(zoo, tmp_path):
+    with pytest.raises(NetGraphError, match="both hold task"):
+        merge_zoos([zoo.folder, zoo.folder], tmp_path / "twice")
+    with pytest.raises(StoreError, match="not empty"):
+        merge_zoos([zoo.folder], zoo.folder)
+
+
+def test_a_shard_of_another_build_is_noticed(zoo, other, tmp_path):
+    merged = merge_zoos([zoo.folder], tmp_path / "copy")
+    for suffix in (".json", ".safetensors"):
+        target = merged.folder / "shards" / f"00000{suffix}"
+        target.unlink()
+        target.write_bytes((other.folder / "shards" / f"00000{suffix}").read_bytes())
+    with pytest.raises(StoreError, match=r"00000\.safetensors: not the shard of the manifest"):
+        verify_zoo(Zoo(merged.folder))
+
+
+def test_a_shard_cut_short_is_named(zoo, tmp_path):
+    copy = merge_zoos([zoo.folder], tmp_path / "copy")
+    path = copy.folder / "shards" / "00002.safetensors"
+    payload = path.read_bytes()
+    path.unlink()
+    path.write_bytes(payload[:-100])
+    assert copy[0].validate()
+    with pytest.raises(StoreError, match=r"00002\.safetensors: damaged"):
+        Zoo(copy.folder)[len(zoo) - 1]
+
+
+def test_an_incomplete_zoo_says_so(zoo, tmp_path):
+    (tmp_path / "zoo.json").write_text((zoo.folder / "zoo.json").read_text())
+    with pytest.raises(StoreError, match="not complete; build_zoo completes it"):
+        Zoo(tmp_path)
+
+
+def test_the_description_counts_everything(zoo):
+    text = describe_zoo(zoo)
+    assert f"{len(zoo)} (" in text
+    assert "distinct" in text
+    assert "\n\n" not in text
+
+
+def test_a_folder_that_cannot_be_written_to_ends_in_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="Not a directory"):
+        build_zoo(TINY, tmp_path / "file" / "zoo", progress=False)
+    with pytest.raises(StoreError) as caught:
+        build_zoo(TINY, "/proc/zoo", progress=False)
+    assert "\n" not in str(caught.value)
+
+
+def _limited(size: int) -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_a_full_disk_ends_in_one_line_and_loses_nothing(zoo, tmp_path):
+    """A limit on file size makes writes fail in the middle of a shard, as a full disk does."""
+    root = tmp_path / "zoo"
+    build_zoo(TINY, root, workers=1, progress=False)
+    (root / "shards" / "00002.json").unlink()
+    (root / "shards" / "00002.safetensors").unlink()
+    code = (
+        "import sys; from tests.zoo.test_store import TINY, build_zoo, NetGraphError\n"
+        "try: build_zoo(TINY, sys.argv[1], workers=1, progress=False)\n"
+        "except NetGraphError as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(root)], capture_output=True, text=True, preexec_fn=lambda: _limited(2000)
+    )
+    assert done.stdout.count("\n") == 1, done.stderr
+    assert "00002.safetensors: File too large" in done.stdout
+    assert sorted(path.name for path in (root / "shards").glob("0*.json")) == ["00000.json", "00001.json"]
+    assert not list((root / "shards").glob(".*"))
+    assert torch.equal(build_zoo(TINY, root, workers=1, progress=False)[16].state, zoo[16].state)
+
+
+@pytest.mark.parametrize("shards", [0, 1, 2])
+def test_a_build_that_is_killed_goes_on_to_the_same_content(zoo, tmp_path, shards):
+    code = "import sys; from tests.zoo.test_store import TINY, build_zoo; build_zoo(TINY, sys.argv[1], workers=1)"
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("shards/*.json"))) < shards or not (tmp_path / "zoo.json").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    build_zoo(TINY, tmp_path, workers=1, progress=False)
+    assert checksums(tmp_path) == checksums(zoo.folder)
+
+
+def test_an_old_shard_format_is_named(zoo, tmp_path):
+    write_tensors(tmp_path / "shards" / "00000.safetensors", {"x": torch.zeros(1)}, "netgraph.Zoo.shard", 1, {})
+    with pytest.raises(StoreError, match=r"00000\.json: version 1; this netgraph reads version 2"):
+        OpenShard(tmp_path, 0, "")
