@@ -4,9 +4,9 @@ from netgraph.zoo.best import Fitted
 from netgraph.zoo.build import build_zoo
 from netgraph.zoo.fit_config import FitConfig
 from netgraph.zoo.fitting import fit_networks, fit_stack, pad_rows
-from netgraph.zoo.overview import describe_zoo, verify_zoo
 from netgraph.zoo.merge import merge_zoos
 from netgraph.zoo.optimizers import OPTIMIZERS
+from netgraph.zoo.overview import describe_zoo, verify_zoo
 from netgraph.zoo.recipe import ZooRecipe
 from netgraph.zoo.zoo import Zoo
 

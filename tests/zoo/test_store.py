@@ -1,6 +1,6 @@
+import copy
 import json
 import os
-import pickle
 import resource
 import signal
 import subprocess
@@ -69,8 +69,8 @@ def test_few_shards_are_open_at_once(zoo, monkeypatch):
 
 def test_a_zoo_travels_to_the_workers_of_a_loader(zoo):
     zoo[0]
-    copy = pickle.loads(pickle.dumps(zoo))
-    assert torch.equal(copy[3].state, zoo[3].state)
+    other = copy.deepcopy(zoo)
+    assert torch.equal(other[3].state, zoo[3].state)
     loader = DataLoader(zoo, batch_size=4, num_workers=1, multiprocessing_context="spawn")
     assert sum(batch.num_graphs for batch in loader) == len(zoo)
 
@@ -126,14 +126,14 @@ def test_a_shard_of_another_build_is_noticed(zoo, other, tmp_path):
 
 
 def test_a_shard_cut_short_is_named(zoo, tmp_path):
-    copy = merge_zoos([zoo.folder], tmp_path / "copy")
-    path = copy.folder / "shards" / "00002.safetensors"
+    linked = merge_zoos([zoo.folder], tmp_path / "copy")
+    path = linked.folder / "shards" / "00002.safetensors"
     payload = path.read_bytes()
     path.unlink()
     path.write_bytes(payload[:-100])
-    assert copy[0].validate()
+    assert linked[0].validate()
     with pytest.raises(StoreError, match=r"00002\.safetensors: damaged"):
-        Zoo(copy.folder)[len(zoo) - 1]
+        Zoo(linked.folder)[len(zoo) - 1]
 
 
 def test_an_incomplete_zoo_says_so(zoo, tmp_path):
