@@ -26,7 +26,7 @@ from netgraph.zoo.fitting import fit_networks, pad_rows
 from netgraph.zoo.manifest import entries_of, manifest_path, write_manifest
 from netgraph.zoo.optimizers import OPTIMIZERS
 from netgraph.zoo.recipe import ZooRecipe
-from netgraph.zoo.store import Shard, shard_exists, write_shard
+from netgraph.zoo.store import EncodedShard, Shard, encode_shard, shard_exists
 from netgraph.zoo.zoo import FORMAT, VERSION, Zoo
 
 #: Rows on which sensitivity is measured.
@@ -41,16 +41,13 @@ class ShardJob:
 
     Attributes:
         recipe: The zoo's recipe.
-        root: The zoo's folder.
     """
 
     recipe: ZooRecipe
-    root: Path
 
-    def __call__(self, number: int) -> int:
-        """Build and write a shard; give its number."""
-        write_shard(self.root, number, make_shard(self.recipe, number), self.recipe.digest)
-        return number
+    def __call__(self, number: int) -> EncodedShard:
+        """Build a shard."""
+        return encode_shard(make_shard(self.recipe, number), self.recipe.digest)
 
 
 def build_zoo(
@@ -79,7 +76,7 @@ def build_zoo(
         raise NetGraphError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
     _open(root, recipe)
     missing = [number for number in range(recipe.n_shards) if not shard_exists(root, number, recipe.digest)]
-    _run(ENGINES[engine](ShardJob(recipe, root), missing, workers), missing, progress)
+    _write(ENGINES[engine](ShardJob(recipe), missing, workers), root, len(missing), progress)
     if missing or not manifest_path(root).exists():
         write_manifest(root, entries_of(root, recipe))
     return Zoo(root)
@@ -97,14 +94,16 @@ def _open(root: Path, recipe: ZooRecipe) -> None:
     write_atomically(path, json.dumps(record, indent=1).encode())
 
 
-def _run(done: Iterable[int], missing: Sequence[int], progress: bool) -> None:
+def _write(done: Iterable[tuple[int, EncodedShard]], root: Path, count: int, progress: bool) -> None:
+    """Write every shard as it is done."""
     from tqdm import tqdm
 
     hidden = not (progress and sys.stderr.isatty())
-    bar: tqdm[int] = tqdm(done, total=len(missing), desc="zoo", unit="shard", disable=hidden)
-    for count, _ in enumerate(bar, 1):
-        if progress and hidden and (count % 10 == 0 or count == len(missing)):
-            print(f"zoo: {count} of {len(missing)} shards", flush=True)
+    bar = tqdm(done, total=count, desc="zoo", unit="shard", disable=hidden)
+    for written, (number, shard) in enumerate(bar, 1):
+        shard.write(root, number)
+        if progress and hidden and (written % 10 == 0 or written == count):
+            print(f"zoo: {written} of {count} shards", flush=True)
 
 
 def make_shard(recipe: ZooRecipe, number: int) -> Shard:

@@ -57,12 +57,24 @@ def shard_path(root: Path, number: int) -> Path:
     return root / "shards" / f"{number:05d}.safetensors"
 
 
-def write_shard(root: Path, number: int, shard: Shard, digest: str) -> None:
-    """Write a shard; ``digest`` is that of the recipe.
+@dataclass(frozen=True)
+class EncodedShard:
+    """A shard as it goes to disk: what a worker gives and the process that builds the zoo writes."""
 
-    Raises:
-        StoreError: When the folder cannot be written to or the disk is full; what is there already stays.
-    """
+    tensors: dict[str, Tensor]
+    record: dict[str, Any]
+
+    def write(self, root: Path, number: int) -> None:
+        """Write the shard.
+
+        Raises:
+            StoreError: When the folder cannot be written to or the disk is full; what is there already stays.
+        """
+        write_tensors(shard_path(root, number), self.tensors, FORMAT, VERSION, self.record)
+
+
+def encode_shard(shard: Shard, digest: str) -> EncodedShard:
+    """Encode a shard; ``digest`` is that of the recipe."""
     tensors, architectures = to_tensors(shard.graphs)
     tensors |= {"task": shard.task, "meta_features": shard.meta_features}
     tensors |= {f"columns.{name}": values for name, values in shard.columns.items()}
@@ -82,7 +94,7 @@ def write_shard(root: Path, number: int, shard: Shard, digest: str) -> None:
         "trajectory_steps": list(shard.trajectory_steps),
         "architectures": architectures,
     }
-    write_tensors(shard_path(root, number), tensors, FORMAT, VERSION, record)
+    return EncodedShard(tensors, record)
 
 
 def _task_record(task: Task) -> dict[str, Any]:

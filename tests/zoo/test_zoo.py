@@ -164,7 +164,7 @@ def always_die(number: int) -> int:
 
 
 def test_a_dead_worker_is_replaced(tmp_path):
-    assert sorted(run_local(partial(die_once, tmp_path), [0, 1], 1)) == [0, 1]
+    assert sorted(run_local(partial(die_once, tmp_path), [0, 1], 1)) == [(0, 0), (1, 1)]
     with pytest.raises(NetGraphError, match="died 3 times"):
         list(run_local(always_die, [0], 1))
 
