@@ -4,15 +4,20 @@ from netgraph.tasks.check import check_data, standardize
 from netgraph.tasks.draw import draw_task, draw_tasks
 from netgraph.tasks.families import TaskFamily, family_names, get_family, register
 from netgraph.tasks.meta_features import META_FEATURE_NAMES, check_meta_vector, get_meta_features
+from netgraph.tasks.modifiers import MODIFIERS, Modifier
 from netgraph.tasks.real import RealDataset, Split, load_real, real_names, split
+from netgraph.tasks.recipe import TaskRecipe
 from netgraph.tasks.task import Task, make_task
 
 __all__ = [
     "META_FEATURE_NAMES",
+    "MODIFIERS",
+    "Modifier",
     "RealDataset",
     "Split",
     "Task",
     "TaskFamily",
+    "TaskRecipe",
     "check_data",
     "check_meta_vector",
     "draw_task",

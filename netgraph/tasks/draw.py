@@ -1,6 +1,9 @@
-"""Random tasks: a family's noiseless problem, with distractor columns and observation noise."""
+"""Random tasks: a family's noiseless problem, with modifiers, distractor columns and observation noise."""
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -8,153 +11,200 @@ from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.tasks.check import MIN_ROWS
-from netgraph.tasks.families import TaskFamily, family_names, get_family
-from netgraph.tasks.inputs import columns, integer, normal, uniform
+from netgraph.tasks.families import Problem, TaskFamily, family_names, get_family
+from netgraph.tasks.inputs import columns, integer, log_uniform, normal, standard, uniform
+from netgraph.tasks.learnable import is_learnable
+from netgraph.tasks.modifiers import Collinearity, Discretization, HeavyTails, Heteroscedasticity, Modifier
+from netgraph.tasks.recipe import TaskRecipe
 from netgraph.tasks.task import Description, Task, make_task
 
-#: Largest standard deviation of the observation noise, as a share of the noiseless target's.
-MAX_NOISE = 0.3
 #: Largest weight of an informative column in a distractor.
 MAX_LEAK = 0.5
 #: Draws of a family before a target that does not vary is an error (a ReLU teacher may be dead on every row).
 MAX_DRAWS = 100
+#: Draws of a task before the filter gives up.
+MAX_TRIES = 100
+
+
+class _Streams(NamedTuple):
+    """One source of randomness for each part of a task, so that a change to one part leaves the others alone."""
+
+    problem: Generator
+    choices: Generator
+    modifiers: Generator
+    distractors: Generator
+    noise: Generator
+
+    @classmethod
+    def of(cls, seed: int) -> "_Streams":
+        states = np.random.SeedSequence(seed).generate_state(len(cls._fields))
+        return cls(*(Generator().manual_seed(int(state)) for state in states))
 
 
 def draw_task(
-    family: str,
-    n_features: int,
-    rows: int,
-    seed: int,
-    noise: float | None = None,
-    n_distractors: int | None = None,
+    family: str | TaskFamily, n_features: int, rows: int, seed: int, recipe: TaskRecipe | None = None
 ) -> Task:
-    """Draw one task.
+    """Draw one task, learnable or not.
 
     Args:
-        family: Name of a registered task family.
-        n_features: Number of columns, distractors included.
+        family: Name of a task family, with the settings that the recipe gives it; or a family with its own.
+        n_features: Number of columns, distractors included, in random order.
         rows: Number of rows, at least 2.
         seed: Seed of everything random in it, not negative.
-        noise: Standard deviation of the observation noise as a share of the noiseless target's; drawn evenly
-            from [0, 0.3] where it is None.
-        n_distractors: Number of columns that the target does not depend on; up to half of the columns where
-            it is None, or as many as the family leaves over. The columns are shuffled.
+        recipe: Gives the modifiers, the noise and the distractors; its sizes, its weights and its filter play no part.
+            The default recipe where it is None.
 
     Returns:
-        The task. Its description has the keys ``noise``, ``n_informative``, ``n_distractors`` and
-        ``informative``, the comma-separated indices of the informative columns in the family's order.
+        The task. Its description has the keys ``noise`` (standard deviation of the noise as a share of the noiseless
+        target's), ``n_informative``, ``n_distractors``, ``informative`` (the comma-separated indices of the informative
+        columns in the family's order), every hyper-parameter that the family drew, and
+        ``<modifier>.<key>`` for every modifier that acted.
 
     Raises:
         NetGraphError: The family is unknown or cannot have that many columns, or a number is out of range.
     """
-    kind = get_family(family)
-    _check_numbers(rows, seed, noise)
-    generator = Generator().manual_seed(seed)
-    # Both are always drawn, so that giving one of them does not change anything else in the task.
-    drawn_noise, drawn_share = uniform(0.0, MAX_NOISE, generator), uniform(0.0, 1.0, generator)
-    noise = drawn_noise if noise is None else noise
-    n_informative = n_features - _n_distractors(kind, n_features, n_distractors, drawn_share)
-    informative, signal = _draw_signal(kind, n_informative, rows, generator)
-    y = signal + noise * signal.std(correction=0) * normal(rows, generator=generator)
-    x = torch.cat([informative, _distractors(informative, n_features - n_informative, generator)], dim=1)
-    order = torch.randperm(n_features, generator=generator)
+    recipe = recipe or TaskRecipe()
+    kind = family if isinstance(family, TaskFamily) else recipe.configured.get(family) or get_family(family)
+    _check_numbers(kind, n_features, rows, seed)
+    streams = _Streams.of(seed)
+    noise = _draw_noise(recipe, streams.choices)
+    n_informative = n_features - _n_distractors(kind, n_features, recipe, streams.choices)
+    acting = [one for one in recipe.active_modifiers if uniform(0.0, 1.0, streams.modifiers) < one.probability]
+    problem, before = _draw_problem(kind, n_informative, rows, acting, streams)
+    y, of_noise = _observe(problem, noise, acting, streams)
+    x = torch.cat([problem.x, _distractors(problem.x, n_features - n_informative, streams.distractors)], dim=1)
+    x, of_columns = _modify(x, acting, (Discretization,), streams.modifiers)
+    order = torch.randperm(n_features, generator=streams.distractors)
     description: Description = {
         "noise": noise,
         "n_informative": n_informative,
         "n_distractors": n_features - n_informative,
         "informative": ",".join(str(int(i)) for i in torch.argsort(order)[:n_informative]),
     }
-    return make_task(x[:, order], y, family=family, seed=seed, description=description)
+    description |= problem.drawn | before | of_noise | of_columns
+    return make_task(x[:, order], y, family=kind.name, seed=seed, description=description)
 
 
 def draw_tasks(
     n: int,
+    recipe: TaskRecipe | None = None,
     *,
+    seed: int,
+    start: int = 0,
     families: Mapping[str, float] | Sequence[str] | None = None,
     n_features: tuple[int, int] = (2, 10),
     rows: int = 128,
-    seed: int,
-    start: int = 0,
 ) -> list[Task]:
-    """Draw many tasks; the i-th depends on (seed, start + i) alone, however many are drawn.
+    """Draw many tasks; the i-th depends on (recipe, seed, start + i) alone, however many are drawn.
+
+    A family that needs more columns than a task has is left out for that task. Where the recipe asks for learnable
+    tasks, one that is not is drawn again, with the same family and size and the next seed of its own.
 
     Args:
         n: Number of tasks.
-        families: Names of the families to draw from, or their weights; all alike where it is None. A family
-            that needs more columns than a task has is left out for that task.
-        n_features: Fewest and most columns of a task. The fewest rise to what the least demanding family
-            needs.
-        rows: Number of rows of each task.
+        recipe: What they are made of; the default one, with the three keys below, where it is None.
         seed: Seed of the whole, not negative.
         start: Number of the first task: a long list may be drawn in pieces.
+        families: Names of the families to draw from, or their weights; all alike where it is None.
+        n_features: Fewest and most columns of a task.
+        rows: Number of rows of each task.
 
     Returns:
-        The tasks, in order. ``draw_task(t.family, t.n_features, t.rows, t.seed)`` draws any of them again.
+        The tasks, in order. ``draw_task(t.family, t.n_features, t.rows, t.seed, recipe)`` draws any of them again. The
+        description has, beyond that function's, the key ``dropped``: how many unlearnable draws came before it.
 
     Raises:
-        NetGraphError: A family is unknown, a weight is not a positive number, or no family fits the columns.
+        NetGraphError: The recipe makes no sense, or 100 draws of a task were unlearnable.
     """
-    weights = _weights(families)
-    low = max(n_features[0], min(get_family(name).min_features for name in weights))
-    if low > n_features[1]:
-        raise NetGraphError(f"no task family of {', '.join(weights)} fits n_features={n_features}")
+    recipe = recipe or _recipe_of(families, n_features, rows)
     if seed < 0 or start < 0:
         raise NetGraphError(f"seed and start must not be negative, got {seed} and {start}")
-    return [_numbered_task(number, weights, (low, n_features[1]), rows, seed) for number in range(start, start + n)]
+    return [_numbered_task(recipe, seed, number) for number in range(start, start + n)]
 
 
-def _numbered_task(number: int, weights: dict[str, float], n_features: tuple[int, int], rows: int, seed: int) -> Task:
-    choice_seed, task_seed = (int(state) for state in np.random.SeedSequence([seed, number]).generate_state(2))
-    generator = Generator().manual_seed(choice_seed)
-    width = integer(*n_features, generator)
-    fitting = [name for name in weights if get_family(name).min_features <= width]
-    shares = torch.tensor([weights[name] for name in fitting], dtype=torch.float64)
-    family = fitting[int(torch.multinomial(shares, 1, generator=generator))]
-    return draw_task(family, width, rows, task_seed)
+def _recipe_of(
+    families: Mapping[str, float] | Sequence[str] | None, n_features: tuple[int, int], rows: int
+) -> TaskRecipe:
+    names = family_names() if families is None else (families,) if isinstance(families, str) else families
+    weights = families if isinstance(families, Mapping) else dict.fromkeys(names, 1.0)
+    return TaskRecipe(families=weights, n_features=n_features, rows=rows)
 
 
-def _weights(families: Mapping[str, float] | Sequence[str] | None) -> dict[str, float]:
-    if families is None or isinstance(families, str):
-        families = family_names() if families is None else (families,)
-    weights = dict(families) if isinstance(families, Mapping) else dict.fromkeys(families, 1.0)
-    for name, weight in weights.items():
-        get_family(name)
-        if not 0 < weight < float("inf"):
-            raise NetGraphError(f"the weight of task family '{name}' must be a positive number, got {weight}")
-    if not weights:
-        raise NetGraphError("families is empty; name at least one task family")
-    return weights
+def _numbered_task(recipe: TaskRecipe, seed: int, number: int) -> Task:
+    seeds = np.random.SeedSequence([seed, number]).generate_state(1 + MAX_TRIES)
+    family, width = _choose(recipe, Generator().manual_seed(int(seeds[0])))
+    for dropped in range(MAX_TRIES):
+        task = draw_task(family, width, recipe.rows, int(seeds[1 + dropped]), recipe)
+        if not recipe.learnable or is_learnable(task.x, task.y, task.seed):
+            return replace(task, description=task.description | {"dropped": dropped})
+    raise NetGraphError(
+        f"task {number}: {MAX_TRIES} draws of {family} with {width} columns and {recipe.rows} rows were unlearnable; "
+        "raise rows or signal_to_noise, or set learnable to false"
+    )
 
 
-def _check_numbers(rows: int, seed: int, noise: float | None) -> None:
+def _choose(recipe: TaskRecipe, generator: Generator) -> tuple[str, int]:
+    """Family and number of columns of a task."""
+    fewest = {name: recipe.configured[name].min_features for name in recipe.weights}
+    low, high = recipe.n_features
+    width = integer(max(low, min(fewest.values())), high, generator)
+    fitting = [name for name in recipe.weights if fewest[name] <= width]
+    shares = torch.tensor([recipe.weights[name] for name in fitting], dtype=torch.float64)
+    return fitting[int(torch.multinomial(shares, 1, generator=generator))], width
+
+
+def _check_numbers(family: TaskFamily, n_features: int, rows: int, seed: int) -> None:
+    if n_features < family.min_features:
+        raise NetGraphError(f"{family.name} needs at least {family.min_features} columns, got {n_features}")
     if rows < MIN_ROWS:
         raise NetGraphError(f"a task needs at least {MIN_ROWS} rows, got {rows}")
     if seed < 0:
         raise NetGraphError(f"seed must not be negative, got {seed}")
-    if noise is not None and not 0 <= noise < float("inf"):
-        raise NetGraphError(f"noise must be a finite number and not negative, got {noise}")
 
 
-def _n_distractors(family: TaskFamily, n_features: int, wanted: int | None, share: float) -> int:
-    """Number of distractors: as wanted, else ``share``, in [0, 1), of the way through what is usual."""
-    name, most = family.name, n_features - family.min_features
-    if most < 0:
-        raise NetGraphError(f"{name} needs at least {family.min_features} columns, got {n_features}")
+def _draw_noise(recipe: TaskRecipe, generator: Generator) -> float:
+    """Standard deviation of the noise as a share of the noiseless target's."""
+    low, high = recipe.signal_to_noise or (1.0, 1.0)
+    drawn = 1 / math.sqrt(log_uniform(low, high, generator))
+    return drawn if recipe.signal_to_noise else 0.0
+
+
+def _n_distractors(family: TaskFamily, n_features: int, recipe: TaskRecipe, generator: Generator) -> int:
+    most = n_features - family.min_features
     fewest = 0 if family.max_features is None else max(0, n_features - family.max_features)
-    if wanted is None:
-        usual = max(fewest, min(most, n_features // 2))
-        return fewest + int(share * (usual - fewest + 1))
-    if not fewest <= wanted <= most:
-        raise NetGraphError(f"{name} with {n_features} columns has {fewest} to {most} distractors, not {wanted}")
-    return wanted
+    return min(max(fewest, int(uniform(*recipe.distractors, generator) * n_features)), most)
 
 
-def _draw_signal(family: TaskFamily, n_features: int, rows: int, generator: Generator) -> tuple[Tensor, Tensor]:
+def _draw_problem(
+    family: TaskFamily, n_features: int, rows: int, acting: list[Modifier], streams: _Streams
+) -> tuple[Problem, Description]:
+    """The noiseless problem, its columns modified first, and what the modifiers drew."""
     for _ in range(MAX_DRAWS):
-        x, signal = family.draw(n_features, rows, generator)
-        if signal.std(correction=0) > 1e-6 * (1 + signal.mean().abs()):
-            return x, signal
+        z, drawn = family.inputs(n_features, rows, streams.problem)
+        z, modified = _modify(z, acting, (Collinearity, HeavyTails), streams.modifiers)
+        x, target, more = family.draw(z, streams.problem)
+        if target.std(correction=0) > 1e-6 * (1 + target.mean().abs()):
+            return Problem(x, target, drawn | more), modified
     raise NetGraphError(f"{family.name}: the target did not vary in {MAX_DRAWS} draws of {rows} rows")
+
+
+def _modify(
+    x: Tensor, acting: list[Modifier], kinds: tuple[type[Modifier], ...], generator: Generator
+) -> tuple[Tensor, Description]:
+    description: Description = {}
+    for modifier in acting:
+        if isinstance(modifier, kinds):
+            x, drawn = modifier(x, generator)
+            description |= {f"{modifier.name}.{key}": value for key, value in drawn.items()}
+    return x, description
+
+
+def _observe(problem: Problem, noise: float, acting: list[Modifier], streams: _Streams) -> tuple[Tensor, Description]:
+    """The target with noise, [rows], whose deviation is exactly the share ``noise`` of the noiseless target's."""
+    error = normal(len(problem.target), generator=streams.noise)
+    scale, drawn = _modify(problem.x, acting, (Heteroscedasticity,), streams.noise)
+    error = standard(error * scale if drawn else error)
+    return problem.target + noise * problem.target.std(correction=0) * error, drawn
 
 
 def _distractors(informative: Tensor, n: int, generator: Generator) -> Tensor:
@@ -163,5 +213,4 @@ def _distractors(informative: Tensor, n: int, generator: Generator) -> Tensor:
     partner = torch.randint(0, informative.shape[1], (n,), generator=generator)
     leak = MAX_LEAK * torch.rand(n, generator=generator, dtype=torch.float64)
     leak = leak * torch.randint(0, 2, (n,), generator=generator)
-    scaled = (informative - informative.mean(dim=0)) / informative.std(dim=0, correction=0)
-    return own * torch.sqrt(1 - leak**2) + scaled[:, partner] * leak
+    return own * torch.sqrt(1 - leak**2) + standard(informative)[:, partner] * leak

@@ -1,12 +1,16 @@
-"""Columns of X for random tasks: normal or uniform, and mildly correlated."""
+"""Random numbers, and columns of X for random tasks: normal or uniform, and mildly correlated."""
 
 import math
+from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from torch import Generator, Tensor
 
 #: Largest loading of a column on the common factor; two columns then correlate by at most its square, 0.36.
 MAX_LOADING = 0.6
+
+Item = TypeVar("Item")
 
 
 def integer(low: int, high: int, generator: Generator) -> int:
@@ -19,6 +23,17 @@ def uniform(low: float, high: float, generator: Generator) -> float:
     return low + (high - low) * float(torch.rand((), generator=generator, dtype=torch.float64))
 
 
+def log_uniform(low: float, high: float, generator: Generator) -> float:
+    """One positive number whose logarithm is drawn evenly between those of ``low`` and ``high``."""
+    drawn = math.exp(uniform(math.log(low), math.log(high), generator))
+    return min(max(drawn, low), high)
+
+
+def choice(items: Sequence[Item], generator: Generator) -> Item:
+    """One of the items, each as likely as another."""
+    return items[integer(0, len(items) - 1, generator)]
+
+
 def normal(*shape: int, generator: Generator) -> Tensor:
     """Independent standard normal numbers, float64."""
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
@@ -27,6 +42,15 @@ def normal(*shape: int, generator: Generator) -> Tensor:
 def jitter(n: int, spread: float, generator: Generator) -> Tensor:
     """Positive factors around 1, [n]: log-normal with this standard deviation of the logarithm."""
     return torch.exp(spread * normal(n, generator=generator))
+
+
+def standard(values: Tensor) -> Tensor:
+    """Columns, [rows, ...], at mean 0 and variance 1 over the rows; a constant one becomes zeros."""
+    centered = values - values.mean(dim=0)
+    scale = centered.square().mean(dim=0).sqrt()
+    # A constant column keeps a rounding error, which must not be blown up to variance 1.
+    floor = 1e-12 * (1 + values.abs().amax(dim=0))
+    return torch.where(scale > floor, centered / scale.clamp_min(floor), torch.zeros_like(centered))
 
 
 def normal_columns(n_features: int, rows: int, generator: Generator) -> Tensor:

@@ -1,0 +1,163 @@
+"""Modifiers: what makes the columns and the noise of a random task less tidy, whatever its family."""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Generator, Tensor
+
+from netgraph.tasks.inputs import integer, normal, standard, uniform
+from netgraph.tasks.settings import Between, Range, Whole, check_settings
+from netgraph.tasks.task import Description
+
+
+@dataclass(frozen=True)
+class Modifier(ABC):
+    """The contract of a modifier.
+
+    Attributes:
+        name: Its key in a recipe.
+        probability: Share of the tasks that it acts on.
+    """
+
+    name: ClassVar[str]
+    probability: Annotated[float, Between(0, 1)] = 0.2
+
+    def __post_init__(self) -> None:
+        """Check the fields.
+
+        Raises:
+            NetGraphError: A value is not allowed; the message names ``modifiers.<name>.<key>``.
+        """
+        check_settings(self, f"modifiers.{self.name}")
+
+    @abstractmethod
+    def __call__(self, values: Tensor, generator: Generator) -> tuple[Tensor, Description]:
+        """Act on one task.
+
+        Args:
+            values: Columns, [rows, n_features] float64.
+            generator: The only source of randomness.
+
+        Returns:
+            What the modifier makes of the columns, and what it drew.
+        """
+
+
+@dataclass(frozen=True)
+class Collinearity(Modifier):
+    """Some columns become nearly a weighted sum of the others, before the target is made; one column is left as it is.
+
+    Attributes:
+        share: Share of the columns, at least one and all but one at most; drawn evenly.
+        correlation: Correlation of such a column with its weighted sum; drawn evenly.
+    """
+
+    name: ClassVar[str] = "collinearity"
+    share: Annotated[Range, Between(0, 1)] = (0.1, 0.5)
+    correlation: Annotated[Range, Between(0, 1)] = (0.8, 0.999)
+
+    def __call__(self, values: Tensor, generator: Generator) -> tuple[Tensor, Description]:
+        """See :class:`Modifier`."""
+        n_features, correlation = values.shape[1], uniform(*self.correlation, generator)
+        order = torch.randperm(n_features, generator=generator)
+        n = min(_count(self.share, n_features, generator), n_features - 1)
+        mixed = standard(values[:, order[n:]] @ normal(n_features - n, n, generator=generator))
+        result = values.clone()
+        result[:, order[:n]] = correlation * mixed + math.sqrt(1 - correlation**2) * values[:, order[:n]]
+        return result, {"columns": n, "correlation": correlation}
+
+
+@dataclass(frozen=True)
+class HeavyTails(Modifier):
+    """Some columns take the shape of Tukey's h distribution, before the target is made; the order of the rows stays.
+
+    The quantile function is ``u exp(h u^2 / 2)`` of a standard normal u: h is 0 for a normal column, the fourth moment
+    is infinite from 1/4 on.
+
+    Source: Tukey, Exploratory Data Analysis (1977); Hoaglin, Summarizing shape numerically (1985).
+
+    Attributes:
+        share: Share of the columns, at least one; drawn evenly.
+        h: Weight of the tails; drawn evenly.
+    """
+
+    name: ClassVar[str] = "heavy_tails"
+    share: Annotated[Range, Between(0, 1)] = (0.2, 1.0)
+    h: Annotated[Range, Between(0, 1)] = (0.1, 0.5)
+
+    def __call__(self, values: Tensor, generator: Generator) -> tuple[Tensor, Description]:
+        """See :class:`Modifier`."""
+        h, rows = uniform(*self.h, generator), len(values)
+        chosen = _some_columns(self.share, values.shape[1], generator)
+        rank = values[:, chosen].argsort(dim=0).argsort(dim=0).double()
+        u = torch.special.ndtri((rank + 0.5) / rows)
+        result = values.clone()
+        result[:, chosen] = standard(u * torch.exp(h * u.square() / 2))
+        return result, {"columns": len(chosen), "h": h}
+
+
+@dataclass(frozen=True)
+class Discretization(Modifier):
+    """Some observed columns, distractors too, hold a few values only; the target is that of the values before.
+
+    Each is cut at quantiles, and every value replaced by the mean of those in its bin: what a coarse measurement, a
+    rank or an ordinal code keeps of the column.
+
+    Attributes:
+        share: Share of the columns, at least one; drawn evenly.
+        levels: Values of a column, one number a task.
+    """
+
+    name: ClassVar[str] = "discretization"
+    share: Annotated[Range, Between(0, 1)] = (0.2, 1.0)
+    levels: Annotated[Whole, Between(2, 1000)] = (2, 10)
+
+    def __call__(self, values: Tensor, generator: Generator) -> tuple[Tensor, Description]:
+        """See :class:`Modifier`."""
+        levels, rows = min(integer(*self.levels, generator), len(values)), len(values)
+        chosen = _some_columns(self.share, values.shape[1], generator)
+        rank = values[:, chosen].argsort(dim=0).argsort(dim=0)
+        level = rank * levels // rows  # [rows, columns]
+        sums = torch.zeros(levels, len(chosen), dtype=values.dtype).scatter_add(0, level, values[:, chosen])
+        counts = torch.zeros_like(sums).scatter_add(0, level, torch.ones_like(values[:, chosen]))
+        result = values.clone()
+        result[:, chosen] = (sums / counts).gather(0, level)
+        return result, {"columns": len(chosen), "levels": levels}
+
+
+@dataclass(frozen=True)
+class Heteroscedasticity(Modifier):
+    """The noise is larger in some rows: its logarithm goes along a random direction in the columns.
+
+    As a modifier it gives the scale of the noise, [rows], ``exp(strength u)`` with u of variance 1; the recipe's
+    signal-to-noise ratio holds over all rows.
+
+    Attributes:
+        strength: Standard deviation of the logarithm of the scale; drawn evenly.
+    """
+
+    name: ClassVar[str] = "heteroscedasticity"
+    strength: Annotated[Range, Between(0, 5)] = (0.3, 1.0)
+
+    def __call__(self, values: Tensor, generator: Generator) -> tuple[Tensor, Description]:
+        """See :class:`Modifier`."""
+        strength = uniform(*self.strength, generator)
+        direction = standard(standard(values) @ normal(values.shape[1], generator=generator))
+        return torch.exp(strength * direction), {"strength": strength}
+
+
+MODIFIERS: dict[str, type[Modifier]] = {
+    kind.name: kind for kind in (Collinearity, HeavyTails, Discretization, Heteroscedasticity)
+}
+
+
+def _count(share: Range, n_features: int, generator: Generator) -> int:
+    return max(1, round(uniform(*share, generator) * n_features))
+
+
+def _some_columns(share: Range, n_features: int, generator: Generator) -> Tensor:
+    n = _count(share, n_features, generator)
+    return torch.randperm(n_features, generator=generator)[:n]

@@ -1,0 +1,164 @@
+"""The recipe of random tasks: families, modifiers, sizes and noise."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any, Self
+
+from netgraph.errors import NetGraphError
+from netgraph.tasks.check import MIN_ROWS
+from netgraph.tasks.families import TaskFamily, family_names, get_family
+from netgraph.tasks.modifiers import MODIFIERS, Modifier
+from netgraph.tasks.settings import configure, is_range
+
+#: Fewest rows that the filter can judge.
+MIN_LEARNABLE_ROWS = 8
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class TaskRecipe:
+    """What random tasks are made of, in plain values: ``dataclasses.asdict`` and :meth:`from_dict` go there and back.
+
+    Attributes:
+        families: Weight of each task family; or a mapping of its ``weight`` (1 where it is left out) and of settings
+            that differ from the family's defaults, as in ``gaussian_process: {weight: 2, length_scale: [0.5, 3]}``.
+        modifiers: The modifiers that may act, ``collinearity``, ``heavy_tails``, ``discretization`` and
+            ``heteroscedasticity``, each with the settings that differ from its defaults, such as its ``probability``.
+            One that is not named never acts.
+        n_features: Fewest and most columns of a task, distractors included. The fewest rise to what the least
+            demanding family needs.
+        rows: Rows of each task.
+        signal_to_noise: Least and largest ratio of the target's variance to the noise's, drawn log-uniformly; it holds
+            exactly on the rows of the task. None for no noise.
+        distractors: Least and largest share of the columns that the target does not depend on, drawn evenly and
+            rounded down; a family that takes fewer columns than a task has leaves the others to distractors.
+        learnable: Draw again a task that extra-trees predict no better than its mean, see
+            :func:`~netgraph.tasks.learnable.is_learnable`.
+    """
+
+    families: Mapping[str, float | Mapping[str, Any]] = field(
+        default_factory=lambda: dict.fromkeys(family_names(), 1.0)
+    )
+    modifiers: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {name: {} for name in MODIFIERS})
+    n_features: tuple[int, int] = (2, 10)
+    rows: int = 128
+    signal_to_noise: tuple[float, float] | None = (10.0, 1000.0)
+    distractors: tuple[float, float] = (0.0, 0.5)
+    learnable: bool = True
+
+    def __post_init__(self) -> None:
+        """Bring the values to plain types and check every one.
+
+        Raises:
+            NetGraphError: One is not allowed; the message names the key and what is.
+        """
+        for one in fields(self):
+            value = getattr(self, one.name)
+            plain = _plain(value) if isinstance(value, Mapping) else tuple(value) if isinstance(value, list) else value
+            object.__setattr__(self, one.name, plain)
+        self._check_sizes()
+        self._check_choices()
+
+    def _check_sizes(self) -> None:
+        least = MIN_LEARNABLE_ROWS if self.learnable else MIN_ROWS
+        _require(isinstance(self.learnable, bool), "learnable", self.learnable, "true or false")
+        _require(_is_whole(self.rows) and self.rows >= least, "rows", self.rows, f"a whole number, at least {least}")
+        rule = "two whole numbers at least 1, the smaller first"
+        _require(is_range(self.n_features, 1, 2**31, whole=True), "n_features", self.n_features, rule)
+        rule = "two numbers above 0, the smaller first, or null for no noise"
+        ratio = self.signal_to_noise
+        _require(ratio is None or is_range(ratio, 1e-12, 1e30), "signal_to_noise", ratio, rule)
+        rule = "two numbers from 0 to 1, the smaller first"
+        _require(is_range(self.distractors, 0, 1), "distractors", self.distractors, rule)
+
+    def _check_choices(self) -> None:
+        for key, known in (("families", family_names()), ("modifiers", tuple(MODIFIERS))):
+            chosen = getattr(self, key)
+            _require(isinstance(chosen, dict), key, chosen, f"a mapping with some of {', '.join(known)}")
+            for name in chosen:
+                if name not in known:
+                    raise NetGraphError(f"{key}.{name}: unknown; known: {', '.join(known)}")
+        _require(sum(self.weights.values()) > 0, "families", self.families, "weights, one of them above 0 at least")
+        self.active_modifiers  # noqa: B018 - made once, here, so that their errors come early
+        fewest = min(self.configured[name].min_features for name in self.weights)
+        rule = f"room for {fewest} columns, which the least demanding of the families needs"
+        _require(self.n_features[1] >= fewest, "n_features", self.n_features, rule)
+
+    @cached_property
+    def weights(self) -> dict[str, float]:
+        """Weight of each family that has one above 0."""
+        weights: dict[str, float] = {}
+        for name, value in self.families.items():
+            nested = isinstance(value, Mapping)
+            weight: Any = value.get("weight", 1.0) if isinstance(value, Mapping) else value
+            key, rule = f"families.{name}{'.weight' if nested else ''}", "a number at least 0"
+            _require(_is_weight(weight), key, weight, rule if nested else f"{rule}, or a mapping of settings")
+            weights[name] = float(weight)
+        return {name: weight for name, weight in weights.items() if weight > 0}
+
+    @cached_property
+    def configured(self) -> dict[str, TaskFamily]:
+        """Each family with its settings."""
+        return {name: self._configure(name, value) for name, value in self.families.items()}
+
+    def _configure(self, name: str, value: float | Mapping[str, Any]) -> TaskFamily:
+        if not isinstance(value, Mapping):
+            return get_family(name)
+        settings = {key: setting for key, setting in value.items() if key != "weight"}
+        if not settings:
+            return get_family(name)
+        return configure(type(get_family(name)), settings, f"families.{name}", more=("weight",))
+
+    @cached_property
+    def active_modifiers(self) -> tuple[Modifier, ...]:
+        """The modifiers that may act, in the order in which they do."""
+        made = []
+        for name, kind in MODIFIERS.items():
+            if name in self.modifiers:
+                settings = self.modifiers[name] or {}
+                _require(isinstance(settings, Mapping), f"modifiers.{name}", settings, "a mapping of settings")
+                made.append(configure(kind, settings, f"modifiers.{name}"))
+        return tuple(made)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], path: str = "") -> Self:
+        """Make a recipe of plain values; keys that are not given keep their defaults.
+
+        Args:
+            values: What a YAML or JSON file holds.
+            path: Put before the key in the messages, such as ``tasks.``.
+
+        Raises:
+            NetGraphError: A key is unknown or a value not allowed.
+        """
+        known = [one.name for one in fields(cls)]
+        if not isinstance(values, Mapping):
+            raise NetGraphError(f"{path.rstrip('.') or 'recipe'} is {values!r}; it must be a mapping of keys to values")
+        for key in values:
+            if key not in known:
+                raise NetGraphError(f"{path}{key}: unknown key; known: {', '.join(known)}")
+        try:
+            return cls(**values)
+        except NetGraphError as error:
+            raise NetGraphError(f"{path}{error}") from None
+
+
+def _plain(value: Any) -> Any:
+    """The same with dicts for mappings and lists for tuples, as JSON and YAML give it back."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_weight(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+
+
+def _require(holds: bool, key: str, value: Any, rule: str) -> None:
+    if not holds:
+        raise NetGraphError(f"{key} is {value!r}; it must be {rule}")
