@@ -1,8 +1,5 @@
-import importlib.util
 import json
-import os
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +13,6 @@ from netgraph.stack import Stack
 from netgraph.zoo import FitConfig, ZooRecipe, fit_stack, verify_zoo
 from netgraph.zoo.architectures import draw_architecture, initialize
 from netgraph.zoo.build import make_shard
-from netgraph.zoo.engines import ENGINES, run_local
 
 TINY = replace(ZooRecipe.load("tiny"), n_tasks=4, n_test_tasks=2, nets_per_task=4, tasks_per_shard=2, steps=40)
 
@@ -150,32 +146,6 @@ def _train_alone(module: nn.Module, x: torch.Tensor, y: torch.Tensor) -> None:
     module.eval()
 
 
-def die_once(folder: Path, number: int) -> int:
-    """A job whose first worker dies."""
-    mark = folder / f"{number}"
-    if not mark.exists():
-        mark.touch()
-        os._exit(9)
-    return number
-
-
-def always_die(number: int) -> int:
-    os._exit(9)
-
-
-def test_a_dead_worker_is_replaced(tmp_path):
-    assert sorted(run_local(partial(die_once, tmp_path), [0, 1], 1)) == [(0, 0), (1, 1)]
-    with pytest.raises(NetGraphError, match="died 3 times"):
-        list(run_local(always_die, [0], 1))
-
-
 def test_local_processes_build_the_same_zoo(zoo, tmp_path):
     build_zoo(TINY, tmp_path, workers=2, progress=False)
     assert files(tmp_path) == files(zoo.folder)
-
-
-def test_ray_is_named_when_it_is_missing(tmp_path):
-    if importlib.util.find_spec("ray") is not None:
-        pytest.skip("Ray is installed")
-    with pytest.raises(NetGraphError, match=r"netgraph\[ray\]"):
-        list(ENGINES["ray"](always_die, [0], 1))

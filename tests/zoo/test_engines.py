@@ -1,0 +1,233 @@
+"""What every engine promises, on real processes and on a real Ray cluster of this machine."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from netgraph import NetGraphError, build_zoo
+from netgraph.zoo import ZooRecipe
+from netgraph.zoo.engines import ENGINES, OBJECT_STORE
+
+ROOT = Path(__file__).parents[2]
+TINY = replace(ZooRecipe.load("tiny"), n_tasks=4, n_test_tasks=2, nets_per_task=2, tasks_per_shard=1, steps=10)
+PATIENCE = 240
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[None]:
+    import ray
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        ray.init("local", num_cpus=2, object_store_memory=OBJECT_STORE, include_dashboard=False, log_to_driver=False)
+        yield
+        ray.shutdown()
+
+
+@pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.ray)])
+def name(request: pytest.FixtureRequest) -> str:
+    if request.param == "ray":
+        request.getfixturevalue("cluster")
+    return request.param
+
+
+@pytest.fixture
+def engine(name):
+    return ENGINES[name]
+
+
+def lone_square(folder: Path, number: int) -> int:
+    """Fail when another job runs."""
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return number**2
+
+
+def threads_of(number: int) -> tuple[int, str, int]:
+    return torch.get_num_threads(), os.environ["OMP_NUM_THREADS"], os.getpid()
+
+
+def fail(kind: type[Exception], number: int) -> int:
+    raise kind("widths is 'wide'; expected two numbers")
+
+
+def die_once(folder: Path, number: int) -> int:
+    """Kill the first process that runs it."""
+    mark = folder / f"{number}"
+    if not mark.exists():
+        mark.touch()
+        os._exit(9)
+    return number
+
+
+def always_die(number: int) -> int:
+    os._exit(9)
+
+
+class Hold:
+    """A job that goes on until its process ends, which frees its lock; job 0 is done at once."""
+
+    handed_out = 0
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __getstate__(self) -> dict[str, Path]:
+        Hold.handed_out += 1
+        return vars(self)
+
+    def __call__(self, number: int) -> int:
+        if number:
+            file = (self.folder / f"{number}.lock").open("w")
+            fcntl.flock(file, fcntl.LOCK_EX)
+            (self.folder / f"{number}.started").touch()
+            threading.Event().wait()
+        return number
+
+
+def wait_until(done) -> None:
+    for _ in range(PATIENCE * 10):
+        if done():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"not within {PATIENCE} s")
+
+
+def held(folder: Path) -> bool:
+    """Say whether a job of Hold goes on."""
+    for path in folder.glob("*.lock"):
+        with path.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+    return False
+
+
+def test_every_job_is_run_once_and_no_more_at_a_time_than_workers(engine, tmp_path):
+    found = list(engine(partial(lone_square, tmp_path), range(2, 6), 1))
+    assert sorted(found) == [(2, 4), (3, 9), (4, 16), (5, 25)]
+
+
+def test_jobs_have_one_thread_and_another_process(engine):
+    ((number, (threads, limit, process)),) = engine(threads_of, [7], 3)
+    assert (number, threads, limit) == (7, 1, "1")
+    assert process != os.getpid()
+
+
+def test_no_jobs_ask_for_no_worker(engine):
+    assert list(engine(always_die, [], 2)) == []
+
+
+def test_a_dead_worker_is_replaced(engine, tmp_path):
+    assert sorted(engine(partial(die_once, tmp_path), [0, 1, 2], 2)) == [(0, 0), (1, 1), (2, 2)]
+
+
+def test_a_job_whose_workers_die_is_named(engine):
+    with pytest.raises(NetGraphError, match="job 5: its worker died 3 times") as caught:
+        list(engine(always_die, [5], 1))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_error_of_a_job_comes_back_as_it_is(engine):
+    with pytest.raises(NetGraphError) as caught:
+        list(engine(partial(fail, NetGraphError), [0], 1))
+    assert type(caught.value) is NetGraphError
+    assert str(caught.value) == "widths is 'wide'; expected two numbers"
+    assert caught.value.__cause__ is None
+
+
+def test_a_mistake_in_a_job_comes_back_with_its_traceback(engine):
+    with pytest.raises(ZeroDivisionError, match="wide") as caught:
+        list(engine(partial(fail, ZeroDivisionError), [3], 1))
+    (note,) = caught.value.__notes__
+    assert "job 3" in note
+    assert "in fail" in note
+
+
+def test_an_iteration_that_is_left_early_ends_its_jobs_and_handed_out_few(engine, tmp_path):
+    Hold.handed_out = 0
+    found = engine(Hold(tmp_path), range(1000), 2)
+    assert next(found) == (0, 0)
+    wait_until(lambda: list(tmp_path.glob("*.started")))
+    assert held(tmp_path)
+    found.close()
+    wait_until(lambda: not held(tmp_path))
+    assert Hold.handed_out <= 4
+
+
+@pytest.mark.parametrize("workers", [0, -2])
+def test_workers_are_counted(engine, workers):
+    with pytest.raises(NetGraphError, match=f"workers is {workers}"):
+        list(engine(always_die, [0], workers))
+
+
+@pytest.fixture(scope="module")
+def checksums(tmp_path_factory) -> list[str]:
+    return manifest(build_zoo(TINY, tmp_path_factory.mktemp("zoo"), workers=1, progress=False).folder)
+
+
+def manifest(folder: Path) -> list[str]:
+    return [shard["sha256"] for shard in json.loads((folder / "manifest.json").read_text())["shards"]]
+
+
+def test_every_engine_builds_the_same_zoo(name, checksums, tmp_path):
+    assert len(checksums) == 4
+    assert manifest(build_zoo(TINY, tmp_path, name, workers=2, progress=False).folder) == checksums
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from tests.zoo.test_engines import ENGINES, Hold
+
+if __name__ == "__main__":
+    try:
+        list(ENGINES[sys.argv[1]](Hold(Path(sys.argv[2])), [1, 2], 2))
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+@pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.ray)])
+def builder(request, tmp_path) -> Iterator[subprocess.Popen[str]]:
+    """A process that waits for two jobs, on a cluster of its own with Ray."""
+    (tmp_path / "script.py").write_text(HOLD)
+    command = [sys.executable, "script.py", request.param, str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True, **pipes) as process:
+        wait_until(lambda: len(list(tmp_path.glob("*.started"))) == 2 or process.poll() is not None)
+        yield process
+        process.kill()
+
+
+def test_ctrl_c_ends_the_workers_without_a_word(builder, tmp_path):
+    os.killpg(builder.pid, signal.SIGINT)
+    assert builder.communicate(timeout=PATIENCE) == ("interrupted\n", "")
+    assert not held(tmp_path)
+
+
+def test_workers_do_not_outlive_a_builder_that_is_killed(builder, tmp_path):
+    assert held(tmp_path)
+    builder.kill()
+    builder.wait()
+    wait_until(lambda: not held(tmp_path))
+
+
+def test_ray_is_named_when_it_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(NetGraphError, match=r"netgraph\[ray\]"):
+        list(ENGINES["ray"](always_die, [0], 1))
