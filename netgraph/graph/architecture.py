@@ -5,7 +5,7 @@ Many graphs share one architecture, so the arrays here cost nothing per network.
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -77,7 +77,7 @@ class Architecture:
     @cached_property
     def key(self) -> "Architecture":
         """The same architecture without names: equal keys are equal functions of their weights."""
-        return Architecture(tuple(replace(layer, name="") for layer in self.layers))
+        return Architecture(tuple(Layer(row.type, row.inputs, row.size, hyper=row.hyper) for row in self.layers))
 
     @cached_property
     def _hash(self) -> int:

@@ -23,59 +23,38 @@ def chunks(architectures: Sequence[Architecture]) -> list[list[int]]:
     Returns:
         Numbers of the networks of each chunk; each network is in one.
     """
-    sizes = [_linear_sizes(architecture) for architecture in architectures]
-    order = sorted(range(len(sizes)), key=lambda i: (len(sizes[i]), np.ceil(np.log2(sizes[i].max(axis=1))).tolist()))
-    found: list[list[int]] = []
-    chunk = _Chunk()
-    for i in order:
-        if not chunk.admits(sizes[i], architectures[i]):
-            found.append(chunk.members)
-            chunk = _Chunk()
-        chunk.add(i, sizes[i], architectures[i])
-    return [*found, chunk.members] if chunk.members else found
+    found = [_linear_sizes(architecture) for architecture in architectures]
+    order = sorted(range(len(found)), key=lambda i: (len(found[i]), np.ceil(np.log2(found[i].max(axis=1))).tolist()))
+    sizes = np.zeros((len(found), max(map(len, found), default=0), 2), dtype=np.int64)
+    for row, i in zip(sizes, order, strict=True):
+        row[: len(found[i])] = found[i]
+    widths = np.array([max(layer.size for layer in architectures[i].layers) for i in order])
+    cut: list[list[int]] = []
+    start = 0
+    while start < len(order):
+        taken = _fitting(sizes[start : start + MAX_UNITS], widths[start : start + MAX_UNITS])
+        cut.append(order[start : start + taken])
+        start += taken
+    return cut
 
 
 def _linear_sizes(architecture: Architecture) -> Ints:
     """Fan-in and size of each linear layer, in order, [linear layers, 2]; one of no size where there is none."""
     layers = architecture.layers
-    pairs = [(layers[layer.inputs[0]].size, layer.size) for layer in layers if layer.kind.kind == "linear"]
+    pairs = [(layers[layer.inputs[0]].size, layer.size) for layer in layers if layer.type == "Linear"]
     return np.array(pairs or [(1, 1)], dtype=np.int64)
 
 
-class _Chunk:
-    """Networks of one chunk, with the multiplications that they and their padded layers ask for."""
+def _fitting(sizes: Ints, widths: Ints) -> int:
+    """Say how many of the networks, from the first on, make a chunk.
 
-    def __init__(self) -> None:
-        self.members: list[int] = []
-        self.sizes = np.zeros((0, 2), dtype=np.int64)
-        self.counts = np.zeros(0, dtype=np.int64)
-        self.own = 0
-        self.width = 0
-
-    def admits(self, sizes: Ints, architecture: Architecture) -> bool:
-        """Say whether another network is worth padding for."""
-        if not self.members:
-            return True
-        if (len(self.members) + 1) * max(self.width, _width(architecture)) > MAX_UNITS:
-            return False
-        largest, counts = self._with(sizes)
-        own = self.own + int(sizes.prod(axis=1).sum())
-        padded = int((counts * largest.prod(axis=1)).sum())
-        return padded - own <= WASTE + WASTE_SHARE * own
-
-    def add(self, number: int, sizes: Ints, architecture: Architecture) -> None:
-        self.sizes, self.counts = self._with(sizes)
-        self.members.append(number)
-        self.own += int(sizes.prod(axis=1).sum())
-        self.width = max(self.width, _width(architecture))
-
-    def _with(self, sizes: Ints) -> tuple[Ints, Ints]:
-        """Sizes that all would be padded to, and how many have each layer."""
-        deepest = max(len(self.sizes), len(sizes))
-        mine, theirs = (np.pad(s, ((0, deepest - len(s)), (0, 0))) for s in (self.sizes, sizes))
-        counts = np.pad(self.counts, (0, deepest - len(self.counts))) + (np.arange(deepest) < len(sizes))
-        return np.maximum(mine, theirs), counts
-
-
-def _width(architecture: Architecture) -> int:
-    return max(layer.size for layer in architecture.layers)
+    Args:
+        sizes: Of their linear layers, [networks, layers, 2].
+        widths: Of their widest layers, [networks].
+    """
+    units = np.arange(1, len(widths) + 1) * np.maximum.accumulate(widths)
+    own = sizes.prod(axis=2).sum(axis=1).cumsum()
+    largest = np.maximum.accumulate(sizes, axis=0).prod(axis=2)
+    padded = (largest * (sizes[:, :, 0] > 0).cumsum(axis=0)).sum(axis=1)
+    worth = (units <= MAX_UNITS) & (padded - own <= WASTE + WASTE_SHARE * own)
+    return max(1, len(worth) if worth.all() else int(worth.argmin()))

@@ -23,11 +23,20 @@ Signature = tuple[str, tuple[int, ...], tuple[tuple[str, HyperValue], ...]]
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """What the executor needs of one layer: its group's signature, its size, the offsets of its state tensors."""
+    """What the executor needs of one layer.
+
+    Attributes:
+        signature: That of its group.
+        size: Its size.
+        offsets: Where its state tensors begin.
+        rank: Sorts the networks that have a layer at this time: by this layer's signature, then by the next one's, so
+            that a register stands in the order in which the following groups read it.
+    """
 
     signature: Signature
     size: int
     offsets: dict[str, int]
+    rank: str
 
 
 @lru_cache(maxsize=32768)
@@ -37,10 +46,11 @@ def _plan(key: Architecture) -> dict[int, LayerPlan]:
     for tensor in key.tensors:
         offsets[tensor.layer][tensor.slot.name] = tensor.offset
     times = _times(key)
-    return {
-        time: LayerPlan((layer.type, tuple(times[i] for i in layer.inputs), layer.hyper), layer.size, found)
-        for time, layer, found in zip(times, key.layers, offsets, strict=True)
-    }
+    signatures = [(layer.type, tuple(times[i] for i in layer.inputs), layer.hyper) for layer in key.layers]
+    ranks = [repr(following) for following in zip(signatures, times[1:], signatures[1:], strict=False)]
+    ranks.append(repr(signatures[-1:]))
+    sizes = [layer.size for layer in key.layers]
+    return dict(zip(times, map(LayerPlan, signatures, sizes, offsets, ranks), strict=True))
 
 
 def _times(key: Architecture) -> list[int]:
@@ -140,11 +150,12 @@ def compile_positions(
         The positions, and the position of every layer of each network.
     """
     plans = [_plan(architecture.key) for architecture in architectures]
-    order = sorted(range(len(plans)), key=lambda i: [repr((t, layer.signature)) for t, layer in plans[i].items()])
+    order = sorted(range(len(plans)), key=lambda i: [layer.rank for layer in plans[i].values()])
     rank = {time: k for k, time in enumerate(sorted({time for plan in plans for time in plan}))}
     positions: list[Position] = []
     for time in rank:
-        position = _position(time, [i for i in order if time in plans[i]], plans, rank)
+        members = sorted((i for i in order if time in plans[i]), key=lambda i: plans[i][time].rank)
+        position = _position(time, members, plans, rank)
         for group in position.groups:
             _lay_out(time, group, plans, positions, position.width, layout)
         positions.append(position)

@@ -39,21 +39,39 @@ class Delivery:
 
     def __call__(self, register: Tensor) -> Iterable[tuple[Target, Tensor]]:
         """Give each target's values."""
-        taken = register if self.identity else _Take.apply(register, self)
-        return zip(self.targets, taken.split(self.pieces), strict=True)
+        if self.identity and len(self.pieces) == 1:
+            return [(self.targets[0], register)]
+        return zip(self.targets, _Deliver.apply(register, self), strict=True)
 
 
-class _Take(torch.autograd.Function):
-    """Rows of a register; the gradient is a gather too, which is faster than adding up."""
+def _join(parts: Sequence[Tensor]) -> Tensor:
+    """Concatenate tensors, without moving them when they are pieces of one tensor that follow each other."""
+    first, end = parts[0], parts[0].storage_offset()
+    for part in parts:
+        same = part.untyped_storage().data_ptr() == first.untyped_storage().data_ptr()
+        # Gradients that are differentiated once more have a history each, which a view of the first would lose.
+        if torch.is_grad_enabled() or not (same and part.is_contiguous() and part.storage_offset() == end):
+            return torch.cat(list(parts))
+        end += part.numel()
+    width, rows = first.shape[1:]
+    return first.as_strided((sum(map(len, parts)), width, rows), (width * rows, rows, 1), first.storage_offset())
+
+
+class _Deliver(torch.autograd.Function):
+    """Rows of a register, in pieces; the gradient is a gather too, which is faster than adding up."""
 
     @staticmethod
-    def forward(ctx: Any, register: Tensor, delivery: Delivery) -> Tensor:
+    def forward(ctx: Any, register: Tensor, delivery: Delivery) -> tuple[Tensor, ...]:
         ctx.delivery = delivery
-        return register.index_select(0, delivery.rows)
+        taken = register if delivery.identity else register.index_select(0, delivery.rows)
+        return taken.split(delivery.pieces)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         delivery: Delivery = ctx.delivery
+        gradient = _join(gradients)
+        if delivery.identity:
+            return gradient, None
         found = gradient.index_select(0, delivery.first)
         if len(delivery.unread):
             found.index_fill_(0, delivery.unread, 0.0)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -10,23 +11,30 @@ from torch import Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
+from netgraph.stack.activations import KERNELS, activate
 from netgraph.stack.compile import Group, Layout, Position, compile_positions
 from netgraph.stack.deliveries import Target, plan_deliveries
 from netgraph.stack.operations import OPERATIONS, Operands, fit
 
 
 class _Spread(torch.autograd.Function):
-    """A gather in which every element goes to at most one place, so that its gradient is a gather too."""
+    """A gather in which every element goes to at most one place, so that its gradient is a gather too.
+
+    ``whole`` says that every element goes to one.
+    """
 
     @staticmethod
-    def forward(ctx: Any, flat: Tensor, index: Tensor, inverse: Tensor) -> Tensor:
+    def forward(ctx: Any, flat: Tensor, index: Tensor, inverse: Tensor, whole: bool) -> Tensor:
         ctx.save_for_backward(inverse)
+        ctx.whole = whole
         return torch.cat([flat, flat.new_tensor([0.0, 1.0])]).index_select(0, index)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         (inverse,) = ctx.saved_tensors
-        return torch.cat([gradient, gradient.new_zeros(1)]).index_select(0, inverse), None, None
+        if ctx.whole:
+            return gradient.index_select(0, inverse), None, None, None
+        return torch.cat([gradient, gradient.new_zeros(1)]).index_select(0, inverse), None, None, None
 
 
 class Stack:
@@ -57,14 +65,15 @@ class Stack:
         layout = Layout(ptr)
         self._positions, self.places = compile_positions(architectures, layout)
         self._index, self._inverse = self._tensor(layout.index()), self._tensor(layout.inverse())
+        self._whole = bool((self._inverse < layout.length).all())
         self.state_ptr = self._tensor(ptr)
         self._network = torch.repeat_interleave(torch.arange(len(sizes), device=self.device), self.state_ptr.diff())
         self.n_inputs = self._tensor([a.n_inputs for a in architectures])
         self.n_outputs = self._tensor([a.n_outputs for a in architectures])
         last = [a.layers[-1].inputs[0] if len(a.layers) > 1 else 0 for a in architectures]
         self.hidden_size = self._tensor([a.layers[i].size for a, i in zip(architectures, last, strict=True)])
-        self._outputs = self._readout([place[-1] for place in self.places])
-        self._hidden = self._readout([place[i] for place, i in zip(self.places, last, strict=True)])
+        self._outputs = self._readout([place[-1] for place in self.places], self.n_outputs)
+        self._hidden = self._readout([place[i] for place, i in zip(self.places, last, strict=True)], self.hidden_size)
         self._pieces = [shape for p in self._positions for g in p.groups for _, shape in g.slots.values()]
         self._deliveries = plan_deliveries(self._positions, self._tensor)
         self._operands = [[self._prepare(group, p) for group in p.groups] for p in self._positions]
@@ -131,16 +140,14 @@ class Stack:
             NetGraphError: When ``flat`` or ``x`` has a wrong shape.
         """
         registers, _ = self._run(flat, self.arrange(x), training, generator)
-        outputs = self._read(registers, self._outputs, self.max_outputs)
-        if not return_hidden:
-            return outputs
-        return outputs, self._read(registers, self._hidden, int(self.hidden_size.max()))
+        outputs = self._outputs(registers)
+        return (outputs, self._hidden(registers)) if return_hidden else outputs
 
     def run(
         self, flat: Tensor, inputs: Tensor, *, training: bool = False, generator: torch.Generator | None = None
     ) -> Tensor:
         """Run every network on rows that :meth:`arrange` has laid out; give outputs, [M, rows, max_outputs]."""
-        return self._read(self._run(flat, inputs, training, generator)[0], self._outputs, self.max_outputs)
+        return self._outputs(self._run(flat, inputs, training, generator)[0])
 
     def registers(self, flat: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Run every network and keep the values of each position of the layer tables.
@@ -150,7 +157,7 @@ class Stack:
             layer there, width, rows]; :meth:`rows` says which row is whose.
         """
         registers, _ = self._run(flat, self.arrange(x), False, None)
-        return self._read(registers, self._outputs, self.max_outputs), registers
+        return self._outputs(registers), registers
 
     def rows(self, position: int) -> Tensor:
         """Give each network's row in a register, -1 where it has no layer there, [M]."""
@@ -188,24 +195,37 @@ class Stack:
         registers: list[Tensor] = []
         values: dict[Target, Tensor] = {}
         for p, (position, delivery) in enumerate(zip(self._positions, self._deliveries, strict=True)):
-            parts = [inputs.to(flat).permute(1, 2, 0)] if p == 0 else []
-            for g, group in enumerate(position.groups if p else ()):
-                sources = [values[p, g, i] for i in range(len(group.inputs))]
-                own = {name: next(weights) for name in group.slots}
-                run = OPERATIONS[group.kind.name]
-                parts.append(run(sources, own, self._operands[p][g], training=training, generator=generator))
-            registers.append(parts[0] if len(parts) == 1 else torch.cat(parts))
-            values.update(delivery(registers[p]) if delivery else ())
+            found = [[values[p, g, i] for i in range(len(group.inputs))] for g, group in enumerate(position.groups)]
+            if p == 0:
+                register = inputs.to(flat)
+            elif training and self._fusible(position, found):
+                kernels = [(KERNELS[group.kind.name], group.hyper) for group in position.groups]
+                register = activate(kernels, [source for (source,) in found])
+            else:
+                run = {"training": training, "generator": generator}
+                parts = [
+                    OPERATIONS[group.kind.name](sources, {name: next(weights) for name in group.slots}, operands, **run)
+                    for group, sources, operands in zip(position.groups, found, self._operands[p], strict=True)
+                ]
+                register = parts[0] if len(parts) == 1 else torch.cat(parts)
+            registers.append(register)
+            values.update(delivery(register) if delivery else ())
         return registers, values
+
+    @staticmethod
+    def _fusible(position: Position, found: Sequence[Sequence[Tensor]]) -> bool:
+        """Whether every group of a position is an activation of values that are as wide as the position."""
+        widths = {source.shape[1] for sources in found for source in sources}
+        return widths == {position.width} and all(group.kind.name in KERNELS for group in position.groups)
 
     def _weights(self, flat: Tensor) -> list[Tensor]:
         """Every padded tensor of every group; one split, whose gradient is one concatenation."""
-        spread = cast(Tensor, _Spread.apply(flat, self._index, self._inverse))
+        spread = cast(Tensor, _Spread.apply(flat, self._index, self._inverse, self._whole))
         flats = spread.split([math.prod(shape) for shape in self._pieces])
         return [part.view(shape) for part, shape in zip(flats, self._pieces, strict=True)]
 
     def arrange(self, x: Tensor) -> Tensor:
-        """Lay rows, as of a call, out as the executor reads them, [rows, M, max_inputs], in its own order of networks.
+        """Lay rows, as of a call, out as the executor reads them, [M, max_inputs, rows], in its own order of networks.
 
         Raises:
             NetGraphError: When ``x`` has a wrong shape.
@@ -218,24 +238,40 @@ class Stack:
         members = self._tensor(self._positions[0].members)
         width = self.max_inputs
         inputs = x[..., :width].to(self.device)
-        inputs = inputs.expand(len(self), -1, -1) if x.ndim == 2 else inputs.index_select(0, members)
-        inputs = inputs.transpose(0, 1)
+        inputs = (inputs.expand(len(self), -1, -1) if x.ndim == 2 else inputs.index_select(0, members)).mT
         if int(self.n_inputs.min()) == width:
             return inputs
-        inside = torch.arange(width, device=self.device) < self.n_inputs[members][:, None]
-        return inputs * inside
+        return inputs * (torch.arange(width, device=self.device) < self.n_inputs[members][:, None])[:, :, None]
 
-    def _readout(self, layers: Sequence[int]) -> tuple[list[tuple[int, Tensor]], Tensor]:
-        """Say which rows of which registers to read, and in which order they then stand."""
-        wanted = np.asarray(layers)
+    def _readout(self, layers: Sequence[int], sizes: Tensor) -> "_Readout":
+        wanted, width = np.asarray(layers), int(sizes.max())
         reads, nets = [], []
         for at in np.unique(wanted).tolist():
             nets.append(np.flatnonzero(wanted == at))
             reads.append((at, self._tensor(self._positions[at].row[nets[-1]])))
-        return reads, self._tensor(np.argsort(np.concatenate(nets)))
+        order = self._tensor(np.argsort(np.concatenate(nets)))
+        inside = torch.arange(width, device=self.device) < sizes[:, None]
+        return _Readout(reads, order, width, None if inside.all() else inside[:, None, :])
 
-    @staticmethod
-    def _read(registers: list[Tensor], readout: tuple[list[tuple[int, Tensor]], Tensor], width: int) -> Tensor:
-        reads, order = readout
-        parts = [fit(registers[at].index_select(0, rows), width) for at, rows in reads]
-        return torch.cat(parts).index_select(0, order).mT
+
+@dataclass(frozen=True)
+class _Readout:
+    """Reads one layer of each network.
+
+    Attributes:
+        reads: Registers, and the rows to read from each.
+        order: Where each network then stands.
+        width: Width of what is read.
+        inside: True within a network's own units, [M, 1, width]; None when all are as wide.
+    """
+
+    reads: list[tuple[int, Tensor]]
+    order: Tensor
+    width: int
+    inside: Tensor | None
+
+    def __call__(self, registers: Sequence[Tensor]) -> Tensor:
+        """Give the values, [M, rows, width], zero padded."""
+        parts = [fit(registers[at].index_select(0, rows), self.width) for at, rows in self.reads]
+        found = torch.cat(parts).index_select(0, self.order).mT
+        return found if self.inside is None else found * self.inside

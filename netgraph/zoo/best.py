@@ -70,6 +70,7 @@ class Best:
         count, device = len(stack), stack.device
         self.stack, self.config = stack, config
         self.limit = config.steps.to(device)
+        self.alike = bool((config.steps == config.steps[0]).all())
         self.state, self.latest = state.detach().clone().to(device), state.detach().clone().to(device)
         self.error = torch.full((count,), math.inf, device=device)
         self.step, self.taken, self.stale = torch.zeros(3, count, dtype=torch.long, device=device)
@@ -77,8 +78,13 @@ class Best:
         self.diverged = torch.zeros(count, dtype=torch.bool, device=device)
         self.course: list[Tensor] = []
 
-    def falling(self, cohort: Cohort, step: int) -> Tensor:
-        """Give what each network's learning rate is multiplied with after ``step`` steps, [m]: 0 once it stopped."""
+    def falling(self, cohort: Cohort, step: int) -> Tensor | float:
+        """Give what each network's learning rate is multiplied with after ``step`` steps, [m]: 0 once it stopped.
+
+        One number stands for all while every network trains equally long.
+        """
+        if self.alike:
+            return 0.5 + 0.5 * math.cos(math.pi * step / int(self.config.steps[0]))
         share = (step / self.limit[cohort.numbers]).clamp(max=1)
         running = self.running[cohort.numbers]
         return torch.cos(math.pi * share).add(1).mul(0.5).mul(running)
@@ -104,6 +110,7 @@ class Best:
         self.stale[at] = torch.where(better, 0, self.stale[at] + 1)
         self.latest[cohort.elements] = cohort.state.detach()
         self.running[at] = running & ~self._done(at, step)
+        self.alike = self.alike and bool(self.running.all())
 
     def _done(self, at: Tensor, step: int) -> Tensor:
         done = self.diverged[at] | (self.limit[at] <= step)

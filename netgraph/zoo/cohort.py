@@ -24,6 +24,7 @@ class Cohort:
         elements: The numbers of their state elements among all, [sum P].
         train: x [m, rows, inputs] and y [m, rows, outputs].
         validation: Likewise.
+        order: The order in which the rows stand from which steps are cut; its first rows come again at its end.
     """
 
     stack: Stack
@@ -33,17 +34,24 @@ class Cohort:
     elements: Tensor
     train: Rows
     validation: Rows
+    order: Tensor
 
     def __post_init__(self) -> None:
         """Lay the rows out as the executor reads them."""
-        self._inputs = self.stack.arrange(self.train[0]).contiguous()  # [rows, m, inputs]
-        self._target = self.train[1].transpose(0, 1).contiguous()
+        self.shuffle(self.order)
+
+    def shuffle(self, order: Tensor) -> None:
+        """Bring the rows into another order."""
+        self.order = order.to(self.stack.device)
+        x, y = (rows.index_select(1, self.order) for rows in self.train)
+        self._inputs, self._target = self.stack.arrange(x).contiguous(), y  # [m, inputs, rows], [m, rows, outputs]
 
     @classmethod
     def of(cls, stack: Stack, state: Tensor, train: Rows, validation: Rows, config: FitConfig) -> "Cohort":
         """Begin the training of a stack."""
         device = stack.device
         return cls(
+            order=torch.arange(train[0].shape[1], device=device),
             stack=stack,
             state=state.detach().to(device),
             optimizer=Optimizer.of(stack, config.learning_rate, config.weight_decay, config.optimizer, config.clip),
@@ -53,21 +61,19 @@ class Cohort:
             validation=(validation[0].to(device), validation[1].to(device)),
         )
 
-    def step(self, rows: Tensor, falling: Tensor, generator: Generator) -> None:
+    def step(self, rows: slice, falling: Tensor | float, generator: Generator) -> None:
         """Take one step on some of the rows.
 
         Args:
-            rows: Their numbers.
-            falling: What each network's learning rate is multiplied with, [m].
+            rows: Where they stand.
+            falling: What each network's learning rate is multiplied with, [m], or one number for all.
             generator: Of the dropout.
         """
-        rows = rows.to(self.stack.device)
-        leaf = self.state.requires_grad_()
-        inputs, target = self._inputs.index_select(0, rows), self._target.index_select(0, rows).transpose(0, 1)
-        error = self.stack.run(leaf, inputs, training=True, generator=generator) - target
+        leaf, target = self.state.requires_grad_(), self._target[:, rows]
+        error = self.stack.run(leaf, self._inputs[:, :, rows], training=True, generator=generator) - target
         (gradient,) = torch.autograd.grad(error.square().mean(dim=(1, 2)).sum(), leaf)
         with torch.no_grad():
-            self.state = self.optimizer.step(self.stack, leaf.detach(), gradient, self.stack.spread(falling))
+            self.state = self.optimizer.step(self.stack, leaf.detach(), gradient, falling)
 
     def measured(self) -> tuple[Tensor, Tensor]:
         """Give the states with running statistics of all training rows, and the errors of the validation rows, [m]."""
@@ -89,4 +95,5 @@ class Cohort:
             elements=self.elements[elements],
             train=train,
             validation=validation,
+            order=self.order,
         )

@@ -1,6 +1,7 @@
 """Training many networks at once, least squares, every network with its own optimizer, rates and number of steps."""
 
 from collections.abc import Iterator, Sequence
+from itertools import count
 
 import torch
 from torch import Generator, Tensor
@@ -13,6 +14,8 @@ from netgraph.zoo.fit_config import FitConfig
 
 #: Steps between two looks at the validation rows.
 LOOK = 50
+#: Epochs between two shuffles of the rows.
+SHUFFLE = 8
 
 
 def fit_networks(
@@ -69,7 +72,10 @@ def fit_stack(
     best.keep(cohort, 0)
     last = int(config.steps.max())
     for step in range(1, last + 1):
-        cohort.step(next(batches), best.falling(cohort, step - 1), noise)
+        order, rows = next(batches)
+        if order is not None:
+            cohort.shuffle(order)
+        cohort.step(rows, best.falling(cohort, step - 1), noise)
         best.keep(cohort, step)
         if step % LOOK == 0 or step == last:
             best.look(cohort, step)
@@ -81,12 +87,25 @@ def fit_stack(
     return best.result(validation[1].to(stack.device))
 
 
-def _batches(rows: int, size: int, generator: Generator) -> Iterator[Tensor]:
-    """Shuffle the rows, the same way for every network, and cut them into whole batches, over and over."""
-    while True:
-        order = torch.randperm(rows, generator=generator)
-        for start in range(0, max(1, rows - size + 1), size):
-            yield order[start : start + size]
+def _batches(rows: int, size: int, generator: Generator) -> Iterator[tuple[Tensor | None, slice]]:
+    """Cut the rows into whole batches, the same way for every network, over and over.
+
+    Within an epoch no row comes twice. Batches are cut from shuffled rows, each epoch from another place on; the rows
+    are shuffled anew every ``SHUFFLE`` epochs, as moving all of them costs as much as some steps.
+
+    Yields:
+        The order of the rows, [rows + size], when they are shuffled; and where the rows of the batch stand.
+    """
+    size = min(size, rows)
+    for epoch in count():
+        order = None
+        if epoch % SHUFFLE == 0:
+            order = torch.randperm(rows, generator=generator)
+            order = torch.cat([order, order[:size]])
+        first = int(torch.randint(rows, (), generator=generator))
+        for start in range(first, first + rows - size + 1, size):
+            yield order, slice(start % rows, start % rows + size)
+            order = None
 
 
 def _on(device: torch.device, generator: Generator) -> Generator:

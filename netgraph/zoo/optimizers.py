@@ -1,5 +1,6 @@
 """Optimizers over the concatenated states of many networks, every network with its own kind and rates."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -74,26 +75,31 @@ class Optimizer:
             stack: The networks.
             state: Their states, [sum P].
             gradient: Of the loss, [sum P]; a network whose gradient is not finite stays where it is.
-            falling: What the learning rates are multiplied with: one number, or one for each state element.
+            falling: What the learning rates are multiplied with: one number, or one for each network, [M].
         """
         self.time += 1
-        gradient = gradient.nan_to_num(0.0, 0.0, 0.0).mul_(self._clipping(stack, gradient))
+        gradient = self._clipped(stack, gradient)
         if self.coupled is not None:
-            gradient.addcmul_(self.coupled, state)
+            gradient = gradient.addcmul(self.coupled, state)
         self.first.lerp_(gradient, 1 - BETAS[0])
         self.second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-        update = (self.first / self._scale()).mul_(self.rate).addcmul_(self.decoupled, state)
-        return state - update.mul_(falling)
+        correction = math.sqrt(1 - BETAS[1] ** self.time) / (1 - BETAS[0] ** self.time)
+        update = (self.first / self._scale(correction)).mul_(self.rate)
+        update.addcmul_(self.decoupled, state, value=1 / correction)
+        if isinstance(falling, Tensor):
+            return state.sub(update.mul_(stack.spread(falling)), alpha=correction)
+        return state.sub(update, alpha=correction * falling)
 
-    def _scale(self) -> Tensor:
+    def _scale(self, correction: float) -> Tensor:
         """What the mean gradient is divided by; SGD's momentum is a sum and not a mean."""
-        correction = 1 - BETAS[0] ** self.time
-        root = (self.second / (1 - BETAS[1] ** self.time)).sqrt_().add_(EPSILON).mul_(correction)
-        return root if self.plain is None else root.masked_fill_(self.plain, 1 - BETAS[0])
+        scale = self.second.sqrt().add_(EPSILON * math.sqrt(1 - BETAS[1] ** self.time))
+        return scale if self.plain is None else scale.masked_fill_(self.plain, (1 - BETAS[0]) * correction)
 
-    def _clipping(self, stack: Stack, gradient: Tensor) -> Tensor:
-        norm = stack.sums(gradient.square()).sqrt_()
-        return stack.spread((self.clip / norm.clamp(min=self.clip)).nan_to_num(0.0))
+    def _clipped(self, stack: Stack, gradient: Tensor) -> Tensor:
+        factor = self.clip / stack.sums(gradient.square()).sqrt_().clamp(min=self.clip)
+        if not factor.is_cuda and bool((factor == 1).all()):  # a GPU would have to be waited for
+            return gradient
+        return gradient.nan_to_num(0.0, 0.0, 0.0).mul_(stack.spread(factor.nan_to_num(0.0)))
 
     def select(self, elements: Tensor) -> "Optimizer":
         """Go on with some of the elements only, given by their numbers."""
