@@ -5,6 +5,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,27 +81,54 @@ def record_path(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def write_tensors(
-    path: Path, tensors: "Mapping[str, Tensor]", format_name: str, version: int, record: Mapping[str, Any]
-) -> None:
-    """Write tensors as safetensors, and their record with the sha256: the file exists once its record does.
+@dataclass(frozen=True)
+class EncodedTensors:
+    """Tensors and their record as they go to disk, so that one process can encode them and another write them.
 
-    Where there is such a file already the new record comes first and holds the old one too, so that whichever of the
-    two payloads a crash leaves has its record.
+    Attributes:
+        payload: The tensors as safetensors.
+        record: The record, the payload's sha256 included.
     """
+
+    payload: bytes
+    record: dict[str, Any]
+
+    def write(self, path: Path) -> None:
+        """Write payload and record: the file exists once its record does.
+
+        Where there is such a file already the new record comes first and holds the old one too, so that whichever of
+        the two payloads a crash leaves has its record.
+
+        Raises:
+            StoreError: When the folder cannot be written to or the disk is full; what is there already stays.
+        """
+        make_folder(path.parent)
+        complete = dict(self.record)
+        if record_path(path).exists():
+            previous = read_record(record_path(path), complete["format"], complete["version"])
+            previous.pop("previous", None)
+            complete["previous"] = previous
+            write_atomically(record_path(path), json.dumps(complete).encode())
+        write_atomically(path, self.payload)
+        write_atomically(record_path(path), json.dumps(complete).encode())
+
+
+def encode_tensors(
+    tensors: "Mapping[str, Tensor]", format_name: str, version: int, record: Mapping[str, Any]
+) -> EncodedTensors:
+    """Encode tensors as safetensors, and their record with the sha256."""
     from safetensors.torch import save
 
     payload = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     header = {"format": format_name, "version": version, "sha256": hashlib.sha256(payload).hexdigest()}
-    make_folder(path.parent)
-    complete = header | dict(record)
-    if record_path(path).exists():
-        previous = read_record(record_path(path), format_name, version)
-        previous.pop("previous", None)
-        complete["previous"] = previous
-        write_atomically(record_path(path), json.dumps(complete).encode())
-    write_atomically(path, payload)
-    write_atomically(record_path(path), json.dumps(complete).encode())
+    return EncodedTensors(payload, header | dict(record))
+
+
+def write_tensors(
+    path: Path, tensors: "Mapping[str, Tensor]", format_name: str, version: int, record: Mapping[str, Any]
+) -> None:
+    """Write tensors as safetensors and their record beside them, see :meth:`EncodedTensors.write`."""
+    encode_tensors(tensors, format_name, version, record).write(path)
 
 
 def read_tensors(path: Path, format_name: str, version: int) -> "tuple[dict[str, Tensor], dict[str, Any]]":

@@ -2,7 +2,7 @@
 
 from netgraph.tokens.grammar import CONTINUE, N_MOVES, STAY, Builder, Grammar
 from netgraph.tokens.stream import END, PAD, START, Stream, stream
-from netgraph.tokens.tokenize import TokenBatch, detokenize, tokenize
+from netgraph.tokens.tokenize import TokenBatch, detokenize, tokenize, tokenize_packed
 
 __all__ = [
     "CONTINUE",
@@ -18,4 +18,5 @@ __all__ = [
     "detokenize",
     "stream",
     "tokenize",
+    "tokenize_packed",
 ]

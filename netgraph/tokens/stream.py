@@ -1,4 +1,4 @@
-"""The token stream of one architecture: what each token says, and which state elements it carries.
+"""Token streams of architectures: what each token says, and which state elements it carries.
 
 One token a vertex, in index order, between a start token (its ``index`` is the number of inputs, its ``parent`` that of
 outputs) and an end token. A vertex goes on in continuation tokens, whose index stays: one for each further operand of a
@@ -7,16 +7,139 @@ join, one for each further chunk of incoming weights.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints
-from netgraph.graph.layers import BY_CODE, FIRST_CODE
+from netgraph.graph.layers import FIRST_CODE, LAYER_TYPES
+from netgraph.graph.table import N_HYPER, LayerTable, runs, starts
 
 PAD, START, END = range(FIRST_CODE)
-_BIAS = SLOT_KINDS.index("bias")
-N_ATTRIBUTES = max(len(layer_type.hyper) for layer_type in BY_CODE.values())
+_BIAS, _COUNT = (SLOT_KINDS.index(kind) for kind in ("bias", "count"))
+_INPUT, _LINEAR, _ADD, _CONCAT = (LAYER_TYPES[name].code for name in ("Input", "Linear", "Add", "Concat"))
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The tokens of A architectures, padded to T; where a *place* is a position in an array that is flattened.
+
+    Attributes:
+        layer_type: Code of the vertex's layer type, or PAD, START or END, [A, T].
+        index: The vertex, [A, T].
+        parent: The vertex that feeds it (for a continuation of a join: the further operand), -1 for inputs, [A, T].
+        opens: Whether the token is the first of its layer, [A, T].
+        attributes: Encoded hyper-parameters of its layer, [A, T, 3] float64.
+        mask: Whether a token stands there, [A, T].
+        vertex_place: Place of each vertex's first token in [A, T], [sum N].
+        weight_slot: State elements that are no biases, counted over all states, [W].
+        weight_place: Place of each in [A, T, chunk], [W].
+        bias_slot: State elements that are biases, [B].
+        bias_place: Place of each in [A, T], [B].
+    """
+
+    layer_type: Ints
+    index: Ints
+    parent: Ints
+    opens: npt.NDArray[np.bool_]
+    attributes: npt.NDArray[np.float64]
+    mask: npt.NDArray[np.bool_]
+    vertex_place: Ints
+    weight_slot: Ints
+    weight_place: Ints
+    bias_slot: Ints
+    bias_place: Ints
+
+
+def lay_out(table: LayerTable, chunk: int) -> Streams:
+    """Lay out the streams of packed architectures, at least one; ``chunk`` is the number of weights a token carries."""
+    turns = _turns(table, chunk)
+    turn_start = starts(turns)
+    length = np.diff(turn_start[table.node_start]) + 2  # of each stream, start and end token included
+    width = int(length.max())
+    shift = np.arange(len(table)) * width + 1 - turn_start[table.node_start[:-1]]
+    vertex_place = turn_start[:-1] + np.repeat(shift, table.num_nodes)
+    weights, biases = _places(table, vertex_place, chunk)
+    return Streams(
+        **_columns(table, turns, runs(vertex_place, turns), length),
+        mask=np.arange(width) < length[:, None],
+        vertex_place=vertex_place,
+        weight_slot=weights[0],
+        weight_place=weights[1],
+        bias_slot=biases[0],
+        bias_place=biases[1],
+    )
+
+
+def _turns(table: LayerTable, chunk: int) -> Ints:
+    """Tokens of each vertex, [sum N]."""
+    state = table.state
+    every = (state.kind != _BIAS) & (state.kind != _COUNT)
+    layer_held = np.bincount(state.layer[every], state.width[every], minlength=len(table.code)).astype(np.int64)
+    held = np.repeat(layer_held, table.size)
+    held[table.vertex_start[state.layer[state.kind == _COUNT]]] += 1
+    fan = np.where(table.code == _ADD, table.fan, 1)
+    turns: Ints = np.maximum(np.repeat(fan, table.size), -(-held // chunk))
+    return turns
+
+
+def _places(table: LayerTable, vertex_place: Ints, chunk: int) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
+    """State elements and their places, of weights and buffers, and of biases.
+
+    The tokens of a vertex stand side by side, so what it holds does too, over the ends of chunks.
+    """
+    state = table.state
+    bias = state.kind == _BIAS
+    first = table.vertex_start[state.layer]
+    rows, width, start = state.rows, state.width, state.start[:-1]
+    held = ~bias
+    vertex = runs(first[held], rows[held])
+    row_place = vertex_place[vertex] * chunk + np.repeat(state.rank[held], rows[held])
+    weight_place = runs(row_place, np.repeat(width[held], rows[held]))
+    weight_slot = runs(start[held], rows[held] * width[held])
+    bias_place = vertex_place[runs(first[bias], rows[bias])]
+    return (weight_slot, weight_place), (runs(start[bias], rows[bias]), bias_place)
+
+
+def _columns(table: LayerTable, turns: Ints, place: Ints, length: Ints) -> dict[str, Any]:
+    """What the tokens say; ``place`` is that of each vertex token, ``length`` that of each stream."""
+    count, width = len(table), int(length.max())
+    vertex = np.repeat(np.arange(len(turns)), turns)
+    layer = np.repeat(np.arange(len(table.code)), table.size)[vertex]
+    node = np.repeat(table.node_start[:-1], length - 2)
+    position = vertex - table.vertex_start[layer]
+    turn = np.arange(len(vertex)) - np.repeat(starts(turns)[:-1], turns)
+    parent = _parents(table, layer, position, turn)
+    opens = np.zeros(count * width, dtype=np.bool_)
+    opens[place] = (position == 0) & (turn == 0)
+    attributes = np.zeros((count * width, N_HYPER))
+    attributes[place] = table.hyper[layer]
+    layer_type, index, fed = (np.full(count * width, PAD, dtype=np.int64) for _ in range(3))
+    layer_type[place] = table.code[layer]
+    index[place] = vertex - node
+    fed[place] = np.where(parent < 0, -1, parent - node)
+    inputs, outputs = table.size[table.layer_start[:-1]], table.size[table.layer_start[1:] - 1]
+    begin = np.arange(count) * width
+    end = begin + length - 1
+    layer_type[begin], index[begin], fed[begin] = START, inputs, outputs
+    layer_type[end], index[end], fed[end] = END, table.num_nodes, table.num_nodes - outputs
+    padded = {"layer_type": layer_type, "index": index, "parent": fed, "opens": opens}
+    shaped = {name: column.reshape(count, width) for name, column in padded.items()}
+    return shaped | {"attributes": attributes.reshape(count, width, N_HYPER)}
+
+
+def _parents(table: LayerTable, layer: Ints, position: Ints, turn: Ints) -> Ints:
+    """The feeding vertex of each vertex token, counted over the table; -1 for inputs."""
+    code = table.code[layer]
+    base = table.vertex_start[table.first_source]
+    parent = np.where(code == _INPUT, -1, base[layer] + np.where(code == _LINEAR, 0, position))
+    further = np.flatnonzero((code == _ADD) & (turn > 0))
+    operand = table.source[table.operand_start[layer[further]] + turn[further]]
+    parent[further] = table.vertex_start[operand] + position[further]
+    joined = table.source[np.repeat(table.code == _CONCAT, table.fan)]
+    parent[code == _CONCAT] = runs(table.vertex_start[joined], table.size[joined])
+    return parent
 
 
 @dataclass(frozen=True)
@@ -44,58 +167,19 @@ class Stream:
 
 @lru_cache(maxsize=16384)
 def _stream(key: Architecture, chunk: int) -> Stream:
-    owned = np.flatnonzero(key.slot_kind != _BIAS)
-    owned = owned[np.argsort(key.slot_target[owned], kind="stable")]
-    held = np.bincount(key.slot_target[owned], minlength=key.num_nodes)
-    fan = np.array([len(layer.inputs) if layer.type == "Add" else 1 for layer in key.layers])[key.layer_of]
-    tokens = np.maximum(fan, -(-held // chunk))  # tokens of each vertex, [N]
-    vertex = np.repeat(np.arange(key.num_nodes), tokens)
-    turn = np.arange(len(vertex)) - np.repeat(np.cumsum(tokens) - tokens, tokens)  # 0, 1, ... within a vertex
-    slots = np.full((len(vertex), chunk), -1, dtype=np.int64)
-    rank = np.arange(len(owned)) - np.repeat(np.cumsum(held) - held, held)
-    first = np.cumsum(tokens) - tokens
-    slots[first[key.slot_target[owned]] + rank // chunk, rank % chunk] = owned
-    return _framed(
-        key,
-        layer_type=key.layer_type[vertex],
-        index=vertex,
-        parent=_parents(key, vertex, turn),
-        opens=(turn == 0) & np.isin(vertex, key.offsets[:-1]),
-        slots=slots,
-        bias_slot=np.where(turn == 0, key.bias_slot[vertex], -1),
-        attributes=_attributes(key)[key.layer_of[vertex]],
+    laid = lay_out(LayerTable.pack([key]), chunk)
+    length = laid.mask.size
+    slots, bias_slot = np.full(length * chunk, -1), np.full(length, -1)
+    slots[laid.weight_place], bias_slot[laid.bias_place] = laid.weight_slot, laid.bias_slot
+    return Stream(
+        layer_type=laid.layer_type[0],
+        index=laid.index[0],
+        parent=laid.parent[0],
+        opens=laid.opens[0],
+        slots=slots.reshape(length, chunk),
+        bias_slot=bias_slot,
+        attributes=laid.attributes[0],
     )
-
-
-def _parents(key: Architecture, vertex: Ints, turn: Ints) -> Ints:
-    sources = [key.sources(i) for i in range(len(key.layers))]
-    parents = key.parent[vertex].copy()
-    for token in np.flatnonzero(turn):
-        layer = key.layer_of[vertex[token]]
-        if key.layers[layer].type == "Add":
-            parents[token] = sources[layer][vertex[token] - key.offsets[layer], turn[token]]
-    return parents
-
-
-def _attributes(key: Architecture) -> npt.NDArray[np.float64]:
-    table = np.zeros((len(key.layers), N_ATTRIBUTES))
-    for row, layer in zip(table, key.layers, strict=True):
-        values = layer.hyper_parameters
-        row[: len(values)] = [hyper.encode(values[hyper.name]) for hyper in layer.kind.hyper]
-    return table
-
-
-def _framed(key: Architecture, **columns: npt.NDArray[np.generic]) -> Stream:
-    """Put the start and the end token around the vertices."""
-    empty = {"opens": False, "slots": -1, "bias_slot": -1, "attributes": 0.0}
-    starts = {"layer_type": START, "index": key.n_inputs, "parent": key.n_outputs} | empty
-    ends = {"layer_type": END, "index": key.num_nodes, "parent": key.num_nodes - key.n_outputs} | empty
-    framed = {}
-    for name, column in columns.items():
-        frame = np.empty((len(column) + 2, *column.shape[1:]), dtype=column.dtype)
-        frame[0], frame[1:-1], frame[-1] = starts[name], column, ends[name]
-        framed[name] = frame
-    return Stream(**framed)
 
 
 def stream(architecture: Architecture, chunk: int = 16) -> Stream:

@@ -1,19 +1,20 @@
 """NetGraphs to token batches and back, without loss."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from netgraph.errors import InvalidGraphError, NetGraphError
-from netgraph.graph.architecture import Architecture, make_layer
+from netgraph.graph.architecture import Architecture, Ints, make_layer
 from netgraph.graph.layers import BY_CODE
 from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.table import LayerTable
 from netgraph.tokens.grammar import Builder
-from netgraph.tokens.stream import END, PAD, START, Stream, stream
+from netgraph.tokens.stream import END, START, lay_out, stream
 
 
 @dataclass(frozen=True)
@@ -60,36 +61,43 @@ def tokenize(graphs: Iterable[NetGraph], chunk: int = 16) -> TokenBatch:
     """
     graphs = list(graphs)
     dtypes = {graph.state.dtype for graph in graphs}
-    if len(dtypes) != 1 or chunk < 1:
+    if len(dtypes) != 1:
         raise NetGraphError(f"tokenize needs graphs of one floating-point type, got {sorted(map(str, dtypes))}")
-    streams = [stream(graph.architecture, chunk) for graph in graphs]
-    filled = [_values(graph, tokens) for graph, tokens in zip(graphs, streams, strict=True)]
-    weight, bias, sensitivity = (_pad(column) for column in zip(*filled, strict=True))
-    lengths = torch.tensor([len(tokens.index) for tokens in streams])
-    columns = {
-        name: _pad([torch.from_numpy(getattr(tokens, name)) for tokens in streams])
-        for name in ("layer_type", "index", "parent", "opens", "attributes")
-    }
+    state = torch.cat([graph.state.detach().cpu() for graph in graphs])
+    sensitivity = torch.cat([graph.sensitivity.detach().cpu().to(state) for graph in graphs])
+    return tokenize_packed(LayerTable.pack([graph.architecture for graph in graphs]), state, sensitivity, chunk)
+
+
+def tokenize_packed(table: LayerTable, state: Tensor, sensitivity: Tensor, chunk: int = 16) -> TokenBatch:
+    """Turn packed networks into token streams, without a step that each network takes alone.
+
+    Args:
+        table: Their architectures, one a network, at least one.
+        state: Their states one after the other, [sum P].
+        sensitivity: Sensitivities one after the other, [sum N].
+        chunk: Weights a token carries, >= 1.
+
+    Raises:
+        NetGraphError: When ``chunk`` is less than 1.
+    """
+    if chunk < 1:
+        raise NetGraphError(f"chunk is {chunk}; a token carries at least 1 weight")
+    laid = lay_out(table, chunk)
+    shape = laid.mask.shape  # [B, T]
+    names = ("layer_type", "index", "parent", "opens", "attributes", "mask")
     return TokenBatch(
-        **columns,
-        weight=weight,
-        bias=bias,
-        sensitivity=sensitivity,
-        mask=torch.arange(int(lengths.max())) < lengths[:, None],
-        names=tuple(tuple(layer.name for layer in graph.architecture.layers) for graph in graphs),
+        **{name: torch.from_numpy(getattr(laid, name)) for name in names},
+        weight=_put(state, laid.weight_slot, laid.weight_place, (*shape, chunk)),
+        bias=_put(state, laid.bias_slot, laid.bias_place, shape),
+        sensitivity=_put(sensitivity, None, laid.vertex_place, shape),
+        names=table.names,
     )
 
 
-def _pad(rows: Sequence[Tensor]) -> Tensor:
-    return pad_sequence(list(rows), batch_first=True, padding_value=PAD)
-
-
-def _values(graph: NetGraph, tokens: Stream) -> tuple[Tensor, Tensor, Tensor]:
-    extended = torch.cat([graph.state.detach().cpu(), graph.state.new_zeros(1).cpu()])  # position -1 reads zero
-    sensitivity = extended.new_zeros(len(tokens.index))
-    first = np.searchsorted(tokens.index[1:-1], np.arange(graph.num_nodes)) + 1
-    sensitivity[torch.from_numpy(first)] = graph.sensitivity.detach().cpu().to(extended)
-    return extended[torch.from_numpy(tokens.slots)], extended[torch.from_numpy(tokens.bias_slot)], sensitivity
+def _put(values: Tensor, chosen: Ints | None, places: Ints, shape: tuple[int, ...]) -> Tensor:
+    """Put the chosen values in their places and 0 elsewhere."""
+    picked = values if chosen is None else values[torch.from_numpy(chosen)]
+    return values.new_zeros(math.prod(shape)).index_copy_(0, torch.from_numpy(places), picked).view(shape)
 
 
 def detokenize(tokens: TokenBatch) -> list[NetGraph]:

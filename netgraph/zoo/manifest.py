@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from netgraph.errors import StoreError
-from netgraph.files import read_record, record_path, write_atomically
+from netgraph.files import read_record, write_atomically
 from netgraph.zoo.recipe import ZooRecipe
-from netgraph.zoo.store import read_shard_record, shard_path
+from netgraph.zoo.store import read_shard_record, shard_names
 
-FORMAT, VERSION = "netgraph.Zoo.manifest", 1
+FORMAT, VERSION = "netgraph.Zoo.manifest", 2
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class ShardEntry:
     """A shard, as the manifest knows it.
 
     Attributes:
+        name: Of its files.
         sha256: Of its tensors.
         networks: Number of networks of each of its tasks.
         test: Whether each of its tasks is a test task.
@@ -26,6 +27,7 @@ class ShardEntry:
         seconds: Time that training took.
     """
 
+    name: str
     sha256: str
     networks: list[int]
     test: list[bool]
@@ -44,15 +46,16 @@ def entries_of(root: Path, recipe: ZooRecipe) -> list[ShardEntry]:
     Raises:
         StoreError: When a shard is missing.
     """
-    missing = [n for n in range(recipe.n_shards) if not record_path(shard_path(root, n)).exists()]
-    if missing:
-        raise StoreError(f"{root}: shard {missing[0]} is missing; build_zoo completes the zoo")
-    return [_entry(read_shard_record(root, number), recipe) for number in range(recipe.n_shards)]
+    names = [shard_names(root, number) for number in range(recipe.n_shards)]
+    if not all(names):
+        raise StoreError(f"{root}: shard {names.index([])} is missing; build_zoo completes the zoo")
+    return [_entry(name, read_shard_record(root, name), recipe) for job in names for name in job]
 
 
-def _entry(record: dict[str, Any], recipe: ZooRecipe) -> ShardEntry:
+def _entry(name: str, record: dict[str, Any], recipe: ZooRecipe) -> ShardEntry:
     first_test = recipe.n_tasks - recipe.n_test_tasks - record["first_task"]
     return ShardEntry(
+        name=name,
         sha256=record["sha256"],
         networks=record["networks"],
         test=[i >= first_test for i in range(len(record["networks"]))],

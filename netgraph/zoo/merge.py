@@ -4,13 +4,13 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.files import make_folder, record_path, write_atomically
 from netgraph.zoo.manifest import ShardEntry, read_manifest, write_manifest
-from netgraph.zoo.store import read_shard_record, shard_path
+from netgraph.zoo.store import read_shard_record, shard_name, shard_path
 from netgraph.zoo.zoo import FORMAT, VERSION, Zoo
 
 
@@ -35,9 +35,10 @@ def merge_zoos(roots: Sequence[str | Path], out: str | Path) -> Zoo:
     make_folder(folder / "shards")
     entries: list[ShardEntry] = []
     for zoo in zoos:
-        for number, entry in enumerate(read_manifest(zoo.folder)):
-            _link(shard_path(zoo.folder, number), shard_path(folder, len(entries)))
-            entries.append(entry)
+        for entry in read_manifest(zoo.folder):
+            name = shard_name(len(entries))
+            _link(shard_path(zoo.folder, entry.name), shard_path(folder, name))
+            entries.append(replace(entry, name=name))
     recipes = [asdict(recipe) for zoo in zoos for recipe in zoo.recipes]
     record = {"format": FORMAT, "version": VERSION, "digest": None, "recipes": recipes}
     write_atomically(folder / "zoo.json", json.dumps(record, indent=1).encode())
@@ -48,7 +49,7 @@ def merge_zoos(roots: Sequence[str | Path], out: str | Path) -> Zoo:
 def _check_tasks(zoos: Sequence[Zoo]) -> None:
     owner: dict[tuple[str, int], Path] = {}
     for zoo in zoos:
-        records = (read_shard_record(zoo.folder, number) for number in range(zoo.n_shards))
+        records = (read_shard_record(zoo.folder, entry.name) for entry in read_manifest(zoo.folder))
         for task in {(task["family"], task["seed"]) for record in records for task in record["tasks"]}:
             if task in owner:
                 raise NetGraphError(f"{owner[task]} and {zoo.folder} both hold task {task[0]} of seed {task[1]}")

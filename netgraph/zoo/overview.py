@@ -4,7 +4,6 @@ import sys
 from collections import Counter
 
 from netgraph.errors import InvalidGraphError, StoreError
-from netgraph.zoo.store import shard_path
 from netgraph.zoo.zoo import Zoo
 
 #: Quantiles of R^2 that are shown.
@@ -30,7 +29,7 @@ def verify_zoo(zoo: Zoo, progress: bool = True) -> int:
             try:
                 shard.graph(i).validate()
             except InvalidGraphError as error:
-                raise StoreError(f"{shard_path(zoo.folder, number)}: network {i}: {error}") from None
+                raise StoreError(f"{shard.path}: network {i}: {error}") from None
     return len(zoo)
 
 

@@ -1,25 +1,25 @@
 """A shard of a zoo on disk: tensors as safetensors, and a JSON record; the shard exists once its record is in place."""
 
 from collections import Counter
-from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import accumulate
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from netgraph.errors import StoreError
-from netgraph.files import check_tensors, read_record, record_path, write_tensors
-from netgraph.graph.architecture import Architecture
-from netgraph.graph.io import read_architectures, to_tensors
+from netgraph.files import EncodedTensors, encode_tensors, read_record, record_path
+from netgraph.graph.io import to_tensors
 from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.table import starts
 from netgraph.tasks import Task
 
-FORMAT, VERSION = "netgraph.Zoo.shard", 2
-_TASK_TENSORS = ("x", "y", "x_mean", "x_scale")
+FORMAT, VERSION = "netgraph.Zoo.shard", 3
+#: Most bytes of a shard's tensors, unless the networks of one task alone take more.
+MAX_BYTES = 64 * 2**20
+TASK_TENSORS = ("x", "y", "x_mean", "x_scale")
 
 
 @dataclass(frozen=True)
@@ -52,36 +52,96 @@ class Shard:
     trajectory_steps: tuple[int, ...] = field(default=())
 
 
-def shard_path(root: Path, number: int) -> Path:
+def shard_path(root: Path, name: str) -> Path:
     """Give the path of a shard's tensors."""
-    return root / "shards" / f"{number:05d}.safetensors"
+    return root / "shards" / f"{name}.safetensors"
+
+
+def shard_name(number: int, part: int = 0) -> str:
+    """Give the name of a shard: the number of the job that made it, and which part of its networks it holds."""
+    return f"{number:05d}-{part}" if part else f"{number:05d}"
 
 
 @dataclass(frozen=True)
 class EncodedShard:
-    """A shard as it goes to disk: what a worker gives and the process that builds the zoo writes."""
+    """The shards of one job as they go to disk: what a worker gives and the process that builds the zoo writes.
 
-    tensors: dict[str, Tensor]
-    record: dict[str, Any]
+    Attributes:
+        parts: One, or several where one would be too large.
+    """
+
+    parts: tuple[EncodedTensors, ...]
 
     def write(self, root: Path, number: int) -> None:
-        """Write the shard.
+        """Write the shards, the first one last: it names the others, and the job is done once it is there.
 
         Raises:
             StoreError: When the folder cannot be written to or the disk is full; what is there already stays.
         """
-        write_tensors(shard_path(root, number), self.tensors, FORMAT, VERSION, self.record)
+        for part in reversed(range(len(self.parts))):
+            self.parts[part].write(shard_path(root, shard_name(number, part)))
 
 
-def encode_shard(shard: Shard, digest: str) -> EncodedShard:
-    """Encode a shard; ``digest`` is that of the recipe."""
+def encode_shard(shard: Shard, digest: str, max_bytes: int = MAX_BYTES) -> EncodedShard:
+    """Encode a shard.
+
+    Args:
+        shard: The networks of a job.
+        digest: That of the recipe.
+        max_bytes: Most bytes of a file of tensors. A shard with more is cut between tasks; only the networks of one
+            task may take more.
+    """
+    first, *others = _cut(shard, digest, max_bytes)
+    record = first.record | {"parts": [part.record["sha256"] for part in others]}
+    return EncodedShard((EncodedTensors(first.payload, record), *others))
+
+
+def _cut(shard: Shard, digest: str, max_bytes: int) -> list[EncodedTensors]:
+    """Encode a shard, or its halves when it has more than one task and is too large."""
+    whole = len(shard.tasks) == 1
+    if whole or _least_bytes(shard) <= max_bytes:
+        encoded = _encode(shard, digest)
+        if whole or len(encoded.payload) <= max_bytes:
+            return [encoded]
+    middle, end = len(shard.tasks) // 2, len(shard.tasks)
+    halves = _of_tasks(shard, 0, middle), _of_tasks(shard, middle, end)
+    return [part for half in halves for part in _cut(half, digest, max_bytes)]
+
+
+def _least_bytes(shard: Shard) -> int:
+    """Bytes of the large tensors, known before anything is copied."""
+    graphs = sum(graph.state.nbytes + graph.sensitivity.nbytes for graph in shard.graphs)
+    tasks = sum(task.x.nbytes + task.y.nbytes for task in shard.tasks)
+    return graphs + tasks + (0 if shard.trajectory is None else shard.trajectory.nbytes)
+
+
+def _of_tasks(shard: Shard, first: int, end: int) -> Shard:
+    """Give the tasks ``first`` to ``end`` with their networks."""
+    networks = slice(*torch.searchsorted(shard.task, torch.tensor([first, end])).tolist())
+    states = starts(np.array([len(graph.state) for graph in shard.graphs]))[[networks.start, networks.stop]]
+    excluded = [row | {"task": row["task"] - first} for row in shard.excluded if first <= row["task"] < end]
+    return replace(
+        shard,
+        graphs=shard.graphs[networks],
+        task=shard.task[networks] - first,
+        columns={name: values[networks] for name, values in shard.columns.items()},
+        tasks=shard.tasks[first:end],
+        meta_features=shard.meta_features[first:end],
+        first_task=shard.first_task + first,
+        excluded=excluded,
+        seconds=shard.seconds * (end - first) / len(shard.tasks),
+        trajectory=None if shard.trajectory is None else shard.trajectory[:, slice(*states.tolist())],
+    )
+
+
+def _encode(shard: Shard, digest: str) -> EncodedTensors:
     tensors, architectures = to_tensors(shard.graphs)
     tensors |= {"task": shard.task, "meta_features": shard.meta_features}
     tensors |= {f"columns.{name}": values for name, values in shard.columns.items()}
     if shard.trajectory is not None:
         tensors["trajectory"] = shard.trajectory
     for i, task in enumerate(shard.tasks):
-        tensors |= {f"tasks.{i}.{name}": getattr(task, name) for name in _TASK_TENSORS}
+        tensors |= {f"tasks.{i}.{name}": getattr(task, name) for name in TASK_TENSORS}
     counts = Counter(shard.task.tolist())
     record = {
         "recipe": digest,
@@ -94,7 +154,7 @@ def encode_shard(shard: Shard, digest: str) -> EncodedShard:
         "trajectory_steps": list(shard.trajectory_steps),
         "architectures": architectures,
     }
-    return EncodedShard(tensors, record)
+    return encode_tensors(tensors, FORMAT, VERSION, record)
 
 
 def _task_record(task: Task) -> dict[str, Any]:
@@ -102,99 +162,41 @@ def _task_record(task: Task) -> dict[str, Any]:
     return {name: getattr(task, name) for name in names} | {"description": dict(task.description)}
 
 
-def read_shard_record(root: Path, number: int) -> dict[str, Any]:
+def read_shard_record(root: Path, name: str) -> dict[str, Any]:
     """Read the record of a shard.
 
     Raises:
         StoreError: When it is missing or of another version.
     """
-    return read_record(record_path(shard_path(root, number)), FORMAT, VERSION)
+    return read_record(record_path(shard_path(root, name)), FORMAT, VERSION)
+
+
+def shard_names(root: Path, number: int) -> list[str]:
+    """List the shards of a job; none unless all of them are in place.
+
+    Raises:
+        StoreError: When a record is of another version.
+    """
+    names = [shard_name(number)]
+    if not record_path(shard_path(root, names[0])).exists():
+        return []
+    for part, sha256 in enumerate(read_shard_record(root, names[0])["parts"], 1):
+        names.append(shard_name(number, part))
+        if not record_path(shard_path(root, names[-1])).exists():
+            return []
+        if read_shard_record(root, names[-1])["sha256"] != sha256:
+            return []
+    return names
 
 
 def shard_exists(root: Path, number: int, digest: str) -> bool:
-    """Say whether a shard of this recipe is in place.
+    """Say whether the shards of a job of this recipe are in place.
 
     Raises:
         StoreError: When a shard of another recipe or version is.
     """
-    record = record_path(shard_path(root, number))
-    if not record.exists():
-        return False
-    if read_record(record, FORMAT, VERSION)["recipe"] != digest:
-        raise StoreError(f"{record}: made by another recipe; choose another folder")
-    return True
-
-
-class OpenShard:
-    """A shard whose tensors stay on disk until they are asked for.
-
-    Args:
-        root: Folder of the zoo.
-        number: Number of the shard.
-        sha256: Of its tensors, as the manifest says.
-
-    Attributes:
-        record: Its record.
-
-    Raises:
-        StoreError: When it is missing, damaged or of another version; it names the file.
-    """
-
-    def __init__(self, root: Path, number: int, sha256: str) -> None:
-        path = shard_path(root, number)
-        self.record = check_tensors(path, FORMAT, VERSION)
-        if self.record["sha256"] != sha256:
-            raise StoreError(f"{path}: not the shard of the manifest; build_zoo builds it again once it is deleted")
-        self._file = safe_open(path, framework="pt")
-
-    def __len__(self) -> int:
-        return int(sum(self.record["networks"]))
-
-    @cached_property
-    def architectures(self) -> list[Architecture]:
-        """Architecture of each network."""
-        known = read_architectures(self.record["architectures"])
-        return [known[i] for i in self.tensor("architecture").tolist()]
-
-    @cached_property
-    def _state_ptr(self) -> list[int]:
-        return [0, *accumulate(architecture.state_size for architecture in self.architectures)]
-
-    @cached_property
-    def _node_ptr(self) -> list[int]:
-        return [0, *accumulate(architecture.num_nodes for architecture in self.architectures)]
-
-    def tensor(self, name: str) -> Tensor:
-        """Read one of its tensors."""
-        found: Tensor = self._file.get_tensor(name)
-        return found
-
-    @cached_property
-    def task_of(self) -> Tensor:
-        """Task of each network, counted within the shard, [n]."""
-        return self.tensor("task")
-
-    @cached_property
-    def columns(self) -> dict[str, Tensor]:
-        """Figures of each network, by name."""
-        return {name: self.tensor(f"columns.{name}") for name in self.record["columns"]}
-
-    def graph(self, i: int) -> NetGraph:
-        """Read one network."""
-        return NetGraph(
-            self.architectures[i],
-            self._file.get_slice("state")[self._state_ptr[i] : self._state_ptr[i + 1]],
-            self._file.get_slice("sensitivity")[self._node_ptr[i] : self._node_ptr[i + 1]],
-        )
-
-    def trajectory(self, i: int) -> Tensor:
-        """Read the states of one network after the steps of the record, [checkpoints, P]."""
-        if not self.record["trajectory_steps"]:
-            return torch.zeros(0, self.architectures[i].state_size)
-        found: Tensor = self._file.get_slice("trajectory")[:, self._state_ptr[i] : self._state_ptr[i + 1]]
-        return found
-
-    def task(self, i: int) -> Task:
-        """Read one task."""
-        fields: dict[str, Any] = {name: self.tensor(f"tasks.{i}.{name}") for name in _TASK_TENSORS}
-        return Task(**fields, **self.record["tasks"][i])
+    names = shard_names(root, number)
+    if names and read_shard_record(root, names[0])["recipe"] != digest:
+        path = record_path(shard_path(root, names[0]))
+        raise StoreError(f"{path}: made by another recipe; choose another folder")
+    return bool(names)

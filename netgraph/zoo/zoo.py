@@ -8,17 +8,21 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Dataset
 
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.files import read_record
+from netgraph.graph.architecture import Ints
 from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.table import LayerTable
 from netgraph.tasks import Task
+from netgraph.tokens import TokenBatch, tokenize_packed
 from netgraph.zoo.manifest import read_manifest
+from netgraph.zoo.open_shard import OpenShard
 from netgraph.zoo.recipe import ZooRecipe
-from netgraph.zoo.store import OpenShard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,9 +64,9 @@ class Zoo(Dataset):
         entries = read_manifest(self.folder)
         self.train_seconds = sum(entry.seconds for entry in entries)
         self.excluded = sum(entry.excluded for entry in entries)
-        self._sha256 = [entry.sha256 for entry in entries]
-        self._sizes = [count for entry in entries for count in entry.networks]
-        self._test = [test for entry in entries for test in entry.test]
+        self._files = [(entry.name, entry.sha256) for entry in entries]
+        self._sizes = np.array([count for entry in entries for count in entry.networks], dtype=np.int64)
+        self._test = np.array([test for entry in entries for test in entry.test], dtype=np.bool_)
         self._first_network = [0, *accumulate(sum(entry.networks) for entry in entries)]
         self._first_task = [0, *accumulate(len(entry.networks) for entry in entries)]
         self._open: OrderedDict[int, OpenShard] = OrderedDict()
@@ -94,8 +98,16 @@ class Zoo(Dataset):
 
     def get(self, idx: int) -> NetGraph:
         """Give a network."""
-        number = bisect_right(self._first_network, idx) - 1
-        shard, at = self.shard(number), idx - self._first_network[number]
+        number, at = self._find(idx)
+        return self._graph(number, at)
+
+    def _find(self, network: int) -> tuple[int, int]:
+        """Give the shard that holds a network, and its number within the shard."""
+        number = bisect_right(self._first_network, network) - 1
+        return number, network - self._first_network[number]
+
+    def _graph(self, number: int, at: int) -> NetGraph:
+        shard = self.shard(number)
         graph = shard.graph(at)
         graph.task = self._first_task[number] + int(shard.task_of[at])
         graph.r2 = float(shard.columns["r2"][at])
@@ -103,12 +115,54 @@ class Zoo(Dataset):
 
     def stream(self, indices: Iterable[int] | None = None) -> Iterator[NetGraph]:
         """Give networks one after the other, shard by shard, in rising order; all of them when None."""
-        yield from (self[i] for i in (range(len(self)) if indices is None else sorted(indices)))
+        for number, networks in self._by_shard(self._numbers(indices)):
+            for at in networks.tolist():
+                yield self._graph(number, at)
+
+    def token_batches(
+        self, batch_size: int = 512, indices: Iterable[int] | None = None, chunk: int = 16
+    ) -> Iterator[TokenBatch]:
+        """Give what :func:`~netgraph.tokens.tokenize` makes of :meth:`stream`, in batches, and much faster.
+
+        Nothing is done for one network alone, and no more is held than a batch and a few open shards.
+
+        Args:
+            batch_size: Networks of a batch, >= 1; the last one has what is left.
+            indices: Networks, such as ``zoo.split("train")``; all of them when None.
+            chunk: Weights a token carries, >= 1.
+
+        Yields:
+            Token streams, padded to the longest of their batch, in rising order of the networks' numbers.
+
+        Raises:
+            NetGraphError: When ``batch_size`` or ``chunk`` is less than 1.
+            StoreError: When a shard is missing or damaged.
+        """
+        if batch_size < 1:
+            raise NetGraphError(f"batch_size is {batch_size}; a batch has at least 1 network")
+        numbers = self._numbers(indices)
+        for start in range(0, len(numbers), batch_size):
+            parts = self._by_shard(numbers[start : start + batch_size])
+            tables, *values = zip(*(self.shard(number).packed(networks) for number, networks in parts), strict=True)
+            state, sensitivity = (torch.cat(tensors) for tensors in values)
+            yield tokenize_packed(LayerTable.join(tables), state, sensitivity, chunk)
+
+    def _numbers(self, indices: Iterable[int] | None) -> Ints:
+        """Give the numbers of networks in rising order, [n]."""
+        known = self.indices()
+        chosen = known if indices is None else (known[i] for i in indices)
+        return np.sort(np.fromiter(chosen, dtype=np.int64))
+
+    def _by_shard(self, numbers: Ints) -> Iterator[tuple[int, Ints]]:
+        """Give each shard that holds some of the networks, with their numbers within it."""
+        shards = np.searchsorted(self._first_network, numbers, side="right") - 1
+        for number in np.unique(shards).tolist():
+            yield number, numbers[shards == number] - self._first_network[number]
 
     def trajectory(self, index: int) -> Tensor:
         """Give the states of a network after the recipe's ``trajectory`` steps, [checkpoints, P]."""
-        number = bisect_right(self._first_network, index) - 1
-        return self.shard(number).trajectory(index - self._first_network[number])
+        number, at = self._find(index)
+        return self.shard(number).trajectory(at)
 
     def shard(self, number: int) -> OpenShard:
         """Open a shard.
@@ -117,7 +171,7 @@ class Zoo(Dataset):
             StoreError: When it is missing, damaged, of another version, or not the one of the manifest.
         """
         if number not in self._open:
-            self._open[number] = OpenShard(self.folder, number, self._sha256[number])
+            self._open[number] = OpenShard(self.folder, *self._files[number])
         self._open.move_to_end(number)
         while len(self._open) > OPEN_SHARDS:
             self._open.popitem(last=False)
@@ -146,9 +200,9 @@ class Zoo(Dataset):
         """
         if name not in ("train", "test"):
             raise NetGraphError(f"unknown split {name!r}; known: train, test")
-        starts = [0, *accumulate(self._sizes)]
-        spans = zip(starts, self._sizes, self._test, strict=False)
-        return [i for start, size, test in spans if test == (name == "test") for i in range(start, start + size)]
+        chosen = self._test if name == "test" else ~self._test
+        found: list[int] = np.flatnonzero(np.repeat(chosen, self._sizes)).tolist()
+        return found
 
     @cached_property
     def table(self) -> "pd.DataFrame":
@@ -160,16 +214,17 @@ class Zoo(Dataset):
     def _rows(self, number: int) -> "pd.DataFrame":
         import pandas as pd
 
-        shard, first = self.shard(number), self._first_task[number]
-        task = shard.task_of.tolist()
+        shard, task = self.shard(number), self.shard(number).task_of
+        architectures = [shard.architecture(i) for i in range(len(shard))]
+        numbers = self._first_task[number] + task
         found = {
-            "task": [first + i for i in task],
-            "family": [shard.record["tasks"][i]["family"] for i in task],
-            "split": ["test" if self._test[first + i] else "train" for i in task],
-            "architecture": [repr(architecture) for architecture in shard.architectures],
-            "n_inputs": [architecture.n_inputs for architecture in shard.architectures],
-            "n_layers": [len(architecture.layers) for architecture in shard.architectures],
-            "n_parameters": [architecture.state_size for architecture in shard.architectures],
+            "task": numbers,
+            "family": [shard.record["tasks"][i]["family"] for i in task.tolist()],
+            "split": np.where(self._test[numbers], "test", "train"),
+            "architecture": [repr(architecture) for architecture in architectures],
+            "n_inputs": [architecture.n_inputs for architecture in architectures],
+            "n_layers": [len(architecture.layers) for architecture in architectures],
+            "n_parameters": [architecture.state_size for architecture in architectures],
         }
         figures = {"validation_r2" if name == "r2" else name: v.numpy() for name, v in shard.columns.items()}
         return pd.DataFrame(found | figures)

@@ -18,7 +18,8 @@ from netgraph.errors import StoreError
 from netgraph.files import write_tensors
 from netgraph.zoo import ZooRecipe, describe_zoo, merge_zoos, verify_zoo
 from netgraph.zoo.manifest import ShardEntry, write_manifest
-from netgraph.zoo.store import OpenShard
+from netgraph.zoo.open_shard import OpenShard
+from netgraph.zoo.store import shard_name
 
 TINY = replace(ZooRecipe.load("tiny"), n_tasks=6, n_test_tasks=3, nets_per_task=3, tasks_per_shard=2, steps=20, rows=32)
 
@@ -40,8 +41,8 @@ def checksums(root: Path) -> list[str]:
 
 def test_opening_a_zoo_of_a_million_networks_reads_its_manifest_only(zoo, tmp_path):
     (tmp_path / "zoo.json").write_text((zoo.folder / "zoo.json").read_text())
-    shard = ShardEntry("0" * 64, [25] * 40, [False] * 30 + [True] * 10, 0, 1.0)
-    write_manifest(tmp_path, [shard] * 1000)
+    shard = ShardEntry("00000", "0" * 64, [25] * 40, [False] * 30 + [True] * 10, 0, 1.0)
+    write_manifest(tmp_path, [replace(shard, name=shard_name(number)) for number in range(1000)])
     large = Zoo(tmp_path)
     assert len(large) == 1_000_000
     assert len(large.tasks) == 40_000
@@ -201,6 +202,6 @@ def test_a_build_that_is_killed_goes_on_to_the_same_content(zoo, tmp_path, shard
 
 
 def test_an_old_shard_format_is_named(zoo, tmp_path):
-    write_tensors(tmp_path / "shards" / "00000.safetensors", {"x": torch.zeros(1)}, "netgraph.Zoo.shard", 1, {})
-    with pytest.raises(StoreError, match=r"00000\.json: version 1; this netgraph reads version 2"):
-        OpenShard(tmp_path, 0, "")
+    write_tensors(tmp_path / "shards" / "00000.safetensors", {"x": torch.zeros(1)}, "netgraph.Zoo.shard", 2, {})
+    with pytest.raises(StoreError, match=r"00000\.json: version 2; this netgraph reads version 3"):
+        OpenShard(tmp_path, "00000", "")

@@ -1,0 +1,249 @@
+"""Many architectures packed into one table of arrays, so that what is derived from one is derived from all at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import chain
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from netgraph.errors import InvalidGraphError
+from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints, Layer, make_layer
+from netgraph.graph.layers import BY_CODE, LAYER_TYPES, N_CODES
+
+Floats = npt.NDArray[np.float64]
+#: Most hyper-parameters of a layer type.
+N_HYPER = max(len(layer_type.hyper) for layer_type in BY_CODE.values())
+_N_SLOTS = max(len(layer_type.slots) for layer_type in BY_CODE.values())
+_EDGE, _BIAS, _COUNT = (SLOT_KINDS.index(kind) for kind in ("edge", "bias", "count"))
+
+
+def starts(counts: Ints) -> Ints:
+    """Give where each of several groups begins when they stand one after the other, and the end, [groups + 1]."""
+    found = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=found[1:])
+    return found
+
+
+def runs(first: Ints, counts: Ints) -> Ints:
+    """Give first[i], first[i] + 1, ..., ``counts[i]`` of them, for one i after the other, [sum of counts]."""
+    ends = np.cumsum(counts)
+    found: Ints = np.repeat(first - ends + counts, counts)
+    found += np.arange(len(found))
+    return found
+
+
+def _vocabulary() -> tuple[Floats, Ints, npt.NDArray[np.bool_]]:
+    """Default hyper-parameters, slot kinds and the switches that a slot needs, by layer type code."""
+    defaults = np.zeros((N_CODES, N_HYPER))
+    kinds = np.full((N_CODES, _N_SLOTS), -1)
+    needs = np.zeros((N_CODES, _N_SLOTS, N_HYPER), dtype=np.bool_)
+    for code, layer_type in BY_CODE.items():
+        for column, hyper in enumerate(layer_type.hyper):
+            defaults[code, column] = hyper.encode(hyper.default)
+            needs[code, : len(layer_type.slots), column] = [hyper.name in slot.needs for slot in layer_type.slots]
+        kinds[code, : len(layer_type.slots)] = [SLOT_KINDS.index(slot.kind) for slot in layer_type.slots]
+    return defaults, kinds, needs
+
+
+#: Encoded default hyper-parameters of each layer type, [codes, hyper-parameters].
+DEFAULTS, _KINDS, _NEEDS = _vocabulary()
+_LINEAR = np.array([code in BY_CODE and BY_CODE[code].kind == "linear" for code in range(N_CODES)])
+
+
+@dataclass(frozen=True)
+class StateTable:
+    """The state tensors of packed architectures in the order of their states, S of them.
+
+    Attributes:
+        layer: Layer, counted over the table, [S].
+        kind: Position in ``SLOT_KINDS``, [S].
+        width: Elements of each of the vertices, [S].
+        rows: Vertices that hold elements, counted from the layer's first, [S].
+        rank: Elements beside the bias that each vertex holds before these, [S].
+        start: First element, counted over all states, and the end, [S + 1].
+    """
+
+    layer: Ints
+    kind: Ints
+    width: Ints
+    rows: Ints
+    rank: Ints
+    start: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class LayerTable:
+    """A architectures with L layers and K operands in all.
+
+    Attributes:
+        count: Layers of each architecture, [A].
+        code: Layer type code, [L].
+        size: Vertices of each layer, [L].
+        fan: Operands of each layer, [L].
+        operand: The operands: layers of the same architecture, counted from its first, [K].
+        hyper: Encoded hyper-parameters, 0 where the type has no further one, [L, 3] float64.
+        names: Names of each architecture's layers, A tuples.
+    """
+
+    count: Ints
+    code: Ints
+    size: Ints
+    fan: Ints
+    operand: Ints
+    hyper: Floats
+    names: tuple[tuple[str, ...], ...]
+
+    @classmethod
+    def pack(cls, architectures: Sequence[Architecture]) -> Self:
+        """Pack architectures.
+
+        Raises:
+            InvalidGraphError: When a layer has a hyper-parameter that its type has not.
+        """
+        layers = list(chain.from_iterable(architecture.layers for architecture in architectures))
+        code = np.array([LAYER_TYPES[layer.type].code for layer in layers], dtype=np.int64)
+        hyper = DEFAULTS[code]
+        for row, layer in zip(hyper, layers, strict=True):
+            if layer.hyper:
+                _encode(row, layer)
+        return cls(
+            count=np.array([len(architecture.layers) for architecture in architectures], dtype=np.int64),
+            code=code,
+            size=np.array([layer.size for layer in layers], dtype=np.int64),
+            fan=np.array([len(layer.inputs) for layer in layers], dtype=np.int64),
+            operand=np.fromiter(chain.from_iterable(layer.inputs for layer in layers), dtype=np.int64),
+            hyper=hyper,
+            names=tuple(tuple([layer.name for layer in architecture.layers]) for architecture in architectures),
+        )
+
+    @classmethod
+    def join(cls, tables: "Sequence[LayerTable]") -> Self:
+        """Put the architectures of one table after those of another."""
+        arrays = ("count", "code", "size", "fan", "operand", "hyper")
+        joined = {name: np.concatenate([getattr(table, name) for table in tables]) for name in arrays}
+        return cls(**joined, names=tuple(chain.from_iterable(table.names for table in tables)))
+
+    def take(self, rows: Ints) -> "LayerTable":
+        """Give the architectures of some rows, [n], in their order; a row may come twice."""
+        count = self.count[rows]
+        layers = runs(self.layer_start[rows], count)
+        fan = self.fan[layers]
+        operands = runs(self.operand_start[layers], fan)
+        return LayerTable(
+            count,
+            self.code[layers],
+            self.size[layers],
+            fan,
+            self.operand[operands],
+            self.hyper[layers],
+            tuple([self.names[row] for row in rows.tolist()]),
+        )
+
+    def architecture(self, row: int) -> Architecture:
+        """Unpack one architecture; hyper-parameters that have their defaults are left out."""
+        first, end = self.layer_start[row], self.layer_start[row + 1]
+        operands = self.operand[self.operand_start[first] : self.operand_start[end]].tolist()
+        layers, read = [], 0
+        columns = (column[first:end].tolist() for column in (self.code, self.size, self.fan, self.changed))
+        for position, (name, code, size, fan, changed) in enumerate(zip(self.names[row], *columns, strict=True)):
+            inputs = tuple(operands[read : read + fan])
+            read += fan
+            layers.append(_layer(code, inputs, size, name, tuple(self.hyper[first + position]) if changed else None))
+        found = Architecture(tuple(layers))
+        offsets = self.vertex_start[first : end + 1] - self.vertex_start[first]
+        vars(found).update(offsets=offsets, state_size=int(self.state_size[row]))  # known here: loading asks for them
+        return found
+
+    def __len__(self) -> int:
+        return len(self.count)
+
+    @cached_property
+    def changed(self) -> npt.NDArray[np.bool_]:
+        """Whether a hyper-parameter of a layer is not the default of its type, [L]."""
+        default = DEFAULTS[self.code]
+        same = (self.hyper == default) | (np.isnan(self.hyper) & np.isnan(default))
+        found: npt.NDArray[np.bool_] = ~same.all(axis=1)
+        return found
+
+    @cached_property
+    def layer_start(self) -> Ints:
+        """First layer of each architecture, and the end, [A + 1]."""
+        return starts(self.count)
+
+    @cached_property
+    def operand_start(self) -> Ints:
+        """First operand of each layer, and the end, [L + 1]."""
+        return starts(self.fan)
+
+    @cached_property
+    def vertex_start(self) -> Ints:
+        """First vertex of each layer, counted over the table, and the end, [L + 1]."""
+        return starts(self.size)
+
+    @cached_property
+    def node_start(self) -> Ints:
+        """First vertex of each architecture, counted over the table, and the end, [A + 1]."""
+        return self.vertex_start[self.layer_start]
+
+    @cached_property
+    def num_nodes(self) -> Ints:
+        """Vertices of each architecture, [A]."""
+        return np.diff(self.node_start)
+
+    @cached_property
+    def source(self) -> Ints:
+        """The operands as layers counted over the table, [K]."""
+        operands = np.diff(self.operand_start[self.layer_start])
+        return self.operand + np.repeat(self.layer_start[:-1], operands)
+
+    @cached_property
+    def first_source(self) -> Ints:
+        """First operand of each layer, counted over the table; 0 where it has none, [L]."""
+        return np.where(self.fan > 0, np.append(self.source, 0)[self.operand_start[:-1]], 0)
+
+    @cached_property
+    def state(self) -> StateTable:
+        """The state tensors."""
+        kind, needs = _KINDS[self.code], _NEEDS[self.code]  # [L, slots], [L, slots, hyper-parameters]
+        present = (kind >= 0) & ~(needs & ~(self.hyper > 0)[:, None]).any(axis=2)
+        fed = np.where(_LINEAR[self.code], self.size[self.first_source], 1)
+        width = np.where(present, np.where(kind == _EDGE, fed[:, None], 1), 0)
+        rows = np.where(kind == _COUNT, 1, self.size[:, None])
+        held = np.where(kind == _BIAS, 0, width)
+        rank = held.cumsum(axis=1) - held
+        layer = np.broadcast_to(np.arange(len(self.code))[:, None], kind.shape)
+        return StateTable(
+            layer[present],
+            kind[present],
+            width[present],
+            rows[present],
+            rank[present],
+            starts((width * rows)[present]),
+        )
+
+    @cached_property
+    def state_size(self) -> Ints:
+        """State elements of each architecture, [A]."""
+        tensors = np.searchsorted(self.state.layer, self.layer_start)
+        return np.diff(self.state.start[tensors])
+
+
+def _encode(row: Floats, layer: Layer) -> None:
+    columns = {hyper.name: (column, hyper) for column, hyper in enumerate(layer.kind.hyper)}
+    for name, value in layer.hyper:
+        if name not in columns:
+            raise InvalidGraphError(f"layer {layer.name} ({layer.type}) has no hyper-parameter {name!r}")
+        column, hyper = columns[name]
+        row[column] = hyper.encode(value)
+
+
+@lru_cache(maxsize=2**14)
+def _layer(code: int, inputs: tuple[int, ...], size: int, name: str, hyper: tuple[float, ...] | None) -> Layer:
+    kind = BY_CODE[code]
+    if hyper is None:
+        return Layer(kind.name, inputs, size, name)
+    values = {one.name: one.decode(float(value)) for one, value in zip(kind.hyper, hyper, strict=False)}
+    return make_layer(kind.name, inputs, size, name, values)
