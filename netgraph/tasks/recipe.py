@@ -87,9 +87,10 @@ class TaskRecipe:
 
     @cached_property
     def weights(self) -> dict[str, float]:
-        """Weight of each family that has one above 0."""
+        """Weight of each family that has one above 0, in the order of the registry."""
         weights: dict[str, float] = {}
-        for name, value in self.families.items():
+        for name in (known for known in family_names() if known in self.families):
+            value = self.families[name]
             nested = isinstance(value, Mapping)
             weight: Any = value.get("weight", 1.0) if isinstance(value, Mapping) else value
             key, rule = f"families.{name}{'.weight' if nested else ''}", "a number at least 0"

@@ -7,8 +7,8 @@ SCRIPT = """
 import sys
 for name in ("pymfe", "pandas", "sklearn", "scipy"):
     sys.modules[name] = None
-from netgraph.tasks import check_meta_vector, draw_tasks
-assert len(draw_tasks(2, seed=0)) == 2
+from netgraph.tasks import TaskRecipe, check_meta_vector, draw_tasks
+assert len(draw_tasks(2, TaskRecipe(learnable=False), seed=0)) == 2
 assert check_meta_vector([0.0] * 37).shape == (1, 37)
 """
 
