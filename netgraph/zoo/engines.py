@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import socket
 import threading
 import traceback
 from collections import Counter, deque
@@ -23,6 +24,8 @@ Job = Callable[[int], Result]
 MAX_DEATHS = 3
 #: Shared memory of a Ray cluster that is started here, in bytes; results that do not fit wait on disk.
 OBJECT_STORE = 256 * 2**20
+#: A machine of a Ray cluster that says nothing for so long is not there.
+SECONDS_TO_ANSWER = 10
 #: Libraries read these when they are loaded; results then depend neither on the engine nor on the machine's cores.
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -239,14 +242,22 @@ def _cluster(ray: Any, workers: int | None) -> Iterator[None]:
 
 def _connect(ray: Any, cores: int) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    address = os.environ.get("RAY_ADDRESS")
-    if not address:
+    address = os.environ.get("RAY_ADDRESS", "local")
+    if address in ("", "local"):
         ray.init("local", num_cpus=cores, object_store_memory=OBJECT_STORE, include_dashboard=False, **quiet)
         return
     try:
-        ray.init(**quiet)
-    except (ConnectionError, ValueError) as error:
+        _reach(address)
+        ray.init(address, **quiet)
+    except (OSError, ValueError) as error:
         raise NetGraphError(f"no Ray cluster at RAY_ADDRESS={address}: {_line(error)}") from None
+
+
+def _reach(address: str) -> None:
+    """Fail at once where Ray would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS_TO_ANSWER).close()
 
 
 def _tasks_at_once(ray: Any) -> int:

@@ -231,3 +231,14 @@ def test_ray_is_named_when_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(NetGraphError, match=r"netgraph\[ray\]"):
         list(ENGINES["ray"](always_die, [0], 1))
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "nonsense"])
+def test_a_cluster_that_is_not_there_is_named(address):
+    call = "from netgraph.zoo.engines import run_ray; next(run_ray(abs, [1]))"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_ADDRESS": address}
+    ended = subprocess.run([sys.executable, "-c", call], env=environment, capture_output=True, text=True)
+    assert ended.stderr.splitlines()[-1].startswith(
+        f"netgraph.errors.NetGraphError: no Ray cluster at RAY_ADDRESS={address}: "
+    )
