@@ -12,11 +12,21 @@ from netgraph.stack.chunking import chunks
 from netgraph.stack.stack import Stack
 
 
+@torch.enable_grad()
 def stack_sensitivity(stack: Stack, flat: Tensor, x: Tensor) -> list[Tensor]:
     """Measure the sensitivity of every vertex of every network.
 
-    The sensitivity of a vertex is the mean over rows and outputs of the absolute total derivative of the output by the
-    vertex's pre-activation: for an elementwise vertex the value that feeds it, for any other its own.
+    The sensitivity of a vertex is the mean over rows and outputs of the absolute total derivative of the output, in
+    evaluation mode, by the vertex's pre-activation. That is
+
+    - for an elementwise vertex (an activation, Identity, Dropout) the value that feeds it, be it a neuron's, an
+      input's or another activation's: a neuron and its activation have the same sensitivity;
+    - for any other vertex (an input, a neuron, a norm, a join) its own value.
+
+    A total derivative takes every path to the output: where several layers read a value, through all of them. An output
+    vertex that is no activation has 1 / outputs.
+
+    Derivatives are taken in float64, so that in float32 the result too is exact to rounding.
 
     Args:
         stack: The networks' executor.
@@ -24,10 +34,10 @@ def stack_sensitivity(stack: Stack, flat: Tensor, x: Tensor) -> list[Tensor]:
         x: Rows, as for the stack.
 
     Returns:
-        One tensor a network, [N], >= 0.
+        One tensor a network, [N], >= 0, in the floating-point type of ``flat``.
     """
-    # Values are never altered: the leaf makes autograd keep the path to registers of networks without parameters too.
-    output, registers = stack.registers(flat.detach().requires_grad_(), x.clone().requires_grad_())
+    # The inputs ask for a gradient so that autograd keeps every register.
+    output, registers = stack.registers(flat.detach().double(), x.detach().double().requires_grad_())
     total = [register.new_zeros(register.shape[:2]) for register in registers]
     for i in range(stack.max_outputs):
         gradients = torch.autograd.grad(output[..., i].sum(), registers, retain_graph=True, allow_unused=True)
@@ -35,7 +45,7 @@ def stack_sensitivity(stack: Stack, flat: Tensor, x: Tensor) -> list[Tensor]:
             if gradient is not None:
                 mean += gradient.abs().mean(dim=2)
     rows = [stack.rows(position).tolist() for position in range(len(registers))]
-    return [_of_network(stack, i, total, rows) for i in range(len(stack))]
+    return [_of_network(stack, i, total, rows).to(flat.dtype) for i in range(len(stack))]
 
 
 def sensitivities(architectures: Sequence[Architecture], states: Sequence[Tensor], x: Tensor) -> list[Tensor]:

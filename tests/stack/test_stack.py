@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.func import functional_call
 
-from netgraph import NetGraphError, from_module, sensitivity, to_module
-from netgraph.stack import Stack, stack_sensitivity
+from netgraph import NetGraphError, from_module, to_module
+from netgraph.stack import Stack
 from tests.strategies import graphs, modules, randomize, rows
 
 lists = st.lists(graphs(), min_size=1, max_size=5)
@@ -88,38 +88,6 @@ def test_dropout_drops_only_in_training():
     assert not torch.allclose(dropped, stack(graph.state, x))
 
 
-def test_sensitivity_is_the_mean_absolute_derivative():
-    module = randomize(nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2)).double(), 0)
-    graph = from_module(module)
-    x = torch.randn(8, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    hidden = module[0](x)
-    slope = 1 - torch.tanh(hidden) ** 2
-    derivative = (module[2].weight[None] * slope[:, None, :]).abs().mean(dim=(0, 1))
-    found = sensitivity(graph, x)
-    assert torch.allclose(found[2:5], derivative)
-    assert torch.allclose(found[5:8], derivative)
-    assert torch.allclose(found[8:], torch.full((2,), 0.5, dtype=torch.float64))
-
-
-@settings(deadline=None, max_examples=15)
-@given(lists)
-def test_sensitivity_of_many_is_that_of_each(found):
-    found = [doubled(graph) for graph in found]
-    stack = Stack([graph.architecture for graph in found])
-    x = inputs(stack)
-    many = stack_sensitivity(stack, stack.flatten([graph.state for graph in found]), x)
-    for graph, one in zip(found, many, strict=True):
-        assert torch.allclose(one, sensitivity(graph, x[:, : graph.architecture.n_inputs]), atol=1e-9)
-        assert (one >= 0).all()
-
-
-def test_dead_unit_has_no_sensitivity():
-    module = nn.Sequential(nn.Linear(2, 1), nn.ReLU(), nn.Linear(1, 1))
-    with torch.no_grad():
-        module[0].bias.fill_(-100)
-    assert sensitivity(from_module(module), torch.ones(3, 2))[2] == 0
-
-
 def test_bad_input_is_named():
     graph = from_module(nn.Linear(3, 1))
     stack = Stack([graph.architecture])
@@ -129,7 +97,3 @@ def test_bad_input_is_named():
         stack(torch.zeros(2), torch.zeros(4, 3))
     with pytest.raises(NetGraphError, match="at least one architecture"):
         Stack([])
-    with pytest.raises(NetGraphError, match=r"reads \[rows, 3\]"):
-        sensitivity(graph, torch.zeros(4, 2))
-    with pytest.raises(NetGraphError, match="column 1 of x"):
-        sensitivity(graph, torch.tensor([[0.0, float("nan"), 0.0]]))
