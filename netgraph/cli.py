@@ -75,6 +75,29 @@ def _zoo_merge(zoos: list[str], out: str) -> None:
     print(f"{len(merged)} networks of {len(merged.tasks)} tasks in {out}")
 
 
+def _datasets_install(names: str | None = None, out: str | None = None) -> None:
+    """Fetch real data sets from OpenML, check and cache them; without a network go on with those that are there.
+
+    Args:
+        names: Names of the list, or openml:<data id>, separated by commas; the whole list when left out.
+        out: Folder of the cache; the environment variable NETGRAPH_DATA, or ~/.cache/netgraph, when left out.
+    """
+    from netgraph.tasks import install_real
+
+    install_real([name.strip() for name in names.split(",")] if names is not None else None, out)
+
+
+def _datasets_list(out: str | None = None) -> None:
+    """Show the real data sets: those inside scikit-learn, and the list of those on OpenML.
+
+    Args:
+        out: Folder of the cache; the environment variable NETGRAPH_DATA, or ~/.cache/netgraph, when left out.
+    """
+    from netgraph.tasks import describe_real
+
+    print(describe_real(out))
+
+
 def _sample(checkpoint: str, out: str = "samples.safetensors", n: int = 10, seed: int | None = None) -> None:
     """Sample networks.
 
@@ -101,6 +124,11 @@ COMMANDS: dict[str, Any] = {
         "info": _zoo_info,
         "verify": _zoo_verify,
         "merge": _zoo_merge,
+    },
+    "datasets": {
+        "_help": "Fetch and list real data sets.",
+        "install": _datasets_install,
+        "list": _datasets_list,
     },
     "sample": _sample,
 }

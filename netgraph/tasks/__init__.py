@@ -1,12 +1,15 @@
 """Tasks: random regression families, real data sets, and the meta-features that describe either."""
 
 from netgraph.tasks.check import check_data, standardize
+from netgraph.tasks.dataset import RealDataset
 from netgraph.tasks.draw import draw_task, draw_tasks
 from netgraph.tasks.families import TaskFamily, family_names, get_family, register
+from netgraph.tasks.install import describe_real, install_real
 from netgraph.tasks.meta_features import META_FEATURE_NAMES, check_meta_vector, get_meta_features
 from netgraph.tasks.modifiers import MODIFIERS, Modifier
-from netgraph.tasks.real import RealDataset, Split, load_real, real_names, split
+from netgraph.tasks.real import load_real, real_names, real_task
 from netgraph.tasks.recipe import TaskRecipe
+from netgraph.tasks.split import Split, split
 from netgraph.tasks.task import Task, make_task
 
 __all__ = [
@@ -20,14 +23,17 @@ __all__ = [
     "TaskRecipe",
     "check_data",
     "check_meta_vector",
+    "describe_real",
     "draw_task",
     "draw_tasks",
     "family_names",
     "get_family",
     "get_meta_features",
+    "install_real",
     "load_real",
     "make_task",
     "real_names",
+    "real_task",
     "register",
     "split",
     "standardize",

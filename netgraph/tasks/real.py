@@ -1,108 +1,92 @@
-"""Real data sets that ship inside scikit-learn: nothing is downloaded."""
+"""Real data sets by name: scikit-learn's, the list in datasets/real.yaml, and anything on OpenML."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from netgraph.errors import NetGraphError
-
-Floats = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.int64]
-
-#: Each data set: scikit-learn's loader, its arguments, and the column that is the target where the loader's
-#: own target is a class.
-_SOURCES: dict[str, tuple[str, dict[str, bool], str | None]] = {
-    "diabetes": ("load_diabetes", {"scaled": False}, None),
-    "iris": ("load_iris", {}, "petal width (cm)"),
-    "wine": ("load_wine", {}, "alcohol"),
-    "breast_cancer": ("load_breast_cancer", {}, "worst concave points"),
-}
-
-
-@dataclass(frozen=True, eq=False)
-class RealDataset:
-    """A real regression problem, in its own units.
-
-    Attributes:
-        name: Its name.
-        x: Parameters, [rows, features].
-        y: Target, [rows].
-        feature_names: Name of each column of x.
-    """
-
-    name: str
-    x: Floats
-    y: Floats
-    feature_names: tuple[str, ...]
+from netgraph.tasks.bundled import bundled_names, load_bundled
+from netgraph.tasks.cache import data_folder, is_cached, read_cached, write_cached
+from netgraph.tasks.catalog import Entry, find_entry
+from netgraph.tasks.check import MIN_ROWS
+from netgraph.tasks.dataset import RealDataset
+from netgraph.tasks.openml import OfflineError, fetch_entry
+from netgraph.tasks.task import Task, make_task
 
 
 def real_names() -> tuple[str, ...]:
-    """Names that :func:`load_real` knows."""
-    return tuple(_SOURCES)
+    """Names of the data sets that need no network: those inside scikit-learn."""
+    return bundled_names()
 
 
-def load_real(name: str) -> RealDataset:
-    """Load a data set from the installed scikit-learn.
-
-    ``diabetes`` is scikit-learn's regression problem, unscaled (442 x 10). The others are classification sets
-    there; here one measured column is the target and the remaining ones predict it: ``iris`` the petal width
-    (150 x 3), ``wine`` the alcohol (178 x 12), ``breast_cancer`` the worst concave points (569 x 29).
+def load_real(name: str, folder: str | Path | None = None) -> RealDataset:
+    """Load a real data set.
 
     Args:
-        name: One of :func:`real_names`.
+        name: One of :func:`real_names`, described at :func:`~netgraph.tasks.bundled.load_bundled`; a name of
+            datasets/real.yaml, such as ``abalone``; or ``openml:<data id>``. The latter two are read from the cache, or
+            fetched and cached where they are not there; see :func:`~netgraph.tasks.encode.encode` for how categories,
+            missing values and text are coded.
+        folder: Folder of the cache; the environment variable ``NETGRAPH_DATA``, or ``~/.cache/netgraph``, where it is
+            None.
 
     Returns:
         The data set, float64.
 
     Raises:
-        NetGraphError: The name is unknown; the message lists the known ones.
+        NetGraphError: The name is unknown, the cached file is damaged, or it has to be fetched and cannot be.
     """
-    if name not in _SOURCES:
-        raise NetGraphError(f"unknown data set '{name}'; known: {', '.join(_SOURCES)}")
-    from sklearn import datasets
-
-    loader, arguments, target = _SOURCES[name]
-    bunch = getattr(datasets, loader)(**arguments)
-    x, y = np.asarray(bunch.data, dtype=np.float64), np.asarray(bunch.target, dtype=np.float64)
-    names = [str(feature) for feature in bunch.feature_names]
-    if target is not None:
-        column = names.index(target)
-        y, x = x[:, column], np.delete(x, column, axis=1)
-        names.remove(target)
-    return RealDataset(name, x, y, tuple(names))
+    if name in bundled_names():
+        return load_bundled(name)
+    entry = find_entry(name)
+    if entry is None:
+        raise NetGraphError(
+            f"unknown data set '{name}'; known: {', '.join(bundled_names())}, those of `netgraph datasets list`, and "
+            "openml:<data id>"
+        )
+    folder = Path(folder) if folder else data_folder()
+    return read_cached(entry.openml, folder, name) if is_cached(entry.openml, folder) else _fetch(entry, folder, name)
 
 
-class Split(NamedTuple):
-    """Row numbers of each part, sorted, [n] int64; together they hold every row once."""
+def _fetch(entry: Entry, folder: Path, name: str) -> RealDataset:
+    try:
+        fetched = fetch_entry(entry)
+    except OfflineError as error:
+        raise OfflineError(f"{error}, and the data set is not in {folder}") from None
+    write_cached(fetched.data, entry.openml, folder, fetched.record)
+    return read_cached(entry.openml, folder, name)
 
-    train: Indices
-    validation: Indices
-    test: Indices
 
-
-def split(rows: int, seed: int, test_share: float = 0.25, validation_share: float = 0.0) -> Split:
-    """Split rows at random, the same way for the same arguments.
+def real_task(name: str, rows: int, n_features: int, seed: int, folder: str | Path | None = None) -> Task:
+    """Draw a task from a real data set: some of its rows, without replacement, and some of its columns.
 
     Args:
-        rows: Number of rows.
-        seed: Seed of the shuffle, not negative.
-        test_share: Share of all rows for the test, in [0, 1). A share above 0 gets at least one row.
-        validation_share: Share of all rows for the validation, likewise.
+        name: See :func:`load_real`.
+        rows: Number of rows, at least 2.
+        n_features: Most columns; drawn, in random order, where the data set has more.
+        seed: Of the draw, not negative.
+        folder: See :func:`load_real`.
 
     Returns:
-        The three parts.
+        The task; its family is the name, and its description names the columns, separated by ``;``.
 
     Raises:
-        NetGraphError: A share or the seed is out of range, or no row is left to train on.
+        NetGraphError: The data set has fewer rows, its target is constant in those drawn, or a number is out of range;
+            and what :func:`load_real` raises.
     """
-    shares = (test_share, validation_share)
-    if seed < 0 or not all(0 <= share < 1 for share in shares):
-        raise NetGraphError(f"split needs shares in [0, 1) and a seed of 0 or more, got {shares} and {seed}")
-    n_test, n_validation = (max(1, round(rows * share)) if share else 0 for share in shares)
-    if n_test + n_validation >= rows:
-        raise NetGraphError(f"{rows} rows split into {n_test} test and {n_validation} validation leave no training row")
-    order = np.random.default_rng(seed).permutation(rows).astype(np.int64)
-    test, validation, train = np.split(order, [n_test, n_test + n_validation])
-    return Split(np.sort(train), np.sort(validation), np.sort(test))
+    if rows < MIN_ROWS or n_features < 1 or seed < 0:
+        raise NetGraphError(
+            f"a task needs at least {MIN_ROWS} rows, 1 column and a seed of 0 or more, got {rows}, {n_features}, {seed}"
+        )
+    data = load_real(name, folder)
+    if rows > len(data.y):
+        raise NetGraphError(f"{name} has {len(data.y)} rows, not {rows}")
+    random = np.random.default_rng(seed)
+    chosen = random.permutation(len(data.y))[:rows]
+    columns = random.permutation(data.x.shape[1])[:n_features]
+    if np.ptp(data.y[chosen]) == 0:
+        raise NetGraphError(f"{name}: the target is constant in the {rows} rows of seed {seed}; draw more rows")
+    names = ";".join(data.feature_names[column] for column in columns)
+    return make_task(
+        data.x[np.ix_(chosen, columns)], data.y[chosen], family=name, seed=seed, description={"columns": names}
+    )

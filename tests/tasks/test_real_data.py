@@ -1,4 +1,4 @@
-"""Real data sets load without a download, and rows split the same way every time."""
+"""Real data sets load without a download and give tasks, and rows split the same way every time."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netgraph.errors import NetGraphError
-from netgraph.tasks import check_data, load_real, real_names, split
+from netgraph.tasks import check_data, load_real, real_names, real_task, split
 
 
 @pytest.mark.parametrize("name", real_names())
@@ -24,6 +24,74 @@ def test_diabetes_is_in_its_own_units():
     assert data.x.shape == (442, 10)
     assert data.feature_names[:3] == ("age", "sex", "bmi")
     assert 15 < data.x[:, 2].min() < data.x[:, 2].max() < 45
+
+
+def test_every_bundled_set_is_there_with_its_target():
+    sizes = {name: load_real(name).x.shape for name in real_names()}
+    assert sizes == {
+        "diabetes": (442, 10),
+        "iris": (150, 3),
+        "wine": (178, 12),
+        "breast_cancer": (569, 29),
+        "linnerud": (20, 5),
+        "digits": (1797, 63),
+    }
+    assert "Weight" not in load_real("linnerud").feature_names
+    assert load_real("linnerud").y[0] == 191
+    assert "pixel_3_3" not in load_real("digits").feature_names
+
+
+@settings(max_examples=20)
+@given(
+    name=st.sampled_from(["diabetes", "wine"]),
+    rows=st.integers(2, 170),
+    width=st.integers(1, 20),
+    seed=st.integers(0, 99),
+)
+def test_a_real_task_is_some_rows_and_columns_of_its_data_set(name, rows, width, seed):
+    data, task = load_real(name), real_task(name, rows, width, seed)
+    assert task.x.shape == (rows, min(width, data.x.shape[1]))
+    columns = [data.feature_names.index(column) for column in task.description["columns"].split(";")]
+    assert len(set(columns)) == len(columns)
+    raw = np.column_stack([task.x.double() * task.x_scale + task.x_mean, task.y.double() * task.y_scale + task.y_mean])
+    table = np.column_stack([data.x[:, columns], data.y])
+    distance = (np.abs(raw[:, None] - table) / (1e-9 + table.std(axis=0))).max(axis=2)
+    assert distance.min(axis=1).max() < 1e-4
+    again = real_task(name, rows, width, seed)
+    assert bool((again.x == task.x).all() and (again.y == task.y).all())
+
+
+def test_rows_are_drawn_without_replacement_and_seeds_differ():
+    everything = real_task("diabetes", 442, 10, 0)
+    raw = everything.y.double() * everything.y_scale + everything.y_mean
+    np.testing.assert_allclose(sorted(raw.numpy()), sorted(load_real("diabetes").y), rtol=1e-5)
+    assert not np.array_equal(real_task("diabetes", 50, 10, 1).y, real_task("diabetes", 50, 10, 2).y)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("linnerud", 21, 3, 0), "linnerud has 20 rows, not 21"),
+        (("diabetes", 1, 3, 0), "at least 2 rows, 1 column and a seed of 0 or more, got 1, 3, 0"),
+        (("diabetes", 8, 0, 0), "got 8, 0, 0"),
+        (("diabetes", 8, 3, -1), "got 8, 3, -1"),
+        (("boston", 8, 3, 0), "unknown data set 'boston'"),
+    ],
+)
+def test_impossible_real_tasks_are_refused(arguments, message):
+    with pytest.raises(NetGraphError, match=message):
+        real_task(*arguments)
+
+
+def test_a_target_that_is_constant_in_the_rows_drawn_is_refused():
+    constant = [seed for seed in range(40) if np.ptp(_iris_rows(seed)) == 0]
+    assert constant
+    with pytest.raises(NetGraphError, match="iris: the target is constant in the 2 rows of seed"):
+        real_task("iris", 2, 3, constant[0])
+
+
+def _iris_rows(seed):
+    return load_real("iris").y[np.random.default_rng(seed).permutation(150)[:2]]
 
 
 def test_an_unknown_name_lists_the_known_ones():

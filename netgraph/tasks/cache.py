@@ -1,0 +1,55 @@
+"""Fetched data sets on disk: safetensors with a JSON record beside each."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from netgraph.files import read_tensors, record_path, write_tensors
+from netgraph.tasks.dataset import RealDataset
+
+FORMAT, VERSION = "netgraph-data", 1
+
+
+def data_folder() -> Path:
+    """Where fetched data sets are kept: the environment variable ``NETGRAPH_DATA``, or ``~/.cache/netgraph``."""
+    return Path(os.environ.get("NETGRAPH_DATA") or Path.home() / ".cache" / "netgraph")
+
+
+def cache_path(openml: int, folder: Path) -> Path:
+    """File of the data set with this data id of OpenML."""
+    return folder / f"openml-{openml}.safetensors"
+
+
+def is_cached(openml: int, folder: Path) -> bool:
+    """Say whether a data set has been fetched; its sha256 is checked when it is read."""
+    return record_path(cache_path(openml, folder)).is_file()
+
+
+def write_cached(data: RealDataset, openml: int, folder: Path, record: dict[str, Any]) -> None:
+    """Write a data set, or overwrite one.
+
+    Args:
+        data: The data set.
+        openml: OpenML's data id.
+        folder: Folder of the cache; made where there is none.
+        record: What else is known of it, as JSON's types.
+
+    Raises:
+        StoreError: The folder cannot be written to.
+    """
+    import torch
+
+    path = cache_path(openml, folder)
+    tensors = {"x": torch.from_numpy(data.x), "y": torch.from_numpy(data.y)}
+    known = {"openml": openml, "feature_names": list(data.feature_names)}
+    write_tensors(path, tensors, FORMAT, VERSION, record | known)
+
+
+def read_cached(openml: int, folder: Path, name: str) -> RealDataset:
+    """Read a data set.
+
+    Raises:
+        StoreError: It is missing or damaged.
+    """
+    tensors, record = read_tensors(cache_path(openml, folder), FORMAT, VERSION)
+    return RealDataset(name, tensors["x"].numpy(), tensors["y"].numpy(), tuple(record["feature_names"]))

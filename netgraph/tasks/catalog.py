@@ -1,0 +1,73 @@
+"""The list of real data sets on OpenML: datasets/real.yaml."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from netgraph.errors import NetGraphError
+
+CATALOG = Path(__file__).parents[2] / "datasets" / "real.yaml"
+PREFIX = "openml:"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One data set on OpenML.
+
+    Attributes:
+        name: What it is called here.
+        openml: OpenML's data id.
+        target: Column that is predicted; OpenML's own choice where it is None.
+        rows: Rows that must come; whatever comes where it is None.
+        features: Columns that must come before they are coded, the target not counted; likewise.
+    """
+
+    name: str
+    openml: int
+    target: str | None = None
+    rows: int | None = None
+    features: int | None = None
+
+
+def read_catalog(path: Path = CATALOG) -> dict[str, Entry]:
+    """Read the list, by name.
+
+    Raises:
+        NetGraphError: The file is missing or is not such a list; it names the file and the entry.
+    """
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise NetGraphError(f"{path}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise NetGraphError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise NetGraphError(f"{path}: must be a mapping of names to data sets")
+    return {str(name): _entry(path, str(name), value) for name, value in values.items()}
+
+
+def find_entry(name: str, path: Path = CATALOG) -> Entry | None:
+    """Find what a name stands for: ``openml:<data id>``, or a name of the list.
+
+    Returns:
+        The entry; None where the name is of neither kind.
+
+    Raises:
+        NetGraphError: What follows ``openml:`` is no data id, or the list cannot be read.
+    """
+    if not name.startswith(PREFIX):
+        return read_catalog(path).get(name) if path.exists() else None
+    number = name.removeprefix(PREFIX)
+    if not (number.isascii() and number.isdigit() and int(number) > 0):
+        raise NetGraphError(f"'{name}': what follows 'openml:' must be a data id of OpenML, such as openml:44956")
+    listed = read_catalog(path).values() if path.exists() else ()
+    return next((entry for entry in listed if entry.openml == int(number)), Entry(name, int(number)))
+
+
+def _entry(path: Path, name: str, values: Any) -> Entry:
+    known = {one.name for one in fields(Entry)} - {"name"}
+    if not isinstance(values, dict) or not isinstance(values.get("openml"), int) or not set(values) <= known:
+        raise NetGraphError(f"{path}: {name}: must have the key openml, OpenML's data id, and may have {sorted(known)}")
+    return Entry(name, **values)

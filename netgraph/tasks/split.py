@@ -1,0 +1,44 @@
+"""Splitting rows at random into training, validation and test."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from netgraph.errors import NetGraphError
+
+Indices = npt.NDArray[np.int64]
+
+
+class Split(NamedTuple):
+    """Row numbers of each part, sorted, [n] int64; together they hold every row once."""
+
+    train: Indices
+    validation: Indices
+    test: Indices
+
+
+def split(rows: int, seed: int, test_share: float = 0.25, validation_share: float = 0.0) -> Split:
+    """Split rows at random, the same way for the same arguments.
+
+    Args:
+        rows: Number of rows.
+        seed: Seed of the shuffle, not negative.
+        test_share: Share of all rows for the test, in [0, 1). A share above 0 gets at least one row.
+        validation_share: Share of all rows for the validation, likewise.
+
+    Returns:
+        The three parts.
+
+    Raises:
+        NetGraphError: A share or the seed is out of range, or no row is left to train on.
+    """
+    shares = (test_share, validation_share)
+    if seed < 0 or not all(0 <= share < 1 for share in shares):
+        raise NetGraphError(f"split needs shares in [0, 1) and a seed of 0 or more, got {shares} and {seed}")
+    n_test, n_validation = (max(1, round(rows * share)) if share else 0 for share in shares)
+    if n_test + n_validation >= rows:
+        raise NetGraphError(f"{rows} rows split into {n_test} test and {n_validation} validation leave no training row")
+    order = np.random.default_rng(seed).permutation(rows).astype(np.int64)
+    test, validation, train = np.split(order, [n_test, n_test + n_validation])
+    return Split(np.sort(train), np.sort(validation), np.sort(test))
