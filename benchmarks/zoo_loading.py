@@ -146,8 +146,8 @@ def lines(found: dict[str, float]) -> list[str]:
     }
     return [
         f"{found['networks']:,.0f} networks of the quick recipe, untrained, {found['bytes_per_network']:,.0f} bytes "
-        f"each, in shards of {NETS_PER_TASK * TASKS_PER_SHARD}; one process, one thread, checksums and all; token batches of "
-        f"{BATCH}.",
+        f"each, in shards of {NETS_PER_TASK * TASKS_PER_SHARD}; one process, one thread, checksums and all; token "
+        f"batches of {BATCH}.",
         "",
         "| networks a second from the store | |",
         "|---|---|",

@@ -14,6 +14,9 @@ from netgraph.errors import StoreError
 if TYPE_CHECKING:
     from torch import Tensor
 
+#: Key of a record's checksum of itself.
+_CHECKSUM = "record_sha256"
+
 
 def write_atomically(path: Path, payload: bytes) -> None:
     """Write a file so that a reader, or a crash, sees the old one or the new one and nothing between."""
@@ -33,7 +36,10 @@ def write_atomically(path: Path, payload: bytes) -> None:
         if isinstance(error, OSError):
             raise StoreError(f"{path}: {error.strerror}") from None
         raise
-    _sync_folder(path.parent)
+    try:
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise StoreError(f"{path.parent}: {error.strerror}") from None
 
 
 def make_folder(folder: Path) -> None:
@@ -60,12 +66,15 @@ def read_record(path: Path, format_name: str, version: int) -> dict[str, Any]:
     """Read a JSON record and check what it says it is.
 
     Raises:
-        StoreError: When it is missing, is not JSON, or is of another format or version.
+        StoreError: When it cannot be read, is not JSON, is of another format or version, or is not what its own
+            checksum says.
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StoreError(f"{path}: no such file") from None
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}") from None
     except (UnicodeDecodeError, json.JSONDecodeError):
         raise StoreError(f"{path}: not a JSON record") from None
     found = record.get("format") if isinstance(record, dict) else None
@@ -73,7 +82,15 @@ def read_record(path: Path, format_name: str, version: int) -> dict[str, Any]:
         raise StoreError(f"{path}: not a {format_name} record")
     if record.get("version") != version:
         raise StoreError(f"{path}: version {record.get('version')}; this netgraph reads version {version}")
+    if _CHECKSUM in record and record[_CHECKSUM] != _record_sha256(record):
+        raise StoreError(f"{path}: damaged, it is not the record that was written")
     return dict(record)
+
+
+def _record_sha256(record: Mapping[str, Any]) -> str:
+    """Hash a record's content, but for the record of an older file that it may hold."""
+    content = {key: value for key, value in record.items() if key not in (_CHECKSUM, "previous")}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def record_path(path: Path) -> Path:
@@ -103,7 +120,7 @@ class EncodedTensors:
             StoreError: When the folder cannot be written to or the disk is full; what is there already stays.
         """
         make_folder(path.parent)
-        complete = dict(self.record)
+        complete = self.record | {_CHECKSUM: _record_sha256(self.record)}
         if record_path(path).exists():
             previous = read_record(record_path(path), complete["format"], complete["version"])
             previous.pop("previous", None)
@@ -150,10 +167,13 @@ def check_tensors(path: Path, format_name: str, version: int) -> dict[str, Any]:
         StoreError: When one is missing, the tensors are damaged, or the record is of another format or version.
     """
     record = read_record(record_path(path), format_name, version)
-    if not path.is_file():
-        raise StoreError(f"{path}: no such file")
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise StoreError(f"{path}: no such file") from None
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}") from None
     for candidate in (record, record.get("previous")):
         if candidate is not None and candidate["sha256"] == digest:
             return dict(candidate)

@@ -1,6 +1,7 @@
 """Files that a crash leaves whole: every point at which a write can stop."""
 
 import json
+import pickle
 
 import pytest
 import torch
@@ -64,3 +65,35 @@ def test_a_wrong_record_is_named(tmp_path, content, message):
     record_path(path).write_text(content)
     with pytest.raises(NetGraphError, match=message):
         read_tensors(path, "test", 1)
+
+
+def test_a_changed_record_is_named(tmp_path):
+    path = tmp_path / "state.safetensors"
+    write(path, 1)
+    changed = json.loads(record_path(path).read_text()) | {"value": 2}
+    record_path(path).write_text(json.dumps(changed))
+    with pytest.raises(NetGraphError, match=r"state\.json: damaged, it is not the record that was written"):
+        read_tensors(path, "test", 1)
+
+
+def test_what_is_no_file_is_named(tmp_path):
+    path = tmp_path / "state.safetensors"
+    write(path, 1)
+    path.unlink()
+    with pytest.raises(NetGraphError, match=r"state\.safetensors: no such file"):
+        read_tensors(path, "test", 1)
+    path.mkdir()
+    with pytest.raises(NetGraphError, match=r"state\.safetensors: Is a directory"):
+        read_tensors(path, "test", 1)
+    record_path(path).unlink()
+    record_path(path).mkdir()
+    with pytest.raises(NetGraphError, match=r"state\.json: Is a directory"):
+        read_tensors(path, "test", 1)
+
+
+def test_tensors_encoded_here_can_be_written_there(tmp_path):
+    encoded = pickle.loads(pickle.dumps(files.encode_tensors({"x": torch.ones(2)}, "test", 1, {"value": (1, None)})))  # noqa: S301
+    encoded.write(tmp_path / "new" / "state.safetensors")
+    tensors, record = read_tensors(tmp_path / "new" / "state.safetensors", "test", 1)
+    assert torch.equal(tensors["x"], torch.ones(2))
+    assert record["value"] == [1, None]

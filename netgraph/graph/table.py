@@ -11,12 +11,11 @@ import numpy.typing as npt
 
 from netgraph.errors import InvalidGraphError
 from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints, Layer, make_layer
-from netgraph.graph.layers import BY_CODE, LAYER_TYPES, N_CODES
+from netgraph.graph.layers import BY_CODE, LAYER_TYPES, N_CODES, LayerType, Slot
 
 Floats = npt.NDArray[np.float64]
 #: Most hyper-parameters of a layer type.
 N_HYPER = max(len(layer_type.hyper) for layer_type in BY_CODE.values())
-_N_SLOTS = max(len(layer_type.slots) for layer_type in BY_CODE.values())
 _EDGE, _BIAS, _COUNT = (SLOT_KINDS.index(kind) for kind in ("edge", "bias", "count"))
 
 
@@ -35,22 +34,27 @@ def runs(first: Ints, counts: Ints) -> Ints:
     return found
 
 
-def _vocabulary() -> tuple[Floats, Ints, npt.NDArray[np.bool_]]:
-    """Default hyper-parameters, slot kinds and the switches that a slot needs, by layer type code."""
-    defaults = np.zeros((N_CODES, N_HYPER))
-    kinds = np.full((N_CODES, _N_SLOTS), -1)
-    needs = np.zeros((N_CODES, _N_SLOTS, N_HYPER), dtype=np.bool_)
+def _defaults() -> Floats:
+    table = np.zeros((N_CODES, N_HYPER))
     for code, layer_type in BY_CODE.items():
-        for column, hyper in enumerate(layer_type.hyper):
-            defaults[code, column] = hyper.encode(hyper.default)
-            needs[code, : len(layer_type.slots), column] = [hyper.name in slot.needs for slot in layer_type.slots]
-        kinds[code, : len(layer_type.slots)] = [SLOT_KINDS.index(slot.kind) for slot in layer_type.slots]
-    return defaults, kinds, needs
+        table[code, : len(layer_type.hyper)] = [hyper.encode(hyper.default) for hyper in layer_type.hyper]
+    return table
+
+
+def _needs(layer_type: LayerType, slot: Slot) -> int:
+    """The hyper-parameters that switch a slot on, as bits."""
+    return sum(1 << column for column, hyper in enumerate(layer_type.hyper) if hyper.name in slot.needs)
 
 
 #: Encoded default hyper-parameters of each layer type, [codes, hyper-parameters].
-DEFAULTS, _KINDS, _NEEDS = _vocabulary()
+DEFAULTS = _defaults()
 _LINEAR = np.array([code in BY_CODE and BY_CODE[code].kind == "linear" for code in range(N_CODES)])
+#: The slots of all layer types, those of one code after those of another: number, kind and needs.
+_TYPES = [BY_CODE[code] for code in sorted(BY_CODE)]
+_N_SLOTS = np.array([len(BY_CODE[code].slots) if code in BY_CODE else 0 for code in range(N_CODES)])
+_SLOT_START = starts(_N_SLOTS)
+_SLOT_KIND = np.array([SLOT_KINDS.index(slot.kind) for one in _TYPES for slot in one.slots])
+_SLOT_NEEDS = np.array([_needs(one, slot) for one in _TYPES for slot in one.slots])
 
 
 @dataclass(frozen=True)
@@ -207,22 +211,18 @@ class LayerTable:
     @cached_property
     def state(self) -> StateTable:
         """The state tensors."""
-        kind, needs = _KINDS[self.code], _NEEDS[self.code]  # [L, slots], [L, slots, hyper-parameters]
-        present = (kind >= 0) & ~(needs & ~(self.hyper > 0)[:, None]).any(axis=2)
-        fed = np.where(_LINEAR[self.code], self.size[self.first_source], 1)
-        width = np.where(present, np.where(kind == _EDGE, fed[:, None], 1), 0)
-        rows = np.where(kind == _COUNT, 1, self.size[:, None])
+        count = _N_SLOTS[self.code]
+        layer, slot = np.repeat(np.arange(len(count)), count), runs(_SLOT_START[self.code], count)
+        switches = (self.hyper > 0) @ (1 << np.arange(N_HYPER))
+        present = (_SLOT_NEEDS[slot] & ~switches[layer]) == 0
+        layer, kind = layer[present], _SLOT_KIND[slot[present]]
+        dense = (kind == _EDGE) & _LINEAR[self.code[layer]]
+        width = np.where(dense, self.size[self.first_source[layer]], 1)
+        rows = np.where(kind == _COUNT, 1, self.size[layer])
         held = np.where(kind == _BIAS, 0, width)
-        rank = held.cumsum(axis=1) - held
-        layer = np.broadcast_to(np.arange(len(self.code))[:, None], kind.shape)
-        return StateTable(
-            layer[present],
-            kind[present],
-            width[present],
-            rows[present],
-            rank[present],
-            starts((width * rows)[present]),
-        )
+        before = held.cumsum() - held
+        rank = before - before[np.searchsorted(layer, layer)]
+        return StateTable(layer, kind, width, rows, rank, starts(width * rows))
 
     @cached_property
     def state_size(self) -> Ints:

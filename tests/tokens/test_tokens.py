@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netgraph import NetGraphError, detokenize, from_module, to_module, tokenize
-from netgraph.tokens import END, START
+from netgraph.graph.architecture import SLOT_KINDS, Architecture
+from netgraph.tokens import END, START, stream
 from netgraph.tokens.grammar import MAX_OPERANDS, Grammar
 from tests.strategies import graphs, modules, random_graph, rows
 
@@ -29,6 +30,37 @@ def test_graphs_survive_bit_for_bit(graph, chunk):
     assert again.architecture == graph.architecture
     assert torch.equal(again.state, graph.state)
     assert torch.equal(again.sensitivity, graph.sensitivity)
+
+
+def vertex_by_vertex(architecture: Architecture, chunk: int) -> list[tuple]:
+    """The stream as its definition says it: type, index, parent, slots and bias of every token."""
+    tokens = []
+    for vertex, number in enumerate(architecture.layer_of):
+        layer, position = architecture.layers[number], vertex - architecture.offsets[number]
+        owned = [i for i, target in enumerate(architecture.slot_target) if target == vertex]
+        kinds = [SLOT_KINDS[architecture.slot_kind[i]] for i in owned]
+        held = [i for i, kind in zip(owned, kinds, strict=True) if kind != "bias"]
+        feeding = architecture.sources(int(number))[position] if layer.inputs else [-1]
+        for turn in range(max(len(feeding) if layer.type == "Add" else 1, -(-len(held) // chunk))):
+            parent = feeding[turn if layer.type == "Add" else 0]
+            bias = owned[kinds.index("bias")] if "bias" in kinds and turn == 0 else -1
+            tokens.append((layer.kind.code, vertex, parent, held[turn * chunk : (turn + 1) * chunk], bias))
+    return tokens
+
+
+@settings(deadline=None, max_examples=40)
+@given(graphs(), st.sampled_from([1, 2, 3, 16]))
+def test_a_stream_says_what_its_definition_says(graph, chunk):
+    tokens, architecture = stream(graph.architecture, chunk), graph.architecture
+    columns = (tokens.layer_type, tokens.index, tokens.parent, tokens.slots, tokens.bias_slot)
+    rows = list(zip(*(column.tolist() for column in columns), strict=True))
+    cut = [(kind, index, parent, [i for i in slots if i >= 0], bias) for kind, index, parent, slots, bias in rows]
+    start = (START, architecture.n_inputs, architecture.n_outputs, [], -1)
+    end = (END, architecture.num_nodes, architecture.num_nodes - architecture.n_outputs, [], -1)
+    assert cut == [start, *vertex_by_vertex(architecture, chunk), end]
+    firsts = {int(first) for first in architecture.offsets[:-1]}
+    new = [index != before for before, index in zip([-1, *tokens.index[1:-1]], tokens.index[1:-1], strict=False)]
+    assert tokens.opens[1:-1].tolist() == [n and i in firsts for n, i in zip(new, tokens.index[1:-1], strict=True)]
 
 
 @settings(deadline=None, max_examples=80)
@@ -84,3 +116,5 @@ def test_mixed_types_are_refused():
         tokenize([graph, from_module(torch.nn.Linear(2, 1).double())])
     with pytest.raises(NetGraphError, match="one floating-point type"):
         tokenize([])
+    with pytest.raises(NetGraphError, match="chunk is 0"):
+        tokenize([graph], chunk=0)

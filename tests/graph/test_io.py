@@ -1,0 +1,40 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netgraph.errors import NetGraphError, StoreError
+from netgraph.files import write_tensors
+from netgraph.graph.io import FORMAT, from_tensors, load_graphs, save_graphs, to_tensors
+from tests.strategies import graphs
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(graphs(), max_size=4), st.sampled_from([torch.float32, torch.float64]))
+def test_graphs_come_back_bit_for_bit(tmp_path_factory, found, dtype):
+    found = [one.replace(state=one.state.to(dtype), sensitivity=torch.rand(one.num_nodes)) for one in found + found[:1]]
+    path = tmp_path_factory.mktemp("graphs") / "graphs.safetensors"
+    save_graphs(found, path)
+    loaded = load_graphs(path)
+    assert len(loaded) == len(found)
+    for again, graph in zip(loaded, found, strict=True):
+        assert again.architecture == graph.architecture
+        assert again.state.dtype == dtype
+        assert torch.equal(again.state, graph.state)
+        assert torch.equal(again.sensitivity, graph.sensitivity)
+    if found:
+        assert loaded[0].architecture is loaded[-1].architecture
+
+
+@settings(deadline=None, max_examples=1)
+@given(graphs())
+def test_an_unknown_layer_type_is_named(graph):
+    tensors, record = to_tensors([graph])
+    with pytest.raises(NetGraphError, match="unknown layer type 'Softmax'"):
+        from_tensors(tensors, record | {"layer_types": ["Softmax", *record["layer_types"][1:]]})
+
+
+def test_an_old_file_is_named(tmp_path):
+    write_tensors(tmp_path / "old.safetensors", {"state": torch.zeros(1)}, FORMAT, 1, {})
+    with pytest.raises(StoreError, match=r"old\.json: version 1; this netgraph reads version 2"):
+        load_graphs(tmp_path / "old.safetensors")

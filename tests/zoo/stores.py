@@ -1,0 +1,82 @@
+"""Stores of untrained networks, there at once."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator
+
+from netgraph import NetGraph, Zoo
+from netgraph.files import make_folder, write_atomically
+from netgraph.graph.architecture import Architecture, make_layer
+from netgraph.tasks.task import Task, make_task
+from netgraph.zoo import ZooRecipe
+from netgraph.zoo.manifest import entries_of, write_manifest
+from netgraph.zoo.store import MAX_BYTES, Shard, encode_shard
+from netgraph.zoo.zoo import FORMAT, VERSION
+
+
+def small_recipe(n_tasks: int, tasks_per_shard: int) -> ZooRecipe:
+    """A recipe with so many tasks, of which the last is a test task."""
+    return replace(ZooRecipe(), n_tasks=n_tasks, n_test_tasks=1, tasks_per_shard=tasks_per_shard)
+
+
+def network(inputs: int, width: int, generator: Generator) -> NetGraph:
+    """One of a few architectures with every kind of state, its numbers random."""
+    kind = int(torch.randint(4, (), generator=generator))
+    layers = [make_layer("Input", (), inputs, "x"), make_layer("Linear", (0,), width, "0", {"bias": kind != 1})]
+    layers.append(make_layer(("Tanh", "LayerNorm", "BatchNorm1d", "LeakyReLU")[kind], (1,), width, "1"))
+    if kind == 0:
+        layers.append(make_layer("Add", (2, 1), width, "2"))
+    elif kind == 1:
+        layers.append(make_layer("Concat", (2, 0), width + inputs, "2"))
+    for size in (width, 1):
+        layers.append(make_layer("Linear", (len(layers) - 1,), size, str(len(layers) - 1)))
+    architecture = Architecture(tuple(layers))
+    state = torch.randn(architecture.state_size, generator=generator)
+    return NetGraph(architecture, state, torch.rand(architecture.num_nodes, generator=generator))
+
+
+def noise_task(seed: int, generator: Generator) -> Task:
+    """A task of noise with 2 to 5 inputs."""
+    inputs = int(torch.randint(2, 6, (), generator=generator))
+    x, y = torch.randn(12, inputs, generator=generator), torch.randn(12, generator=generator)
+    return make_task(x.numpy(), y.numpy(), family="noise", seed=seed)
+
+
+def random_shard(
+    first: int, n_tasks: int, *, nets: int = 3, widths: tuple[int, int] = (1, 4), checkpoints: int = 0
+) -> Shard:
+    """A shard of ``nets`` networks on each of its tasks; of each task one network was left out."""
+    generator = Generator().manual_seed(first)
+    tasks = [noise_task(first + i, generator) for i in range(n_tasks)]
+    drawn = torch.randint(widths[0], widths[1] + 1, (n_tasks * nets,), generator=generator).tolist()
+    graphs = [network(tasks[i // nets].n_features, width, generator) for i, width in enumerate(drawn)]
+    elements = sum(len(graph.state) for graph in graphs)
+    return Shard(
+        graphs=graphs,
+        task=torch.arange(n_tasks).repeat_interleave(nets),
+        columns={"r2": torch.rand(len(graphs), generator=generator), "seed_index": torch.zeros(len(graphs)).long()},
+        tasks=tasks,
+        meta_features=torch.randn(n_tasks, 37, generator=generator),
+        first_task=first,
+        excluded=[{"task": i, "architecture": "Input(1)", "reason": "diverged"} for i in range(n_tasks)],
+        seconds=float(n_tasks),
+        trajectory=torch.randn(checkpoints, elements, generator=generator) if checkpoints else None,
+        trajectory_steps=tuple(range(checkpoints)),
+    )
+
+
+def write_store(root: Path, recipe: ZooRecipe, max_bytes: int = MAX_BYTES, **sizes: Any) -> Zoo:
+    """Write a zoo of such shards."""
+    make_folder(root)
+    record = {"format": FORMAT, "version": VERSION, "digest": recipe.digest, "recipes": [asdict(recipe)]}
+    write_atomically(root / "zoo.json", json.dumps(record).encode())
+    for number in range(recipe.n_shards):
+        first = number * recipe.tasks_per_shard
+        shard = random_shard(first, min(recipe.tasks_per_shard, recipe.n_tasks - first), **sizes)
+        encode_shard(shard, recipe.digest, max_bytes).write(root, number)
+    write_manifest(root, entries_of(root, recipe))
+    return Zoo(root)

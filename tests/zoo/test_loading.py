@@ -1,0 +1,120 @@
+import subprocess
+import sys
+from dataclasses import fields
+
+import pytest
+import torch
+
+from netgraph import NetGraphError, Zoo, tokenize
+from netgraph.tokens import TokenBatch
+from netgraph.zoo.manifest import read_manifest, write_manifest
+from tests.zoo.stores import small_recipe, write_store
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory):
+    return write_store(
+        tmp_path_factory.mktemp("zoo"), small_recipe(n_tasks=11, tasks_per_shard=4), nets=5, widths=(1, 7)
+    )
+
+
+def assert_same(a: TokenBatch, b: TokenBatch) -> None:
+    assert a.names == b.names
+    for name in (field.name for field in fields(a) if field.name != "names"):
+        one, other = getattr(a, name), getattr(b, name)
+        assert one.dtype == other.dtype, name
+        assert torch.equal(one, other), name
+
+
+@pytest.mark.parametrize(("batch_size", "chunk"), [(1, 16), (7, 3), (20, 1), (24, 16), (1000, 16)])
+def test_token_batches_are_the_tokens_of_the_stream(zoo, batch_size, chunk):
+    graphs = list(zoo.stream())
+    batches = list(zoo.token_batches(batch_size, chunk=chunk))
+    assert sum(map(len, batches)) == len(graphs) == 55
+    for start, batch in zip(range(0, len(graphs), batch_size), batches, strict=True):
+        assert_same(batch, tokenize(graphs[start : start + batch_size], chunk))
+
+
+@pytest.mark.parametrize("name", ["train", "test"])
+def test_the_networks_of_a_split_are_tokenized(zoo, name):
+    batches = list(zoo.token_batches(8, zoo.split(name)))
+    assert_same(batches[-1], tokenize(list(zoo.stream(zoo.split(name)))[-len(batches[-1]) :]))
+    assert sum(map(len, batches)) == len(zoo.split(name))
+
+
+def test_any_networks_are_tokenized_in_rising_order(zoo):
+    (batch,) = zoo.token_batches(indices=[54, 0, 21, 20, -2])
+    assert_same(batch, tokenize([zoo[i] for i in (0, 20, 21, 53, 54)]))
+    (part,) = zoo[30:33].token_batches()
+    assert_same(part, tokenize([zoo[i] for i in (30, 31, 32)]))
+    assert list(zoo.token_batches(indices=[])) == []
+
+
+def test_sizes_below_one_are_refused(zoo):
+    with pytest.raises(NetGraphError, match="batch_size is 0"):
+        next(zoo.token_batches(0))
+    with pytest.raises(NetGraphError, match="chunk is 0"):
+        next(zoo.token_batches(chunk=0))
+    with pytest.raises(IndexError):
+        next(zoo.token_batches(indices=[55]))
+
+
+def test_what_is_read_is_the_readers_own(zoo):
+    before = zoo[3].state.clone()
+    zoo[3].state.zero_()
+    next(zoo.token_batches()).weight.zero_()
+    zoo.task(0).x.zero_()
+    zoo.shard(0).columns["r2"].zero_()
+    again = Zoo(zoo.folder)
+    assert torch.equal(again[3].state, before)
+    assert again.task(0).x.std() > 0
+    assert (again.shard(0).columns["r2"] > 0).all()
+
+
+def test_networks_of_one_architecture_share_it(zoo):
+    graphs = list(zoo.stream(range(20)))
+    assert len({id(one.architecture) for one in graphs}) == len({one.architecture for one in graphs}) < 20
+
+
+READ = """
+import sys, torch
+from netgraph import Zoo
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+
+def read(zoo, first, end):
+    numbers = range(zoo._first_network[first], zoo._first_network[end])
+    how = sys.argv[2]
+    if how == "stream":
+        return sum(float(graph.state[0]) for graph in zoo.stream(numbers))
+    if how == "tokens":
+        return sum(float(batch.weight.sum()) for batch in zoo.token_batches(4, numbers))
+    return sum(float(zoo[i].state[0]) for i in reversed(numbers))
+
+zoo = Zoo(sys.argv[1])
+read(zoo, 0, 8)
+before = resident()
+read(zoo, 8, zoo.n_shards)
+print(resident() - before)
+"""
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    """72 shards of 2.6 MB, of which every sixth is the same file."""
+    root = tmp_path_factory.mktemp("wide")
+    write_store(root, small_recipe(n_tasks=6, tasks_per_shard=1), nets=4, widths=(400, 400))
+    write_manifest(root, read_manifest(root) * 12)
+    return Zoo(root)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("how", ["stream", "tokens", "random"])
+def test_reading_takes_the_memory_of_a_few_shards(wide, how):
+    total = wide.n_shards * wide.shard(0).path.stat().st_size
+    done = subprocess.run(
+        [sys.executable, "-c", READ, str(wide.folder), how], capture_output=True, text=True, check=True
+    )
+    growth = int(done.stdout)
+    assert growth < total / 3, f"the shards have {total} bytes, reading them takes {growth}"

@@ -1,0 +1,127 @@
+import math
+
+import pytest
+import torch
+
+from netgraph import files
+from netgraph.zoo import merge_zoos, verify_zoo
+from netgraph.zoo.open_shard import OpenShard
+from netgraph.zoo.store import encode_shard, shard_exists, shard_name, shard_names, shard_path
+from tests.zoo.stores import random_shard, small_recipe, write_store
+
+SHARD = random_shard(10, 8, nets=4, widths=(4, 9), checkpoints=2)
+LIMIT = 25_000
+
+
+class CrashError(RuntimeError):
+    """The process ends here."""
+
+
+def test_a_small_shard_is_one_file():
+    (part,) = encode_shard(SHARD, "recipe").parts
+    assert part.record["parts"] == []
+    assert part.record["networks"] == [4] * 8
+
+
+@pytest.mark.parametrize("limit", [1, 8_000, 15_000, LIMIT])
+def test_a_large_shard_is_cut_between_tasks(tmp_path, limit):
+    parts = encode_shard(SHARD, "recipe", limit).parts
+    counts = [part.record["networks"] for part in parts]
+    assert len(parts) > 1
+    assert all(len(part.payload) <= limit or len(count) == 1 for part, count in zip(parts, counts, strict=True))
+    assert [one for count in counts for one in count] == [4] * 8
+    firsts = [part.record["first_task"] for part in parts]
+    assert firsts == [10 + sum(map(len, counts[:i])) for i in range(len(parts))]
+    assert math.isclose(sum(part.record["seconds"] for part in parts), SHARD.seconds)
+    assert [row["task"] for part in parts for row in part.record["excluded"]] == [
+        i for n in counts for i in range(len(n))
+    ]
+    encode_shard(SHARD, "recipe", limit).write(tmp_path, 3)
+    assert shard_names(tmp_path, 3) == [shard_name(3, i) for i in range(len(parts))]
+    at, task = 0, 0
+    for i, part in enumerate(parts):
+        opened = OpenShard(tmp_path, shard_name(3, i), part.record["sha256"])
+        assert torch.equal(opened.tensor("meta_features"), SHARD.meta_features[task : task + len(counts[i])])
+        for network in range(len(opened)):
+            same(opened, network, at)
+            at += 1
+        for number in range(len(counts[i])):
+            assert torch.equal(opened.task(number).x, SHARD.tasks[task].x)
+            task += 1
+    assert at == len(SHARD.graphs)
+
+
+def same(opened: OpenShard, network: int, at: int) -> None:
+    graph, expected = opened.graph(network), SHARD.graphs[at]
+    assert graph.architecture == expected.architecture
+    assert torch.equal(graph.state, expected.state)
+    assert torch.equal(graph.sensitivity, expected.sensitivity)
+    assert opened.columns["r2"][network] == SHARD.columns["r2"][at]
+    first = sum(len(one.state) for one in SHARD.graphs[:at])
+    assert torch.equal(opened.trajectory(network), SHARD.trajectory[:, first : first + len(expected.state)])
+
+
+def test_a_shard_may_be_without_networks(tmp_path):
+    empty = random_shard(0, 2, nets=0)
+    encode_shard(empty, "recipe").write(tmp_path, 0)
+    opened = OpenShard(tmp_path, "00000", encode_shard(empty, "recipe").parts[0].record["sha256"])
+    assert len(opened) == 0
+    assert opened.task(1).seed == 1
+
+
+def test_a_zoo_of_parts_is_the_zoo_of_whole_shards(tmp_path):
+    recipe = small_recipe(n_tasks=10, tasks_per_shard=4)
+    whole = write_store(tmp_path / "whole", recipe, nets=3)
+    cut = write_store(tmp_path / "cut", recipe, max_bytes=5_000, nets=3)
+    assert cut.n_shards > whole.n_shards == 3
+    assert verify_zoo(cut) == len(whole) == 30
+    assert cut.split("test") == whole.split("test")
+    assert torch.equal(cut.meta_features, whole.meta_features)
+    assert cut.table.equals(whole.table)
+    assert [task.seed for task in cut.tasks] == list(range(10))
+    for a, b in zip(cut.stream(), whole.stream(), strict=True):
+        assert torch.equal(a.state, b.state)
+        assert a.task == b.task
+    merged = merge_zoos([cut.folder], tmp_path / "merged")
+    assert verify_zoo(merged) == 30
+    assert torch.equal(merged[29].state, whole[29].state)
+
+
+@pytest.mark.parametrize("over", [False, True])
+def test_a_crash_in_any_write_leaves_the_job_undone_or_done(tmp_path, monkeypatch, over):
+    """Where a shard is written over, it is there at every moment."""
+    encoded = encode_shard(SHARD, "recipe", LIMIT)
+    writes = (3 if over else 2) * len(encoded.parts)
+    for survives in range(writes):
+        root = tmp_path / str(survives)
+        if over:
+            encoded.write(root, 0)
+        done = []
+
+        def crashing(target, payload, original=files.write_atomically, done=done, survives=survives):
+            if len(done) == survives:
+                raise CrashError
+            done.append(target)
+            original(target, payload)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(files, "write_atomically", crashing)
+            with pytest.raises(CrashError):
+                encoded.write(root, 0)
+        assert shard_exists(root, 0, "recipe") is over
+        encoded.write(root, 0)
+        assert shard_exists(root, 0, "recipe")
+        for i, part in enumerate(encoded.parts):
+            assert len(OpenShard(root, shard_name(0, i), part.record["sha256"])) == sum(part.record["networks"])
+
+
+def test_a_part_that_is_lost_or_of_another_cut_is_missed(tmp_path):
+    encode_shard(SHARD, "recipe", LIMIT).write(tmp_path, 0)
+    last = shard_path(tmp_path, shard_name(0, 1)).with_suffix(".json")
+    kept = last.read_bytes()
+    last.unlink()
+    assert not shard_exists(tmp_path, 0, "recipe")
+    last.write_bytes(kept)
+    assert shard_exists(tmp_path, 0, "recipe")
+    encode_shard(SHARD, "recipe", LIMIT // 2).parts[1].write(shard_path(tmp_path, shard_name(0, 1)))
+    assert not shard_exists(tmp_path, 0, "recipe")
