@@ -5,12 +5,11 @@ import os
 import resource
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from results import write_section
 
-from netgraph.zoo import Zoo, ZooRecipe, build_zoo
+from netgraph.zoo import FitRecipe, Zoo, ZooRecipe, build_zoo
 
 STEPS, NETS_PER_TASK = 500, 20
 
@@ -19,7 +18,14 @@ def recipe(networks: int) -> ZooRecipe:
     """The quick recipe, longer, with ``networks`` networks in shards of at most 1,600."""
     tasks = networks // NETS_PER_TASK
     in_shard = min(80, tasks // (os.cpu_count() or 1))
-    return replace(ZooRecipe(), n_tasks=tasks, n_test_tasks=tasks // 20, steps=STEPS, tasks_per_shard=in_shard, seed=1)
+    return ZooRecipe(
+        n_tasks=tasks,
+        n_test_tasks=tasks // 20,
+        nets_per_task=NETS_PER_TASK,
+        tasks_per_shard=in_shard,
+        seed=1,
+        training=FitRecipe(steps=(STEPS, STEPS)),
+    )
 
 
 def build(networks: int, folder: Path) -> tuple[float, Zoo]:

@@ -17,16 +17,17 @@ from torch import Generator, Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from netgraph.graph import Architecture, NetGraph, to_module
-from netgraph.tasks import draw_tasks
-from netgraph.zoo import FitConfig, ZooRecipe, fit_networks, pad_rows
-from netgraph.zoo.architectures import draw_architecture, initialize
+from netgraph.tasks import TaskRecipe, draw_tasks
+from netgraph.zoo import ArchitectureRecipe, FitConfig, draw_architecture, fit_networks, initialize, pad_rows
 
 BATCH, PROCESSES, RATE, DECAY = 50, 2, 0.01, 1e-4
-PLAIN = {
-    "normalizations": {"none": 1.0},
-    "skips": {"none": 1.0},
-    "activations": dict.fromkeys(("ReLU", "Tanh", "Sigmoid"), 1.0),
-}
+PLAIN = ArchitectureRecipe(
+    normalizations={"none": 1.0},
+    skips={"none": 1.0},
+    activations=dict.fromkeys(("ReLU", "Tanh", "Sigmoid"), 1.0),
+)
+#: Tasks play no part in the time of a step.
+TASKS = TaskRecipe(families={"linear": 1.0}, n_features=(2, 8), learnable=False)
 
 
 @dataclass(frozen=True)
@@ -34,17 +35,17 @@ class Case:
     """What is timed: a recipe, the networks trained side by side and alone, the steps of each."""
 
     name: str
-    recipe: ZooRecipe
+    recipe: ArchitectureRecipe
     together: int
     alone: int
     steps: int
 
 
 CASES = (
-    Case("1-3 hidden layers of 4-8 units", replace(ZooRecipe(), inputs=(2, 8), **PLAIN), 1600, 12, 100),
-    Case("the quick recipe", ZooRecipe(), 1600, 12, 100),
+    Case("1-3 hidden layers of 4-8 units", PLAIN, 1600, 12, 100),
+    Case("the quick recipe", ArchitectureRecipe(), 1600, 12, 100),
     *(
-        Case(f"1-3 hidden layers of {width} units", replace(ZooRecipe(), widths=(width, width), **PLAIN), count, 8, 40)
+        Case(f"1-3 hidden layers of {width} units", replace(PLAIN, widths=(width, width)), count, 8, 40)
         for width, count in ((16, 400), (64, 200), (128, 60), (256, 24))
     ),
 )
@@ -60,10 +61,10 @@ class Problem:
     y: Tensor
 
     @classmethod
-    def draw(cls, recipe: ZooRecipe, count: int, seed: int) -> "Problem":
+    def draw(cls, recipe: ArchitectureRecipe, count: int, seed: int) -> "Problem":
         """Draw ``count`` networks of a recipe."""
         generator = Generator().manual_seed(seed)
-        tasks = draw_tasks(count // 20 + 1, rows=recipe.rows, seed=seed, n_features=recipe.inputs)
+        tasks = draw_tasks(count // 20 + 1, TASKS, seed=seed)
         chosen = [tasks[i // 20] for i in range(count)]
         architectures = [draw_architecture(recipe, task.n_features, generator) for task in chosen]
         states = [initialize(architecture, generator) for architecture in architectures]

@@ -3,6 +3,7 @@
 Many graphs share one architecture, so the arrays here cost nothing per network.
 """
 
+import hashlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -85,6 +86,25 @@ class Architecture:
 
     def __hash__(self) -> int:
         return self._hash
+
+    @cached_property
+    def digest(self) -> str:
+        """The canonical hash: equal for architectures that differ in names, in the order of their layers, or in the
+        order of the operands of a join.
+
+        Each layer is hashed with what leads to it, then with what it leads to (Weisfeiler and Lehman's refinement, once
+        along the edges and once against them).
+        """
+        behind: list[str] = []
+        for row in self.layers:
+            behind.append(_hash(row.type, row.size, row.hyper, sorted(behind[i] for i in row.inputs)))
+        readers: list[list[str]] = [[] for _ in self.layers]
+        both = []
+        for i in reversed(range(len(self.layers))):
+            both.append(_hash(behind[i], sorted(readers[i])))
+            for source in self.layers[i].inputs:
+                readers[source].append(both[-1])
+        return _hash(sorted(both))
 
     def __repr__(self) -> str:
         return " > ".join(f"{layer.type}({layer.size})" for layer in self.layers)
@@ -249,6 +269,10 @@ class Architecture:
         if kind in ("elementwise", "norm", "join") and set(sizes) != {layer.size}:
             return f"size {layer.size}, but its operands have {sizes}"
         return ""
+
+
+def _hash(*parts: Any) -> str:
+    return hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
 
 
 def make_layer(

@@ -53,6 +53,24 @@ def canonicalize(graph: NetGraph) -> NetGraph:
         positively homogeneous and a positive sum where it is odd, and units are sorted by incoming norm times outgoing
         norm, largest first. Outputs agree to rounding.
     """
+    state, sensitivity, order = _canonical(graph)
+    state, sensitivity = state[moved_slots(graph.architecture, order)], sensitivity[order]
+    return graph.replace(
+        state=torch.from_numpy(state).to(graph.state), sensitivity=torch.from_numpy(sensitivity).to(graph.sensitivity)
+    )
+
+
+def canonical_moves(graph: NetGraph) -> Ints:
+    """Give, for each state element of the canonical graph, the element of the graph that takes its place, [P].
+
+    With it, states that are not canonical themselves (those of earlier steps of a training) follow the units of one
+    that is made so; scales and signs are left alone.
+    """
+    return moved_slots(graph.architecture, _canonical(graph)[2])
+
+
+def _canonical(graph: NetGraph) -> tuple[Floats, Floats, Ints]:
+    """Rescale and sort; give the state and the sensitivity, unsorted, and the vertex that goes to each place."""
     architecture = graph.architecture
     state = graph.state.detach().cpu().double().numpy().copy()
     sensitivity = graph.sensitivity.detach().cpu().double().numpy().copy()
@@ -63,10 +81,7 @@ def canonicalize(graph: NetGraph) -> NetGraph:
     for group in groups:
         ranked = np.argsort(-_norm(state, group.incoming) * _norm(state, group.outgoing), kind="stable")
         order[group.vertices] = group.vertices[ranked]
-    state, sensitivity = state[moved_slots(architecture, order)], sensitivity[order]
-    return graph.replace(
-        state=torch.from_numpy(state).to(graph.state), sensitivity=torch.from_numpy(sensitivity).to(graph.sensitivity)
-    )
+    return state, sensitivity, order
 
 
 def _norm(state: Floats, slots: Ints) -> Floats:
@@ -109,7 +124,7 @@ def moved_slots(architecture: Architecture, order: Ints) -> Ints:
     return moved
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=1024)
 def _groups(key: Architecture) -> tuple[UnitGroup, ...]:
     unit = _units(key)
     fixed = set(unit[: key.n_inputs]) | set(unit[-key.n_outputs :])
@@ -149,32 +164,33 @@ def _units(architecture: Architecture) -> list[int]:
     return [find(vertex) for vertex in root]
 
 
-def _slots_of_units(key: Architecture, unit: Sequence[int]) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+def _slots_of_units(key: Architecture, unit: Sequence[int]) -> tuple[dict[int, Ints], dict[int, Ints]]:
     """Collect the elements of linear layers that feed each unit, and those that read it."""
-    incoming: dict[int, list[int]] = defaultdict(list)
-    outgoing: dict[int, list[int]] = defaultdict(list)
-    for tensor in key.tensors:
-        if key.layers[tensor.layer].kind.kind != "linear":
-            continue
-        for slot in range(tensor.offset, tensor.offset + tensor.size):
-            incoming[unit[key.slot_target[slot]]].append(slot)
-            if key.slot_kind[slot] != _BIAS:
-                outgoing[unit[key.slot_source[slot]]].append(slot)
-    return incoming, outgoing
+    root = np.array(unit, dtype=np.int64)
+    linear = [t for t in key.tensors if key.layers[t.layer].kind.kind == "linear"]
+    slots = np.concatenate([np.arange(t.offset, t.offset + t.size) for t in linear] or [np.zeros(0, np.int64)])
+    read = slots[key.slot_kind[slots] != _BIAS]
+    return _by_unit(root[key.slot_target[slots]], slots), _by_unit(root[key.slot_source[read]], read)
+
+
+def _by_unit(unit: Ints, slots: Ints) -> dict[int, Ints]:
+    order = np.argsort(unit, kind="stable")
+    units, first = np.unique(unit[order], return_index=True)
+    return dict(zip(units.tolist(), np.split(slots[order], first[1:]), strict=True)) if len(units) else {}
 
 
 def _group(
-    key: Architecture, vertices: list[list[int]], incoming: dict[int, list[int]], outgoing: dict[int, list[int]]
+    key: Architecture, vertices: list[list[int]], incoming: dict[int, Ints], outgoing: dict[int, Ints]
 ) -> UnitGroup:
     roots = [unit[0] for unit in vertices]
-    rows = np.array([incoming[root] for root in roots], dtype=np.int64)
+    rows = np.stack([incoming[root] for root in roots])
     kinds = [key.layers[layer].kind for layer in key.layer_of[vertices[0]]]
     between = [kind for kind in kinds if kind.kind != "linear"]
     return UnitGroup(
         vertices=np.array(vertices, dtype=np.int64),
         first=rows[:, key.layer_of[key.slot_target[rows[0]]] == key.layer_of[roots[0]]],
         incoming=rows,
-        outgoing=np.array([outgoing[root] for root in roots], dtype=np.int64),
+        outgoing=np.stack([outgoing[root] for root in roots]),
         scalable=all(kind.homogeneous for kind in between),
         flippable=all(kind.odd for kind in between),
     )

@@ -64,7 +64,8 @@ class _Deliver(torch.autograd.Function):
     def forward(ctx: Any, register: Tensor, delivery: Delivery) -> tuple[Tensor, ...]:
         ctx.delivery = delivery
         taken = register if delivery.identity else register.index_select(0, delivery.rows)
-        return taken.split(delivery.pieces)
+        pieces: tuple[Tensor, ...] = taken.split(delivery.pieces)
+        return pieces
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:

@@ -1,8 +1,10 @@
 """Zoos: random architectures trained on random tasks, and their store on disk."""
 
+from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, draw_architectures, initialize
 from netgraph.zoo.best import Fitted
 from netgraph.zoo.build import build_zoo
 from netgraph.zoo.fit_config import FitConfig
+from netgraph.zoo.fit_recipe import FitRecipe
 from netgraph.zoo.fitting import fit_networks, fit_stack, pad_rows
 from netgraph.zoo.merge import merge_zoos
 from netgraph.zoo.optimizers import OPTIMIZERS
@@ -12,14 +14,19 @@ from netgraph.zoo.zoo import Zoo
 
 __all__ = [
     "OPTIMIZERS",
+    "ArchitectureRecipe",
     "FitConfig",
+    "FitRecipe",
     "Fitted",
     "Zoo",
     "ZooRecipe",
     "build_zoo",
     "describe_zoo",
+    "draw_architecture",
+    "draw_architectures",
     "fit_networks",
     "fit_stack",
+    "initialize",
     "merge_zoos",
     "pad_rows",
     "verify_zoo",

@@ -1,50 +1,205 @@
 """Random architectures and initial weights."""
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
 import torch
 from torch import Generator, Tensor
 
 from netgraph.graph.architecture import Architecture, Layer, make_layer
-from netgraph.zoo.recipe import Weights, ZooRecipe
+from netgraph.graph.layers import LAYER_TYPES, HyperValue
+from netgraph.tasks.settings import Between, OneOf, Range, Weighted, Weights, Whole, check_settings
+
+ACTIVATIONS = tuple(name for name, kind in LAYER_TYPES.items() if kind.kind == "elementwise" and name != "Dropout")
+#: Draws of an architecture that is not among those of a task yet, before one of these is taken again.
+MAX_DRAWS = 30
+
+
+def _quick_activations() -> Weights:
+    return {"ReLU": 0.3, "Tanh": 0.3, "Sigmoid": 0.1, "SiLU": 0.1, "GELU": 0.08, "LeakyReLU": 0.07, "ELU": 0.05}
+
+
+@dataclass(frozen=True)
+class ArchitectureRecipe:
+    """What random architectures are made of: feed-forward networks with one output.
+
+    A hidden layer is a linear layer, a normalization, an activation, dropout, and a skip, in this order.
+
+    Attributes:
+        depths: Weight of each number of hidden layers, 1 to 8.
+        widths: Fewest and most units of a hidden layer.
+        width_scale: How widths are drawn between the two: ``even``, or ``log`` (as many from 4 to 8 as from 64 to 128).
+        shapes: Weight of each order of the widths: ``free`` (as they were drawn), ``constant`` (all as the first),
+            ``funnel`` (falling), ``bottleneck`` (falling, then rising).
+        activations: Weight of each activation of the vocabulary.
+        mixed: Probability that every hidden layer draws an activation of its own; else all share one.
+        normalizations: Weight of ``none``, ``LayerNorm`` and ``BatchNorm1d``, drawn for each hidden layer.
+        skips: Weight of ``none``, ``Add`` (the activation plus its pre-activation), ``Concat`` (joined with the
+            inputs), ``residual`` (plus what entered the hidden layer, through a linear map where the widths differ) and
+            ``dense`` (joined with what entered the hidden layer, so with all before), drawn for each hidden layer.
+        dropout: Probability that a network has dropout.
+        dropout_rate: Least and largest probability of a unit's dropping; one for a network.
+        bias: Probability that a hidden linear layer has a bias.
+    """
+
+    depths: Annotated[Weights, Weighted(tuple(map(str, range(1, 9))))] = field(
+        default_factory=lambda: {"1": 1.0, "2": 1.0, "3": 1.0}
+    )
+    widths: Annotated[Whole, Between(1, 4096)] = (4, 8)
+    width_scale: Annotated[str, OneOf(("even", "log"))] = "even"
+    shapes: Annotated[Weights, Weighted(("free", "constant", "funnel", "bottleneck"))] = field(
+        default_factory=lambda: {"free": 1.0}
+    )
+    activations: Annotated[Weights, Weighted(ACTIVATIONS)] = field(default_factory=_quick_activations)
+    mixed: Annotated[float, Between(0, 1)] = 1.0
+    normalizations: Annotated[Weights, Weighted(("none", "LayerNorm", "BatchNorm1d"))] = field(
+        default_factory=lambda: {"none": 0.93, "LayerNorm": 0.05, "BatchNorm1d": 0.02}
+    )
+    skips: Annotated[Weights, Weighted(("none", "Add", "Concat", "residual", "dense"))] = field(
+        default_factory=lambda: {"none": 0.92, "Add": 0.05, "Concat": 0.03}
+    )
+    dropout: Annotated[float, Between(0, 1)] = 0.0
+    dropout_rate: Annotated[Range, Between(0, 0.9)] = (0.05, 0.3)
+    bias: Annotated[float, Between(0, 1)] = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the fields.
+
+        Raises:
+            NetGraphError: A value is not allowed; the message names ``architectures.<key>``.
+        """
+        check_settings(self, "architectures")
+
+
+def draw_architectures(
+    recipe: ArchitectureRecipe, n_inputs: int, count: int, copies: int, generator: Generator
+) -> Iterator[tuple[Architecture, int]]:
+    """Draw architectures that differ from each other by their canonical hash, each several times in a row.
+
+    Where the recipe has too few, those there are come again.
+
+    Args:
+        recipe: What they are made of.
+        n_inputs: Their number of inputs.
+        count: How many, copies included.
+        copies: How often each comes.
+        generator: The only source of randomness.
+
+    Yields:
+        An architecture, and which of its copies this is, from 0 on.
+    """
+    found: dict[str, Architecture] = {}
+    seen: dict[str, int] = {}
+    while count > 0:
+        architecture = _new_architecture(recipe, n_inputs, found, generator)
+        for _ in range(min(copies, count)):
+            copy = seen.get(architecture.digest, 0)
+            seen[architecture.digest] = copy + 1
+            yield architecture, copy
+        count -= copies
+
+
+def _new_architecture(
+    recipe: ArchitectureRecipe, n_inputs: int, found: dict[str, Architecture], generator: Generator
+) -> Architecture:
+    for _ in range(MAX_DRAWS):
+        architecture = draw_architecture(recipe, n_inputs, generator)
+        if architecture.digest not in found:
+            break
+    return found.setdefault(architecture.digest, architecture)
+
+
+def draw_architecture(recipe: ArchitectureRecipe, n_inputs: int, generator: Generator) -> Architecture:
+    """Draw the architecture of a network with one output."""
+    widths = _widths(recipe, generator)
+    shared = choose(recipe.activations, generator)
+    mixed = chance(recipe.mixed, generator)
+    rate = _uniform(recipe.dropout_rate, generator) if chance(recipe.dropout, generator) else 0.0
+    layers = _Layers(n_inputs)
+    for width in widths:
+        entered = layers.last
+        linear = layers.add("Linear", (entered,), width, {"bias": chance(recipe.bias, generator)})
+        normalization = choose(recipe.normalizations, generator)
+        if normalization != "none":
+            layers.add(normalization, (layers.last,), width)
+        layers.add(choose(recipe.activations, generator) if mixed else shared, (layers.last,), width)
+        if rate:
+            layers.add("Dropout", (layers.last,), width, {"p": rate})
+        layers.skip(choose(recipe.skips, generator), entered, linear)
+    layers.add("Linear", (layers.last,), 1)
+    return Architecture(tuple(layers.rows))
+
+
+class _Layers:
+    """A layer table that grows; layers are named by their places."""
+
+    def __init__(self, n_inputs: int) -> None:
+        self.rows: list[Layer] = [make_layer("Input", (), n_inputs, "x")]
+
+    @property
+    def last(self) -> int:
+        """The place of the last layer."""
+        return len(self.rows) - 1
+
+    def add(self, kind: str, inputs: tuple[int, ...], size: int, hyper: dict[str, HyperValue] | None = None) -> int:
+        """Append a layer and give its place."""
+        self.rows.append(make_layer(kind, inputs, size, str(self.last), hyper))
+        return self.last
+
+    def skip(self, kind: str, entered: int, linear: int) -> None:
+        """Append a skip around the hidden layer that reads ``entered`` and whose linear layer is ``linear``."""
+        last, width = self.last, self.rows[-1].size
+        if kind == "Add":
+            self.add("Add", (last, linear), width)
+        elif kind == "residual":
+            same = self.rows[entered].size == width
+            self.add("Add", (last, entered if same else self.add("Linear", (entered,), width, {"bias": False})), width)
+        elif kind in ("Concat", "dense"):
+            joined = 0 if kind == "Concat" else entered
+            self.add("Concat", (last, joined), width + self.rows[joined].size)
+
+
+def _widths(recipe: ArchitectureRecipe, generator: Generator) -> list[int]:
+    low, high = recipe.widths
+    depth = int(choose(recipe.depths, generator))
+    if recipe.width_scale == "even":
+        widths = torch.randint(low, high + 1, (depth,), generator=generator).tolist()
+    else:
+        share = torch.rand(depth, generator=generator, dtype=torch.float64)
+        widths = (low * ((high + 1) / low) ** share).long().clamp(max=high).tolist()
+    return _SHAPES[choose(recipe.shapes, generator)](widths)
+
+
+def _bottleneck(widths: Sequence[int]) -> list[int]:
+    falling = sorted(widths, reverse=True)
+    return falling[::2] + falling[1::2][::-1]
+
+
+_SHAPES: Mapping[str, Callable[[list[int]], list[int]]] = {
+    "free": list,
+    "constant": lambda widths: [widths[0]] * len(widths),
+    "funnel": lambda widths: sorted(widths, reverse=True),
+    "bottleneck": _bottleneck,
+}
 
 
 def choose(weights: Weights, generator: Generator) -> str:
     """Draw one of the weighted names."""
+    if len(weights) == 1:
+        return next(iter(weights))
     drawn = torch.multinomial(torch.tensor(list(weights.values()), dtype=torch.float64), 1, generator=generator)
     return list(weights)[int(drawn)]
 
 
-def integer(low: int, high: int, generator: Generator) -> int:
-    """Draw an integer, both ends included."""
-    return int(torch.randint(low, high + 1, (), generator=generator))
+def chance(probability: float, generator: Generator) -> bool:
+    """Say yes with a probability."""
+    return probability > 0 and (probability >= 1 or float(torch.rand((), generator=generator)) < probability)
 
 
-def draw_architecture(recipe: ZooRecipe, n_inputs: int, generator: Generator) -> Architecture:
-    """Draw the architecture of a network with one output."""
-    layers = [make_layer("Input", (), n_inputs, "x")]
-
-    def add(kind: str, inputs: tuple[int, ...], size: int, hyper: dict[str, bool] | None = None) -> int:
-        layers.append(make_layer(kind, inputs, size, str(len(layers) - 1), dict(hyper or {})))
-        return len(layers) - 1
-
-    for _ in range(int(choose(recipe.depths, generator))):
-        width = integer(*recipe.widths, generator)
-        has_bias = bool(torch.rand((), generator=generator) < recipe.bias)
-        linear = add("Linear", (len(layers) - 1,), width, {"bias": has_bias})
-        normalization = choose(recipe.normalizations, generator)
-        if normalization != "none":
-            add(normalization, (len(layers) - 1,), width)
-        activation = add(choose(recipe.activations, generator), (len(layers) - 1,), width)
-        _add_skip(layers, choose(recipe.skips, generator), linear, activation)
-    add("Linear", (len(layers) - 1,), 1)
-    return Architecture(tuple(layers))
-
-
-def _add_skip(layers: list[Layer], skip: str, linear: int, activation: int) -> None:
-    name, width = str(len(layers) - 1), layers[activation].size
-    if skip == "Add":
-        layers.append(make_layer("Add", (activation, linear), width, name))
-    elif skip == "Concat":
-        layers.append(make_layer("Concat", (activation, 0), width + layers[0].size, name))
+def _uniform(bounds: Range, generator: Generator) -> float:
+    low, high = bounds
+    return low + (high - low) * float(torch.rand((), generator=generator, dtype=torch.float64))
 
 
 def initialize(architecture: Architecture, generator: Generator) -> Tensor:

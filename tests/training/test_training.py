@@ -1,5 +1,4 @@
 import signal
-from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +9,7 @@ from netgraph.model import VAEConfig
 from netgraph.training import Example, TrainConfig, train
 from netgraph.training.history import loss_curves, write_metrics
 from netgraph.zoo import ZooRecipe
-from netgraph.zoo.build import make_shard
+from netgraph.zoo.make_shard import make_shard
 
 CONFIG = VAEConfig(width=16, heads=2, latent_slots=8, slot_size=4, max_nodes=96, max_fan=24)
 TRAINING = TrainConfig(batch_size=8, rows=16, max_epochs=12, max_seconds=60, learning_rate=5e-3, log_every=1)
@@ -18,7 +17,9 @@ TRAINING = TrainConfig(batch_size=8, rows=16, max_epochs=12, max_seconds=60, lea
 
 @pytest.fixture(scope="module")
 def examples():
-    recipe = replace(ZooRecipe.load("tiny"), n_tasks=3, n_test_tasks=1, steps=30, tasks_per_shard=3)
+    recipe = ZooRecipe.load("tiny").changed(
+        n_tasks=3, n_test_tasks=1, tasks_per_shard=3, training={"steps": (30, 30)}
+    )
     shard = make_shard(recipe, 0)
     return [
         Example(g, shard.tasks[i].x, shard.meta_features[i])

@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +20,9 @@ from netgraph.zoo import ZooRecipe
 from netgraph.zoo.engines import ENGINES, OBJECT_STORE
 
 ROOT = Path(__file__).parents[2]
-TINY = replace(ZooRecipe.load("tiny"), n_tasks=4, n_test_tasks=2, nets_per_task=2, tasks_per_shard=1, steps=10)
+TINY = ZooRecipe.load("tiny").changed(
+    n_tasks=4, n_test_tasks=2, nets_per_task=2, tasks_per_shard=1, training={"steps": (10, 10)}
+)
 PATIENCE = 240
 
 

@@ -8,8 +8,8 @@ from torch import Generator, nn
 
 from netgraph import NetGraph, from_module, to_module
 from netgraph.stack import Stack, chunks
-from netgraph.zoo import OPTIMIZERS, FitConfig, ZooRecipe, fit_networks, fit_stack
-from netgraph.zoo.architectures import draw_architecture, initialize
+from netgraph.zoo import OPTIMIZERS, FitConfig, fit_networks, fit_stack
+from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
 from tests.strategies import graphs, randomize
 
 ROWS = 32
@@ -18,7 +18,7 @@ ROWS = 32
 def problem(count: int, seed: int = 0, **changes):
     """Architectures of ``count`` networks with 3 inputs, initial states, rows."""
     generator = Generator().manual_seed(seed)
-    recipe = replace(ZooRecipe(), **changes)
+    recipe = ArchitectureRecipe(**changes)
     architectures = [draw_architecture(recipe, 3, generator) for _ in range(count)]
     states = [initialize(architecture, generator) for architecture in architectures]
     x = torch.randn(ROWS, 3, generator=generator)
