@@ -33,7 +33,7 @@ def run_layer(layer: Layer, operands: list[Tensor], held: dict[str, Tensor]) -> 
             return torch.stack(operands).sum(0)
         case "Concat":
             return torch.cat(operands, dim=-1)
-    return layer.kind.module(**hyper).eval()(first)
+    return layer.kind.module(**hyper).eval()(first.clone())  # Identity and Dropout give what they take
 
 
 def run_layers(graph: NetGraph, x: Tensor) -> list[Tensor]:
@@ -66,14 +66,14 @@ def assert_exact(found: Tensor, graph: NetGraph, x: Tensor) -> None:
     expected = reference(graph, x)
     assert found.dtype == graph.state.dtype
     assert found.shape == (graph.num_nodes,)
-    assert ((found.double() - expected).abs() <= 1e-5 * (1 + expected)).all()
+    assert ((found.double() - expected).abs() <= 2e-7 * (1 + expected)).all()
 
 
 def draw_rows(n_inputs: int, dtype: torch.dtype = torch.float64, n: int = 4) -> Tensor:
     return torch.randn(n, n_inputs, generator=torch.Generator().manual_seed(2)).to(dtype)
 
 
-@settings(max_examples=60)
+@settings(max_examples=200)
 @given(graphs(), st.sampled_from([torch.float32, torch.float64]))
 def test_agrees_with_the_definition(graph, dtype):
     graph = graph.replace(state=graph.state.to(dtype), sensitivity=graph.sensitivity.to(dtype))
@@ -101,6 +101,9 @@ SHAPES = {kind: around(kind) for kind in LAYER_TYPES if kind != "Input"} | {
     "an output activation of a chain": network(("Linear", (0,), 2), ("Dropout", (1,), 2), ("ELU", (2,), 2)),
     "a chain of activations": network(
         ("Linear", (0,), 5), ("Dropout", (1,), 5), ("Tanh", (2,), 5), ("ReLU", (3,), 5), ("Linear", (4,), 1)
+    ),
+    "a dropout beside what feeds it": network(
+        ("Linear", (0,), 3), ("Dropout", (1,), 3), ("Identity", (2,), 3), ("Sigmoid", (3,), 3), ("Concat", (1, 4, 3), 9)
     ),
     "a layer that three read": network(
         ("Linear", (0,), 4), ("ReLU", (1,), 4), ("SiLU", (1,), 4), ("Add", (1, 2, 3), 4), ("Linear", (4,), 2)
