@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from netgraph.files import read_tensors, record_path, write_tensors
+from netgraph.errors import StoreError
+from netgraph.files import make_folder, read_tensors, record_path, write_tensors
 from netgraph.tasks.dataset import RealDataset
 
 FORMAT, VERSION = "netgraph-data", 1
@@ -26,7 +27,7 @@ def is_cached(openml: int, folder: Path) -> bool:
 
 
 def write_cached(data: RealDataset, openml: int, folder: Path, record: dict[str, Any]) -> None:
-    """Write a data set, or overwrite one.
+    """Write a data set. One that is there goes first, be it damaged: it can be fetched again.
 
     Args:
         data: The data set.
@@ -41,6 +42,11 @@ def write_cached(data: RealDataset, openml: int, folder: Path, record: dict[str,
 
     path = cache_path(openml, folder)
     tensors = {"x": torch.from_numpy(data.x), "y": torch.from_numpy(data.y)}
+    make_folder(folder)
+    try:
+        record_path(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"{record_path(path)}: {error.strerror}") from None
     known = {"openml": openml, "feature_names": list(data.feature_names)}
     write_tensors(path, tensors, FORMAT, VERSION, record | known)
 

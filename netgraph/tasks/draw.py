@@ -14,7 +14,7 @@ from netgraph.tasks.check import MIN_ROWS
 from netgraph.tasks.families import Problem, TaskFamily, family_names, get_family
 from netgraph.tasks.inputs import columns, integer, log_uniform, normal, standard, uniform
 from netgraph.tasks.learnable import is_learnable
-from netgraph.tasks.modifiers import Collinearity, Discretization, HeavyTails, Heteroscedasticity, Modifier
+from netgraph.tasks.modifiers import ColumnModifier, Heteroscedasticity, Modifier
 from netgraph.tasks.recipe import TaskRecipe
 from netgraph.tasks.task import Description, Task, make_task
 
@@ -73,7 +73,7 @@ def draw_task(
     problem, before = _draw_problem(kind, n_informative, rows, acting, streams)
     y, of_noise = _observe(problem, noise, acting, streams)
     x = torch.cat([problem.x, _distractors(problem.x, n_features - n_informative, streams.distractors)], dim=1)
-    x, of_columns = _modify(x, acting, (Discretization,), streams.modifiers)
+    x, of_columns = _modify(x, acting, True, streams.modifiers)
     order = torch.randperm(n_features, generator=streams.distractors)
     description: Description = {
         "noise": noise,
@@ -181,30 +181,36 @@ def _draw_problem(
     """The noiseless problem, its columns modified first, and what the modifiers drew."""
     for _ in range(MAX_DRAWS):
         z, drawn = family.inputs(n_features, rows, streams.problem)
-        z, modified = _modify(z, acting, (Collinearity, HeavyTails), streams.modifiers)
+        z, modified = _modify(z, acting, False, streams.modifiers)
         x, target, more = family.draw(z, streams.problem)
         if target.std(correction=0) > 1e-6 * (1 + target.mean().abs()):
             return Problem(x, target, drawn | more), modified
     raise NetGraphError(f"{family.name}: the target did not vary in {MAX_DRAWS} draws of {rows} rows")
 
 
-def _modify(
-    x: Tensor, acting: list[Modifier], kinds: tuple[type[Modifier], ...], generator: Generator
-) -> tuple[Tensor, Description]:
+def _modify(x: Tensor, acting: list[Modifier], observed: bool, generator: Generator) -> tuple[Tensor, Description]:
+    """The columns after those modifiers that act on observed ones, or on those that the target is made of."""
     description: Description = {}
     for modifier in acting:
-        if isinstance(modifier, kinds):
-            x, drawn = modifier(x, generator)
-            description |= {f"{modifier.name}.{key}": value for key, value in drawn.items()}
+        if isinstance(modifier, ColumnModifier) and modifier.observed == observed:
+            x, drawn = modifier.change(x, generator)
+            description |= _named(modifier, drawn)
     return x, description
+
+
+def _named(modifier: Modifier, drawn: Description) -> Description:
+    return {f"{modifier.name}.{key}": value for key, value in drawn.items()}
 
 
 def _observe(problem: Problem, noise: float, acting: list[Modifier], streams: _Streams) -> tuple[Tensor, Description]:
     """The target with noise, [rows], whose deviation is exactly the share ``noise`` of the noiseless target's."""
     error = normal(len(problem.target), generator=streams.noise)
-    scale, drawn = _modify(problem.x, acting, (Heteroscedasticity,), streams.noise)
-    error = standard(error * scale if drawn else error)
-    return problem.target + noise * problem.target.std(correction=0) * error, drawn
+    description: Description = {}
+    for modifier in acting:
+        if isinstance(modifier, Heteroscedasticity):
+            scale, drawn = modifier.scale(problem.x, streams.noise)
+            error, description = error * scale, _named(modifier, drawn)
+    return problem.target + noise * problem.target.std(correction=0) * standard(error), description
 
 
 def _distractors(informative: Tensor, n: int, generator: Generator) -> Tensor:

@@ -14,8 +14,8 @@ from netgraph.tasks.task import Description
 
 
 @dataclass(frozen=True)
-class Modifier(ABC):
-    """The contract of a modifier.
+class Modifier:
+    """What every modifier has.
 
     Attributes:
         name: Its key in a recipe.
@@ -33,21 +33,33 @@ class Modifier(ABC):
         """
         check_settings(self, f"modifiers.{self.name}")
 
+
+@dataclass(frozen=True)
+class ColumnModifier(Modifier, ABC):
+    """A modifier of columns.
+
+    Attributes:
+        observed: Whether it acts on the columns as they are observed, distractors too, after the target is made of
+            them; else on those that the target is made of, before.
+    """
+
+    observed: ClassVar[bool] = False
+
     @abstractmethod
-    def __call__(self, values: Tensor, generator: Generator) -> tuple[Tensor, Description]:
+    def change(self, x: Tensor, generator: Generator) -> tuple[Tensor, Description]:
         """Act on one task.
 
         Args:
-            values: Columns, [rows, n_features] float64.
+            x: Columns, [rows, n_features] float64; of mean 0 and variance 1, about, before the target is made.
             generator: The only source of randomness.
 
         Returns:
-            What the modifier makes of the columns, and what it drew.
+            The changed columns, [rows, n_features], and what was drawn.
         """
 
 
 @dataclass(frozen=True)
-class Collinearity(Modifier):
+class Collinearity(ColumnModifier):
     """Some columns become nearly a weighted sum of the others, before the target is made; one column is left as it is.
 
     Attributes:
@@ -59,19 +71,19 @@ class Collinearity(Modifier):
     share: Annotated[Range, Between(0, 1)] = (0.1, 0.5)
     correlation: Annotated[Range, Between(0, 1)] = (0.8, 0.999)
 
-    def __call__(self, values: Tensor, generator: Generator) -> tuple[Tensor, Description]:
-        """See :class:`Modifier`."""
-        n_features, correlation = values.shape[1], uniform(*self.correlation, generator)
+    def change(self, x: Tensor, generator: Generator) -> tuple[Tensor, Description]:
+        """See :meth:`ColumnModifier.change`."""
+        n_features, correlation = x.shape[1], uniform(*self.correlation, generator)
         order = torch.randperm(n_features, generator=generator)
         n = min(_count(self.share, n_features, generator), n_features - 1)
-        mixed = standard(values[:, order[n:]] @ normal(n_features - n, n, generator=generator))
-        result = values.clone()
-        result[:, order[:n]] = correlation * mixed + math.sqrt(1 - correlation**2) * values[:, order[:n]]
+        mixed = standard(x[:, order[n:]] @ normal(n_features - n, n, generator=generator))
+        result = x.clone()
+        result[:, order[:n]] = correlation * mixed + math.sqrt(1 - correlation**2) * x[:, order[:n]]
         return result, {"columns": n, "correlation": correlation}
 
 
 @dataclass(frozen=True)
-class HeavyTails(Modifier):
+class HeavyTails(ColumnModifier):
     """Some columns take the shape of Tukey's h distribution, before the target is made; the order of the rows stays.
 
     The quantile function is ``u exp(h u^2 / 2)`` of a standard normal u: h is 0 for a normal column, the fourth moment
@@ -88,19 +100,19 @@ class HeavyTails(Modifier):
     share: Annotated[Range, Between(0, 1)] = (0.2, 1.0)
     h: Annotated[Range, Between(0, 1)] = (0.1, 0.5)
 
-    def __call__(self, values: Tensor, generator: Generator) -> tuple[Tensor, Description]:
-        """See :class:`Modifier`."""
-        h, rows = uniform(*self.h, generator), len(values)
-        chosen = _some_columns(self.share, values.shape[1], generator)
-        rank = values[:, chosen].argsort(dim=0).argsort(dim=0).double()
+    def change(self, x: Tensor, generator: Generator) -> tuple[Tensor, Description]:
+        """See :meth:`ColumnModifier.change`."""
+        h, rows = uniform(*self.h, generator), len(x)
+        chosen = _some_columns(self.share, x.shape[1], generator)
+        rank = x[:, chosen].argsort(dim=0).argsort(dim=0).double()
         u = torch.special.ndtri((rank + 0.5) / rows)
-        result = values.clone()
+        result = x.clone()
         result[:, chosen] = standard(u * torch.exp(h * u.square() / 2))
         return result, {"columns": len(chosen), "h": h}
 
 
 @dataclass(frozen=True)
-class Discretization(Modifier):
+class Discretization(ColumnModifier):
     """Some observed columns, distractors too, hold a few values only; the target is that of the values before.
 
     Each is cut at quantiles, and every value replaced by the mean of those in its bin: what a coarse measurement, a
@@ -112,18 +124,19 @@ class Discretization(Modifier):
     """
 
     name: ClassVar[str] = "discretization"
+    observed: ClassVar[bool] = True
     share: Annotated[Range, Between(0, 1)] = (0.2, 1.0)
     levels: Annotated[Whole, Between(2, 1000)] = (2, 10)
 
-    def __call__(self, values: Tensor, generator: Generator) -> tuple[Tensor, Description]:
-        """See :class:`Modifier`."""
-        levels, rows = min(integer(*self.levels, generator), len(values)), len(values)
-        chosen = _some_columns(self.share, values.shape[1], generator)
-        rank = values[:, chosen].argsort(dim=0).argsort(dim=0)
+    def change(self, x: Tensor, generator: Generator) -> tuple[Tensor, Description]:
+        """See :meth:`ColumnModifier.change`."""
+        levels, rows = min(integer(*self.levels, generator), len(x)), len(x)
+        chosen = _some_columns(self.share, x.shape[1], generator)
+        rank = x[:, chosen].argsort(dim=0).argsort(dim=0)
         level = rank * levels // rows  # [rows, columns]
-        sums = torch.zeros(levels, len(chosen), dtype=values.dtype).scatter_add(0, level, values[:, chosen])
-        counts = torch.zeros_like(sums).scatter_add(0, level, torch.ones_like(values[:, chosen]))
-        result = values.clone()
+        sums = torch.zeros(levels, len(chosen), dtype=x.dtype).scatter_add(0, level, x[:, chosen])
+        counts = torch.zeros_like(sums).scatter_add(0, level, torch.ones_like(x[:, chosen]))
+        result = x.clone()
         result[:, chosen] = (sums / counts).gather(0, level)
         return result, {"columns": len(chosen), "levels": levels}
 
@@ -132,8 +145,7 @@ class Discretization(Modifier):
 class Heteroscedasticity(Modifier):
     """The noise is larger in some rows: its logarithm goes along a random direction in the columns.
 
-    As a modifier it gives the scale of the noise, [rows], ``exp(strength u)`` with u of variance 1; the recipe's
-    signal-to-noise ratio holds over all rows.
+    The recipe's signal-to-noise ratio holds over all rows.
 
     Attributes:
         strength: Standard deviation of the logarithm of the scale; drawn evenly.
@@ -142,10 +154,15 @@ class Heteroscedasticity(Modifier):
     name: ClassVar[str] = "heteroscedasticity"
     strength: Annotated[Range, Between(0, 5)] = (0.3, 1.0)
 
-    def __call__(self, values: Tensor, generator: Generator) -> tuple[Tensor, Description]:
-        """See :class:`Modifier`."""
+    def scale(self, x: Tensor, generator: Generator) -> tuple[Tensor, Description]:
+        """Draw the scale of the noise of each row, [rows]: ``exp(strength u)`` with u of variance 1.
+
+        Args:
+            x: The columns that the target is made of, [rows, n_features].
+            generator: The only source of randomness.
+        """
         strength = uniform(*self.strength, generator)
-        direction = standard(standard(values) @ normal(values.shape[1], generator=generator))
+        direction = standard(standard(x) @ normal(x.shape[1], generator=generator))
         return torch.exp(strength * direction), {"strength": strength}
 
 

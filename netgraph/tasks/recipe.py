@@ -34,7 +34,7 @@ class TaskRecipe:
         distractors: Least and largest share of the columns that the target does not depend on, drawn evenly and
             rounded down; a family that takes fewer columns than a task has leaves the others to distractors.
         learnable: Draw again a task that extra-trees predict no better than its mean, see
-            :func:`~netgraph.tasks.learnable.is_learnable`.
+            :func:`~netgraph.tasks.learnable.is_learnable`; 100 such draws in a row are an error.
     """
 
     families: Mapping[str, float | Mapping[str, Any]] = field(
@@ -107,9 +107,8 @@ class TaskRecipe:
         if not isinstance(value, Mapping):
             return get_family(name)
         settings = {key: setting for key, setting in value.items() if key != "weight"}
-        if not settings:
-            return get_family(name)
-        return configure(type(get_family(name)), settings, f"families.{name}", more=("weight",))
+        defaults = {one.name: getattr(get_family(name), one.name) for one in fields(get_family(name))}
+        return configure(type(get_family(name)), defaults | settings, f"families.{name}", more=("weight",))
 
     @cached_property
     def active_modifiers(self) -> tuple[Modifier, ...]:

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netgraph.errors import NetGraphError
-from netgraph.tasks import TaskRecipe, draw_task, draw_tasks, family_names, get_family
+from netgraph.tasks import MODIFIERS, TaskRecipe, draw_task, draw_tasks, family_names, get_family
 from netgraph.tasks.families import GaussianProcess
 from netgraph.tasks.learnable import is_learnable, learnable_r2
+from netgraph.tasks.settings import Between
 from tests.tasks.helpers import PLAIN, equal, generator
 
 QUICK = TaskRecipe(rows=16, learnable=False)
@@ -163,6 +164,42 @@ def test_the_global_generator_is_left_alone():
     torch.manual_seed(0)
     draw_tasks(5, seed=1, rows=8)
     assert torch.equal(torch.rand(3), expected)
+
+
+def settings_of(kind):
+    """A strategy of settings of a family or a modifier, at the ends of what is allowed, within reason."""
+    limits = {}
+    for one in dataclasses.fields(kind):
+        for limit in getattr(one.type, "__metadata__", ()):
+            if isinstance(limit, Between) and isinstance(one.default, tuple):
+                whole = isinstance(one.default[0], int)
+                low, high = limit.low, min(limit.high, 12 if whole else 1e4)
+                ends = st.sampled_from([[low, low], [low, high], [high, high]])
+                limits[one.name] = ends
+    return st.fixed_dictionaries({}, optional=limits)
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_every_recipe_gives_finite_tasks(data):
+    families = data.draw(st.lists(st.sampled_from(family_names()), min_size=1, max_size=3, unique=True))
+    low, more = data.draw(st.integers(1, 12)), data.draw(st.integers(4, 6))
+    ratio = data.draw(st.sampled_from([None, (1e-3, 1e-3), (1.0, 1e6)]))
+    recipe = TaskRecipe(
+        families={name: data.draw(settings_of(get_family(name))) for name in families},
+        modifiers={name: {"probability": 1.0} | data.draw(settings_of(kind)) for name, kind in MODIFIERS.items()},
+        n_features=(low, low + more),
+        rows=data.draw(st.integers(5, 40)),
+        signal_to_noise=ratio,
+        distractors=data.draw(st.sampled_from([(0, 0), (1, 1), (0, 1)])),
+        learnable=False,
+    )
+    for task in draw_tasks(2, recipe, seed=data.draw(st.integers(0, 99))):
+        assert task.x.isfinite().all()
+        assert task.y.isfinite().all()
+        assert task.family in families
+        assert low <= task.n_features <= low + more
+        json.dumps(task.description, allow_nan=False)
 
 
 def test_a_recipe_is_frozen():

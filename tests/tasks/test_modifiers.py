@@ -46,7 +46,7 @@ def test_a_modifier_acts_as_often_as_asked():
 @given(seed=st.integers(0, 2**20), n_features=st.integers(2, 8), correlation=st.floats(0.5, 1.0))
 def test_collinear_columns_follow_from_the_others(seed, n_features, correlation):
     z = normal(2000, n_features, generator=generator(seed))
-    x, drawn = Collinearity(1.0, (0.2, 0.9), (correlation, correlation))(z, generator(seed))
+    x, drawn = Collinearity(1.0, (0.2, 0.9), (correlation, correlation)).change(z, generator(seed))
     changed = [i for i in range(n_features) if not torch.equal(x[:, i], z[:, i])]
     kept = [i for i in range(n_features) if i not in changed]
     assert len(changed) == drawn["columns"] <= n_features - 1
@@ -68,11 +68,11 @@ def test_heavy_tails_raise_the_kurtosis_and_keep_the_order():
         return ((x - x.mean(0)) / x.std(0)).pow(4).mean(0)
 
     for h, least in ((0.1, 4.0), (0.4, 20.0)):
-        x, _ = HeavyTails(1.0, (1.0, 1.0), (h, h))(z, generator(1))
+        x, _ = HeavyTails(1.0, (1.0, 1.0), (h, h)).change(z, generator(1))
         assert kurtosis(x).min() > least
         assert torch.equal(x.argsort(dim=0), z.argsort(dim=0))
         torch.testing.assert_close(x.std(0, correction=0), torch.ones(4).double())
-    normal_again, _ = HeavyTails(1.0, (1.0, 1.0), (0.0, 0.0))(z, generator(1))
+    normal_again, _ = HeavyTails(1.0, (1.0, 1.0), (0.0, 0.0)).change(z, generator(1))
     assert kurtosis(normal_again).max() == pytest.approx(3, abs=0.2)
 
 
@@ -80,7 +80,7 @@ def test_heavy_tails_raise_the_kurtosis_and_keep_the_order():
 @given(seed=st.integers(0, 2**20), levels=st.integers(2, 12), rows=st.integers(2, 60))
 def test_discretized_columns_hold_few_values_in_order(seed, levels, rows):
     x = normal(rows, 3, generator=generator(seed))
-    coarse, drawn = Discretization(1.0, (1.0, 1.0), (levels, levels))(x, generator(seed))
+    coarse, drawn = Discretization(1.0, (1.0, 1.0), (levels, levels)).change(x, generator(seed))
     assert drawn["levels"] == min(levels, rows)
     for before, after in zip(x.T, coarse.T, strict=True):
         assert len(after.unique()) == drawn["levels"]
@@ -98,7 +98,7 @@ def test_discretization_is_of_what_is_observed():
 
 def test_heteroscedastic_noise_is_larger_where_its_scale_is():
     x = normal(20_000, 3, generator=generator(0))
-    scale, drawn = Heteroscedasticity(1.0, (0.8, 0.8))(x, generator(1))
+    scale, drawn = Heteroscedasticity(1.0, (0.8, 0.8)).scale(x, generator(1))
     assert drawn["strength"] == 0.8
     assert scale.log().std() == pytest.approx(0.8, abs=1e-3)
     assert linear_r2(x, scale.log()) == pytest.approx(1)

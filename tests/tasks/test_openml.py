@@ -83,6 +83,15 @@ def test_a_damaged_file_is_an_error_and_is_fetched_again_by_install(openml, tmp_
     np.testing.assert_array_equal(load_real("openml:9001", tmp_path).x, original.x)
 
 
+def test_a_record_that_is_no_record_is_replaced(openml, tmp_path):
+    install_real(["openml:9001"], tmp_path, lambda _: None)
+    (tmp_path / "openml-9001.json").write_text("{")
+    with pytest.raises(StoreError, match="not a JSON record"):
+        load_real("openml:9001", tmp_path)
+    assert install_real(["openml:9001"], tmp_path, lambda _: None) == ["openml:9001"]
+    assert load_real("openml:9001", tmp_path).x.shape == (ROWS - 1, 7)
+
+
 def test_install_says_what_is_there_and_leaves_out_what_cannot_be_used(openml, tmp_path):
     said = []
     names = ["openml:9002", "openml:9001", "openml:77"]

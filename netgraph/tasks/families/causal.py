@@ -56,7 +56,7 @@ class StructuralCausalModel(TaskFamily):
         target = integer(roots, len(parents) - 1, generator)
         candidates = related(parents, target)
         chosen = [candidates[i] for i in torch.randperm(len(candidates), generator=generator)[: z.shape[1]].tolist()]
-        drawn: Description = {"roots": roots, "nodes": len(parents), "node_noise": noise}
+        drawn: Description = {"roots": roots, "hidden": hidden, "node_noise": noise}
         return Problem(torch.stack([values[i] for i in chosen], dim=1), values[target], drawn)
 
     def graph(self, roots: int, nodes: int, generator: Generator) -> list[list[int]]:

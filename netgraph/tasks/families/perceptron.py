@@ -59,7 +59,7 @@ class BayesianNetwork(TaskFamily):
     """A draw from the prior of a Bayesian tanh network, with a scale of its own for each input and each layer.
 
     The weights of input i are N(0, (a_i s_1)^2 / fan_in) with its relevance a_i, those of a later layer l
-    N(0, s_l^2 / fan_in). Every scale has a log-uniform hyper-prior.
+    N(0, s_l^2 / fan_in), the biases of layer l N(0, s_l^2). Every scale has a log-uniform hyper-prior.
 
     Source: Neal, Bayesian Learning for Neural Networks (1996), section 4.3: automatic relevance determination.
 

@@ -28,7 +28,8 @@ FACTORS = (
 class Products(TaskFamily):
     """``(m + a)(m + b)``: a and b are two different families' targets of the same columns, at variance 1.
 
-    The families have their default settings. One that makes columns of its own goes first, and the second takes them.
+    The families have their default settings; the columns are normal or uniform whatever their :meth:`inputs` are. A
+    family that makes columns of its own in :meth:`draw` goes first, and the second takes them.
 
     Attributes:
         factors: Families to choose the two from, at least two of them.
