@@ -43,12 +43,13 @@ def shard(chosen: ZooRecipe, number: int) -> Shard:
     """A shard of untrained networks on tasks of noise: as large as a trained one, and there at once."""
     generator = Generator().manual_seed(number)
     first = number * TASKS_PER_SHARD
+    (low, high), rows = chosen.tasks.n_features, chosen.tasks.rows
     tasks, graphs = [], []
     for seed in range(first, min(first + TASKS_PER_SHARD, chosen.n_tasks)):
-        inputs = int(torch.randint(chosen.inputs[0], chosen.inputs[1] + 1, (), generator=generator))
-        x, y = (torch.randn(size, generator=generator).numpy() for size in ((chosen.rows, inputs), (chosen.rows,)))
+        inputs = int(torch.randint(low, high + 1, (), generator=generator))
+        x, y = (torch.randn(size, generator=generator).numpy() for size in ((rows, inputs), (rows,)))
         tasks.append(make_task(x, y, family="noise", seed=seed))
-        architectures = [draw_architecture(chosen, inputs, generator) for _ in range(NETS_PER_TASK)]
+        architectures = [draw_architecture(chosen.architectures, inputs, generator) for _ in range(NETS_PER_TASK)]
         graphs += [NetGraph(one, initialize(one, generator)) for one in architectures]
     task = torch.arange(len(tasks)).repeat_interleave(NETS_PER_TASK)
     columns = {name: torch.zeros(len(graphs)) for name in FIGURES}

@@ -2,9 +2,14 @@
 
 import sys
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from netgraph.errors import InvalidGraphError, StoreError
+from netgraph.zoo.manifest import manifest_path, read_manifest
 from netgraph.zoo.zoo import Zoo
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Quantiles of R^2 that are shown.
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -22,9 +27,14 @@ def verify_zoo(zoo: Zoo, progress: bool = True) -> int:
     """
     from tqdm import tqdm
 
+    entries = read_manifest(zoo.folder)
     hidden = not (progress and sys.stderr.isatty())
     for number in tqdm(range(zoo.n_shards), desc="verify", unit="shard", disable=hidden):
         shard = zoo.shard(number)
+        if shard.record["networks"] != entries[number].networks:
+            raise StoreError(
+                f"{manifest_path(zoo.folder)}: counts other networks than shard {entries[number].name} has"
+            )
         for i in range(len(shard)):
             try:
                 shard.graph(i).validate()
@@ -47,7 +57,7 @@ def describe_zoo(zoo: Zoo) -> str:
     r2 = table["validation_r2"].quantile(list(QUANTILES))
     lines = {
         "networks": f"{len(zoo):,} ({splits.get('train', 0):,} train, {splits.get('test', 0):,} test)",
-        "architectures": f"{table['architecture'].nunique():,} distinct",
+        "architectures": f"{table['architecture'].nunique():,} distinct" + _copies(table),
         "parameters": f"{table['n_parameters'].min():,} to {table['n_parameters'].max():,}",
         "tasks": f"{len(zoo.tasks):,}: " + _counts(families),
         "validation R2": ", ".join(f"{q:.0%} {value:.2f}" for q, value in r2.items()),
@@ -56,6 +66,12 @@ def describe_zoo(zoo: Zoo) -> str:
         "training": f"{zoo.train_seconds:,.1f} s, summed over processes",
     }
     return "\n".join(f"{name:15s}{value}" for name, value in lines.items())
+
+
+def _copies(table: "pd.DataFrame") -> str:
+    """Say how many networks repeat an architecture on its task on purpose."""
+    copies = int((table["seed_index"] > 0).sum()) if "seed_index" in table else 0
+    return f"; {copies:,} networks are copies from other seeds" if copies else ""
 
 
 def _counts(counter: "Counter[str]") -> str:

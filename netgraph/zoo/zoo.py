@@ -22,6 +22,7 @@ from netgraph.tasks import Task
 from netgraph.tokens import TokenBatch, tokenize_packed
 from netgraph.zoo.manifest import read_manifest
 from netgraph.zoo.open_shard import OpenShard
+from netgraph.zoo.optimizers import OPTIMIZERS
 from netgraph.zoo.recipe import ZooRecipe
 
 if TYPE_CHECKING:
@@ -206,7 +207,12 @@ class Zoo(Dataset):
 
     @cached_property
     def table(self) -> "pd.DataFrame":
-        """One row a network: task, family, split, architecture, sizes, and the figures of its training."""
+        """One row a network.
+
+        Its task, family and split; ``architecture``, the canonical hash, and ``layers`` to read; sizes; and how it was
+        trained and what came of it: whatever the shards have columns of, such as ``validation_r2`` and ``seed_index``,
+        which is 0 for the first network of an architecture on its task and counts the copies from other seeds.
+        """
         import pandas as pd
 
         return pd.concat([self._rows(number) for number in range(self.n_shards)], ignore_index=True)
@@ -221,12 +227,15 @@ class Zoo(Dataset):
             "task": numbers,
             "family": [shard.record["tasks"][i]["family"] for i in task.tolist()],
             "split": np.where(self._test[numbers], "test", "train"),
-            "architecture": [repr(architecture) for architecture in architectures],
+            "architecture": [architecture.digest for architecture in architectures],
+            "layers": [repr(architecture) for architecture in architectures],
             "n_inputs": [architecture.n_inputs for architecture in architectures],
             "n_layers": [len(architecture.layers) for architecture in architectures],
             "n_parameters": [architecture.state_size for architecture in architectures],
         }
         figures = {"validation_r2" if name == "r2" else name: v.numpy() for name, v in shard.columns.items()}
+        if "optimizer" in figures:
+            figures["optimizer"] = np.array(OPTIMIZERS)[figures["optimizer"]]
         return pd.DataFrame(found | figures)
 
 

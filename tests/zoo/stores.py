@@ -1,6 +1,7 @@
 """Stores of untrained networks, there at once."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -69,14 +70,20 @@ def random_shard(
     )
 
 
-def write_store(root: Path, recipe: ZooRecipe, max_bytes: int = MAX_BYTES, **sizes: Any) -> Zoo:
+def write_store(
+    root: Path,
+    recipe: ZooRecipe,
+    max_bytes: int = MAX_BYTES,
+    make: Callable[..., Shard] = random_shard,
+    **sizes: Any,
+) -> Zoo:
     """Write a zoo of such shards."""
     make_folder(root)
     record = {"format": FORMAT, "version": VERSION, "digest": recipe.digest, "recipes": [asdict(recipe)]}
     write_atomically(root / "zoo.json", json.dumps(record).encode())
     for number in range(recipe.n_shards):
         first = number * recipe.tasks_per_shard
-        shard = random_shard(first, min(recipe.tasks_per_shard, recipe.n_tasks - first), **sizes)
+        shard = make(first, min(recipe.tasks_per_shard, recipe.n_tasks - first), **sizes)
         encode_shard(shard, recipe.digest, max_bytes).write(root, number)
     write_manifest(root, entries_of(root, recipe))
     return Zoo(root)

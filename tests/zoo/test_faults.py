@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,9 @@ from netgraph import Zoo, build_zoo
 from netgraph.errors import StoreError
 from netgraph.zoo import ZooRecipe, verify_zoo
 
-TINY = replace(ZooRecipe.load("tiny"), n_tasks=6, n_test_tasks=3, nets_per_task=3, tasks_per_shard=2, steps=20, rows=32)
+TINY = ZooRecipe.load("tiny").changed(
+    n_tasks=6, n_test_tasks=3, nets_per_task=3, tasks_per_shard=2, tasks={"rows": 32}, training={"steps": (20, 20)}
+)
 
 
 @pytest.fixture(scope="module")

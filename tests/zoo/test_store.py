@@ -16,9 +16,10 @@ from netgraph import NetGraphError, Zoo, build_zoo
 from netgraph.errors import StoreError
 from netgraph.files import write_tensors
 from netgraph.zoo import ZooRecipe, describe_zoo, merge_zoos, verify_zoo
-from netgraph.zoo.manifest import ShardEntry, write_manifest
+from netgraph.zoo.manifest import ShardEntry, read_manifest, write_manifest
 from netgraph.zoo.open_shard import OpenShard
 from netgraph.zoo.store import shard_name
+from tests.zoo.stores import random_shard, small_recipe, write_store
 
 TINY = ZooRecipe.load("tiny").changed(
     n_tasks=6, n_test_tasks=3, nets_per_task=3, tasks_per_shard=2, tasks={"rows": 32}, training={"steps": (20, 20)}
@@ -90,7 +91,10 @@ def test_the_table_has_a_row_for_every_network(zoo):
     assert len(table) == len(zoo)
     assert table["task"].tolist() == [graph.task for graph in zoo.stream()]
     assert set(table["split"]) == {"train", "test"}
-    assert {"validation_r2", "best_step", "steps"} <= set(table)
+    assert table["architecture"].tolist() == [graph.architecture.digest for graph in zoo.stream()]
+    assert table["layers"].tolist() == [repr(graph.architecture) for graph in zoo.stream()]
+    assert {"validation_r2", "best_step", "steps", "seed_index", "learning_rate", "weight_decay"} <= set(table)
+    assert set(table["optimizer"]) == {"adamw"}
 
 
 def test_zoos_merge_and_keep_their_splits(zoo, other, tmp_path):
@@ -98,7 +102,7 @@ def test_zoos_merge_and_keep_their_splits(zoo, other, tmp_path):
     merged = merge_zoos([zoo.folder, other.folder], tmp_path / "both")
     assert len(merged) == len(zoo) + len(other)
     assert torch.equal(merged[len(zoo)].state, other[0].state)
-    assert merged[len(zoo)].task == 6
+    assert merged[len(zoo)].task == 6 + other[0].task
     assert merged.tasks[6].seed == other.tasks[0].seed
     expected = zoo.split("test") + [len(zoo) + i for i in other.split("test")]
     assert merged.split("test") == expected
@@ -138,6 +142,22 @@ def test_a_shard_cut_short_is_named(zoo, tmp_path):
         Zoo(linked.folder)[len(zoo) - 1]
 
 
+def test_copies_are_counted(tmp_path):
+    recipe = small_recipe(n_tasks=2, tasks_per_shard=2)
+    shard = random_shard(0, 2, nets=4)
+    seeds = torch.tensor([0, 1, 2, 0] * 2)
+    zoo = write_store(tmp_path, recipe, make=lambda *_: replace(shard, columns=shard.columns | {"seed_index": seeds}))
+    assert "; 4 networks are copies from other seeds" in describe_zoo(zoo)
+
+
+def test_a_manifest_that_counts_otherwise_is_named(tmp_path):
+    zoo = write_store(tmp_path, small_recipe(n_tasks=2, tasks_per_shard=2))
+    (entry,) = read_manifest(tmp_path)
+    write_manifest(tmp_path, [replace(entry, networks=[4, 2])])
+    with pytest.raises(StoreError, match=r"manifest\.json: counts other networks than shard 00000 has"):
+        verify_zoo(Zoo(zoo.folder))
+
+
 def test_an_incomplete_zoo_says_so(zoo, tmp_path):
     (tmp_path / "zoo.json").write_text((zoo.folder / "zoo.json").read_text())
     with pytest.raises(StoreError, match="not complete; build_zoo completes it"):
@@ -148,6 +168,7 @@ def test_the_description_counts_everything(zoo):
     text = describe_zoo(zoo)
     assert f"{len(zoo)} (" in text
     assert "distinct" in text
+    assert "copies" not in text
     assert "\n\n" not in text
 
 
