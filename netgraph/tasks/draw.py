@@ -1,7 +1,6 @@
 """Random tasks: a family's noiseless problem, with modifiers, distractor columns and observation noise."""
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.tasks.check import MIN_ROWS
-from netgraph.tasks.families import Problem, TaskFamily, family_names, get_family
+from netgraph.tasks.families import Problem, TaskFamily, get_family
 from netgraph.tasks.inputs import columns, integer, log_uniform, normal, standard, uniform
 from netgraph.tasks.learnable import is_learnable
 from netgraph.tasks.modifiers import ColumnModifier, Heteroscedasticity, Modifier
@@ -20,6 +19,8 @@ from netgraph.tasks.task import Description, Task, make_task
 
 #: Largest weight of an informative column in a distractor.
 MAX_LEAK = 0.5
+#: A target whose standard deviation is a smaller share of its largest value does not vary.
+LEAST_VARIATION = 1e-6
 #: Draws of a family before a target that does not vary is an error (a ReLU teacher may be dead on every row).
 MAX_DRAWS = 100
 #: Draws of a task before the filter gives up.
@@ -61,7 +62,8 @@ def draw_task(
         ``<modifier>.<key>`` for every modifier that acted.
 
     Raises:
-        NetGraphError: The family is unknown or cannot have that many columns, or a number is out of range.
+        NetGraphError: The family is unknown or cannot have that many columns, a number is out of range, or the target
+            varied in none of 100 draws.
     """
     recipe = recipe or TaskRecipe()
     kind = family if isinstance(family, TaskFamily) else recipe.configured.get(family) or get_family(family)
@@ -71,30 +73,19 @@ def draw_task(
     n_informative = n_features - _n_distractors(kind, n_features, recipe, streams.choices)
     acting = [one for one in recipe.active_modifiers if uniform(0.0, 1.0, streams.modifiers) < one.probability]
     problem, before = _draw_problem(kind, n_informative, rows, acting, streams)
-    y, of_noise = _observe(problem, noise, acting, streams)
-    x = torch.cat([problem.x, _distractors(problem.x, n_features - n_informative, streams.distractors)], dim=1)
-    x, of_columns = _modify(x, acting, True, streams.modifiers)
-    order = torch.randperm(n_features, generator=streams.distractors)
+    y, of_noise = _observe_target(problem, noise, acting, streams)
+    x, informative, of_columns = _observe_columns(problem.x, n_features, acting, streams)
     description: Description = {
         "noise": noise,
         "n_informative": n_informative,
         "n_distractors": n_features - n_informative,
-        "informative": ",".join(str(int(i)) for i in torch.argsort(order)[:n_informative]),
+        "informative": ",".join(map(str, informative)),
     }
     description |= problem.drawn | before | of_noise | of_columns
-    return make_task(x[:, order], y, family=kind.name, seed=seed, description=description)
+    return make_task(x, y, family=kind.name, seed=seed, description=description)
 
 
-def draw_tasks(
-    n: int,
-    recipe: TaskRecipe | None = None,
-    *,
-    seed: int,
-    start: int = 0,
-    families: Mapping[str, float] | Sequence[str] | None = None,
-    n_features: tuple[int, int] = (2, 10),
-    rows: int = 128,
-) -> list[Task]:
+def draw_tasks(n: int, recipe: TaskRecipe | None = None, *, seed: int, start: int = 0) -> list[Task]:
     """Draw many tasks; the i-th depends on (recipe, seed, start + i) alone, however many are drawn.
 
     A family that needs more columns than a task has is left out for that task. Where the recipe asks for learnable
@@ -102,32 +93,21 @@ def draw_tasks(
 
     Args:
         n: Number of tasks.
-        recipe: What they are made of; the default one, with the three keys below, where it is None.
+        recipe: What they are made of; the default one where it is None.
         seed: Seed of the whole, not negative.
         start: Number of the first task: a long list may be drawn in pieces.
-        families: Names of the families to draw from, or their weights; all alike where it is None.
-        n_features: Fewest and most columns of a task.
-        rows: Number of rows of each task.
 
     Returns:
         The tasks, in order. ``draw_task(t.family, t.n_features, t.rows, t.seed, recipe)`` draws any of them again. The
         description has, beyond that function's, the key ``dropped``: how many unlearnable draws came before it.
 
     Raises:
-        NetGraphError: The recipe makes no sense, or 100 draws of a task were unlearnable.
+        NetGraphError: A number is negative, a family's target does not vary, or 100 draws of a task were unlearnable.
     """
-    recipe = recipe or _recipe_of(families, n_features, rows)
+    recipe = recipe or TaskRecipe()
     if seed < 0 or start < 0:
         raise NetGraphError(f"seed and start must not be negative, got {seed} and {start}")
     return [_numbered_task(recipe, seed, number) for number in range(start, start + n)]
-
-
-def _recipe_of(
-    families: Mapping[str, float] | Sequence[str] | None, n_features: tuple[int, int], rows: int
-) -> TaskRecipe:
-    names = family_names() if families is None else (families,) if isinstance(families, str) else families
-    weights = families if isinstance(families, Mapping) else dict.fromkeys(names, 1.0)
-    return TaskRecipe(families=weights, n_features=n_features, rows=rows)
 
 
 def _numbered_task(recipe: TaskRecipe, seed: int, number: int) -> Task:
@@ -183,7 +163,7 @@ def _draw_problem(
         z, drawn = family.inputs(n_features, rows, streams.problem)
         z, modified = _modify(z, acting, False, streams.modifiers)
         x, target, more = family.draw(z, streams.problem)
-        if target.std(correction=0) > 1e-6 * (1 + target.mean().abs()):
+        if target.std(correction=0) > LEAST_VARIATION * target.abs().max():
             return Problem(x, target, drawn | more), modified
     raise NetGraphError(f"{family.name}: the target did not vary in {MAX_DRAWS} draws of {rows} rows")
 
@@ -202,7 +182,9 @@ def _named(modifier: Modifier, drawn: Description) -> Description:
     return {f"{modifier.name}.{key}": value for key, value in drawn.items()}
 
 
-def _observe(problem: Problem, noise: float, acting: list[Modifier], streams: _Streams) -> tuple[Tensor, Description]:
+def _observe_target(
+    problem: Problem, noise: float, acting: list[Modifier], streams: _Streams
+) -> tuple[Tensor, Description]:
     """The target with noise, [rows], whose deviation is exactly the share ``noise`` of the noiseless target's."""
     error = normal(len(problem.target), generator=streams.noise)
     description: Description = {}
@@ -211,6 +193,17 @@ def _observe(problem: Problem, noise: float, acting: list[Modifier], streams: _S
             scale, drawn = modifier.scale(problem.x, streams.noise)
             error, description = error * scale, _named(modifier, drawn)
     return problem.target + noise * problem.target.std(correction=0) * standard(error), description
+
+
+def _observe_columns(
+    informative: Tensor, n_features: int, acting: list[Modifier], streams: _Streams
+) -> tuple[Tensor, list[int], Description]:
+    """Columns in random order, [rows, n_features], where the informative ones are, and what modifiers drew."""
+    n = informative.shape[1]
+    x = torch.cat([informative, _distractors(informative, n_features - n, streams.distractors)], dim=1)
+    x, drawn = _modify(x, acting, True, streams.modifiers)
+    order = torch.randperm(n_features, generator=streams.distractors)
+    return x[:, order], torch.argsort(order)[:n].tolist(), drawn
 
 
 def _distractors(informative: Tensor, n: int, generator: Generator) -> Tensor:

@@ -65,12 +65,6 @@ def test_settings_of_a_family_reach_its_tasks():
     assert own.description["length_scale"] == 2.0
 
 
-def test_keywords_stand_in_for_a_recipe():
-    by_keyword = draw_tasks(4, families=("polynomial", "linear"), n_features=(3, 4), rows=32, seed=1)
-    recipe = TaskRecipe(families={"linear": 1.0, "polynomial": 1.0}, n_features=(3, 4), rows=32)
-    assert all(equal(a, b) for a, b in zip(by_keyword, draw_tasks(4, recipe, seed=1), strict=True))
-
-
 def test_a_recipe_goes_through_json_yaml_and_processes_and_draws_the_same():
     recipe = TaskRecipe(
         families={"piecewise": 1.0, "linear": {"weight": 2.0, "effective_rank": (1.0, 3.0)}},
@@ -162,7 +156,7 @@ def test_the_global_generator_is_left_alone():
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
-    draw_tasks(5, seed=1, rows=8)
+    draw_tasks(5, QUICK, seed=1)
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -194,7 +188,13 @@ def test_every_recipe_gives_finite_tasks(data):
         distractors=data.draw(st.sampled_from([(0, 0), (1, 1), (0, 1)])),
         learnable=False,
     )
-    for task in draw_tasks(2, recipe, seed=data.draw(st.integers(0, 99))):
+    try:
+        tasks = draw_tasks(2, recipe, seed=data.draw(st.integers(0, 99)))
+    except NetGraphError as error:  # twelve layers of weights of 0.01 leave nothing of their input
+        if "the target did not vary in 100 draws" not in str(error):
+            raise
+        tasks = []
+    for task in tasks:
         assert task.x.isfinite().all()
         assert task.y.isfinite().all()
         assert task.family in families

@@ -13,6 +13,7 @@ from pymfe.mfe import MFE
 from netgraph.errors import NetGraphError
 from netgraph.tasks import (
     META_FEATURE_NAMES,
+    TaskRecipe,
     check_meta_vector,
     draw_tasks,
     get_meta_features,
@@ -133,7 +134,7 @@ def test_many_rows_are_subsampled_but_counted():
 
 
 def test_the_vector_tells_tasks_apart():
-    vectors = np.stack([get_meta_features(t.x, t.y) for t in draw_tasks(20, n_features=(4, 4), seed=0)])
+    vectors = np.stack([get_meta_features(t.x, t.y) for t in draw_tasks(20, TaskRecipe(n_features=(4, 4)), seed=0)])
     varying = np.std(vectors, axis=0) > 0
     assert varying.sum() >= 25
 
