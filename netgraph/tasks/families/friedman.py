@@ -15,7 +15,7 @@ from netgraph.tasks.settings import Between, Range
 
 @dataclass(frozen=True)
 class _Friedman(TaskFamily):
-    """Columns that are uniform on an interval of their own; a heavy tail becomes weight at its ends.
+    """Columns that are uniform on an interval of their own; a heavy tail becomes weight in its middle and at its ends.
 
     Attributes:
         jitter: Standard deviation of the logarithm of the factors that make two tasks differ; drawn evenly.
