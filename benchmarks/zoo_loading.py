@@ -24,7 +24,8 @@ from netgraph.zoo.store import Shard, encode_shard, shard_name
 from netgraph.zoo.zoo import FORMAT, VERSION
 
 NETS_PER_TASK, TASKS_PER_SHARD, BATCH, REPEATS = 20, 40, 512, 3
-FIGURES = ("r2", "best_step", "steps", "seed_index", "optimizer", "learning_rate", "weight_decay")
+FIGURES = ("r2", "learning_rate", "weight_decay")
+NUMBERS = ("best_step", "steps", "seed_index", "optimizer")
 
 
 def recipe(networks: int) -> ZooRecipe:
@@ -53,6 +54,7 @@ def shard(chosen: ZooRecipe, number: int) -> Shard:
         graphs += [NetGraph(one, initialize(one, generator)) for one in architectures]
     task = torch.arange(len(tasks)).repeat_interleave(NETS_PER_TASK)
     columns = {name: torch.zeros(len(graphs)) for name in FIGURES}
+    columns |= {name: torch.zeros(len(graphs), dtype=torch.long) for name in NUMBERS}
     return Shard(graphs, task, columns, tasks, torch.zeros(len(tasks), 37), first, [], 0.0)
 
 

@@ -7,8 +7,10 @@ import torch
 
 from netgraph import NetGraphError, Zoo, tokenize
 from netgraph.tokens import TokenBatch
+from netgraph.zoo import describe_zoo, verify_zoo
 from netgraph.zoo.manifest import read_manifest, write_manifest
-from tests.zoo.stores import small_recipe, write_store
+from netgraph.zoo.store import Shard
+from tests.zoo.stores import random_shard, small_recipe, write_store
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +76,20 @@ def test_what_is_read_is_the_readers_own(zoo):
 def test_networks_of_one_architecture_share_it(zoo):
     graphs = list(zoo.stream(range(20)))
     assert len({id(one.architecture) for one in graphs}) == len({one.architecture for one in graphs}) < 20
+
+
+def test_a_shard_whose_networks_were_all_left_out_is_passed_over(tmp_path):
+    def make(first: int, n_tasks: int) -> Shard:
+        return random_shard(first, n_tasks, nets=0 if first in (0, 4) else 3)
+
+    zoo = write_store(tmp_path, small_recipe(n_tasks=7, tasks_per_shard=2), make=make)
+    assert (zoo.n_shards, len(zoo), zoo.excluded) == (4, 9, 7)
+    assert [graph.task for graph in zoo.stream()] == zoo.table["task"].tolist() == [2] * 3 + [3] * 3 + [6] * 3
+    assert zoo.split("test") == [6, 7, 8]
+    assert_same(next(zoo.token_batches()), tokenize(list(zoo.stream())))
+    assert zoo.meta_features.shape == (7, 37)
+    assert verify_zoo(zoo) == 9
+    assert "9 (6 train, 3 test)" in describe_zoo(zoo)
 
 
 READ = """
