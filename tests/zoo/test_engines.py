@@ -23,6 +23,8 @@ ROOT = Path(__file__).parents[2]
 TINY = ZooRecipe.load("tiny").changed(
     n_tasks=4, n_test_tasks=2, nets_per_task=2, tasks_per_shard=1, training={"steps": (10, 10)}
 )
+#: Where workers look for the jobs of this module.
+FOLDERS = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
 PATIENCE = 240
 
 
@@ -31,7 +33,7 @@ def cluster() -> Iterator[None]:
     import ray
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.setenv("PYTHONPATH", FOLDERS)
         ray.init("local", num_cpus=2, object_store_memory=OBJECT_STORE, include_dashboard=False, log_to_driver=False)
         yield
         ray.shutdown()
@@ -207,7 +209,7 @@ def builder(request, tmp_path) -> Iterator[subprocess.Popen[str]]:
     """A process that waits for two jobs, on a cluster of its own with Ray."""
     (tmp_path / "script.py").write_text(HOLD)
     command = [sys.executable, "script.py", request.param, str(tmp_path)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": FOLDERS}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True, **pipes) as process:
         wait_until(lambda: len(list(tmp_path.glob("*.started"))) == 2 or process.poll() is not None)
@@ -238,7 +240,7 @@ def test_ray_is_named_when_it_is_missing(monkeypatch):
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "nonsense"])
 def test_a_cluster_that_is_not_there_is_named(address):
     call = "from netgraph.zoo.engines import run_ray; next(run_ray(abs, [1]))"
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_ADDRESS": address}
+    environment = os.environ | {"PYTHONPATH": FOLDERS, "RAY_ADDRESS": address}
     ended = subprocess.run([sys.executable, "-c", call], env=environment, capture_output=True, text=True)
     assert ended.stderr.splitlines()[-1].startswith(
         f"netgraph.errors.NetGraphError: no Ray cluster at RAY_ADDRESS={address}: "
