@@ -66,8 +66,7 @@ def read_record(path: Path, format_name: str, version: int) -> dict[str, Any]:
     """Read a JSON record and check what it says it is.
 
     Raises:
-        StoreError: When it cannot be read, is not JSON, is of another format or version, or is not what its own
-            checksum says.
+        StoreError: When it cannot be read, is not JSON, or is of another format or version.
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -82,9 +81,17 @@ def read_record(path: Path, format_name: str, version: int) -> dict[str, Any]:
         raise StoreError(f"{path}: not a {format_name} record")
     if record.get("version") != version:
         raise StoreError(f"{path}: version {record.get('version')}; this netgraph reads version {version}")
-    if _CHECKSUM in record and record[_CHECKSUM] != _record_sha256(record):
-        raise StoreError(f"{path}: damaged, it is not the record that was written")
     return dict(record)
+
+
+def check_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Check that the record of tensors is the one that was written.
+
+    Raises:
+        StoreError: When it is not what its own checksum says.
+    """
+    if record.get(_CHECKSUM) != _record_sha256(record):
+        raise StoreError(f"{record_path(path)}: damaged, it is not the record that was written")
 
 
 def _record_sha256(record: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from netgraph import NetGraphError, files
-from netgraph.files import read_tensors, record_path, write_tensors
+from netgraph.files import check_record, read_record, read_tensors, record_path, write_tensors
 
 
 class CrashError(RuntimeError):
@@ -71,9 +71,10 @@ def test_a_changed_record_is_named(tmp_path):
     path = tmp_path / "state.safetensors"
     write(path, 1)
     changed = json.loads(record_path(path).read_text()) | {"value": 2}
+    check_record(path, read_record(record_path(path), "test", 1))
     record_path(path).write_text(json.dumps(changed))
     with pytest.raises(NetGraphError, match=r"state\.json: damaged, it is not the record that was written"):
-        read_tensors(path, "test", 1)
+        check_record(path, read_record(record_path(path), "test", 1))
 
 
 def test_what_is_no_file_is_named(tmp_path):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints
 from netgraph.graph.layers import FIRST_CODE, LAYER_TYPES
-from netgraph.graph.table import N_HYPER, LayerTable, runs, starts
+from netgraph.graph.table import LayerTable, runs, starts
 
 PAD, START, END = range(FIRST_CODE)
 _BIAS, _COUNT = (SLOT_KINDS.index(kind) for kind in ("bias", "count"))
@@ -104,29 +104,42 @@ def _places(table: LayerTable, vertex_place: Ints, chunk: int) -> tuple[tuple[In
 
 def _columns(table: LayerTable, turns: Ints, place: Ints, length: Ints) -> dict[str, Any]:
     """What the tokens say; ``place`` is that of each vertex token, ``length`` that of each stream."""
-    count, width = len(table), int(length.max())
     vertex = np.repeat(np.arange(len(turns)), turns)
     layer = np.repeat(np.arange(len(table.code)), table.size)[vertex]
     node = np.repeat(table.node_start[:-1], length - 2)
     position = vertex - table.vertex_start[layer]
     turn = np.arange(len(vertex)) - np.repeat(starts(turns)[:-1], turns)
     parent = _parents(table, layer, position, turn)
-    opens = np.zeros(count * width, dtype=np.bool_)
-    opens[place] = (position == 0) & (turn == 0)
-    attributes = np.zeros((count * width, N_HYPER))
-    attributes[place] = table.hyper[layer]
-    layer_type, index, fed = (np.full(count * width, PAD, dtype=np.int64) for _ in range(3))
-    layer_type[place] = table.code[layer]
-    index[place] = vertex - node
-    fed[place] = np.where(parent < 0, -1, parent - node)
+    said = {
+        "layer_type": table.code[layer],
+        "index": vertex - node,
+        "parent": np.where(parent < 0, -1, parent - node),
+        "opens": (position == 0) & (turn == 0),
+        "attributes": table.hyper[layer],
+    }
+    shape = len(table), int(length.max())
+    padded = {name: _pad(values, place, shape) for name, values in said.items()}
+    _frame(table, padded, length)
+    return padded
+
+
+def _pad(values: npt.NDArray[Any], place: Ints, shape: tuple[int, int]) -> npt.NDArray[Any]:
+    column = np.full((shape[0] * shape[1], *values.shape[1:]), PAD, dtype=values.dtype)
+    column[place] = values
+    return column.reshape(*shape, *values.shape[1:])
+
+
+def _frame(table: LayerTable, columns: dict[str, npt.NDArray[Any]], length: Ints) -> None:
+    """Write the start and the end token of each stream."""
+    row, nodes = np.arange(len(table)), table.num_nodes
     inputs, outputs = table.size[table.layer_start[:-1]], table.size[table.layer_start[1:] - 1]
-    begin = np.arange(count) * width
-    end = begin + length - 1
-    layer_type[begin], index[begin], fed[begin] = START, inputs, outputs
-    layer_type[end], index[end], fed[end] = END, table.num_nodes, table.num_nodes - outputs
-    padded = {"layer_type": layer_type, "index": index, "parent": fed, "opens": opens}
-    shaped = {name: column.reshape(count, width) for name, column in padded.items()}
-    return shaped | {"attributes": attributes.reshape(count, width, N_HYPER)}
+    for name, first, last in (
+        ("layer_type", START, END),
+        ("index", inputs, nodes),
+        ("parent", outputs, nodes - outputs),
+    ):
+        columns[name][row, 0] = first
+        columns[name][row, length - 1] = last
 
 
 def _parents(table: LayerTable, layer: Ints, position: Ints, turn: Ints) -> Ints:

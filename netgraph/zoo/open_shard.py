@@ -10,7 +10,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from netgraph.errors import StoreError
-from netgraph.files import check_tensors
+from netgraph.files import check_record, check_tensors
 from netgraph.graph.architecture import Architecture, Ints
 from netgraph.graph.io import table_from_tensors
 from netgraph.graph.netgraph import NetGraph
@@ -38,6 +38,7 @@ class OpenShard:
     def __init__(self, root: Path, name: str, sha256: str) -> None:
         self.path = shard_path(root, name)
         self.record = check_tensors(self.path, FORMAT, VERSION)
+        check_record(self.path, self.record)
         if self.record["sha256"] != sha256:
             raise StoreError(
                 f"{self.path}: not the shard of the manifest; build_zoo builds it again once it is deleted"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from netgraph.errors import StoreError
-from netgraph.files import EncodedTensors, encode_tensors, read_record, record_path
+from netgraph.files import EncodedTensors, check_record, encode_tensors, read_record, record_path
 from netgraph.graph.io import to_tensors
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.table import starts
@@ -166,16 +166,18 @@ def read_shard_record(root: Path, name: str) -> dict[str, Any]:
     """Read the record of a shard.
 
     Raises:
-        StoreError: When it is missing or of another version.
+        StoreError: When it is missing, damaged or of another version.
     """
-    return read_record(record_path(shard_path(root, name)), FORMAT, VERSION)
+    record = read_record(record_path(shard_path(root, name)), FORMAT, VERSION)
+    check_record(shard_path(root, name), record)
+    return record
 
 
 def shard_names(root: Path, number: int) -> list[str]:
     """List the shards of a job; none unless all of them are in place.
 
     Raises:
-        StoreError: When a record is of another version.
+        StoreError: When a record is damaged or of another version.
     """
     names = [shard_name(number)]
     if not record_path(shard_path(root, names[0])).exists():

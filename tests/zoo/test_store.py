@@ -158,6 +158,14 @@ def test_a_manifest_that_counts_otherwise_is_named(tmp_path):
         verify_zoo(Zoo(zoo.folder))
 
 
+def test_a_changed_record_is_named(tmp_path):
+    zoo = write_store(tmp_path, small_recipe(n_tasks=2, tasks_per_shard=2))
+    path = tmp_path / "shards" / "00000.json"
+    path.write_text(path.read_text().replace('"family": "noise"', '"family": "voice"'))
+    with pytest.raises(StoreError, match=r"00000\.json: damaged"):
+        verify_zoo(Zoo(zoo.folder))
+
+
 def test_an_incomplete_zoo_says_so(zoo, tmp_path):
     (tmp_path / "zoo.json").write_text((zoo.folder / "zoo.json").read_text())
     with pytest.raises(StoreError, match="not complete; build_zoo completes it"):
