@@ -1,7 +1,8 @@
 """The executor: run, differentiate and train thousands of different networks at once."""
 
 from netgraph.stack.chunking import chunks
+from netgraph.stack.program import Program, can_run
 from netgraph.stack.sensitivity import sensitivities, sensitivity, stack_sensitivity
 from netgraph.stack.stack import Stack
 
-__all__ = ["Stack", "chunks", "sensitivities", "sensitivity", "stack_sensitivity"]
+__all__ = ["Program", "Stack", "can_run", "chunks", "sensitivities", "sensitivity", "stack_sensitivity"]

@@ -3,39 +3,57 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from netgraph.graph.architecture import Architecture, Ints
+from netgraph.stack.program import is_plain
 
-#: Most units of a chunk, each network counted with its widest layer: its values then stay in the processor's cache.
-MAX_UNITS = 16_384
+#: Most units of a chunk, each network counted with its widest layer. The values of plain networks then stay in the
+#: cache of one core; others, of which autograd keeps a record, gain more from fewer operations, a GPU from nothing else.
+MAX_UNITS_PLAIN, MAX_UNITS, MAX_UNITS_GPU = 4_096, 16_384, 2**22
 #: Multiplications that padding may waste in a chunk, a row: as much time as another chunk's operations cost to start.
 WASTE = 200_000
 #: Share of a chunk's multiplications that padding may waste whatever the chunk's size.
 WASTE_SHARE = 0.25
 
 
-def chunks(architectures: Sequence[Architecture]) -> list[list[int]]:
+def chunks(architectures: Sequence[Architecture], device: torch.device | str = "cpu") -> list[list[int]]:
     """Cut networks into chunks to be stacked.
 
-    Networks are sorted by their layers' sizes. A chunk is closed when another network would make it too large for the
-    cache, or when padding it to the new network's sizes would cost more than starting another chunk.
+    Networks are sorted by their layers' sizes, the plain ones apart, as they are trained faster. A chunk is closed when
+    another network would make it too large for the cache, or when padding it to the new network's sizes would cost more
+    than starting another chunk.
+
+    Args:
+        architectures: The networks.
+        device: Where they will run.
 
     Returns:
         Numbers of the networks of each chunk; each network is in one.
     """
     found = [_linear_sizes(architecture) for architecture in architectures]
-    order = sorted(range(len(found)), key=lambda i: (len(found[i]), np.ceil(np.log2(found[i].max(axis=1))).tolist()))
+    plain = [is_plain(architecture) for architecture in architectures]
+    order = sorted(range(len(found)), key=lambda i: (not plain[i], len(found[i]), _magnitudes(found[i])))
     sizes = np.zeros((len(found), max(map(len, found), default=0), 2), dtype=np.int64)
     for row, i in zip(sizes, order, strict=True):
         row[: len(found[i])] = found[i]
     widths = np.array([max(layer.size for layer in architectures[i].layers) for i in order])
     cut: list[list[int]] = []
-    start = 0
+    start, n_plain = 0, sum(plain)
     while start < len(order):
-        taken = _fitting(sizes[start : start + MAX_UNITS], widths[start : start + MAX_UNITS])
+        end, units = (n_plain, MAX_UNITS_PLAIN) if start < n_plain else (len(order), MAX_UNITS)
+        units = units if torch.device(device).type == "cpu" else MAX_UNITS_GPU
+        end = min(end, start + units)
+        taken = _fitting(sizes[start:end], widths[start:end], units)
         cut.append(order[start : start + taken])
         start += taken
     return cut
+
+
+def _magnitudes(sizes: Ints) -> list[float]:
+    """Power of two up to which each linear layer reaches."""
+    magnitudes: list[float] = np.ceil(np.log2(sizes.max(axis=1))).tolist()
+    return magnitudes
 
 
 def _linear_sizes(architecture: Architecture) -> Ints:
@@ -45,16 +63,17 @@ def _linear_sizes(architecture: Architecture) -> Ints:
     return np.array(pairs or [(1, 1)], dtype=np.int64)
 
 
-def _fitting(sizes: Ints, widths: Ints) -> int:
+def _fitting(sizes: Ints, widths: Ints, most: int) -> int:
     """Say how many of the networks, from the first on, make a chunk.
 
     Args:
         sizes: Of their linear layers, [networks, layers, 2].
         widths: Of their widest layers, [networks].
+        most: Most units of a chunk.
     """
     units = np.arange(1, len(widths) + 1) * np.maximum.accumulate(widths)
     own = sizes.prod(axis=2).sum(axis=1).cumsum()
     largest = np.maximum.accumulate(sizes, axis=0).prod(axis=2)
     padded = (largest * (sizes[:, :, 0] > 0).cumsum(axis=0)).sum(axis=1)
-    worth = (units <= MAX_UNITS) & (padded - own <= WASTE + WASTE_SHARE * own)
+    worth = (units <= most) & (padded - own <= WASTE + WASTE_SHARE * own)
     return max(1, len(worth) if worth.all() else int(worth.argmin()))

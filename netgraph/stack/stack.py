@@ -50,6 +50,10 @@ class Stack:
         n_outputs: Outputs of each network, [M] long.
         places: The register that holds each layer of each network.
         hidden_size: Number of values that feed each network's last layer (its first operand), [M] long.
+        positions: The groups that run at each time.
+        deliveries: How the values of each position reach those that read them.
+        index: Element of the concatenated states (extended by a zero and a one) for each padded weight.
+        inverse: Padded weight that holds each element of the concatenated states.
 
     Raises:
         NetGraphError: When there is no architecture.
@@ -63,9 +67,9 @@ class Stack:
         sizes = [architecture.state_size for architecture in architectures]
         ptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         layout = Layout(ptr)
-        self._positions, self.places = compile_positions(architectures, layout)
-        self._index, self._inverse = self._tensor(layout.index()), self._tensor(layout.inverse())
-        self._whole = bool((self._inverse < layout.length).all())
+        self.positions, self.places = compile_positions(architectures, layout)
+        self.index, self.inverse = self._tensor(layout.index()), self._tensor(layout.inverse())
+        self._whole = bool((self.inverse < layout.length).all())
         self.state_ptr = self._tensor(ptr)
         self._network = torch.repeat_interleave(torch.arange(len(sizes), device=self.device), self.state_ptr.diff())
         self.n_inputs = self._tensor([a.n_inputs for a in architectures])
@@ -74,9 +78,9 @@ class Stack:
         self.hidden_size = self._tensor([a.layers[i].size for a, i in zip(architectures, last, strict=True)])
         self._outputs = self._readout([place[-1] for place in self.places], self.n_outputs)
         self._hidden = self._readout([place[i] for place, i in zip(self.places, last, strict=True)], self.hidden_size)
-        self._pieces = [shape for p in self._positions for g in p.groups for _, shape in g.slots.values()]
-        self._deliveries = plan_deliveries(self._positions, self._tensor)
-        self._operands = [[self._prepare(group, p) for group in p.groups] for p in self._positions]
+        self._pieces = [shape for p in self.positions for g in p.groups for _, shape in g.slots.values()]
+        self.deliveries = plan_deliveries(self.positions, self._tensor)
+        self._operands = [[self._prepare(group, p) for group in p.groups] for p in self.positions]
 
     def __len__(self) -> int:
         return len(self.architectures)
@@ -95,7 +99,7 @@ class Stack:
         return torch.as_tensor(values, device=self.device)
 
     def _prepare(self, group: Group, position: Position) -> Operands:
-        return Operands.of(group, position, self._positions, self._tensor)
+        return Operands.of(group, position, self.positions, self._tensor)
 
     def flatten(self, states: Sequence[Tensor]) -> Tensor:
         """Concatenate the networks' states, [sum P]."""
@@ -161,16 +165,16 @@ class Stack:
 
     def rows(self, position: int) -> Tensor:
         """Give each network's row in a register, -1 where it has no layer there, [M]."""
-        return self._tensor(self._positions[position].row)
+        return self._tensor(self.positions[position].row)
 
     def with_batch_statistics(self, flat: Tensor, x: Tensor) -> Tensor:
         """Give states whose running means and variances are those of ``x``, as after one batch with momentum 1."""
         updated = flat.detach().clone()
-        if not any("running_mean" in group.slots for position in self._positions for group in position.groups):
+        if not any("running_mean" in group.slots for position in self.positions for group in position.groups):
             return updated
         with torch.no_grad():
             _, values = self._run(flat, self.arrange(x), True, None)
-            for p, position in enumerate(self._positions):
+            for p, position in enumerate(self.positions):
                 for g, group in enumerate(position.groups):
                     if "running_mean" in group.slots:
                         self._write_statistics(updated, group.slots, values[p, g, 0])
@@ -180,7 +184,7 @@ class Stack:
         found = {"running_mean": x.mean(dim=2), "running_var": x.var(dim=2)}
         for name, values in found.items():
             offset, shape = slots[name]
-            index = self._index[offset : offset + math.prod(shape)].view(shape)[:, :, 0]
+            index = self.index[offset : offset + math.prod(shape)].view(shape)[:, :, 0]
             own = index < len(flat)
             flat[index[own]] = fit(values[..., None], index.shape[1])[..., 0][own]
 
@@ -194,7 +198,7 @@ class Stack:
         weights = iter(self._weights(flat))
         registers: list[Tensor] = []
         values: dict[Target, Tensor] = {}
-        for p, (position, delivery) in enumerate(zip(self._positions, self._deliveries, strict=True)):
+        for p, (position, delivery) in enumerate(zip(self.positions, self.deliveries, strict=True)):
             found = [[values[p, g, i] for i in range(len(group.inputs))] for g, group in enumerate(position.groups)]
             if p == 0:
                 register = inputs.to(flat)
@@ -220,8 +224,12 @@ class Stack:
 
     def _weights(self, flat: Tensor) -> list[Tensor]:
         """Every padded tensor of every group; one split, whose gradient is one concatenation."""
-        spread = cast(Tensor, _Spread.apply(flat, self._index, self._inverse, self._whole))
-        flats = spread.split([math.prod(shape) for shape in self._pieces])
+        spread = cast(Tensor, _Spread.apply(flat, self.index, self.inverse, self._whole))
+        return self.pieces(spread)
+
+    def pieces(self, padded: Tensor) -> list[Tensor]:
+        """Cut a vector of padded weights into each group's tensors, as views."""
+        flats = padded.split([math.prod(shape) for shape in self._pieces])
         return [part.view(shape) for part, shape in zip(flats, self._pieces, strict=True)]
 
     def arrange(self, x: Tensor) -> Tensor:
@@ -235,7 +243,7 @@ class Stack:
                 f"x has shape {tuple(x.shape)}; expected [rows, inputs] or [{len(self)}, rows, inputs] with at least "
                 f"{self.max_inputs} inputs"
             )
-        members = self._tensor(self._positions[0].members)
+        members = self._tensor(self.positions[0].members)
         width = self.max_inputs
         inputs = x[..., :width].to(self.device)
         inputs = (inputs.expand(len(self), -1, -1) if x.ndim == 2 else inputs.index_select(0, members)).mT
@@ -248,7 +256,7 @@ class Stack:
         reads, nets = [], []
         for at in np.unique(wanted).tolist():
             nets.append(np.flatnonzero(wanted == at))
-            reads.append((at, self._tensor(self._positions[at].row[nets[-1]])))
+            reads.append((at, self._tensor(self.positions[at].row[nets[-1]])))
         order = self._tensor(np.argsort(np.concatenate(nets)))
         inside = torch.arange(width, device=self.device) < sizes[:, None]
         return _Readout(reads, order, width, None if inside.all() else inside[:, None, :])

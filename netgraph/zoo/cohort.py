@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from netgraph.stack import Stack
+from netgraph.stack import Program, Stack, can_run
 from netgraph.zoo.fit_config import FitConfig
 from netgraph.zoo.optimizers import Optimizer
 
@@ -25,6 +25,7 @@ class Cohort:
         train: x [m, rows, inputs] and y [m, rows, outputs].
         validation: Likewise.
         order: The order in which the rows stand from which steps are cut; its first rows come again at its end.
+        size: Rows of a step.
     """
 
     stack: Stack
@@ -35,16 +36,19 @@ class Cohort:
     train: Rows
     validation: Rows
     order: Tensor
+    size: int
 
     def __post_init__(self) -> None:
         """Lay the rows out as the executor reads them."""
+        self._program = Program(self.stack, self.size) if can_run(self.stack) else None
         self.shuffle(self.order)
 
     def shuffle(self, order: Tensor) -> None:
         """Bring the rows into another order."""
         self.order = order.to(self.stack.device)
         x, y = (rows.index_select(1, self.order) for rows in self.train)
-        self._inputs, self._target = self.stack.arrange(x).contiguous(), y  # [m, inputs, rows], [m, rows, outputs]
+        self._inputs = self.stack.arrange(x).contiguous()  # [m, inputs, rows]
+        self._target = (y if self._program is None else y[self._program.order]).mT.contiguous()  # [m, outputs, rows]
 
     @classmethod
     def of(cls, stack: Stack, state: Tensor, train: Rows, validation: Rows, config: FitConfig) -> "Cohort":
@@ -52,6 +56,7 @@ class Cohort:
         device = stack.device
         return cls(
             order=torch.arange(train[0].shape[1], device=device),
+            size=min(config.batch_rows, train[0].shape[1]),
             stack=stack,
             state=state.detach().to(device),
             optimizer=Optimizer.of(stack, config.learning_rate, config.weight_decay, config.optimizer, config.clip),
@@ -69,11 +74,17 @@ class Cohort:
             falling: What each network's learning rate is multiplied with, [m], or one number for all.
             generator: Of the dropout.
         """
-        leaf, target = self.state.requires_grad_(), self._target[:, rows]
-        error = self.stack.run(leaf, self._inputs[:, :, rows], training=True, generator=generator) - target
-        (gradient,) = torch.autograd.grad(error.square().mean(dim=(1, 2)).sum(), leaf)
+        gradient = self._gradient(self._inputs[:, :, rows], self._target[:, :, rows], generator)
         with torch.no_grad():
-            self.state = self.optimizer.step(self.stack, leaf.detach(), gradient, falling)
+            self.state = self.optimizer.step(self.stack, self.state, gradient, falling)
+
+    def _gradient(self, inputs: Tensor, target: Tensor, generator: Generator) -> Tensor:
+        """Give the gradient of the squared error, its mean over rows and outputs, summed over networks."""
+        if self._program is not None:
+            return self._program.gradient(self.state, inputs, target)
+        leaf = self.state.detach().requires_grad_()
+        error = self.stack.run(leaf, inputs, training=True, generator=generator).mT - target
+        return torch.autograd.grad(error.square().mean(dim=(1, 2)).sum(), leaf)[0]
 
     def measured(self) -> tuple[Tensor, Tensor]:
         """Give the states with running statistics of all training rows, and the errors of the validation rows, [m]."""
@@ -96,4 +107,5 @@ class Cohort:
             train=train,
             validation=validation,
             order=self.order,
+            size=self.size,
         )

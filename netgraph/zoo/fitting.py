@@ -39,7 +39,7 @@ def fit_networks(
         device: Where to train.
     """
     parts = []
-    order = chunks(architectures)
+    order = chunks(architectures, device)
     for members in order:
         chosen = torch.tensor(members)
         stack = Stack([architectures[i] for i in members], device)
