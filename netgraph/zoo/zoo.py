@@ -37,9 +37,10 @@ class Zoo(Dataset):
     """Trained networks in canonical form, with the tasks they were trained on.
 
     ``zoo[i]`` is a NetGraph with two more attributes: ``task`` (its task's number) and ``r2`` (R^2 on validation rows).
-    Opening a zoo reads its manifest only; networks, tasks and figures are read when they are asked for, and each
-    shard's checksum when the shard is first opened. Networks of one shard have numbers that follow each other, so
-    reading in order is fast and takes the memory of a few shards.
+    Opening a zoo reads its manifest only; networks, tasks and figures are read when they are asked for, and a shard's
+    checksums are checked whenever it is opened. Networks of one shard have numbers that follow each other, so reading
+    in order (:meth:`stream`, or :meth:`token_batches` for many at once) is fast and takes the memory of a few shards;
+    reading at random opens a shard for most networks.
 
     Args:
         root: Folder of a zoo, as :func:`~netgraph.zoo.build.build_zoo` or :func:`~netgraph.zoo.merge.merge_zoos`
