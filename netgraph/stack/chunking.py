@@ -9,7 +9,7 @@ from netgraph.graph.architecture import Architecture, Ints
 from netgraph.stack.program import is_plain
 
 #: Most units of a chunk, each network counted with its widest layer. The values of plain networks then stay in the
-#: cache of one core; others, of which autograd keeps a record, gain more from fewer operations, a GPU from nothing else.
+#: cache of one core; others, of which autograd keeps a record, gain more from fewer operations, a GPU from little else.
 MAX_UNITS_PLAIN, MAX_UNITS, MAX_UNITS_GPU = 4_096, 16_384, 2**22
 #: Multiplications that padding may waste in a chunk, a row: as much time as another chunk's operations cost to start.
 WASTE = 200_000
@@ -41,13 +41,19 @@ def chunks(architectures: Sequence[Architecture], device: torch.device | str = "
     cut: list[list[int]] = []
     start, n_plain = 0, sum(plain)
     while start < len(order):
-        end, units = (n_plain, MAX_UNITS_PLAIN) if start < n_plain else (len(order), MAX_UNITS)
-        units = units if torch.device(device).type == "cpu" else MAX_UNITS_GPU
-        end = min(end, start + units)
-        taken = _fitting(sizes[start:end], widths[start:end], units)
+        end, most = (n_plain, MAX_UNITS_PLAIN) if start < n_plain else (len(order), MAX_UNITS)
+        most = _evenly(widths[start:end], most if torch.device(device).type == "cpu" else MAX_UNITS_GPU)
+        end = min(end, start + most)
+        taken = _fitting(sizes[start:end], widths[start:end], most)
         cut.append(order[start : start + taken])
         start += taken
     return cut
+
+
+def _evenly(widths: Ints, most: int) -> int:
+    """Lower the most units of a chunk so that no small chunk remains at the end."""
+    units = len(widths) * int(widths.max())
+    return -(-units // -(-units // most))
 
 
 def _magnitudes(sizes: Ints) -> list[float]:
