@@ -89,11 +89,11 @@ class Architecture:
 
     @cached_property
     def digest(self) -> str:
-        """The canonical hash: equal for architectures that differ in names, in the order of their layers, or in the
-        order of the operands of a join.
+        """The canonical hash.
 
-        Each layer is hashed with what leads to it, then with what it leads to (Weisfeiler and Lehman's refinement, once
-        along the edges and once against them).
+        It is equal for architectures that differ in names, in the order of their layers, or in the order of the
+        operands of a join. Each layer is hashed with what leads to it, then with what it leads to (Weisfeiler and
+        Lehman's refinement, once along the edges and once against them).
         """
         behind: list[str] = []
         for row in self.layers:

@@ -13,6 +13,8 @@ from netgraph.stack.program import is_plain
 MAX_UNITS_PLAIN, MAX_UNITS, MAX_UNITS_GPU = 4_096, 16_384, 2**22
 #: Multiplications that padding may waste in a chunk, a row: as much time as another chunk's operations cost to start.
 WASTE = 200_000
+#: Most weights of a chunk: with gradients, moments and where each of them lies, about 50 times as many bytes.
+MAX_WEIGHTS = 2**22
 #: Share of a chunk's multiplications that padding may waste whatever the chunk's size.
 WASTE_SHARE = 0.25
 
@@ -81,5 +83,5 @@ def _fitting(sizes: Ints, widths: Ints, most: int) -> int:
     own = sizes.prod(axis=2).sum(axis=1).cumsum()
     largest = np.maximum.accumulate(sizes, axis=0).prod(axis=2)
     padded = (largest * (sizes[:, :, 0] > 0).cumsum(axis=0)).sum(axis=1)
-    worth = (units <= most) & (padded - own <= WASTE + WASTE_SHARE * own)
+    worth = (units <= most) & (own <= MAX_WEIGHTS) & (padded - own <= WASTE + WASTE_SHARE * own)
     return max(1, len(worth) if worth.all() else int(worth.argmin()))

@@ -104,7 +104,7 @@ def _dropout(
 ) -> Tensor:
     x = fit(sources[0], operands.width)
     p = float(operands.hyper["p"])
-    if not training:
+    if not training or generator is None:
         return x
     kept = torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype) >= p
     return x * kept / max(1.0 - p, 1e-12)

@@ -134,7 +134,7 @@ class Stack:
                 columns.
             return_hidden: Also give the values that feed the last layers.
             training: Use batch statistics in BatchNorm1d, and drop in Dropout.
-            generator: Of the dropout.
+            generator: Of the dropout; nothing is dropped without one.
 
         Returns:
             Outputs, [M, rows, max_outputs], zero padded; with ``return_hidden`` a pair of them and of the last hidden

@@ -19,9 +19,9 @@ class Fitted:
     Attributes:
         states: Their states at their best steps, each [P].
         r2: R^2 on the validation rows at the best step, [M]; -inf for a network that was never finite.
-        best_step: Step after which each was best, [M] long.
+        best_step: Step after which each was best, [M] long; 0 where no step made it better.
         steps: Steps that each took, [M] long.
-        diverged: Whether its outputs were ever infinite or NaN, [M] bool.
+        diverged: Whether its validation error or its gradient was ever infinite or NaN, [M] bool.
         trajectory: Their states after the steps of the configuration, each [checkpoints, P].
     """
 
@@ -69,7 +69,7 @@ class Best:
     def __init__(self, stack: Stack, state: Tensor, config: FitConfig) -> None:
         count, device = len(stack), stack.device
         self.stack, self.config = stack, config
-        self.limit = config.steps.to(device)
+        self.limit, self.patience = config.steps.to(device), config.patience.to(device)
         self.alike = bool((config.steps == config.steps[0]).all())
         self.state, self.latest = state.detach().clone().to(device), state.detach().clone().to(device)
         self.error = torch.full((count,), math.inf, device=device)
@@ -101,7 +101,7 @@ class Best:
         state, error = cohort.measured()
         running = self.running[at]
         self.taken[at] = torch.where(running, self.limit[at].clamp(max=step), self.taken[at])
-        self.diverged[at] |= running & ~error.isfinite()
+        self.diverged[at] |= running & ~(error.isfinite() & cohort.optimizer.finite)
         better = running & (error < self.error[at])  # False for NaN
         self.error[at] = torch.where(better, error, self.error[at])
         self.step[at] = torch.where(better, self.taken[at], self.step[at])
@@ -113,8 +113,9 @@ class Best:
         self.alike = self.alike and bool(self.running.all())
 
     def _done(self, at: Tensor, step: int) -> Tensor:
-        done = self.diverged[at] | (self.limit[at] <= step)
-        return done | (self.stale[at] >= self.config.patience) if self.config.patience else done
+        impatient = (self.patience[at] > 0) & (self.stale[at] >= self.patience[at])
+        done: Tensor = self.diverged[at] | (self.limit[at] <= step) | impatient
+        return done
 
     def result(self, y: Tensor) -> Fitted:
         """Give the outcome; ``y`` are the targets of the validation rows, [M, rows, outputs]."""

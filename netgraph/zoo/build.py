@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def build_zoo(
         workers = _gpu_workers(device, engine)
     _open(root, recipe)
     missing = [number for number in range(recipe.n_shards) if not shard_exists(root, number, recipe.digest)]
-    _write(ENGINES[engine](ShardJob(recipe, device), missing, workers), root, len(missing), progress)
+    with closing(ENGINES[engine](ShardJob(recipe, device), missing, workers)) as done:
+        _write(done, root, len(missing), progress)
     if missing or not manifest_path(root).exists():
         write_manifest(root, entries_of(root, recipe))
     return Zoo(root)

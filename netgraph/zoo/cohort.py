@@ -101,7 +101,7 @@ class Cohort:
         return Cohort(
             stack=Stack([self.stack.architectures[i] for i in kept.tolist()], self.stack.device),
             state=self.state.detach()[elements],
-            optimizer=self.optimizer.select(elements),
+            optimizer=self.optimizer.select(elements, kept),
             numbers=self.numbers[kept],
             elements=self.elements[elements],
             train=train,

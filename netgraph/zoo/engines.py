@@ -8,7 +8,7 @@ import socket
 import threading
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import connection, resource_tracker
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -20,6 +20,8 @@ from netgraph.errors import NetGraphError
 
 Result = TypeVar("Result")
 Job = Callable[[int], Result]
+#: The number and the result of each job; closing it ends what still runs.
+Results = Generator[tuple[int, Result], None, None]
 #: A job whose worker died so often is given up.
 MAX_DEATHS = 3
 #: Shared memory of a Ray cluster that is started here, in bytes; results that do not fit wait on disk.
@@ -37,7 +39,7 @@ class Engine(Protocol):
     each time. Few jobs are handed out at a time. When the iteration ends, early or not, no job goes on.
     """
 
-    def __call__(self, job: Job[Result], numbers: Sequence[int], workers: int | None) -> Iterator[tuple[int, Result]]:
+    def __call__(self, job: Job[Result], numbers: Sequence[int], workers: int | None) -> Results[Result]:
         """Run ``job(number)`` for every number.
 
         Args:
@@ -51,7 +53,7 @@ class Engine(Protocol):
         """
 
 
-def run_local(job: Job[Result], numbers: Sequence[int], workers: int | None = None) -> Iterator[tuple[int, Result]]:
+def run_local(job: Job[Result], numbers: Sequence[int], workers: int | None = None) -> Results[Result]:
     """Run in processes of this machine, as :class:`Engine` says; they end with this one, whatever ends it."""
     left, deaths, pool = deque(numbers), Counter[int](), list[_Worker[Result]]()
     try:
@@ -191,7 +193,7 @@ def _answer(job: Job[Result], number: int) -> tuple[Result | None, Exception | N
         return None, error
 
 
-def run_ray(job: Job[Result], numbers: Sequence[int], workers: int | None = None) -> Iterator[tuple[int, Result]]:
+def run_ray(job: Job[Result], numbers: Sequence[int], workers: int | None = None) -> Results[Result]:
     """Run on a Ray cluster, as :class:`Engine` says: that of RAY_ADDRESS, or one of this machine, started for it.
 
     Results come back to this process, so that machines need no folder in common; they need netgraph. A cluster that the

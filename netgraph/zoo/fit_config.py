@@ -6,6 +6,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from netgraph.errors import NetGraphError
 from netgraph.zoo.optimizers import OPTIMIZERS
 
 
@@ -19,10 +20,13 @@ class FitConfig:
         learning_rate: Peak learning rate of each network, [M].
         weight_decay: Weight decay of each network's weights, [M].
         optimizer: Index into :data:`~netgraph.zoo.optimizers.OPTIMIZERS` of each network, [M] long.
-        patience: Looks at the validation rows, one every 50 steps, without improvement after which a network stops; 0
-            for never.
+        patience: Looks at the validation rows, one every 50 steps, without improvement after which each network stops,
+            [M] long; 0 for never.
         clip: Largest norm of a network's gradient.
         trajectory: Steps after which the states are kept, in rising order; 0 for the initial ones.
+
+    Raises:
+        NetGraphError: When a network has less than one step, or the trajectory does not rise.
     """
 
     steps: Tensor
@@ -30,9 +34,15 @@ class FitConfig:
     learning_rate: Tensor
     weight_decay: Tensor
     optimizer: Tensor
-    patience: int = 0
+    patience: Tensor
     clip: float = 5.0
     trajectory: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained or kept."""
+        if bool((self.steps < 1).any()):
+            raise NetGraphError(f"steps has {int(self.steps.min())}; a network needs at least 1")
+        check_trajectory("trajectory", self.trajectory)
 
     @classmethod
     def uniform(
@@ -41,9 +51,19 @@ class FitConfig:
         """Train ``count`` networks alike, with AdamW."""
         rates = torch.full((count,), learning_rate), torch.full((count,), weight_decay)
         adamw = torch.full((count,), OPTIMIZERS.index("adamw"))
-        return cls(torch.full((count,), steps), batch_rows, *rates, adamw)
+        return cls(torch.full((count,), steps), batch_rows, *rates, adamw, torch.zeros(count, dtype=torch.long))
 
     def select(self, networks: Tensor) -> Self:
         """Give the training of some of the networks, by their numbers."""
-        names = ("steps", "learning_rate", "weight_decay", "optimizer")
+        names = ("steps", "learning_rate", "weight_decay", "optimizer", "patience")
         return replace(self, **{name: getattr(self, name)[networks] for name in names})
+
+
+def check_trajectory(key: str, steps: tuple[int, ...]) -> None:
+    """Refuse steps that do not rise from 0 or more.
+
+    Raises:
+        NetGraphError: It names the key.
+    """
+    if not all(isinstance(step, int) and step >= 0 for step in steps) or list(steps) != sorted(set(steps)):
+        raise NetGraphError(f"{key} is {steps!r}; it must be whole numbers at least 0, rising")

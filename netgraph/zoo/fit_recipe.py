@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.tasks.settings import Between, Range, Weighted, Weights, Whole, check_settings
-from netgraph.zoo.fit_config import FitConfig
+from netgraph.zoo.fit_config import FitConfig, check_trajectory
 from netgraph.zoo.optimizers import OPTIMIZERS
 
 
@@ -23,12 +23,13 @@ class FitRecipe:
         batch_rows: Rows of a step.
         learning_rate: Least and largest peak learning rate, drawn log-uniformly; it falls along a cosine to 0.
         weight_decay: Least and largest weight decay, drawn log-uniformly; or both 0.
-        patience: Looks at the validation rows, one every 50 steps, without improvement after which a network stops;
-            0 for never. The best state is kept in either case.
+        patience: Least and largest number of looks at the validation rows, one every 50 steps, without improvement
+            after which a network stops; 0 for never. The best state is kept in either case.
         clip: Largest norm of a network's gradient.
         validation_share: Share of a task's rows on which the best state is chosen.
         trajectory: Steps after which the states are stored too, in rising order; 0 for the initial ones.
-        least_r2: A network that explains less of its validation rows is left out of the zoo, and recorded as left out.
+        least_r2: A network that explains less of its validation rows is left out of the zoo, and recorded as left out,
+            like one that diverged or that no step made better.
     """
 
     optimizers: Annotated[Weights, Weighted(OPTIMIZERS)] = field(default_factory=lambda: {"adamw": 1.0})
@@ -36,7 +37,7 @@ class FitRecipe:
     batch_rows: Annotated[int, Between(1)] = 48
     learning_rate: Annotated[Range, Between(1e-9, 1e3)] = (0.005, 0.1)
     weight_decay: Annotated[Range, Between(0, 1e3)] = (1e-5, 1e-3)
-    patience: Annotated[int, Between(0)] = 0
+    patience: Annotated[Whole, Between(0)] = (0, 0)
     clip: Annotated[float, Between(1e-9)] = 5.0
     validation_share: Annotated[float, Between(0.01, 0.9)] = 0.25
     trajectory: tuple[int, ...] = ()
@@ -49,9 +50,7 @@ class FitRecipe:
             NetGraphError: A value is not allowed; the message names ``training.<key>``.
         """
         check_settings(self, "training")
-        steps = self.trajectory
-        if not all(isinstance(step, int) and step >= 0 for step in steps) or list(steps) != sorted(set(steps)):
-            raise NetGraphError(f"training.trajectory is {steps!r}; it must be whole numbers at least 0, rising")
+        check_trajectory("training.trajectory", self.trajectory)
         if self.weight_decay[0] == 0 < self.weight_decay[1]:
             raise NetGraphError(
                 f"training.weight_decay is {self.weight_decay!r}; it must be two numbers above 0, or both 0"
@@ -61,15 +60,19 @@ class FitRecipe:
         """Draw the trainings of some networks."""
         shares = torch.tensor([self.optimizers.get(name, 0.0) for name in OPTIMIZERS], dtype=torch.float64)
         return FitConfig(
-            steps=torch.randint(self.steps[0], self.steps[1] + 1, (count,), generator=generator),
+            steps=_whole(self.steps, count, generator),
             batch_rows=self.batch_rows,
             learning_rate=_log_uniform(self.learning_rate, count, generator),
             weight_decay=_log_uniform(self.weight_decay, count, generator),
             optimizer=torch.multinomial(shares, count, replacement=True, generator=generator),
-            patience=self.patience,
+            patience=_whole(self.patience, count, generator),
             clip=self.clip,
             trajectory=self.trajectory,
         )
+
+
+def _whole(bounds: Whole, count: int, generator: Generator) -> Tensor:
+    return torch.randint(bounds[0], bounds[1] + 1, (count,), generator=generator)
 
 
 def _log_uniform(bounds: Range, count: int, generator: Generator) -> Tensor:

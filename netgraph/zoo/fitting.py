@@ -70,6 +70,7 @@ def fit_stack(
     batches = _batches(train[0].shape[1], config.batch_rows, generator)
     noise = _on(stack.device, generator)
     best.keep(cohort, 0)
+    best.look(cohort, 0)
     last = int(config.steps.max())
     for step in range(1, last + 1):
         order, rows = next(batches)

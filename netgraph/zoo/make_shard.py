@@ -84,7 +84,7 @@ def make_shard(recipe: ZooRecipe, number: int, device: str = "cpu") -> Shard:
     started = time.perf_counter()
     fitted = _fit(drawn, x, y, recipe, generator, device)
     seconds = time.perf_counter() - started
-    kept = ((fitted.r2 > recipe.training.least_r2) & ~fitted.diverged).nonzero().flatten()
+    kept = _sound(fitted, recipe).nonzero().flatten()
     graphs = _graphs(drawn, fitted, x, kept.tolist(), device)
     return Shard(
         graphs=[canonicalize(graph) for graph in graphs],
@@ -164,10 +164,20 @@ def _excluded(drawn: _Drawn, fitted: Fitted, kept: Tensor) -> list[dict[str, Any
         {
             "task": int(drawn.task[i]),
             "architecture": repr(drawn.architectures[i]),
-            "reason": "diverged" if fitted.diverged[i] else f"R^2 of {float(fitted.r2[i]):.3g}",
+            "reason": _reason(fitted, i),
         }
         for i in left
     ]
+
+
+def _sound(fitted: Fitted, recipe: ZooRecipe) -> Tensor:
+    return (fitted.r2 > recipe.training.least_r2) & ~fitted.diverged & (fitted.best_step > 0)
+
+
+def _reason(fitted: Fitted, i: int) -> str:
+    if fitted.diverged[i]:
+        return "diverged"
+    return "not improved" if fitted.best_step[i] == 0 else f"R^2 of {float(fitted.r2[i]):.3g}"
 
 
 def _trajectory(graphs: Sequence[NetGraph], states: Sequence[Tensor]) -> Tensor | None:

@@ -30,6 +30,7 @@ class Optimizer:
         first: Mean of its gradients, [sum P].
         second: Mean of their squares, [sum P].
         clip: Largest norm of a network's gradient.
+        finite: Whether every gradient of each network so far was, [M].
         time: Steps taken.
     """
 
@@ -40,6 +41,7 @@ class Optimizer:
     first: Tensor
     second: Tensor
     clip: float
+    finite: Tensor
     time: int = 0
 
     @classmethod
@@ -66,6 +68,7 @@ class Optimizer:
             first=torch.zeros_like(rate),
             second=torch.zeros_like(rate),
             clip=clip,
+            finite=torch.ones(len(stack), dtype=torch.bool, device=stack.device),
         )
 
     def step(self, stack: Stack, state: Tensor, gradient: Tensor, falling: Tensor | float) -> Tensor:
@@ -96,13 +99,15 @@ class Optimizer:
         return scale if self.plain is None else scale.masked_fill_(self.plain, (1 - BETAS[0]) * correction)
 
     def _clipped(self, stack: Stack, gradient: Tensor) -> Tensor:
-        factor = self.clip / stack.sums(gradient.square()).sqrt_().clamp(min=self.clip)
+        norm = stack.sums(gradient.square()).sqrt_()
+        factor = self.clip / norm.clamp(min=self.clip)
         if not factor.is_cuda and bool((factor == 1).all()):  # a GPU would have to be waited for
             return gradient
+        self.finite &= norm.isfinite()
         return gradient.nan_to_num(0.0, 0.0, 0.0).mul_(stack.spread(factor.nan_to_num(0.0)))
 
-    def select(self, elements: Tensor) -> "Optimizer":
-        """Go on with some of the elements only, given by their numbers."""
+    def select(self, elements: Tensor, networks: Tensor) -> "Optimizer":
+        """Go on with some of the elements and of the networks only, given by their numbers."""
         return Optimizer(
             self.rate[elements],
             None if self.coupled is None else self.coupled[elements],
@@ -111,5 +116,6 @@ class Optimizer:
             self.first[elements],
             self.second[elements],
             self.clip,
+            self.finite[networks],
             self.time,
         )

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, nn
 
-from netgraph import NetGraph, from_module, to_module
+from netgraph import NetGraph, NetGraphError, from_module, to_module
 from netgraph.stack import Stack, chunks
 from netgraph.zoo import OPTIMIZERS, FitConfig, fit_networks, fit_stack
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
@@ -92,8 +92,15 @@ def test_a_network_without_progress_stops_and_the_others_do_not_notice():
     stack = Stack(architectures)
     long = config(5, steps=torch.full((5,), 400), learning_rate=rates)
     patient = fit_stack(stack, stack.flatten(states), rows, rows, long, Generator().manual_seed(0))
-    hasty = fit_stack(stack, stack.flatten(states), rows, rows, replace(long, patience=2), Generator().manual_seed(0))
-    assert hasty.steps[idle].tolist() == [150] * 3
+    hasty = fit_stack(
+        stack,
+        stack.flatten(states),
+        rows,
+        rows,
+        replace(long, patience=torch.full((5,), 2)),
+        Generator().manual_seed(0),
+    )
+    assert hasty.steps[idle].tolist() == [100] * 3
     assert hasty.best_step[idle].tolist() == [50] * 3
     assert (patient.steps == 400).all()
     for i in (3, 4):
@@ -152,3 +159,59 @@ def test_chunks_train_as_the_whole_does(monkeypatch):
 def test_every_network_is_in_one_chunk(found):
     cut = chunks([graph.architecture for graph in found])
     assert sorted(i for members in cut for i in members) == list(range(len(found)))
+
+
+def test_dropout_is_fixed_by_the_generator_also_before_a_batch_norm():
+    module = nn.Sequential(nn.Linear(3, 6), nn.Dropout(0.5), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 1)).eval()
+    graph = from_module(randomize(module, 0))
+    _, _, rows = problem(1)
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)  # what a user's own program does must not matter
+        stack = Stack([graph.architecture])
+        found.append(fit_stack(stack, graph.state, rows, rows, config(1), Generator().manual_seed(0)).states[0])
+    assert torch.equal(*found)
+
+
+def test_a_network_that_no_step_improves_keeps_its_first_weights():
+    module = randomize(nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)), 0)
+    graph = from_module(module)
+    x = torch.randn(ROWS, 3, generator=Generator().manual_seed(1))
+    rows = x[None], module(x).detach()[None]
+    wild = replace(config(1), learning_rate=torch.tensor([5.0]))
+    fitted = fit_stack(Stack([graph.architecture]), graph.state, rows, rows, wild, Generator().manual_seed(0))
+    assert fitted.best_step.tolist() == [0]
+    assert torch.equal(fitted.states[0], graph.state)
+    assert fitted.r2[0] > 0.999999
+
+
+def test_a_gradient_that_overflows_marks_its_network_and_no_other():
+    architectures, states, (x, y) = problem(3, normalizations={"none": 1.0}, skips={"none": 1.0})
+    train_y = y.clone()
+    train_y[1] = 1e30  # its squared error is infinite, its validation error is not
+    rows = [
+        fit_networks(architectures, states, (x, t), (x, y), config(3), Generator().manual_seed(0)) for t in (y, train_y)
+    ]
+    assert rows[0].diverged.tolist() == [False, False, False]
+    assert rows[1].diverged.tolist() == [False, True, False]
+    for i in (0, 2):
+        torch.testing.assert_close(rows[1].states[i], rows[0].states[i])
+
+
+def test_each_network_has_its_own_patience():
+    architectures, states, (x, _) = problem(3)
+    noise = torch.randn(3, ROWS, 1, generator=Generator().manual_seed(3))
+    settings_ = replace(config(3), steps=torch.full((3,), 1000), patience=torch.tensor([0, 2, 5]))
+    fitted = fit_networks(architectures, states, (x, noise), (x, -noise), settings_, Generator().manual_seed(0))
+    assert fitted.steps.tolist() == [1000, 100, 250]
+
+
+@pytest.mark.parametrize("trajectory", [(10, 10, 20), (20, 10), (-1, 5)])
+def test_a_trajectory_must_rise(trajectory):
+    with pytest.raises(NetGraphError, match=r"trajectory is .* rising"):
+        config(2, trajectory=trajectory)
+
+
+def test_a_network_needs_a_step():
+    with pytest.raises(NetGraphError, match="at least 1"):
+        FitConfig.uniform(2, steps=0, batch_rows=8, learning_rate=0.1)

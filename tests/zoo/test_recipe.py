@@ -25,7 +25,7 @@ from netgraph.zoo.recipe import FOLDER
         ("training: {steps: 300}", "training.steps is 300"),
         ("training: {weight_decay: [0, 1]}", "training.weight_decay is .* both 0"),
         ("training: {trajectory: [50, 0]}", "training.trajectory is .* rising"),
-        ("training: {patience: 1.5}", "training.patience is 1.5; it must be a whole number at least 0"),
+        ("training: {patience: 1.5}", "training.patience is 1.5; it must be two whole numbers at least 0"),
         ("tasks: {rows: 4, learnable: false}", "tasks.rows is 4; it must be at least 8"),
         (
             "tasks: {families: {linear: {rank: 3}}}",
