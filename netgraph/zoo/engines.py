@@ -166,10 +166,16 @@ class _Worker(Generic[Result]):
 def _serve(job: Job[Result], pipe: connection.Connection) -> None:
     """Run the jobs whose numbers come in, until the process that sends them ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGTERM, _leave)
     _work_alone()
     with suppress(EOFError, BrokenPipeError):
         while True:
             pipe.send(_answer(job, pipe.recv()))
+
+
+def _leave(*_: Any) -> None:
+    """End this process as a program ends, so that what libraries share between processes is cleared away."""
+    raise SystemExit(1)
 
 
 def _end_with_parent() -> None:
