@@ -26,18 +26,30 @@ def _run(preset: str | None = None, out: str = "runs/quick", seed: int | None = 
     print(f"look at {out}/report.html")
 
 
-def _zoo_build(recipe: str = "quick", out: str = "runs/zoo", engine: str = "local", workers: int | None = None) -> None:
+def _zoo_build(
+    recipe: str = "quick",
+    out: str = "runs/zoo",
+    seed: int | None = None,
+    engine: str = "local",
+    workers: int | None = None,
+    device: str = "cpu",
+) -> None:
     """Build a zoo, or complete one whose build was interrupted.
 
     Args:
         recipe: Name of a recipe that comes with netgraph, or a YAML file.
         out: Folder of the zoo.
+        seed: Fixes everything; that of the recipe when left out.
         engine: local or ray.
         workers: Processes; one a core when left out.
+        device: Where networks are trained, cpu or cuda.
     """
-    from netgraph.zoo import build_zoo
+    from netgraph.zoo import ZooRecipe, build_zoo
 
-    print(f"{len(build_zoo(recipe, out, engine, workers=workers))} networks in {out}")
+    chosen = ZooRecipe.load(recipe)
+    chosen = chosen if seed is None else chosen.changed(seed=seed)
+    zoo = build_zoo(chosen, out, engine, workers=workers, device=device)
+    print(f"{len(zoo):,} networks in {out}" + (f"; {zoo.excluded:,} left out, see zoo info" if zoo.excluded else ""))
 
 
 def _zoo_info(out: str) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import sysconfig
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,6 +41,12 @@ def write_atomically(path: Path, payload: bytes) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         raise StoreError(f"{path.parent}: {error.strerror}") from None
+
+
+def datasets_folder() -> Path:
+    """Give the folder of the recipes and lists that come with netgraph: a checkout's, or the installation's."""
+    checkout = Path(__file__).parents[1] / "datasets"
+    return checkout if checkout.is_dir() else Path(sysconfig.get_path("data")) / "share" / "netgraph" / "datasets"
 
 
 def make_folder(folder: Path) -> None:

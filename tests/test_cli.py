@@ -84,3 +84,13 @@ def test_import_and_help_are_light():
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
     assert "zoo" in netgraph("--help").stdout
+
+
+def test_help_says_what_each_command_and_option_does():
+    for command in ((), ("zoo",), ("zoo", "build"), ("datasets",)):
+        shown = netgraph(*command, "--help").stdout
+        assert "<function" not in shown
+    assert "Build a zoo, or complete one whose build was interrupted." in " ".join(
+        netgraph("zoo", "--help").stdout.split()
+    )
+    assert "Where networks are trained, cpu or cuda." in " ".join(netgraph("zoo", "build", "--help").stdout.split())

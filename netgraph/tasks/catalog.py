@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from netgraph.errors import NetGraphError
+from netgraph.files import datasets_folder
 
-CATALOG = Path(__file__).parents[2] / "datasets" / "real.yaml"
+CATALOG = datasets_folder() / "real.yaml"
 PREFIX = "openml:"
 
 

@@ -10,12 +10,13 @@ from typing import Annotated, Any, Self
 import yaml
 
 from netgraph.errors import NetGraphError
+from netgraph.files import datasets_folder
 from netgraph.tasks import TaskRecipe
 from netgraph.tasks.settings import Between, check_settings, configure
 from netgraph.zoo.architectures import ArchitectureRecipe
 from netgraph.zoo.fit_recipe import FitRecipe
 
-FOLDER = Path(__file__).parents[2] / "datasets"
+FOLDER = datasets_folder()
 #: Fewest rows of a task, so that a part of them can be kept for validation.
 MIN_ROWS = 8
 
@@ -95,10 +96,8 @@ class ZooRecipe:
         path = Path(source)
         if path.suffix not in (".yaml", ".yml"):
             path = FOLDER / f"{source}.yaml"
-            if source == "quick" and not path.is_file():
-                return cls()
         if not path.is_file():
-            known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml") if p.stem != "real")) or "quick"
+            known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml") if p.stem != "real"))
             raise NetGraphError(f"no recipe {str(source)!r}; known: {known}")
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
