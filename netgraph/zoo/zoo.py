@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "netgraph.Zoo", 2
 #: Shards that are held open.
-OPEN_SHARDS = 4
+OPEN_SHARDS = 16
 
 
 class Zoo(Dataset):
