@@ -13,8 +13,8 @@ from netgraph.stack.program import is_plain
 MAX_UNITS_PLAIN, MAX_UNITS, MAX_UNITS_GPU = 4_096, 16_384, 2**22
 #: Multiplications that padding may waste in a chunk, a row: as much time as another chunk's operations cost to start.
 WASTE = 200_000
-#: Most weights of a chunk: with gradients, moments and where each of them lies, about 50 times as many bytes.
-MAX_WEIGHTS = 2**22
+#: Most weights of a chunk, so that they, their gradients and their moments stay in the cache too.
+MAX_WEIGHTS, MAX_WEIGHTS_GPU = 2**17, 2**26
 #: Share of a chunk's multiplications that padding may waste whatever the chunk's size.
 WASTE_SHARE = 0.25
 
@@ -41,12 +41,13 @@ def chunks(architectures: Sequence[Architecture], device: torch.device | str = "
         row[: len(found[i])] = found[i]
     widths = np.array([max(layer.size for layer in architectures[i].layers) for i in order])
     cut: list[list[int]] = []
-    start, n_plain = 0, sum(plain)
+    start, n_plain, on_cpu = 0, sum(plain), torch.device(device).type == "cpu"
     while start < len(order):
         end, most = (n_plain, MAX_UNITS_PLAIN) if start < n_plain else (len(order), MAX_UNITS)
-        most = _evenly(widths[start:end], most if torch.device(device).type == "cpu" else MAX_UNITS_GPU)
+        most, weights = (most, MAX_WEIGHTS) if on_cpu else (MAX_UNITS_GPU, MAX_WEIGHTS_GPU)
+        most = _evenly(widths[start:end], most)
         end = min(end, start + most)
-        taken = _fitting(sizes[start:end], widths[start:end], most)
+        taken = _fitting(sizes[start:end], widths[start:end], most, weights)
         cut.append(order[start : start + taken])
         start += taken
     return cut
@@ -71,17 +72,18 @@ def _linear_sizes(architecture: Architecture) -> Ints:
     return np.array(pairs or [(1, 1)], dtype=np.int64)
 
 
-def _fitting(sizes: Ints, widths: Ints, most: int) -> int:
+def _fitting(sizes: Ints, widths: Ints, most: int, weights: int) -> int:
     """Say how many of the networks, from the first on, make a chunk.
 
     Args:
         sizes: Of their linear layers, [networks, layers, 2].
         widths: Of their widest layers, [networks].
         most: Most units of a chunk.
+        weights: Most weights of a chunk.
     """
     units = np.arange(1, len(widths) + 1) * np.maximum.accumulate(widths)
     own = sizes.prod(axis=2).sum(axis=1).cumsum()
     largest = np.maximum.accumulate(sizes, axis=0).prod(axis=2)
     padded = (largest * (sizes[:, :, 0] > 0).cumsum(axis=0)).sum(axis=1)
-    worth = (units <= most) & (own <= MAX_WEIGHTS) & (padded - own <= WASTE + WASTE_SHARE * own)
+    worth = (units <= most) & (own <= weights) & (padded - own <= WASTE + WASTE_SHARE * own)
     return max(1, len(worth) if worth.all() else int(worth.argmin()))

@@ -113,9 +113,11 @@ class Stack:
         """Give every state element its network's value, [M] -> [sum P]."""
         return values.index_select(0, self._network)
 
-    def sums(self, values: Tensor) -> Tensor:
-        """Sum values of the state elements within each network, [sum P] -> [M]."""
-        return torch.segment_reduce(values, "sum", offsets=self.state_ptr)
+    def norms(self, values: Tensor) -> Tensor:
+        """Give the Euclidean norm of the state elements' values within each network, [sum P] -> [M]."""
+        if len(self) == 1:
+            return values.dot(values).sqrt().view(1)
+        return torch.segment_reduce(values.square(), "sum", offsets=self.state_ptr).sqrt_()
 
     def __call__(
         self,

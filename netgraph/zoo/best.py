@@ -92,7 +92,7 @@ class Best:
     def keep(self, cohort: Cohort, step: int) -> None:
         """Keep the states of the trajectory."""
         if step in self.config.trajectory:
-            self.latest[cohort.elements] = cohort.state.detach()
+            self._put(self.latest, cohort, cohort.state)
             self.course.append(self.latest.clone())
 
     def look(self, cohort: Cohort, step: int) -> None:
@@ -105,12 +105,24 @@ class Best:
         better = running & (error < self.error[at])  # False for NaN
         self.error[at] = torch.where(better, error, self.error[at])
         self.step[at] = torch.where(better, self.taken[at], self.step[at])
-        chosen = cohort.stack.spread(better)
-        self.state[cohort.elements[chosen]] = state[chosen]
+        self._put(self.state, cohort, torch.where(cohort.stack.spread(better), state, self._get(self.state, cohort)))
         self.stale[at] = torch.where(better, 0, self.stale[at] + 1)
-        self.latest[cohort.elements] = cohort.state.detach()
+        if self.config.trajectory:
+            self._put(self.latest, cohort, cohort.state)
         self.running[at] = running & ~self._done(at, step)
         self.alike = self.alike and bool(self.running.all())
+
+    @staticmethod
+    def _get(values: Tensor, cohort: Cohort) -> Tensor:
+        return values if len(values) == len(cohort.elements) else values[cohort.elements]
+
+    @staticmethod
+    def _put(values: Tensor, cohort: Cohort, found: Tensor) -> None:
+        """Write the state elements of a cohort; at once where it is still whole."""
+        if len(values) == len(found):
+            values.copy_(found)
+        else:
+            values[cohort.elements] = found
 
     def _done(self, at: Tensor, step: int) -> Tensor:
         impatient = (self.patience[at] > 0) & (self.stale[at] >= self.patience[at])

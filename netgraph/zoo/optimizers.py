@@ -99,7 +99,7 @@ class Optimizer:
         return scale if self.plain is None else scale.masked_fill_(self.plain, (1 - BETAS[0]) * correction)
 
     def _clipped(self, stack: Stack, gradient: Tensor) -> Tensor:
-        norm = stack.sums(gradient.square()).sqrt_()
+        norm = stack.norms(gradient)
         factor = self.clip / norm.clamp(min=self.clip)
         if not factor.is_cuda and bool((factor == 1).all()):  # a GPU would have to be waited for
             return gradient
