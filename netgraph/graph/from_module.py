@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from netgraph.errors import InvalidGraphError, UnsupportedLayerError
 from netgraph.graph.architecture import Architecture, Layer, make_layer
 from netgraph.graph.layers import BY_MODULE, LAYER_TYPES, HyperValue, LayerType
+from netgraph.graph.modules.convert import Example, convert
 from netgraph.graph.netgraph import NetGraph
 
 #: Functions and tensor methods that are layers, with the arguments that are hyper-parameters and their defaults.
@@ -27,21 +28,36 @@ _FUNCTIONS: dict[Any, str] = {
 }
 
 
-def from_module(module: nn.Module, example_input: Tensor | None = None) -> NetGraph:
-    """Read a feed-forward module into a graph; :func:`~netgraph.graph.to_module.to_module` inverts it bit for bit.
+def from_module(module: nn.Module, example_input: Example | None = None) -> NetGraph:
+    """Read a module into a graph; :func:`~netgraph.graph.to_module.to_module` inverts it bit for bit.
+
+    A feed-forward module gives a graph that tokens, stack and canonical form take; any other is traced on the example,
+    see :mod:`netgraph.graph.modules`.
 
     Args:
-        module: Any composition of the layers of the vocabulary, nested as deep as you like, with residual sums and
-            concatenations. It is not changed.
-        example_input: Rows, [..., inputs]; needed only when no layer tells how many inputs there are.
+        module: Any composition of registered layers and operations, nested as deep as you like. It is not changed.
+        example_input: Its input, or a tuple or a mapping of its inputs, from which shapes are read; a feed-forward
+            module needs it only when no layer tells how many inputs there are.
 
     Returns:
         The graph; its state is a copy of the module's parameters and buffers.
 
     Raises:
-        UnsupportedLayerError: When a layer or an operation has no layer type; it names the layer.
+        UnsupportedLayerError: When a layer or an operation is not supported; it names the layer or the call.
         InvalidGraphError: When sizes do not fit.
     """
+    try:
+        return _feed_forward(module, example_input if isinstance(example_input, Tensor) else None)
+    except UnsupportedLayerError as error:
+        if example_input is None:
+            raise UnsupportedLayerError(f"{error} in a feed-forward network; give example_input for any other") from error
+    except InvalidGraphError:
+        if example_input is None or isinstance(example_input, Tensor):
+            raise
+    return convert(module, example_input)
+
+
+def _feed_forward(module: nn.Module, example_input: Tensor | None) -> NetGraph:
     traced = _Trace(module)
     layers = traced.layers(example_input)
     architecture = Architecture(tuple(layers))

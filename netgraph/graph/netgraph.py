@@ -12,6 +12,8 @@ from torch_geometric.data.view import ItemsView, KeysView, ValuesView
 
 from netgraph.errors import InvalidGraphError, NetGraphError
 from netgraph.graph.architecture import Architecture, Ints, StateTensor
+from netgraph.graph.modules.program import Program, Stored
+from netgraph.graph.modules.values import expand, view
 
 #: Attributes that are expanded from ``architecture`` and ``state`` when asked for.
 EXPANDED = ("layer_type", "index", "parent", "bias", "edge_index", "edge_weight", "structural")
@@ -40,7 +42,7 @@ class _Storage(GlobalStorage):
 
     @property
     def holds_one_graph(self) -> bool:
-        return isinstance(self._mapping.get("architecture"), Architecture)
+        return isinstance(self._mapping.get("architecture"), Architecture | Program)
 
     def __getitem__(self, key: str) -> Any:
         if key in EXPANDED and self.holds_one_graph:
@@ -65,6 +67,8 @@ class _Storage(GlobalStorage):
 
     def _expand(self, key: str) -> Tensor:
         architecture, state = self._mapping["architecture"], self._mapping["state"]
+        if isinstance(architecture, Program) and key in ("bias", "edge_weight", "structural"):
+            return expand(key, architecture, state, self._mapping["other_state"])
         if key == "bias":
             return _gather(state, architecture.bias_slot, 0.0)
         if key == "edge_weight":
@@ -87,17 +91,27 @@ class NetGraph(Data):
     ``index``, ``parent`` [N] long, ``bias`` [N], ``edge_index`` [2, E] long (sorted by target), ``edge_weight`` [E],
     ``structural`` [E] bool (an edge without a weight of its own; its ``edge_weight`` is 1).
 
+    A network that is not feed-forward has a :class:`~netgraph.graph.modules.program.Program` in place of the
+    architecture, ``other_state`` [Q] uint8 with the bytes of its tensors of other types, and, where an edge carries a
+    kernel, ``edge_weight`` [E, k] with zeros behind shorter kernels.
+
     Args:
         architecture: The layers.
         state: Parameters and buffers, [P], in the order of ``architecture.tensors``.
         sensitivity: Neuron sensitivity, [N]; NaN until it is measured.
+        other_state: Bytes of the tensors of other types; only for a program.
 
     Raises:
-        InvalidGraphError: When ``state`` or ``sensitivity`` has another length than the architecture asks for.
+        InvalidGraphError: When ``state``, ``sensitivity`` or ``other_state`` has another length than the architecture
+            asks for.
     """
 
     def __init__(
-        self, architecture: Architecture | None = None, state: Tensor | None = None, sensitivity: Tensor | None = None
+        self,
+        architecture: Architecture | Program | None = None,
+        state: Tensor | None = None,
+        sensitivity: Tensor | None = None,
+        other_state: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.__dict__["_store"] = _Storage(_parent=self)
@@ -114,6 +128,12 @@ class NetGraph(Data):
             )
         self.architecture, self.state, self.sensitivity = architecture, state, sensitivity
         self.num_nodes = architecture.num_nodes
+        if isinstance(architecture, Program):
+            self.other_state = torch.zeros(0, dtype=torch.uint8) if other_state is None else other_state
+            if self.other_state.shape != (architecture.other_size,):
+                raise InvalidGraphError(
+                    f"other_state has {self.other_state.numel()} bytes instead of {architecture.other_size}"
+                )
 
     def __setattr__(self, key: str, value: Any) -> None:
         if key in EXPANDED and isinstance(self._store, _Storage) and self._store.holds_one_graph:
@@ -123,14 +143,22 @@ class NetGraph(Data):
     def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
         return 0 if key in ("index", "parent") else super().__inc__(key, value, *args, **kwargs)
 
-    def tensor(self, where: StateTensor) -> Tensor:
+    def __repr__(self) -> str:
+        if not isinstance(self._store._mapping.get("architecture"), Program):
+            return str(super().__repr__())
+        return f"{type(self).__name__}(vertices={self.num_nodes}, parameters={self.state.numel()})"
+
+    def tensor(self, where: StateTensor | Stored) -> Tensor:
         """View one tensor of the state in its own shape."""
-        view: Tensor = self.state[where.offset : where.offset + where.size]
-        return view.view(where.shape)
+        if isinstance(where, Stored):
+            return view(where, self.state, self.other_state)
+        values: Tensor = self.state[where.offset : where.offset + where.size]
+        return values.view(where.shape)
 
     def replace(self, **changes: Any) -> Self:
         """Copy the graph with some of its attributes exchanged; nothing else is cloned."""
-        fields = {key: changes.pop(key, self[key]) for key in ("architecture", "state", "sensitivity")}
+        held = [key for key in ("architecture", "state", "sensitivity", "other_state") if key in self._store._mapping]
+        fields = {key: changes.pop(key, self[key]) for key in held}
         out = type(self)(**fields)
         extra = {key: self[key] for key in self._store._mapping if key not in out._store._mapping}
         for key, value in (extra | changes).items():
@@ -161,7 +189,15 @@ class NetGraph(Data):
         for key, length in lengths.items():
             if self[key].shape != (length,):
                 raise InvalidGraphError(f"{key} has shape {tuple(self[key].shape)} instead of ({length},)")
+        if isinstance(architecture, Program):
+            self._check_values(architecture)
+            return
         for tensor in architecture.tensors:
             if not torch.isfinite(self.tensor(tensor)).all():
                 layer = architecture.layers[tensor.layer]
                 raise InvalidGraphError(f"{layer.name or layer.type}.{tensor.slot.name} holds NaN or infinity")
+
+    def _check_values(self, program: Program) -> None:
+        for tensor in program.tensors:
+            if tensor.kind == "parameter" and not torch.isfinite(self.tensor(tensor)).all():
+                raise InvalidGraphError(f"{tensor.names[0]} holds NaN or infinity")

@@ -8,14 +8,18 @@ import torch
 from torch import fx, nn
 
 from netgraph.graph.architecture import Architecture
+from netgraph.graph.modules.program import Program
+from netgraph.graph.modules.rebuild import rebuild
 from netgraph.graph.netgraph import NetGraph
 
 
 def to_module(graph: NetGraph) -> nn.Module:
     """Build the module that a graph describes, in evaluation mode; its outputs are the same bit for bit.
 
-    A chain of layers becomes a (nested) ``nn.Sequential``, anything else a ``torch.fx.GraphModule``. Layers keep their
-    names; those without get their position in the layer table.
+    A chain of feed-forward layers becomes a (nested) ``nn.Sequential``, other feed-forward networks a
+    ``torch.fx.GraphModule``. Layers keep their names; those without get their position in the layer table. A network of
+    any other kind becomes a :class:`~netgraph.graph.modules.execute.NetworkModule`, equal to the original in training
+    mode too, with the same ``state_dict`` and the same gradients.
 
     Args:
         graph: A valid graph.
@@ -27,6 +31,8 @@ def to_module(graph: NetGraph) -> nn.Module:
         InvalidGraphError: When the graph is not a runnable network.
     """
     graph.validate()
+    if isinstance(graph.architecture, Program):
+        return rebuild(graph.architecture, graph.state.detach(), graph.other_state)
     names = _names(graph.architecture)
     modules = _modules(graph, names)
     if names[1:] == [""]:

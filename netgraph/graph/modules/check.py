@@ -1,0 +1,83 @@
+"""Whether a program can be rebuilt: every name, every reference and every place in the state."""
+
+import re
+from collections.abc import Iterator
+
+from netgraph.errors import InvalidGraphError
+from netgraph.graph.modules.encoding import Encoded, dtype_named, references
+from netgraph.graph.modules.functions import find_operation
+from netgraph.graph.modules.parts import CONTAINERS, TYPES
+from netgraph.graph.modules.program import Program, Table
+
+_NAME = re.compile(r"\w+(\.\w+)*", re.ASCII)
+
+
+def check(program: Program) -> None:
+    """Check a program.
+
+    Raises:
+        InvalidGraphError: With the part, tensor or row that is wrong.
+        UnsupportedLayerError: With the operation that is not registered.
+    """
+    for problem in [*_parts(program), *_tensors(program), *_tables(program)]:
+        raise InvalidGraphError(problem)
+
+
+def _parts(program: Program) -> Iterator[str]:
+    seen: set[str] = set()
+    for part in program.parts:
+        owner = part.name.rpartition(".")[0]
+        if part.name and (not _NAME.fullmatch(part.name) or owner not in seen):
+            yield f"module {part.name!r}: its owner {owner!r} is not listed before it"
+        if part.type not in CONTAINERS and part.type not in TYPES:
+            yield f"module {part.name!r}: unknown type {part.type!r}"
+        if part.alias is not None and part.alias not in seen:
+            yield f"module {part.name!r}: the same as {part.alias!r}, which is not listed before it"
+        seen.add(part.name)
+    if "" not in seen:
+        yield "the network itself is not listed"
+
+
+def _tensors(program: Program) -> Iterator[str]:
+    for tensor in program.tensors:
+        dtype_named(tensor.dtype)
+        if not tensor.names or not all(map(_NAME.fullmatch, tensor.names)):
+            yield f"tensor {tensor.names}: not a name"
+        if tensor.offset < 0 or any(n < 0 for n in tensor.shape):
+            yield f"tensor {tensor.names[0]}: starts at {tensor.offset}"
+        if tensor.in_state and tensor.dtype != program.dtype:
+            yield f"tensor {tensor.names[0]}: {tensor.dtype} in a state of {program.dtype}"
+
+
+def _tables(program: Program) -> Iterator[str]:
+    for table in (program.table, program.train_table):
+        if table is not None:
+            yield from _rows(program, table)
+
+
+def _rows(program: Program, table: Table) -> Iterator[str]:
+    parts = {part.name for part in program.parts}
+    for position, row in enumerate(table.rows):
+        if any(not 0 <= i < position for i in row.inputs):
+            yield f"{row.name}: fed by rows {row.inputs}, which are not all earlier"
+        if row.op == "call":
+            find_operation(row.target)
+        known: dict[str, set[str]] = {"input": set(program.inputs), "module": _with_inner(program, parts)}
+        known["tensor"] = set(program.tensor_named)
+        if row.op in known and row.target not in known[row.op]:
+            yield f"{row.name}: {row.op} {row.target!r} is unknown"
+    if any(not 0 <= i < len(table.rows) for i in references(table.output)):
+        yield "the output reads a row that does not exist"
+    for row in table.rows:
+        for name in _flags(row.args, row.kwargs):
+            if name not in parts:
+                yield f"{row.name}: training of {name!r}, which is unknown"
+
+
+def _with_inner(program: Program, parts: set[str]) -> set[str]:
+    return parts | {name.rpartition(".")[0] for name in program.tensor_named}
+
+
+def _flags(*codes: Encoded) -> Iterator[str]:
+    for code in codes:
+        yield from references(code, "training")

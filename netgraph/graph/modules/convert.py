@@ -1,0 +1,250 @@
+"""``torch.nn`` modules of any kind to graphs."""
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from netgraph.errors import NetGraphError, UnsupportedLayerError
+from netgraph.graph.modules.encoding import Encoded
+from netgraph.graph.modules.execute import execute
+from netgraph.graph.modules.export import trace_by_export
+from netgraph.graph.modules.parts import CONTAINERS, READERS, describe, is_leaf
+from netgraph.graph.modules.program import ALIGNMENT, Kind, Part, Program, Row, Stored, Table
+from netgraph.graph.modules.trace import NotTraceableError, first_line, mode, trace
+from netgraph.graph.modules.values import empty_state, view
+from netgraph.graph.netgraph import NetGraph
+
+Example = Tensor | Sequence[Any] | Mapping[str, Any]
+
+
+def convert(module: nn.Module, example_input: Example) -> NetGraph:
+    """Read any module of registered layers and operations into a graph.
+
+    Args:
+        module: The module; it is not changed.
+        example_input: Its input, or a tuple or a mapping of its inputs. Shapes are read from a run on it.
+
+    Raises:
+        UnsupportedLayerError: When a layer or an operation is not supported; it names the submodule or the call.
+        NetGraphError: When the example does not fit, or the network that was read gives another output than the module.
+    """
+    given = _bind(module, example_input)
+    _refuse_hooks(module)
+    fixed: tuple[tuple[int | None, ...] | None, ...] = ()
+    parts = _parts(module)
+    try:
+        table, train_table, constants = _alone(given) if is_leaf(module) else trace(module, given)
+    except NotTraceableError as error:
+        table, train_table, constants, fixed = trace_by_export(module, given, str(error))
+    tensors, dtype = _place([*_tensors(module, parts), *_constants(constants)])
+    program = Program(parts, tensors, table, tuple(given), train_table, fixed, dtype)
+    values = _values(module, constants)
+    program = replace(program, table=_with_shapes(program, module, constants, given))
+    state, other = empty_state(program)
+    for tensor in tensors:
+        view(tensor, state, other).copy_(values[tensor.names[0]])
+    return NetGraph(program, state, other_state=other)
+
+
+def _bind(module: nn.Module, example: Example) -> dict[str, Any]:
+    """Name the example inputs as ``forward`` does."""
+    signature = inspect.signature(module.forward)
+    try:
+        if isinstance(example, Mapping):
+            bound = signature.bind(**example)
+        else:
+            bound = signature.bind(*((example,) if isinstance(example, Tensor) else example))
+    except TypeError as error:
+        raise NetGraphError(f"example_input does not fit {type(module).__name__}.forward: {error}") from None
+    for name, parameter in signature.parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) and name in bound.arguments:
+            raise UnsupportedLayerError(f"{type(module).__name__}.forward: inputs without names (*{name})")
+    return dict(bound.arguments)
+
+
+def _refuse_hooks(module: nn.Module) -> None:
+    for name, part in module.named_modules():
+        if part._forward_hooks or part._forward_pre_hooks:
+            raise UnsupportedLayerError(
+                f"{name or type(part).__name__}: {type(part).__name__} has forward hooks, which a graph cannot hold"
+            )
+
+
+def _alone(given: Mapping[str, Any]) -> tuple[Table, None, dict[str, Tensor]]:
+    """Give the table of a registered module that stands alone."""
+    rows = [Row("input", name, name) for name in given]
+    call = Row("module", "", "output", ("tuple",), ("dict", *(("item", name, ("row", i)) for i, name in enumerate(given))))
+    return Table((*rows, call), ("row", len(rows))), None, {}
+
+
+def _parts(module: nn.Module) -> tuple[Part, ...]:
+    """List the modules, those inside a registered one left out: its constructor makes them."""
+    parts: list[Part] = []
+    first: dict[nn.Module, str] = {}
+
+    def visit(name: str, part: nn.Module) -> None:
+        if part in first:
+            parts.append(Part(name, "Module", alias=first[part]))
+            return
+        first[part] = name
+        parts.append(_part(name, part))
+        for key, child in () if is_leaf(part) else part._modules.items():
+            if child is not None:
+                visit(f"{name}.{key}".lstrip("."), child)
+
+    visit("", module)
+    return tuple(parts)
+
+
+def _part(name: str, part: nn.Module) -> Part:
+    if type(part) in READERS:
+        try:
+            return Part(name, *describe(part))
+        except UnsupportedLayerError as error:
+            raise UnsupportedLayerError(f"{name or 'the module'}: {error}") from None
+    kind = type(part).__name__ if CONTAINERS.get(type(part).__name__) is type(part) else "Module"
+    return Part(name, kind)
+
+
+def _tensors(module: nn.Module, parts: Sequence[Part]) -> Iterator[tuple[str, Tensor, Kind, bool]]:
+    """List (name, tensor, kind, persistent) in the order of the ``state_dict``."""
+    aliases = tuple(f"{part.name}." for part in parts if part.alias is not None)
+    for owner, part in module.named_modules(remove_duplicate=False):
+        if f"{owner}.".startswith(aliases):
+            continue
+        prefix = f"{owner}." if owner else ""
+        for name, value in part._parameters.items():
+            if value is not None:
+                yield prefix + name, value, "parameter", True
+        for name, held in part._buffers.items():
+            if held is not None:
+                yield prefix + name, held, "buffer", name not in part._non_persistent_buffers_set
+
+
+def _constants(constants: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor, Kind, bool]]:
+    for name, value in constants.items():
+        yield name, value, "constant", False
+
+
+def _values(module: nn.Module, constants: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    held = dict(module.named_parameters(remove_duplicate=False)) | dict(module.named_buffers(remove_duplicate=False))
+    return {name: value.detach() for name, value in (held | dict(constants)).items()}
+
+
+def _place(found: Sequence[tuple[str, Tensor, Kind, bool]]) -> tuple[tuple[Stored, ...], str]:
+    """Give every tensor its place: those of the commonest floating-point type in the flat state, others as bytes."""
+    once: dict[int, list[tuple[str, Tensor, Kind, bool]]] = {}
+    for entry in found:
+        once.setdefault(id(entry[1]), []).append(entry)
+    counts: dict[torch.dtype, int] = {}
+    for (_, value, _, _), *_ in once.values():
+        if value.is_floating_point():
+            counts[value.dtype] = counts.get(value.dtype, 0) + value.numel()
+    dtype = max(counts, key=lambda key: counts[key], default=torch.float32)
+    placed, elements, size = [], 0, 0
+    for entries in once.values():
+        _, value, kind, persistent = entries[0]
+        inside = value.dtype == dtype
+        names, text = tuple(entry[0] for entry in entries), str(value.dtype).removeprefix("torch.")
+        offset = elements if inside else size
+        placed.append(
+            Stored(names, tuple(value.shape), text, kind, offset, inside, persistent, bool(value.requires_grad))
+        )
+        if inside:
+            elements = placed[-1].end
+        else:
+            size = -(-placed[-1].end // ALIGNMENT) * ALIGNMENT
+    return tuple(placed), str(dtype).removeprefix("torch.")
+
+
+def _with_shapes(
+    program: Program, module: nn.Module, constants: Mapping[str, Tensor], given: Mapping[str, Any]
+) -> Table:
+    """Run the calls on the example, note the shapes, and compare the output with the module's own."""
+    shapes: dict[int, Encoded] = {}
+    table = program.table
+
+    def caller(position: int, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any], make: Any) -> Any:
+        value = make(*args, **kwargs)
+        shapes[position] = shape_of(value)
+        return value
+
+    with mode(module, False), torch.no_grad():
+        before = torch.get_rng_state()
+        expected = _run(lambda: module(**_copies(given)), type(module).__name__, "fails on example_input")
+        torch.set_rng_state(before)
+        root = _Lender(module, constants)
+        found = _run(
+            lambda: execute(table, root, _copies(given), caller), type(module).__name__, "fails when its calls are replayed"
+        )
+        torch.set_rng_state(before)
+    if not same(expected, found):
+        raise UnsupportedLayerError(
+            f"{type(module).__name__}: its calls, replayed, give another output than the module; forward keeps a state of "
+            "its own or decides by values that tracing does not see"
+        )
+    values = {i: given[row.target] for i, row in enumerate(table.rows) if row.op == "input"}
+    values |= {i: _attribute(root, row.target) for i, row in enumerate(table.rows) if row.op == "tensor"}
+    shapes |= {i: shape_of(value) for i, value in values.items()}
+    return Table(tuple(replace(row, shape=shapes[i]) for i, row in enumerate(table.rows)), table.output)
+
+
+def _copies(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy the example, so that a network that works in place leaves it as it is."""
+    return {name: value.clone() if isinstance(value, Tensor) else value for name, value in given.items()}
+
+
+def _run(function: Any, name: str, problem: str) -> Any:
+    try:
+        return function()
+    except NetGraphError:
+        raise
+    except Exception as error:
+        raise UnsupportedLayerError(f"{name} {problem}: {first_line(error)}") from error
+
+
+class _Lender(nn.Module):
+    """Lends a module's own parts and tensors to the replay, and the constants that tracing found."""
+
+    def __init__(self, module: nn.Module, constants: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        object.__setattr__(self, "lent", module)
+        object.__setattr__(self, "constants", constants)
+
+    def get_submodule(self, target: str) -> nn.Module:
+        return self.lent.get_submodule(target)
+
+    def __getattr__(self, name: str) -> Any:
+        constants = object.__getattribute__(self, "constants")
+        return constants[name] if name in constants else getattr(object.__getattribute__(self, "lent"), name)
+
+
+def _attribute(root: nn.Module, target: str) -> Any:
+    value: Any = root
+    for name in target.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def shape_of(value: Any) -> Encoded:
+    """Write down the shape of a result: ("shape", ...) for a tensor, tuples of these for tuples, None for numbers."""
+    if isinstance(value, Tensor):
+        return ("shape", *value.shape)
+    if isinstance(value, list | tuple) and not isinstance(value, torch.Size):
+        return ("tuple", *map(shape_of, value))
+    return None
+
+
+def same(a: Any, b: Any) -> bool:
+    """Say whether two results are equal bit for bit."""
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return a.dtype == b.dtype and a.shape == b.shape and bool(torch.equal(a.nan_to_num(), b.nan_to_num()))
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return type(a) is type(b) and bool(a == b)

@@ -1,0 +1,118 @@
+"""Arguments of calls as plain nested tuples that are hashable and survive JSON.
+
+Numbers, strings, booleans and None stand for themselves; anything else is a tuple that opens with a tag:
+``("row", 3)`` the value of row 3 of the table, ``("training", "block.0")`` whether that module is in training mode,
+``("tuple", ...)``, ``("list", ...)``, ``("dict", ("item", key, value), ...)``, ``("slice", start, stop, step)``,
+``("dtype", "float32")``, ``("device", "cpu")``, ``("format", "channels_last")``, ``("float", "inf")``, ``("...",)``.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+
+from netgraph.errors import InvalidGraphError, UnsupportedLayerError
+
+Encoded = Any
+_FORMATS = {"contiguous_format": torch.contiguous_format, "channels_last": torch.channels_last,
+            "channels_last_3d": torch.channels_last_3d, "preserve_format": torch.preserve_format}  # fmt: skip
+
+
+def encode(value: Any, special: Callable[[Any], Encoded | None] = lambda value: None) -> Encoded:
+    """Encode an argument.
+
+    Args:
+        value: The argument.
+        special: Encodes what only the caller knows (references), or gives None.
+
+    Raises:
+        UnsupportedLayerError: When a value of this type cannot be written down.
+    """
+    found = special(value)
+    if found is not None:
+        return found
+    if isinstance(value, Mapping):
+        return ("dict", *(("item", str(key), encode(part, special)) for key, part in value.items()))
+    if isinstance(value, list | tuple):
+        return ("list" if isinstance(value, list) else "tuple", *(encode(part, special) for part in value))
+    if isinstance(value, slice):
+        return ("slice", *(encode(part, special) for part in (value.start, value.stop, value.step)))
+    return _encode_atom(value)
+
+
+def _encode_atom(value: Any) -> Encoded:
+    if isinstance(value, float) and not math.isfinite(value):
+        return ("float", str(value))
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, torch.dtype):
+        return ("dtype", str(value).removeprefix("torch."))
+    if isinstance(value, torch.device):
+        return ("device", str(value))
+    if value is Ellipsis:
+        return ("...",)
+    for name, found in _FORMATS.items():
+        if value is found:
+            return ("format", name)
+    raise UnsupportedLayerError(f"an argument of type {type(value).__name__} cannot be written down")
+
+
+def decode(code: Encoded, special: Mapping[str, Callable[[Any], Any]]) -> Any:
+    """Invert :func:`encode`.
+
+    Args:
+        code: The encoded argument.
+        special: What gives the value of the caller's own tags.
+
+    Raises:
+        InvalidGraphError: When the code has an unknown tag.
+    """
+    if not isinstance(code, tuple):
+        return code
+    tag, *rest = code
+    if tag in special:
+        return special[tag](rest[0])
+    if tag in _READ:
+        return _READ[tag](rest, special)
+    raise InvalidGraphError(f"unknown argument {tag!r}")
+
+
+def dtype_named(name: str) -> torch.dtype:
+    """Find a type by its name.
+
+    Raises:
+        InvalidGraphError: When torch has no such type.
+    """
+    found = getattr(torch, str(name), None)
+    if not isinstance(found, torch.dtype):
+        raise InvalidGraphError(f"unknown type {name!r}")
+    return found
+
+
+_READ: dict[str, Callable[[list[Any], Any], Any]] = {
+    "tuple": lambda rest, special: tuple(decode(part, special) for part in rest),
+    "list": lambda rest, special: [decode(part, special) for part in rest],
+    "dict": lambda rest, special: {key: decode(part, special) for _, key, part in rest},
+    "slice": lambda rest, special: slice(*(decode(part, special) for part in rest)),
+    "dtype": lambda rest, special: dtype_named(rest[0]),
+    "device": lambda rest, special: torch.device(rest[0]),
+    "format": lambda rest, special: _FORMATS[rest[0]],
+    "float": lambda rest, special: float(rest[0]),
+    "...": lambda rest, special: Ellipsis,
+}
+
+
+def references(code: Encoded, tag: str = "row") -> Iterator[Any]:
+    """List what an encoded argument refers to, in order."""
+    if isinstance(code, tuple) and code:
+        if code[0] == tag:
+            yield code[1]
+        else:
+            for part in code:
+                yield from references(part, tag)
+
+
+def from_json(value: Any) -> Encoded:
+    """Turn what JSON gives back into nested tuples."""
+    return tuple(from_json(part) for part in value) if isinstance(value, list) else value

@@ -1,0 +1,185 @@
+"""The registry of functions and tensor methods that a network may call, by name.
+
+Nothing outside this table is ever called when a graph is rebuilt, so that a file can name no code of its own. Each
+entry has a role, which says what it means for vertices (see :mod:`netgraph.graph.modules.wiring`):
+
+``each`` an activation, one vertex for each that feeds it; ``join`` elementwise on several values; ``view`` moves
+values without computing any, so it has no vertices; ``same`` the same, in the same places; ``reduce`` and ``pool``
+along axes that keep channels apart; ``scalar`` sizes, numbers and constants; others name their own wiring.
+"""
+
+import builtins
+import math
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+
+from netgraph.errors import NetGraphError, UnsupportedLayerError
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A function or a tensor method: its name, what is called (None for a method), and its role."""
+
+    name: str
+    role: str
+    function: Callable[..., Any] | None = None
+
+    @property
+    def in_place(self) -> bool:
+        """Whether its name says that it alters its first operand."""
+        base = self.name.split(".")[1]
+        return (base.endswith("_") and not base.endswith("__")) or base in ("iadd", "isub", "imul", "itruediv")
+
+
+_MODULES: dict[str, Any] = {"torch": torch, "functional": F, "operator": operator, "math": math, "builtins": builtins}
+_ATTRIBUTES = frozenset({"shape", "device", "dtype", "ndim", "T", "mT", "requires_grad"})
+
+_FUNCTIONS = {
+    ("functional", "each"): "relu relu_ relu6 hardswish hardsigmoid hardtanh gelu silu mish elu selu celu leaky_relu "
+    "softplus softsign logsigmoid tanhshrink hardshrink softshrink softmax log_softmax softmin threshold normalize "
+    "tanh sigmoid prelu",
+    ("functional", "same"): "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout",
+    ("functional", "dense"): "linear bilinear",
+    ("functional", "conv"): "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
+    ("functional", "norm"): "layer_norm group_norm instance_norm batch_norm rms_norm",
+    ("functional", "pool"): "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d "
+    "adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d lp_pool2d "
+    "interpolate local_response_norm",
+    ("functional", "view"): "pad pixel_shuffle pixel_unshuffle channel_shuffle",
+    ("functional", "attention"): "scaled_dot_product_attention",
+    ("functional", "embedding"): "embedding",
+    ("functional", "glu"): "glu",
+    ("functional", "scalar"): "one_hot",
+    ("torch", "each"): "relu tanh sigmoid exp log log1p sqrt rsqrt abs neg square sin cos erf clamp clip softmax "
+    "log_softmax reciprocal sign nan_to_num bernoulli cumsum floor ceil round",
+    ("torch", "join"): "add sub mul div true_divide maximum minimum pow where lerp addcmul",
+    ("torch", "matmul"): "matmul bmm mm",
+    ("torch", "einsum"): "einsum",
+    ("torch", "view"): "cat concat concatenate stack flatten reshape permute transpose squeeze unsqueeze chunk split "
+    "unbind roll flip movedim index_select narrow swapaxes t channel_shuffle tensor_split repeat_interleave",
+    ("torch", "same"): "clone detach dropout",
+    ("torch", "reduce"): "mean sum amax amin max min var std var_mean logsumexp norm",
+    ("torch", "scalar"): "arange zeros ones full eye tril triu zeros_like ones_like full_like empty_like linspace "
+    "tensor logical_not logical_and logical_or eq ne lt le gt ge argmax rand_like randn_like rand randn",
+    ("operator", "join"): "add sub mul truediv pow iadd isub imul itruediv neg",
+    ("operator", "matmul"): "matmul",
+    ("operator", "view"): "getitem",
+    ("operator", "scalar"): "floordiv mod eq ne lt le gt ge and_ or_ not_ invert index",
+    ("math", "scalar"): "sqrt ceil floor log exp prod pow",
+    ("builtins", "scalar"): "getattr int float max min round len",
+}
+_METHODS = {
+    "each": "relu relu_ tanh sigmoid exp log sqrt rsqrt abs neg square clamp clamp_ softmax log_softmax sigmoid_ tanh_ "
+    "bernoulli_ reciprocal cumsum floor ceil round floor_",
+    "join": "add add_ sub sub_ mul mul_ div div_ pow masked_fill masked_fill_ where maximum minimum",
+    "matmul": "matmul bmm mm __matmul__",
+    "view": "view reshape flatten permute transpose unsqueeze squeeze chunk split unbind expand expand_as repeat roll "
+    "flip movedim index_select narrow t unflatten view_as reshape_as swapaxes repeat_interleave select",
+    "same": "contiguous clone detach to type_as float double half bfloat16",
+    "reduce": "mean sum amax amin max min var std norm logsumexp",
+    "scalar": "size dim numel new_empty new_zeros new_ones new_full new_tensor eq ne lt le gt ge logical_not bool long "
+    "int item type argmax nelement requires_grad_",
+}
+
+
+#: ATen operations by role, for networks that come through ``torch.export``; any overload.
+_ATEN = {
+    "each": "relu relu_ hardtanh hardtanh_ hardswish hardswish_ hardsigmoid gelu silu silu_ mish elu elu_ celu selu "
+    "leaky_relu leaky_relu_ softplus tanh sigmoid exp log log1p sqrt rsqrt abs neg square sin cos erf clamp clamp_min "
+    "clamp_max softmax log_softmax reciprocal sign log_sigmoid bernoulli bernoulli_ prelu cumsum",
+    "same": "dropout dropout_ clone detach detach_ contiguous to _to_copy alias lift_fresh_copy feature_dropout type_as "
+    "_assert_tensor_metadata",
+    "dense": "linear",
+    "conv": "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
+    "norm": "layer_norm group_norm instance_norm batch_norm rms_norm",
+    "pool": "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
+    "adaptive_avg_pool3d adaptive_max_pool2d upsample_nearest2d upsample_bilinear2d",
+    "view": "view reshape flatten permute transpose unsqueeze squeeze chunk split split_with_sizes unbind expand repeat "
+    "roll flip index_select slice select cat stack pad constant_pad_nd narrow unflatten expand_as movedim t pixel_shuffle "
+    "view_as index unsafe_chunk unsafe_split",
+    "attention": "scaled_dot_product_attention",
+    "embedding": "embedding",
+    "join": "add add_ sub sub_ mul mul_ div div_ rsub pow maximum minimum where masked_fill masked_fill_ lerp addcmul",
+    "matmul": "matmul bmm mm",
+    "einsum": "einsum",
+    "reduce": "mean sum amax amin max min var std logsumexp",
+    "scatter": "scatter_add scatter_add_ scatter_reduce scatter_reduce_ index_add index_add_",
+    "scalar": "sym_size arange zeros ones full eye tril triu zeros_like ones_like full_like empty_like new_zeros new_ones "
+    "new_full new_empty scalar_tensor eq ne lt le gt ge logical_not logical_and argmax rand_like randn_like rand randn "
+    "unsqueeze_copy bitwise_and bitwise_not bitwise_or",
+}
+
+
+def _registry() -> Mapping[str, Operation]:
+    table: dict[str, Operation] = {}
+    for (module, role), names in _FUNCTIONS.items():
+        for name in names.split():
+            _add(table, Operation(f"{module}.{name}", role, getattr(_MODULES[module], name)))
+    for role, names in _METHODS.items():
+        for name in names.split():
+            _add(table, Operation(f"Tensor.{name}", role))
+    for role, names in _ATEN.items():
+        for name in filter(lambda name: hasattr(torch.ops.aten, name), names.split()):
+            packet = getattr(torch.ops.aten, name)
+            for overload in packet.overloads():
+                _add(table, Operation(f"aten.{name}.{overload}", role, getattr(packet, overload)))
+    return MappingProxyType(table)
+
+
+def _add(table: dict[str, Operation], operation: Operation) -> None:
+    if operation.name in table:
+        raise NetGraphError(f"operation {operation.name} is registered twice")
+    table[operation.name] = operation
+
+
+#: Every operation by its name; a tensor method's opens with ``Tensor.``.
+OPERATIONS = _registry()
+_BY_FUNCTION = {id(operation.function): operation for operation in reversed(OPERATIONS.values()) if operation.function}
+
+
+def find_function(function: Any) -> Operation:
+    """Look a function up.
+
+    Raises:
+        UnsupportedLayerError: When it is not registered.
+    """
+    found = _BY_FUNCTION.get(id(function))
+    if found is None:
+        raise UnsupportedLayerError(f"{_qualified(function)} is not a registered function")
+    return found
+
+
+def find_operation(name: str) -> Operation:
+    """Look an operation up by name.
+
+    Raises:
+        UnsupportedLayerError: When it is not registered.
+    """
+    if name not in OPERATIONS:
+        raise UnsupportedLayerError(f"{name} is not a registered operation")
+    return OPERATIONS[name]
+
+
+def call(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call an operation.
+
+    Raises:
+        UnsupportedLayerError: When it would read an attribute that no network needs.
+    """
+    if operation.function is getattr and args[1] not in _ATTRIBUTES:
+        raise UnsupportedLayerError(f"the attribute {args[1]!r} of a tensor is not supported")
+    if operation.function is None:
+        return getattr(args[0], operation.name.removeprefix("Tensor."))(*args[1:], **kwargs)
+    return operation.function(*args, **kwargs)
+
+
+def _qualified(function: Any) -> str:
+    module = getattr(function, "__module__", None)
+    name = getattr(function, "__name__", str(function))
+    return f"{module}.{name}" if module else str(name)

@@ -1,0 +1,245 @@
+"""Modules to tables of calls: ``torch.fx`` first, ``torch.export`` where it does not serve.
+
+``torch.fx`` runs ``forward`` on symbols: registered modules stay whole, nothing is computed, batch sizes stay free, and
+the calls carry the names that a reader knows. It fails where ``forward`` decides by its input (``if x.shape[0] > 3``,
+``for t in range(len(x))``, ``assert``); :mod:`netgraph.graph.modules.export` then runs the module on the example with
+``torch.export``, which evaluates such decisions, flattens everything to ATen calls, and holds for the sizes that it
+reports only: the rebuilt module refuses others.
+
+``forward`` is traced in both modes. Where the two differ in ``training`` flags only (``F.dropout(x, p,
+self.training)``) there is one table whose flags follow the module that asked; where they differ in more (stochastic
+depth, auxiliary heads) there are two.
+"""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from netgraph.errors import NetGraphError, UnsupportedLayerError
+from netgraph.graph.modules.encoding import Encoded, encode
+from netgraph.graph.modules.functions import OPERATIONS, find_function
+from netgraph.graph.modules.parts import is_leaf
+from netgraph.graph.modules.program import Row, Table
+
+#: Builds a row's call: what fx calls a node's kind.
+_OPS = {"placeholder": "input", "get_attr": "tensor", "call_module": "module"}
+
+
+class NotTraceableError(UnsupportedLayerError):
+    """``torch.fx`` cannot follow ``forward``; the fallback may."""
+
+
+class _Tracer(fx.Tracer):
+    """Keeps registered modules whole, reads buffers as attributes, and leaves out inputs that are not given."""
+
+    def __init__(self, given: frozenset[str]) -> None:
+        super().__init__(param_shapes_constant=True)
+        self.given = given
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return is_leaf(m)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, fx.Proxy]) -> Any:
+        if isinstance(attr_val, Tensor) and not isinstance(attr_val, nn.Parameter):
+            for name, value in self.root.named_buffers():
+                if value is attr_val:
+                    if name not in parameter_proxy_cache:
+                        parameter_proxy_cache[name] = self.create_proxy("get_attr", name, (), {})
+                    return parameter_proxy_cache[name]
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
+
+    def _proxy_placeholder(self, name: str, concrete_args: Any, sig: inspect.Signature, fn_for_analysis: Any) -> Any:
+        if name.startswith("*"):
+            return () if name[1] != "*" else {}
+        if name not in self.given:
+            return sig.parameters[name].default
+        return super()._proxy_placeholder(name, concrete_args, sig, fn_for_analysis)
+
+
+@contextmanager
+def mode(module: nn.Module, training: bool) -> Iterator[None]:
+    """Put every part of a module into one mode, and back into its own."""
+    before = {part: part.training for part in module.modules()}
+    module.train(training)
+    try:
+        yield
+    finally:
+        for part, own in before.items():
+            part.training = own
+
+
+def trace(module: nn.Module, given: Mapping[str, Any]) -> tuple[Table, Table | None, dict[str, Tensor]]:
+    """Trace a module in both modes.
+
+    Args:
+        module: The module; it is not changed.
+        given: The example inputs by name.
+
+    Returns:
+        The table of evaluation mode, that of training mode where it has one of its own, and the tensors that
+        ``forward`` itself makes or reads from plain attributes, by the names that the rows call them.
+
+    Raises:
+        NotTraceableError: When ``torch.fx`` cannot follow ``forward``.
+        UnsupportedLayerError: When a call is not supported, with its name and what would be needed.
+    """
+    readers: list[Reader] = []
+    constants: dict[str, Tensor] = {}
+    for training in (False, True):
+        graph, found = _graph(module, frozenset(given), training)
+        _agree(constants, found)
+        constants |= found
+        readers.append(Reader(graph))
+    table, train_table = merge(*readers)
+    return table, train_table, constants
+
+
+def _graph(root: nn.Module, given: frozenset[str], training: bool) -> tuple[fx.Graph, dict[str, Tensor]]:
+    before = set(vars(root))
+    try:
+        with mode(root, training):
+            graph = _Tracer(given).trace(root)
+    except NetGraphError:
+        raise
+    except Exception as error:
+        raise NotTraceableError(f"{type(root).__name__} cannot be traced: {first_line(error)}") from error
+    else:
+        return graph, plain_attributes(graph, root, root)
+    finally:
+        for name in set(vars(root)) - before:
+            del vars(root)[name]
+
+
+def first_line(error: Exception) -> str:
+    """Give what an error says in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def plain_attributes(graph: fx.Graph, module: nn.Module, holder: nn.Module) -> dict[str, Tensor]:
+    """Find the tensors that a graph reads and that are neither parameters nor buffers of the module.
+
+    Args:
+        graph: The graph.
+        module: The module.
+        holder: The module that holds them.
+    """
+    held = dict(module.named_parameters(remove_duplicate=False)) | dict(module.named_buffers(remove_duplicate=False))
+    found = {}
+    for node in graph.nodes:
+        if node.op == "get_attr" and node.target not in held:
+            owner, _, name = node.target.rpartition(".")
+            found[node.target] = getattr(holder.get_submodule(owner), name)
+    return found
+
+
+def _agree(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> None:
+    for name in first.keys() & second.keys():
+        if not _equal(first[name], second[name]):
+            raise UnsupportedLayerError(
+                f"{name}: forward makes a tensor that differs from run to run; draw it from the shape of an input"
+            )
+
+
+def _equal(a: Tensor, b: Tensor) -> bool:
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    return torch.equal(a.nan_to_num(), b.nan_to_num()) if a.is_floating_point() else torch.equal(a, b)
+
+
+class Reader:
+    """Reads the nodes of an fx graph into a table.
+
+    Attributes:
+        table: The rows.
+        owners: Name of the module in whose ``forward`` each row stands.
+    """
+
+    def __init__(self, graph: fx.Graph) -> None:
+        self.position: dict[fx.Node, int] = {}
+        rows = []
+        *calls, output = graph.nodes
+        for node in calls:
+            rows.append(self._row(node))
+            self.position[node] = len(rows) - 1
+        self.table = Table(tuple(rows), self.code(output, output.args[0]))
+        self.owners = [owner_of(node) for node in calls]
+
+    def code(self, node: fx.Node, value: Any) -> Encoded:
+        """Encode an argument of a node."""
+        try:
+            return encode(value, self._reference)
+        except UnsupportedLayerError as error:
+            raise UnsupportedLayerError(f"{where(node)}: {error}") from None
+
+    def _reference(self, value: Any) -> Encoded | None:
+        return ("row", self.position[value]) if isinstance(value, fx.Node) else None
+
+    def _row(self, node: fx.Node) -> Row:
+        if node.op in ("placeholder", "get_attr"):
+            return Row(_OPS[node.op], str(node.target), node.name)  # type: ignore[arg-type]
+        args, kwargs = self.code(node, tuple(node.args)), self.code(node, dict(node.kwargs))
+        if node.op == "call_module":
+            return Row("module", str(node.target), node.name, args, kwargs)
+        return Row("call", _operation(node), node.name, args, kwargs)
+
+
+def _operation(node: fx.Node) -> str:
+    name = f"Tensor.{node.target}"
+    if node.op == "call_function":
+        try:
+            name = find_function(node.target).name
+        except UnsupportedLayerError as error:
+            name = str(error).split(" ", 1)[0]
+    if name not in OPERATIONS:
+        raise UnsupportedLayerError(f"{where(node)}: {name} is not supported; it needs an entry in the table of operations")
+    return name
+
+
+def owner_of(node: fx.Node) -> str:
+    """Name the module in whose ``forward`` a call stands."""
+    stack = node.meta.get("nn_module_stack") or {}
+    return str(next(reversed(stack.values()), ("", None))[0])
+
+
+def where(node: fx.Node) -> str:
+    """Name the module in whose ``forward`` a call stands, and the call."""
+    owner = owner_of(node)
+    return f"{owner}.{node.name}" if owner else node.name
+
+
+def merge(evaluation: Reader, training: Reader) -> tuple[Table, Table | None]:
+    """Join the tables of both modes where they differ in flags that follow the mode; else give both."""
+    first, second = evaluation.table, training.table
+    if len(first.rows) != len(second.rows) or first.output != second.output:
+        return first, second
+    try:
+        rows = map(_join, first.rows, second.rows, evaluation.owners)
+        return Table(tuple(rows), first.output), None
+    except _DifferError:
+        return first, second
+
+
+def _join(row: Row, other: Row, owner: str) -> Row:
+    if (row.op, row.target, row.name) != (other.op, other.target, other.name):
+        raise _DifferError
+    args, kwargs = _flags(row.args, other.args, owner), _flags(row.kwargs, other.kwargs, owner)
+    return Row(row.op, row.target, row.name, args, kwargs)
+
+
+class _DifferError(Exception):
+    pass
+
+
+def _flags(first: Encoded, second: Encoded, owner: str) -> Encoded:
+    if first is False and second is True:
+        return ("training", owner)
+    if isinstance(first, tuple) and isinstance(second, tuple) and len(first) == len(second):
+        return tuple(_flags(a, b, owner) for a, b in zip(first, second, strict=True))
+    if first != second or type(first) is not type(second):
+        raise _DifferError
+    return first

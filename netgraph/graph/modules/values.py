@@ -1,0 +1,65 @@
+"""The values of a network of any kind: its tensors in the flat state, and what is expanded from them."""
+
+import torch
+from torch import Tensor
+
+from netgraph.errors import NetGraphError
+from netgraph.graph.modules.encoding import dtype_named
+from netgraph.graph.modules.program import Program, Stored
+
+#: Most elements of an expanded ``edge_weight``.
+MOST_ELEMENTS = 2**31
+
+
+def view(tensor: Stored, state: Tensor, other: Tensor) -> Tensor:
+    """View one tensor of the network in its own shape and type.
+
+    Args:
+        tensor: Which.
+        state: The flat state, [P].
+        other: The bytes of tensors of other types, [Q] uint8.
+    """
+    if tensor.in_state:
+        return state[tensor.offset : tensor.end].view(tensor.shape)
+    return other[tensor.offset : tensor.end].view(dtype_named(tensor.dtype)).view(tensor.shape)
+
+
+def empty_state(program: Program) -> tuple[Tensor, Tensor]:
+    """Give states of the right sizes, not filled."""
+    return torch.empty(program.state_size, dtype=dtype_named(program.dtype)), torch.zeros(
+        program.other_size, dtype=torch.uint8
+    )
+
+
+def slot_offsets(program: Program) -> dict[str, int]:
+    """Give the slot of the first element of each tensor: its place in the flat state, others counted on behind it."""
+    offsets, size = {}, program.state_size
+    for tensor in program.tensors:
+        offsets |= dict.fromkeys(tensor.names, tensor.offset if tensor.in_state else size)
+        size += 0 if tensor.in_state else tensor.size
+    return offsets
+
+
+def _slots(program: Program, state: Tensor, other: Tensor, missing: float) -> Tensor:
+    """Give the value of every slot, and last that of slot -1."""
+    others = [view(t, state, other).reshape(-1).to(state) for t in program.tensors if not t.in_state]
+    return torch.cat([state, *others, state.new_full((1,), missing)])
+
+
+def expand(key: str, program: Program, state: Tensor, other: Tensor) -> Tensor:
+    """Expand ``bias`` [N], ``edge_weight`` [E] or [E, k], or ``structural`` [E].
+
+    Raises:
+        NetGraphError: When the edges' kernels, padded to the longest, would not fit in memory.
+    """
+    if key == "bias":
+        return _slots(program, state, other, 0.0)[torch.from_numpy(program.bias_slot).to(state.device)]
+    slots = program.edge_slot
+    if slots.size > MOST_ELEMENTS:
+        raise NetGraphError(f"edge_weight would have {slots.shape[0]} x {slots.shape[1]} elements; read layer by layer")
+    structural = torch.from_numpy(slots[:, 0] < 0).to(state.device)
+    if key == "structural":
+        return structural
+    weight = _slots(program, state, other, 0.0)[torch.from_numpy(slots).to(state.device)]
+    weight[structural, 0] = 1.0
+    return weight[:, 0] if slots.shape[1] == 1 else weight

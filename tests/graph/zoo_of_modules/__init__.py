@@ -1,0 +1,1 @@
+"""Small versions of published architectures, a file a family: each must come back exactly."""
