@@ -231,9 +231,9 @@ def _attribute(root: nn.Module, target: str) -> Any:
 
 
 def shape_of(value: Any) -> Encoded:
-    """Write down the shape of a result: ("shape", ...) for a tensor, tuples of these for tuples, None for numbers."""
+    """Write down the shape of a result: ("shape", type, ...) for a tensor, tuples of these for tuples, None for numbers."""
     if isinstance(value, Tensor):
-        return ("shape", *value.shape)
+        return ("shape", str(value.dtype).removeprefix("torch."), *value.shape)
     if isinstance(value, list | tuple) and not isinstance(value, torch.Size):
         return ("tuple", *map(shape_of, value))
     return None

@@ -90,7 +90,7 @@ class Row:
         name: Its own name, unique in the table.
         args: Its arguments, encoded.
         kwargs: Its keyword arguments, encoded.
-        shape: Shape of what it gives for the example input: a tuple ("shape", ...), nested as the result is.
+        shape: Shape of what it gives for the example input: ("shape", type, sizes...), nested as the result is.
     """
 
     op: Operator

@@ -1,0 +1,202 @@
+"""Gathers vertices and edges while the rows of a program are gone through."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from netgraph.graph.modules.labels import Value, distinct, features, together
+from netgraph.graph.modules.program import Program
+from netgraph.graph.modules.values import slot_offsets
+from netgraph.graph.modules.vocabulary import CODES
+
+Ints = npt.NDArray[np.int64]
+#: Edges of one layer, made when asked for: (source, target, slot), one entry a weight, slot -1 where there is none.
+Link = Callable[[], tuple[Tensor, Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Vertices of one layer: ``size`` of them from ``start`` on.
+
+    Attributes:
+        type: Their type.
+        name: The layer's name.
+        start: The first of them.
+        size: How many.
+        row: The row that makes them, and whether their values are what the row gives.
+        visible: Whether their values are what the row gives, or are inside a composite layer.
+        before: Whether their pre-activation is what feeds the row (an activation's) rather than their own value.
+    """
+
+    type: str
+    name: str
+    start: int
+    size: int
+    row: int
+    visible: bool = True
+    before: bool = False
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Edges sorted by target, then source: ``index`` [2, E] and ``slots`` [E, k], -1 behind shorter kernels."""
+
+    index: Ints
+    slots: Ints
+
+
+class Wiring:
+    """The vertices of a program, and its edges when they are asked for.
+
+    Attributes:
+        groups: The vertices, layer by layer.
+        values: What is known of each row's value: a :class:`~netgraph.graph.modules.labels.Value`, a tuple, a number.
+    """
+
+    def __init__(
+        self, groups: list[Group], links: list[Link], biases: list[tuple[Tensor, Tensor]], values: list[Any]
+    ) -> None:
+        self.groups, self._links, self._biases = tuple(groups), tuple(links), tuple(biases)
+        self.values = tuple(values)
+        self.num_nodes = groups[-1].start + groups[-1].size if groups else 0
+
+    @cached_property
+    def layer_type(self) -> Ints:
+        """Code of each vertex's type, [N]."""
+        codes = [CODES[group.type] for group in self.groups]
+        return np.repeat(np.array(codes, dtype=np.int64), [group.size for group in self.groups])
+
+    @cached_property
+    def bias_slot(self) -> Ints:
+        """State element that is each vertex's one bias, -1 where it has none or several, [N]."""
+        slots = np.full(self.num_nodes, -1, dtype=np.int64)
+        for vertices, held in self._biases:
+            slots[vertices.numpy()] = held.numpy()
+        return slots
+
+    @cached_property
+    def edges(self) -> Edges:
+        """All edges, the kernels of those between the same two vertices joined."""
+        parts = [link() for link in self._links]
+        if not parts:
+            return Edges(np.zeros((2, 0), dtype=np.int64), np.full((0, 1), -1, dtype=np.int64))
+        source, target, slot = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
+        order = np.lexsort((source, target))
+        source, target, slot = source[order], target[order], slot[order]
+        first = np.ones(len(source), dtype=bool)
+        first[1:] = (source[1:] != source[:-1]) | (target[1:] != target[:-1])
+        return Edges(np.stack([source[first], target[first]]), _kernels(np.cumsum(first) - 1, slot))
+
+    @cached_property
+    def parent(self) -> Ints:
+        """First vertex that feeds each vertex, -1 where none does, [N]."""
+        parents = np.full(self.num_nodes, -1, dtype=np.int64)
+        source, target = self.edges.index
+        parents[target[::-1]] = source[::-1]
+        return parents
+
+
+def _kernels(edge: Ints, slot: Ints) -> Ints:
+    """Lay the slots of each edge side by side."""
+    n_edges = int(edge[-1]) + 1
+    edge, slot = edge[slot >= 0], slot[slot >= 0]
+    count = np.bincount(edge, minlength=n_edges)
+    position = np.arange(len(edge)) - (np.cumsum(count) - count)[edge]
+    kernels = np.full((n_edges, max(1, int(count.max(initial=0)))), -1, dtype=np.int64)
+    kernels[edge, position] = slot
+    return kernels
+
+
+class Builder:
+    """Adds groups of vertices and the edges into them.
+
+    Attributes:
+        row: The row that is being wired.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.row = 0
+        self.groups: list[Group] = []
+        self.links: list[Link] = []
+        self.biases: list[tuple[Tensor, Tensor]] = []
+        self._offsets = slot_offsets(program)
+        self._size = 0
+
+    def wiring(self, values: list[Any]) -> Wiring:
+        """Give what was gathered, with the rows' values."""
+        return Wiring(self.groups, self.links, self.biases, values)
+
+    def slots(self, name: str) -> Tensor | None:
+        """Give the state elements of a tensor in its shape, plus 1; None when there is no such tensor."""
+        tensor = self.program.tensor_named.get(name)
+        if tensor is None:
+            return None
+        start = self._offsets[name] + 1
+        return torch.arange(start, start + tensor.size).view(tensor.shape)
+
+    def add(self, kind: str, name: str, size: int, visible: bool = True, before: bool = False) -> Tensor:
+        """Add vertices; give their labels, [size]."""
+        self.groups.append(Group(kind, name, self._size, size, self.row, visible, before))
+        self._size += size
+        return torch.arange(self._size - size + 1, self._size + 1)
+
+    def bias(self, labels: Tensor, slots: Tensor | None) -> None:
+        """Give vertices their biases where each has one; both plus 1, of shapes that broadcast."""
+        if slots is None:
+            return
+        vertices, held = together(labels, slots)
+        once, counts = torch.unique(vertices, return_counts=True)
+        if len(once) == len(vertices) and bool((counts == 1).all()):
+            self.biases.append((vertices, held))
+
+    def structural(self, source: Tensor, target: Tensor) -> None:
+        """Connect vertices (numbers, not labels), without weights."""
+        self.links.append(lambda: (source, target, torch.full_like(source, -1)))
+
+    def weighted(self, source: Tensor, target: Tensor, slot: Tensor) -> None:
+        """Connect vertices, each edge with a state element."""
+        self.links.append(lambda: (source, target, slot))
+
+    def same_places(self, source: Tensor, target: Tensor) -> None:
+        """Connect the vertices that meet at the same places of labels that broadcast, without weights."""
+        pairs = together(source, target)
+        self.structural(pairs[0], pairs[1])
+
+    def dense(self, operand: Value, axis: int, weight: Tensor, targets: Tensor) -> None:
+        """Connect densely along an axis.
+
+        Args:
+            operand: What is read.
+            axis: Its axis of features.
+            weight: State elements plus 1, [targets, features, *kernel]; 0 where there is no connection.
+            targets: Labels of the vertices that read, [targets].
+        """
+        labels = operand.labels
+        if labels is not None:
+            self.links.append(lambda: _dense(*features(labels, axis, weight.shape[1]), weight, targets - 1))
+
+    def renew(self, operand: Value, kind: str, name: str, before: bool = False) -> Tensor:
+        """Add one vertex for each that is in a value; give their labels in the value's places."""
+        labels = operand.labels
+        assert labels is not None  # noqa: S101 - callers leave out what depends on no input
+        old = distinct(labels)
+        new = self.add(kind, name, len(old), before=before)
+        table = torch.zeros(int(labels.max()) + 1, dtype=torch.long)
+        table[old + 1] = new
+        return table[labels]
+
+
+def _dense(feature: Tensor, vertex: Tensor, weight: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    slots = weight.flatten(2)[:, feature] if weight.ndim > 2 else weight[:, feature, None]  # [targets, pairs, kernel]
+    slots = slots.contiguous()
+    source = vertex[None, :, None].expand_as(slots).reshape(-1)
+    targets = target[:, None, None].expand_as(slots).reshape(-1)
+    held = slots.reshape(-1) > 0
+    return source[held], targets[held], slots.reshape(-1)[held] - 1

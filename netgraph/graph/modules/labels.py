@@ -1,0 +1,92 @@
+"""Which vertex every element of a value belongs to.
+
+Labels are a tensor of as many dimensions as the value, of size 1 along those on which the vertex does not depend;
+0 stands for no vertex and ``v + 1`` for vertex ``v``, so that padding with zeros pads with nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from netgraph.graph.modules.encoding import Encoded, dtype_named
+
+
+@dataclass(frozen=True)
+class Value:
+    """What is known of a tensor without its numbers.
+
+    Attributes:
+        shape: Its shape for the example.
+        dtype: Its type.
+        labels: Its labels; None where nothing in it depends on an input.
+        slots: The state element that each element is plus 1, [shape], where it is a parameter, however reshaped.
+    """
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    labels: Tensor | None = None
+    slots: Tensor | None = None
+
+    def meta(self) -> Tensor:
+        """Give a tensor of this shape and type that holds nothing."""
+        return torch.empty(self.shape, dtype=self.dtype, device="meta")
+
+    @property
+    def vertices(self) -> Tensor:
+        """The vertices in it, each once."""
+        return distinct(self.labels) if self.labels is not None else torch.zeros(0, dtype=torch.long)
+
+
+def value_of(shape: Encoded, labels: Tensor | None = None, slots: Tensor | None = None) -> Value:
+    """Make the value of a row from its recorded shape."""
+    _, dtype, *sizes = shape
+    return Value(tuple(sizes), dtype_named(dtype), labels, slots)
+
+
+def compress(labels: Tensor) -> Tensor:
+    """Shrink every dimension on which the labels do not depend to size 1; no vertex agrees with any."""
+    for axis in range(labels.ndim):
+        if labels.shape[axis] > 1:
+            largest = labels.amax(axis, keepdim=True)
+            if bool(((labels == largest) | (labels == 0)).all()):
+                labels = largest
+    return labels.contiguous()
+
+
+def distinct(labels: Tensor) -> Tensor:
+    """List the vertices that occur, sorted."""
+    found = torch.unique(labels)
+    return found[found > 0] - 1
+
+
+def along(axis: int, ndim: int, values: Tensor) -> Tensor:
+    """Lay labels along one axis of ``ndim``."""
+    return values.view([-1 if i == axis % ndim else 1 for i in range(ndim)])
+
+
+def together(*labels: Tensor) -> list[Tensor]:
+    """List the tuples of labels that meet at the same place, each once, those without a vertex left out.
+
+    Args:
+        labels: Tensors of shapes that broadcast.
+
+    Returns:
+        One column of numbers for each argument, shifted down by 1 (vertices, or slots).
+    """
+    columns = torch.stack([part.reshape(-1) for part in torch.broadcast_tensors(*labels)], 1)
+    columns = columns[(columns > 0).all(1)]
+    return [column - 1 for column in torch.unique(columns, dim=0).unbind(1)]
+
+
+def features(labels: Tensor, axis: int, size: int) -> tuple[Tensor, Tensor]:
+    """List the (feature, vertex) pairs: which vertices stand at each index of an axis."""
+    index = along(axis, labels.ndim, torch.arange(1, size + 1))
+    pairs = together(index, labels)
+    return pairs[0], pairs[1]
+
+
+def spread(labels: Tensor, shape: Sequence[int]) -> Tensor:
+    """Give the labels in the full shape of the value."""
+    return labels.expand(tuple(shape)).contiguous()
