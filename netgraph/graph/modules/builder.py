@@ -29,8 +29,7 @@ class Group:
         name: The layer's name.
         start: The first of them.
         size: How many.
-        row: The row that makes them, and whether their values are what the row gives.
-        visible: Whether their values are what the row gives, or are inside a composite layer.
+        row: The row that makes them.
         before: Whether their pre-activation is what feeds the row (an activation's) rather than their own value.
     """
 
@@ -39,7 +38,6 @@ class Group:
     start: int
     size: int
     row: int
-    visible: bool = True
     before: bool = False
 
 
@@ -56,14 +54,16 @@ class Wiring:
 
     Attributes:
         groups: The vertices, layer by layer.
-        values: What is known of each row's value: a :class:`~netgraph.graph.modules.labels.Value`, a tuple, a number.
+        values: What is known of each row's value when it is made: a :class:`~netgraph.graph.modules.labels.Value`, a
+            tuple, a number.
+        output: The same of what the network gives.
     """
 
     def __init__(
-        self, groups: list[Group], links: list[Link], biases: list[tuple[Tensor, Tensor]], values: list[Any]
+        self, groups: list[Group], links: list[Link], biases: list[tuple[Tensor, Tensor]], values: list[Any], output: Any
     ) -> None:
         self.groups, self._links, self._biases = tuple(groups), tuple(links), tuple(biases)
-        self.values = tuple(values)
+        self.values, self.output = tuple(values), output
         self.num_nodes = groups[-1].start + groups[-1].size if groups else 0
 
     @cached_property
@@ -129,9 +129,9 @@ class Builder:
         self._offsets = slot_offsets(program)
         self._size = 0
 
-    def wiring(self, values: list[Any]) -> Wiring:
-        """Give what was gathered, with the rows' values."""
-        return Wiring(self.groups, self.links, self.biases, values)
+    def wiring(self, values: list[Any], output: Any) -> Wiring:
+        """Give what was gathered, with the rows' values and the output's."""
+        return Wiring(self.groups, self.links, self.biases, values, output)
 
     def slots(self, name: str) -> Tensor | None:
         """Give the state elements of a tensor in its shape, plus 1; None when there is no such tensor."""
@@ -141,9 +141,9 @@ class Builder:
         start = self._offsets[name] + 1
         return torch.arange(start, start + tensor.size).view(tensor.shape)
 
-    def add(self, kind: str, name: str, size: int, visible: bool = True, before: bool = False) -> Tensor:
+    def add(self, kind: str, name: str, size: int, before: bool = False) -> Tensor:
         """Add vertices; give their labels, [size]."""
-        self.groups.append(Group(kind, name, self._size, size, self.row, visible, before))
+        self.groups.append(Group(kind, name, self._size, size, self.row, before))
         self._size += size
         return torch.arange(self._size - size + 1, self._size + 1)
 

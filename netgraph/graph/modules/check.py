@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 
 from netgraph.errors import InvalidGraphError
-from netgraph.graph.modules.encoding import Encoded, dtype_named, references
-from netgraph.graph.modules.functions import find_operation
-from netgraph.graph.modules.parts import CONTAINERS, TYPES
+from netgraph.graph.modules.encoding import Encoded, decode, dtype_named, references
+from netgraph.graph.modules.functions import check_attribute, find_operation
+from netgraph.graph.modules.parts import CONTAINERS, TYPES, build
 from netgraph.graph.modules.program import Program, Table
 
 _NAME = re.compile(r"\w+(\.\w+)*", re.ASCII)
@@ -25,6 +25,11 @@ def check(program: Program) -> None:
 
 def _parts(program: Program) -> Iterator[str]:
     seen: set[str] = set()
+    for kind, hyper in {(part.type, part.hyper) for part in program.parts if part.type in TYPES}:
+        try:
+            build(kind, hyper)
+        except (TypeError, ValueError, RuntimeError, KeyError) as error:
+            yield f"{kind} cannot be made from {hyper}: {error}"
     for part in program.parts:
         owner = part.name.rpartition(".")[0]
         if part.name and (not _NAME.fullmatch(part.name) or owner not in seen):
@@ -34,6 +39,9 @@ def _parts(program: Program) -> Iterator[str]:
         if part.alias is not None and part.alias not in seen:
             yield f"module {part.name!r}: the same as {part.alias!r}, which is not listed before it"
         seen.add(part.name)
+    for name in program.inputs:
+        if not name.isidentifier():
+            yield f"input {name!r}: not a name"
     if "" not in seen:
         yield "the network itself is not listed"
 
@@ -60,8 +68,14 @@ def _rows(program: Program, table: Table) -> Iterator[str]:
     for position, row in enumerate(table.rows):
         if any(not 0 <= i < position for i in row.inputs):
             yield f"{row.name}: fed by rows {row.inputs}, which are not all earlier"
+        if not row.name.isidentifier() or not all(str(key).isidentifier() for key in _keywords(row.kwargs)):
+            yield f"row {position}: {row.name!r} or a keyword is not a name"
         if row.op == "call":
             find_operation(row.target)
+            if row.target == "builtins.getattr":
+                check_attribute(row.args[2])
+        _readable(row.args)
+        _readable(row.kwargs)
         known: dict[str, set[str]] = {"input": set(program.inputs), "module": _with_inner(program, parts)}
         known["tensor"] = set(program.tensor_named)
         if row.op in known and row.target not in known[row.op]:
@@ -81,3 +95,11 @@ def _with_inner(program: Program, parts: set[str]) -> set[str]:
 def _flags(*codes: Encoded) -> Iterator[str]:
     for code in codes:
         yield from references(code, "training")
+
+
+def _keywords(kwargs: Encoded) -> list[Encoded]:
+    return [item[1] for item in kwargs[1:]]
+
+
+def _readable(code: Encoded) -> None:
+    decode(code, {"row": lambda position: None, "training": lambda name: False})

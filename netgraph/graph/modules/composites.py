@@ -31,7 +31,7 @@ def _projection(b: Builder, name: str, index: int, own: str, operand: Value, wid
     bias = b.slots(_full(name, "in_proj_bias"))
     part = None if bias is None else bias[index * width : (index + 1) * width]
     assert weight is not None  # noqa: S101 - the constructor makes one or the other
-    return rules.dense(b, _full(name, own.removesuffix("_weight")), "Linear", operand, -1, weight, part, visible=False)
+    return rules.dense(b, _full(name, own.removesuffix("_weight")), "Linear", operand, -1, weight, part)
 
 
 def _attention(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> Any:
@@ -39,7 +39,7 @@ def _attention(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> Any:
     width, heads = hyper["embed_dim"], hyper["num_heads"]
     names = ("q_proj_weight", "k_proj_weight", "v_proj_weight")
     q, k, v = (_projection(b, name, i, own, operands[i], width) for i, own in enumerate(names))
-    made = b.add(ATTENTION, _full(name, "attention"), width, visible=False)
+    made = b.add(ATTENTION, _full(name, "attention"), width)
     for labels in (q, k):
         b.same_places(labels.view(heads, -1, 1), made.view(heads, 1, -1))
     b.same_places(v, made)
@@ -47,8 +47,23 @@ def _attention(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> Any:
     assert weight is not None  # noqa: S101 - the constructor makes it
     attended = Value((width,), operands[0].dtype, made)
     out = rules.dense(b, name, "MultiheadAttention", attended, -1, weight, bias)
-    # The weights that attention gives beside its output belong to the queries' and keys' heads.
-    return along(-1, len(operands[0].shape), out), None
+    return along(-1, len(operands[0].shape), out), _attention_weights(b, name, heads, q, k)
+
+
+def _attention_weights(b: Builder, name: str, heads: int, q: Tensor, k: Tensor) -> Tensor | None:
+    """Wire the weights that attention gives beside its output, where something reads them: one vertex a head, or one."""
+    table = b.program.table
+    shape = table.rows[b.row].shape
+    chosen = ("tuple", ("row", b.row), 1)
+    whole = ("row", b.row) in (table.output, *table.output) if isinstance(table.output, tuple) else False
+    if shape[0] != "tuple" or shape[2] is None or not (whole or any(row.args == chosen for row in table.rows)):
+        return None
+    ndim, out_ndim = len(shape[2]) - 2, len(shape[1]) - 2
+    size = 1 if ndim == out_ndim else heads
+    made = b.add(ATTENTION, _full(name, "weights"), size)
+    for labels in (q, k):
+        b.same_places(labels.view(size, -1), made[:, None])
+    return along(-3, ndim, made) if size > 1 else made.view([1] * ndim)
 
 
 def _recurrent(gates: int) -> Callable[[Builder, str, Hyper, list[Any]], Any]:
@@ -57,8 +72,10 @@ def _recurrent(gates: int) -> Callable[[Builder, str, Hyper, list[Any]], Any]:
         ends: list[Tensor] = []
         directions = ("", "_reverse") if hyper["bidirectional"] else ("",)
         for layer in range(hyper["num_layers"]):
-            last = layer + 1 == hyper["num_layers"]
-            made = [_direction(b, name, hyper, value, f"_l{layer}{way}", gates, last) for way in directions]
+            made = []
+            for way in directions:
+                earlier = _earlier(b, name, hyper, operands[1:], f"_l{layer}{way}", len(ends) + len(made))
+                made.append(_direction(b, name, hyper, value, earlier, f"_l{layer}{way}", gates))
             ends += made
             value = replace(value, labels=rules.last(value, torch.cat(made)), shape=(*value.shape[:-1], len(made[0]) * len(made)))
         state = torch.stack(ends)  # [layers * directions, units]
@@ -68,13 +85,29 @@ def _recurrent(gates: int) -> Callable[[Builder, str, Hyper, list[Any]], Any]:
     return rule
 
 
-def _direction(b: Builder, name: str, hyper: Hyper, value: Value, suffix: str, gates: int, last: bool) -> Tensor:
+def _earlier(b: Builder, name: str, hyper: Hyper, given: list[Any], suffix: str, position: int) -> Tensor:
+    """Add the units of one step earlier, fed by the initial states where these depend on an input."""
+    size = hyper.get("proj_size", 0) or hyper["hidden_size"]
+    earlier = b.add(EARLIER, _full(name, f"earlier{suffix}"), size)
+    states = given[0] if given and isinstance(given[0], tuple | list) else given[:1]
+    for state in states:
+        if isinstance(state, Value) and state.labels is not None:
+            own = state.labels[min(position, len(state.labels) - 1)]
+            if own.shape[-1] in (1, size):
+                b.same_places(own, earlier)
+            else:  # a cell's state is wider than what is projected from it
+                b.same_places(own.reshape(-1, 1), earlier)
+    return earlier
+
+
+def _direction(
+    b: Builder, name: str, hyper: Hyper, value: Value, earlier: Tensor, suffix: str, gates: int
+) -> Tensor:
     size = hyper["hidden_size"]
     kind = {4: "LSTM", 3: "GRU", 1: "RNN"}[gates]
     projected = hyper.get("proj_size", 0)
     weights = [b.slots(_full(name, f"weight_{what}{suffix}")) for what in ("ih", "hh")]
-    earlier = b.add(EARLIER, _full(name, f"earlier{suffix}"), projected or size, visible=False)
-    made = b.add(kind, _full(name, f"hidden{suffix}"), size, visible=last and not projected)
+    made = b.add(kind, _full(name, f"hidden{suffix}"), size)
     operands = (value, Value((len(earlier),), value.dtype, earlier))
     for operand, weight in zip(operands, weights, strict=True):
         assert weight is not None  # noqa: S101 - the constructor makes it
@@ -83,7 +116,7 @@ def _direction(b: Builder, name: str, hyper: Hyper, value: Value, suffix: str, g
         return made
     weight = b.slots(_full(name, f"weight_hr{suffix}"))
     assert weight is not None  # noqa: S101 - the constructor makes it
-    return rules.dense(b, _full(name, f"projection{suffix}"), kind, Value((size,), value.dtype, made), -1, weight, None, last)
+    return rules.dense(b, _full(name, f"projection{suffix}"), kind, Value((size,), value.dtype, made), -1, weight, None)
 
 
 class _Layer:
@@ -126,28 +159,19 @@ def _norm(b: Builder, name: str, x: Value) -> Tensor:
     return rules.norm(b, name, "LayerNorm", x, b.slots(_full(name, "weight")), b.slots(_full(name, "bias")))
 
 
-def _inner(b: Builder, first: int, hidden: bool) -> None:
-    """Mark the groups since ``first`` as inner ones, except the last."""
-    stop = len(b.groups) if hidden else len(b.groups) - 1
-    for position in range(first, stop):
-        b.groups[position] = replace(b.groups[position], visible=False)
-
-
 def _encoder_layer(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> Tensor:
-    layer, first = _Layer(b, name, hyper), len(b.groups)
+    layer = _Layer(b, name, hyper)
     x = layer.residual("norm1", operands[0], lambda y: layer.attend("self_attn", y, y))
     x = layer.residual("norm2", x, layer.feed_forward)
-    _inner(b, first, hidden=False)
     return x.labels  # type: ignore[return-value]
 
 
 def _decoder_layer(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> Tensor:
-    layer, first = _Layer(b, name, hyper), len(b.groups)
+    layer = _Layer(b, name, hyper)
     memory: Value = operands[1]
     x = layer.residual("norm1", operands[0], lambda y: layer.attend("self_attn", y, y))
     x = layer.residual("norm2", x, lambda y: layer.attend("multihead_attn", y, memory))
     x = layer.residual("norm3", x, layer.feed_forward)
-    _inner(b, first, hidden=False)
     return x.labels  # type: ignore[return-value]
 
 
@@ -158,14 +182,13 @@ def _arguments(part: Any) -> Hyper:
 
 def _layers(key: str, rule: Callable[[Builder, str, Hyper, list[Any]], Tensor]) -> Any:
     def apply(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> Tensor:
-        first, x = len(b.groups), operands[0]
+        x = operands[0]
         for i in range(hyper["num_layers"]):
             labels = rule(b, _full(name, f"layers.{i}"), _arguments(hyper[key]), [x, *operands[1:]])
             x = replace(x, labels=compress(labels))
         if hyper["norm"] is not None:
             x = replace(x, labels=_norm(b, _full(name, "norm"), x))
-        _inner(b, first, hidden=False)
-        return x.labels  # type: ignore[return-value, no-any-return]
+            return x.labels  # type: ignore[return-value, no-any-return]
 
     return apply
 
@@ -174,9 +197,7 @@ _encoder, _decoder = _layers("encoder_layer", _encoder_layer), _layers("decoder_
 
 
 def _transformer(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> Tensor:
-    first = len(b.groups)
     encoded = _encoder(b, _full(name, "encoder"), _arguments(hyper["custom_encoder"]), [operands[0]])
-    _inner(b, first, hidden=True)
     memory = replace(operands[0], labels=encoded)
     labels: Tensor = _decoder(b, _full(name, "decoder"), _arguments(hyper["custom_decoder"]), [operands[1], memory])
     return labels

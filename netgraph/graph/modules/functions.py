@@ -172,11 +172,21 @@ def call(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     Raises:
         UnsupportedLayerError: When it would read an attribute that no network needs.
     """
-    if operation.function is getattr and args[1] not in _ATTRIBUTES:
-        raise UnsupportedLayerError(f"the attribute {args[1]!r} of a tensor is not supported")
+    if operation.function is getattr:
+        check_attribute(args[1])
     if operation.function is None:
         return getattr(args[0], operation.name.removeprefix("Tensor."))(*args[1:], **kwargs)
     return operation.function(*args, **kwargs)
+
+
+def check_attribute(name: Any) -> None:
+    """Refuse to read any attribute that no network needs.
+
+    Raises:
+        UnsupportedLayerError: With the attribute's name.
+    """
+    if name not in _ATTRIBUTES:
+        raise UnsupportedLayerError(f"the attribute {name!r} of a tensor is not supported")
 
 
 def _qualified(function: Any) -> str:

@@ -7,7 +7,7 @@ only move values about (reshape, permute, chunk) are in the table too, and have 
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -141,7 +141,6 @@ class Program:
     train_table: Table | None = None
     fixed: tuple[tuple[int | None, ...] | None, ...] = ()
     dtype: str = "float32"
-    _hash: int | None = field(default=None, compare=False)
 
     def __hash__(self) -> int:
         return hash((self.parts, self.tensors, self.table))

@@ -18,10 +18,10 @@ def each(b: Builder, name: str, kind: str, operand: Value) -> Tensor:
 
 
 def dense(
-    b: Builder, name: str, kind: str, operand: Value, axis: int, weight: Tensor, bias: Tensor | None, visible: bool = True
+    b: Builder, name: str, kind: str, operand: Value, axis: int, weight: Tensor, bias: Tensor | None
 ) -> Tensor:
     """Wire a layer that reads all features: the labels of its outputs, [outputs]."""
-    labels = b.add(kind, name, len(weight), visible)
+    labels = b.add(kind, name, len(weight))
     b.dense(operand, axis, weight, labels)
     b.bias(labels, bias)
     return labels

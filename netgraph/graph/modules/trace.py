@@ -21,7 +21,7 @@ from torch import Tensor, fx, nn
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules.encoding import Encoded, encode
-from netgraph.graph.modules.functions import OPERATIONS, find_function
+from netgraph.graph.modules.functions import OPERATIONS, check_attribute, find_function
 from netgraph.graph.modules.parts import is_leaf
 from netgraph.graph.modules.program import Row, Table
 
@@ -185,7 +185,10 @@ class Reader:
         args, kwargs = self.code(node, tuple(node.args)), self.code(node, dict(node.kwargs))
         if node.op == "call_module":
             return Row("module", str(node.target), node.name, args, kwargs)
-        return Row("call", _operation(node), node.name, args, kwargs)
+        name = _operation(node)
+        if name == "builtins.getattr":
+            check_attribute(node.args[1])
+        return Row("call", name, node.name, args, kwargs)
 
 
 def _operation(node: fx.Node) -> str:

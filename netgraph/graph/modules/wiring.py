@@ -35,6 +35,7 @@ def wire(program: Program) -> Wiring:
     """
     builder = Builder(program)
     values: list[Any] = []
+    made: list[Any] = []
     for position, row in enumerate(program.rows):
         builder.row = position
         try:
@@ -44,8 +45,10 @@ def wire(program: Program) -> Wiring:
         except (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError, AssertionError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise UnsupportedLayerError(f"{row.label}: its vertices cannot be read: {reason}") from error
+        made.append(values[-1])
         _pass_on(program, row, values)
-    return builder.wiring(values)
+    output = decode(program.table.output, {"row": values.__getitem__, "training": lambda name: False})
+    return builder.wiring(made, output)
 
 
 def _value(builder: Builder, row: Row, values: list[Any]) -> Any:

@@ -1,0 +1,45 @@
+"""Feed-forward graphs in the general form, and examples of a network's inputs."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from netgraph.graph.modules.convert import convert
+from netgraph.graph.modules.encoding import dtype_named
+from netgraph.graph.modules.program import Program
+from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.to_module import to_module
+
+
+def generalize(graph: NetGraph) -> NetGraph:
+    """Give a feed-forward graph the general form, in which a network of any other kind is held."""
+    if isinstance(graph.architecture, Program):
+        return graph
+    return convert(to_module(graph), example_of(graph))
+
+
+def example_of(graph: NetGraph, generator: torch.Generator | None = None) -> Any:
+    """Make inputs of the shapes for which a network was read: a tensor, or a tuple of them.
+
+    Args:
+        graph: The network.
+        generator: Draws standard normal numbers; None gives zeros.
+    """
+    if not isinstance(graph.architecture, Program):
+        return _tensor((2, graph.architecture.n_inputs), graph.state.dtype, generator)
+    rows = {row.target: row.shape for row in graph.architecture.rows if row.op == "input"}
+    found = tuple(_of_shape(rows[name], generator) for name in graph.architecture.inputs)
+    return found[0] if len(found) == 1 else found
+
+
+def _of_shape(shape: Any, generator: torch.Generator | None) -> Any:
+    if not isinstance(shape, tuple) or shape[0] != "shape":
+        return None
+    return _tensor(shape[2:], dtype_named(shape[1]), generator)
+
+
+def _tensor(sizes: tuple[int, ...], dtype: torch.dtype, generator: torch.Generator | None) -> Tensor:
+    if generator is None or not dtype.is_floating_point:
+        return torch.zeros(sizes, dtype=dtype)
+    return torch.randn(sizes, dtype=dtype, generator=generator)

@@ -1,0 +1,35 @@
+"""Networks as ONNX files."""
+
+import warnings
+from pathlib import Path
+
+import torch
+
+from netgraph.errors import NetGraphError, UnsupportedLayerError
+from netgraph.files import write_atomically
+from netgraph.graph.modules.general import example_of
+from netgraph.graph.modules.trace import first_line
+from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.to_module import to_module
+
+
+def to_onnx(graph: NetGraph, path: str | Path) -> None:
+    """Write a network, in evaluation mode and for inputs of the shapes it was read with, as an ONNX file.
+
+    Raises:
+        NetGraphError: When the extra ``[onnx]`` is not installed.
+        UnsupportedLayerError: When ``torch.onnx`` cannot express the network.
+    """
+    example = example_of(graph)
+    inputs = example if isinstance(example, tuple) else (example,)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(to_module(graph), inputs, dynamo=True, verbose=False)
+    except ImportError as error:
+        raise NetGraphError(f"ONNX needs the extra: pip install netgraph[onnx] ({error})") from error
+    except Exception as error:
+        raise UnsupportedLayerError(f"torch.onnx cannot express the network: {first_line(error)}") from error
+    if program is None:
+        raise UnsupportedLayerError("torch.onnx gave no program")
+    write_atomically(Path(path), program.model_proto.SerializeToString())

@@ -1,0 +1,136 @@
+"""Neuron sensitivity of networks of any kind, by autograd through the module.
+
+For a unit that stands at one place this is SeReNe's (Tartaglione et al. 2021, arXiv 2102.03773): the mean over rows and
+outputs of the absolute total derivative of the output by the pre-activation. A channel, or a unit of a sequence, stands
+at many places: the absolute derivatives are summed over them.
+"""
+
+from collections import Counter, defaultdict
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from netgraph.errors import NetGraphError
+from netgraph.graph.modules.builder import Group
+from netgraph.graph.modules.composites import COMPOSITES
+from netgraph.graph.modules.execute import bind, execute
+from netgraph.graph.modules.explicit import make_explicit
+from netgraph.graph.modules.functions import find_operation
+from netgraph.graph.modules.labels import Value
+from netgraph.graph.modules.program import Program, Row
+from netgraph.graph.modules.rebuild import rebuild
+from netgraph.graph.netgraph import NetGraph
+
+
+def module_sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
+    """Measure the sensitivity of every vertex of a network that is not feed-forward.
+
+    Args:
+        graph: The network.
+        inputs: Its inputs; rows are the first dimension of every output.
+
+    Returns:
+        One number a vertex, [N], >= 0; 0 where no output depends on it.
+
+    Raises:
+        NetGraphError: When the graph is feed-forward, or no output can be differentiated.
+    """
+    program = graph.architecture
+    if not isinstance(program, Program):
+        raise NetGraphError("the graph is feed-forward; netgraph.sensitivity measures it")
+    watch = _Watch(program, rebuild(program, graph.state.detach(), graph.other_state))
+    outputs = watch.run(bind(program, inputs, {}))
+    total = torch.zeros(program.num_nodes + 1, dtype=graph.state.dtype)
+    tensors = [tensor for tensor, _ in watch.seen]
+    for mean in outputs:
+        gradients = torch.autograd.grad(mean, tensors, retain_graph=True, allow_unused=True)
+        for (_, labels), gradient in zip(watch.seen, gradients, strict=True):
+            if gradient is not None:
+                total.index_add_(0, labels.expand(gradient.shape).reshape(-1), gradient.abs().reshape(-1).to(total))
+    return total[1:] / len(outputs)
+
+
+def with_sensitivity(graph: NetGraph, *inputs: Any) -> NetGraph:
+    """Give the graph with its sensitivity measured and stored."""
+    return graph.replace(sensitivity=module_sensitivity(graph, *inputs).to(graph.state.device))
+
+
+class _Watch:
+    """Runs a network and keeps the values whose derivatives count, each with its labels."""
+
+    def __init__(self, program: Program, root: nn.Module) -> None:
+        self.program, self.root, self.wiring = program, root, program.wiring
+        self.seen: list[tuple[Tensor, Tensor]] = []
+        self.row = -1
+        self.groups: dict[int, list[Group]] = defaultdict(list)
+        for group in self.wiring.groups:
+            self.groups[group.row].append(group)
+        self.calls: Counter[str] = Counter()
+        make_explicit(root, self.see)
+
+    def run(self, given: dict[str, Any]) -> list[Tensor]:
+        """Run the network; give the mean over rows of each of its outputs."""
+        with torch.enable_grad():
+            names = {row.target: i for i, row in enumerate(self.program.rows) if row.op == "input"}
+            inputs = {name: self._input(names[name], value) for name, value in given.items()}
+            result = execute(self.program.table, self.root, inputs, self.call, release=False)
+        found = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, Tensor) and leaf.requires_grad]
+        if not found:
+            raise NetGraphError("no output of the network can be differentiated")
+        means = [leaf.reshape(len(leaf), -1).mean(0) if leaf.ndim else leaf.view(1) for leaf in found]
+        return list(torch.cat(means))
+
+    def _input(self, position: int, value: Any) -> Any:
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            return value
+        leaf = value.detach().clone().requires_grad_()
+        known = self.wiring.values[position]
+        if isinstance(known, Value) and known.labels is not None:
+            self.seen.append((leaf, known.labels))
+        return leaf.clone()
+
+    def see(self, name: str, value: Tensor) -> Tensor:
+        """Keep inner units of a composite layer; units lie along the last axis."""
+        groups = [group for group in self.groups[self.row] if group.name == name]
+        if not groups:
+            return value
+        group = groups[self.calls[name] % len(groups)]
+        self.calls[name] += 1
+        return self._keep(value, torch.arange(group.start + 1, group.start + group.size + 1))
+
+    def _keep(self, value: Tensor, labels: Tensor) -> Tensor:
+        """Keep a value, and go on with a copy that nothing done in place can spoil."""
+        watched = value.clone()
+        if watched.requires_grad:
+            self.seen.append((watched, labels))
+        return watched.clone()
+
+    def call(self, position: int, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any], make: Any) -> Any:
+        """Make a call, and keep what feeds an activation, or what any other layer gives."""
+        self.row = position
+        self.calls.clear()
+        groups = self.groups[position]
+        if not groups or self._composite(row):
+            return make(*args, **kwargs)
+        known = next(leaf for leaf in pytree.tree_leaves(self.wiring.values[position]) if isinstance(leaf, Value))
+        if not groups[0].before:
+            return self._keep_first(make(*args, **kwargs), known)
+        first, rest = (args[0], args[1:]) if args else (kwargs.pop("input"), ())
+        result = make(self._keep(first, known.labels), *rest, **kwargs)
+        return first.copy_(result) if self._in_place(row) else result
+
+    def _keep_first(self, result: Any, known: Value) -> Any:
+        if isinstance(result, Tensor):
+            return self._keep(result, known.labels)
+        return (self._keep(result[0], known.labels), *result[1:])
+
+    def _composite(self, row: Row) -> bool:
+        return row.op == "module" and self.program.part_named[row.target].type in COMPOSITES
+
+    def _in_place(self, row: Row) -> bool:
+        flag = ("item", "inplace", True)
+        if row.op == "module":
+            return flag in self.program.part_named[row.target].hyper
+        return find_operation(row.target).in_place or flag in row.kwargs
