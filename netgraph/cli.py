@@ -1,7 +1,7 @@
 """The command ``netgraph``."""
 
 import sys
-from typing import Any
+from typing import Any, Literal
 
 from netgraph.errors import NetGraphError
 
@@ -128,6 +128,39 @@ def _sample(checkpoint: str, out: str = "samples.safetensors", n: int = 10, seed
         print(graph.architecture)
 
 
+def _convert(
+    source: str,
+    out: str,
+    to: Literal["graph", "module", "onnx", "source", "graphml", "json"] = "graph",
+    example: str | None = None,
+    weights: str | None = None,
+) -> None:
+    """Convert a module to a graph, and a graph to a module's weights and source, ONNX, Python, GraphML or JSON.
+
+    Args:
+        source: A graph (FILE.safetensors, its record FILE.json beside it), or MODULE:NAME, a torch module or what makes one.
+        out: File that takes the result; --to module writes FILE.safetensors and the class, FILE.py.
+        to: What to write.
+        example: Shapes of the inputs of MODULE:NAME, "2,3,32,32"; "long:2,8" for integers; several joined by ";".
+        weights: A state_dict (FILE.safetensors) that is loaded into MODULE:NAME first.
+    """
+    from netgraph.graph.modules.files import convert_file
+
+    print(convert_file(source, out, to, example, weights))
+
+
+def _named(arguments: list[str]) -> list[str]:
+    """Let ``convert`` take its source and its output without their names."""
+    if arguments[:1] != ["convert"]:
+        return arguments
+    plain = []
+    rest = arguments[1:]
+    while rest and not rest[0].startswith("-"):
+        plain.append(rest.pop(0))
+    named = [part for pair in zip(("--source", "--out"), plain, strict=False) for part in pair]
+    return ["convert", *named, *plain[2:], *rest]
+
+
 COMMANDS: dict[str, Any] = {
     "run": _run,
     "zoo": {
@@ -143,6 +176,7 @@ COMMANDS: dict[str, Any] = {
         "list": _datasets_list,
     },
     "sample": _sample,
+    "convert": _convert,
 }
 
 
@@ -151,7 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
     from jsonargparse import auto_cli
 
     try:
-        auto_cli(COMMANDS, args=arguments, prog="netgraph", as_positional=False)
+        auto_cli(COMMANDS, args=_named(sys.argv[1:] if arguments is None else arguments), prog="netgraph", as_positional=False)
     except NetGraphError as error:
         print(f"netgraph: {error}", file=sys.stderr)
         return WRONG_INPUT

@@ -3,6 +3,10 @@
 from netgraph.graph.architecture import SLOT_KINDS, Architecture, Layer, StateTensor, make_layer
 from netgraph.graph.from_module import from_module
 from netgraph.graph.layers import LAYER_TYPES, LayerType
+from netgraph.graph.modules.onnx import to_onnx
+from netgraph.graph.modules.record import load_any, load_modules, save_any, save_modules
+from netgraph.graph.modules.sensitivity import module_sensitivity, with_sensitivity
+from netgraph.graph.modules.source import to_source
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
 from netgraph.graph.to_module import to_module
@@ -17,6 +21,14 @@ __all__ = [
     "StateTensor",
     "canonicalize",
     "from_module",
+    "load_any",
+    "load_modules",
     "make_layer",
+    "module_sensitivity",
+    "save_any",
+    "save_modules",
     "to_module",
+    "to_onnx",
+    "to_source",
+    "with_sensitivity",
 ]

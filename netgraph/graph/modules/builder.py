@@ -54,15 +54,16 @@ class Wiring:
 
     Attributes:
         groups: The vertices, layer by layer.
+        feeds: Which group feeds which, as (source, target) positions, sorted.
         values: What is known of each row's value when it is made: a :class:`~netgraph.graph.modules.labels.Value`, a
             tuple, a number.
         output: The same of what the network gives.
     """
 
-    def __init__(
-        self, groups: list[Group], links: list[Link], biases: list[tuple[Tensor, Tensor]], values: list[Any], output: Any
-    ) -> None:
-        self.groups, self._links, self._biases = tuple(groups), tuple(links), tuple(biases)
+    def __init__(self, builder: "Builder", values: list[Any], output: Any) -> None:
+        groups = builder.groups
+        self.groups, self._links, self._biases = tuple(groups), tuple(builder.links), tuple(builder.biases)
+        self.feeds = tuple(sorted(builder.feeds))
         self.values, self.output = tuple(values), output
         self.num_nodes = groups[-1].start + groups[-1].size if groups else 0
 
@@ -126,12 +127,13 @@ class Builder:
         self.groups: list[Group] = []
         self.links: list[Link] = []
         self.biases: list[tuple[Tensor, Tensor]] = []
+        self.feeds: set[tuple[int, int]] = set()
         self._offsets = slot_offsets(program)
         self._size = 0
 
     def wiring(self, values: list[Any], output: Any) -> Wiring:
         """Give what was gathered, with the rows' values and the output's."""
-        return Wiring(self.groups, self.links, self.biases, values, output)
+        return Wiring(self, values, output)
 
     def slots(self, name: str) -> Tensor | None:
         """Give the state elements of a tensor in its shape, plus 1; None when there is no such tensor."""
@@ -156,13 +158,20 @@ class Builder:
         if len(once) == len(vertices) and bool((counts == 1).all()):
             self.biases.append((vertices, held))
 
+    def link(self, source: Tensor, target: Tensor, make: Link) -> None:
+        """Add edges that are made when asked for, and note which groups they connect (vertices, not labels)."""
+        starts = torch.tensor([group.start for group in self.groups])
+        groups = [torch.unique(torch.searchsorted(starts, part, right=True) - 1).tolist() for part in (source, target)]
+        self.feeds.update((a, b) for a in groups[0] for b in groups[1])
+        self.links.append(make)
+
     def structural(self, source: Tensor, target: Tensor) -> None:
         """Connect vertices (numbers, not labels), without weights."""
-        self.links.append(lambda: (source, target, torch.full_like(source, -1)))
+        self.link(source, target, lambda: (source, target, torch.full_like(source, -1)))
 
     def weighted(self, source: Tensor, target: Tensor, slot: Tensor) -> None:
         """Connect vertices, each edge with a state element."""
-        self.links.append(lambda: (source, target, slot))
+        self.link(source, target, lambda: (source, target, slot))
 
     def same_places(self, source: Tensor, target: Tensor) -> None:
         """Connect the vertices that meet at the same places of labels that broadcast, without weights."""
@@ -180,7 +189,8 @@ class Builder:
         """
         labels = operand.labels
         if labels is not None:
-            self.links.append(lambda: _dense(*features(labels, axis, weight.shape[1]), weight, targets - 1))
+            edges = lambda: _dense(*features(labels, axis, weight.shape[1]), weight, targets - 1)  # noqa: E731
+            self.link(operand.vertices, targets - 1, edges)
 
     def renew(self, operand: Value, kind: str, name: str, before: bool = False) -> Tensor:
         """Add one vertex for each that is in a value; give their labels in the value's places."""

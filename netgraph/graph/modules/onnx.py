@@ -1,6 +1,9 @@
 """Networks as ONNX files."""
 
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -13,6 +16,18 @@ from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter from telling which optional packages it did without."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 def to_onnx(graph: NetGraph, path: str | Path) -> None:
     """Write a network, in evaluation mode and for inputs of the shapes it was read with, as an ONNX file.
 
@@ -23,7 +38,7 @@ def to_onnx(graph: NetGraph, path: str | Path) -> None:
     example = example_of(graph)
     inputs = example if isinstance(example, tuple) else (example,)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _quiet():
             warnings.simplefilter("ignore")
             program = torch.onnx.export(to_module(graph), inputs, dynamo=True, verbose=False)
     except ImportError as error:

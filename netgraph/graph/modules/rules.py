@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from netgraph.graph.modules.builder import Builder
-from netgraph.graph.modules.labels import Value, along, compress, together
+from netgraph.graph.modules.labels import Value, along, compress, distinct, together
 
 
 def each(b: Builder, name: str, kind: str, operand: Value) -> Tensor:
@@ -164,7 +164,8 @@ def _parametric(b: Builder, name: str, live: tuple[Tensor, str], held: tuple[Ten
     everything = "".join(dict.fromkeys(letters + own))
     target = _arrange(made, "".join(new), everything)
     source, weight = _arrange(labels, letters, everything), _arrange(slots, own, everything)
-    b.links.append(lambda: tuple(together(source, target, weight)))  # type: ignore[arg-type, return-value]
+    edges = lambda: tuple(together(source, target, weight))  # noqa: E731
+    b.link(distinct(labels), made.reshape(-1) - 1, edges)  # type: ignore[arg-type]
     return _arrange(made, "".join(new), out)
 
 
@@ -173,13 +174,15 @@ def embedding(b: Builder, name: str, operand: Value, weight: Tensor) -> Tensor:
     labels = b.add("Embedding", name, weight.shape[1])
     indices = operand.vertices
     columns = weight.t()  # [units, rows]
-    b.links.append(
-        lambda: (
+
+    def edges() -> tuple[Tensor, Tensor, Tensor]:
+        return (
             indices[:, None, None].expand(-1, *columns.shape).reshape(-1),
             (labels - 1)[None, :, None].expand(len(indices), -1, len(weight)).reshape(-1),
             (columns - 1)[None].expand(len(indices), -1, -1).reshape(-1),
         )
-    )
+
+    b.link(indices, labels - 1, edges)
     return labels
 
 

@@ -1,0 +1,137 @@
+"""The command ``netgraph convert``: modules, graphs and files, each to the others."""
+
+import json
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from netgraph.errors import NetGraphError, StoreError
+from netgraph.files import make_folder, record_path, write_atomically
+from netgraph.graph.from_module import from_module
+from netgraph.graph.modules.encoding import dtype_named
+from netgraph.graph.modules.onnx import to_onnx
+from netgraph.graph.modules.record import load_any, save_any
+from netgraph.graph.modules.source import to_source
+from netgraph.graph.modules.text import to_graphml, to_json
+from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.to_module import to_module
+
+
+def convert_file(source: str, out: str, to: str, example: str | None = None, weights: str | None = None) -> str:
+    """Read a graph or a module and write it in another form; no file is unpickled.
+
+    Args:
+        source: A file of a graph, or MODULE:NAME.
+        out: The file to write.
+        to: graph, module, onnx, source, graphml or json.
+        example: Shapes of the inputs of MODULE:NAME.
+        weights: A state_dict for MODULE:NAME.
+
+    Returns:
+        What was written, in one line.
+
+    Raises:
+        NetGraphError: When something cannot be read, or not be converted.
+    """
+    graph = _from_python(source, example, weights) if ":" in source else _from_file(source, example, weights)
+    path = Path(out)
+    if path.resolve() in (Path(source).resolve(), record_path(Path(source)).resolve()):
+        raise NetGraphError(f"{out}: is the source, or the record beside it")
+    make_folder(path.parent)
+    _WRITERS[to](graph, path)
+    return f"{graph.num_nodes} vertices, {graph.state.numel()} numbers in {out}"
+
+
+def _from_file(source: str, example: str | None, weights: str | None) -> NetGraph:
+    if example is not None or weights is not None:
+        raise NetGraphError(f"{source}: --example and --weights go with MODULE:NAME only")
+    if not source.endswith(".safetensors"):
+        raise NetGraphError(f"{source}: neither FILE.safetensors nor MODULE:NAME; other files are not read")
+    graphs = load_any(source)
+    if len(graphs) != 1:
+        raise NetGraphError(f"{source}: holds {len(graphs)} graphs; convert takes one")
+    return graphs[0]
+
+
+def _from_python(source: str, example: str | None, weights: str | None) -> NetGraph:
+    module = _module(source)
+    if weights is not None:
+        _load(module, weights)
+    return from_module(module, None if example is None else parse_example(example))
+
+
+def _module(source: str) -> nn.Module:
+    place, _, name = source.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        found = import_module(place)
+        for step in name.split("."):
+            found = getattr(found, step)
+        made = found if isinstance(found, nn.Module) else found()  # type: ignore[operator]
+    except (ImportError, AttributeError, TypeError) as error:
+        raise NetGraphError(f"{source}: {error}") from error
+    if not isinstance(made, nn.Module):
+        raise NetGraphError(f"{source}: gives {type(made).__name__}, not a torch.nn.Module")
+    return made
+
+
+def _load(module: nn.Module, weights: str) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        module.load_state_dict(load_file(weights))
+    except FileNotFoundError:
+        raise StoreError(f"{weights}: no such file") from None
+    except SafetensorError as error:
+        raise StoreError(f"{weights}: not a safetensors file: {error}") from error
+    except RuntimeError as error:
+        raise NetGraphError(f"{weights}: {' '.join(str(error).split())}") from error
+
+
+def parse_example(text: str) -> Tensor | tuple[Tensor, ...]:
+    """Make inputs from their shapes: "2,3,32,32", "long:2,8", several joined by ";".
+
+    Raises:
+        NetGraphError: When the text does not say shapes.
+    """
+    generator = torch.Generator().manual_seed(0)
+    made = tuple(_input(part.strip(), generator) for part in text.split(";"))
+    return made[0] if len(made) == 1 else made
+
+
+def _input(text: str, generator: torch.Generator) -> Tensor:
+    kind, _, sizes = text.rpartition(":")
+    try:
+        shape = [int(size) for size in sizes.split(",")]
+    except ValueError:
+        raise NetGraphError(f"--example {text!r}: not a shape such as 2,3,32,32 or long:2,8") from None
+    dtype = dtype_named(kind or "float32")
+    if not dtype.is_floating_point:
+        return torch.zeros(shape, dtype=dtype)
+    return torch.randn(shape, generator=generator).to(dtype)
+
+
+def _write_module(graph: NetGraph, path: Path) -> None:
+    """Write the state_dict as safetensors and the class beside it."""
+    from safetensors.torch import save
+
+    state = {name: value.clone().contiguous() for name, value in to_module(graph).state_dict().items()}
+    write_atomically(path, save(state))
+    write_atomically(path.with_suffix(".py"), to_source(graph).encode())
+
+
+_WRITERS: dict[str, Callable[[NetGraph, Path], Any]] = {
+    "graph": save_any,
+    "module": _write_module,
+    "onnx": to_onnx,
+    "source": lambda graph, path: write_atomically(path, to_source(graph).encode()),
+    "graphml": lambda graph, path: write_atomically(path, to_graphml(graph).encode()),
+    "json": lambda graph, path: write_atomically(path, json.dumps(to_json(graph)).encode()),
+}
