@@ -138,7 +138,8 @@ def _convert(
     """Convert a module to a graph, and a graph to a module's weights and source, ONNX, Python, GraphML or JSON.
 
     Args:
-        source: A graph (FILE.safetensors, its record FILE.json beside it), or MODULE:NAME, a torch module or what makes one.
+        source: A graph (FILE.safetensors, its record FILE.json beside it), or MODULE:NAME, a torch module or what
+            makes one.
         out: File that takes the result; --to module writes FILE.safetensors and the class, FILE.py.
         to: What to write.
         example: Shapes of the inputs of MODULE:NAME, "2,3,32,32"; "long:2,8" for integers; several joined by ";".
@@ -185,7 +186,12 @@ def main(arguments: list[str] | None = None) -> int:
     from jsonargparse import auto_cli
 
     try:
-        auto_cli(COMMANDS, args=_named(sys.argv[1:] if arguments is None else arguments), prog="netgraph", as_positional=False)
+        auto_cli(
+            COMMANDS,
+            args=_named(sys.argv[1:] if arguments is None else arguments),
+            prog="netgraph",
+            as_positional=False,
+        )
     except NetGraphError as error:
         print(f"netgraph: {error}", file=sys.stderr)
         return WRONG_INPUT

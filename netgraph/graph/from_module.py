@@ -50,7 +50,9 @@ def from_module(module: nn.Module, example_input: Example | None = None) -> NetG
         return _feed_forward(module, example_input if isinstance(example_input, Tensor) else None)
     except UnsupportedLayerError as error:
         if example_input is None:
-            raise UnsupportedLayerError(f"{error} in a feed-forward network; give example_input for any other") from error
+            raise UnsupportedLayerError(
+                f"{error} in a feed-forward network; give example_input for any other"
+            ) from error
     except InvalidGraphError:
         if example_input is None or isinstance(example_input, Tensor):
             raise

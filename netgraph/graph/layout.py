@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from netgraph.graph.architecture import Architecture
 from netgraph.graph.modules.program import Program
 from netgraph.graph.modules.vocabulary import CODES
 from netgraph.graph.netgraph import NetGraph
@@ -39,10 +38,16 @@ class Block:
 def blocks_of(graph: NetGraph) -> list[Block]:
     """List the layers of a graph of any kind."""
     architecture = graph.architecture
-    if isinstance(architecture, Program):
+    if graph.program is not None:
         return [
-            Block(group.name, CODES[group.type], group.start, group.size, _program_weight(graph, group.name))
-            for group in architecture.wiring.groups
+            Block(
+                group.name,
+                CODES[group.type],
+                group.start,
+                group.size,
+                _program_weight(graph, graph.program, group.name),
+            )
+            for group in graph.program.wiring.groups
         ]
     rows = zip(architecture.layers, architecture.offsets[:-1].tolist(), strict=True)
     return [
@@ -55,9 +60,9 @@ def _rms(values: Any) -> float:
     return float(values.detach().double().square().mean().sqrt())
 
 
-def _program_weight(graph: NetGraph, name: str) -> float:
+def _program_weight(graph: NetGraph, program: Program, name: str) -> float:
     for tensor in (f"{name}.weight", "weight" if not name else f"{name}.in_proj_weight"):
-        found = graph.architecture.tensor_named.get(tensor)
+        found = program.tensor_named.get(tensor)
         if found is not None and found.size:
             return _rms(graph.tensor(found))
     return float("nan")
@@ -72,16 +77,12 @@ def _layer_weight(graph: NetGraph, layer: int) -> float:
 
 def feeds_of(graph: NetGraph) -> tuple[tuple[int, int], ...]:
     """List which layer feeds which."""
-    architecture = graph.architecture
-    if isinstance(architecture, Architecture):
-        return tuple((i, position) for position, layer in enumerate(architecture.layers) for i in layer.inputs)
-    feeds: tuple[tuple[int, int], ...] = architecture.wiring.feeds
-    return feeds
+    if graph.program is not None:
+        return graph.program.wiring.feeds
+    return tuple((i, position) for position, layer in enumerate(graph.architecture.layers) for i in layer.inputs)
 
 
-def places_of(
-    blocks: list[Block], feeds: tuple[tuple[int, int], ...], max_width: int, named: bool
-) -> dict[int, Any]:
+def places_of(blocks: list[Block], feeds: tuple[tuple[int, int], ...], max_width: int, named: bool) -> dict[int, Any]:
     """Place the vertices that are shown: a column for each step of depth, layers of one depth above each other.
 
     Args:
@@ -109,7 +110,7 @@ def _column(column: list[Block], at: int, max_width: int, gap: int) -> dict[int,
     shown = [min(block.size, max_width) for block in column]
     height = sum(shown) + gap * (len(column) - 1)
     top = (height - 1) / 2
-    places = {}
+    places: dict[int, Any] = {}
     for block, n in zip(column, shown, strict=True):
         places |= {block.start + i: np.array([float(at), top - i]) for i in range(n)}
         top -= n + gap
@@ -123,5 +124,7 @@ def wrapped(places: dict[int, Any], columns: int = 14) -> dict[int, Any]:
     moved = {}
     for vertex, (x, y) in places.items():
         line, column = divmod(int(x), columns)
-        moved[vertex] = np.array([column if line % 2 == 0 else columns - 1 - column, y - line * line_height], dtype=float)
+        moved[vertex] = np.array(
+            [column if line % 2 == 0 else columns - 1 - column, y - line * line_height], dtype=float
+        )
     return moved

@@ -1,7 +1,7 @@
 """A network as a PyTorch Geometric graph."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -126,7 +126,9 @@ class NetGraph(Data):
             raise InvalidGraphError(
                 f"sensitivity has shape {tuple(sensitivity.shape)} for {architecture.num_nodes} vertices"
             )
-        self.architecture, self.state, self.sensitivity = architecture, state, sensitivity
+        # What needs a feed-forward architecture may take it for one: a program refuses what it does not have.
+        self.architecture = cast(Architecture, architecture)
+        self.state, self.sensitivity = state, sensitivity
         self.num_nodes = architecture.num_nodes
         if isinstance(architecture, Program):
             self.other_state = torch.zeros(0, dtype=torch.uint8) if other_state is None else other_state
@@ -134,6 +136,12 @@ class NetGraph(Data):
                 raise InvalidGraphError(
                     f"other_state has {self.other_state.numel()} bytes instead of {architecture.other_size}"
                 )
+
+    @property
+    def program(self) -> Program | None:
+        """The network's program, or None where it is feed-forward."""
+        found = self._store._mapping.get("architecture")
+        return found if isinstance(found, Program) else None
 
     def __setattr__(self, key: str, value: Any) -> None:
         if key in EXPANDED and isinstance(self._store, _Storage) and self._store.holds_one_graph:
@@ -144,7 +152,7 @@ class NetGraph(Data):
         return 0 if key in ("index", "parent") else super().__inc__(key, value, *args, **kwargs)
 
     def __repr__(self) -> str:
-        if not isinstance(self._store._mapping.get("architecture"), Program):
+        if self.program is None:
             return str(super().__repr__())
         return f"{type(self).__name__}(vertices={self.num_nodes}, parameters={self.state.numel()})"
 
@@ -189,8 +197,8 @@ class NetGraph(Data):
         for key, length in lengths.items():
             if self[key].shape != (length,):
                 raise InvalidGraphError(f"{key} has shape {tuple(self[key].shape)} instead of ({length},)")
-        if isinstance(architecture, Program):
-            self._check_values(architecture)
+        if self.program is not None:
+            self._check_values(self.program)
             return
         for tensor in architecture.tensors:
             if not torch.isfinite(self.tensor(tensor)).all():

@@ -8,7 +8,6 @@ import torch
 from torch import fx, nn
 
 from netgraph.graph.architecture import Architecture
-from netgraph.graph.modules.program import Program
 from netgraph.graph.modules.rebuild import rebuild
 from netgraph.graph.netgraph import NetGraph
 
@@ -31,8 +30,8 @@ def to_module(graph: NetGraph) -> nn.Module:
         InvalidGraphError: When the graph is not a runnable network.
     """
     graph.validate()
-    if isinstance(graph.architecture, Program):
-        return rebuild(graph.architecture, graph.state.detach(), graph.other_state)
+    if graph.program is not None:
+        return rebuild(graph.program, graph.state.detach(), graph.other_state)
     names = _names(graph.architecture)
     modules = _modules(graph, names)
     if names[1:] == [""]:

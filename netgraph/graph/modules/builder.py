@@ -194,8 +194,7 @@ class Builder:
 
     def renew(self, operand: Value, kind: str, name: str, before: bool = False) -> Tensor:
         """Add one vertex for each that is in a value; give their labels in the value's places."""
-        labels = operand.labels
-        assert labels is not None  # noqa: S101 - callers leave out what depends on no input
+        labels = operand.known
         old = distinct(labels)
         new = self.add(kind, name, len(old), before=before)
         table = torch.zeros(int(labels.max()) + 1, dtype=torch.long)

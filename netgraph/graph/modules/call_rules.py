@@ -13,7 +13,7 @@ from netgraph.graph.modules import rules
 from netgraph.graph.modules.builder import Builder
 from netgraph.graph.modules.functions import Operation, call
 from netgraph.graph.modules.labels import Value, along, compress, spread
-from netgraph.graph.modules.layer_rules import glu
+from netgraph.graph.modules.layer_rules import glu, made
 from netgraph.graph.modules.program import Row
 from netgraph.graph.modules.vocabulary import type_of_operation
 
@@ -33,7 +33,7 @@ def apply(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: K
         return _RULES[operation.role](b, row, operation, args, kwargs)
     if operation.role == "scalar" or not any(value.labels is not None for value in values):
         return _constant(operation, args, kwargs)
-    return _RULES[operation.role](b, row, operation, args, kwargs)
+    return made(_RULES[operation.role](b, row, operation, args, kwargs))
 
 
 def _values(*trees: Any) -> list[Value]:
@@ -55,7 +55,9 @@ def _view(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: K
     if not _values(args, kwargs):
         return call(operation, args, kwargs)
     labels = _moved(operation, args, kwargs, _labels_of)
-    indexed = [value for value in _values(args[1:], kwargs) if value.labels is None and not value.dtype.is_floating_point]
+    indexed = [
+        value for value in _values(args[1:], kwargs) if value.labels is None and not value.dtype.is_floating_point
+    ]
     if indexed and operation.name.split(".")[1] in ("getitem", "index", "index_select"):
         _check_index(operation, args, kwargs, labels)
     slots = _moved(operation, args, kwargs, _slots_of) if not indexed else labels
@@ -165,12 +167,22 @@ def _conv(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: K
     return along(axis, len(operand.shape), labels)
 
 
-_WEIGHTS = {"layer_norm": (2, 3), "rms_norm": (2, 9), "group_norm": (2, 3), "batch_norm": (3, 4), "instance_norm": (3, 4)}
+_WEIGHTS = {
+    "layer_norm": (2, 3),
+    "rms_norm": (2, 9),
+    "group_norm": (2, 3),
+    "batch_norm": (3, 4),
+    "instance_norm": (3, 4),
+}
 
 
 def _norm(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: Keywords) -> Any:
     base, operand = operation.name.split(".")[1], args[0]
-    places = (1, 2) if operation.name.startswith("aten.") and "batch" in base + "instance" * ("instance" in base) else _WEIGHTS[base]
+    places = (
+        (1, 2)
+        if operation.name.startswith("aten.") and "batch" in base + "instance" * ("instance" in base)
+        else _WEIGHTS[base]
+    )
     found = [_slots(_argument(args, kwargs, at, name)) for at, name in zip(places, ("weight", "bias"), strict=True)]
     if base not in ("layer_norm", "rms_norm"):
         ndim = len(operand.shape)
@@ -238,7 +250,8 @@ def _glu(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: Ke
 
 
 def _scatter(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: Keywords) -> Any:
-    live = [value for value in _values(args, kwargs) if value.labels is not None and value.dtype.is_floating_point]
+    every = [value for value in _values(args, kwargs) if value.labels is not None]
+    live = [value for value in every if value.dtype.is_floating_point] or every
     axis = _dim(args, kwargs)
     if any(value.labels is not None and value.labels.shape[axis] > 1 for value in live):
         raise UnsupportedLayerError("channels scattered by a tensor of indices; the choice would have to be a constant")

@@ -7,7 +7,7 @@ from netgraph.errors import InvalidGraphError
 from netgraph.graph.modules.encoding import Encoded, decode, dtype_named, references
 from netgraph.graph.modules.functions import check_attribute, find_operation
 from netgraph.graph.modules.parts import CONTAINERS, TYPES, build
-from netgraph.graph.modules.program import Program, Table
+from netgraph.graph.modules.program import Program, Row, Table
 
 _NAME = re.compile(r"\w+(\.\w+)*", re.ASCII)
 
@@ -65,19 +65,14 @@ def _tables(program: Program) -> Iterator[str]:
 
 def _rows(program: Program, table: Table) -> Iterator[str]:
     parts = {part.name for part in program.parts}
+    known: dict[str, set[str]] = {"input": set(program.inputs), "module": _with_inner(program, parts)}
+    known["tensor"] = set(program.tensor_named)
     for position, row in enumerate(table.rows):
         if any(not 0 <= i < position for i in row.inputs):
             yield f"{row.name}: fed by rows {row.inputs}, which are not all earlier"
         if not row.name.isidentifier() or not all(str(key).isidentifier() for key in _keywords(row.kwargs)):
             yield f"row {position}: {row.name!r} or a keyword is not a name"
-        if row.op == "call":
-            find_operation(row.target)
-            if row.target == "builtins.getattr":
-                check_attribute(row.args[2])
-        _readable(row.args)
-        _readable(row.kwargs)
-        known: dict[str, set[str]] = {"input": set(program.inputs), "module": _with_inner(program, parts)}
-        known["tensor"] = set(program.tensor_named)
+        _check_call(row)
         if row.op in known and row.target not in known[row.op]:
             yield f"{row.name}: {row.op} {row.target!r} is unknown"
     if any(not 0 <= i < len(table.rows) for i in references(table.output)):
@@ -101,5 +96,10 @@ def _keywords(kwargs: Encoded) -> list[Encoded]:
     return [item[1] for item in kwargs[1:]]
 
 
-def _readable(code: Encoded) -> None:
-    decode(code, {"row": lambda position: None, "training": lambda name: False})
+def _check_call(row: Row) -> None:
+    if row.op == "call":
+        find_operation(row.target)
+        if row.target == "builtins.getattr":
+            check_attribute(row.args[2])
+    for code in (row.args, row.kwargs):
+        decode(code, {"row": lambda position: None, "training": lambda name: False})

@@ -51,7 +51,7 @@ def _attention(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> Any:
 
 
 def _attention_weights(b: Builder, name: str, heads: int, q: Tensor, k: Tensor) -> Tensor | None:
-    """Wire the weights that attention gives beside its output, where something reads them: one vertex a head, or one."""
+    """Wire the weights that attention gives beside its output where something reads them: a vertex a head, or one."""
     table = b.program.table
     shape = table.rows[b.row].shape
     chosen = ("tuple", ("row", b.row), 1)
@@ -72,12 +72,14 @@ def _recurrent(gates: int) -> Callable[[Builder, str, Hyper, list[Any]], Any]:
         ends: list[Tensor] = []
         directions = ("", "_reverse") if hyper["bidirectional"] else ("",)
         for layer in range(hyper["num_layers"]):
-            made = []
+            made: list[Tensor] = []
             for way in directions:
                 earlier = _earlier(b, name, hyper, operands[1:], f"_l{layer}{way}", len(ends) + len(made))
                 made.append(_direction(b, name, hyper, value, earlier, f"_l{layer}{way}", gates))
             ends += made
-            value = replace(value, labels=rules.last(value, torch.cat(made)), shape=(*value.shape[:-1], len(made[0]) * len(made)))
+            value = replace(
+                value, labels=rules.last(value, torch.cat(made)), shape=(*value.shape[:-1], len(made[0]) * len(made))
+            )
         state = torch.stack(ends)  # [layers * directions, units]
         state = state.view(len(ends), *[1] * (len(value.shape) - 2), -1)
         return value.labels, (state, state) if gates == 4 else state
@@ -100,9 +102,7 @@ def _earlier(b: Builder, name: str, hyper: Hyper, given: list[Any], suffix: str,
     return earlier
 
 
-def _direction(
-    b: Builder, name: str, hyper: Hyper, value: Value, earlier: Tensor, suffix: str, gates: int
-) -> Tensor:
+def _direction(b: Builder, name: str, hyper: Hyper, value: Value, earlier: Tensor, suffix: str, gates: int) -> Tensor:
     size = hyper["hidden_size"]
     kind = {4: "LSTM", 3: "GRU", 1: "RNN"}[gates]
     projected = hyper.get("proj_size", 0)
@@ -148,7 +148,7 @@ class _Layer:
         return replace(x, labels=_norm(self.b, _full(self.name, inner), x))
 
     def residual(self, inner: str, x: Value, function: Callable[[Value], Value]) -> Value:
-        """x + f(norm(x)), or norm(x + f(x))."""
+        """Give x + f(norm(x)), or norm(x + f(x))."""
         first = self.hyper["norm_first"]
         out = function(self.norm(inner, x) if first else x)
         total = replace(x, labels=rules.join(self.b, _full(self.name, "add"), "Add", [x, out]))
@@ -163,7 +163,7 @@ def _encoder_layer(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> 
     layer = _Layer(b, name, hyper)
     x = layer.residual("norm1", operands[0], lambda y: layer.attend("self_attn", y, y))
     x = layer.residual("norm2", x, layer.feed_forward)
-    return x.labels  # type: ignore[return-value]
+    return x.known
 
 
 def _decoder_layer(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> Tensor:
@@ -172,7 +172,7 @@ def _decoder_layer(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> 
     x = layer.residual("norm1", operands[0], lambda y: layer.attend("self_attn", y, y))
     x = layer.residual("norm2", x, lambda y: layer.attend("multihead_attn", y, memory))
     x = layer.residual("norm3", x, layer.feed_forward)
-    return x.labels  # type: ignore[return-value]
+    return x.known
 
 
 def _arguments(part: Any) -> Hyper:
@@ -188,7 +188,7 @@ def _layers(key: str, rule: Callable[[Builder, str, Hyper, list[Any]], Tensor]) 
             x = replace(x, labels=compress(labels))
         if hyper["norm"] is not None:
             x = replace(x, labels=_norm(b, _full(name, "norm"), x))
-            return x.labels  # type: ignore[return-value, no-any-return]
+        return x.known  # type: ignore[no-any-return]
 
     return apply
 

@@ -77,7 +77,9 @@ def _refuse_hooks(module: nn.Module) -> None:
 def _alone(given: Mapping[str, Any]) -> tuple[Table, None, dict[str, Tensor]]:
     """Give the table of a registered module that stands alone."""
     rows = [Row("input", name, name) for name in given]
-    call = Row("module", "", "output", ("tuple",), ("dict", *(("item", name, ("row", i)) for i, name in enumerate(given))))
+    call = Row(
+        "module", "", "output", ("tuple",), ("dict", *(("item", name, ("row", i)) for i, name in enumerate(given)))
+    )
     return Table((*rows, call), ("row", len(rows))), None, {}
 
 
@@ -179,13 +181,15 @@ def _with_shapes(
         torch.set_rng_state(before)
         root = _Lender(module, constants)
         found = _run(
-            lambda: execute(table, root, _copies(given), caller), type(module).__name__, "fails when its calls are replayed"
+            lambda: execute(table, root, _copies(given), caller),
+            type(module).__name__,
+            "fails when its calls are replayed",
         )
         torch.set_rng_state(before)
     if not same(expected, found):
         raise UnsupportedLayerError(
-            f"{type(module).__name__}: its calls, replayed, give another output than the module; forward keeps a state of "
-            "its own or decides by values that tracing does not see"
+            f"{type(module).__name__}: its calls, replayed, give another output than the module; forward keeps a "
+            "state of its own or decides by values that tracing does not see"
         )
     values = {i: given[row.target] for i, row in enumerate(table.rows) if row.op == "input"}
     values |= {i: _attribute(root, row.target) for i, row in enumerate(table.rows) if row.op == "tensor"}
@@ -212,15 +216,15 @@ class _Lender(nn.Module):
 
     def __init__(self, module: nn.Module, constants: Mapping[str, Tensor]) -> None:
         super().__init__()
-        object.__setattr__(self, "lent", module)
-        object.__setattr__(self, "constants", constants)
+        self.__dict__ |= {"lent": module, "constants": constants}
 
     def get_submodule(self, target: str) -> nn.Module:
-        return self.lent.get_submodule(target)
+        lent: nn.Module = self.__dict__["lent"]
+        return lent.get_submodule(target)
 
     def __getattr__(self, name: str) -> Any:
-        constants = object.__getattribute__(self, "constants")
-        return constants[name] if name in constants else getattr(object.__getattribute__(self, "lent"), name)
+        constants = self.__dict__["constants"]
+        return constants[name] if name in constants else getattr(self.__dict__["lent"], name)
 
 
 def _attribute(root: nn.Module, target: str) -> Any:
@@ -231,7 +235,7 @@ def _attribute(root: nn.Module, target: str) -> Any:
 
 
 def shape_of(value: Any) -> Encoded:
-    """Write down the shape of a result: ("shape", type, ...) for a tensor, tuples of these for tuples, None for numbers."""
+    """Write down the shape of a result: ("shape", type, ...) for a tensor, tuples of these, None for numbers."""
     if isinstance(value, Tensor):
         return ("shape", str(value.dtype).removeprefix("torch."), *value.shape)
     if isinstance(value, list | tuple) and not isinstance(value, torch.Size):

@@ -16,7 +16,9 @@ from netgraph.graph.modules.program import Program, Row, Table
 Caller = Callable[[int, Row, tuple[Any, ...], dict[str, Any], Callable[..., Any]], Any]
 
 
-def _plain_call(position: int, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any], make: Callable[..., Any]) -> Any:
+def _plain_call(
+    position: int, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any], make: Callable[..., Any]
+) -> Any:
     return make(*args, **kwargs)
 
 

@@ -18,11 +18,12 @@ See = Callable[[str, Tensor], Tensor]
 
 def make_explicit(root: nn.Module, see: See) -> None:
     """Let the composite layers of a module compute step by step and show each step. The module is changed."""
-    for name, part in list(root.named_modules()):
+    parts: list[tuple[str, Any]] = list(root.named_modules())
+    for name, part in parts:
         if isinstance(part, nn.MultiheadAttention):
-            part.forward = _Attention(part, name, see).forward  # type: ignore[method-assign]
+            part.forward = _Attention(part, name, see).forward
         elif isinstance(part, nn.RNNBase):
-            part.forward = _Recurrent(part, name, see).forward  # type: ignore[method-assign]
+            part.forward = _Recurrent(part, name, see).forward
         elif isinstance(part, nn.TransformerEncoderLayer | nn.TransformerDecoderLayer):
             _show_layer(part, name, see)
         elif isinstance(part, nn.TransformerEncoder | nn.TransformerDecoder) and part.norm is not None:
@@ -42,7 +43,9 @@ def _show_layer(part: Any, name: str, see: See) -> None:
             _show_output(child, full(inner), see)
     activation = part.activation
     part.activation = lambda x: activation(see(full("activation"), x))
-    part.forward = _decoder(part, full("add"), see) if hasattr(part, "multihead_attn") else _encoder(part, full("add"), see)
+    part.forward = (
+        _decoder(part, full("add"), see) if hasattr(part, "multihead_attn") else _encoder(part, full("add"), see)
+    )
 
 
 def _residual(part: Any, add: str, see: See, norm: nn.Module, x: Tensor, block: Callable[[Tensor], Tensor]) -> Tensor:
@@ -101,7 +104,9 @@ class _Attention:
     ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
         """Compute what ``nn.MultiheadAttention`` does."""
         part, single = self.part, query.ndim == 2
-        operands = [x.unsqueeze(0) if single else x if part.batch_first else x.transpose(0, 1) for x in (query, key, value)]
+        operands = [
+            x.unsqueeze(0) if single else x if part.batch_first else x.transpose(0, 1) for x in (query, key, value)
+        ]
         q, k, v = (self._project(i, own, x) for i, (own, x) in enumerate(zip(("q_proj", "k_proj", "v_proj"), operands)))  # noqa: B905
         mask = _mask(attn_mask, key_padding_mask, part.num_heads, q)
         k, v, mask = self._extended(k, v, mask)
@@ -177,7 +182,9 @@ class _Recurrent:
             given = list(hx) if part.mode == "LSTM" else [hx]
             given = [s.unsqueeze(1) if single else s for s in given]
         else:
-            given = [x.new_zeros(n, x.shape[1], size) for size in (part.proj_size or part.hidden_size, part.hidden_size)]
+            given = [
+                x.new_zeros(n, x.shape[1], size) for size in (part.proj_size or part.hidden_size, part.hidden_size)
+            ]
         return [given[0], given[1] if part.mode == "LSTM" else None]
 
     def _run(self, x: Tensor, h: Any, c: Any, suffix: str) -> tuple[Tensor, tuple[Tensor, Tensor | None]]:

@@ -40,13 +40,15 @@ def trace_by_export(
     exported = [_export(module, given, training, why) for training in (False, True)]
     readers = [Reader(_readable(program, given)) for program in exported]
     table, train_table = merge(*readers)
-    constants = {}
+    constants: dict[str, Tensor] = {}
     for program in exported:
         graph_module = program.module(check_guards=False)
         constants |= plain_attributes(graph_module.graph, module, graph_module)
     fixed = set().union(*(_decided(program, given) for program in exported))
     sizes = tuple(
-        tuple(n if (name, i) in fixed else None for i, n in enumerate(value.shape)) if isinstance(value, Tensor) else None
+        tuple(n if (name, i) in fixed else None for i, n in enumerate(value.shape))
+        if isinstance(value, Tensor)
+        else None
         for name, value in given.items()
     )
     return table, train_table, constants, sizes
@@ -81,7 +83,9 @@ def _decided(program: torch.export.ExportedProgram, given: Mapping[str, Any]) ->
     """List the (input, dimension) pairs on whose size a decision was made."""
     guards = getattr(program, "_guards_code", None)
     if guards is None:  # a torch that does not tell: every size may matter
-        guards = [f"L['{name}'].size()[{i}]" for name, x in given.items() if isinstance(x, Tensor) for i in range(x.ndim)]
+        guards = [
+            f"L['{name}'].size()[{i}]" for name, x in given.items() if isinstance(x, Tensor) for i in range(x.ndim)
+        ]
     for guard in guards:
         found = _SIZE.findall(guard)
         if not found:

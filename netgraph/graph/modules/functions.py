@@ -93,26 +93,27 @@ _ATEN = {
     "each": "relu relu_ hardtanh hardtanh_ hardswish hardswish_ hardsigmoid gelu silu silu_ mish elu elu_ celu selu "
     "leaky_relu leaky_relu_ softplus tanh sigmoid exp log log1p sqrt rsqrt abs neg square sin cos erf clamp clamp_min "
     "clamp_max softmax log_softmax reciprocal sign log_sigmoid bernoulli bernoulli_ prelu cumsum",
-    "same": "dropout dropout_ clone detach detach_ contiguous to _to_copy alias lift_fresh_copy feature_dropout type_as "
-    "_assert_tensor_metadata",
+    "same": "dropout dropout_ clone detach detach_ contiguous to _to_copy alias lift_fresh_copy feature_dropout "
+    "type_as _assert_tensor_metadata",
     "dense": "linear",
     "conv": "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
     "norm": "layer_norm group_norm instance_norm batch_norm rms_norm",
     "pool": "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
     "adaptive_avg_pool3d adaptive_max_pool2d upsample_nearest2d upsample_bilinear2d",
-    "view": "view reshape flatten permute transpose unsqueeze squeeze chunk split split_with_sizes unbind expand repeat "
-    "roll flip index_select slice select cat stack pad constant_pad_nd narrow unflatten expand_as movedim t pixel_shuffle "
-    "view_as index unsafe_chunk unsafe_split",
+    "view": "view reshape flatten permute transpose unsqueeze squeeze chunk split split_with_sizes unbind expand "
+    "repeat roll flip index_select slice select cat stack pad constant_pad_nd narrow unflatten expand_as movedim t "
+    "pixel_shuffle view_as index unsafe_chunk unsafe_split",
     "attention": "scaled_dot_product_attention",
     "embedding": "embedding",
-    "join": "add add_ sub sub_ mul mul_ div div_ rsub pow maximum minimum where masked_fill masked_fill_ lerp addcmul",
+    "join": "add add_ sub sub_ mul mul_ div div_ rsub pow pow_ maximum minimum where masked_fill masked_fill_ lerp "
+    "addcmul",
     "matmul": "matmul bmm mm",
     "einsum": "einsum",
     "reduce": "mean sum amax amin max min var std logsumexp",
     "scatter": "scatter_add scatter_add_ scatter_reduce scatter_reduce_ index_add index_add_",
-    "scalar": "sym_size arange zeros ones full eye tril triu zeros_like ones_like full_like empty_like new_zeros new_ones "
-    "new_full new_empty scalar_tensor eq ne lt le gt ge logical_not logical_and argmax rand_like randn_like rand randn "
-    "unsqueeze_copy bitwise_and bitwise_not bitwise_or",
+    "scalar": "sym_size arange zeros ones full eye tril triu zeros_like ones_like full_like empty_like new_zeros "
+    "new_ones new_full new_empty scalar_tensor eq ne lt le gt ge logical_not logical_and argmax rand_like randn_like "
+    "rand randn unsqueeze_copy _assert_scalar sym_constrain_range_for_size bitwise_and bitwise_not bitwise_or",
 }
 
 
@@ -140,7 +141,10 @@ def _add(table: dict[str, Operation], operation: Operation) -> None:
 
 #: Every operation by its name; a tensor method's opens with ``Tensor.``.
 OPERATIONS = _registry()
-_BY_FUNCTION = {id(operation.function): operation for operation in reversed(OPERATIONS.values()) if operation.function}
+_BY_FUNCTION: dict[int, Operation] = {}
+for _operation in OPERATIONS.values():
+    if _operation.function is not None:
+        _BY_FUNCTION.setdefault(id(_operation.function), _operation)
 
 
 def find_function(function: Any) -> Operation:

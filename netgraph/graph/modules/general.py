@@ -7,14 +7,13 @@ from torch import Tensor
 
 from netgraph.graph.modules.convert import convert
 from netgraph.graph.modules.encoding import dtype_named
-from netgraph.graph.modules.program import Program
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module
 
 
 def generalize(graph: NetGraph) -> NetGraph:
     """Give a feed-forward graph the general form, in which a network of any other kind is held."""
-    if isinstance(graph.architecture, Program):
+    if graph.program is not None:
         return graph
     return convert(to_module(graph), example_of(graph))
 
@@ -26,10 +25,10 @@ def example_of(graph: NetGraph, generator: torch.Generator | None = None) -> Any
         graph: The network.
         generator: Draws standard normal numbers; None gives zeros.
     """
-    if not isinstance(graph.architecture, Program):
+    if graph.program is None:
         return _tensor((2, graph.architecture.n_inputs), graph.state.dtype, generator)
-    rows = {row.target: row.shape for row in graph.architecture.rows if row.op == "input"}
-    found = tuple(_of_shape(rows[name], generator) for name in graph.architecture.inputs)
+    rows = {row.target: row.shape for row in graph.program.rows if row.op == "input"}
+    found = tuple(_of_shape(rows[name], generator) for name in graph.program.inputs)
     return found[0] if len(found) == 1 else found
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from netgraph.errors import UnsupportedLayerError
 from netgraph.graph.modules.encoding import Encoded, dtype_named
 
 
@@ -34,6 +35,13 @@ class Value:
         return torch.empty(self.shape, dtype=self.dtype, device="meta")
 
     @property
+    def known(self) -> Tensor:
+        """The labels of a value that has them."""
+        if self.labels is None:
+            raise UnsupportedLayerError("a value that depends on no input where one was expected that does")
+        return self.labels
+
+    @property
     def vertices(self) -> Tensor:
         """The vertices in it, each once."""
         return distinct(self.labels) if self.labels is not None else torch.zeros(0, dtype=torch.long)
@@ -41,7 +49,7 @@ class Value:
 
 def value_of(shape: Encoded, labels: Tensor | None = None, slots: Tensor | None = None) -> Value:
     """Make the value of a row from its recorded shape."""
-    _, dtype, *sizes = shape
+    dtype, sizes = str(shape[1]), shape[2:]
     return Value(tuple(sizes), dtype_named(dtype), labels, slots)
 
 
@@ -57,7 +65,7 @@ def compress(labels: Tensor) -> Tensor:
 
 def distinct(labels: Tensor) -> Tensor:
     """List the vertices that occur, sorted."""
-    found = torch.unique(labels)
+    found: Tensor = torch.unique(labels)
     return found[found > 0] - 1
 
 

@@ -29,10 +29,21 @@ def apply(b: Builder, name: str, kind: str, hyper: Encoded, operands: Sequence[A
     arguments: dict[str, Any] = decode(hyper, {"part": lambda inner: inner})
     for prefixes, rule in _RULES:
         if kind.startswith(prefixes):
-            return rule(b, name, kind, arguments, operands)
+            return made(rule(b, name, kind, arguments, operands))
     if kind in COMPOSITES:
-        return COMPOSITES[kind](b, name, arguments, operands)
+        return made(COMPOSITES[kind](b, name, arguments, operands))
     raise UnsupportedLayerError(f"how the vertices of {kind} are wired is not known; it needs a rule")
+
+
+def made(result: Any) -> Any:
+    """Give a rule's result back.
+
+    Raises:
+        UnsupportedLayerError: When there is none: what depends on an input has vertices.
+    """
+    if result is None:
+        raise UnsupportedLayerError("its rule gives no vertices")
+    return result
 
 
 def _linear(b: Builder, name: str, kind: str, hyper: dict[str, Any], operands: list[Any]) -> Tensor:
@@ -102,8 +113,7 @@ def _glu(b: Builder, name: str, kind: str, hyper: dict[str, Any], operands: list
 
 def glu(b: Builder, name: str, operand: Value, axis: int) -> Tensor:
     """Wire a gated linear unit: half as many vertices, each fed by its value and its gate."""
-    assert operand.labels is not None  # noqa: S101 - callers leave out what depends on no input
-    halves = spread(operand.labels, operand.shape).chunk(2, axis)
+    halves = spread(operand.known, operand.shape).chunk(2, axis)
     shape = halves[0].shape
     values = [Value(tuple(shape), operand.dtype, compress(half)) for half in halves]
     return rules.join(b, name, "GLU", values)
@@ -111,9 +121,8 @@ def glu(b: Builder, name: str, operand: Value, axis: int) -> Tensor:
 
 def _view(b: Builder, name: str, kind: str, hyper: dict[str, Any], operands: list[Any]) -> Value:
     value: Value = operands[0]
-    assert value.labels is not None  # noqa: S101 - callers leave out what depends on no input
     arguments = hyper | ({"value": 0.0} if "value" in hyper else {})
-    moved = TYPES[kind](**arguments)(spread(value.labels, value.shape).double()).long()
+    moved = TYPES[kind](**arguments)(spread(value.known, value.shape).double()).long()
     return Value(tuple(moved.shape), value.dtype, compress(moved))
 
 

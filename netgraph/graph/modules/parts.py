@@ -35,7 +35,17 @@ def _attributes(*names: str, **computed: Callable[[Any], Any]) -> Reader:
     return read
 
 
-_CONV = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "bias", "padding_mode")
+_CONV = (
+    "in_channels",
+    "out_channels",
+    "kernel_size",
+    "stride",
+    "padding",
+    "dilation",
+    "groups",
+    "bias",
+    "padding_mode",
+)
 _RECURRENT = ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional")
 _POOL = ("kernel_size", "stride", "padding", "ceil_mode")
 
@@ -246,5 +256,5 @@ def _plain(part: nn.Module) -> dict[str, Any]:
                 found[f"{name}.{key}".strip(".")] = value
         for kind in (inner._parameters, inner._buffers):
             for key, value in kind.items():
-                found[f"{name}.{key}".strip(".")] = None if value is None else tuple(value.shape)  # type: ignore[attr-defined]
+                found[f"{name}.{key}".strip(".")] = None if value is None else tuple(value.shape)
     return found

@@ -54,7 +54,7 @@ class Stored:
         shape: Its shape.
         dtype: Its type, "float32".
         kind: A parameter, a buffer, or a constant: a tensor that is neither and is in no ``state_dict``.
-        offset: Where it starts: in elements of the flat state for the state's own type, else in bytes of the other state.
+        offset: Where it starts, in elements of the flat state, or in bytes of the other state.
         in_state: Whether it lies in the flat state.
         persistent: Whether a buffer is in the ``state_dict``.
         trainable: Whether it requires gradients.

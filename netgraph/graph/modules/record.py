@@ -55,13 +55,12 @@ def save_modules(graphs: Sequence[NetGraph], path: str | Path) -> None:
     Raises:
         NetGraphError: When one of them is feed-forward.
     """
-    for i, graph in enumerate(graphs):
-        if not isinstance(graph.architecture, Program):
+    programs = [graph.program for graph in graphs]
+    for i, program in enumerate(programs):
+        if program is None:
             raise NetGraphError(f"graph {i} is feed-forward; write it with save_graphs")
     tensors = {f"{i}.{key}": graph[key] for i, graph in enumerate(graphs) for key in _KEYS}
-    write_tensors(
-        Path(path), tensors, FORMAT, VERSION, {"programs": [to_record(graph.architecture) for graph in graphs]}
-    )
+    write_tensors(Path(path), tensors, FORMAT, VERSION, {"programs": list(map(to_record, filter(None, programs)))})
 
 
 def load_modules(path: str | Path) -> list[NetGraph]:
@@ -84,7 +83,7 @@ def load_modules(path: str | Path) -> list[NetGraph]:
 
 def save_any(graph: NetGraph, path: str | Path) -> None:
     """Write one graph of any kind."""
-    save = save_modules if isinstance(graph.architecture, Program) else io.save_graphs
+    save = io.save_graphs if graph.program is None else save_modules
     save([graph], path)
 
 

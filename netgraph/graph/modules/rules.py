@@ -13,13 +13,11 @@ from netgraph.graph.modules.labels import Value, along, compress, distinct, toge
 def each(b: Builder, name: str, kind: str, operand: Value) -> Tensor:
     """Wire an activation: one vertex for each that feeds it."""
     labels = b.renew(operand, kind, name, before=True)
-    b.same_places(operand.labels, labels)
+    b.same_places(operand.known, labels)
     return labels
 
 
-def dense(
-    b: Builder, name: str, kind: str, operand: Value, axis: int, weight: Tensor, bias: Tensor | None
-) -> Tensor:
+def dense(b: Builder, name: str, kind: str, operand: Value, axis: int, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Wire a layer that reads all features: the labels of its outputs, [outputs]."""
     labels = b.add(kind, name, len(weight))
     b.dense(operand, axis, weight, labels)
@@ -29,10 +27,9 @@ def dense(
 
 def grouped(weight: Tensor, groups: int, transposed: bool) -> Tensor:
     """Give the weight of a convolution as [outputs, inputs, *kernel], 0 between groups."""
+    parts = list(weight.chunk(groups))
     if transposed:  # [inputs, outputs / groups, *kernel]
-        parts = [part.transpose(0, 1) for part in weight.chunk(groups)]
-    else:
-        parts = list(weight.chunk(groups))
+        parts = [part.transpose(0, 1) for part in parts]
     if groups == 1:
         return parts[0]
     rows, columns = parts[0].shape[:2]
@@ -55,22 +52,21 @@ def norm(b: Builder, name: str, kind: str, operand: Value, weight: Tensor | None
     """
     labels = b.renew(operand, kind, name)
     if weight is None:
-        b.same_places(operand.labels, labels)
+        b.same_places(operand.known, labels)
     else:
-        source, target, slot = together(operand.labels, labels, weight)
+        source, target, slot = together(operand.known, labels, weight)
         b.weighted(source, target, slot)
     b.bias(labels, bias)
     return labels
 
 
 def merge(b: Builder, name: str, kind: str, operand: Value, axes: Sequence[int]) -> Tensor:
-    """Wire a reduction along axes: a vertex for each that feeds it where these do not mix any, else one a remaining place.
+    """Wire a reduction: a vertex for each that feeds it where its axes do not mix any, else one a remaining place.
 
     Returns:
         The labels, of size 1 along the axes.
     """
-    labels = operand.labels
-    assert labels is not None  # noqa: S101 - callers leave out what depends on no input
+    labels = operand.known
     if all(labels.shape[axis] == 1 for axis in axes):
         renewed = b.renew(operand, kind, name)
         b.same_places(labels, renewed)
@@ -84,7 +80,7 @@ def merge(b: Builder, name: str, kind: str, operand: Value, axes: Sequence[int])
 def mix(b: Builder, name: str, kind: str, operand: Value, axis: int) -> Tensor:
     """Wire a softmax: a vertex for each that feeds it, fed by all along the axis."""
     labels = b.renew(operand, kind, name, before=True)
-    old = operand.labels.unsqueeze(-1).transpose(-1, axis % labels.ndim)  # type: ignore[union-attr]
+    old = operand.known.unsqueeze(-1).transpose(-1, axis % labels.ndim)
     b.same_places(old, labels.unsqueeze(-1))
     return labels
 
@@ -101,10 +97,10 @@ def join(b: Builder, name: str, kind: str, operands: Sequence[Value]) -> Tensor:
     held = [value.slots for value in operands if value.labels is None and value.slots is not None]
     for value in live:
         if held and kind == "Mul":
-            source, target, slot = together(value.labels, labels, held[0])  # type: ignore[arg-type]
+            source, target, slot = together(value.known, labels, held[0])
             b.weighted(source, target, slot)
         else:
-            b.same_places(value.labels, labels)  # type: ignore[arg-type]
+            b.same_places(value.known, labels)
     if held and kind == "Add":
         b.bias(labels, held[0])
     shape = torch.broadcast_shapes(*(value.labels.shape for value in live if value.labels is not None), labels.shape)
@@ -201,4 +197,3 @@ def attention(b: Builder, name: str, q: Value, k: Value, v: Value) -> Tensor:
 def as_value(labels: Tensor, like: Value | None = None, shape: Sequence[int] | None = None) -> Value:
     """Make a value of labels alone."""
     return Value(tuple(shape or labels.shape), like.dtype if like else torch.float32, compress(labels))
-

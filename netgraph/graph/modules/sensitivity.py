@@ -37,8 +37,8 @@ def module_sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
     Raises:
         NetGraphError: When the graph is feed-forward, or no output can be differentiated.
     """
-    program = graph.architecture
-    if not isinstance(program, Program):
+    program = graph.program
+    if program is None:
         raise NetGraphError("the graph is feed-forward; netgraph.sensitivity measures it")
     watch = _Watch(program, rebuild(program, graph.state.detach(), graph.other_state))
     outputs = watch.run(bind(program, inputs, {}))
@@ -114,17 +114,18 @@ class _Watch:
         groups = self.groups[position]
         if not groups or self._composite(row):
             return make(*args, **kwargs)
-        known = next(leaf for leaf in pytree.tree_leaves(self.wiring.values[position]) if isinstance(leaf, Value))
+        known = pytree.tree_leaves(self.wiring.values[position])
+        labels = next(leaf.labels for leaf in known if isinstance(leaf, Value) and leaf.labels is not None)
         if not groups[0].before:
-            return self._keep_first(make(*args, **kwargs), known)
+            return self._keep_first(make(*args, **kwargs), labels)
         first, rest = (args[0], args[1:]) if args else (kwargs.pop("input"), ())
-        result = make(self._keep(first, known.labels), *rest, **kwargs)
+        result = make(self._keep(first, labels), *rest, **kwargs)
         return first.copy_(result) if self._in_place(row) else result
 
-    def _keep_first(self, result: Any, known: Value) -> Any:
+    def _keep_first(self, result: Any, labels: Tensor) -> Any:
         if isinstance(result, Tensor):
-            return self._keep(result, known.labels)
-        return (self._keep(result[0], known.labels), *result[1:])
+            return self._keep(result, labels)
+        return (self._keep(result[0], labels), *result[1:])
 
     def _composite(self, row: Row) -> bool:
         return row.op == "module" and self.program.part_named[row.target].type in COMPOSITES

@@ -2,11 +2,12 @@
 
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
 from netgraph.graph.modules.encoding import Encoded
+from netgraph.graph.modules.general import generalize
 from netgraph.graph.modules.parts import CONTAINERS, TYPES
 from netgraph.graph.modules.program import Part, Program, Row, Stored, Table
 from netgraph.graph.modules.values import view
@@ -43,11 +44,8 @@ def to_source(graph: NetGraph, name: str = "Network") -> str:
     Returns:
         A module's source: the class alone, which needs torch and nothing else.
     """
-    if not isinstance(graph.architecture, Program):
-        from netgraph.graph.modules.general import generalize
-
-        graph = generalize(graph)
-    program: Program = graph.architecture
+    graph = generalize(graph)
+    program = cast(Program, graph.program)
     program.validate()
     writer = _Writer(program, graph)
     kinds = dict.fromkeys(part.type for part in program.parts if part.type in TYPES)
@@ -84,9 +82,7 @@ class _Writer:
             owner, _, name = full.rpartition(".")
             shared = self.parts.get(owner)
             made_by_constructor = shared is None or shared.type in TYPES
-            if position and not made_by_constructor:
-                yield f"{self.path(owner)}.{name} = {self.path(tensor.names[0])}"
-            elif position:
+            if position:
                 yield f"{self.path(owner)}.{name} = {self.path(tensor.names[0])}"
             elif not made_by_constructor:
                 yield self._new(tensor, self.path(owner), name)

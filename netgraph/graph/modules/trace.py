@@ -199,7 +199,9 @@ def _operation(node: fx.Node) -> str:
         except UnsupportedLayerError as error:
             name = str(error).split(" ", 1)[0]
     if name not in OPERATIONS:
-        raise UnsupportedLayerError(f"{where(node)}: {name} is not supported; it needs an entry in the table of operations")
+        raise UnsupportedLayerError(
+            f"{where(node)}: {name} is not supported; it needs an entry in the table of operations"
+        )
     return name
 
 

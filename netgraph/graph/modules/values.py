@@ -33,7 +33,8 @@ def empty_state(program: Program) -> tuple[Tensor, Tensor]:
 
 def slot_offsets(program: Program) -> dict[str, int]:
     """Give the slot of the first element of each tensor: its place in the flat state, others counted on behind it."""
-    offsets, size = {}, program.state_size
+    offsets: dict[str, int] = {}
+    size = program.state_size
     for tensor in program.tensors:
         offsets |= dict.fromkeys(tensor.names, tensor.offset if tensor.in_state else size)
         size += 0 if tensor.in_state else tensor.size

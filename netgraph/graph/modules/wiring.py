@@ -138,5 +138,3 @@ def _axis_of(name: str, ndim: int) -> int | None:
         spatial = next((int(digit) for digit in plain if digit.isdigit()), ndim - 2)
         return max(0, ndim - spatial - 1) if spatial < ndim else 0
     return None
-
-

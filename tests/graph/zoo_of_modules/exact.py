@@ -4,6 +4,7 @@ import copy
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from netgraph import NetGraph, from_module, to_module
 from netgraph.graph.modules.convert import same
@@ -30,7 +31,7 @@ def assert_exact(module: nn.Module, example) -> NetGraph:
     inputs = as_kwargs(module, example)
     graph = from_module(module, example)
     assert graph.validate()
-    #assert_wired(graph)
+    assert_wired(graph, inputs)
     rebuilt = copy.deepcopy(to_module(graph))
     assert_same_state(module, rebuilt)
     module.eval()
@@ -78,10 +79,67 @@ def total(result) -> Tensor:
     return sum(total(part) for part in parts if part is not None)
 
 
-def assert_wired(graph: NetGraph) -> None:
-    """Check the vertices and edges: in order, sorted, each parameter that is a weight on some edge."""
+def assert_wired(graph: NetGraph, inputs) -> None:
+    """Check the vertices and edges: in order, sorted, and a path wherever an output depends on an input."""
     source, target = graph.edge_index
     assert (source < target).all()
     assert ((target * graph.num_nodes + source).diff() > 0).all()
     assert graph.num_nodes == len(graph.layer_type) == len(graph.bias) == len(graph.sensitivity)
-    assert torch.equal(graph.parent[target] >= 0, torch.ones_like(target, dtype=torch.bool))
+    assert ((graph.parent >= 0).nonzero().flatten() == target.unique()).all()
+    if graph.program is not None:
+        missing, _ = dependencies(graph, inputs)
+        assert not missing
+
+
+def dependencies(graph: NetGraph, inputs, most: int = 4) -> tuple[set, set]:
+    """Compare the true derivatives of outputs by inputs with the paths along edges.
+
+    Returns:
+        (input vertex, output vertex) pairs that depend on each other without a path, and with a path for nothing.
+    """
+    module, inputs = to_module(graph), copies(inputs)
+    leaves = [x.requires_grad_() if isinstance(x, Tensor) and x.is_floating_point() else x for x in inputs]
+    given = dict(zip(graph.program.inputs, leaves, strict=True))
+    outputs = tree_leaves(module(*(x.clone() if isinstance(x, Tensor) else x for x in leaves)))
+    wiring = graph.program.wiring
+    readers = [
+        (given[row.target], wiring.values[i].labels) for i, row in enumerate(graph.program.rows) if row.op == "input"
+    ]
+    missing, extra = set(), set()
+    for output, known in zip(outputs, tree_leaves(wiring.output), strict=True):
+        if not (isinstance(output, Tensor) and output.requires_grad):
+            continue
+        for vertex in known.vertices.tolist()[:most]:
+            part = output[known.labels.expand(output.shape) == vertex + 1]
+            reached = ancestors(graph, vertex)
+            for x, labels in readers:
+                if labels is not None and x.requires_grad:
+                    found = influences(part, x, labels)
+                    expected = {v for v in (labels[labels > 0] - 1).tolist() if v in reached}
+                    missing |= {(v, vertex) for v in found - expected}
+                    extra |= {(v, vertex) for v in expected - found}
+    return missing, extra
+
+
+def influences(part: Tensor, x: Tensor, labels: Tensor) -> set[int]:
+    """List the input vertices by which some element of a part of the output has a derivative."""
+    generator = torch.Generator().manual_seed(0)
+    seen = torch.zeros_like(x)
+    for _ in range(2):
+        factor = torch.randn(part.shape, generator=generator, dtype=part.dtype)
+        (gradient,) = torch.autograd.grad((part * factor).sum(), x, retain_graph=True, allow_unused=True)
+        seen += 0 if gradient is None else gradient.abs()
+    return set((labels.expand(x.shape)[seen > 0] - 1).tolist())
+
+
+def ancestors(graph: NetGraph, vertex: int) -> set[int]:
+    """List the vertices from which a path of edges leads to one."""
+    feeding = {}
+    for source, target in graph.edge_index.t().tolist():
+        feeding.setdefault(target, []).append(source)
+    reached, waiting = {vertex}, [vertex]
+    while waiting:
+        new = set(feeding.get(waiting.pop(), ())) - reached
+        reached |= new
+        waiting += new
+    return reached

@@ -16,7 +16,9 @@ class Attention(nn.Module):
         self.heads = heads
         self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.drop = nn.Dropout(0.1)
-        self.register_buffer("mask", torch.tril(torch.ones(causal, causal)).view(1, 1, causal, causal), persistent=False)
+        self.register_buffer(
+            "mask", torch.tril(torch.ones(causal, causal)).view(1, 1, causal, causal), persistent=False
+        )
         self.causal = causal
 
     def forward(self, x):
@@ -96,7 +98,9 @@ class RMSBlock(nn.Module):
         self.norm1, self.norm2, self.heads = nn.RMSNorm(width), nn.RMSNorm(width), heads
         self.q, self.k, self.v, self.o = (nn.Linear(width, width, bias=False) for _ in range(4))
         self.gate, self.up, self.down = nn.Linear(width, 24), nn.Linear(width, 24), nn.Linear(24, width)
-        angles = torch.outer(torch.arange(length).float(), 1 / 100 ** torch.linspace(0, 1, width // heads // 2)).repeat(1, 2)
+        angles = torch.outer(torch.arange(length).float(), 1 / 100 ** torch.linspace(0, 1, width // heads // 2)).repeat(
+            1, 2
+        )
         self.register_buffer("cos", angles.cos(), persistent=False)
         self.register_buffer("sin", angles.sin(), persistent=False)
 
@@ -106,7 +110,7 @@ class RMSBlock(nn.Module):
         return x * self.cos[:t] + torch.cat((-b, a), dim=-1) * self.sin[:t]
 
     def forward(self, x):
-        b, t, c = x.shape
+        b, t, _ = x.shape
         h = self.norm1(x)
         q, k, v = (f(h).view(b, t, self.heads, -1).transpose(1, 2) for f in (self.q, self.k, self.v))
         out = F.scaled_dot_product_attention(self.rotate(q), self.rotate(k), v, is_causal=True)
@@ -132,7 +136,11 @@ class MixerBlock(nn.Module):
 class Mixer(nn.Module):
     def __init__(self):
         super().__init__()
-        self.patch, self.blocks, self.head = nn.Conv2d(3, 12, 4, 4), nn.Sequential(MixerBlock(16, 12), MixerBlock(16, 12)), nn.Linear(12, 10)
+        self.patch, self.blocks, self.head = (
+            nn.Conv2d(3, 12, 4, 4),
+            nn.Sequential(MixerBlock(16, 12), MixerBlock(16, 12)),
+            nn.Linear(12, 10),
+        )
 
     def forward(self, x):
         return self.head(self.blocks(self.patch(x).flatten(2).transpose(1, 2)).mean(dim=1))
@@ -193,10 +201,12 @@ class Residual(nn.Module):
 
 def convmixer(width=8):
     """ConvMixer (Trockman & Kolter 2022)."""
-    depthwise = nn.Sequential(nn.Conv2d(width, width, 5, groups=width, padding="same"), nn.GELU(), nn.BatchNorm2d(width))
+    depthwise = nn.Sequential(
+        nn.Conv2d(width, width, 5, groups=width, padding="same"), nn.GELU(), nn.BatchNorm2d(width)
+    )
     return nn.Sequential(
-        nn.Conv2d(3, width, 4, 4), nn.GELU(), nn.BatchNorm2d(width), Residual(depthwise), nn.Conv2d(width, width, 1), nn.GELU(),
-        nn.BatchNorm2d(width), nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten(), nn.Linear(width, 10),
+        nn.Conv2d(3, width, 4, 4), nn.GELU(), nn.BatchNorm2d(width), Residual(depthwise), nn.Conv2d(width, width, 1),
+        nn.GELU(), nn.BatchNorm2d(width), nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten(), nn.Linear(width, 10),
     )  # fmt: skip
 
 
@@ -249,7 +259,10 @@ NETWORKS = {
     "Perceiver": (Perceiver, [(2, 5, 6)]),
     "Transformer decoder": (Decoder, [(5, 2, 16), (7, 2, 16)]),
     "Transformer": (lambda: nn.Transformer(16, 2, 1, 2, 32, norm_first=True), [(5, 2, 16), (3, 2, 16)]),
-    "multi-head attention": (lambda: nn.MultiheadAttention(16, 4, add_bias_kv=True, add_zero_attn=True), 3 * [(5, 2, 16)]),
+    "multi-head attention": (
+        lambda: nn.MultiheadAttention(16, 4, add_bias_kv=True, add_zero_attn=True),
+        3 * [(5, 2, 16)],
+    ),
 }
 
 

@@ -28,15 +28,15 @@ class AlexNet(nn.Module):
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2d(3, 8, 11, 4, 2), nn.ReLU(inplace=True), nn.LocalResponseNorm(5), nn.MaxPool2d(3, 2),
-            nn.Conv2d(8, 24, 5, padding=2, groups=2), nn.ReLU(inplace=True), nn.LocalResponseNorm(5), nn.MaxPool2d(3, 2),
-            nn.Conv2d(24, 48, 3, padding=1), nn.ReLU(inplace=True),
+            nn.Conv2d(8, 24, 5, padding=2, groups=2), nn.ReLU(inplace=True), nn.LocalResponseNorm(5),
+            nn.MaxPool2d(3, 2), nn.Conv2d(24, 48, 3, padding=1), nn.ReLU(inplace=True),
             nn.Conv2d(48, 32, 3, padding=1, groups=2), nn.ReLU(inplace=True),
             nn.Conv2d(32, 32, 3, padding=1, groups=2), nn.ReLU(inplace=True),
         )  # fmt: skip
         self.avgpool = nn.AdaptiveAvgPool2d((3, 3))
         self.classifier = nn.Sequential(
-            nn.Dropout(), nn.Linear(288, 64), nn.ReLU(inplace=True), nn.Dropout(), nn.Linear(64, 64), nn.ReLU(inplace=True),
-            nn.Linear(64, 10),
+            nn.Dropout(), nn.Linear(288, 64), nn.ReLU(inplace=True), nn.Dropout(), nn.Linear(64, 64),
+            nn.ReLU(inplace=True), nn.Linear(64, 10),
         )  # fmt: skip
 
     def forward(self, x):
@@ -61,11 +61,18 @@ def nin():
     """Network in network (Lin et al. 2014)."""
 
     def block(a, b, k):
-        return [nn.Conv2d(a, b, k, padding=k // 2), nn.ReLU(), nn.Conv2d(b, b, 1), nn.ReLU(), nn.Conv2d(b, b, 1), nn.ReLU()]
+        return [
+            nn.Conv2d(a, b, k, padding=k // 2),
+            nn.ReLU(),
+            nn.Conv2d(b, b, 1),
+            nn.ReLU(),
+            nn.Conv2d(b, b, 1),
+            nn.ReLU(),
+        ]
 
     return nn.Sequential(
-        *block(3, 12, 5), nn.MaxPool2d(3, 2, ceil_mode=True), nn.Dropout(0.5), *block(12, 10, 3), nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
+        *block(3, 12, 5), nn.MaxPool2d(3, 2, ceil_mode=True), nn.Dropout(0.5), *block(12, 10, 3),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(),
     )  # fmt: skip
 
 

@@ -50,7 +50,9 @@ class DualPath(nn.Module):
     def __init__(self, inputs, inner, out, dense, first):
         super().__init__()
         self.out, self.dense = out, dense
-        self.body = nn.Sequential(conv(inputs, inner, 1), conv(inner, inner, groups=2), nn.Conv2d(inner, out + dense, 1))
+        self.body = nn.Sequential(
+            conv(inputs, inner, 1), conv(inner, inner, groups=2), nn.Conv2d(inner, out + dense, 1)
+        )
         self.shortcut = nn.Conv2d(inputs, out + dense, 1) if first else nn.Identity()
 
     def forward(self, x):

@@ -7,7 +7,9 @@ from tests.graph.zoo_of_modules.exact import assert_exact, prepared
 
 
 def double(a, b, conv=nn.Conv2d, norm=nn.BatchNorm2d):
-    return nn.Sequential(conv(a, b, 3, padding=1), norm(b), nn.ReLU(True), conv(b, b, 3, padding=1), norm(b), nn.ReLU(True))
+    return nn.Sequential(
+        conv(a, b, 3, padding=1), norm(b), nn.ReLU(True), conv(b, b, 3, padding=1), norm(b), nn.ReLU(True)
+    )
 
 
 class UNet(nn.Module):
@@ -66,7 +68,8 @@ class Pyramid(nn.Module):
     def __init__(self):
         super().__init__()
         self.branches = nn.ModuleList(
-            nn.Conv2d(3, 6, 3, padding=d, dilation=d, padding_mode=mode) for d, mode in ((1, "reflect"), (2, "zeros"), (3, "circular"))
+            nn.Conv2d(3, 6, 3, padding=d, dilation=d, padding_mode=mode)
+            for d, mode in ((1, "reflect"), (2, "zeros"), (3, "circular"))
         )
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(3, 6, 1))
         self.project = nn.Sequential(nn.Conv2d(24, 8, 1), nn.GroupNorm(2, 8), nn.ReLU())
@@ -106,7 +109,9 @@ class SuperResolution(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.body = nn.Sequential(nn.Conv2d(3, 8, 5, padding=2), nn.Tanh(), nn.Conv2d(8, 12, 3, padding=1), nn.PixelShuffle(2))
+        self.body = nn.Sequential(
+            nn.Conv2d(3, 8, 5, padding=2), nn.Tanh(), nn.Conv2d(8, 12, 3, padding=1), nn.PixelShuffle(2)
+        )
 
     def forward(self, x):
         return self.body(x).clamp(0, 1)

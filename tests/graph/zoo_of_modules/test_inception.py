@@ -51,7 +51,10 @@ class Factorized(nn.Module):
 
     def __init__(self, a, b):
         super().__init__()
-        self.tall, self.wide = ConvBlock(a, b, kernel_size=(7, 1), padding=(3, 0)), ConvBlock(b, b, kernel_size=(1, 7), padding=(0, 3))
+        self.tall, self.wide = (
+            ConvBlock(a, b, kernel_size=(7, 1), padding=(3, 0)),
+            ConvBlock(b, b, kernel_size=(1, 7), padding=(0, 3)),
+        )
         self.pool = ConvBlock(a, b, kernel_size=1)
 
     def forward(self, x):
@@ -61,7 +64,10 @@ class Factorized(nn.Module):
 class Separable(nn.Module):
     def __init__(self, a, b, k):
         super().__init__()
-        self.depthwise, self.pointwise = nn.Conv2d(a, a, k, padding=k // 2, groups=a, bias=False), nn.Conv2d(a, b, 1, bias=False)
+        self.depthwise, self.pointwise = (
+            nn.Conv2d(a, a, k, padding=k // 2, groups=a, bias=False),
+            nn.Conv2d(a, b, 1, bias=False),
+        )
         self.bn = nn.BatchNorm2d(b)
 
     def forward(self, x):

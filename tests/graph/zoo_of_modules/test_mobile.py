@@ -57,7 +57,10 @@ class Shuffle1(nn.Module):
     def __init__(self, channels, groups=2):
         super().__init__()
         self.groups = groups
-        self.conv1, self.conv2 = conv(channels, channels, 1, groups=groups), conv(channels, channels, 3, 1, channels, None)
+        self.conv1, self.conv2 = (
+            conv(channels, channels, 1, groups=groups),
+            conv(channels, channels, 3, 1, channels, None),
+        )
         self.conv3 = conv(channels, channels, 1, groups=groups, act=None)
 
     def forward(self, x):

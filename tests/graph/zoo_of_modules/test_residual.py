@@ -48,7 +48,10 @@ class SqueezeExcite(nn.Module):
     def __init__(self, channels, reduction=4):
         super().__init__()
         self.fc = nn.Sequential(
-            nn.Linear(channels, channels // reduction), nn.ReLU(), nn.Linear(channels // reduction, channels), nn.Sigmoid()
+            nn.Linear(channels, channels // reduction),
+            nn.ReLU(),
+            nn.Linear(channels // reduction, channels),
+            nn.Sigmoid(),
         )
 
     def forward(self, x):
@@ -92,7 +95,9 @@ class ResidualAttention(nn.Module):
 
     def __init__(self, channels):
         super().__init__()
-        self.mlp = nn.Sequential(nn.Conv2d(channels, channels // 2, 1), nn.ReLU(), nn.Conv2d(channels // 2, channels, 1))
+        self.mlp = nn.Sequential(
+            nn.Conv2d(channels, channels // 2, 1), nn.ReLU(), nn.Conv2d(channels // 2, channels, 1)
+        )
         self.conv = nn.Conv2d(2, 1, 7, padding=3)
 
     def forward(self, x):
@@ -121,7 +126,9 @@ class ResNet(nn.Module):
 
     def __init__(self, *blocks):
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, 1, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 8, 3, 1, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(3, 2, 1)
+        )
         self.layers = nn.Sequential(*blocks)
         self.pool, self.fc = nn.AdaptiveAvgPool2d((1, 1)), nn.LazyLinear(10)
 

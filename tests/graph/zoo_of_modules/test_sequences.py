@@ -27,7 +27,10 @@ class Tagger(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.embedding, self.lstm = nn.Embedding(30, 8), nn.LSTM(8, 6, 2, batch_first=True, bidirectional=True, dropout=0.2)
+        self.embedding, self.lstm = (
+            nn.Embedding(30, 8),
+            nn.LSTM(8, 6, 2, batch_first=True, bidirectional=True, dropout=0.2),
+        )
         self.out = nn.Linear(12, 4)
 
     def forward(self, ids):
