@@ -82,9 +82,11 @@ class _Trace:
         self.alone = type(module) in BY_MODULE
         root = nn.Sequential(module) if self.alone else module
         modes = {part: part.training for part in module.modules()}
+        attributes = set(vars(root))
         module.eval()
         try:
             self.graph = _Tracer().trace(root)
+            fx.GraphModule(root, self.graph).graph.eliminate_dead_code()
         except UnsupportedLayerError:
             raise
         except Exception as error:
@@ -93,7 +95,8 @@ class _Trace:
         finally:
             for part, mode in modes.items():
                 part.training = mode
-        fx.GraphModule(root, self.graph).graph.eliminate_dead_code()
+            for made in set(vars(root)) - attributes:  # tensors that forward makes are left on the module by fx
+                delattr(root, made)
         self.modules = {("" if self.alone else name): part for name, part in root.named_modules() if name}
         self.seen: dict[str, str] = {}
 

@@ -143,6 +143,19 @@ def _needed(b: Builder, name: str) -> Tensor:
     return slots
 
 
+#: Types that give a value for each that they read, in the same places.
+_ELEMENTWISE = (
+    "ReLU", "SiLU", "Mish", "Hard", "SELU", "Tanh", "Sigmoid", "LogSigmoid", "Softs", "Softplus", "Identity",
+    "LeakyReLU", "ELU", "CELU", "GELU", "Threshold", "Dropout", "AlphaDropout", "FeatureAlphaDropout",
+    "LocalResponseNorm",
+)  # fmt: skip
+
+
+def keeps_places(kind: str) -> bool:
+    """Say whether a type of module gives a value for each that it reads, in the same places."""
+    return kind.startswith(_ELEMENTWISE)
+
+
 _RULES: list[tuple[tuple[str, ...], Rule]] = [
     (("Linear",), _linear),
     (("Bilinear",), _bilinear),
@@ -159,10 +172,5 @@ _RULES: list[tuple[tuple[str, ...], Rule]] = [
          "ReplicationPad", "CircularPad", "ConstantPad"),
         _view,
     ),
-    (
-        ("ReLU", "SiLU", "Mish", "Hard", "SELU", "Tanh", "Sigmoid", "LogSigmoid", "Softs", "Softplus", "Identity",
-         "LeakyReLU", "ELU", "CELU", "GELU", "Threshold", "Dropout", "AlphaDropout", "FeatureAlphaDropout",
-         "LocalResponseNorm"),
-        _each,
-    ),
+    (_ELEMENTWISE, _each),
 ]  # fmt: skip

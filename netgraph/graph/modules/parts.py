@@ -46,7 +46,8 @@ _CONV = (
     "bias",
     "padding_mode",
 )
-_RECURRENT = ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional")
+_RECURRENT = ("input_size", "hidden_size", "num_layers", "batch_first", "dropout", "bidirectional")
+_OWN_BIAS = {"bias": lambda part: part.bias}
 _POOL = ("kernel_size", "stride", "padding", "ceil_mode")
 
 
@@ -128,9 +129,9 @@ _TABLE: list[tuple[Iterable[type[nn.Module]], Reader]] = [
         ),
     ),
     ((nn.MultiheadAttention,), _attention),
-    ((nn.LSTM,), _attributes(*_RECURRENT, "proj_size")),
-    ((nn.GRU,), _attributes(*_RECURRENT)),
-    ((nn.RNN,), _attributes(*_RECURRENT, "nonlinearity")),
+    ((nn.LSTM,), _attributes(*_RECURRENT, "proj_size", **_OWN_BIAS)),
+    ((nn.GRU,), _attributes(*_RECURRENT, **_OWN_BIAS)),
+    ((nn.RNN,), _attributes(*_RECURRENT, "nonlinearity", **_OWN_BIAS)),
     ((nn.TransformerEncoderLayer, nn.TransformerDecoderLayer), _transformer_layer),
     ((nn.TransformerEncoder,), _layers("encoder_layer", "enable_nested_tensor", "mask_check")),
     ((nn.TransformerDecoder,), _layers("decoder_layer")),
@@ -177,7 +178,7 @@ _TABLE: list[tuple[Iterable[type[nn.Module]], Reader]] = [
     ((nn.Hardshrink, nn.Softshrink), _attributes("lambd")),
     ((nn.Threshold,), _attributes("threshold", "value", "inplace")),
     ((nn.Softplus,), _attributes("beta", "threshold")),
-    ((nn.PReLU,), _attributes("num_parameters")),
+    ((nn.PReLU,), _attributes("num_parameters", "init")),
 ]  # fmt: skip
 
 

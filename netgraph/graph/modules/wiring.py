@@ -6,7 +6,8 @@ element belongs to go through the very same operation, so that whatever reads th
 it, be it behind a flatten, a split into heads or a shuffle. An edge carries every weight that multiplies its source on
 the way to its target: a kernel for a convolution, a block of ``height x width`` for a linear layer behind a flatten,
 all T weights for one that mixes T tokens. What depends on no input has no vertices, and neither has a parameter that
-is used directly: it is the weights or the bias of what reads it.
+is used directly: it is the weights or the bias of what reads it. A normalization's statistics are no edges: each of its
+vertices is fed by the one that it scales, as in the feed-forward vocabulary.
 """
 
 from collections.abc import Callable
@@ -124,9 +125,13 @@ def _feature_axis(program: Program, row: Row, ndim: int) -> int:
         found = _axis_of(name, ndim)
         if found is not None:
             return found
-        if user.op == "module" or find_operation(user.target).role in ("each", "same", "join"):
+        if layer_rules.keeps_places(name) if user.op == "module" else _role(user) in ("each", "same", "join"):
             reached.add(later)
     return 1 if ndim >= 4 else ndim - 1
+
+
+def _role(row: Row) -> str:
+    return find_operation(row.target).role
 
 
 def _axis_of(name: str, ndim: int) -> int | None:
