@@ -8,8 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import networkx as nx
 import pytest
+import torch
 
+from netgraph.cli import main
+from netgraph.graph import load_any
 from netgraph.run import KEYS
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
@@ -77,6 +81,68 @@ def test_wrong_input_ends_in_one_line(arguments, message, tmp_path, monkeypatch)
     assert result.returncode == 2
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+MODULE = """
+from torch import nn
+
+def network():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
+
+perceptron = nn.Sequential(nn.Linear(3, 4), nn.Tanh())
+number = 3
+"""
+
+
+def test_modules_and_graphs_are_converted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(MODULE)
+    done = netgraph("convert", "mine:network", "g.safetensors", "--example", "2,3,8,8")
+    assert done.returncode == 0, done.stderr
+    assert "14 vertices" in done.stdout
+    for to in ("module", "source", "graphml", "json", "graph"):
+        assert main(["convert", "g.safetensors", f"out/{to}.{to}", "--to", to]) == 0
+    assert "class Network(nn.Module)" in (tmp_path / "out" / "source.source").read_text()
+    assert "class Network(nn.Module)" in (tmp_path / "out" / "module.py").read_text()
+    described = json.loads((tmp_path / "out" / "json.json").read_text())
+    assert len(described["vertices"]) == 14
+    assert len(described["edges"][0]["weight"]) == 36
+    assert len(nx.read_graphml(tmp_path / "out" / "graphml.graphml")) == 14
+    imported(monkeypatch)
+    again = ["convert", "mine:network", "same.safetensors", "--example", "2,3,8,8", "--weights", "out/module.module"]
+    assert main(again) == 0
+    assert torch.equal(load_any("same.safetensors")[0].state, load_any("g.safetensors")[0].state)
+    assert main(["convert", "--source", "mine:perceptron", "--out", "p.safetensors"]) == 0
+
+
+def imported(monkeypatch) -> None:
+    """Let this test's module be found, and forgotten afterwards."""
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["mine:absent", "x"], "mine:absent: module 'mine' has no attribute 'absent'"),
+        (["theirs:network", "x"], "No module named 'theirs'"),
+        (["mine:number", "x"], "mine:number: 'int' object is not callable"),
+        (["mine:network", "x"], "give example_input"),
+        (["mine:network", "x", "--example", "2,three"], "'2,three': not a shape"),
+        (["mine:network", "x", "--example", "2,3,8,8", "--weights", "absent"], "absent: no such file"),
+        (["mine.pt", "x"], "mine.pt: neither FILE.safetensors nor MODULE:NAME"),
+        (["mine.safetensors", "x"], "mine.safetensors: has no record"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_converted_ends_in_one_line(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(MODULE)
+    imported(monkeypatch)
+    assert main(["convert", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert len(said.strip().splitlines()) == 1
 
 
 def test_import_and_help_are_light():

@@ -1,8 +1,12 @@
+import numpy as np
+import pytest
+import torch
 from hypothesis import given, settings
 from matplotlib.figure import Figure
 from torch import nn
 
 from netgraph import from_module, plot
+from netgraph.graph import with_sensitivity
 from tests.strategies import graphs
 
 
@@ -18,3 +22,47 @@ def test_every_vertex_is_drawn(graph):
 def test_wide_layers_are_cut():
     ax = plot.draw(from_module(nn.Linear(100, 2)), Figure().subplots(), max_width=10)
     assert max(len(c.get_offsets()) for c in ax.collections) == 12
+
+
+def convolutional():
+    module = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3))
+    x = torch.randn(3, 2, 6, 6, generator=torch.Generator().manual_seed(0))
+    return with_sensitivity(from_module(module, x), x)
+
+
+def vertices_of(ax):
+    return max((c for c in ax.collections if hasattr(c, "get_offsets")), key=lambda c: len(c.get_offsets()))
+
+
+def test_channels_are_drawn_in_color_by_type_and_in_size_by_sensitivity():
+    graph = convolutional()
+    ax = plot.draw(graph, Figure().subplots())
+    drawn = vertices_of(ax)
+    assert len(drawn.get_offsets()) == graph.num_nodes
+    assert (
+        np.argsort(drawn.get_sizes(), kind="stable") == np.argsort(graph.sensitivity.double().numpy(), kind="stable")
+    ).all()
+    colors = [tuple(color) for color in drawn.get_facecolors()]
+    types = graph.layer_type.tolist()
+    assert len(set(zip(colors, types, strict=True))) == len(set(types)) == len(set(colors))
+    assert {text.get_text() for text in ax.texts} == {"input", "0", "1", "2", "4"}
+
+
+def test_large_networks_are_drawn_by_layer():
+    graph = from_module(
+        nn.Sequential(nn.Conv2d(3, 700, 1), nn.Softsign(), nn.Conv2d(700, 5, 1)), torch.zeros(1, 3, 2, 2)
+    )
+    ax = plot.draw(graph, Figure().subplots())
+    assert len(vertices_of(ax).get_offsets()) == 4
+    assert "1\nSoftsign 700" in [text.get_text() for text in ax.texts]
+    assert "edges" not in vars(graph.program.wiring)
+
+
+@pytest.mark.parametrize("n", [3, 40])
+def test_labels_of_layers_do_not_lie_on_each_other(n):
+    graph = from_module(nn.Sequential(*(nn.Conv1d(2, 2, 1) for _ in range(n))), torch.zeros(1, 2, 3))
+    ax = plot.draw(graph, level="layer")
+    renderer = ax.figure.canvas.get_renderer()
+    boxes = [text.get_window_extent(renderer) for text in ax.texts]
+    assert len(boxes) == n + 1
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])

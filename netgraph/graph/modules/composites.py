@@ -69,20 +69,21 @@ def _attention_weights(b: Builder, name: str, heads: int, q: Tensor, k: Tensor) 
 def _recurrent(gates: int) -> Callable[[Builder, str, Hyper, list[Any]], Any]:
     def rule(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> Any:
         value: Value = operands[0]
-        ends: list[Tensor] = []
+        ends: list[tuple[Tensor, Tensor]] = []
         directions = ("", "_reverse") if hyper["bidirectional"] else ("",)
         for layer in range(hyper["num_layers"]):
-            made: list[Tensor] = []
+            made: list[tuple[Tensor, Tensor]] = []
             for way in directions:
                 earlier = _earlier(b, name, hyper, operands[1:], f"_l{layer}{way}", len(ends) + len(made))
                 made.append(_direction(b, name, hyper, value, earlier, f"_l{layer}{way}", gates))
             ends += made
-            value = replace(
-                value, labels=rules.last(value, torch.cat(made)), shape=(*value.shape[:-1], len(made[0]) * len(made))
-            )
-        state = torch.stack(ends)  # [layers * directions, units]
-        state = state.view(len(ends), *[1] * (len(value.shape) - 2), -1)
-        return value.labels, (state, state) if gates == 4 else state
+            out = torch.cat([hidden for hidden, _ in made])
+            value = replace(value, labels=rules.last(value, out), shape=(*value.shape[:-1], len(out)))
+        # [layers * directions, units], hidden states and cells
+        h, c = (
+            torch.stack(parts).view(len(ends), *[1] * (len(value.shape) - 2), -1) for parts in zip(*ends, strict=True)
+        )
+        return value.labels, (h, c) if gates == 4 else h
 
     return rule
 
@@ -102,7 +103,10 @@ def _earlier(b: Builder, name: str, hyper: Hyper, given: list[Any], suffix: str,
     return earlier
 
 
-def _direction(b: Builder, name: str, hyper: Hyper, value: Value, earlier: Tensor, suffix: str, gates: int) -> Tensor:
+def _direction(
+    b: Builder, name: str, hyper: Hyper, value: Value, earlier: Tensor, suffix: str, gates: int
+) -> tuple[Tensor, Tensor]:
+    """Wire one direction of one layer: the labels of what it gives, and those of its cells."""
     size = hyper["hidden_size"]
     kind = {4: "LSTM", 3: "GRU", 1: "RNN"}[gates]
     projected = hyper.get("proj_size", 0)
@@ -113,10 +117,11 @@ def _direction(b: Builder, name: str, hyper: Hyper, value: Value, earlier: Tenso
         assert weight is not None  # noqa: S101 - the constructor makes it
         b.dense(operand, -1, weight.view(gates, size, -1).permute(1, 2, 0), made)
     if not projected:
-        return made
+        return made, made
     weight = b.slots(_full(name, f"weight_hr{suffix}"))
     assert weight is not None  # noqa: S101 - the constructor makes it
-    return rules.dense(b, _full(name, f"projection{suffix}"), kind, Value((size,), value.dtype, made), -1, weight, None)
+    hidden = Value((size,), value.dtype, made)
+    return rules.dense(b, _full(name, f"projection{suffix}"), kind, hidden, -1, weight, None), made
 
 
 class _Layer:

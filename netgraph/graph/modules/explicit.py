@@ -156,9 +156,9 @@ class _Recurrent:
     def __init__(self, part: Any, name: str, see: See) -> None:
         self.part, self.name, self.see = part, name, see
 
-    def forward(self, x: Tensor, hx: Any = None) -> Any:
+    def forward(self, input: Tensor, hx: Any = None) -> Any:
         """Compute what the layer does."""
-        part, single = self.part, x.ndim == 2
+        part, x, single = self.part, input, input.ndim == 2
         x = x.unsqueeze(1) if single else x.transpose(0, 1) if part.batch_first else x  # [T, B, features]
         states, ways, ends = self._initial(x, hx, single), 2 if part.bidirectional else 1, []
         for layer in range(part.num_layers):

@@ -59,7 +59,7 @@ def save_modules(graphs: Sequence[NetGraph], path: str | Path) -> None:
     for i, program in enumerate(programs):
         if program is None:
             raise NetGraphError(f"graph {i} is feed-forward; write it with save_graphs")
-    tensors = {f"{i}.{key}": graph[key] for i, graph in enumerate(graphs) for key in _KEYS}
+    tensors = {f"{i}.{key}": graph[key].detach().clone() for i, graph in enumerate(graphs) for key in _KEYS}
     write_tensors(Path(path), tensors, FORMAT, VERSION, {"programs": list(map(to_record, filter(None, programs)))})
 
 

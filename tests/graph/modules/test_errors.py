@@ -76,9 +76,9 @@ def test_what_is_not_supported_is_named(build, message):
 
 def test_the_example_must_fit():
     module = nn.Sequential(nn.Linear(8, 8), nn.Conv2d(3, 4, 3))
-    with pytest.raises(NetGraphError, match="1: Conv2d is not supported.*give example_input"):
+    with pytest.raises(NetGraphError, match=r"1: Conv2d is not supported.*give example_input"):
         from_module(module)
-    with pytest.raises(NetGraphError, match="example_input does not fit Sequential.forward"):
+    with pytest.raises(NetGraphError, match=r"example_input does not fit Sequential\.forward"):
         from_module(module, (IMAGE, IMAGE))
 
 

@@ -8,8 +8,9 @@ from netgraph.graph.modules.parts import READERS, TYPES, build, describe, is_lea
 from tests.graph.zoo_of_modules.exact import assert_exact, prepared
 
 LINE, PLANE, SPACE, ROWS = (2, 4, 9), (2, 4, 8, 8), (2, 4, 6, 6, 6), (3, 4)
+PADDINGS = ("zeros", "reflect", "replicate", "circular")
 CASES = [
-    *((nn.Conv1d(4, 6, 3, padding=2, dilation=2, groups=2, padding_mode=mode), LINE) for mode in ("zeros", "reflect", "replicate", "circular")),
+    *((nn.Conv1d(4, 6, 3, padding=2, dilation=2, groups=2, padding_mode=mode), LINE) for mode in PADDINGS),
     (nn.Conv1d(4, 8, 3, padding="same", groups=4, bias=False), LINE),
     (nn.Conv2d(4, 6, (3, 5), stride=(2, 1), padding=(1, 0)), PLANE),
     (nn.Conv2d(4, 8, 3, groups=4), PLANE),

@@ -1,0 +1,122 @@
+"""Files of general graphs: what is written comes back, and nothing that a file says is run."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from netgraph import NetGraphError, from_module, to_module
+from netgraph.graph import load_any, load_modules, save_any, save_modules, to_source
+from netgraph.graph.modules.convert import same
+from tests.graph.zoo_of_modules.exact import prepared
+from tests.graph.zoo_of_modules.test_attention import GPT
+from tests.graph.zoo_of_modules.test_inception import GoogLeNet
+from tests.graph.zoo_of_modules.test_sequences import NETWORKS, Unrolled, numbers
+
+EXAMPLES = [
+    (GPT, (torch.zeros(2, 6, dtype=torch.long),)),
+    (GoogLeNet, numbers((2, 3, 16, 16))),
+    (Unrolled, numbers((4, 6, 3))),
+    NETWORKS["tied autoencoder"],
+    NETWORKS["neural process"],
+    NETWORKS["LSTM tagger"],
+]
+
+
+@pytest.mark.parametrize(("build", "example"), EXAMPLES)
+def test_files_and_source_keep_networks(build, example, tmp_path):
+    graph = from_module(prepared(build()), example)
+    save_modules([graph, graph], tmp_path / "two.safetensors")
+    loaded = load_modules(tmp_path / "two.safetensors")[1]
+    assert loaded.program == graph.program
+    for key in ("state", "other_state"):
+        assert torch.equal(loaded[key], graph[key])
+    namespace = {}
+    exec(compile(to_source(loaded, "Rebuilt"), "rebuilt.py", "exec"), namespace)  # noqa: S102 - our own source
+    written, rebuilt = namespace["Rebuilt"](), to_module(loaded)
+    written.load_state_dict(rebuilt.state_dict())
+    for training in (False, True):
+        results = []
+        for network in (written, rebuilt):
+            with torch.random.fork_rng():
+                torch.manual_seed(0)
+                results.append(network.train(training)(*example))
+        assert same(*results)
+
+
+def test_both_kinds_of_graphs_are_read(tmp_path):
+    feed_forward = from_module(nn.Linear(2, 3))
+    save_any(feed_forward, tmp_path / "a.safetensors")
+    assert load_any(tmp_path / "a.safetensors")[0].architecture == feed_forward.architecture
+    with pytest.raises(NetGraphError, match="graph 0 is feed-forward"):
+        save_modules([feed_forward], tmp_path / "b.safetensors")
+    with pytest.raises(NetGraphError, match="has no record"):
+        load_any(tmp_path / "b.safetensors")
+
+
+def saved(tmp_path):
+    module = nn.Sequential(nn.Conv1d(2, 3, 3), nn.Flatten())
+    graph = from_module(module, torch.zeros(1, 2, 5))
+    save_modules([graph], tmp_path / "g.safetensors")
+    return tmp_path / "g.safetensors", tmp_path / "g.json"
+
+
+def rewritten(tmp_path, change):
+    path, record = saved(tmp_path)
+    content = json.loads(record.read_text())
+    change(content["programs"][0])
+    record.write_text(json.dumps(content))
+    return path
+
+
+def as_call(target, args=("tuple", ("row", 0))):
+    def change(program):
+        program["table"]["rows"][1] |= {"op": "call", "target": target, "args": args}
+
+    return change
+
+
+def setting(*path, value):
+    def change(program):
+        for step in path[:-1]:
+            program = program[step]
+        program[path[-1]] = value
+
+    return change
+
+
+BROKEN = [
+    (as_call("os.system", ("tuple", "true")), "os.system is not a registered operation"),
+    (as_call("builtins.eval", ("tuple", "1")), "builtins.eval is not a registered operation"),
+    (as_call("Tensor.__class__"), "Tensor.__class__ is not a registered operation"),
+    (as_call("builtins.getattr", ("tuple", ("row", 0), "__class__")), "attribute '__class__'"),
+    (as_call("torch.relu", ("tuple", ("row", 9))), "not all earlier"),
+    (as_call("torch.relu", ("tuple", ("code", 0))), "unknown argument 'code'"),
+    (as_call("torch.relu", ("tuple", ("row", 0), ("dtype", "load"))), "unknown type 'load'"),
+    (setting("table", "rows", 1, "name", value="x = 1; y"), "not a name"),
+    (setting("parts", 1, "type", value="Popen"), "unknown type 'Popen'"),
+    (setting("parts", 1, "name", value="0'); x = ('"), "not listed"),
+    (setting("parts", 1, "hyper", value=["dict", ["item", "code", 1]]), "Conv1d cannot be made"),
+    (setting("tensors", 0, "shape", value=[3, 2, 99]), "state has shape"),
+    (setting("tensors", value=[]), "state has shape|has no values"),
+    (setting("inputs", value=["x y"]), "not a name"),
+    (setting("parts", 0, value={}), "not a record of networks"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BROKEN, ids=[message for _, message in BROKEN])
+def test_a_record_that_says_something_else_is_refused(change, message, tmp_path):
+    path = rewritten(tmp_path, change)
+    with pytest.raises(NetGraphError, match=message) as caught:
+        to_module(load_modules(path)[0])
+    assert "\n" not in str(caught.value)
+
+
+def test_damaged_tensors_are_noticed(tmp_path):
+    path, _ = saved(tmp_path)
+    payload = bytearray(path.read_bytes())
+    payload[-1] ^= 1
+    path.write_bytes(payload)
+    with pytest.raises(NetGraphError, match="damaged"):
+        load_modules(path)

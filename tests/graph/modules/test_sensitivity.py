@@ -1,0 +1,79 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from torch import nn
+
+from netgraph import from_module, sensitivity, to_module
+from netgraph.graph import load_modules, module_sensitivity, save_modules, with_sensitivity
+from netgraph.graph.modules.explicit import make_explicit
+from netgraph.graph.modules.general import generalize
+from tests.graph.zoo_of_modules.exact import prepared, tree_leaves
+from tests.graph.zoo_of_modules.test_attention import Bert, Decoder, Perceiver
+from tests.graph.zoo_of_modules.test_sequences import Tagger, Translator, ids, numbers
+from tests.strategies import modules, rows
+
+
+@settings(deadline=None, max_examples=25)
+@given(modules())
+def test_a_feed_forward_network_has_the_sensitivity_of_the_stack(module):
+    graph = from_module(module)
+    if any(layer.type == "Concat" for layer in graph.architecture.layers):
+        return  # a concatenation has vertices in one form only
+    x = rows(module)
+    expected = sensitivity(graph, x)
+    found = module_sensitivity(generalize(graph), x)
+    assert torch.allclose(found, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_a_channel_s_sensitivity_is_the_sum_over_its_places():
+    conv = nn.Conv1d(2, 3, 3)
+    module = nn.Sequential(conv, nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(12, 2))
+    (x,) = numbers((5, 2, 6))
+    found = module_sensitivity(from_module(module, x), x)
+    before = conv(x)
+    weight = module[3].weight.view(2, 3, 4)
+    active = (before > 0).to(x)  # [rows, channels, places]
+    expected = torch.einsum("rcp,ocp->rcop", active, weight.abs()).sum(3).mean((0, 2))
+    assert torch.allclose(found[2:5], expected, atol=1e-6)
+    assert torch.allclose(found[5:8], expected, atol=1e-6)
+
+
+DEEP = [
+    (Bert, (ids(20, 2, 6), torch.tensor([[0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1]]).bool())),
+    (Decoder, numbers((5, 2, 16), (7, 2, 16))),
+    (Perceiver, numbers((2, 5, 6))),
+    (Tagger, (ids(30, 2, 7),)),
+    (Translator, numbers((5, 2, 4), (3, 2, 4))),
+    (lambda: nn.RNN(3, 4, 2, bidirectional=True, batch_first=True), numbers((2, 5, 3))),
+    (lambda: nn.LSTM(3, 4, proj_size=2), numbers((5, 3))),
+    (lambda: nn.MultiheadAttention(8, 2, add_bias_kv=True, add_zero_attn=True), numbers((4, 8), (5, 8), (5, 8))),
+    (lambda: nn.TransformerEncoderLayer(8, 2, 16, norm_first=True), numbers((4, 2, 8))),
+]
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor is True", "ignore:LSTM with projections")
+@pytest.mark.parametrize(("build", "example"), DEEP)
+def test_every_inner_unit_of_composite_layers_is_measured(build, example):
+    module = prepared(build())
+    graph = from_module(module, example)
+    explicit = to_module(graph)
+    make_explicit(explicit, lambda name, value: value)
+    for a, b in zip(tree_leaves(explicit(*example)), tree_leaves(to_module(graph)(*example)), strict=True):
+        assert torch.allclose(a, b, atol=1e-5)
+    found = module_sensitivity(graph, *example)
+    assert torch.isfinite(found).all()
+    for group in graph.program.wiring.groups:
+        fed = (graph.edge_index[0] >= group.start) & (graph.edge_index[0] < group.start + group.size)
+        if group.type not in ("Input", "ReLU", "Earlier") and fed.any() and group.name != "cross.weights":
+            assert found[group.start : group.start + group.size].max() > 0, group.name
+
+
+def test_it_is_stored_on_the_graph_and_in_files(tmp_path):
+    (x,) = numbers((2, 2, 6))
+    module = nn.Sequential(nn.Conv1d(2, 3, 3), nn.Tanh())
+    graph = from_module(module, x)
+    assert graph.sensitivity.isnan().all()
+    measured = with_sensitivity(graph, x)
+    save_modules([measured], tmp_path / "g.safetensors")
+    (loaded,) = load_modules(tmp_path / "g.safetensors")
+    assert torch.equal(loaded.sensitivity, module_sensitivity(graph, x))
