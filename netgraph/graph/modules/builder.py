@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from netgraph.errors import UnsupportedLayerError
 from netgraph.graph.modules.labels import Value, distinct, features, together
 from netgraph.graph.modules.program import Program
 from netgraph.graph.modules.values import slot_offsets
@@ -39,6 +40,24 @@ class Group:
     size: int
     row: int
     before: bool = False
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weights of a dense layer, as state elements plus 1 (0 where there is no connection), made when asked for.
+
+    Attributes:
+        shape: [targets, features, *kernel].
+        make: Makes them in this shape.
+    """
+
+    shape: tuple[int, ...]
+    make: Callable[[], Tensor]
+
+
+def held(slots: Tensor) -> Weights:
+    """Take weights that are made already."""
+    return Weights(tuple(slots.shape), lambda: slots)
 
 
 @dataclass(frozen=True)
@@ -77,8 +96,8 @@ class Wiring:
     def bias_slot(self) -> Ints:
         """State element that is each vertex's one bias, -1 where it has none or several, [N]."""
         slots = np.full(self.num_nodes, -1, dtype=np.int64)
-        for vertices, held in self._biases:
-            slots[vertices.numpy()] = held.numpy()
+        for vertices, own in self._biases:
+            slots[vertices.numpy()] = own.numpy()
         return slots
 
     @cached_property
@@ -141,7 +160,21 @@ class Builder:
         if tensor is None:
             return None
         start = self._offsets[name] + 1
-        return torch.arange(start, start + tensor.size).view(tensor.shape)
+        small = start + tensor.size < torch.iinfo(torch.int32).max  # half the memory for parameters used directly
+        return torch.arange(start, start + tensor.size, dtype=torch.int32 if small else torch.long).view(tensor.shape)
+
+    def weights(self, name: str, change: Callable[[Tensor], Tensor] = lambda slots: slots) -> Weights:
+        """Give a tensor as weights of a dense layer, brought into their shape by ``change``.
+
+        Raises:
+            UnsupportedLayerError: When there is no such tensor.
+        """
+        tensor = self.program.tensor_named.get(name)
+        if tensor is None:
+            raise UnsupportedLayerError(f"{name} is missing")
+        start, stop = self._offsets[name] + 1, self._offsets[name] + 1 + tensor.size
+        shape = change(torch.empty(tensor.shape, dtype=torch.long, device="meta")).shape
+        return Weights(tuple(shape), lambda: change(torch.arange(start, stop).view(tensor.shape)))
 
     def add(self, kind: str, name: str, size: int, before: bool = False) -> Tensor:
         """Add vertices; give their labels, [size]."""
@@ -153,10 +186,10 @@ class Builder:
         """Give vertices their biases where each has one; both plus 1, of shapes that broadcast."""
         if slots is None:
             return
-        vertices, held = together(labels, slots)
+        vertices, own = together(labels, slots)
         once, counts = torch.unique(vertices, return_counts=True)
         if len(once) == len(vertices) and bool((counts == 1).all()):
-            self.biases.append((vertices, held))
+            self.biases.append((vertices, own))
 
     def link(self, source: Tensor, target: Tensor, make: Link) -> None:
         """Add edges that are made when asked for, and note which groups they connect (vertices, not labels)."""
@@ -178,18 +211,18 @@ class Builder:
         pairs = together(source, target)
         self.structural(pairs[0], pairs[1])
 
-    def dense(self, operand: Value, axis: int, weight: Tensor, targets: Tensor) -> None:
+    def dense(self, operand: Value, axis: int, weight: Weights, targets: Tensor) -> None:
         """Connect densely along an axis.
 
         Args:
             operand: What is read.
             axis: Its axis of features.
-            weight: State elements plus 1, [targets, features, *kernel]; 0 where there is no connection.
+            weight: The weights.
             targets: Labels of the vertices that read, [targets].
         """
         labels = operand.labels
         if labels is not None:
-            edges = lambda: _dense(*features(labels, axis, weight.shape[1]), weight, targets - 1)  # noqa: E731
+            edges = lambda: _dense(*features(labels, axis, weight.shape[1]), weight.make(), targets - 1)  # noqa: E731
             self.link(operand.vertices, targets - 1, edges)
 
     def renew(self, operand: Value, kind: str, name: str, before: bool = False) -> Tensor:
@@ -207,5 +240,5 @@ def _dense(feature: Tensor, vertex: Tensor, weight: Tensor, target: Tensor) -> t
     slots = slots.contiguous()
     source = vertex[None, :, None].expand_as(slots).reshape(-1)
     targets = target[:, None, None].expand_as(slots).reshape(-1)
-    held = slots.reshape(-1) > 0
-    return source[held], targets[held], slots.reshape(-1)[held] - 1
+    there = slots.reshape(-1) > 0
+    return source[there], targets[there], slots.reshape(-1)[there].long() - 1

@@ -10,7 +10,7 @@ from torch.utils import _pytree as pytree
 
 from netgraph.errors import UnsupportedLayerError
 from netgraph.graph.modules import rules
-from netgraph.graph.modules.builder import Builder
+from netgraph.graph.modules.builder import Builder, held
 from netgraph.graph.modules.functions import Operation, call
 from netgraph.graph.modules.labels import Value, along, compress, spread
 from netgraph.graph.modules.layer_rules import glu, made
@@ -151,7 +151,7 @@ def _dense(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: 
     if weight.slots is None or operation.name.endswith("bilinear"):
         raise UnsupportedLayerError("weights that are computed; they would have to be a parameter")
     bias = _slots(_argument(args, kwargs, 2, "bias"))
-    return rules.last(operand, rules.dense(b, row.name, "Linear", operand, -1, weight.slots, bias))
+    return rules.last(operand, rules.dense(b, row.name, "Linear", operand, -1, held(weight.slots), bias))
 
 
 def _conv(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: Keywords) -> Any:
@@ -163,7 +163,7 @@ def _conv(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: K
     full = rules.grouped(weight.slots, 1 if groups is None else groups, transposed)
     axis = len(operand.shape) - (full.ndim - 2) - 1
     kind = type_of_operation(operation.name)
-    labels = rules.dense(b, row.name, kind, operand, axis, full, _slots(_argument(args, kwargs, 2, "bias")))
+    labels = rules.dense(b, row.name, kind, operand, axis, held(full), _slots(_argument(args, kwargs, 2, "bias")))
     return along(axis, len(operand.shape), labels)
 
 
@@ -241,7 +241,7 @@ def _embedding(b: Builder, row: Row, operation: Operation, args: Arguments, kwar
     indices, weight = (second, first) if operation.name.startswith("aten.") else (first, second)
     if weight.slots is None:
         raise UnsupportedLayerError("weights that are computed; they would have to be a parameter")
-    return along(-1, len(indices.shape) + 1, rules.embedding(b, row.name, indices, weight.slots))
+    return along(-1, len(indices.shape) + 1, rules.embedding(b, row.name, indices, held(weight.slots)))
 
 
 def _glu(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: Keywords) -> Any:

@@ -26,11 +26,13 @@ def _full(name: str, tensor: str) -> str:
 
 
 def _projection(b: Builder, name: str, index: int, own: str, operand: Value, width: int) -> Tensor:
-    packed = b.slots(_full(name, "in_proj_weight"))
-    weight = packed[index * width : (index + 1) * width] if packed is not None else b.slots(_full(name, own))
+    rows, packed = slice(index * width, (index + 1) * width), _full(name, "in_proj_weight")
+    if packed in b.program.tensor_named:
+        weight = b.weights(packed, lambda slots: slots[rows])
+    else:
+        weight = b.weights(_full(name, own))
     bias = b.slots(_full(name, "in_proj_bias"))
-    part = None if bias is None else bias[index * width : (index + 1) * width]
-    assert weight is not None  # noqa: S101 - the constructor makes one or the other
+    part = None if bias is None else bias[rows]
     return rules.dense(b, _full(name, own.removesuffix("_weight")), "Linear", operand, -1, weight, part)
 
 
@@ -43,8 +45,7 @@ def _attention(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> Any:
     for labels in (q, k):
         b.same_places(labels.view(heads, -1, 1), made.view(heads, 1, -1))
     b.same_places(v, made)
-    weight, bias = b.slots(_full(name, "out_proj.weight")), b.slots(_full(name, "out_proj.bias"))
-    assert weight is not None  # noqa: S101 - the constructor makes it
+    weight, bias = b.weights(_full(name, "out_proj.weight")), b.slots(_full(name, "out_proj.bias"))
     attended = Value((width,), operands[0].dtype, made)
     out = rules.dense(b, name, "MultiheadAttention", attended, -1, weight, bias)
     return along(-1, len(operands[0].shape), out), _attention_weights(b, name, heads, q, k)
@@ -110,16 +111,14 @@ def _direction(
     size = hyper["hidden_size"]
     kind = {4: "LSTM", 3: "GRU", 1: "RNN"}[gates]
     projected = hyper.get("proj_size", 0)
-    weights = [b.slots(_full(name, f"weight_{what}{suffix}")) for what in ("ih", "hh")]
     made = b.add(kind, _full(name, f"hidden{suffix}"), size)
     operands = (value, Value((len(earlier),), value.dtype, earlier))
-    for operand, weight in zip(operands, weights, strict=True):
-        assert weight is not None  # noqa: S101 - the constructor makes it
-        b.dense(operand, -1, weight.view(gates, size, -1).permute(1, 2, 0), made)
+    for operand, what in zip(operands, ("ih", "hh"), strict=True):
+        full = _full(name, f"weight_{what}{suffix}")
+        b.dense(operand, -1, b.weights(full, lambda slots: slots.view(gates, size, -1).permute(1, 2, 0)), made)
     if not projected:
         return made, made
-    weight = b.slots(_full(name, f"weight_hr{suffix}"))
-    assert weight is not None  # noqa: S101 - the constructor makes it
+    weight = b.weights(_full(name, f"weight_hr{suffix}"))
     hidden = Value((size,), value.dtype, made)
     return rules.dense(b, _full(name, f"projection{suffix}"), kind, hidden, -1, weight, None), made
 
@@ -144,10 +143,10 @@ class _Layer:
         return rules.each(self.b, _full(self.name, "activation"), kind, x)
 
     def linear(self, inner: str, x: Value) -> Value:
-        weight, bias = (self.b.slots(_full(self.name, f"{inner}.{tensor}")) for tensor in ("weight", "bias"))
-        assert weight is not None  # noqa: S101 - the constructor makes it
+        weight = self.b.weights(_full(self.name, f"{inner}.weight"))
+        bias = self.b.slots(_full(self.name, f"{inner}.bias"))
         labels = rules.dense(self.b, _full(self.name, inner), "Linear", x, -1, weight, bias)
-        return replace(x, shape=(*x.shape[:-1], len(weight)), labels=rules.last(x, labels))
+        return replace(x, shape=(*x.shape[:-1], weight.shape[0]), labels=rules.last(x, labels))
 
     def norm(self, inner: str, x: Value) -> Value:
         return replace(x, labels=_norm(self.b, _full(self.name, inner), x))

@@ -18,16 +18,19 @@ See = Callable[[str, Tensor], Tensor]
 
 def make_explicit(root: nn.Module, see: See) -> None:
     """Let the composite layers of a module compute step by step and show each step. The module is changed."""
-    parts: list[tuple[str, Any]] = list(root.named_modules())
-    for name, part in parts:
+    for name, part in list(root.named_modules()):
         if isinstance(part, nn.MultiheadAttention):
-            part.forward = _Attention(part, name, see).forward
+            _replace(part, _Attention(part, name, see).forward)
         elif isinstance(part, nn.RNNBase):
-            part.forward = _Recurrent(part, name, see).forward
+            _replace(part, _Recurrent(part, name, see).forward)
         elif isinstance(part, nn.TransformerEncoderLayer | nn.TransformerDecoderLayer):
             _show_layer(part, name, see)
         elif isinstance(part, nn.TransformerEncoder | nn.TransformerDecoder) and part.norm is not None:
             _show_output(part.norm, f"{name}.norm".lstrip("."), see)
+
+
+def _replace(part: Any, forward: Callable[..., Any]) -> None:
+    part.forward = forward
 
 
 def _show_output(part: nn.Module, name: str, see: See) -> None:

@@ -83,7 +83,7 @@ def together(*labels: Tensor) -> list[Tensor]:
     Returns:
         One column of numbers for each argument, shifted down by 1 (vertices, or slots).
     """
-    columns = torch.stack([part.reshape(-1) for part in torch.broadcast_tensors(*labels)], 1)
+    columns = torch.stack([part.reshape(-1).long() for part in torch.broadcast_tensors(*labels)], 1)
     columns = columns[(columns > 0).all(1)]
     return [column - 1 for column in torch.unique(columns, dim=0).unbind(1)]
 

@@ -47,22 +47,23 @@ def made(result: Any) -> Any:
 
 
 def _linear(b: Builder, name: str, kind: str, hyper: dict[str, Any], operands: list[Any]) -> Tensor:
-    weight = _needed(b, f"{name}.weight")
+    weight = b.weights(dotted(name, "weight"))
     labels = rules.dense(b, name, kind, operands[0], -1, weight, b.slots(dotted(name, "bias")))
     return rules.last(operands[0], labels)
 
 
 def _bilinear(b: Builder, name: str, kind: str, hyper: dict[str, Any], operands: list[Any]) -> Tensor:
     """Each edge carries the weights of all products in which its source takes part."""
-    weight = _needed(b, f"{name}.weight")  # [outputs, first, second]
+    weight = b.weights(dotted(name, "weight"))  # [outputs, first, second]
     labels = rules.dense(b, name, kind, operands[0], -1, weight, b.slots(dotted(name, "bias")))
-    b.dense(operands[1], -1, weight.transpose(1, 2), labels)
+    b.dense(operands[1], -1, b.weights(dotted(name, "weight"), lambda slots: slots.transpose(1, 2)), labels)
     return rules.last(operands[0], labels)
 
 
 def _conv(b: Builder, name: str, kind: str, hyper: dict[str, Any], operands: list[Any]) -> Tensor:
-    weight = rules.grouped(_needed(b, f"{name}.weight"), hyper["groups"], "Transpose" in kind)
-    axis = len(operands[0].shape) - (weight.ndim - 2) - 1
+    groups, transposed = hyper["groups"], "Transpose" in kind
+    weight = b.weights(dotted(name, "weight"), lambda slots: rules.grouped(slots, groups, transposed))
+    axis = len(operands[0].shape) - (len(weight.shape) - 2) - 1
     labels = rules.dense(b, name, kind, operands[0], axis, weight, b.slots(dotted(name, "bias")))
     return along(axis, len(operands[0].shape), labels)
 
@@ -88,7 +89,8 @@ def _layer_norm(b: Builder, name: str, kind: str, hyper: dict[str, Any], operand
 
 def _prelu(b: Builder, name: str, kind: str, hyper: dict[str, Any], operands: list[Any]) -> Tensor:
     ndim = len(operands[0].shape)
-    return rules.norm(b, name, kind, operands[0], along(min(1, ndim - 1), ndim, _needed(b, f"{name}.weight")), None)
+    slope = b.weights(dotted(name, "weight")).make()
+    return rules.norm(b, name, kind, operands[0], along(min(1, ndim - 1), ndim, slope), None)
 
 
 def _pool(b: Builder, name: str, kind: str, hyper: dict[str, Any], operands: list[Any]) -> Tensor:
@@ -127,20 +129,13 @@ def _view(b: Builder, name: str, kind: str, hyper: dict[str, Any], operands: lis
 
 
 def _embedding(b: Builder, name: str, kind: str, hyper: dict[str, Any], operands: list[Any]) -> Tensor:
-    labels = rules.embedding(b, name, operands[0], _needed(b, f"{name}.weight"))
+    labels = rules.embedding(b, name, operands[0], b.weights(dotted(name, "weight")))
     return along(-1, len(operands[0].shape) + 1, labels)
 
 
 def dotted(name: str, tensor: str) -> str:
     """Give the qualified name of a module's tensor."""
     return f"{name}.{tensor}" if name else tensor
-
-
-def _needed(b: Builder, name: str) -> Tensor:
-    slots = b.slots(name.lstrip("."))
-    if slots is None:
-        raise UnsupportedLayerError(f"{name} is missing")
-    return slots
 
 
 #: Types that give a value for each that they read, in the same places.

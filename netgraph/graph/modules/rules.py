@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from netgraph.graph.modules.builder import Builder
+from netgraph.graph.modules.builder import Builder, Weights
 from netgraph.graph.modules.labels import Value, along, compress, distinct, together
 
 
@@ -17,9 +17,9 @@ def each(b: Builder, name: str, kind: str, operand: Value) -> Tensor:
     return labels
 
 
-def dense(b: Builder, name: str, kind: str, operand: Value, axis: int, weight: Tensor, bias: Tensor | None) -> Tensor:
+def dense(b: Builder, name: str, kind: str, operand: Value, axis: int, weight: Weights, bias: Tensor | None) -> Tensor:
     """Wire a layer that reads all features: the labels of its outputs, [outputs]."""
-    labels = b.add(kind, name, len(weight))
+    labels = b.add(kind, name, weight.shape[0])
     b.dense(operand, axis, weight, labels)
     b.bias(labels, bias)
     return labels
@@ -165,16 +165,16 @@ def _parametric(b: Builder, name: str, live: tuple[Tensor, str], held: tuple[Ten
     return _arrange(made, "".join(new), out)
 
 
-def embedding(b: Builder, name: str, operand: Value, weight: Tensor) -> Tensor:
+def embedding(b: Builder, name: str, operand: Value, weight: Weights) -> Tensor:
     """Wire a table of rows: an edge from an index to a unit carries that unit's column. Gives labels, [units]."""
     labels = b.add("Embedding", name, weight.shape[1])
     indices = operand.vertices
-    columns = weight.t()  # [units, rows]
 
     def edges() -> tuple[Tensor, Tensor, Tensor]:
+        columns = weight.make().t()  # [units, rows]
         return (
             indices[:, None, None].expand(-1, *columns.shape).reshape(-1),
-            (labels - 1)[None, :, None].expand(len(indices), -1, len(weight)).reshape(-1),
+            (labels - 1)[None, :, None].expand(len(indices), -1, weight.shape[0]).reshape(-1),
             (columns - 1)[None].expand(len(indices), -1, -1).reshape(-1),
         )
 

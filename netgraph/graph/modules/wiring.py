@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules import call_rules, layer_rules
@@ -46,10 +47,15 @@ def wire(program: Program) -> Wiring:
         except (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError, AssertionError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise UnsupportedLayerError(f"{row.label}: its vertices cannot be read: {reason}") from error
-        made.append(values[-1])
+        made.append(_without_slots(values[-1]))
         _pass_on(program, row, values)
     output = decode(program.table.output, {"row": values.__getitem__, "training": lambda name: False})
     return builder.wiring(made, output)
+
+
+def _without_slots(value: Any) -> Any:
+    """Let go of the places of parameters, which only the rules need."""
+    return pytree.tree_map(lambda leaf: replace(leaf, slots=None) if isinstance(leaf, Value) else leaf, value)
 
 
 def _value(builder: Builder, row: Row, values: list[Any]) -> Any:
@@ -108,9 +114,9 @@ def _input(builder: Builder, row: Row) -> Any:
     if value.dtype == torch.bool or 0 in value.shape:
         return value
     if not (value.dtype.is_floating_point or value.dtype.is_complex) or not value.shape:
-        return replace(value, labels=builder.add("Input", row.name, 1).view([1] * len(value.shape)))
+        return replace(value, labels=builder.add("Input", row.target, 1).view([1] * len(value.shape)))
     axis = _feature_axis(builder.program, row, len(value.shape))
-    labels = builder.add("Input", row.name, value.shape[axis])
+    labels = builder.add("Input", row.target, value.shape[axis])
     return replace(value, labels=along(axis, len(value.shape), labels))
 
 

@@ -56,7 +56,7 @@ BAD = [
     (hooked, "0: Conv2d has forward hooks"),
     (altered, "0: Conv2d was altered after it was made: mask"),
     (lambda: Calls(lambda self, x: torch.fft.fft2(x).real), "fft_fft2: .*fft_fft2 is not supported"),
-    (lambda: Calls(lambda self, x: x.index_put((torch.tensor([0]),), torch.tensor(1.0))), "index_put: Tensor.index_put"),
+    (lambda: Calls(lambda self, x: x.index_fill(1, torch.tensor([0]), 1.0)), "index_fill: Tensor.index_fill"),
     (lambda: Calls(lambda self, x: x if x.sum() > 0 else -x), "cannot be traced.*torch.export says"),
     (lambda: Calls(lambda self, x: torch.tensor(x.detach().numpy())), "Calls"),
     (lambda: Calls(counting), "give another output than the module"),
