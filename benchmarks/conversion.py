@@ -96,6 +96,7 @@ NETWORKS: dict[str, Callable[[], tuple[nn.Module, Tensor]]] = {
     "ResNet-18": resnet18,
     "GPT": gpt,
     "perceptron": perceptron,
+    "perceptron through torch.export": exported,
 }
 
 
@@ -131,8 +132,8 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     context = multiprocessing.get_context("spawn")
     lines = [
-        "Each in a process of its own, one thread. Memory is the peak of the process during the conversion less what it "
-        "was before, plus the module itself, in multiples of the module.",
+        "Each in a process of its own, one thread. Memory is the process's peak during the conversion less what it was "
+        "before, plus the module itself, in multiples of the module.",
         "",
         "| network | parameters | vertices | seconds of one forward | seconds to a graph | seconds back | memory |",
         "|---|---|---|---|---|---|---|",
