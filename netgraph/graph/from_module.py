@@ -86,7 +86,8 @@ class _Trace:
         module.eval()
         try:
             self.graph = _Tracer().trace(root)
-            fx.GraphModule(root, self.graph).graph.eliminate_dead_code()
+            self._clean(root, self.graph)
+            self._check_training(root)
         except UnsupportedLayerError:
             raise
         except Exception as error:
@@ -99,6 +100,31 @@ class _Trace:
                 delattr(root, made)
         self.modules = {("" if self.alone else name): part for name, part in root.named_modules() if name}
         self.seen: dict[str, str] = {}
+
+    def _clean(self, root: nn.Module, graph: fx.Graph) -> None:
+        """Take out what is computed for nothing, and refuse what alters a value although nothing reads its result."""
+        parts = dict(root.named_modules())
+
+        def alters(node: fx.Node) -> bool:
+            name = getattr(node.target, "__name__", str(node.target))
+            inside = node.op == "call_module" and getattr(parts[str(node.target)], "inplace", False)
+            return bool(
+                inside or name.endswith("_") or node.kwargs.get("inplace", False) or node.target is operator.iadd
+            )
+
+        fx.GraphModule(root, graph).graph.eliminate_dead_code(lambda node: node.is_impure() or alters(node))
+        for node in graph.nodes:
+            if alters(node) and not node.users:
+                raise UnsupportedLayerError(f"{node.name}: in place, while its input is used again")
+
+    def _check_training(self, root: nn.Module) -> None:
+        """Refuse a forward that computes something else in training mode, which an architecture cannot say."""
+        root.train()
+        graph = _Tracer().trace(root)
+        self._clean(root, graph)
+        calls = [[(n.op, n.target, str(n.args), str(n.kwargs)) for n in each.nodes] for each in (self.graph, graph)]
+        if calls[0] != calls[1]:
+            raise UnsupportedLayerError(f"{type(root).__name__}: a forward that differs in training is not supported")
 
     def name(self, node: fx.Node) -> str:
         """Give the name a node's layer keeps."""

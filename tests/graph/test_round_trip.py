@@ -63,7 +63,21 @@ class InPlace(Twice):
         return h + torch.nn.functional.relu(h, inplace=True)
 
 
+class InPlaceForLater(Twice):
+    def forward(self, x):
+        h = self.layer(x)
+        h.tanh_()
+        return h + x
+
+
+class OtherInTraining(Twice):
+    def forward(self, x):
+        return torch.relu(self.layer(x)) if self.training else torch.tanh(self.layer(x))
+
+
 BAD = [
+    (InPlaceForLater(), "tanh_: in place"),
+    (OtherInTraining(), "OtherInTraining: a forward that differs in training"),
     (nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Conv1d(1, 1, 1))), "1.0: Conv1d"),
     (nn.Sequential(nn.Linear(2, 2), nn.MultiheadAttention(2, 1)), "1: MultiheadAttention"),
     (nn.Sequential(nn.Linear(2, 3), nn.Linear(2, 1)), "1: Linear reads 2"),
@@ -85,6 +99,14 @@ def test_what_is_not_supported_is_named(module, message):
     with pytest.raises(NetGraphError, match=message) as caught:
         from_module(module)
     assert "\n" not in str(caught.value)
+
+
+def test_with_an_example_a_network_that_differs_in_training_is_exact():
+    x = torch.ones(1, 2)
+    module = OtherInTraining()
+    rebuilt = to_module(from_module(module, x))
+    assert torch.equal(rebuilt(x), module.eval()(x))
+    assert torch.equal(rebuilt.train()(x), module.train()(x))
 
 
 def test_example_input_tells_the_number_of_inputs():

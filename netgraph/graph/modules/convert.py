@@ -63,6 +63,11 @@ def _bind(module: nn.Module, example: Example) -> dict[str, Any]:
     for name, parameter in signature.parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) and name in bound.arguments:
             raise UnsupportedLayerError(f"{type(module).__name__}.forward: inputs without names (*{name})")
+    for name, value in bound.arguments.items():
+        if isinstance(value, Mapping | list | tuple):
+            raise UnsupportedLayerError(
+                f"{name}: an input that is a {type(value).__name__}; give each tensor by itself"
+            )
     return dict(bound.arguments)
 
 

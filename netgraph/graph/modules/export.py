@@ -4,9 +4,11 @@ What comes back are ATen calls on the module's own tensors. They hold for the si
 others are fixed to those of the example, and the rebuilt module refuses any other.
 """
 
+import logging
 import re
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -54,13 +56,27 @@ def trace_by_export(
     return table, train_table, constants, sizes
 
 
+@contextmanager
+def quiet(name: str) -> Iterator[None]:
+    """Keep a logger of torch's, and those below it, from telling what the caller need not know."""
+    loggers = [logging.getLogger(one) for one in logging.root.manager.loggerDict if one.startswith(name)]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
 def _export(module: nn.Module, given: Mapping[str, Any], training: bool, why: str) -> torch.export.ExportedProgram:
     free = {
         name: tuple(torch.export.Dim.AUTO for _ in value.shape) if isinstance(value, Tensor) else None
         for name, value in given.items()
     }
     try:
-        with mode(module, training), warnings.catch_warnings():
+        with mode(module, training), warnings.catch_warnings(), quiet("torch._export"):
             warnings.simplefilter("ignore")
             return torch.export.export(module, (), dict(given), dynamic_shapes=free, strict=False)
     except Exception as error:

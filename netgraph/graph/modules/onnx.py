@@ -1,31 +1,17 @@
 """Networks as ONNX files."""
 
-import logging
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
 from netgraph.files import write_atomically
+from netgraph.graph.modules.export import quiet
 from netgraph.graph.modules.general import example_of
 from netgraph.graph.modules.trace import first_line
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter from telling which optional packages it did without."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def to_onnx(graph: NetGraph, path: str | Path) -> None:
@@ -38,7 +24,7 @@ def to_onnx(graph: NetGraph, path: str | Path) -> None:
     example = example_of(graph)
     inputs = example if isinstance(example, tuple) else (example,)
     try:
-        with warnings.catch_warnings(), _quiet():
+        with warnings.catch_warnings(), quiet("torch.onnx"):
             warnings.simplefilter("ignore")
             program = torch.onnx.export(to_module(graph), inputs, dynamo=True, verbose=False)
     except ImportError as error:

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from netgraph.errors import NetGraphError
+from netgraph.graph.modules.aliases import Aliases
 from netgraph.graph.modules.builder import Group
 from netgraph.graph.modules.composites import COMPOSITES
 from netgraph.graph.modules.execute import bind, execute
 from netgraph.graph.modules.explicit import make_explicit
-from netgraph.graph.modules.functions import find_operation
 from netgraph.graph.modules.labels import Value
 from netgraph.graph.modules.program import Program, Row
 from netgraph.graph.modules.rebuild import rebuild
@@ -67,6 +67,7 @@ class _Watch:
         self.groups: dict[int, list[Group]] = defaultdict(list)
         for group in self.wiring.groups:
             self.groups[group.row].append(group)
+        self.aliases = Aliases(program)
         self.calls: Counter[str] = Counter()
         make_explicit(root, self.see)
 
@@ -120,7 +121,7 @@ class _Watch:
             return self._keep_first(make(*args, **kwargs), labels)
         first, rest = (args[0], args[1:]) if args else (kwargs.pop("input"), ())
         result = make(self._keep(first, labels), *rest, **kwargs)
-        return first.copy_(result) if self._in_place(row) else result
+        return first.copy_(result) if self.aliases.in_place(row) else result
 
     def _keep_first(self, result: Any, labels: Tensor) -> Any:
         if isinstance(result, Tensor):
@@ -129,9 +130,3 @@ class _Watch:
 
     def _composite(self, row: Row) -> bool:
         return row.op == "module" and self.program.part_named[row.target].type in COMPOSITES
-
-    def _in_place(self, row: Row) -> bool:
-        flag = ("item", "inplace", True)
-        if row.op == "module":
-            return flag in self.program.part_named[row.target].hyper
-        return find_operation(row.target).in_place or flag in row.kwargs

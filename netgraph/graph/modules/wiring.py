@@ -20,6 +20,7 @@ from torch.utils import _pytree as pytree
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules import call_rules, layer_rules
+from netgraph.graph.modules.aliases import Aliases
 from netgraph.graph.modules.builder import Builder, Wiring
 from netgraph.graph.modules.encoding import Encoded, decode
 from netgraph.graph.modules.functions import find_operation
@@ -35,22 +36,29 @@ def wire(program: Program) -> Wiring:
     Raises:
         UnsupportedLayerError: When it is not known how the vertices of a row are wired, with the row's name.
     """
-    builder = Builder(program)
+    builder, aliases = Builder(program), Aliases(program)
     values: list[Any] = []
     made: list[Any] = []
     for position, row in enumerate(program.rows):
         builder.row = position
         try:
             values.append(_value(builder, row, values))
+            for other in aliases.altered(position):
+                values[other] = _altered(values[other], values[-1])
         except NetGraphError as error:
             raise UnsupportedLayerError(f"{row.label}: {error}") from error
         except (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError, AssertionError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise UnsupportedLayerError(f"{row.label}: its vertices cannot be read: {reason}") from error
         made.append(_without_slots(values[-1]))
-        _pass_on(program, row, values)
     output = decode(program.table.output, {"row": values.__getitem__, "training": lambda name: False})
     return builder.wiring(made, output)
+
+
+def _altered(old: Any, new: Any) -> Any:
+    """After a call in place its operand, and what shares its memory, is what the call gave."""
+    both = isinstance(old, Value) and isinstance(new, Value)
+    return replace(new, slots=old.slots) if both else old
 
 
 def _without_slots(value: Any) -> Any:
@@ -90,16 +98,6 @@ def _fit(shape: Encoded, result: Any) -> Any:
         if result is None or isinstance(result, Tensor):
             return value_of(shape, result)
     return result
-
-
-def _pass_on(program: Program, row: Row, values: list[Any]) -> None:
-    """After a call in place its operand is what the call gave."""
-    if row.op == "call":
-        changes = find_operation(row.target).in_place or ("item", "inplace", True) in row.kwargs
-    else:
-        changes = row.op == "module" and ("item", "inplace", True) in program.part_named[row.target].hyper[1:]
-    if changes and row.inputs and isinstance(values[-1], Value) and isinstance(values[row.inputs[0]], Value):
-        values[row.inputs[0]] = replace(values[-1], slots=values[row.inputs[0]].slots)
 
 
 _CHANNELS_FIRST = ("Conv", "BatchNorm", "InstanceNorm", "GroupNorm", "MaxPool", "AvgPool", "Adaptive", "Upsample")

@@ -45,7 +45,17 @@ def random_constant(self, x):
     return x * torch.rand(4, 1, 1)
 
 
-class Unpickled(nn.Conv2d):
+def doubled_view(self, x):
+    x.view(1, -1).mul_(2)
+    return x + 1
+
+
+def view_of_altered(self, x):
+    before = x.flatten(1)
+    return F.relu_(x).flatten(1) - before
+
+
+class Subclass(nn.Conv2d):
     """A subclass with a forward of its own is traced through, not taken for its parent."""
 
     def forward(self, x):
@@ -59,9 +69,11 @@ BAD = [
     (lambda: Calls(lambda self, x: x.index_fill(1, torch.tensor([0]), 1.0)), "index_fill: Tensor.index_fill"),
     (lambda: Calls(lambda self, x: x if x.sum() > 0 else -x), "cannot be traced.*torch.export says"),
     (lambda: Calls(lambda self, x: torch.tensor(x.detach().numpy())), "Calls"),
+    (lambda: Calls(doubled_view), "mul_ .*: works in place on memory that conv shares"),
+    (lambda: Calls(view_of_altered), "relu_ .*: works in place on memory that flatten shares"),
     (lambda: Calls(counting), "give another output than the module"),
     (lambda: Calls(random_constant), "differs from run to run"),
-    (lambda: nn.Sequential(Unpickled(3, 4, 3)), "conv2d.*weights that are computed"),
+    (lambda: nn.Sequential(Subclass(3, 4, 3)), "conv2d.*weights that are computed"),
     (lambda: nn.Sequential(nn.Conv2d(5, 4, 3)), "fails on example_input"),
     (lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.FractionalMaxPool2d(2, 3)), "1"),
 ]  # fmt: skip
@@ -78,6 +90,8 @@ def test_the_example_must_fit():
     module = nn.Sequential(nn.Linear(8, 8), nn.Conv2d(3, 4, 3))
     with pytest.raises(NetGraphError, match=r"1: Conv2d is not supported.*give example_input"):
         from_module(module)
+    with pytest.raises(NetGraphError, match="input: an input that is a dict"):
+        from_module(module, ({"x": IMAGE},))
     with pytest.raises(NetGraphError, match=r"example_input does not fit Sequential\.forward"):
         from_module(module, (IMAGE, IMAGE))
 

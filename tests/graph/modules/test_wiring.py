@@ -140,6 +140,27 @@ def test_a_parameter_used_directly_is_the_weight_of_what_reads_it():
     assert not graph.structural[into].any()
 
 
+class InPlace(nn.Module):
+    """Alters what an identity and a dropout share with their operand, and reads it again."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.same, self.out = nn.Linear(3, 4), nn.Sequential(nn.Identity(), nn.Dropout()), nn.Linear(4, 2)
+
+    def forward(self, x):
+        h = self.linear(x)
+        self.same(h).tanh_()
+        return self.out(h)
+
+
+def test_a_call_in_place_alters_what_shares_its_memory():
+    graph = from_module(InPlace(), torch.zeros(2, 3))
+    groups = {group.type: i for i, group in enumerate(graph.program.wiring.groups)}
+    last = len(graph.program.wiring.groups) - 1
+    assert (groups["Tanh"], last) in graph.program.wiring.feeds
+    assert [pair for pair in graph.program.wiring.feeds if pair[1] == last] == [(groups["Tanh"], last)]
+
+
 def test_dense_connectivity_is_held_once_and_batches_work():
     module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8 * 36, 500))
     graph = from_module(module, torch.zeros(1, 3, 8, 8))
