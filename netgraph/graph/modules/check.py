@@ -53,6 +53,8 @@ def _tensors(program: Program) -> Iterator[str]:
             yield f"tensor {tensor.names}: not a name"
         if tensor.offset < 0 or any(n < 0 for n in tensor.shape):
             yield f"tensor {tensor.names[0]}: starts at {tensor.offset}"
+        if tensor.order and sorted(tensor.order) != list(range(len(tensor.shape))):
+            yield f"tensor {tensor.names[0]}: {tensor.order} is no order of its dimensions"
         if tensor.in_state and tensor.dtype != program.dtype:
             yield f"tensor {tensor.names[0]}: {tensor.dtype} in a state of {program.dtype}"
 

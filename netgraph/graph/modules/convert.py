@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -40,7 +41,9 @@ def convert(module: nn.Module, example_input: Example) -> NetGraph:
         table, train_table, constants = _alone(given) if is_leaf(module) else trace(module, given)
     except NotTraceableError as error:
         table, train_table, constants, fixed = trace_by_export(module, given, str(error))
-    tensors, dtype = _place([*_tensors(module, parts), *_constants(constants)])
+    found = [*_tensors(module, parts), *_constants(constants)]
+    _refuse_overlaps(found)
+    tensors, dtype = _place(found)
     program = Program(parts, tensors, table, tuple(given), train_table, fixed, dtype)
     values = _values(module, constants)
     program = replace(program, table=_with_shapes(program, module, constants, given))
@@ -159,13 +162,41 @@ def _place(found: Sequence[tuple[str, Tensor, Kind, bool]]) -> tuple[tuple[Store
         names, text = tuple(entry[0] for entry in entries), str(value.dtype).removeprefix("torch.")
         offset = elements if inside else size
         placed.append(
-            Stored(names, tuple(value.shape), text, kind, offset, inside, persistent, bool(value.requires_grad))
+            Stored(
+                names,
+                tuple(value.shape),
+                text,
+                kind,
+                offset,
+                inside,
+                persistent,
+                bool(value.requires_grad),
+                _order(value),
+            )
         )
         if inside:
             elements = placed[-1].end
         else:
             size = -(-placed[-1].end // ALIGNMENT) * ALIGNMENT
     return tuple(placed), str(dtype).removeprefix("torch.")
+
+
+def _order(value: Tensor) -> tuple[int, ...]:
+    return () if value.is_contiguous() else tuple(sorted(range(value.ndim), key=value.stride, reverse=True))
+
+
+def _refuse_overlaps(found: Sequence[tuple[str, Tensor, Kind, bool]]) -> None:
+    """Refuse tensors that share memory without being one: a copy of each would not be the same network."""
+    spans = {id(value): (value.data_ptr(), _span(value), name) for name, value, *_ in reversed(found) if value.numel()}
+    ordered = sorted(spans.values())
+    for (start, size, name), (next_start, _, other) in pairwise(ordered):
+        if next_start < start + size:
+            raise UnsupportedLayerError(f"{other}: shares memory with {name}; tie the two by one nn.Parameter")
+
+
+def _span(value: Tensor) -> int:
+    steps = zip(value.shape, value.stride(), strict=True)
+    return value.element_size() * (1 + sum((n - 1) * stride for n, stride in steps))
 
 
 def _with_shapes(

@@ -58,6 +58,8 @@ class Stored:
         in_state: Whether it lies in the flat state.
         persistent: Whether a buffer is in the ``state_dict``.
         trainable: Whether it requires gradients.
+        order: Its dimensions from the slowest to the fastest in memory (channels last, a transpose), where that is not
+            their own order: sums may round differently in another.
     """
 
     names: tuple[str, ...]
@@ -68,6 +70,7 @@ class Stored:
     in_state: bool
     persistent: bool = True
     trainable: bool = True
+    order: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:

@@ -1,5 +1,6 @@
 """Networks of any kind to ``torch.nn`` modules, through the registry of module types."""
 
+import torch
 from torch import Tensor, nn
 
 from netgraph.errors import InvalidGraphError
@@ -28,11 +29,19 @@ def rebuild(program: Program, state: Tensor, other: Tensor) -> nn.Module:
             modules[owner].add_module(name, modules[part.name])
     root = modules[""]
     for tensor in program.tensors:
-        _fill(root, tensor, view(tensor, state, other).clone())
+        _fill(root, tensor, _laid(tensor, view(tensor, state, other)))
     for name, value in [*root.named_parameters(), *root.named_buffers()]:
         if value.is_meta:
             raise InvalidGraphError(f"{name} has no values")
     return root.eval()
+
+
+def _laid(tensor: Stored, value: Tensor) -> Tensor:
+    """Copy a value into the order in memory that it had."""
+    if not tensor.order:
+        return value.clone()
+    inverse = sorted(range(len(tensor.order)), key=tensor.order.__getitem__)
+    return value.permute(tensor.order).clone(memory_format=torch.contiguous_format).permute(inverse)
 
 
 def _fill(root: nn.Module, tensor: Stored, value: Tensor) -> None:

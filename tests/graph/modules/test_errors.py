@@ -24,6 +24,12 @@ def altered():
     return module
 
 
+def overlapping():
+    module = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8), nn.Conv2d(3, 4, 3))
+    module[1].weight = nn.Parameter(module[0].weight.data)
+    return module
+
+
 class Calls(nn.Module):
     """A module whose forward is a function of the convolution's output."""
 
@@ -64,6 +70,7 @@ class Subclass(nn.Conv2d):
 
 BAD = [
     (hooked, "0: Conv2d has forward hooks"),
+    (overlapping, "1.weight: shares memory with 0.weight"),
     (altered, "0: Conv2d was altered after it was made: mask"),
     (lambda: Calls(lambda self, x: torch.fft.fft2(x).real), "fft_fft2: .*fft_fft2 is not supported"),
     (lambda: Calls(lambda self, x: x.index_fill(1, torch.tensor([0]), 1.0)), "index_fill: Tensor.index_fill"),

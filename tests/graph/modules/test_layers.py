@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from netgraph import to_module
 from netgraph.graph.modules.parts import READERS, TYPES, build, describe, is_leaf
 from tests.graph.zoo_of_modules.exact import assert_exact, prepared
 
@@ -123,6 +124,17 @@ def test_every_layer_is_exact(layer, shapes):
     network = (OneInput, TwoInputs, ThreeInputs)[len(example) - 1](layer)
     normalizes = isinstance(layer, nn.GroupNorm | nn.LayerNorm | nn.RMSNorm | nn.LocalResponseNorm)
     assert_exact(prepared(network), example, follow=not normalizes)
+
+
+def test_tensors_keep_their_order_in_memory():
+    module = prepared(
+        nn.Sequential(nn.Conv2d(4, 6, 3), nn.ReLU(), nn.Conv2d(6, 2, 3)).to(memory_format=torch.channels_last)
+    )
+    module[2].weight = nn.Parameter(torch.randn(3, 3, 6, 2).permute(3, 2, 0, 1))
+    (x,) = drawn(PLANE)
+    rebuilt = to_module(assert_exact(module, x))
+    for name, value in rebuilt.named_parameters():
+        assert value.stride() == module.get_parameter(name).stride()
 
 
 def test_embeddings_are_exact():
