@@ -140,7 +140,7 @@ def dotted(name: str, tensor: str) -> str:
 
 #: Types that give a value for each that they read, in the same places.
 _ELEMENTWISE = (
-    "ReLU", "SiLU", "Mish", "Hard", "SELU", "Tanh", "Sigmoid", "LogSigmoid", "Softs", "Softplus", "Identity",
+    "ReLU", "RReLU", "SiLU", "Mish", "Hard", "SELU", "Tanh", "Sigmoid", "LogSigmoid", "Softs", "Softplus", "Identity",
     "LeakyReLU", "ELU", "CELU", "GELU", "Threshold", "Dropout", "AlphaDropout", "FeatureAlphaDropout",
     "LocalResponseNorm",
 )  # fmt: skip
@@ -158,7 +158,7 @@ _RULES: list[tuple[tuple[str, ...], Rule]] = [
     (("BatchNorm", "InstanceNorm", "GroupNorm"), _channel_norm),
     (("LayerNorm", "RMSNorm"), _layer_norm),
     (("PReLU",), _prelu),
-    (("MaxPool", "AvgPool", "LPPool", "Adaptive", "Upsampl"), _pool),
+    (("MaxPool", "AvgPool", "LPPool", "Adaptive", "Upsampl", "MaxUnpool", "FractionalMaxPool"), _pool),
     (("Softmax", "LogSoftmax", "Softmin"), _softmax),
     (("GLU",), _glu),
     (("Embedding",), _embedding),

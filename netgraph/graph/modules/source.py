@@ -97,6 +97,8 @@ class _Writer:
 
     def _new(self, tensor: Stored, owner: str, name: str) -> str:
         empty = f"torch.empty({tensor.shape}, dtype=torch.{tensor.dtype})"
+        if tensor.kind == "parameter" and not name.isidentifier():
+            return f"{owner}.register_parameter({name!r}, nn.Parameter({empty}))"
         if tensor.kind == "parameter":
             return f"{owner}.{name} = nn.Parameter({empty})"
         if tensor.kind == "buffer" and tensor.persistent:

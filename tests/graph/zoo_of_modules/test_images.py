@@ -47,6 +47,19 @@ class VNet(nn.Module):
         return F.softmax(self.out(torch.cat([a, b], 1)), dim=1)
 
 
+class SegNet(nn.Module):
+    """Badrinarayanan et al. 2017: the decoder unpools to where the encoder found its maxima."""
+
+    def __init__(self):
+        super().__init__()
+        self.enc, self.dec = double(3, 8), nn.Conv2d(8, 4, 3, padding=1)
+        self.pool, self.unpool = nn.MaxPool2d(2, return_indices=True), nn.MaxUnpool2d(2)
+
+    def forward(self, x):
+        x, indices = self.pool(self.enc(x))
+        return self.dec(self.unpool(x, indices))
+
+
 class FCN(nn.Module):
     """Long et al. 2015: upsampled scores are added."""
 
@@ -121,6 +134,7 @@ IMAGE, VOLUME = (2, 3, 16, 16), (2, 1, 8, 8, 8)
 NETWORKS = {
     "U-Net": (UNet, IMAGE),
     "V-Net": (VNet, VOLUME),
+    "SegNet": (SegNet, IMAGE),
     "FCN": (FCN, IMAGE),
     "DeepLab": (Pyramid, IMAGE),
     "DCGAN": (generator, (2, 10, 1, 1)),
