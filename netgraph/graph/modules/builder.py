@@ -1,5 +1,7 @@
 """Gathers vertices and edges while the rows of a program are gone through."""
 
+import math
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,13 +12,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from netgraph.errors import UnsupportedLayerError
+from netgraph.errors import NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules.labels import Value, distinct, features, together
 from netgraph.graph.modules.program import Program
 from netgraph.graph.modules.values import slot_offsets
 from netgraph.graph.modules.vocabulary import CODES
 
 Ints = npt.NDArray[np.int64]
+#: Most numbers that are laid side by side, an edge a row.
+MOST_ELEMENTS = 2**30
 #: Edges of one layer, made when asked for: (source, target, slot), one entry a weight, slot -1 where there is none.
 Link = Callable[[], tuple[Tensor, Tensor, Tensor]]
 
@@ -62,10 +66,42 @@ def held(slots: Tensor) -> Weights:
 
 @dataclass(frozen=True)
 class Edges:
-    """Edges sorted by target, then source: ``index`` [2, E] and ``slots`` [E, k], -1 behind shorter kernels."""
+    """Edges sorted by target, then by source.
+
+    Attributes:
+        index: From feeding to fed vertex, [2, E].
+        owner: The edge of each weight, ascending, [W].
+        slot: The state element that each weight is, [W].
+    """
 
     index: Ints
-    slots: Ints
+    owner: Ints
+    slot: Ints
+
+    @cached_property
+    def count(self) -> Ints:
+        """Number of weights of each edge, [E]."""
+        return np.bincount(self.owner, minlength=self.index.shape[1]).astype(np.int64)
+
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the weights laid side by side, an edge a row, [E, k].
+
+        Raises:
+            NetGraphError: When that would not fit in memory.
+        """
+        shape = (len(self.count), max(1, int(self.count.max(initial=0))))
+        if math.prod(shape) > MOST_ELEMENTS:
+            text = f"{shape[0]:,} edges with kernels of up to {shape[1]:,} weights"
+            raise NetGraphError(f"{text} do not fit side by side; read graph.edge_index, and graph.tensor for a layer")
+        return shape
+
+    @cached_property
+    def place(self) -> Ints:
+        """Where each weight lies when they are laid side by side, in row-major order, [W]."""
+        within = np.arange(len(self.owner)) - (np.cumsum(self.count) - self.count)[self.owner]
+        places: Ints = self.owner * self.shape[1] + within
+        return places
 
 
 class Wiring:
@@ -103,15 +139,16 @@ class Wiring:
     @cached_property
     def edges(self) -> Edges:
         """All edges, the kernels of those between the same two vertices joined."""
-        parts = [link() for link in self._links]
-        if not parts:
-            return Edges(np.zeros((2, 0), dtype=np.int64), np.full((0, 1), -1, dtype=np.int64))
-        source, target, slot = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
-        order = np.lexsort((source, target))
-        source, target, slot = source[order], target[order], slot[order]
+        groups: dict[int, list[Link]] = defaultdict(list)
+        for group, link in self._links:
+            groups[group].append(link)
+        parts = [_sorted([link() for link in groups[group]]) for group in sorted(groups)]
+        empty = np.zeros(0, dtype=np.int64)
+        source, target, slot = (np.concatenate([empty, *column]) for column in zip((empty,) * 3, *parts, strict=True))
         first = np.ones(len(source), dtype=bool)
         first[1:] = (source[1:] != source[:-1]) | (target[1:] != target[:-1])
-        return Edges(np.stack([source[first], target[first]]), _kernels(np.cumsum(first) - 1, slot))
+        owner = np.cumsum(first) - 1
+        return Edges(np.stack([source[first], target[first]]), owner[slot >= 0], slot[slot >= 0])
 
     @cached_property
     def parent(self) -> Ints:
@@ -122,15 +159,14 @@ class Wiring:
         return parents
 
 
-def _kernels(edge: Ints, slot: Ints) -> Ints:
-    """Lay the slots of each edge side by side."""
-    n_edges = int(edge[-1]) + 1
-    edge, slot = edge[slot >= 0], slot[slot >= 0]
-    count = np.bincount(edge, minlength=n_edges)
-    position = np.arange(len(edge)) - (np.cumsum(count) - count)[edge]
-    kernels = np.full((n_edges, max(1, int(count.max(initial=0)))), -1, dtype=np.int64)
-    kernels[edge, position] = slot
-    return kernels
+def _sorted(links: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Ints, Ints, Ints]:
+    """Join the edges into one layer and sort them; most layers' are made in order."""
+    source, target, slot = (torch.cat(column).numpy() for column in zip(*links, strict=True))
+    falls = (np.diff(target) < 0) | ((np.diff(target) == 0) & (np.diff(source) < 0))
+    if falls.any():
+        order = np.lexsort((source, target))
+        source, target, slot = source[order], target[order], slot[order]
+    return source, target, slot
 
 
 class Builder:
@@ -144,7 +180,7 @@ class Builder:
         self.program = program
         self.row = 0
         self.groups: list[Group] = []
-        self.links: list[Link] = []
+        self.links: list[tuple[int, Link]] = []
         self.biases: list[tuple[Tensor, Tensor]] = []
         self.feeds: set[tuple[int, int]] = set()
         self._offsets = slot_offsets(program)
@@ -196,7 +232,7 @@ class Builder:
         starts = torch.tensor([group.start for group in self.groups])
         groups = [torch.unique(torch.searchsorted(starts, part, right=True) - 1).tolist() for part in (source, target)]
         self.feeds.update((a, b) for a in groups[0] for b in groups[1])
-        self.links.append(make)
+        self.links += [(group, make) for group in groups[1]]
 
     def structural(self, source: Tensor, target: Tensor) -> None:
         """Connect vertices (numbers, not labels), without weights."""

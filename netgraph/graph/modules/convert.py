@@ -47,7 +47,7 @@ def convert(module: nn.Module, example_input: Example) -> NetGraph:
     program = Program(parts, tensors, table, tuple(given), train_table, fixed, dtype)
     values = _values(module, constants)
     program = replace(program, table=_with_shapes(program, module, constants, given))
-    state, other = empty_state(program)
+    state, other = (part.to(_device(values)) for part in empty_state(program))
     for tensor in tensors:
         view(tensor, state, other).copy_(values[tensor.names[0]])
     return NetGraph(program, state, other_state=other)
@@ -143,6 +143,10 @@ def _constants(constants: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor, K
 def _values(module: nn.Module, constants: Mapping[str, Tensor]) -> dict[str, Tensor]:
     held = dict(module.named_parameters(remove_duplicate=False)) | dict(module.named_buffers(remove_duplicate=False))
     return {name: value.detach() for name, value in (held | dict(constants)).items()}
+
+
+def _device(values: Mapping[str, Tensor]) -> torch.device:
+    return next((value.device for value in values.values()), torch.device("cpu"))
 
 
 def _place(found: Sequence[tuple[str, Tensor, Kind, bool]]) -> tuple[tuple[Stored, ...], str]:

@@ -26,9 +26,10 @@ def example_of(graph: NetGraph, generator: torch.Generator | None = None) -> Any
         generator: Draws standard normal numbers; None gives zeros.
     """
     if graph.program is None:
-        return _tensor((2, graph.architecture.n_inputs), graph.state.dtype, generator)
+        return _tensor((2, graph.architecture.n_inputs), graph.state.dtype, generator).to(graph.state.device)
     rows = {row.target: row.shape for row in graph.program.rows if row.op == "input"}
-    found = tuple(_of_shape(rows[name], generator) for name in graph.program.inputs)
+    made = (_of_shape(rows[name], generator) for name in graph.program.inputs)
+    found = tuple(value.to(graph.state.device) if isinstance(value, Tensor) else value for value in made)
     return found[0] if len(found) == 1 else found
 
 

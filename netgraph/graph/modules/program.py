@@ -208,7 +208,10 @@ class Program:
     @property
     def edge_slot(self) -> Ints:
         """State elements that are each edge's kernel, -1 where it is shorter than the longest, [E, k]."""
-        return self.wiring.edges.slots
+        edges = self.wiring.edges
+        slots = np.full(math.prod(edges.shape), -1, dtype=np.int64)
+        slots[edges.place] = edges.slot
+        return slots.reshape(edges.shape)
 
     @property
     def bias_slot(self) -> Ints:

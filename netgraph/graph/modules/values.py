@@ -1,14 +1,12 @@
 """The values of a network of any kind: its tensors in the flat state, and what is expanded from them."""
 
+import math
+
 import torch
 from torch import Tensor
 
-from netgraph.errors import NetGraphError
 from netgraph.graph.modules.encoding import dtype_named
 from netgraph.graph.modules.program import Program, Stored
-
-#: Most elements of an expanded ``edge_weight``.
-MOST_ELEMENTS = 2**31
 
 
 def view(tensor: Stored, state: Tensor, other: Tensor) -> Tensor:
@@ -55,12 +53,14 @@ def expand(key: str, program: Program, state: Tensor, other: Tensor) -> Tensor:
     """
     if key == "bias":
         return _slots(program, state, other, 0.0)[torch.from_numpy(program.bias_slot).to(state.device)]
-    slots = program.edge_slot
-    if slots.size > MOST_ELEMENTS:
-        raise NetGraphError(f"edge_weight would have {slots.shape[0]} x {slots.shape[1]} elements; read layer by layer")
-    structural = torch.from_numpy(slots[:, 0] < 0).to(state.device)
+    edges = program.wiring.edges
+    structural = torch.from_numpy(edges.count == 0).to(state.device)
     if key == "structural":
         return structural
-    weight = _slots(program, state, other, 0.0)[torch.from_numpy(slots).to(state.device)]
-    weight[structural, 0] = 1.0
-    return weight[:, 0] if slots.shape[1] == 1 else weight
+    values = _slots(program, state, other, 0.0)[torch.from_numpy(edges.slot).to(state.device)]
+    weight = values.new_zeros(math.prod(edges.shape)).index_copy(
+        0, torch.from_numpy(edges.place).to(state.device), values
+    )
+    first = torch.arange(edges.shape[1], device=state.device) == 0
+    weight = weight.view(edges.shape).masked_fill(structural[:, None] & first, 1.0)
+    return weight[:, 0] if weight.shape[1] == 1 else weight

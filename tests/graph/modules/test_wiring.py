@@ -1,5 +1,6 @@
 """Vertices and edges against what is known of each kind of layer."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch_geometric.loader import DataLoader
 
-from netgraph import from_module
+from netgraph import NetGraphError, from_module
 from netgraph.graph.modules.general import generalize
 from tests.graph.zoo_of_modules.exact import dependencies, prepared
 from tests.strategies import modules
@@ -174,3 +175,23 @@ def test_dense_connectivity_is_held_once_and_batches_work():
     clone = graph.clone()
     clone.state += 1
     assert not torch.equal(clone.edge_weight, graph.edge_weight)
+
+
+def test_weights_are_differentiated_and_of_any_type():
+    module = nn.Sequential(nn.Conv1d(2, 3, 2), nn.Softsign())
+    graph = from_module(module, torch.zeros(1, 2, 5))
+    graph.state.requires_grad_()
+    graph.edge_weight.sum().backward()
+    assert torch.equal(graph.state.grad, torch.cat([torch.ones(12), torch.zeros(3)]))
+    half = from_module(module.bfloat16(), torch.zeros(1, 2, 5, dtype=torch.bfloat16))
+    assert half.edge_weight.dtype == torch.bfloat16
+
+
+def test_kernels_too_long_to_lie_side_by_side_leave_the_edges_readable():
+    module = nn.Sequential(
+        nn.Flatten(), nn.Linear(2 * 300 * 300, 20), nn.Softsign(), nn.Linear(20, 900), nn.Softmin(dim=1)
+    )
+    graph = from_module(module, torch.zeros(1, 2, 300, 300))
+    assert graph.num_edges == 2 * 20 + 20 + 20 * 900 + 900 * 900
+    with pytest.raises(NetGraphError, match="do not fit side by side"):
+        _ = graph.edge_weight
