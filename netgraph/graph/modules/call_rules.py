@@ -12,9 +12,10 @@ from netgraph.errors import UnsupportedLayerError
 from netgraph.graph.modules import rules
 from netgraph.graph.modules.builder import Builder, held
 from netgraph.graph.modules.functions import Operation, call
-from netgraph.graph.modules.labels import Value, along, compress, spread
+from netgraph.graph.modules.labels import Value, along
 from netgraph.graph.modules.layer_rules import glu, made
 from netgraph.graph.modules.program import Row
+from netgraph.graph.modules.views import view
 from netgraph.graph.modules.vocabulary import type_of_operation
 
 Arguments = tuple[Any, ...]
@@ -48,67 +49,6 @@ def _constant(operation: Operation, args: Arguments, kwargs: Keywords) -> Any:
     return pytree.tree_map(
         lambda leaf: Value(tuple(leaf.shape), leaf.dtype) if isinstance(leaf, Tensor) else leaf, result
     )
-
-
-def _view(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: Keywords) -> Any:
-    """Send labels, or a parameter's places in the state, through the operation itself."""
-    if not _values(args, kwargs):
-        return call(operation, args, kwargs)
-    labels = _moved(operation, args, kwargs, _labels_of)
-    indexed = [
-        value for value in _values(args[1:], kwargs) if value.labels is None and not value.dtype.is_floating_point
-    ]
-    if indexed and operation.name.split(".")[1] in ("getitem", "index", "index_select"):
-        _check_index(operation, args, kwargs, labels)
-    slots = _moved(operation, args, kwargs, _slots_of) if not indexed else labels
-    return pytree.tree_map(_joined, labels, slots)
-
-
-def _labels_of(value: Value, index: int) -> Tensor:
-    if value.dtype.is_floating_point or value.labels is not None:
-        none = torch.zeros((), dtype=torch.long)
-        return spread(none if value.labels is None else value.labels, value.shape)
-    return torch.full(value.shape, index, dtype=torch.long)
-
-
-def _slots_of(value: Value, index: int) -> Tensor:
-    if value.dtype.is_floating_point or value.labels is not None:
-        return torch.zeros(value.shape, dtype=torch.long) if value.slots is None else value.slots
-    return torch.full(value.shape, index, dtype=torch.long)
-
-
-def _moved(
-    operation: Operation, args: Arguments, kwargs: Keywords, read: Callable[[Value, int], Tensor], index: int = 0
-) -> Any:
-    through_float = operation.name.startswith("functional.") or operation.name.split(".")[1] in ("pad", "pixel_shuffle")
-
-    def fill(leaf: Any) -> Any:
-        if not isinstance(leaf, Value):
-            return leaf
-        return read(leaf, index).double() if through_float else read(leaf, index)
-
-    filled = pytree.tree_map(fill, (args, {key: part for key, part in kwargs.items() if key != "value"}))
-    result = call(operation, filled[0], filled[1])
-    return pytree.tree_map(lambda leaf: leaf.long() if isinstance(leaf, Tensor) else leaf, result)
-
-
-def _joined(labels: Any, slots: Any) -> Any:
-    if not isinstance(labels, Tensor):
-        return labels
-    some = bool(labels.any())
-    held = slots if isinstance(slots, Tensor) and slots.shape == labels.shape and slots is not labels else None
-    held = held if held is not None and not some and bool(held.any()) else None
-    return Value(tuple(labels.shape), torch.float32, compress(labels) if some else None, held)
-
-
-def _check_index(operation: Operation, args: Arguments, kwargs: Keywords, labels: Tensor) -> None:
-    """Refuse an index by a tensor where which vertex is read depends on the index itself."""
-    last = -1 if operation.name != "torch.index_select" and "index_select" not in operation.name else 0
-    value: Value = args[0]
-    varies = value.labels is not None and any(n > 1 for n in value.labels.shape)
-    other = _moved(operation, args, kwargs, _labels_of, last)
-    if not torch.equal(labels, other) or (last == 0 and varies and value.labels.shape[_dim(args, kwargs)] > 1):  # type: ignore[union-attr]
-        raise UnsupportedLayerError("channels chosen by a tensor of indices; the choice would have to be a constant")
 
 
 def _dim(args: Arguments, kwargs: Keywords, position: int = 1) -> Any:
@@ -259,7 +199,7 @@ def _scatter(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs
 
 
 _RULES: dict[str, Rule] = {
-    "view": _view, "same": _same, "each": _each, "join": _join, "dense": _dense, "conv": _conv, "norm": _norm,
+    "view": view, "same": _same, "each": _each, "join": _join, "dense": _dense, "conv": _conv, "norm": _norm,
     "pool": _pool, "reduce": _reduce, "matmul": _matmul, "einsum": _einsum, "attention": _attention,
     "embedding": _embedding, "glu": _glu, "scatter": _scatter,
 }  # fmt: skip

@@ -195,3 +195,24 @@ def test_kernels_too_long_to_lie_side_by_side_leave_the_edges_readable():
     assert graph.num_edges == 2 * 20 + 20 + 20 * 900 + 900 * 900
     with pytest.raises(NetGraphError, match="do not fit side by side"):
         _ = graph.edge_weight
+
+
+class Table(nn.Module):
+    """Rows of a parameter read by index, and of a sequence gathered by index."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.linear = nn.Parameter(torch.randn(9, 4)), nn.Linear(4, 2)
+        self.register_buffer("places", torch.tensor([2, 0, 1]))
+
+    def forward(self, ids, x):
+        return self.linear(self.table[ids] + x[:, self.places])
+
+
+def test_a_parameter_read_by_index_is_an_embedding():
+    module = Table()
+    graph = from_module(module, (torch.tensor([[8, 1, 2]]), torch.zeros(1, 3, 4)))
+    found = edges_between(graph, "getitem")
+    assert set(found) == {(0, unit) for unit in range(4)}
+    assert all(torch.equal(weight[:9], module.table[:, unit]) for (_, unit), weight in found.items())
+    assert {source for source, _ in edges_between(graph, "add")} == set(range(8))
