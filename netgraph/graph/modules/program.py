@@ -6,7 +6,6 @@ only move values about (reshape, permute, chunk) are in the table too, and have 
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -16,7 +15,6 @@ import numpy.typing as npt
 
 from netgraph.errors import UnsupportedLayerError
 from netgraph.graph.modules.encoding import Encoded, dtype_named, references
-from netgraph.graph.modules.functions import find_operation
 
 if TYPE_CHECKING:
     from netgraph.graph.modules.wiring import Wiring
@@ -229,23 +227,16 @@ class Program:
 
         check(self)
 
-    def operations(self) -> Iterator[tuple[Row, str]]:
-        """List the rows that call operations, with the role of each."""
-        for row in self.rows:
-            if row.op == "call":
-                yield row, find_operation(row.target).role
-
     def _not_feed_forward(self) -> NoReturn:
-        row = next((row for row in self.rows if row.op not in ("input",)), self.rows[0])
-        kind = self.part_named[row.target].type if row.op == "module" else row.target
-        name = row.target if row.op == "module" else row.name
+        needed = "tokens, stack and canonical form need a feed-forward network"
         for row in self.rows:
-            if row.op == "module" and self.part_named[row.target].type not in _FEED_FORWARD:
-                kind, name = self.part_named[row.target].type, row.target
-                break
-        raise UnsupportedLayerError(
-            f"{name or kind}: {kind} is not in the feed-forward vocabulary, which tokens, stack and canonical form need"
-        )
+            kind = self.part_named[row.target].type if row.op == "module" else ""
+            if kind and kind not in _FEED_FORWARD:
+                raise UnsupportedLayerError(
+                    f"{row.target or kind}: {kind} is not in the feed-forward vocabulary; {needed}"
+                )
+        row = next((row for row in self.rows if row.op == "call"), self.rows[-1])
+        raise UnsupportedLayerError(f"{row.label}: beyond what an architecture holds; {needed}")
 
     @property
     def layers(self) -> Any:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from netgraph.graph.modules.builder import Builder, Weights
-from netgraph.graph.modules.labels import Value, along, compress, distinct, together
+from netgraph.graph.modules.labels import Value, along, distinct, together
 
 
 def each(b: Builder, name: str, kind: str, operand: Value) -> Tensor:
@@ -192,8 +192,3 @@ def attention(b: Builder, name: str, q: Value, k: Value, v: Value) -> Tensor:
     batch = "abcdefgh"[: len(q.shape) - 2]
     terms = [(q, batch + "tx"), (k, batch + "sx"), (v, batch + "sy")]
     return contract(b, name, "Attention", terms, batch + "ty")
-
-
-def as_value(labels: Tensor, like: Value | None = None, shape: Sequence[int] | None = None) -> Value:
-    """Make a value of labels alone."""
-    return Value(tuple(shape or labels.shape), like.dtype if like else torch.float32, compress(labels))

@@ -132,6 +132,15 @@ def test_what_needs_a_feed_forward_network_says_so_and_names_the_layer(use):
         use(graph)
 
 
+def test_what_is_beyond_an_architecture_is_named_too():
+    class Scaled(nn.Linear):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    with pytest.raises(NetGraphError, match=r"linear \(functional\.linear\): beyond what an architecture holds"):
+        tokenize([from_module(nn.Sequential(Scaled(2, 2)), torch.zeros(1, 2))])
+
+
 def test_inputs_must_be_those_of_the_network():
     module = to_module(from_module(nn.Sequential(nn.Conv2d(3, 4, 3)), IMAGE))
     with pytest.raises(NetGraphError, match=r"the network takes \(input\)"):
