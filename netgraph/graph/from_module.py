@@ -1,7 +1,7 @@
 """``torch.nn`` modules to graphs, through torch.fx."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from netgraph.errors import InvalidGraphError, UnsupportedLayerError
 from netgraph.graph.architecture import Architecture, Layer, make_layer
+from netgraph.graph.faithful import check_faithful
 from netgraph.graph.layers import BY_MODULE, LAYER_TYPES, HyperValue, LayerType
 from netgraph.graph.modules.convert import Example, convert
 from netgraph.graph.netgraph import NetGraph
@@ -36,8 +37,9 @@ def from_module(module: nn.Module, example_input: Example | None = None) -> NetG
 
     Args:
         module: Any composition of registered layers and operations, nested as deep as you like. It is not changed.
-        example_input: Its input, or a tuple or a mapping of its inputs, from which shapes are read; a feed-forward
-            module needs it only when no layer tells how many inputs there are.
+        example_input: Its input, or a tuple or a mapping of its inputs, from which shapes are read. A feed-forward
+            module, which reads [rows, features], needs it only when no layer tells how many inputs there are; where
+            it is given, the graph's outputs are compared with the module's.
 
     Returns:
         The graph; its state is a copy of the module's parameters and buffers.
@@ -46,15 +48,16 @@ def from_module(module: nn.Module, example_input: Example | None = None) -> NetG
         UnsupportedLayerError: When a layer or an operation is not supported; it names the layer or the call.
         InvalidGraphError: When sizes do not fit.
     """
+    rows = _rows(example_input)
     try:
-        return _feed_forward(module, example_input if isinstance(example_input, Tensor) else None)
+        return _feed_forward(module, rows)
     except UnsupportedLayerError as error:
         if example_input is None:
             raise UnsupportedLayerError(
                 f"{error} in a feed-forward network; give example_input for any other"
             ) from error
     except InvalidGraphError:
-        if example_input is None or isinstance(example_input, Tensor):
+        if example_input is None or (rows is not None and rows.ndim < 3):
             raise
     return convert(module, example_input)
 
@@ -65,7 +68,17 @@ def _feed_forward(module: nn.Module, example_input: Tensor | None) -> NetGraph:
     architecture = Architecture(tuple(layers))
     architecture.validate()
     traced.check_all_used(layers)
-    return NetGraph(architecture, _state(architecture, traced.modules))
+    graph = NetGraph(architecture, _state(architecture, traced.modules))
+    check_faithful(module, graph, example_input)
+    return graph
+
+
+def _rows(example: Example | None) -> Tensor | None:
+    """Give the example of a network with one input, however it was given."""
+    if isinstance(example, Tensor) or example is None:
+        return example
+    values = list(example.values() if isinstance(example, Mapping) else example)
+    return values[0] if len(values) == 1 and isinstance(values[0], Tensor) else None
 
 
 class _Tracer(fx.Tracer):
@@ -180,7 +193,7 @@ class _Trace:
 
     def _function(self, node: fx.Node, kind: LayerType) -> tuple[LayerType, dict[str, HyperValue], list[fx.Node]]:
         if kind.name == "Concat":
-            parts, dim = node.args[0], node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 0)
+            parts, dim = [*node.args, None][0], node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 0)
             if dim not in (1, -1) or not isinstance(parts, list | tuple):
                 raise UnsupportedLayerError(f"{node.name}: Concat must be along the features, dim=-1")
             return kind, {}, list(parts)

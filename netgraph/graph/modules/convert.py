@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
+from netgraph.graph.modules.compare import same
 from netgraph.graph.modules.encoding import Encoded
 from netgraph.graph.modules.execute import execute
 from netgraph.graph.modules.export import trace_by_export
@@ -34,7 +35,7 @@ def convert(module: nn.Module, example_input: Example) -> NetGraph:
         NetGraphError: When the example does not fit, or the network that was read gives another output than the module.
     """
     given = _bind(module, example_input)
-    _refuse_hooks(module)
+    refuse_hooks(module)
     fixed: tuple[tuple[int | None, ...] | None, ...] = ()
     parts = _parts(module)
     try:
@@ -74,12 +75,21 @@ def _bind(module: nn.Module, example: Example) -> dict[str, Any]:
     return dict(bound.arguments)
 
 
-def _refuse_hooks(module: nn.Module) -> None:
+def refuse_hooks(module: nn.Module) -> None:
+    """Refuse hooks, which alter outputs or gradients and are no part of a graph.
+
+    Raises:
+        UnsupportedLayerError: With the module or the parameter that has one.
+    """
     for name, part in module.named_modules():
-        if part._forward_hooks or part._forward_pre_hooks:
+        if part._forward_hooks or part._forward_pre_hooks or part._backward_hooks or part._backward_pre_hooks:
+            kind = "backward" if part._backward_hooks or part._backward_pre_hooks else "forward"
             raise UnsupportedLayerError(
-                f"{name or type(part).__name__}: {type(part).__name__} has forward hooks, which a graph cannot hold"
+                f"{name or type(part).__name__}: {type(part).__name__} has {kind} hooks, which a graph cannot hold"
             )
+    for name, value in module.named_parameters():
+        if value._backward_hooks:
+            raise UnsupportedLayerError(f"{name}: has hooks on its gradient, which a graph cannot hold")
 
 
 def _alone(given: Mapping[str, Any]) -> tuple[Table, None, dict[str, Tensor]]:
@@ -281,14 +291,3 @@ def shape_of(value: Any) -> Encoded:
     if isinstance(value, list | tuple) and not isinstance(value, torch.Size):
         return ("tuple", *map(shape_of, value))
     return None
-
-
-def same(a: Any, b: Any) -> bool:
-    """Say whether two results are equal bit for bit."""
-    if isinstance(a, Tensor) and isinstance(b, Tensor):
-        return a.dtype == b.dtype and a.shape == b.shape and bool(torch.equal(a.nan_to_num(), b.nan_to_num()))
-    if isinstance(a, Mapping) and isinstance(b, Mapping):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
-        return len(a) == len(b) and all(map(same, a, b))
-    return type(a) is type(b) and bool(a == b)

@@ -17,7 +17,7 @@ from torch.utils import _pytree as pytree
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules.program import Table
-from netgraph.graph.modules.trace import Reader, first_line, merge, mode, plain_attributes
+from netgraph.graph.modules.trace import Reader, check_agreement, first_line, merge, mode, plain_attributes
 
 Sizes = tuple[tuple[int | None, ...] | None, ...]
 _SIZE = re.compile(r"L\['(\w+)'\]\.size\(\)\[(\d+)\]")
@@ -45,7 +45,9 @@ def trace_by_export(
     constants: dict[str, Tensor] = {}
     for program in exported:
         graph_module = program.module(check_guards=False)
-        constants |= plain_attributes(graph_module.graph, module, graph_module)
+        found = plain_attributes(graph_module.graph, module, graph_module)
+        check_agreement(constants, found)
+        constants |= found
     fixed = set().union(*(_decided(program, given) for program in exported))
     sizes = tuple(
         tuple(n if (name, i) in fixed else None for i, n in enumerate(value.shape))

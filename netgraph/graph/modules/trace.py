@@ -16,10 +16,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor, fx, nn
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
+from netgraph.graph.modules.compare import same_tensors
 from netgraph.graph.modules.encoding import Encoded, encode
 from netgraph.graph.modules.functions import OPERATIONS, check_attribute, find_function
 from netgraph.graph.modules.parts import is_leaf
@@ -91,7 +91,7 @@ def trace(module: nn.Module, given: Mapping[str, Any]) -> tuple[Table, Table | N
     constants: dict[str, Tensor] = {}
     for training in (False, True):
         graph, found = _graph(module, frozenset(given), training)
-        _agree(constants, found)
+        check_agreement(constants, found)
         constants |= found
         readers.append(Reader(graph))
     table, train_table = merge(*readers)
@@ -137,18 +137,17 @@ def plain_attributes(graph: fx.Graph, module: nn.Module, holder: nn.Module) -> d
     return found
 
 
-def _agree(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> None:
+def check_agreement(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> None:
+    """Compare the tensors that ``forward`` makes in either mode.
+
+    Raises:
+        UnsupportedLayerError: With the tensor that differs.
+    """
     for name in first.keys() & second.keys():
-        if not _equal(first[name], second[name]):
+        if not same_tensors(first[name], second[name]):
             raise UnsupportedLayerError(
                 f"{name}: forward makes a tensor that differs from run to run; draw it from the shape of an input"
             )
-
-
-def _equal(a: Tensor, b: Tensor) -> bool:
-    if a.shape != b.shape or a.dtype != b.dtype:
-        return False
-    return torch.equal(a.nan_to_num(), b.nan_to_num()) if a.is_floating_point() else torch.equal(a, b)
 
 
 class Reader:

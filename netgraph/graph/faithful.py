@@ -1,0 +1,58 @@
+"""Whether a feed-forward architecture says everything about a module: its tensors, its calls, its gradients."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from netgraph.errors import UnsupportedLayerError
+from netgraph.graph.modules.compare import same
+from netgraph.graph.modules.convert import refuse_hooks
+from netgraph.graph.modules.trace import mode
+from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.to_module import to_module
+
+
+def check_faithful(module: nn.Module, graph: NetGraph, example: Tensor | None) -> None:
+    """Compare a module with what its feed-forward graph says.
+
+    Args:
+        module: The module.
+        graph: Its graph.
+        example: Rows on which the two must give the same, or None; without them inputs are [rows, features].
+
+    Raises:
+        UnsupportedLayerError: With the submodule or tensor that an architecture cannot say.
+    """
+    refuse_hooks(module)
+    for problem in _tensors(module, graph):
+        raise UnsupportedLayerError(f"{problem}, which is not supported")
+    if example is not None:
+        _compare(module, graph, example)
+
+
+def _tensors(module: nn.Module, graph: NetGraph) -> Iterator[str]:
+    architecture = graph.architecture
+    said = {f"{architecture.layers[t.layer].name}.{t.slot.name}".lstrip(".") for t in architecture.tensors}
+    parameters = dict(module.named_parameters(remove_duplicate=False))
+    buffers = dict(module.named_buffers(remove_duplicate=False))
+    yield from (f"{name}: a tensor that is not one of its layer's" for name in parameters | buffers if name not in said)
+    first: dict[int, str] = {}
+    for name, value in parameters.items():
+        owner = first.setdefault(value.data_ptr(), name)
+        if owner != name and value.numel():
+            yield f"{name}: the same as {owner}, or in the same memory"
+        if not value.requires_grad and any(other.requires_grad for other in parameters.values()):
+            yield f"{name}: not trained while other parameters are"
+
+
+def _compare(module: nn.Module, graph: NetGraph, example: Tensor) -> None:
+    if example.ndim != 2 and any(layer.type == "BatchNorm1d" for layer in graph.architecture.layers):
+        raise UnsupportedLayerError(f"BatchNorm1d of an input with {example.ndim} dimensions is not supported")
+    try:
+        with mode(module, False), torch.no_grad():
+            equal = same(module(example.clone()), to_module(graph)(example.clone()))
+    except (RuntimeError, IndexError) as error:
+        raise UnsupportedLayerError(f"{type(module).__name__} fails on example_input") from error
+    if not equal:
+        raise UnsupportedLayerError(f"{type(module).__name__} on {example.ndim} dimensions is not supported")
