@@ -10,10 +10,10 @@ from netgraph.errors import NetGraphError
 
 if TYPE_CHECKING:
     from netgraph.evaluation import metrics
-    from netgraph.graph import NetGraph, canonicalize, from_module, plot, to_module
+    from netgraph.graph import NetGraph, canonicalize, from_module, plot, to_module, to_onnx, to_source
     from netgraph.model import NetVAE
     from netgraph.search import NetGraphRegressor
-    from netgraph.stack import sensitivity
+    from netgraph.stack import sensitivity, with_sensitivity
     from netgraph.tasks import get_meta_features
     from netgraph.tokens import detokenize, tokenize
     from netgraph.zoo import Zoo, build_zoo
@@ -35,7 +35,10 @@ __all__ = [
     "plot",
     "sensitivity",
     "to_module",
+    "to_onnx",
+    "to_source",
     "tokenize",
+    "with_sensitivity",
 ]
 _ROOMS = {
     "NetGraph": "graph",
@@ -49,7 +52,10 @@ _ROOMS = {
     "get_meta_features": "tasks",
     "sensitivity": "stack",
     "to_module": "graph",
+    "to_onnx": "graph",
+    "to_source": "graph",
     "tokenize": "tokens",
+    "with_sensitivity": "stack",
 }
 _MODULES = {"metrics": "netgraph.evaluation.metrics", "plot": "netgraph.graph.plot"}
 

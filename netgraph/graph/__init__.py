@@ -5,7 +5,7 @@ from netgraph.graph.from_module import from_module
 from netgraph.graph.layers import LAYER_TYPES, LayerType
 from netgraph.graph.modules.onnx import to_onnx
 from netgraph.graph.modules.record import load_any, load_modules, save_any, save_modules
-from netgraph.graph.modules.sensitivity import module_sensitivity, with_sensitivity
+from netgraph.graph.modules.sensitivity import module_sensitivity
 from netgraph.graph.modules.source import to_source
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
@@ -30,5 +30,4 @@ __all__ = [
     "to_module",
     "to_onnx",
     "to_source",
-    "with_sensitivity",
 ]

@@ -2,7 +2,16 @@
 
 from netgraph.stack.chunking import chunks
 from netgraph.stack.program import Program, can_run
-from netgraph.stack.sensitivity import sensitivities, sensitivity, stack_sensitivity
+from netgraph.stack.sensitivity import sensitivities, sensitivity, stack_sensitivity, with_sensitivity
 from netgraph.stack.stack import Stack
 
-__all__ = ["Program", "Stack", "can_run", "chunks", "sensitivities", "sensitivity", "stack_sensitivity"]
+__all__ = [
+    "Program",
+    "Stack",
+    "can_run",
+    "chunks",
+    "sensitivities",
+    "sensitivity",
+    "stack_sensitivity",
+    "with_sensitivity",
+]

@@ -1,12 +1,14 @@
 """Neuron sensitivity (SeReNe: Tartaglione et al. 2021, arXiv 2102.03773)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
+from netgraph.graph.modules.sensitivity import module_sensitivity
 from netgraph.graph.netgraph import NetGraph
 from netgraph.stack.chunking import chunks
 from netgraph.stack.stack import Stack
@@ -76,20 +78,26 @@ def _of_network(stack: Stack, i: int, total: Sequence[Tensor], rows: Sequence[li
     return torch.cat(parts) / architecture.n_outputs
 
 
-def sensitivity(graph: NetGraph, x: Tensor) -> Tensor:
-    """Measure SeReNe's neuron sensitivity of one network.
+def sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
+    """Measure SeReNe's neuron sensitivity of one network of any kind; ``with_sensitivity`` stores it.
 
     Args:
         graph: The network.
-        x: Rows of its task, [rows, inputs].
+        inputs: Rows of its task: one x, [rows, inputs], for a feed-forward network; else its inputs, by autograd
+            through the module (see :func:`~netgraph.graph.modules.sensitivity.module_sensitivity`).
 
     Returns:
-        The mean over rows and outputs of |d output / d pre-activation| of every vertex, [num_nodes], >= 0.
+        The mean over rows and outputs of |d output / d pre-activation| of every vertex, [num_nodes], >= 0; for a
+        channel the sum over its places.
 
     Raises:
-        NetGraphError: When ``x`` has another number of columns than the network has inputs, or holds NaN or infinity.
+        NetGraphError: When the inputs are not those of the network, or hold NaN or infinity.
     """
-    x = torch.as_tensor(x)
+    if graph.program is not None:
+        return module_sensitivity(graph, *inputs)
+    if len(inputs) != 1:
+        raise NetGraphError(f"a feed-forward network reads one x, [rows, inputs]; given {len(inputs)} inputs")
+    x = torch.as_tensor(inputs[0])
     n_inputs = graph.architecture.n_inputs
     if x.ndim != 2 or x.shape[1] != n_inputs or not len(x):
         raise NetGraphError(f"x has shape {tuple(x.shape)}; the network reads [rows, {n_inputs}]")
@@ -98,3 +106,8 @@ def sensitivity(graph: NetGraph, x: Tensor) -> Tensor:
         raise NetGraphError(f"column {bad[0]} of x holds NaN or infinity")
     stack = Stack([graph.architecture], graph.state.device)
     return stack_sensitivity(stack, graph.state, x.to(graph.state))[0]
+
+
+def with_sensitivity(graph: NetGraph, *inputs: Any) -> NetGraph:
+    """Give the graph with its sensitivity measured, as by :func:`sensitivity`, and stored on it."""
+    return graph.replace(sensitivity=sensitivity(graph, *inputs))

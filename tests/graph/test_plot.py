@@ -5,8 +5,7 @@ from hypothesis import given, settings
 from matplotlib.figure import Figure
 from torch import nn
 
-from netgraph import from_module, plot
-from netgraph.graph import with_sensitivity
+from netgraph import from_module, plot, with_sensitivity
 from tests.strategies import graphs
 
 

@@ -16,11 +16,13 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.modules.aliases import Aliases
 from netgraph.graph.modules.builder import Group
 from netgraph.graph.modules.composites import COMPOSITES
+from netgraph.graph.modules.encoding import dtype_named
 from netgraph.graph.modules.execute import bind, execute
 from netgraph.graph.modules.explicit import make_explicit
 from netgraph.graph.modules.labels import Value
 from netgraph.graph.modules.program import Program, Row
 from netgraph.graph.modules.rebuild import rebuild
+from netgraph.graph.modules.trace import first_line
 from netgraph.graph.netgraph import NetGraph
 
 
@@ -35,26 +37,22 @@ def module_sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
         One number a vertex, [N], >= 0; 0 where no output depends on it.
 
     Raises:
-        NetGraphError: When the graph is feed-forward, or no output can be differentiated.
+        NetGraphError: When the graph is feed-forward, the inputs do not fit, or no output can be differentiated.
     """
     program = graph.program
     if program is None:
         raise NetGraphError("the graph is feed-forward; netgraph.sensitivity measures it")
     watch = _Watch(program, rebuild(program, graph.state.detach(), graph.other_state))
     outputs = watch.run(bind(program, inputs, {}))
-    total = torch.zeros(program.num_nodes + 1, dtype=graph.state.dtype)
+    total = graph.state.new_zeros(program.num_nodes + 1, dtype=torch.double)
     tensors = [tensor for tensor, _ in watch.seen]
     for mean in outputs:
         gradients = torch.autograd.grad(mean, tensors, retain_graph=True, allow_unused=True)
         for (_, labels), gradient in zip(watch.seen, gradients, strict=True):
             if gradient is not None:
-                total.index_add_(0, labels.expand(gradient.shape).reshape(-1), gradient.abs().reshape(-1).to(total))
-    return total[1:] / len(outputs)
-
-
-def with_sensitivity(graph: NetGraph, *inputs: Any) -> NetGraph:
-    """Give the graph with its sensitivity measured and stored."""
-    return graph.replace(sensitivity=module_sensitivity(graph, *inputs).to(graph.state.device))
+                places = labels.expand(gradient.shape).reshape(-1).to(total.device)
+                total.index_add_(0, places, gradient.abs().reshape(-1).to(total))
+    return (total[1:] / len(outputs)).to(graph.state.dtype)
 
 
 class _Watch:
@@ -76,17 +74,27 @@ class _Watch:
         with torch.enable_grad():
             names = {row.target: i for i, row in enumerate(self.program.rows) if row.op == "input"}
             inputs = {name: self._input(names[name], value) for name, value in given.items()}
-            result = execute(self.program.table, self.root, inputs, self.call, release=False)
+            result = self._execute(inputs)
         found = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, Tensor) and leaf.requires_grad]
         if not found:
             raise NetGraphError("no output of the network can be differentiated")
         means = [leaf.reshape(len(leaf), -1).mean(0) if leaf.ndim else leaf.view(1) for leaf in found]
         return list(torch.cat(means))
 
+    def _execute(self, inputs: dict[str, Any]) -> Any:
+        try:
+            return execute(self.program.table, self.root, inputs, self.call, release=False)
+        except (RuntimeError, IndexError, ValueError, TypeError) as error:
+            shapes = ", ".join(f"{name} {tuple(getattr(value, 'shape', ()))}" for name, value in inputs.items())
+            raise NetGraphError(f"the network does not run on {shapes}: {first_line(error)}") from error
+
     def _input(self, position: int, value: Any) -> Any:
+        row = self.program.rows[position]
         if not isinstance(value, Tensor) or not value.is_floating_point():
             return value
-        leaf = value.detach().clone().requires_grad_()
+        if not torch.isfinite(value).all():
+            raise NetGraphError(f"{row.target} holds NaN or infinity")
+        leaf = value.detach().to(dtype_named(row.shape[1]), copy=True).requires_grad_()
         known = self.wiring.values[position]
         if isinstance(known, Value) and known.labels is not None:
             self.seen.append((leaf, known.labels))

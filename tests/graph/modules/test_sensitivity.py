@@ -1,10 +1,13 @@
+import itertools
+
 import pytest
 import torch
 from hypothesis import given, settings
 from torch import nn
+from torch.nn import functional as F
 
-from netgraph import from_module, sensitivity, to_module
-from netgraph.graph import load_modules, module_sensitivity, save_modules, with_sensitivity
+from netgraph import NetGraphError, from_module, sensitivity, to_module, with_sensitivity
+from netgraph.graph import load_modules, module_sensitivity, save_modules
 from netgraph.graph.modules.explicit import make_explicit
 from netgraph.graph.modules.general import generalize
 from tests.graph.zoo_of_modules.exact import prepared, tree_leaves
@@ -76,4 +79,53 @@ def test_it_is_stored_on_the_graph_and_in_files(tmp_path):
     measured = with_sensitivity(graph, x)
     save_modules([measured], tmp_path / "g.safetensors")
     (loaded,) = load_modules(tmp_path / "g.safetensors")
-    assert torch.equal(loaded.sensitivity, module_sensitivity(graph, x))
+    assert torch.equal(loaded.sensitivity, sensitivity(graph, x))
+    feed_forward = from_module(nn.Linear(3, 2))
+    assert torch.equal(with_sensitivity(feed_forward, x[0, :, :3]).sensitivity, sensitivity(feed_forward, x[0, :, :3]))
+
+
+class Attending(nn.Module):
+    """Attention over the places of a convolution, with a value added before the activation."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.attention = nn.Conv1d(2, 4, 3), nn.MultiheadAttention(4, 2, batch_first=True)
+
+    def forward(self, x, shift=0.0):
+        x = F.gelu(self.conv(x) + shift).transpose(1, 2)
+        return self.attention(x, x, x, need_weights=False)[0].mean(1)
+
+
+def test_it_is_what_finite_differences_give():
+    module = prepared(Attending()).double()
+    (x,) = (value.double() for value in numbers((3, 2, 6)))
+    found = sensitivity(from_module(module, x), x)
+    step, expected = 1e-5, torch.zeros(4, dtype=torch.double)
+    for channel, place in itertools.product(range(4), range(4)):
+        shift = torch.zeros(1, 4, 4, dtype=torch.double)
+        shift[0, channel, place] = step
+        with torch.no_grad():
+            change = (module(x, shift) - module(x, -shift)) / (2 * step)
+        expected[channel] += change.abs().mean()
+    assert torch.allclose(found[2:6], expected, rtol=1e-6)
+    assert torch.allclose(found[6:10], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ((torch.zeros(2, 3, 6),), r"does not run on input \(2, 3, 6\)"),
+        ((torch.full((2, 2, 6), float("nan")),), "input holds NaN"),
+        ((), r"the network takes \(input\)"),
+    ],
+)
+def test_inputs_must_be_those_of_the_network(inputs, message):
+    graph = from_module(nn.Sequential(nn.Conv1d(2, 3, 3), nn.Tanh()), torch.zeros(1, 2, 6))
+    with pytest.raises(NetGraphError, match=message) as caught:
+        sensitivity(graph, *inputs)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_feed_forward_network_reads_one_input():
+    with pytest.raises(NetGraphError, match="given 2 inputs"):
+        sensitivity(from_module(nn.Linear(3, 2)), torch.zeros(1, 3), torch.zeros(1, 3))
