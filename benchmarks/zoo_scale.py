@@ -49,7 +49,8 @@ def main() -> None:
             Zoo(zoo.folder)
             opening = time.perf_counter() - started
             rows.append((count, seconds, 1e3 * seconds / count, len(zoo), size / 1e6, opening))
-    largest = [resource.getrusage(who).ru_maxrss / 1e6 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    largest = [resource.getrusage(who).ru_maxrss / 2**20 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    workers = os.cpu_count() or 1
     lines = [
         f"{STEPS} steps of 48 rows, architectures and tasks of the quick recipe, one process a core, {os.cpu_count()} "
         "cores; the processes' start, tasks, meta-features, sensitivity, canonical form and writing are included.",
@@ -61,8 +62,8 @@ def main() -> None:
             for n, s, ms, kept, mb, opening in rows
         ),
         "",
-        f"Time a network, large to small: {rows[1][2] / rows[0][2]:.2f}. Peak memory: {largest[0]:.2f} GB in the main "
-        f"process, {largest[1]:.2f} GB in the largest worker.",
+        f"Time a network, large to small: {rows[1][2] / rows[0][2]:.2f}. Peak memory: {largest[0]:.2f} GiB in the main "
+        f"process, {largest[1]:.2f} GiB in the largest worker, {largest[0] + workers * largest[1]:.2f} GiB in all.",
     ]
     write_section("Zoo building", "python benchmarks/zoo_scale.py", lines)
     print("\n".join(lines))

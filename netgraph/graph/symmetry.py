@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints
+from netgraph.graph.architecture import SLOT_KINDS, SMALL, Architecture, Ints
 from netgraph.graph.netgraph import NetGraph
 
 Floats = npt.NDArray[np.float64]
@@ -113,19 +113,19 @@ def moved_slots(architecture: Architecture, order: Ints) -> Ints:
     """
     moved = np.arange(architecture.state_size)
     position = np.arange(architecture.num_nodes) - architecture.offsets[architecture.layer_of]
+    target, source = architecture.slot_target, architecture.slot_source
     for tensor in architecture.tensors:
         if not tensor.shape:
             continue
         inside = slice(tensor.offset, tensor.offset + tensor.size)
-        row = position[order[architecture.slot_target[inside]]]
+        row = position[order[target[inside]]]
         if len(tensor.shape) == 2:
-            row = row * tensor.shape[1] + position[order[architecture.slot_source[inside]]]
+            row = row * tensor.shape[1] + position[order[source[inside]]]
         moved[inside] = tensor.offset + row
     return moved
 
 
-@lru_cache(maxsize=1024)
-def _groups(key: Architecture) -> tuple[UnitGroup, ...]:
+def _find_groups(key: Architecture) -> tuple[UnitGroup, ...]:
     unit = _units(key)
     fixed = set(unit[: key.n_inputs]) | set(unit[-key.n_outputs :])
     members: dict[int, list[int]] = defaultdict(list)
@@ -136,12 +136,16 @@ def _groups(key: Architecture) -> tuple[UnitGroup, ...]:
     for vertices in members.values():
         alike[tuple(key.layer_of[vertices])].append(vertices)
     incoming, outgoing = _slots_of_units(key, unit)
-    return tuple(_group(key, vertices, incoming, outgoing) for _, vertices in sorted(alike.items()))
+    layer_of_slot = key.layer_of[key.slot_target]
+    return tuple(_group(key, vertices, incoming, outgoing, layer_of_slot) for _, vertices in sorted(alike.items()))
+
+
+_groups = lru_cache(maxsize=4096)(_find_groups)
 
 
 def unit_groups(architecture: Architecture) -> tuple[UnitGroup, ...]:
     """List the groups of exchangeable hidden units, in topological order of their first linear layers."""
-    return _groups(architecture.key)
+    return (_groups if architecture.state_size <= SMALL else _find_groups)(architecture.key)
 
 
 def _units(architecture: Architecture) -> list[int]:
@@ -180,7 +184,11 @@ def _by_unit(unit: Ints, slots: Ints) -> dict[int, Ints]:
 
 
 def _group(
-    key: Architecture, vertices: list[list[int]], incoming: dict[int, Ints], outgoing: dict[int, Ints]
+    key: Architecture,
+    vertices: list[list[int]],
+    incoming: dict[int, Ints],
+    outgoing: dict[int, Ints],
+    layer_of_slot: Ints,
 ) -> UnitGroup:
     roots = [unit[0] for unit in vertices]
     rows = np.stack([incoming[root] for root in roots])
@@ -188,7 +196,7 @@ def _group(
     between = [kind for kind in kinds if kind.kind != "linear"]
     return UnitGroup(
         vertices=np.array(vertices, dtype=np.int64),
-        first=rows[:, key.layer_of[key.slot_target[rows[0]]] == key.layer_of[roots[0]]],
+        first=rows[:, layer_of_slot[rows[0]] == key.layer_of[roots[0]]],
         incoming=rows,
         outgoing=np.stack([outgoing[root] for root in roots]),
         scalable=all(kind.homogeneous for kind in between),

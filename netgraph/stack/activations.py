@@ -33,7 +33,7 @@ class Kernel:
 
 def _tanh(x: Tensor, out: Tensor, hyper: Hypers) -> None:
     """tanh(x) = 2 sigmoid(2 x) - 1: a quarter of the time on a CPU, equal to 2e-7."""
-    torch.add(x.new_tensor(-1.0), torch.mul(x, 2, out=out).sigmoid_(), alpha=2, out=out)
+    torch.mul(x, 2, out=out).sigmoid_().mul_(2).sub_(1)
 
 
 def _gelu(x: Tensor, out: Tensor, hyper: Hypers) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -63,6 +64,19 @@ class SomeOf:
 
 
 @dataclass(frozen=True)
+class Names:
+    """A list of names, each once; an annotation of a field."""
+
+    def allows(self, value: Any, default: Any) -> bool:
+        """Say whether a value may stand where the default does."""
+        return isinstance(value, tuple) and all(isinstance(one, str) for one in value) and len(set(value)) == len(value)
+
+    def rule(self, default: Any) -> str:
+        """What is allowed, in words."""
+        return "a list of names, each once"
+
+
+@dataclass(frozen=True)
 class OneOf:
     """Names of which a setting is one; an annotation of a field.
 
@@ -108,7 +122,7 @@ def configure(cls: type[Made], values: Mapping[str, Any], path: str, more: tuple
     Args:
         cls: Its class.
         values: The settings that differ from the defaults.
-        path: Where they stand in the recipe, for the messages.
+        path: Where they stand in the recipe, for the messages; empty at its top.
         more: Keys that may stand beside them, read elsewhere.
 
     Raises:
@@ -117,24 +131,40 @@ def configure(cls: type[Made], values: Mapping[str, Any], path: str, more: tuple
     known = [one.name for one in fields(cls)]  # type: ignore[arg-type]
     for key in values:
         if key not in known:
-            raise NetGraphError(f"{path}.{key}: unknown key; known: {', '.join((*more, *known))}")
+            raise NetGraphError(f"{_under(path, key)}: unknown key; known: {', '.join((*more, *known))}")
     return cls(**values)
 
 
 def check_settings(instance: Any, path: str) -> None:
     """Check every field with limits in its annotation; turn lists into tuples and the keys of mappings into names.
 
+    Numbers such as 1e-3 may come as text.
+
     Raises:
         NetGraphError: A value is not allowed.
     """
     for one in fields(instance):
-        value = getattr(instance, one.name)
-        value = tuple(value) if isinstance(value, list) else value
-        value = {str(key): one for key, one in value.items()} if isinstance(value, Mapping) else value
+        value = _plain(getattr(instance, one.name))
         object.__setattr__(instance, one.name, value)
         for limit in getattr(one.type, "__metadata__", ()):
             if not limit.allows(value, one.default):
-                raise NetGraphError(f"{path}.{one.name} is {value!r}; it must be {limit.rule(one.default)}")
+                raise NetGraphError(f"{_under(path, one.name)} is {value!r}; it must be {limit.rule(one.default)}")
+
+
+def _under(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def _plain(value: Any) -> Any:
+    """A value as it is checked; YAML reads 1e-3, which has no point, as text."""
+    if isinstance(value, list | tuple):
+        return tuple(_plain(one) for one in value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, str) and value[:1].isdigit():
+        with suppress(ValueError):
+            return float(value)
+    return value
 
 
 def is_range(value: Any, low: float, high: float, whole: bool = False) -> bool:

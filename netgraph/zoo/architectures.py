@@ -39,7 +39,7 @@ class ArchitectureRecipe:
             inputs), ``residual`` (plus what entered the hidden layer, through a linear map where the widths differ) and
             ``dense`` (joined with what entered the hidden layer, so with all before), drawn for each hidden layer.
         dropout: Probability that a network has dropout.
-        dropout_rate: Least and largest probability of a unit's dropping; one for a network.
+        dropout_rate: Least and largest probability of a unit's dropping, one for a network, in hundredths.
         bias: Probability that a hidden linear layer has a bias.
     """
 
@@ -115,7 +115,7 @@ def draw_architecture(recipe: ArchitectureRecipe, n_inputs: int, generator: Gene
     widths = _widths(recipe, generator)
     shared = choose(recipe.activations, generator)
     mixed = chance(recipe.mixed, generator)
-    rate = _uniform(recipe.dropout_rate, generator) if chance(recipe.dropout, generator) else 0.0
+    rate = round(_uniform(recipe.dropout_rate, generator), 2) if chance(recipe.dropout, generator) else 0.0
     layers = _Layers(n_inputs)
     for width in widths:
         entered = layers.last

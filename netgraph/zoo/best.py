@@ -90,15 +90,16 @@ class Best:
         return torch.cos(math.pi * share).add(1).mul(0.5).mul(running)
 
     def keep(self, cohort: Cohort, step: int) -> None:
-        """Keep the states of the trajectory."""
+        """Keep the states of the trajectory, with the running statistics that go with them."""
         if step in self.config.trajectory:
-            self._put(self.latest, cohort, cohort.state)
+            self._put(self.latest, cohort, cohort.finished() if step else cohort.state)
             self.course.append(self.latest.clone())
 
     def look(self, cohort: Cohort, step: int) -> None:
         """Look at the validation rows: keep what is better, stop what is done."""
         at = cohort.numbers
-        state, error = cohort.measured()
+        state = cohort.finished()
+        error = cohort.error(state)
         running = self.running[at]
         self.taken[at] = torch.where(running, self.limit[at].clamp(max=step), self.taken[at])
         self.diverged[at] |= running & ~(error.isfinite() & cohort.optimizer.finite)
@@ -108,7 +109,7 @@ class Best:
         self._put(self.state, cohort, torch.where(cohort.stack.spread(better), state, self._get(self.state, cohort)))
         self.stale[at] = torch.where(better, 0, self.stale[at] + 1)
         if self.config.trajectory:
-            self._put(self.latest, cohort, cohort.state)
+            self._put(self.latest, cohort, state)
         self.running[at] = running & ~self._done(at, step)
         self.alike = self.alike and bool(self.running.all())
 

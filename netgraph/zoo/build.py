@@ -1,16 +1,19 @@
 """Building a zoo, shard by shard; an interrupted build goes on where it stopped."""
 
 import json
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.files import make_folder, read_record, write_atomically
+from netgraph.tasks import real_task
 from netgraph.zoo.engines import ENGINES
 from netgraph.zoo.make_shard import ShardJob
 from netgraph.zoo.manifest import entries_of, manifest_path, write_manifest
@@ -35,7 +38,8 @@ def build_zoo(
         root: The folder to build it in.
         engine: ``local``, or ``ray`` for many machines.
         workers: Processes; one a core when None, one in all on a GPU.
-        device: Where networks are trained, ``cpu`` or ``cuda``; the content is the same to rounding.
+        device: Where networks are trained, ``cpu`` or ``cuda``. A GPU rounds otherwise, which training amplifies: the
+            content is of the same kind, and the same for each kind of device.
         progress: Show it.
 
     Raises:
@@ -49,10 +53,11 @@ def build_zoo(
         raise NetGraphError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
     if device != "cpu":
         workers = _gpu_workers(device, engine)
-    _open(root, recipe)
+    _check_folder(root, recipe)
+    _check_real(recipe)
     missing = [number for number in range(recipe.n_shards) if not shard_exists(root, number, recipe.digest)]
     with closing(ENGINES[engine](ShardJob(recipe, device), missing, workers)) as done:
-        _write(done, root, len(missing), progress)
+        _write(done, root, recipe, len(missing), progress)
     if missing or not manifest_path(root).exists():
         write_manifest(root, entries_of(root, recipe))
     return Zoo(root)
@@ -67,25 +72,59 @@ def _gpu_workers(device: str, engine: str) -> int:
     return 1
 
 
-def _open(root: Path, recipe: ZooRecipe) -> None:
-    """Write the zoo's record, or check that it is one of this recipe."""
+def _check_real(recipe: ZooRecipe) -> None:
+    """Load every real data set before anything is trained; one on OpenML is fetched.
+
+    Raises:
+        NetGraphError: When one is unknown, cannot be fetched or has too few rows; it names the key.
+    """
+    for key in ("real", "real_test"):
+        for name in getattr(recipe, key):
+            try:
+                real_task(name, recipe.tasks.rows, recipe.tasks.n_features[1], recipe.seed)
+            except NetGraphError as error:
+                raise NetGraphError(f"{key}: {error}") from None
+
+
+def _check_folder(root: Path, recipe: ZooRecipe) -> None:
+    """Check that the folder can be written to, and that what it holds, if anything, is a zoo of this recipe."""
+    make_folder(root / "shards")
+    if not os.access(root / "shards", os.W_OK):
+        raise StoreError(f"{root / 'shards'}: cannot be written to")
     path = root / "zoo.json"
-    if path.exists():
-        if read_record(path, FORMAT, VERSION)["digest"] != recipe.digest:
-            raise StoreError(f"{path}: a zoo of another recipe; choose another folder")
+    if not path.exists():
         return
-    make_folder(root)
+    record = read_record(path, FORMAT, VERSION)
+    if record["digest"] != recipe.digest:
+        there, here = (_flat(one) for one in (record["recipes"][0], json.loads(json.dumps(asdict(recipe)))))
+        key = next((key for key in here if there.get(key) != here[key]), "recipe")
+        what = f"{key} is {there.get(key)} there and {here.get(key)} here"
+        raise StoreError(f"{path}: a zoo of another recipe: {what}; choose another folder")
+
+
+def _flat(values: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Give nested values by their paths, such as training.steps."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= _flat(value, f"{path}{key}.") if isinstance(value, Mapping) else {path + key: value}
+    return found
+
+
+def _claim(root: Path, recipe: ZooRecipe) -> None:
+    """Write the zoo's record; a build that fails before its first shard claims no folder."""
     record = {"format": FORMAT, "version": VERSION, "digest": recipe.digest, "recipes": [asdict(recipe)]}
-    write_atomically(path, json.dumps(record, indent=1).encode())
+    write_atomically(root / "zoo.json", json.dumps(record, indent=1).encode())
 
 
-def _write(done: Iterable[tuple[int, EncodedShard]], root: Path, count: int, progress: bool) -> None:
+def _write(done: Iterable[tuple[int, EncodedShard]], root: Path, recipe: ZooRecipe, count: int, progress: bool) -> None:
     """Write every shard as it is done."""
     from tqdm import tqdm
 
     hidden = not (progress and sys.stderr.isatty())
     bar = tqdm(done, total=count, desc="zoo", unit="shard", disable=hidden)
     for written, (number, shard) in enumerate(bar, 1):
+        if not (root / "zoo.json").exists():
+            _claim(root, recipe)
         shard.write(root, number)
         if progress and hidden and (written % 10 == 0 or written == count):
             print(f"zoo: {written} of {count} shards", flush=True)

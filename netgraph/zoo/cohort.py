@@ -86,12 +86,15 @@ class Cohort:
         error = self.stack.run(leaf, inputs, training=True, generator=generator).mT - target
         return torch.autograd.grad(error.square().mean(dim=(1, 2)).sum(), leaf)[0]
 
-    def measured(self) -> tuple[Tensor, Tensor]:
-        """Give the states with running statistics of all training rows, and the errors of the validation rows, [m]."""
-        state = self.stack.with_batch_statistics(self.state, self.train[0])
+    def finished(self) -> Tensor:
+        """Give the states as networks are kept: with running statistics of all training rows."""
+        return self.stack.with_batch_statistics(self.state, self.train[0])
+
+    def error(self, state: Tensor) -> Tensor:
+        """Measure the squared error of finished states on the validation rows, [m]."""
         with torch.no_grad():
-            error = self.stack(state, self.validation[0]) - self.validation[1]
-        return state, error.square().mean(dim=(1, 2))
+            error: Tensor = self.stack(state, self.validation[0]) - self.validation[1]
+        return error.square().mean(dim=(1, 2))
 
     def narrow(self, running: Tensor) -> "Cohort":
         """Go on with those networks only that still train, [m] bool."""

@@ -1,7 +1,7 @@
 """How many networks are trained at once."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -59,11 +59,14 @@ class FitConfig:
         return replace(self, **{name: getattr(self, name)[networks] for name in names})
 
 
-def check_trajectory(key: str, steps: tuple[int, ...]) -> None:
-    """Refuse steps that do not rise from 0 or more.
+def check_trajectory(key: str, steps: Any, most: int | None = None) -> None:
+    """Refuse steps that do not rise from 0 or more, or that no network ever takes, which has ``most`` at most.
 
     Raises:
         NetGraphError: It names the key.
     """
-    if not all(isinstance(step, int) and step >= 0 for step in steps) or list(steps) != sorted(set(steps)):
-        raise NetGraphError(f"{key} is {steps!r}; it must be whole numbers at least 0, rising")
+    whole = isinstance(steps, tuple) and all(isinstance(step, int) and step >= 0 for step in steps)
+    rises = whole and list(steps) == sorted(set(steps))
+    if not rises or (most is not None and steps and steps[-1] > most):
+        limits = "at least 0" if most is None else f"from 0 to {most}"
+        raise NetGraphError(f"{key} is {steps!r}; it must be a list of whole numbers {limits}, rising")

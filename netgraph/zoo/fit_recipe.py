@@ -27,7 +27,8 @@ class FitRecipe:
             after which a network stops; 0 for never. The best state is kept in either case.
         clip: Largest norm of a network's gradient.
         validation_share: Share of a task's rows on which the best state is chosen.
-        trajectory: Steps after which the states are stored too, in rising order; 0 for the initial ones.
+        trajectory: Steps after which the states are stored too, in rising order; 0 for the initial ones. A network that
+            ends earlier repeats its last state.
         least_r2: A network that explains less of its validation rows is left out of the zoo, and recorded as left out,
             like one that diverged or that no step made better.
     """
@@ -50,11 +51,15 @@ class FitRecipe:
             NetGraphError: A value is not allowed; the message names ``training.<key>``.
         """
         check_settings(self, "training")
-        check_trajectory("training.trajectory", self.trajectory)
+        check_trajectory("training.trajectory", self.trajectory, self.steps[1])
         if self.weight_decay[0] == 0 < self.weight_decay[1]:
             raise NetGraphError(
                 f"training.weight_decay is {self.weight_decay!r}; it must be two numbers above 0, or both 0"
             )
+
+    def n_validation(self, rows: int) -> int:
+        """Give the number of validation rows of a task with so many rows."""
+        return round(rows * self.validation_share)
 
     def draw(self, count: int, generator: Generator) -> FitConfig:
         """Draw the trainings of some networks."""

@@ -35,17 +35,18 @@ def fit_networks(
         train: x [M, rows, inputs], zero padded, and y [M, rows, outputs].
         validation: Likewise.
         config: How.
-        generator: Draws the rows of each step and the dropout.
+        generator: Draws the rows of each step, the same whatever the networks are stacked with, and the dropout.
         device: Where to train.
     """
     parts = []
+    seed = int(torch.randint(2**62, (), generator=generator))
     order = chunks(architectures, device)
     for members in order:
         chosen = torch.tensor(members)
         stack = Stack([architectures[i] for i in members], device)
         rows = [(x[chosen], y[chosen]) for x, y in (train, validation)]
         state = stack.flatten([states[i] for i in members])
-        parts.append(fit_stack(stack, state, rows[0], rows[1], config.select(chosen), generator))
+        parts.append(fit_stack(stack, state, rows[0], rows[1], config.select(chosen), Generator().manual_seed(seed)))
     return Fitted.join(parts, [i for members in order for i in members])
 
 
@@ -67,8 +68,8 @@ def fit_stack(
     """
     cohort = Cohort.of(stack, state, train, validation, config)
     best = Best(stack, state, config)
+    noise = Generator(stack.device).manual_seed(int(torch.randint(2**62, (), generator=generator)))
     batches = _batches(train[0].shape[1], config.batch_rows, generator)
-    noise = _on(stack.device, generator)
     best.keep(cohort, 0)
     best.look(cohort, 0)
     last = int(config.steps.max())
@@ -107,14 +108,6 @@ def _batches(rows: int, size: int, generator: Generator) -> Iterator[tuple[Tenso
         for start in range(first, first + rows - size + 1, size):
             yield order, slice(start % rows, start % rows + size)
             order = None
-
-
-def _on(device: torch.device, generator: Generator) -> Generator:
-    """Give a generator that draws on a device."""
-    if generator.device.type == device.type:
-        return generator
-    seed = int(torch.randint(2**31, (), generator=generator))
-    return Generator(device).manual_seed(seed)
 
 
 def pad_rows(rows: Sequence[Tensor], width: int) -> Tensor:

@@ -26,7 +26,7 @@ SENSITIVITY_ROWS = 64
 
 @dataclass(frozen=True)
 class ShardJob:
-    """Makes one shard; it depends on the recipe and the shard's number only, and on the device to rounding.
+    """Makes one shard; it depends on the recipe and the shard's number, and on the kind of device.
 
     Attributes:
         recipe: The zoo's recipe.
@@ -133,7 +133,7 @@ def _draw(recipe: ZooRecipe, tasks: list[Task], generator: Generator) -> _Drawn:
 
 
 def _fit(drawn: _Drawn, x: Tensor, y: Tensor, recipe: ZooRecipe, generator: Generator, device: str) -> Fitted:
-    cut = len(x[0]) - round(len(x[0]) * recipe.training.validation_share)
+    cut = len(x[0]) - recipe.training.n_validation(len(x[0]))
     train, validation = (x[:, :cut], y[:, :cut]), (x[:, cut:], y[:, cut:])
     return fit_networks(drawn.architectures, drawn.states, train, validation, drawn.config, generator, device)
 

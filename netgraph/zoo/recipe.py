@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -12,7 +12,8 @@ import yaml
 from netgraph.errors import NetGraphError
 from netgraph.files import datasets_folder
 from netgraph.tasks import TaskRecipe
-from netgraph.tasks.settings import Between, check_settings, configure
+from netgraph.tasks.catalog import find_entry
+from netgraph.tasks.settings import Between, Names, check_settings, configure
 from netgraph.zoo.architectures import ArchitectureRecipe
 from netgraph.zoo.fit_recipe import FitRecipe
 
@@ -31,7 +32,8 @@ class ZooRecipe:
         nets_per_task: Networks trained on each task, copies included; their architectures differ where the recipe has
             enough of them.
         copies: Networks of one architecture on one task, from other initial weights and with other trainings.
-        tasks_per_shard: Tasks whose networks are trained side by side and written at once.
+        tasks_per_shard: Tasks whose networks are trained side by side and written at once: a process holds the states
+            of all their networks, trajectories included, about three times.
         seed: Fixes everything.
         real: Real data sets, see :func:`~netgraph.tasks.load_real`, each of which is one of the first tasks.
         real_test: Likewise, of the last tasks.
@@ -46,8 +48,8 @@ class ZooRecipe:
     copies: Annotated[int, Between(1)] = 1
     tasks_per_shard: Annotated[int, Between(1)] = 40
     seed: Annotated[int, Between(0, 2**62)] = 0
-    real: tuple[str, ...] = ()
-    real_test: tuple[str, ...] = ()
+    real: Annotated[tuple[str, ...], Names()] = ()
+    real_test: Annotated[tuple[str, ...], Names()] = ()
     tasks: TaskRecipe = field(default_factory=TaskRecipe)
     architectures: ArchitectureRecipe = field(default_factory=ArchitectureRecipe)
     training: FitRecipe = field(default_factory=FitRecipe)
@@ -58,13 +60,21 @@ class ZooRecipe:
         Raises:
             NetGraphError: When a value makes no sense; it names the key and what is allowed.
         """
-        check_settings(self, "recipe")
+        check_settings(self, "")
         n_train = self.n_tasks - self.n_test_tasks
         _require(n_train >= 1, "n_test_tasks", self.n_test_tasks, f"less than n_tasks, {self.n_tasks}")
         _require(self.tasks.rows >= MIN_ROWS, "tasks.rows", self.tasks.rows, f"at least {MIN_ROWS}")
+        n_validation = self.training.n_validation(self.tasks.rows)
+        rule = f"a share that leaves at least 2 of {self.tasks.rows} rows on either side"
+        share = self.training.validation_share
+        _require(2 <= n_validation <= self.tasks.rows - 2, "training.validation_share", share, rule)
+        self._check_real(n_train)
+
+    def _check_real(self, n_train: int) -> None:
         _require(len(self.real) <= n_train, "real", self.real, f"at most as many as there are train tasks, {n_train}")
-        rule = f"at most as many as there are test tasks, {self.n_test_tasks}, and none of {list(self.real)}"
-        apart = not set(self.real) & set(self.real_test)
+        rule = f"at most as many as there are test tasks, {self.n_test_tasks}, each once, and none of {list(self.real)}"
+        ids = [find_entry(name) or name for name in (*self.real, *self.real_test)]
+        apart = len(set(ids)) == len(ids)
         _require(apart and len(self.real_test) <= self.n_test_tasks, "real_test", self.real_test, rule)
 
     @property
@@ -83,8 +93,9 @@ class ZooRecipe:
         Raises:
             NetGraphError: When a key is unknown or a value makes no sense.
         """
-        nested = {key: replace(getattr(self, key), **values[key]) for key in _SECTIONS if key in values}
-        return replace(self, **(values | nested))
+        plain = {one.name: getattr(self, one.name) for one in fields(self)}
+        nested = {key: _changed(plain[key], values[key], key) for key in _SECTIONS if key in values}
+        return configure(type(self), plain | values | nested, "")
 
     @classmethod
     def load(cls, source: str | Path) -> Self:
@@ -101,7 +112,7 @@ class ZooRecipe:
             raise NetGraphError(f"no recipe {str(source)!r}; known: {known}")
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise NetGraphError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
         return cls.from_dict(values or {}, str(path))
 
@@ -116,7 +127,7 @@ class ZooRecipe:
             raise NetGraphError(f"{name}: a recipe is a mapping of keys to values")
         try:
             made = {key: _make(key, value) for key, value in values.items()}
-            return configure(cls, made, "recipe")
+            return configure(cls, made, "")
         except NetGraphError as error:
             raise NetGraphError(f"{name}: {error}") from None
 
@@ -130,6 +141,11 @@ def _make(key: str, value: Any) -> Any:
     if not isinstance(value, Mapping):
         raise NetGraphError(f"{key} is {value!r}; it must be a mapping of keys to values")
     return TaskRecipe.from_dict(value, "tasks.") if key == "tasks" else configure(_SECTIONS[key], value, key)
+
+
+def _changed(section: Any, values: Mapping[str, Any], key: str) -> Any:
+    plain = {one.name: getattr(section, one.name) for one in fields(section)}
+    return configure(type(section), plain | dict(values), key)
 
 
 def _require(holds: bool, key: str, value: Any, rule: str) -> None:

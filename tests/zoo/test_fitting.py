@@ -215,3 +215,14 @@ def test_a_trajectory_must_rise(trajectory):
 def test_a_network_needs_a_step():
     with pytest.raises(NetGraphError, match="at least 1"):
         FitConfig.uniform(2, steps=0, batch_rows=8, learning_rate=0.1)
+
+
+def test_networks_are_trained_alike_whatever_they_are_stacked_with(monkeypatch):
+    architectures, states, rows = problem(12)
+    found = []
+    for units in (10_000, 8):
+        monkeypatch.setattr("netgraph.stack.chunking.MAX_UNITS", units)
+        monkeypatch.setattr("netgraph.stack.chunking.MAX_UNITS_PLAIN", units)
+        found.append(fit_networks(architectures, states, rows, rows, config(12), Generator().manual_seed(0)))
+    for one, other in zip(found[0].states, found[1].states, strict=True):
+        torch.testing.assert_close(one, other, atol=5e-3, rtol=5e-3)

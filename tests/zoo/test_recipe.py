@@ -12,7 +12,7 @@ from netgraph.zoo.recipe import FOLDER
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("widht: [1, 2]", "recipe.widht: unknown key; known: n_tasks, n_test_tasks"),
+        ("widht: [1, 2]", "yaml: widht: unknown key; known: n_tasks, n_test_tasks"),
         ("architectures: {widths: [8, 4]}", r"architectures.widths is \(8, 4\); it must be two whole numbers"),
         ("architectures: {widths: wide}", "architectures.widths is 'wide'"),
         ("architectures: {activations: {Softmax: 1.0}}", "architectures.activations is .* some of ReLU, Tanh"),
@@ -31,6 +31,18 @@ from netgraph.zoo.recipe import FOLDER
             "tasks: {families: {linear: {rank: 3}}}",
             "tasks.families.linear.rank: unknown key; known: weight, effective_rank",
         ),
+        ("training: {trajectory: 5}", "training.trajectory is 5; it must be a list of whole numbers from 0 to 300"),
+        ("training: {trajectory: null}", "training.trajectory is None"),
+        ("training: {trajectory: [0, 1000]}", r"training.trajectory is \(0, 1000\)"),
+        ("training: {validation_share: 0.01}", "training.validation_share is 0.01; it must be a share that leaves"),
+        ("{tasks: {rows: 8}, training: {validation_share: 0.9}}", "training.validation_share is 0.9"),
+        ("real: null", "real is None; it must be a list of names, each once"),
+        ("real: [1]", "real is .* a list of names"),
+        ("real: diabetes", "real is 'diabetes'; it must be a list of names"),
+        ("real: {a: 1}", "real is .* a list of names"),
+        ("real: [diabetes, diabetes]", "real is .* each once"),
+        ("real: [abalone]\nreal_test: ['openml:44956']", "real_test is .* none of"),
+        ("n_tasks: 0", r"mine.yaml: n_tasks is 0; it must be a whole number at least 1"),
         ("n_test_tasks: 600", "n_test_tasks is 600; it must be less than n_tasks, 600"),
         ("real: [diabetes]\nreal_test: [diabetes]", "real_test is .* none of"),
         ("n_tasks: [", "not YAML"),
@@ -70,6 +82,10 @@ def test_changes_reach_into_sections():
     assert changed.architectures == ZooRecipe().architectures
     with pytest.raises(NetGraphError, match=r"training.steps is \(9, 5\)"):
         ZooRecipe().changed(training={"steps": (9, 5)})
+    with pytest.raises(NetGraphError, match="step: unknown key; known: n_tasks"):
+        ZooRecipe().changed(step=3)
+    with pytest.raises(NetGraphError, match=r"tasks.row: unknown key; known: families"):
+        ZooRecipe().changed(tasks={"row": 3})
 
 
 def test_a_recipe_names_only_what_differs(tmp_path: Path):
@@ -79,3 +95,8 @@ def test_a_recipe_names_only_what_differs(tmp_path: Path):
     assert recipe == ZooRecipe().changed(n_tasks=7, n_test_tasks=2, architectures={"depths": {"2": 1, "8": 0.5}})
     path.write_text("")
     assert ZooRecipe.load(path) == ZooRecipe()
+    path.write_text("training: {learning_rate: [1e-3, 1e-2]}")  # YAML 1.1 reads these two as text
+    assert ZooRecipe.load(path).training.learning_rate == (0.001, 0.01)
+    path.write_bytes(b"n_tasks: \xff")
+    with pytest.raises(NetGraphError, match=r"mine.yml: not YAML"):
+        ZooRecipe.load(path)

@@ -78,7 +78,7 @@ def test_damage_and_other_versions_are_named(zoo, tmp_path):
     record.write_text(json.dumps(json.loads(record.read_text()) | {"version": 99}))
     with pytest.raises(NetGraphError, match=r"00000\.json: version 99"):
         Zoo(tmp_path)[0]
-    with pytest.raises(NetGraphError, match="another recipe"):
+    with pytest.raises(NetGraphError, match="another recipe: seed is 0 there and 5 here; choose another folder"):
         build_zoo(replace(TINY, seed=5), tmp_path)
     with pytest.raises(NetGraphError, match="no such folder"):
         Zoo(tmp_path / "absent")
@@ -115,3 +115,49 @@ def _train_alone(module: nn.Module, x: torch.Tensor, y: torch.Tensor) -> None:
 def test_local_processes_build_the_same_zoo(zoo, tmp_path):
     build_zoo(TINY, tmp_path, workers=2, progress=False)
     assert files(tmp_path) == files(zoo.folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "message"), [("real", "nonsense", "nonsense"), ("real_test", "linnerud", "20 rows")]
+)
+def test_real_data_sets_are_tried_before_anything_is_trained(tmp_path, key, name, message):
+    with pytest.raises(NetGraphError, match=f"^{key}: .*{message}"):
+        build_zoo(TINY.changed(**{key: [name]}), tmp_path, workers=1, progress=False)
+    assert not (tmp_path / "zoo.json").exists()
+
+
+def test_a_build_that_fails_at_once_claims_no_folder(tmp_path):
+    with pytest.raises(NetGraphError, match="workers is 0"):
+        build_zoo(TINY.changed(seed=3), tmp_path, workers=0, progress=False)
+    build_zoo(TINY.changed(n_tasks=1, n_test_tasks=0), tmp_path, workers=1, progress=False)
+    with pytest.raises(NetGraphError, match="device 'tpu'"):
+        build_zoo(TINY, tmp_path, device="tpu")
+
+
+def test_real_data_sets_are_the_first_and_the_last_tasks(tmp_path):
+    recipe = TINY.changed(real=["diabetes"], real_test=["wine"], tasks={"n_features": (2, 8)})
+    built = build_zoo(recipe, tmp_path, workers=1, progress=False)
+    assert [built.tasks[0].family, built.tasks[3].family] == ["diabetes", "wine"]
+    assert all(task.n_features <= 8 and task.rows == 64 for task in built.tasks)
+    assert {built[i].task for i in built.split("test")} <= {2, 3}
+
+
+def test_a_state_of_the_trajectory_is_the_network_that_it_was():
+    """With BatchNorm1d too, whose running statistics no step of ours keeps."""
+    recipe = TINY.changed(
+        architectures={
+            "normalizations": {"BatchNorm1d": 1.0},
+            "activations": {"Identity": 1.0},
+            "skips": {"none": 1.0},
+        },
+        training={"steps": (50, 50), "trajectory": (0, 50)},
+    )
+    shard = make_shard(recipe, 0)
+    assert shard.columns["best_step"].eq(50).all()
+    start = 0
+    for graph, task in zip(shard.graphs, shard.task.tolist(), strict=True):
+        size = graph.architecture.state_size
+        kept = graph.replace(state=shard.trajectory[1, start : start + size])
+        start += size
+        x = shard.tasks[task].x
+        torch.testing.assert_close(to_module(kept)(x), to_module(graph)(x), atol=1e-4, rtol=1e-4)
