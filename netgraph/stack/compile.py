@@ -39,7 +39,7 @@ class LayerPlan:
     rank: str
 
 
-@lru_cache(maxsize=32768)
+@lru_cache(maxsize=4096)
 def _plan(key: Architecture) -> dict[int, LayerPlan]:
     """Plan each layer, by the time at which it runs; its signature names its operands by theirs."""
     offsets: list[dict[str, int]] = [{} for _ in key.layers]
