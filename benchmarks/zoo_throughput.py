@@ -100,11 +100,16 @@ def one_by_one(case: Case, loader: bool) -> float:
 
 
 def stacked(case: Case, seed: int, steps: int, device: str = "cpu") -> float:
-    """Train networks side by side as the zoo does, the compilation included; give seconds a network and step."""
+    """Train networks side by side as the zoo does, each at a rate of its own, the compilation included.
+
+    Returns:
+        Seconds a network and step.
+    """
     torch.set_num_threads(1)
     problem = Problem.draw(case.recipe, case.together, seed)
     rows = problem.x, problem.y
     config = FitConfig.uniform(case.together, steps=steps, batch_rows=BATCH, learning_rate=RATE, weight_decay=DECAY)
+    config = replace(config, learning_rate=RATE * torch.linspace(0.5, 2.0, case.together))
     started = time.perf_counter()
     fit_networks(problem.architectures, problem.states, rows, rows, config, Generator().manual_seed(0), device)
     return (time.perf_counter() - started) / case.together / steps

@@ -23,7 +23,7 @@ class Optimizer:
     AdamW is taken off the weight.
 
     Attributes:
-        rate: Learning rate of each state element, [sum P].
+        rate: Learning rate of each state element, [sum P]; or one number where all networks have the same.
         coupled: Decay that is added to its gradient, [sum P]; None where no network has any.
         decoupled: Decay that is taken off it in a step, [sum P].
         plain: Whether it is trained by SGD, [sum P]; None where none is.
@@ -34,7 +34,7 @@ class Optimizer:
         time: Steps taken.
     """
 
-    rate: Tensor
+    rate: Tensor | float
     coupled: Tensor | None
     decoupled: Tensor
     plain: Tensor | None
@@ -56,12 +56,13 @@ class Optimizer:
             clip: Largest norm of a network's gradient.
         """
         slot = torch.cat([torch.from_numpy(a.slot_kind) for a in stack.architectures]).to(stack.device)
+        alike = float(learning_rate[0]) if bool((learning_rate == learning_rate[0]).all()) else None
         rate, decay, kind = (stack.spread(values.to(stack.device)) for values in (learning_rate, weight_decay, kind))
         rate, decay = rate * ((slot == _EDGE) | (slot == _BIAS)), decay * (slot == _EDGE)
         decoupled = kind == OPTIMIZERS.index("adamw")
         plain = kind == OPTIMIZERS.index("sgd")
         return cls(
-            rate=rate,
+            rate=rate if alike is None else alike,
             coupled=None if decoupled.all() else decay * ~decoupled,
             decoupled=rate * decay * decoupled,
             plain=plain if plain.any() else None,
@@ -87,8 +88,11 @@ class Optimizer:
         self.first.lerp_(gradient, 1 - BETAS[0])
         self.second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
         correction = math.sqrt(1 - BETAS[1] ** self.time) / (1 - BETAS[0] ** self.time)
-        update = (self.first / self._scale(correction)).mul_(self.rate)
-        update.addcmul_(self.decoupled, state, value=1 / correction)
+        scale = self._scale(correction)
+        if not isinstance(self.rate, Tensor) and not isinstance(falling, Tensor):
+            decayed = state.addcmul(self.decoupled, state, value=-falling)
+            return decayed.addcdiv_(self.first, scale, value=-falling * correction * self.rate)
+        update = (self.first / scale).mul_(self.rate).addcmul_(self.decoupled, state, value=1 / correction)
         if isinstance(falling, Tensor):
             return state.sub(update.mul_(stack.spread(falling)), alpha=correction)
         return state.sub(update, alpha=correction * falling)
@@ -109,7 +113,7 @@ class Optimizer:
     def select(self, elements: Tensor, networks: Tensor) -> "Optimizer":
         """Go on with some of the elements and of the networks only, given by their numbers."""
         return Optimizer(
-            self.rate[elements],
+            self.rate[elements] if isinstance(self.rate, Tensor) else self.rate,
             None if self.coupled is None else self.coupled[elements],
             self.decoupled[elements],
             None if self.plain is None else self.plain[elements],
