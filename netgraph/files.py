@@ -5,7 +5,7 @@ import json
 import os
 import sysconfig
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 #: Key of a record's checksum of itself.
 _CHECKSUM = "record_sha256"
+#: The sha256 of each file that this process hashed and may hash again, and what its metadata were then.
+_hashed: dict[Path, tuple[tuple[int, ...], str]] = {}
+
+
+class DamagedError(StoreError):
+    """A file is missing, or is not what was written."""
 
 
 def write_atomically(path: Path, payload: bytes) -> None:
@@ -73,16 +79,17 @@ def read_record(path: Path, format_name: str, version: int) -> dict[str, Any]:
     """Read a JSON record and check what it says it is.
 
     Raises:
-        StoreError: When it cannot be read, is not JSON, or is of another format or version.
+        DamagedError: When it is missing or is not JSON.
+        StoreError: When it cannot be read, or is of another format or version.
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise StoreError(f"{path}: no such file") from None
+        raise DamagedError(f"{path}: no such file") from None
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from None
     except (UnicodeDecodeError, json.JSONDecodeError):
-        raise StoreError(f"{path}: not a JSON record") from None
+        raise DamagedError(f"{path}: not a JSON record") from None
     found = record.get("format") if isinstance(record, dict) else None
     if found != format_name:
         raise StoreError(f"{path}: not a {format_name} record")
@@ -91,14 +98,58 @@ def read_record(path: Path, format_name: str, version: int) -> dict[str, Any]:
     return dict(record)
 
 
-def check_record(path: Path, record: Mapping[str, Any]) -> None:
-    """Check that the record of tensors is the one that was written.
+def write_own_record(
+    path: Path, format_name: str, version: int, fields: Mapping[str, Any], indent: int | None = None
+) -> None:
+    """Write a JSON record that carries a checksum of itself.
+
+    Args:
+        path: The file, whose name ends in .json.
+        format_name: What it is.
+        version: Of the format.
+        fields: What JSON can hold.
+        indent: Spaces a level, for people; all on one line when None.
 
     Raises:
-        StoreError: When it is not what its own checksum says.
+        StoreError: When the folder cannot be written to or the disk is full; what is there already stays.
+    """
+    record = {"format": format_name, "version": version} | dict(fields)
+    write_atomically(path, json.dumps(record | {_CHECKSUM: _record_sha256(record)}, indent=indent).encode())
+
+
+def read_own_record(
+    path: Path, format_name: str, version: int, keys: Iterable[str], *, unchecked: bool = False
+) -> dict[str, Any]:
+    """Read what :func:`write_own_record` wrote.
+
+    Args:
+        path: The file.
+        format_name: What it must be.
+        version: Of the format.
+        keys: What it must hold.
+        unchecked: Read a record without a checksum too, as older versions of netgraph wrote it.
+
+    Raises:
+        DamagedError: When it is missing, is not what its checksum says, or lacks a key.
+        StoreError: When it cannot be read, or is of another format or version.
+    """
+    record = read_record(path, format_name, version)
+    if not unchecked or _CHECKSUM in record:
+        check_record(path, record)
+    missing = [key for key in keys if key not in record]
+    if missing:
+        raise DamagedError(f"{path}: has no {missing[0]!r}")
+    return record
+
+
+def check_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Check that a record, or that of tensors, is the one that was written.
+
+    Raises:
+        DamagedError: When it is not what its own checksum says.
     """
     if record.get(_CHECKSUM) != _record_sha256(record):
-        raise StoreError(f"{record_path(path)}: damaged, it is not the record that was written")
+        raise DamagedError(f"{record_path(path)}: damaged, it is not the record that was written")
 
 
 def _record_sha256(record: Mapping[str, Any]) -> str:
@@ -147,11 +198,12 @@ class EncodedTensors:
 def encode_tensors(
     tensors: "Mapping[str, Tensor]", format_name: str, version: int, record: Mapping[str, Any]
 ) -> EncodedTensors:
-    """Encode tensors as safetensors, and their record with the sha256."""
+    """Encode tensors as safetensors, and their record with their sha256 and length."""
     from safetensors.torch import save
 
     payload = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
-    header = {"format": format_name, "version": version, "sha256": hashlib.sha256(payload).hexdigest()}
+    digest = hashlib.sha256(payload).hexdigest()
+    header = {"format": format_name, "version": version, "sha256": digest, "bytes": len(payload)}
     return EncodedTensors(payload, header | dict(record))
 
 
@@ -174,21 +226,49 @@ def read_tensors(path: Path, format_name: str, version: int) -> "tuple[dict[str,
     return load(path.read_bytes()), record
 
 
-def check_tensors(path: Path, format_name: str, version: int) -> dict[str, Any]:
+def check_tensors(path: Path, format_name: str, version: int, *, again: bool = True) -> dict[str, Any]:
     """Check that tensors are those of their record, and give it, without holding them in memory.
 
+    Args:
+        path: Their file.
+        format_name: What they must be.
+        version: Of the format.
+        again: Hash a file that this process hashed before, though its size and time of change are the same.
+
     Raises:
-        StoreError: When one is missing, the tensors are damaged, or the record is of another format or version.
+        DamagedError: When one is missing, or the tensors are not those of the record.
+        StoreError: When one cannot be read, or the record is of another format or version.
     """
     record = read_record(record_path(path), format_name, version)
+    digest = _file_sha256(path, again)
+    for candidate in _candidates(record):
+        if candidate.get("sha256") == digest:
+            return dict(candidate)
+    raise DamagedError(f"{path}: damaged, its sha256 is not the one in {record_path(path).name}")
+
+
+def tensors_are_there(path: Path, record: Mapping[str, Any]) -> bool:
+    """Say whether the tensors of a record are there, at their length; their content is not read."""
+    size = path.stat().st_size if path.is_file() else None
+    return size is not None and any(size == one.get("bytes", size) for one in _candidates(record))
+
+
+def _candidates(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The record, and that of the older file it may hold."""
+    return [one for one in (record, record.get("previous")) if isinstance(one, dict)]
+
+
+def _file_sha256(path: Path, again: bool) -> str:
     try:
         with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            found = os.fstat(file.fileno())
+            metadata = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+            known, digest = _hashed.get(path, ((), ""))
+            if again or known != metadata:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                _hashed[path] = metadata, digest
     except FileNotFoundError:
-        raise StoreError(f"{path}: no such file") from None
+        raise DamagedError(f"{path}: no such file") from None
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from None
-    for candidate in (record, record.get("previous")):
-        if candidate is not None and candidate["sha256"] == digest:
-            return dict(candidate)
-    raise StoreError(f"{path}: damaged, its sha256 is not the one in {record_path(path).name}")
+    return digest

@@ -7,7 +7,17 @@ import pytest
 import torch
 
 from netgraph import NetGraphError, files
-from netgraph.files import check_record, read_record, read_tensors, record_path, write_tensors
+from netgraph.files import (
+    check_record,
+    check_tensors,
+    read_own_record,
+    read_record,
+    read_tensors,
+    record_path,
+    tensors_are_there,
+    write_own_record,
+    write_tensors,
+)
 
 
 class CrashError(RuntimeError):
@@ -57,6 +67,8 @@ def test_a_crash_in_the_first_write_leaves_nothing(tmp_path, monkeypatch):
         ("[]", "not a test record"),
         (json.dumps({"format": "test", "version": 2}), "version 2; this netgraph reads version 1"),
         (json.dumps({"format": "test", "version": 1, "sha256": "0"}), "damaged"),
+        (json.dumps({"format": "test", "version": 1}), "damaged"),
+        (json.dumps({"format": "test", "version": 1, "previous": 3}), "damaged"),
     ],
 )
 def test_a_wrong_record_is_named(tmp_path, content, message):
@@ -98,3 +110,60 @@ def test_tensors_encoded_here_can_be_written_there(tmp_path):
     tensors, record = read_tensors(tmp_path / "new" / "state.safetensors", "test", 1)
     assert torch.equal(tensors["x"], torch.ones(2))
     assert record["value"] == [1, None]
+
+
+def test_a_record_vouches_for_itself(tmp_path):
+    path = tmp_path / "own.json"
+    write_own_record(path, "test", 1, {"value": (1, None), "name": "ü"}, indent=1)
+    assert read_own_record(path, "test", 1, ["value"]).items() >= {"value": [1, None], "name": "ü"}.items()
+    with pytest.raises(NetGraphError, match=r"own\.json: has no 'other'"):
+        read_own_record(path, "test", 1, ["value", "other"])
+    path.write_text(path.read_text().replace("null", "2"))
+    with pytest.raises(NetGraphError, match=r"own\.json: damaged, it is not the record that was written"):
+        read_own_record(path, "test", 1, ["value"], unchecked=True)
+
+
+def test_a_record_without_a_checksum_is_read_where_that_is_allowed(tmp_path):
+    path = tmp_path / "own.json"
+    path.write_text(json.dumps({"format": "test", "version": 1, "value": 1}))
+    assert read_own_record(path, "test", 1, ["value"], unchecked=True)["value"] == 1
+    with pytest.raises(NetGraphError, match=r"own\.json: has no 'other'"):
+        read_own_record(path, "test", 1, ["other"], unchecked=True)
+    with pytest.raises(NetGraphError, match=r"own\.json: damaged"):
+        read_own_record(path, "test", 1, ["value"])
+
+
+def test_tensors_are_there_at_their_length(tmp_path):
+    path = tmp_path / "state.safetensors"
+    write(path, 1)
+    record = read_record(record_path(path), "test", 1)
+    assert record["bytes"] == path.stat().st_size
+    assert tensors_are_there(path, record)
+    assert tensors_are_there(path, record | {"bytes": 1, "previous": record})
+    path.write_bytes(path.read_bytes()[:-1])
+    assert not tensors_are_there(path, record)
+    path.unlink()
+    assert not tensors_are_there(path, record)
+
+
+def test_a_file_is_hashed_again_when_it_changed_or_when_that_is_asked_for(tmp_path, monkeypatch):
+    path = tmp_path / "state.safetensors"
+    write(path, 1)
+    hashed = []
+
+    def counting(file, name, original=files.hashlib.file_digest):
+        hashed.append(file.name)
+        return original(file, name)
+
+    monkeypatch.setattr(files.hashlib, "file_digest", counting)
+    for _ in range(3):
+        check_tensors(path, "test", 1, again=False)
+    assert len(hashed) == 1
+    check_tensors(path, "test", 1)
+    assert len(hashed) == 2
+    payload = path.read_bytes()
+    path.unlink()
+    path.write_bytes(payload[:-1] + b"!")
+    with pytest.raises(NetGraphError, match=r"state\.safetensors: damaged"):
+        check_tensors(path, "test", 1, again=False)
+    assert len(hashed) == 3

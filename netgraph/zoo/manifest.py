@@ -1,13 +1,12 @@
 """What is in a zoo, in one small file, so that opening a zoo reads no shard."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from netgraph.errors import StoreError
-from netgraph.files import read_record, write_atomically
+from netgraph.files import DamagedError, read_own_record, write_own_record
 from netgraph.zoo.recipe import ZooRecipe
 from netgraph.zoo.store import read_shard_record, shard_names
 
@@ -66,16 +65,27 @@ def _entry(name: str, record: dict[str, Any], recipe: ZooRecipe) -> ShardEntry:
 
 def write_manifest(root: Path, entries: Sequence[ShardEntry]) -> None:
     """Write a zoo's manifest."""
-    record = {"format": FORMAT, "version": VERSION, "shards": [asdict(entry) for entry in entries]}
-    write_atomically(manifest_path(root), json.dumps(record).encode())
+    write_own_record(manifest_path(root), FORMAT, VERSION, {"shards": [asdict(entry) for entry in entries]})
 
 
 def read_manifest(root: Path) -> list[ShardEntry]:
     """Read a zoo's manifest.
 
     Raises:
-        StoreError: When the zoo is not complete, or its manifest is of another version.
+        StoreError: When the zoo is not complete, or its manifest is damaged or of another version.
     """
     if not manifest_path(root).exists():
         raise StoreError(f"{root}: the zoo is not complete; build_zoo completes it")
-    return [ShardEntry(**row) for row in read_record(manifest_path(root), FORMAT, VERSION)["shards"]]
+    path = manifest_path(root)
+    try:
+        rows = read_own_record(path, FORMAT, VERSION, ["shards"])["shards"]
+    except DamagedError as error:
+        raise StoreError(f"{error}; delete it and build again, or merge again into another folder") from None
+    return [_read_entry(path, row) for row in rows]
+
+
+def _read_entry(path: Path, row: dict[str, Any]) -> ShardEntry:
+    wrong = sorted({one.name for one in fields(ShardEntry)} ^ set(row))
+    if wrong:
+        raise StoreError(f"{path}: a shard has the key {wrong[0]!r} too much or too little")
+    return ShardEntry(**row)

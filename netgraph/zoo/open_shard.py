@@ -9,8 +9,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from netgraph.errors import StoreError
-from netgraph.files import check_record, check_tensors
+from netgraph.files import DamagedError, check_record, check_tensors
 from netgraph.graph.architecture import Architecture, Ints
 from netgraph.graph.io import table_from_tensors
 from netgraph.graph.netgraph import NetGraph
@@ -26,23 +25,23 @@ class OpenShard:
         root: Folder of the zoo.
         name: Name of the shard.
         sha256: Of its tensors, as the manifest says.
+        again: Hash the tensors though this process did and the file's size and time of change are the same.
 
     Attributes:
         path: Its file of tensors.
         record: Its record.
 
     Raises:
-        StoreError: When it is missing, damaged or of another version; it names the file.
+        DamagedError: When it is missing, damaged or not the one of the manifest; it names the file.
+        StoreError: When it cannot be read, or is of another version; likewise.
     """
 
-    def __init__(self, root: Path, name: str, sha256: str) -> None:
+    def __init__(self, root: Path, name: str, sha256: str, *, again: bool = False) -> None:
         self.path = shard_path(root, name)
-        self.record = check_tensors(self.path, FORMAT, VERSION)
+        self.record = check_tensors(self.path, FORMAT, VERSION, again=again)
         check_record(self.path, self.record)
         if self.record["sha256"] != sha256:
-            raise StoreError(
-                f"{self.path}: not the shard of the manifest; build_zoo builds it again once it is deleted"
-            )
+            raise DamagedError(f"{self.path}: not the shard of the manifest")
         self._file = safe_open(self.path, framework="pt")
         self._unpacked: dict[int, Architecture] = {}
 
@@ -111,10 +110,15 @@ class OpenShard:
         vertices = runs(self._node_start[networks], table.num_nodes)
         return table, self._state[torch.from_numpy(elements)], self._sensitivity[torch.from_numpy(vertices)]
 
+    @property
+    def trajectory_steps(self) -> tuple[int, ...]:
+        """Steps after which the states of the networks were kept."""
+        return tuple(self.record["trajectory_steps"])
+
     def trajectory(self, i: int) -> Tensor:
         """Read the states of one network after the steps of the record, [checkpoints, P]."""
         first, end = self._state_start[i : i + 2].tolist()
-        if not self.record["trajectory_steps"]:
+        if not self.trajectory_steps:
             return torch.zeros(0, end - first)
         return self.tensor("trajectory")[:, first:end].clone()
 

@@ -10,7 +10,15 @@ import torch
 from torch import Tensor
 
 from netgraph.errors import StoreError
-from netgraph.files import EncodedTensors, check_record, encode_tensors, read_record, record_path
+from netgraph.files import (
+    DamagedError,
+    EncodedTensors,
+    check_record,
+    encode_tensors,
+    read_record,
+    record_path,
+    tensors_are_there,
+)
 from netgraph.graph.io import to_tensors
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.table import starts
@@ -173,22 +181,39 @@ def read_shard_record(root: Path, name: str) -> dict[str, Any]:
     return record
 
 
+def remedy(root: Path, name: str) -> str:
+    """Say what to do about a damaged shard of a zoo that was built."""
+    return f"delete {shard_path(root, name).with_suffix('.*')}, and build_zoo makes the shard again"
+
+
 def shard_names(root: Path, number: int) -> list[str]:
-    """List the shards of a job; none unless all of them are in place.
+    """List the shards of a job; none unless all of them are in place, their tensors at their length.
 
     Raises:
         StoreError: When a record is damaged or of another version.
     """
-    names = [shard_name(number)]
-    if not record_path(shard_path(root, names[0])).exists():
+    first = _record_in_place(root, shard_name(number))
+    if first is None:
         return []
-    for part, sha256 in enumerate(read_shard_record(root, names[0])["parts"], 1):
+    names = [shard_name(number)]
+    for part, sha256 in enumerate(first["parts"], 1):
         names.append(shard_name(number, part))
-        if not record_path(shard_path(root, names[-1])).exists():
-            return []
-        if read_shard_record(root, names[-1])["sha256"] != sha256:
+        record = _record_in_place(root, names[-1])
+        if record is None or record["sha256"] != sha256:
             return []
     return names
+
+
+def _record_in_place(root: Path, name: str) -> dict[str, Any] | None:
+    """Read the record of a shard, unless it or its tensors are missing."""
+    path = shard_path(root, name)
+    if not record_path(path).exists():
+        return None
+    try:
+        record = read_shard_record(root, name)
+    except DamagedError as error:
+        raise StoreError(f"{error}; {remedy(root, name)}") from None
+    return record if tensors_are_there(path, record) else None
 
 
 def shard_exists(root: Path, number: int, digest: str) -> bool:
@@ -202,3 +227,16 @@ def shard_exists(root: Path, number: int, digest: str) -> bool:
         path = record_path(shard_path(root, names[0]))
         raise StoreError(f"{path}: made by another recipe; choose another folder")
     return bool(names)
+
+
+def clear_leftovers(root: Path) -> None:
+    """Remove what a build that was killed was writing to the shards' folder; no other may be writing to it.
+
+    Raises:
+        StoreError: When that is not allowed.
+    """
+    for path in (root / "shards").glob(".*.tmp"):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}") from None

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch_geometric.data import Dataset
 
 from netgraph.errors import NetGraphError, StoreError
-from netgraph.files import read_record
+from netgraph.files import DamagedError, read_own_record
 from netgraph.graph.architecture import Ints
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.table import LayerTable
@@ -22,8 +22,9 @@ from netgraph.tasks import Task
 from netgraph.tokens import TokenBatch, tokenize_packed
 from netgraph.zoo.manifest import read_manifest
 from netgraph.zoo.open_shard import OpenShard
-from netgraph.zoo.optimizers import OPTIMIZERS
 from netgraph.zoo.recipe import ZooRecipe
+from netgraph.zoo.rows import read_rows
+from netgraph.zoo.store import remedy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +42,9 @@ class Zoo(Dataset):
     checksums are checked whenever it is opened. Networks of one shard have numbers that follow each other, so reading
     in order (:meth:`stream`, or :meth:`token_batches` for many at once) is fast and takes the memory of a few shards;
     reading at random opens a shard for most networks.
+
+    A part, such as ``zoo[10:20]`` or ``zoo.shuffle()``, counts its own networks from 0 on in every method; tasks keep
+    the numbers they have in the whole zoo, and ``excluded``, ``train_seconds`` and shards are those of the whole zoo.
 
     Args:
         root: Folder of a zoo, as :func:`~netgraph.zoo.build.build_zoo` or :func:`~netgraph.zoo.merge.merge_zoos`
@@ -60,9 +64,10 @@ class Zoo(Dataset):
         self.folder = Path(root)
         if not self.folder.is_dir():
             raise StoreError(f"{self.folder}: no such folder")
-        record = read_record(self.folder / "zoo.json", FORMAT, VERSION)
-        name = str(self.folder / "zoo.json")
-        self.recipes = [ZooRecipe.from_dict(values, name) for values in record["recipes"]]
+        path = self.folder / "zoo.json"
+        record = read_own_record(path, FORMAT, VERSION, ["digest", "recipes"], unchecked=True)
+        self.recipes = [ZooRecipe.from_dict(values, str(path)) for values in record["recipes"]]
+        self._built = record["digest"] is not None
         entries = read_manifest(self.folder)
         self.train_seconds = sum(entry.seconds for entry in entries)
         self.excluded = sum(entry.excluded for entry in entries)
@@ -75,8 +80,9 @@ class Zoo(Dataset):
         super().__init__(None)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave open files behind, so that the zoo travels to the workers of a loader."""
-        return self.__dict__ | {"_open": OrderedDict()}
+        """Leave open files behind, so that the zoo travels to a loader's workers, and the table: a part has its own."""
+        kept = {key: value for key, value in self.__dict__.items() if key != "table"}
+        return kept | {"_open": OrderedDict()}
 
     @property
     def recipe(self) -> ZooRecipe:
@@ -116,7 +122,7 @@ class Zoo(Dataset):
         return graph
 
     def stream(self, indices: Iterable[int] | None = None) -> Iterator[NetGraph]:
-        """Give networks one after the other, shard by shard, in rising order; all of them when None."""
+        """Give networks one after the other, shard by shard, in the whole zoo's order; all of them when None."""
         for number, networks in self._by_shard(self._numbers(indices)):
             for at in networks.tolist():
                 yield self._graph(number, at)
@@ -134,7 +140,7 @@ class Zoo(Dataset):
             chunk: Weights a token carries, >= 1.
 
         Yields:
-            Token streams, padded to the longest of their batch, in rising order of the networks' numbers.
+            Token streams, padded to the longest of their batch, in the order of :meth:`stream`.
 
         Raises:
             NetGraphError: When ``batch_size`` or ``chunk`` is less than 1.
@@ -150,10 +156,13 @@ class Zoo(Dataset):
             yield tokenize_packed(LayerTable.join(tables), state, sensitivity, chunk)
 
     def _numbers(self, indices: Iterable[int] | None) -> Ints:
-        """Give the numbers of networks in rising order, [n]."""
+        """Give the whole zoo's numbers of networks in rising order, [n]."""
         known = self.indices()
-        chosen = known if indices is None else (known[i] for i in indices)
-        return np.sort(np.fromiter(chosen, dtype=np.int64))
+        return np.sort(self._own_numbers() if indices is None else np.array([known[i] for i in indices], np.int64))
+
+    def _own_numbers(self) -> Ints:
+        """Give the whole zoo's number of each network, [n]."""
+        return np.arange(self.len()) if self._indices is None else np.array(self._indices, np.int64)
 
     def _by_shard(self, numbers: Ints) -> Iterator[tuple[int, Ints]]:
         """Give each shard that holds some of the networks, with their numbers within it."""
@@ -161,26 +170,60 @@ class Zoo(Dataset):
         for number in np.unique(shards).tolist():
             yield number, numbers[shards == number] - self._first_network[number]
 
-    def trajectory(self, index: int) -> Tensor:
-        """Give the states of a network after the recipe's ``trajectory`` steps, [checkpoints, P]."""
-        number, at = self._find(index)
+    def trajectory(self, i: int) -> Tensor:
+        """Read the states of a network while it was trained.
+
+        Units stand in the order of the canonical network's, but neither scaled nor with their signs changed as its are.
+
+        Returns:
+            The states after each of :meth:`trajectory_steps`, [checkpoints, P]; after steps beyond the end of its
+            training, the last one again.
+
+        Raises:
+            IndexError: When there is no such network.
+        """
+        number, at = self._find(self.indices()[i])
         return self.shard(number).trajectory(at)
 
-    def shard(self, number: int) -> OpenShard:
+    def trajectory_steps(self, i: int) -> tuple[int, ...]:
+        """Give the steps after which the states of a network were kept; none where its recipe keeps no trajectory.
+
+        Raises:
+            IndexError: When there is no such network.
+        """
+        return self.shard(self._find(self.indices()[i])[0]).trajectory_steps
+
+    def shard(self, number: int, *, again: bool = False) -> OpenShard:
         """Open a shard.
+
+        Args:
+            number: Its number.
+            again: Open it anew and check its checksums, though this process did.
 
         Raises:
             StoreError: When it is missing, damaged, of another version, or not the one of the manifest.
         """
-        if number not in self._open:
-            self._open[number] = OpenShard(self.folder, *self._files[number])
+        if again or number not in self._open:
+            self._open[number] = self._open_shard(number, again)
         self._open.move_to_end(number)
         while len(self._open) > OPEN_SHARDS:
             self._open.popitem(last=False)
         return self._open[number]
 
+    def _open_shard(self, number: int, again: bool) -> OpenShard:
+        name, sha256 = self._files[number]
+        try:
+            return OpenShard(self.folder, name, sha256, again=again)
+        except DamagedError as error:
+            raise StoreError(f"{error}; {remedy(self.folder, name)}" if self._built else str(error)) from None
+
     def task(self, number: int) -> Task:
-        """Read a task."""
+        """Read a task.
+
+        Raises:
+            IndexError: When there is no such task.
+        """
+        number = range(self._first_task[-1])[number]
         shard = bisect_right(self._first_task, number) - 1
         return self.shard(shard).task(number - self._first_task[shard])
 
@@ -202,8 +245,8 @@ class Zoo(Dataset):
         """
         if name not in ("train", "test"):
             raise NetGraphError(f"unknown split {name!r}; known: train, test")
-        chosen = self._test if name == "test" else ~self._test
-        found: list[int] = np.flatnonzero(np.repeat(chosen, self._sizes)).tolist()
+        chosen = np.repeat(self._test if name == "test" else ~self._test, self._sizes)
+        found: list[int] = np.flatnonzero(chosen if self._indices is None else chosen[self._own_numbers()]).tolist()
         return found
 
     @cached_property
@@ -216,28 +259,16 @@ class Zoo(Dataset):
         """
         import pandas as pd
 
-        return pd.concat([self._rows(number) for number in range(self.n_shards)], ignore_index=True)
-
-    def _rows(self, number: int) -> "pd.DataFrame":
-        import pandas as pd
-
-        shard, task = self.shard(number), self.shard(number).task_of
-        architectures = [shard.architecture(i) for i in range(len(shard))]
-        numbers = self._first_task[number] + task
-        found = {
-            "task": numbers,
-            "family": [shard.record["tasks"][i]["family"] for i in task.tolist()],
-            "split": np.where(self._test[numbers], "test", "train"),
-            "architecture": [architecture.digest for architecture in architectures],
-            "layers": [repr(architecture) for architecture in architectures],
-            "n_inputs": [architecture.n_inputs for architecture in architectures],
-            "n_layers": [len(architecture.layers) for architecture in architectures],
-            "n_parameters": [architecture.state_size for architecture in architectures],
-        }
-        figures = {"validation_r2" if name == "r2" else name: v.numpy() for name, v in shard.columns.items()}
-        if "optimizer" in figures:
-            figures["optimizer"] = np.array(OPTIMIZERS)[figures["optimizer"]]
-        return pd.DataFrame(found | figures)
+        numbers = self._own_numbers()
+        order = np.argsort(numbers, kind="stable")
+        parts = list(self._by_shard(numbers[order])) or [(0, numbers)]
+        rows = pd.concat(
+            [
+                read_rows(self.shard(number), networks, self._first_task[number], self._test)
+                for number, networks in parts
+            ]
+        )
+        return rows.iloc[np.argsort(order)].reset_index(drop=True)
 
 
 class Tasks(Sequence[Task]):
@@ -258,4 +289,4 @@ class Tasks(Sequence[Task]):
     def __getitem__(self, number: int | slice) -> Task | list[Task]:
         if isinstance(number, slice):
             return [self._zoo.task(i) for i in range(len(self))[number]]
-        return self._zoo.task(range(len(self))[number])
+        return self._zoo.task(number)

@@ -126,3 +126,15 @@ def test_a_write_that_stops_halfway_ends_in_one_line_and_loses_nothing(zoo, tmp_
     assert sorted(path.name for path in (root / "shards").glob("0*.json")) == ["00000.json", "00001.json"]
     assert not list((root / "shards").glob(".*"))
     assert_goes_on(root, zoo)
+
+
+@pytest.mark.parametrize("size", [None, 1000])
+def test_a_build_makes_a_shard_again_whose_tensors_are_lost_or_cut_short(zoo, tmp_path, size):
+    root = tmp_path / "zoo"
+    shutil.copytree(zoo.folder, root)
+    path = root / "shards" / "00001.safetensors"
+    payload = path.read_bytes()
+    path.unlink()
+    if size is not None:
+        path.write_bytes(payload[:size])
+    assert_goes_on(root, zoo)

@@ -92,6 +92,47 @@ def test_a_shard_whose_networks_were_all_left_out_is_passed_over(tmp_path):
     assert "9 (6 train, 3 test)" in describe_zoo(zoo)
 
 
+@pytest.mark.parametrize("chosen", [slice(10, 40), slice(-1, None), [54, 3, 21, 20, 3], []], ids=str)
+def test_a_part_counts_its_own_networks(zoo, chosen):
+    zoo = Zoo(zoo.folder)
+    part, numbers = zoo[chosen], zoo.table.index.to_numpy()[chosen].tolist()
+    assert len(part) == len(numbers)
+    expected = zoo.table.iloc[numbers].reset_index(drop=True)
+    assert part.table.astype(object).equals(expected.astype(object))
+    for name in ("train", "test"):
+        assert [numbers[i] for i in part.split(name)] == [i for i in numbers if i in set(zoo.split(name))]
+    assert [graph.task for graph in part] == part.table["task"].tolist()
+    for i in range(-len(part), len(part)):
+        assert torch.equal(part.trajectory(i), zoo.trajectory(numbers[i]))
+        assert part.trajectory_steps(i) == zoo.trajectory_steps(numbers[i])
+        assert part.trajectory(i).shape[1] == len(part[i].state)
+    for number in set(part.table["task"]):
+        assert part.task(number).seed == zoo.task(number).seed
+    assert [graph.r2 for graph in part.stream()] == [zoo[i].r2 for i in sorted(numbers)]
+    assert len(part[:2].table) == len(part[:2])
+
+
+def test_numbers_out_of_range_are_index_errors(zoo):
+    part = zoo[10:20]
+    assert torch.equal(part.trajectory(-1), zoo.trajectory(19))
+    assert zoo.task(-1).seed == zoo.task(10).seed
+    for read in (part.trajectory, part.trajectory_steps, part.__getitem__):
+        for number in (10, -11):
+            with pytest.raises(IndexError):
+                read(number)
+    for number in (11, -12):
+        with pytest.raises(IndexError):
+            zoo.task(number)
+
+
+def test_a_trajectory_says_its_steps(zoo, tmp_path):
+    assert zoo.trajectory_steps(0) == ()
+    assert zoo.trajectory(0).shape == (0, len(zoo[0].state))
+    kept = write_store(tmp_path, small_recipe(n_tasks=3, tasks_per_shard=2), checkpoints=4)
+    assert kept.trajectory_steps(8) == (0, 1, 2, 3)
+    assert kept.trajectory(8).shape == (4, len(kept[8].state))
+
+
 READ = """
 import sys, torch
 from netgraph import Zoo

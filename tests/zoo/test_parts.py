@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from netgraph import files
+from netgraph.errors import StoreError
 from netgraph.zoo import merge_zoos, verify_zoo
 from netgraph.zoo.open_shard import OpenShard
-from netgraph.zoo.store import encode_shard, shard_exists, shard_name, shard_names, shard_path
+from netgraph.zoo.store import clear_leftovers, encode_shard, shard_exists, shard_name, shard_names, shard_path
 from tests.zoo.stores import random_shard, small_recipe, write_store
 
 SHARD = random_shard(10, 8, nets=4, widths=(4, 9), checkpoints=2)
@@ -125,3 +126,38 @@ def test_a_part_that_is_lost_or_of_another_cut_is_missed(tmp_path):
     assert shard_exists(tmp_path, 0, "recipe")
     encode_shard(SHARD, "recipe", LIMIT // 2).parts[1].write(shard_path(tmp_path, shard_name(0, 1)))
     assert not shard_exists(tmp_path, 0, "recipe")
+
+
+@pytest.mark.parametrize("name", [shard_name(0), shard_name(0, 1)])
+def test_tensors_that_are_lost_or_cut_short_are_missed(tmp_path, name):
+    encode_shard(SHARD, "recipe", LIMIT).write(tmp_path, 0)
+    path = shard_path(tmp_path, name)
+    payload = path.read_bytes()
+    path.write_bytes(payload[:-1])
+    assert not shard_exists(tmp_path, 0, "recipe")
+    path.unlink()
+    assert not shard_exists(tmp_path, 0, "recipe")
+    path.write_bytes(payload)
+    assert shard_exists(tmp_path, 0, "recipe")
+
+
+def test_a_damaged_record_says_what_to_do(tmp_path):
+    encode_shard(SHARD, "recipe", LIMIT).write(tmp_path, 0)
+    path = shard_path(tmp_path, shard_name(0, 1)).with_suffix(".json")
+    path.write_text(path.read_text().replace("noise", "voice"))
+    with pytest.raises(StoreError, match=r"00000-1\.json: damaged.*; delete .*00000-1\.\*, and build_zoo makes"):
+        shard_exists(tmp_path, 0, "recipe")
+    for one in path.parent.glob("00000-1.*"):
+        one.unlink()
+    assert not shard_exists(tmp_path, 0, "recipe")
+
+
+def test_leftovers_of_a_killed_write_are_removed(tmp_path):
+    clear_leftovers(tmp_path)
+    encode_shard(SHARD, "recipe").write(tmp_path, 0)
+    (tmp_path / "shards" / ".00001.json.abc.tmp").touch()
+    clear_leftovers(tmp_path)
+    assert sorted(path.name for path in (tmp_path / "shards").iterdir()) == ["00000.json", "00000.safetensors"]
+    (tmp_path / "shards" / ".folder.tmp").mkdir()
+    with pytest.raises(StoreError, match=r"\.folder\.tmp: "):
+        clear_leftovers(tmp_path)
