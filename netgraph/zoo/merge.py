@@ -1,15 +1,18 @@
 """Joining zoos."""
 
-import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 
 from netgraph.errors import NetGraphError, StoreError
-from netgraph.files import make_folder, record_path, write_atomically
-from netgraph.zoo.manifest import ShardEntry, read_manifest, write_manifest
+from netgraph.files import make_folder, record_path, tensors_are_there, write_own_record
+from netgraph.tasks import family_names
+from netgraph.tasks.catalog import find_entry
+from netgraph.zoo.manifest import ShardEntry, manifest_path, read_manifest, write_manifest
 from netgraph.zoo.store import read_shard_record, shard_name, shard_path
 from netgraph.zoo.zoo import FORMAT, VERSION, Zoo
 
@@ -17,43 +20,104 @@ from netgraph.zoo.zoo import FORMAT, VERSION, Zoo
 def merge_zoos(roots: Sequence[str | Path], out: str | Path) -> Zoo:
     """Join zoos into a new one; tasks keep their split and are numbered one zoo after the other.
 
-    Shards are linked where the file system can, and copied where it cannot; the zoos themselves are not altered.
+    Shards are linked where the file system can, and copied where it cannot; the zoos themselves are not altered. Where
+    it fails or is interrupted, nothing is left in ``out``.
 
     Args:
-        roots: Folders of complete zoos.
+        roots: Folders of complete zoos, at least one.
         out: The folder of the new zoo; it must not exist or be empty.
 
     Raises:
-        NetGraphError: When two zoos hold the same task: it might stand among the training tasks of one and the test
-            tasks of the other.
-        StoreError: When a zoo is not complete, or ``out`` is not empty.
+        NetGraphError: When no zoo is given, or zoos would leak: two hold the same task, or one trains on a real data
+            set on which another tests, whatever rows either drew of it.
+        StoreError: When a zoo is not complete, ``out`` is not an empty folder, or it cannot be written to.
     """
     zoos, folder = [Zoo(root) for root in roots], Path(out)
-    if folder.exists() and any(folder.iterdir()):
-        raise StoreError(f"{folder}: not empty; a merged zoo needs a folder of its own")
+    if not zoos:
+        raise NetGraphError("no zoos to join; give at least one folder")
+    _check_empty(folder)
     _check_tasks(zoos)
-    make_folder(folder / "shards")
+    recipes = [asdict(recipe) for zoo in zoos for recipe in zoo.recipes]
+    with _all_or_nothing(folder):
+        make_folder(folder / "shards")
+        write_manifest(folder, _link_shards(zoos, folder))
+        write_own_record(folder / "zoo.json", FORMAT, VERSION, {"digest": None, "recipes": recipes}, indent=1)
+    return Zoo(folder)
+
+
+def _check_empty(folder: Path) -> None:
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise StoreError(f"{folder}: not empty; a merged zoo needs a folder of its own")
+    except OSError as error:
+        raise StoreError(f"{folder}: {error.strerror}") from None
+
+
+@contextmanager
+def _all_or_nothing(folder: Path) -> Iterator[None]:
+    """Remove what was made in an empty folder, and the folder if it was not there, unless all went well."""
+    there = folder.exists()
+    try:
+        yield
+    except BaseException:
+        if folder.is_dir():
+            _empty(folder)
+        if not there and folder.is_dir():
+            folder.rmdir()
+        raise
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder / "shards", ignore_errors=True)
+    for path in (manifest_path(folder), folder / "zoo.json"):
+        path.unlink(missing_ok=True)
+
+
+def _check_tasks(zoos: Sequence[Zoo]) -> None:
+    """Check that the shards are there and that no task of one zoo gives away one of another."""
+    drawn: dict[tuple[str, int], Path] = {}
+    split: dict[tuple[str, bool], Path] = {}
+    for zoo in zoos:
+        tasks = set(_tasks(zoo))
+        sets = {(_data_set(family), test) for family, _, test in tasks if family not in family_names()}
+        for name, test in sorted(sets):
+            if (name, not test) in split:
+                train, held_out = (split[name, False], zoo.folder) if test else (zoo.folder, split[name, True])
+                raise NetGraphError(f"{train} trains on the data set {name}, on which {held_out} tests")
+        for family, seed, _ in sorted(tasks):
+            if (family, seed) in drawn:
+                raise NetGraphError(f"{drawn[family, seed]} and {zoo.folder} both hold task {family} of seed {seed}")
+        drawn |= {(family, seed): zoo.folder for family, seed, _ in tasks}
+        split |= dict.fromkeys(sets, zoo.folder)
+
+
+def _tasks(zoo: Zoo) -> Iterator[tuple[str, int, bool]]:
+    """Give the family and seed of each task of a zoo, and whether it is a test task."""
+    for entry in read_manifest(zoo.folder):
+        path, record = shard_path(zoo.folder, entry.name), read_shard_record(zoo.folder, entry.name)
+        if not tensors_are_there(path, record):
+            raise StoreError(f"{path}: missing or cut short")
+        if record["sha256"] != entry.sha256:
+            raise StoreError(f"{path}: not the shard of the manifest")
+        for task, test in zip(record["tasks"], entry.test, strict=True):
+            yield task["family"], task["seed"], test
+
+
+@cache
+def _data_set(family: str) -> str:
+    """Give one name to the names of a real data set."""
+    entry = find_entry(family)
+    return family if entry is None else entry.name
+
+
+def _link_shards(zoos: Sequence[Zoo], folder: Path) -> list[ShardEntry]:
     entries: list[ShardEntry] = []
     for zoo in zoos:
         for entry in read_manifest(zoo.folder):
             name = shard_name(len(entries))
             _link(shard_path(zoo.folder, entry.name), shard_path(folder, name))
             entries.append(replace(entry, name=name))
-    recipes = [asdict(recipe) for zoo in zoos for recipe in zoo.recipes]
-    record = {"format": FORMAT, "version": VERSION, "digest": None, "recipes": recipes}
-    write_atomically(folder / "zoo.json", json.dumps(record, indent=1).encode())
-    write_manifest(folder, entries)
-    return Zoo(folder)
-
-
-def _check_tasks(zoos: Sequence[Zoo]) -> None:
-    owner: dict[tuple[str, int], Path] = {}
-    for zoo in zoos:
-        records = (read_shard_record(zoo.folder, entry.name) for entry in read_manifest(zoo.folder))
-        for task in {(task["family"], task["seed"]) for record in records for task in record["tasks"]}:
-            if task in owner:
-                raise NetGraphError(f"{owner[task]} and {zoo.folder} both hold task {task[0]} of seed {task[1]}")
-            owner[task] = zoo.folder
+    return entries
 
 
 def _link(source: Path, target: Path) -> None:
@@ -61,4 +125,11 @@ def _link(source: Path, target: Path) -> None:
         try:
             os.link(old, new)
         except OSError:  # another file system
-            shutil.copyfile(old, new)
+            _copy(old, new)
+
+
+def _copy(old: Path, new: Path) -> None:
+    try:
+        shutil.copyfile(old, new)
+    except OSError as error:
+        raise StoreError(f"{new}: copying {old}: {error.strerror}") from None
