@@ -1,20 +1,23 @@
 import copy
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from collections import Counter
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch_geometric.loader import DataLoader
 
-from netgraph import NetGraphError, Zoo, build_zoo
+from netgraph import NetGraphError, Zoo, build_zoo, files
 from netgraph.errors import StoreError
-from netgraph.files import write_tensors
+from netgraph.files import write_own_record, write_tensors
 from netgraph.zoo import ZooRecipe, describe_zoo, merge_zoos, verify_zoo
 from netgraph.zoo.manifest import ShardEntry, read_manifest, write_manifest
 from netgraph.zoo.open_shard import OpenShard
@@ -97,30 +100,6 @@ def test_the_table_has_a_row_for_every_network(zoo):
     assert set(table["optimizer"]) == {"adamw"}
 
 
-def test_zoos_merge_and_keep_their_splits(zoo, other, tmp_path):
-    before = checksums(zoo.folder)
-    merged = merge_zoos([zoo.folder, other.folder], tmp_path / "both")
-    assert len(merged) == len(zoo) + len(other)
-    assert torch.equal(merged[len(zoo)].state, other[0].state)
-    assert merged[len(zoo)].task == 6 + other[0].task
-    assert merged.tasks[6].seed == other.tasks[0].seed
-    expected = zoo.split("test") + [len(zoo) + i for i in other.split("test")]
-    assert merged.split("test") == expected
-    assert torch.equal(merged.meta_features, torch.cat([zoo.meta_features, other.meta_features]))
-    assert verify_zoo(merged) == len(merged)
-    assert checksums(zoo.folder) == before
-    assert len(merged.recipes) == 2
-    with pytest.raises(NetGraphError, match="2 recipes"):
-        _ = merged.recipe
-
-
-def test_zoos_that_share_a_task_do_not_merge(zoo, tmp_path):
-    with pytest.raises(NetGraphError, match="both hold task"):
-        merge_zoos([zoo.folder, zoo.folder], tmp_path / "twice")
-    with pytest.raises(StoreError, match="not empty"):
-        merge_zoos([zoo.folder], zoo.folder)
-
-
 def test_a_shard_of_another_build_is_noticed(zoo, other, tmp_path):
     merged = merge_zoos([zoo.folder], tmp_path / "copy")
     for suffix in (".json", ".safetensors"):
@@ -147,7 +126,7 @@ def test_copies_are_counted(tmp_path):
     shard = random_shard(0, 2, nets=4)
     seeds = torch.tensor([0, 1, 2, 0] * 2)
     zoo = write_store(tmp_path, recipe, make=lambda *_: replace(shard, columns=shard.columns | {"seed_index": seeds}))
-    assert "; 4 networks are copies from other seeds" in describe_zoo(zoo)
+    assert "; 4 networks repeat an architecture of their task" in describe_zoo(zoo)
 
 
 def test_a_manifest_that_counts_otherwise_is_named(tmp_path):
@@ -166,18 +145,135 @@ def test_a_changed_record_is_named(tmp_path):
         verify_zoo(Zoo(zoo.folder))
 
 
+@pytest.mark.parametrize("name", ["manifest.json", "zoo.json"])
+def test_a_changed_word_in_the_records_of_a_zoo_is_named(tmp_path, name):
+    recipe = small_recipe(n_tasks=2, tasks_per_shard=2)
+    write_store(tmp_path, recipe)
+    values = {"digest": recipe.digest, "recipes": [asdict(recipe)]}
+    write_own_record(tmp_path / "zoo.json", "netgraph.Zoo", 2, values)
+    assert Zoo(tmp_path).recipe == recipe
+    before, after = ("[false, true]", "[true, false]") if name == "manifest.json" else ('"seed": 0', '"seed": 1')
+    text = (tmp_path / name).read_text()
+    assert before in text
+    (tmp_path / name).write_text(text.replace(before, after))
+    with pytest.raises(StoreError, match=f"{name}: damaged, it is not the record that was written"):
+        Zoo(tmp_path)
+
+
+def test_a_manifest_without_a_checksum_says_what_to_do(tmp_path):
+    write_store(tmp_path, small_recipe(n_tasks=2, tasks_per_shard=2))
+    record = json.loads((tmp_path / "manifest.json").read_text())
+    del record["record_sha256"]
+    (tmp_path / "manifest.json").write_text(json.dumps(record))
+    with pytest.raises(StoreError, match=r"manifest\.json: damaged.*; delete it and build again, or merge again"):
+        Zoo(tmp_path)
+
+
+@pytest.mark.parametrize(("dropped", "added"), [("excluded", "excludeX"), ("seconds", None), (None, "more")])
+def test_a_manifest_with_other_keys_is_named(tmp_path, dropped, added):
+    write_store(tmp_path, small_recipe(n_tasks=2, tasks_per_shard=2))
+    (row,) = json.loads((tmp_path / "manifest.json").read_text())["shards"]
+    row = {key: value for key, value in row.items() if key != dropped} | ({added: 0} if added else {})
+    write_own_record(tmp_path / "manifest.json", "netgraph.Zoo.manifest", 2, {"shards": [row]})
+    with pytest.raises(StoreError, match=rf"manifest\.json: a shard has the key '{added or dropped}' too"):
+        Zoo(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["digest", "recipes"])
+def test_a_record_of_a_zoo_that_lacks_a_key_is_named(tmp_path, key):
+    write_store(tmp_path, small_recipe(n_tasks=2, tasks_per_shard=2))
+    record = json.loads((tmp_path / "zoo.json").read_text())
+    del record[key]
+    (tmp_path / "zoo.json").write_text(json.dumps(record))
+    with pytest.raises(StoreError, match=rf"zoo\.json: has no '{key}'"):
+        Zoo(tmp_path)
+
+
+def test_a_damaged_shard_says_what_to_do_unless_the_zoo_was_merged(tmp_path):
+    zoo = write_store(tmp_path / "zoo", small_recipe(n_tasks=2, tasks_per_shard=2))
+    merged = merge_zoos([zoo.folder], tmp_path / "merged")
+    path = zoo.shard(0).path
+    flipped = bytearray(path.read_bytes())
+    flipped[-1] ^= 1
+    path.write_bytes(flipped)
+    message = r"00000\.safetensors: damaged, its sha256 is not the one in 00000\.json"
+    with pytest.raises(StoreError, match=message + r"; delete .*00000\.\*, and build_zoo makes the shard again$"):
+        verify_zoo(zoo)
+    with pytest.raises(StoreError, match=message + "$"):
+        verify_zoo(merged)
+
+
+def test_random_access_hashes_each_shard_once(zoo, monkeypatch):
+    hashed = []
+
+    def counting(file, name, original=files.hashlib.file_digest):
+        hashed.append(Path(file.name).stem)
+        return original(file, name)
+
+    monkeypatch.setattr("netgraph.zoo.zoo.OPEN_SHARDS", 1)
+    monkeypatch.setattr(files, "_hashed", {})
+    monkeypatch.setattr(files.hashlib, "file_digest", counting)
+    again = Zoo(zoo.folder)
+    for _ in range(3):
+        for i in range(0, len(zoo), 3):
+            again[i].validate()
+    assert hashed == ["00000", "00001", "00002"]
+    verify_zoo(again)
+    assert hashed == ["00000", "00001", "00002"] * 2
+
+
 def test_an_incomplete_zoo_says_so(zoo, tmp_path):
     (tmp_path / "zoo.json").write_text((zoo.folder / "zoo.json").read_text())
     with pytest.raises(StoreError, match="not complete; build_zoo completes it"):
         Zoo(tmp_path)
 
 
-def test_the_description_counts_everything(zoo):
-    text = describe_zoo(zoo)
-    assert f"{len(zoo)} (" in text
-    assert "distinct" in text
-    assert "copies" not in text
-    assert "\n\n" not in text
+def test_the_description_counts_everything(zoo, tmp_path):
+    shutil.copytree(zoo.folder, tmp_path / "zoo")
+    files = [path for path in (tmp_path / "zoo").rglob("*") if path.is_file()]
+    size = sum(path.stat().st_size for path in files)
+    (tmp_path / "zoo" / "shards" / ".00000.json.x.tmp").write_bytes(bytes(10**6))
+    shown = dict(
+        re.split(r"\s{2,}|(?<=validation R2)\s+", line) for line in describe_zoo(Zoo(tmp_path / "zoo")).split("\n")
+    )
+    table, families = zoo.table, Counter(task.family for task in zoo.tasks)
+    held_out = len(zoo.split("test"))
+    assert shown["networks"] == f"{len(zoo)} ({len(zoo) - held_out} train, {held_out} test)"
+    assert shown["architectures"] == f"{table['architecture'].nunique()} distinct"
+    assert shown["parameters"] == f"{table['n_parameters'].min():,} to {table['n_parameters'].max():,}"
+    assert shown["tasks"].startswith("6: ")
+    assert all(f"{name} {count}" in shown["tasks"] for name, count in families.items())
+    quantiles = table["validation_r2"].astype(float).quantile([0.05, 0.25, 0.5, 0.75, 0.95])
+    assert shown["validation R2"] == ", ".join(f"{q:.0%} {value:.2f}" for q, value in quantiles.items())
+    assert shown["left out"].startswith(f"{zoo.excluded}")
+    assert shown["on disk"] == f"{size / 1e6:.1f} MB in 3 shards"
+    assert shown["training"] == f"{zoo.train_seconds:.1f} s, summed over processes"
+
+
+def test_the_description_opens_each_shard_once(zoo, monkeypatch):
+    opened = []
+
+    def counting(self, root, name, sha256, *, again=False, original=OpenShard.__init__):
+        opened.append(name)
+        original(self, root, name, sha256, again=again)
+
+    monkeypatch.setattr("netgraph.zoo.zoo.OPEN_SHARDS", 1)
+    monkeypatch.setattr(OpenShard, "__init__", counting)
+    describe_zoo(Zoo(zoo.folder))
+    assert opened == ["00000", "00001", "00002"]
+
+
+def test_a_zoo_in_which_no_network_was_kept_is_described(tmp_path):
+    shown = describe_zoo(write_store(tmp_path, small_recipe(n_tasks=2, tasks_per_shard=2), nets=0))
+    assert "networks       0 (0 train, 0 test)" in shown
+    assert shown.count("no network was kept") == 2
+    assert "nan" not in shown
+
+
+def test_a_part_of_a_zoo_is_neither_described_nor_verified(zoo):
+    for look in (describe_zoo, verify_zoo):
+        with pytest.raises(NetGraphError, match="a part of 2 networks; give the whole zoo"):
+            look(zoo[:2])
 
 
 @pytest.mark.parametrize("shards", [0, 1, 2])
