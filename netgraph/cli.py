@@ -1,12 +1,16 @@
 """The command ``netgraph``."""
 
+import json
 import sys
+from itertools import takewhile
 from typing import Any, Literal
 
 from netgraph.errors import NetGraphError
 
 #: Exit codes: what was wrong with the input, and an interrupt.
 WRONG_INPUT, INTERRUPTED = 2, 130
+#: Commands that, after an interrupt, go on with what is there.
+_RESUMABLE = (["run"], ["zoo", "build"], ["datasets", "install"])
 
 
 def _run(preset: str | None = None, out: str = "runs/quick", seed: int | None = None, device: str = "cpu") -> None:
@@ -150,16 +154,23 @@ def _convert(
     print(convert_file(source, out, to, example, weights))
 
 
+def _words(arguments: list[str]) -> list[str]:
+    """Give the arguments before the first option."""
+    return list(takewhile(lambda argument: not argument.startswith("-"), arguments))
+
+
 def _named(arguments: list[str]) -> list[str]:
-    """Let ``convert`` take its source and its output without their names."""
-    if arguments[:1] != ["convert"]:
-        return arguments
-    plain = []
-    rest = arguments[1:]
-    while rest and not rest[0].startswith("-"):
-        plain.append(rest.pop(0))
-    named = [part for pair in zip(("--source", "--out"), plain, strict=False) for part in pair]
-    return ["convert", *named, *plain[2:], *rest]
+    """Let ``convert`` take its source and its output without their names, and ``zoo merge`` its zoos as words."""
+    if arguments[:1] == ["convert"]:
+        plain = _words(arguments[1:])
+        named = [part for pair in zip(("--source", "--out"), plain, strict=False) for part in pair]
+        return ["convert", *named, *plain[2:], *arguments[1 + len(plain) :]]
+    if arguments[:2] == ["zoo", "merge"] and "--zoos" in arguments:
+        at = arguments.index("--zoos") + 1
+        zoos = _words(arguments[at:])
+        if zoos and not zoos[0].startswith("["):
+            return [*arguments[:at], json.dumps(zoos), *arguments[at + len(zoos) :]]
+    return arguments
 
 
 COMMANDS: dict[str, Any] = {
@@ -183,20 +194,18 @@ COMMANDS: dict[str, Any] = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; give 0, or 2 after one line that says what is wrong with the input."""
-    from jsonargparse import auto_cli
+    from jsonargparse import ArgumentError, auto_cli
 
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        auto_cli(
-            COMMANDS,
-            args=_named(sys.argv[1:] if arguments is None else arguments),
-            prog="netgraph",
-            as_positional=False,
-        )
-    except NetGraphError as error:
-        print(f"netgraph: {error}", file=sys.stderr)
+        auto_cli(COMMANDS, args=_named(arguments), prog="netgraph", as_positional=False, exit_on_error=False)
+    except (NetGraphError, ArgumentError) as error:
+        said = " ".join(line.strip() for line in str(error).splitlines())
+        print(f"netgraph: {said}", file=sys.stderr)
         return WRONG_INPUT
     except KeyboardInterrupt:
-        print("netgraph: interrupted; the same command goes on from here", file=sys.stderr)
+        goes_on = any(arguments[: len(command)] == command for command in _RESUMABLE)
+        print("netgraph: interrupted" + ("; the same command goes on from here" if goes_on else ""), file=sys.stderr)
         return INTERRUPTED
     return 0
 

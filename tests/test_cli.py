@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import networkx as nx
@@ -15,6 +16,7 @@ import torch
 from netgraph.cli import main
 from netgraph.graph import load_any
 from netgraph.run import KEYS
+from tests.zoo.stores import random_shard, small_recipe, write_store
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 
@@ -73,14 +75,57 @@ def test_an_interrupted_run_is_completed(tmp_path):
         (["zoo", "build", "--recipe", "absent"], "no recipe 'absent'"),
         (["sample", "--checkpoint", "absent.safetensors"], "absent.json: no such file"),
         (["run", "--preset", "huge"], "unknown preset 'huge'"),
+        (["zoo", "build", "--colour", "red"], "unrecognized arguments: --colour red"),
+        (["zoo", "build", "--workers", "two"], 'Parser key "workers"'),
+        (["zoo", "bild"], "invalid choice: 'bild'"),
+        (["zoo", "info"], "required: zoo.info.out"),
+        (["zoo"], "it was not provided"),
+        (["zoo", "merge", "--zoos", "--out", "x"], "zoos"),
     ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_wrong_input_ends_in_one_line(arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = netgraph(*arguments)
     assert result.returncode == 2
+    assert result.stderr.startswith("netgraph: ")
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "zoos", [["--zoos", "a", "b"], ["--zoos", "[a,b]"], ["--zoos+", "a", "--zoos+", "b"]], ids=" ".join
+)
+@pytest.mark.parametrize("last", [False, True])
+def test_zoos_are_joined(zoos, last, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    recipe = replace(small_recipe(n_tasks=2, tasks_per_shard=2), n_test_tasks=0)
+    for seed, name in enumerate("ab"):
+        write_store(Path(name), recipe, make=lambda *_, seed=seed: replace(random_shard(10 * seed, 2), first_task=0))
+    arguments = ["--out", "both", *zoos] if last else [*zoos, "--out", "both"]
+    assert main(["zoo", "merge", *arguments]) == 0
+    assert capsys.readouterr().out == "12 networks of 4 tasks in both\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "goes_on"),
+    [
+        (["zoo", "build"], True),
+        (["run", "--out", "x"], True),
+        (["datasets", "install"], True),
+        (["zoo", "merge", "--zoos", "a", "--out", "b"], False),
+        (["zoo", "verify", "--out", "a"], False),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_an_interrupt_says_what_is_true(arguments, goes_on, monkeypatch, capsys):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jsonargparse.auto_cli", interrupt)
+    assert main(arguments) == 130
+    said = "netgraph: interrupted" + ("; the same command goes on from here" if goes_on else "")
+    assert capsys.readouterr().err == said + "\n"
 
 
 MODULE = """
@@ -159,4 +204,7 @@ def test_help_says_what_each_command_and_option_does():
     assert "Build a zoo, or complete one whose build was interrupted." in " ".join(
         netgraph("zoo", "--help").stdout.split()
     )
+    printed = netgraph("zoo", "build", "--print_config")
+    assert (printed.returncode, printed.stderr) == (0, "")
+    assert "recipe: quick" in printed.stdout
     assert "Where networks are trained, cpu or cuda." in " ".join(netgraph("zoo", "build", "--help").stdout.split())
