@@ -9,7 +9,8 @@ from netgraph.graph.modules.functions import check_attribute, find_operation
 from netgraph.graph.modules.parts import CONTAINERS, TYPES, build
 from netgraph.graph.modules.program import Program, Row, Table
 
-_NAME = re.compile(r"\w+(\.\w+)*", re.ASCII)
+#: Names that torch takes, but for quotes, brackets and what else could mean something in Python or in a path.
+_NAME = re.compile(r"[\w \-+:/@]+(\.[\w \-+:/@]+)*")
 
 
 def check(program: Program) -> None:

@@ -3,7 +3,8 @@
 Numbers, strings, booleans and None stand for themselves; anything else is a tuple that opens with a tag:
 ``("row", 3)`` the value of row 3 of the table, ``("training", "block.0")`` whether that module is in training mode,
 ``("tuple", ...)``, ``("list", ...)``, ``("dict", ("item", key, value), ...)``, ``("slice", start, stop, step)``,
-``("dtype", "float32")``, ``("device", "cpu")``, ``("format", "channels_last")``, ``("float", "inf")``, ``("...",)``.
+``("dtype", "float32")``, ``("device", "cpu")``, ``("layout", "strided")``, ``("format", "channels_last")``,
+``("float", "inf")``, ``("...",)``.
 """
 
 import math
@@ -17,6 +18,8 @@ from netgraph.errors import InvalidGraphError, UnsupportedLayerError
 Encoded = Any
 _FORMATS = {"contiguous_format": torch.contiguous_format, "channels_last": torch.channels_last,
             "channels_last_3d": torch.channels_last_3d, "preserve_format": torch.preserve_format}  # fmt: skip
+
+_LAYOUTS = {"strided": torch.strided}
 
 
 def encode(value: Any, special: Callable[[Any], Encoded | None] = lambda value: None) -> Encoded:
@@ -50,6 +53,8 @@ def _encode_atom(value: Any) -> Encoded:
         return ("dtype", str(value).removeprefix("torch."))
     if isinstance(value, torch.device):
         return ("device", str(value))
+    if value is torch.strided:
+        return ("layout", str(value).removeprefix("torch."))
     if value is Ellipsis:
         return ("...",)
     for name, found in _FORMATS.items():
@@ -98,6 +103,7 @@ _READ: dict[str, Callable[[list[Any], Any], Any]] = {
     "dtype": lambda rest, special: dtype_named(rest[0]),
     "device": lambda rest, special: torch.device(rest[0]),
     "format": lambda rest, special: _FORMATS[rest[0]],
+    "layout": lambda rest, special: _LAYOUTS[rest[0]],
     "float": lambda rest, special: float(rest[0]),
     "...": lambda rest, special: Ellipsis,
 }

@@ -1,37 +1,35 @@
 """A readable Python class for a network."""
 
-import inspect
-from collections.abc import Callable, Iterator
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from keyword import iskeyword
 from typing import Any, cast
 
 from torch import Tensor
 
-from netgraph.graph.modules.encoding import Encoded
+from netgraph.errors import NetGraphError
+from netgraph.graph.modules.expressions import Expression, arguments, constructor, wrap
 from netgraph.graph.modules.general import generalize
-from netgraph.graph.modules.parts import CONTAINERS, TYPES
-from netgraph.graph.modules.program import Part, Program, Row, Stored, Table
+from netgraph.graph.modules.parts import TYPES
+from netgraph.graph.modules.program import Part, Program, Stored, Table
 from netgraph.graph.modules.values import view
 from netgraph.graph.netgraph import NetGraph
 
 _HEAD = '''"""Written by netgraph; load the weights with ``load_state_dict``."""
 
-import math
-import operator
-
-import torch
-from torch import nn
-from torch.nn import functional as F
+{imports}
 
 
-class {name}(nn.Module):
+class {name}({base}):
     """{summary}"""
 
     def __init__(self):
-        super().__init__()
+{body}
 '''
-_IMPORTED = ("F", "math", "nn", "operator", "self", "torch")
-_INFIX = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**", "matmul": "@",
-          "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "and_": "&", "or_": "|"}  # fmt: skip
+_IMPORTS = {"math": "import math", "operator": "import operator", "torch": "import torch",
+            "nn": "from torch import nn", "F": "from torch.nn import functional as F"}  # fmt: skip
+_IMPORTED = (*_IMPORTS, "self")
 
 
 def to_source(graph: NetGraph, name: str = "Network") -> str:
@@ -43,37 +41,114 @@ def to_source(graph: NetGraph, name: str = "Network") -> str:
 
     Returns:
         A module's source: the class alone, which needs torch and nothing else.
+
+    Raises:
+        NetGraphError: When the name is not one that a class can have.
     """
+    if not is_attribute(name) or name in _IMPORTS:
+        raise NetGraphError(f"{name!r} is not a name for a class")
     graph = generalize(graph)
     program = cast(Program, graph.program)
     program.validate()
     writer = _Writer(program, graph)
     kinds = dict.fromkeys(part.type for part in program.parts if part.type in TYPES)
-    summary = ", ".join(kinds) or "A network"
-    body = [*writer.constructor(), *writer.forward()]
-    return _HEAD.format(name=name, summary=f"{summary}.") + "\n".join(body) + "\n"
+    body = "\n".join(line for long in writer.lines() for line in wrap(long))
+    base, summary = f"nn.{program.parts[0].type}", f"{', '.join(kinds) or 'A network'}."
+    used = {key: line for key, line in _IMPORTS.items() if re.search(rf"\b{key}\.", f"{base} {body}")}
+    groups = [[line for key, line in used.items() if (key in ("math", "operator")) == own] for own in (True, False)]
+    imports = "\n\n".join("\n".join(group) for group in groups if group)
+    return _HEAD.format(name=name, base=base, imports=imports, summary=summary, body=body)
+
+
+def is_attribute(name: str) -> bool:
+    """Say whether an attribute can be written as ``.name``."""
+    return name.isidentifier() and not iskeyword(name)
 
 
 class _Writer:
     def __init__(self, program: Program, graph: NetGraph) -> None:
         self.program, self.graph = program, graph
         self.parts = {part.name: part for part in program.parts}
+        self.children: dict[str, list[Part]] = defaultdict(list)
+        for part in program.parts[1:]:
+            self.children[part.name.rpartition(".")[0]].append(part)
 
-    def constructor(self) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
+        """Write the body of the class."""
+        yield from (f"        {line}" for line in self._constructor())
+        if not self._inherits_forward():
+            yield from self._forward()
+
+    def _constructor(self) -> Iterator[str]:
         """Write the modules, then the tensors that no constructor makes."""
-        root = self.parts[""]
-        for part in self.program.parts:
-            if part.name:
-                yield f"        {self._attach(part)}"
+        root = self.program.parts[0]
         if root.type in TYPES:
-            yield f"        self.network = {constructor(root.type, root.hyper)}"
+            yield f"super().__init__({arguments(root.type, root.hyper)})"
+        elif self._whole(""):
+            yield "super().__init__("
+            yield from self._entries("", "    ")
+            yield ")"
+        else:
+            yield "super().__init__()"
+            yield from self._modules()
         for tensor in self.program.tensors:
-            yield from (f"        {line}" for line in self._tensor(tensor))
+            yield from self._tensor(tensor)
 
-    def _attach(self, part: Part) -> str:
+    def _inherits_forward(self) -> bool:
+        """Say whether the base class calls the modules as the network does."""
+        return self.program.parts[0].type in TYPES or self._whole("")
+
+    def _modules(self) -> Iterator[str]:
+        inside: tuple[str, ...] = ()
+        for part in self.program.parts:
+            if not part.name or part.name.startswith(inside):
+                continue
+            if not self._whole(part.name):
+                yield self._attach(part, constructor(part.type, part.hyper))
+                continue
+            inside = (*inside, f"{part.name}.")
+            opening = self._attach(part, "nn.Sequential(")
+            yield opening.removesuffix(")")
+            yield from self._entries(part.name, "    ")
+            yield "))" if opening.endswith(")") else ")"
+
+    def _whole(self, name: str) -> bool:
+        """Say whether a ``Sequential`` can be written in one expression, with all that is in it."""
+        part = self.parts[name]
+        return (
+            part.type == "Sequential"
+            and part.alias is None
+            and bool(self.children[name])
+            and self._listed(name)
+            and all(
+                inner.alias is None and (inner.type in TYPES or self._whole(inner.name))
+                for inner in self.children[name]
+            )
+        )
+
+    def _entries(self, name: str, indent: str) -> Iterator[str]:
+        for part in self.children[name]:
+            if part.type in TYPES:
+                yield f"{indent}{constructor(part.type, part.hyper)},"
+            else:
+                yield f"{indent}nn.Sequential("
+                yield from self._entries(part.name, f"{indent}    ")
+                yield f"{indent}),"
+
+    def _listed(self, name: str) -> bool:
+        """Say whether a module's own are numbered from 0 on, so that they are appended and read by number."""
+        kind, steps = self.parts[name].type, [part.name.rpartition(".")[2] for part in self.children[name]]
+        return kind in ("Sequential", "ModuleList") and steps == [str(i) for i in range(len(steps))]
+
+    def _attach(self, part: Part, made: str) -> str:
         owner, _, name = part.name.rpartition(".")
-        made = self.path(part.alias) if part.alias is not None else constructor(part.type, part.hyper)
-        if name.isidentifier() and self.parts[owner].type not in ("ModuleList", "ModuleDict", "Sequential"):
+        made = self.path(part.alias) if part.alias is not None else made
+        kind = self.parts[owner].type
+        if self._listed(owner):
+            return f"{self.path(owner)}.append({made})"
+        if kind == "ModuleDict":
+            return f"{self.path(owner)}[{name!r}] = {made}"
+        if is_attribute(name):
             return f"{self.path(owner)}.{name} = {made}"
         return f"{self.path(owner)}.add_module({name!r}, {made})"
 
@@ -112,19 +187,22 @@ class _Writer:
         """Write the way to a module or a tensor."""
         code, so_far = "self", ""
         for step in name.split(".") if name else ():
-            kind = self.parts[so_far].type if so_far in self.parts and so_far else "Module"
-            if step.isdigit():
-                code = f"{code}[{step}]" if kind in ("Sequential", "ModuleList") else f"getattr({code}, {step!r})"
+            kind = self.parts[so_far].type if so_far in self.parts else ""
+            if so_far in self.parts and step.isdigit() and self._listed(so_far):
+                code = f"{code}[{step}]"
+            elif kind == "ModuleDict":
+                code = f"{code}[{step!r}]"
             else:
-                code = f"{code}[{step!r}]" if kind == "ModuleDict" else f"{code}.{step}"
+                code = f"{code}.{step}" if is_attribute(step) else f"getattr({code}, {step!r})"
             so_far = f"{so_far}.{step}".lstrip(".")
         return code
 
-    def forward(self) -> Iterator[str]:
+    def _forward(self) -> Iterator[str]:
         """Write ``forward``, in two methods where training differs in more than flags."""
-        inputs = "".join(f", {name}" for name in self.program.inputs)
+        inputs = "".join(f", {_free(name)}" for name in self.program.inputs)
         yield ""
         yield f"    def forward(self{inputs}):"
+        yield from self._refusals()
         if self.program.train_table is not None:
             yield "        if self.training:"
             yield f"            return self.forward_in_training({inputs.removeprefix(', ')})"
@@ -134,15 +212,30 @@ class _Writer:
             yield f"    def forward_in_training(self{inputs}):"
             yield from self._calls(self.program.train_table)
 
+    def _refusals(self) -> Iterator[str]:
+        """Refuse inputs of other sizes than those that were traced, where they matter."""
+        for name, sizes in zip(self.program.inputs, self.program.fixed, strict=False):
+            name = _free(name)
+            fixed = [f"{name}.shape[{i}] != {n}" for i, n in enumerate(sizes or ()) if n is not None]
+            if sizes is not None and fixed:
+                wanted = ", ".join("any" if n is None else str(n) for n in sizes)
+                yield f"        if {' or '.join([f'{name}.ndim != {len(sizes)}', *fixed])}:"
+                yield f'            raise ValueError("{name}: the network was traced for [{wanted}]")'
+
     def _calls(self, table: Table) -> Iterator[str]:
         names: list[str] = []
-        expression = _Expression(self, names)
+        expression = Expression(self.path, names)
         for row in table.rows:
-            name = f"{row.name}_" if row.name in _IMPORTED else row.name
+            name = _free(row.target if row.op == "input" else row.name)
             if row.op != "input":
                 yield f"        {name} = {expression.call(row)}"
-            names.append(row.target if row.op == "input" else name)
+            names.append(name)
         yield f"        return {expression(table.output)}"
+
+
+def _free(name: str) -> str:
+    """Keep a variable from hiding what is imported."""
+    return f"{name}_" if name in _IMPORTED else name
 
 
 def _literal(tensor: Tensor) -> str:
@@ -155,79 +248,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return f'float("{value}")'
     return repr(value)
-
-
-def constructor(kind: str, hyper: Encoded) -> str:
-    """Write the call that makes a module, with the arguments that are not the defaults."""
-    if kind in CONTAINERS:
-        return f"nn.{kind}()"
-    arguments = []
-    defaults = inspect.signature(TYPES[kind].__init__).parameters
-    for _, name, value in hyper[1:]:
-        code = _constant(value)
-        if name not in defaults or code != repr(defaults[name].default):
-            arguments.append(f"{name}={code}")
-    return f"nn.{kind}({', '.join(arguments)})"
-
-
-def _constant(value: Encoded) -> str:
-    if isinstance(value, tuple) and value and value[0] == "part":
-        return constructor(*value[1])
-    return _Expression(None, [])(value)
-
-
-class _Expression:
-    """Writes arguments and calls."""
-
-    def __init__(self, writer: _Writer | None, names: list[str]) -> None:
-        self.writer, self.names = writer, names
-
-    def __call__(self, code: Encoded) -> str:
-        if not isinstance(code, tuple):
-            return repr(code)
-        tag, *rest = code
-        simple: dict[str, Callable[[], str]] = {
-            "row": lambda: self.names[rest[0]],
-            "training": lambda: f"{self._path(rest[0])}.training",
-            "tuple": lambda: "(" + "".join(f"{self(part)}, " for part in rest).rstrip(" ") + ")" if rest else "()",
-            "list": lambda: "[" + ", ".join(map(self, rest)) + "]",
-            "dict": lambda: "{" + ", ".join(f"{key!r}: {self(part)}" for _, key, part in rest) + "}",
-            "slice": lambda: f"slice({', '.join(map(self, rest))})",
-            "dtype": lambda: f"torch.{rest[0]}",
-            "device": lambda: f"torch.device({rest[0]!r})",
-            "format": lambda: f"torch.{rest[0]}",
-            "float": lambda: f"float({rest[0]!r})",
-            "...": lambda: "...",
-        }
-        return simple[tag]()
-
-    def _path(self, name: str) -> str:
-        return self.writer.path(name) if self.writer is not None else "self"
-
-    def call(self, row: Row) -> str:
-        """Write a row's call."""
-        if row.op == "tensor":
-            return self._path(row.target)
-        args = [self(part) for part in row.args[1:]]
-        kwargs = [f"{key}={self(part)}" for _, key, part in row.kwargs[1:]]
-        if row.op == "module":
-            return f"{self._path(row.target) if row.target else 'self.network'}({', '.join([*args, *kwargs])})"
-        space, name = row.target.split(".", 1)
-        if space == "operator" and name in _INFIX and len(args) == 2:
-            return f"{args[0]} {_INFIX[name]} {args[1]}"
-        if row.target == "operator.getitem":
-            return f"{args[0]}[{self._index(row.args[2])}]"
-        if row.target == "builtins.getattr":
-            return f"{args[0]}.{row.args[2]}"
-        if space == "Tensor":
-            return f"{args[0]}.{name}({', '.join([*args[1:], *kwargs])})"
-        prefix = {"functional": "F.", "builtins": "", "aten": "torch.ops.aten."}.get(space, f"{space}.")
-        return f"{prefix}{name}({', '.join([*args, *kwargs])})"
-
-    def _index(self, code: Encoded) -> str:
-        if isinstance(code, tuple) and code[0] == "tuple" and len(code) > 1:
-            return ", ".join(map(self._index, code[1:])) + ("," if len(code) == 2 else "")
-        if isinstance(code, tuple) and code[0] == "slice":
-            start, stop, step = ("" if part is None else self(part) for part in code[1:])
-            return f"{start}:{stop}" + (f":{step}" if step else "")
-        return self(code)

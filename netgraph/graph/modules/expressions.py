@@ -1,0 +1,190 @@
+"""Python expressions for what a program holds: arguments, calls, and constructors as a person would write them."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+from netgraph.errors import NetGraphError
+from netgraph.graph.modules.encoding import Encoded
+from netgraph.graph.modules.functions import find_operation
+from netgraph.graph.modules.parts import CONTAINERS, TYPES, build, describe
+from netgraph.graph.modules.program import Row
+
+_INFIX = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**", "matmul": "@",
+          "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "and_": "&", "or_": "|"}  # fmt: skip
+#: Longest line that is written in one.
+WIDTH = 110
+
+
+@lru_cache(maxsize=1024)
+def constructor(kind: str, hyper: Encoded) -> str:
+    """Write the call that makes a module, without what its constructor gives anyway."""
+    return f"nn.{kind}({arguments(kind, hyper)})"
+
+
+@lru_cache(maxsize=1024)
+def arguments(kind: str, hyper: Encoded) -> str:
+    """Write the arguments of a module's constructor: those without defaults by position, others by name."""
+    if kind in CONTAINERS:
+        return ""
+    needed = [
+        name
+        for name, parameter in inspect.signature(TYPES[kind].__init__).parameters.items()
+        if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    ][1:]
+    written = {name: _constant(value) for _, name, value in _lean(kind, hyper)[1:]}
+    first = [written.pop(name) for name in needed if name in written]
+    return ", ".join([*first, *(f"{name}={code}" for name, code in written.items())])
+
+
+def _lean(kind: str, hyper: Encoded) -> Encoded:
+    """Leave out every argument, and write every tuple as one number, where the module is the same without."""
+    kept = list(hyper[1:])
+    for item in hyper[1:]:
+        position = kept.index(item)
+        for shorter in _shorter(item):
+            tried = [*kept[:position], *shorter, *kept[position + 1 :]]
+            if _makes(kind, ("dict", *tried), hyper):
+                kept = tried
+                break
+    return ("dict", *kept)
+
+
+def _shorter(item: Encoded) -> Iterator[list[Encoded]]:
+    yield []
+    tag, name, value = item
+    if isinstance(value, tuple) and value[0] == "tuple" and len(set(value[1:])) == 1:
+        yield [(tag, name, value[1])]
+
+
+def _makes(kind: str, tried: Encoded, hyper: Encoded) -> bool:
+    try:
+        return describe(build(kind, tried)) == (kind, hyper)
+    except (TypeError, ValueError, RuntimeError, AttributeError, AssertionError, NetGraphError):
+        return False
+
+
+def _constant(value: Encoded) -> str:
+    if isinstance(value, tuple) and value and value[0] == "part":
+        return constructor(*value[1])
+    return Expression(lambda name: "self", [])(value)
+
+
+def wrap(line: str) -> Iterator[str]:
+    """Break a long line within its last brackets, as many of their parts on a line as fit."""
+    core, tail = line.removesuffix(","), line[len(line.removesuffix(",")) :]
+    opening, parts = _last_brackets(core) if len(line) > WIDTH else (-1, [])
+    if not parts:
+        yield line
+        return
+    indent = " " * (len(line) - len(line.lstrip()))
+    yield core[: opening + 1]
+    for row in _rows(parts, f"{indent}    "):
+        yield from wrap(row)
+    yield f"{indent}{core[-1]}{tail}"
+
+
+def _rows(parts: list[str], indent: str) -> Iterator[str]:
+    row = ""
+    for part in parts:
+        if row and len(f"{indent}{row} {part},") > WIDTH:
+            yield indent + row
+            row = ""
+        row = f"{row} {part},".lstrip()
+    yield indent + row
+
+
+def _last_brackets(line: str) -> tuple[int, list[str]]:
+    """Find where the brackets that close at the end of a line open, and the parts between their commas."""
+    open_, quote = [[-1]], ""
+    for i, character in enumerate(line):
+        if quote or character in ("'", '"'):
+            quote = "" if character == quote else quote or character
+        elif character in "([{":
+            open_.append([i])
+        elif character == ",":
+            open_[-1].append(i)
+        elif character in ")]}":
+            cuts = open_.pop()
+    index = bool(line) and line[-1] == "]" and line[cuts[0] - 1] not in " ([{"
+    if not line.endswith((")", "]", "}")) or index:
+        return -1, []
+    parts = [line[a + 1 : b].strip() for a, b in pairwise([*cuts, len(line) - 1])]
+    return cuts[0], [part for part in parts if part]
+
+
+#: Keyword arguments that may be left out with these values, whatever function takes them.
+_USUAL = {"inplace": False, "return_indices": False, "ceil_mode": False, "dilation": 1, "padding": 0, "stride": None}
+
+
+@lru_cache(maxsize=256)
+def _defaults(name: str) -> dict[str, Any]:
+    """Give the defaults of a function of ``torch.nn.functional``; others are written in C and tell none."""
+    function = find_operation(name).function
+    if not name.startswith("functional.") or not inspect.isfunction(function):
+        return {}
+    return _USUAL | {key: parameter.default for key, parameter in inspect.signature(function).parameters.items()}
+
+
+def _is_default(name: str, key: str, value: Encoded) -> bool:
+    default = _defaults(name).get(key, inspect.Parameter.empty)
+    return type(value) is type(default) and bool(value == default)
+
+
+class Expression:
+    """Writes arguments and calls."""
+
+    def __init__(self, path: Callable[[str], str], names: list[str]) -> None:
+        self._path, self.names = path, names
+
+    def __call__(self, code: Encoded) -> str:
+        """Write an argument."""
+        if not isinstance(code, tuple):
+            return repr(code)
+        tag, *rest = code
+        simple: dict[str, Callable[[], str]] = {
+            "row": lambda: self.names[rest[0]],
+            "training": lambda: f"{self._path(rest[0])}.training",
+            "tuple": lambda: f"({', '.join(map(self, rest))}{',' if len(rest) == 1 else ''})",
+            "list": lambda: "[" + ", ".join(map(self, rest)) + "]",
+            "dict": lambda: "{" + ", ".join(f"{key!r}: {self(part)}" for _, key, part in rest) + "}",
+            "slice": lambda: f"slice({', '.join(map(self, rest))})",
+            "dtype": lambda: f"torch.{rest[0]}",
+            "device": lambda: f"torch.device({rest[0]!r})",
+            "format": lambda: f"torch.{rest[0]}",
+            "layout": lambda: f"torch.{rest[0]}",
+            "float": lambda: f"float({rest[0]!r})",
+            "...": lambda: "...",
+        }
+        return simple[tag]()
+
+    def call(self, row: Row) -> str:
+        """Write a row's call."""
+        if row.op == "tensor":
+            return self._path(row.target)
+        args = [self(part) for part in row.args[1:]]
+        shown = [item[1:] for item in row.kwargs[1:] if row.op == "module" or not _is_default(row.target, *item[1:])]
+        kwargs = [f"{key}={self(part)}" for key, part in shown]
+        if row.op == "module":
+            return f"{self._path(row.target)}({', '.join([*args, *kwargs])})"
+        space, name = row.target.split(".", 1)
+        if space == "operator" and name in _INFIX and len(args) == 2:
+            return f"{args[0]} {_INFIX[name]} {args[1]}"
+        if row.target == "operator.getitem":
+            return f"{args[0]}[{self._index(row.args[2])}]"
+        if row.target == "builtins.getattr":
+            return f"{args[0]}.{row.args[2]}"
+        if space == "Tensor":
+            return f"{args[0]}.{name}({', '.join([*args[1:], *kwargs])})"
+        prefix = {"functional": "F.", "builtins": "", "aten": "torch.ops.aten."}.get(space, f"{space}.")
+        return f"{prefix}{name}({', '.join([*args, *kwargs])})"
+
+    def _index(self, code: Encoded) -> str:
+        if isinstance(code, tuple) and code[0] == "tuple" and len(code) > 1:
+            return ", ".join(map(self._index, code[1:])) + ("," if len(code) == 2 else "")
+        if isinstance(code, tuple) and code[0] == "slice":
+            start, stop, step = ("" if part is None else self(part) for part in code[1:])
+            return f"{start}:{stop}" + (f":{step}" if step else "")
+        return self(code)
