@@ -77,9 +77,10 @@ def _check_tasks(zoos: Sequence[Zoo]) -> None:
     """Check that the shards are there and that no task of one zoo gives away one of another."""
     drawn: dict[tuple[str, int], Path] = {}
     split: dict[tuple[str, bool], Path] = {}
+    random = family_names()
     for zoo in zoos:
         tasks = set(_tasks(zoo))
-        sets = {(_data_set(family), test) for family, _, test in tasks if family not in family_names()}
+        sets = {(_data_set(family), test) for family, _, test in tasks if family not in random}
         for name, test in sorted(sets):
             if (name, not test) in split:
                 train, held_out = (split[name, False], zoo.folder) if test else (zoo.folder, split[name, True])
