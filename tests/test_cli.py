@@ -147,8 +147,8 @@ def test_modules_and_graphs_are_converted(tmp_path, monkeypatch):
     assert "14 vertices" in done.stdout
     for to in ("module", "source", "graphml", "json", "graph"):
         assert main(["convert", "g.safetensors", f"out/{to}.{to}", "--to", to]) == 0
-    assert "class Network(nn.Module)" in (tmp_path / "out" / "source.source").read_text()
-    assert "class Network(nn.Module)" in (tmp_path / "out" / "module.py").read_text()
+    assert "class Network(nn.Sequential)" in (tmp_path / "out" / "source.source").read_text()
+    assert "class Network(nn.Sequential)" in (tmp_path / "out" / "module.py").read_text()
     described = json.loads((tmp_path / "out" / "json.json").read_text())
     assert len(described["vertices"]) == 14
     assert len(described["edges"][0]["weight"]) == 36

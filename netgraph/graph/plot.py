@@ -79,16 +79,9 @@ def _draw_vertices(graph: NetGraph, blocks: list[Block], places: dict[int, Any],
     largest = np.abs(strength[~structural]).max(initial=0.0) or 1.0
     network = nx.DiGraph(edges)
     network.add_nodes_from(places)
-    nx.draw_networkx_edges(
-        network,
-        places,
-        ax=ax,
-        edgelist=edges,
-        edge_color=np.where(structural, _STRUCTURAL, np.where(strength >= 0, _POSITIVE, _NEGATIVE)).tolist(),
-        width=np.where(structural, 0.8, 0.3 + 2.2 * np.abs(strength) / largest).tolist(),
-        alpha=0.75,
-        arrows=False,
-    )
+    edge_colors = np.where(structural, _STRUCTURAL, np.where(strength >= 0, _POSITIVE, _NEGATIVE)).tolist()
+    widths = np.where(structural, 0.8, 0.3 + 2.2 * np.abs(strength) / largest).tolist()
+    _draw_edges(places, edges, edge_colors, widths, ax)
     codes, colors = graph.layer_type.cpu().numpy(), _colors(blocks)
     nx.draw_networkx_nodes(
         network,
@@ -102,6 +95,41 @@ def _draw_vertices(graph: NetGraph, blocks: list[Block], places: dict[int, Any],
     )
     if any(block.code not in BY_CODE for block in blocks):
         _name_blocks(blocks, places, ax)
+
+
+def _draw_edges(
+    places: dict[int, Any], edges: list[tuple[int, int]], colors: list[str], widths: list[float], ax: "Axes"
+) -> None:
+    """Draw edges straight, but for those that would lie behind others on their way: they go around these."""
+    import networkx as nx
+
+    straight = [i for i, (a, b) in enumerate(edges) if not _passes_others(places[a], places[b])]
+    nx.draw_networkx_edges(
+        nx.DiGraph([edges[i] for i in straight]),
+        places,
+        ax=ax,
+        edgelist=[edges[i] for i in straight],
+        edge_color=[colors[i] for i in straight],
+        width=[widths[i] for i in straight],
+        alpha=0.75,
+        arrows=False,
+    )
+    for i in sorted(set(range(len(edges))) - set(straight)):
+        _draw_arc(places[edges[i][0]], places[edges[i][1]], colors[i], widths[i], ax)
+
+
+def _draw_arc(source: Any, target: Any, color: str, width: float, ax: "Axes") -> None:
+    """Draw an edge that rises above what lies between its ends, the longer the flatter."""
+    from matplotlib.patches import FancyArrowPatch
+
+    distance = target[0] - source[0]
+    bend = -0.25 * np.sign(distance) * (2 / abs(distance)) ** 0.6
+    style = {"arrowstyle": "-", "connectionstyle": f"arc3,rad={bend}", "shrinkA": 4, "shrinkB": 4}
+    ax.add_patch(FancyArrowPatch(tuple(source), tuple(target), color=color, linewidth=width, alpha=0.75, **style))
+
+
+def _passes_others(source: Any, target: Any) -> bool:
+    return bool(abs(source[1] - target[1]) < 1e-6 and abs(source[0] - target[0]) > 1)
 
 
 def _strength(graph: NetGraph) -> tuple[Any, Any]:
@@ -139,9 +167,7 @@ def _draw_layers(graph: NetGraph, blocks: list[Block], places: dict[int, Any], a
     types = _colors(blocks)
     widths = [0.8 if np.isnan(weights[b]) else 0.5 + 2.5 * weights[b] / largest for _, b in pairs]
     colors = [_STRUCTURAL if np.isnan(weights[b]) else _POSITIVE for _, b in pairs]
-    nx.draw_networkx_edges(
-        network, place, ax=ax, edgelist=list(pairs), edge_color=colors, width=widths, alpha=0.75, arrows=False
-    )
+    _draw_edges(place, list(pairs), colors, widths, ax)
     nx.draw_networkx_nodes(
         network,
         place,
@@ -155,6 +181,8 @@ def _draw_layers(graph: NetGraph, blocks: list[Block], places: dict[int, Any], a
         x, y = place[i]
         label = f"{block.short}\n{NAMES[block.code]} {block.size}"
         ax.text(x, y - 0.18, label, fontsize=6, ha="center", va="top")
+    heights = [y for _, y in place.values()]
+    ax.set_ylim(min(heights) - 0.8, max(heights) + 0.8)
 
 
 def _block_sizes(graph: NetGraph, blocks: list[Block]) -> list[float]:

@@ -65,3 +65,22 @@ def test_labels_of_layers_do_not_lie_on_each_other(n):
     boxes = [text.get_window_extent(renderer) for text in ax.texts]
     assert len(boxes) == n + 1
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    places = ax.transData.transform(vertices_of(ax).get_offsets())
+    for box, (x, y) in zip(boxes, places, strict=True):
+        assert abs((box.x0 + box.x1) / 2 - x) < 2
+        assert 0 < y - box.y1 < 40
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv1d(2, 2, 1), nn.Conv1d(2, 2, 1)
+
+    def forward(self, x):
+        return x + self.second(self.first(x))
+
+
+@pytest.mark.parametrize(("level", "skips"), [("layer", 1), ("vertex", 2)])
+def test_skips_are_drawn_around_what_they_skip(level, skips):
+    ax = plot.draw(from_module(Residual(), torch.zeros(1, 2, 3)), Figure().subplots(), level=level)
+    assert len(ax.patches) == skips

@@ -18,6 +18,7 @@ from netgraph.graph.modules.onnx import to_onnx
 from netgraph.graph.modules.record import load_any, save_any
 from netgraph.graph.modules.source import to_source
 from netgraph.graph.modules.text import to_graphml, to_json
+from netgraph.graph.modules.trace import first_line
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module
 
@@ -74,8 +75,8 @@ def _module(source: str) -> nn.Module:
         for step in name.split("."):
             found = getattr(found, step)
         made = found if isinstance(found, nn.Module) else found()  # type: ignore[operator]
-    except (ImportError, AttributeError, TypeError) as error:
-        raise NetGraphError(f"{source}: {error}") from error
+    except Exception as error:  # whatever the caller's own code raises
+        raise NetGraphError(f"{source}: {type(error).__name__}: {first_line(error)}") from error
     if not isinstance(made, nn.Module):
         raise NetGraphError(f"{source}: gives {type(made).__name__}, not a torch.nn.Module")
     return made
