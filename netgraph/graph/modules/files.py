@@ -75,6 +75,8 @@ def _module(source: str) -> nn.Module:
         for step in name.split("."):
             found = getattr(found, step)
         made = found if isinstance(found, nn.Module) else found()  # type: ignore[operator]
+    except (ImportError, AttributeError, TypeError) as error:
+        raise NetGraphError(f"{source}: {first_line(error)}") from error
     except Exception as error:  # whatever the caller's own code raises
         raise NetGraphError(f"{source}: {type(error).__name__}: {first_line(error)}") from error
     if not isinstance(made, nn.Module):
