@@ -40,7 +40,7 @@ def trace_by_export(
         UnsupportedLayerError: When ``torch.export`` does not serve either, or a call is not supported.
     """
     exported = [_export(module, given, training, why) for training in (False, True)]
-    readers = [Reader(_readable(program, given)) for program in exported]
+    readers = [_read(program, given, why) for program in exported]
     table, train_table = merge(*readers)
     constants: dict[str, Tensor] = {}
     for program in exported:
@@ -84,6 +84,13 @@ def _export(module: nn.Module, given: Mapping[str, Any], training: bool, why: st
     except Exception as error:
         reason = f"{why}; torch.export says: {first_line(error)}"
         raise UnsupportedLayerError(f"{reason}; forward may decide by shapes, not by values") from error
+
+
+def _read(program: torch.export.ExportedProgram, given: Mapping[str, Any], why: str) -> Reader:
+    try:
+        return Reader(_readable(program, given))
+    except UnsupportedLayerError as error:
+        raise UnsupportedLayerError(f"{error} ({why})") from error
 
 
 def _readable(program: torch.export.ExportedProgram, given: Mapping[str, Any]) -> fx.Graph:

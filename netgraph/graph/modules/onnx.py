@@ -17,16 +17,19 @@ from netgraph.graph.to_module import to_module
 def to_onnx(graph: NetGraph, path: str | Path) -> None:
     """Write a network, in evaluation mode and for inputs of the shapes it was read with, as an ONNX file.
 
+    Its inputs are called as those of ``forward``.
+
     Raises:
         NetGraphError: When the extra ``[onnx]`` is not installed.
         UnsupportedLayerError: When ``torch.onnx`` cannot express the network.
     """
     example = example_of(graph)
     inputs = example if isinstance(example, tuple) else (example,)
+    names = None if graph.program is None else list(graph.program.inputs)
     try:
         with warnings.catch_warnings(), quiet("torch.onnx"):
             warnings.simplefilter("ignore")
-            program = torch.onnx.export(to_module(graph), inputs, dynamo=True, verbose=False)
+            program = torch.onnx.export(to_module(graph), inputs, input_names=names, dynamo=True, verbose=False)
     except ImportError as error:
         raise NetGraphError(f"ONNX needs the extra: pip install netgraph[onnx] ({error})") from error
     except Exception as error:

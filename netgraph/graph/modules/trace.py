@@ -39,6 +39,15 @@ class _Tracer(fx.Tracer):
     def __init__(self, given: frozenset[str]) -> None:
         super().__init__(param_shapes_constant=True)
         self.given = given
+        self.failed = ""
+
+    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
+        """Call a module, and note the innermost one that fails."""
+        try:
+            return super().call_module(m, forward, args, kwargs)
+        except Exception:
+            self.failed = self.failed or f"{self.path_of_module(m)}: {type(m).__name__}"
+            raise
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return is_leaf(m)
@@ -99,14 +108,15 @@ def trace(module: nn.Module, given: Mapping[str, Any]) -> tuple[Table, Table | N
 
 
 def _graph(root: nn.Module, given: frozenset[str], training: bool) -> tuple[fx.Graph, dict[str, Tensor]]:
-    before = set(vars(root))
+    before, tracer = set(vars(root)), _Tracer(given)
     try:
         with mode(root, training):
-            graph = _Tracer(given).trace(root)
+            graph = tracer.trace(root)
     except NetGraphError:
         raise
     except Exception as error:
-        raise NotTraceableError(f"{type(root).__name__} cannot be traced: {first_line(error)}") from error
+        name = tracer.failed or type(root).__name__
+        raise NotTraceableError(f"{name} cannot be traced: {first_line(error)}") from error
     else:
         return graph, plain_attributes(graph, root, root)
     finally:

@@ -86,6 +86,18 @@ BAD = [
 ]  # fmt: skip
 
 
+class Stepwise(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.ModuleDict({"cell": nn.LSTMCell(8, 4)})
+
+    def forward(self, x):
+        return self.inner["cell"](x.flatten(0, 2))[0]
+
+
+BAD.append((Stepwise, r"lstm_cell.*is not supported.*inner\.cell: LSTMCell cannot be traced"))
+
+
 @pytest.mark.parametrize(("build", "message"), BAD, ids=[message for _, message in BAD])
 def test_what_is_not_supported_is_named(build, message):
     with pytest.raises(NetGraphError, match=message) as caught:
