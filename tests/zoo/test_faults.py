@@ -77,7 +77,7 @@ def test_a_zoo_on_a_full_disk_goes_on_when_there_is_room(zoo, disk):
 def test_a_zoo_in_a_read_only_folder_goes_on_when_it_is_writable(zoo, disk):
     root, remount = disk
     assert remount("ro")
-    assert_one_line_and_nothing_lost(root, r"0000[12].*: Read-only file system")
+    assert_one_line_and_nothing_lost(root, "shards: cannot be written to")
     assert remount("rw")
     assert_goes_on(root, zoo)
 
@@ -88,7 +88,7 @@ def test_a_zoo_in_a_folder_of_others_goes_on_when_it_is_writable(zoo, tmp_path):
     for name in ("zoo.json", "shards/00000.json", "shards/00000.safetensors"):
         shutil.copy(zoo.folder / name, tmp_path / name)
     (tmp_path / "shards").chmod(0o555)
-    assert_one_line_and_nothing_lost(tmp_path, r"0000[12].*: Permission denied")
+    assert_one_line_and_nothing_lost(tmp_path, "shards: cannot be written to")
     (tmp_path / "shards").chmod(0o755)
     assert_goes_on(tmp_path, zoo)
 
