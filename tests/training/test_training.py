@@ -17,9 +17,7 @@ TRAINING = TrainConfig(batch_size=8, rows=16, max_epochs=12, max_seconds=60, lea
 
 @pytest.fixture(scope="module")
 def examples():
-    recipe = ZooRecipe.load("tiny").changed(
-        n_tasks=3, n_test_tasks=1, tasks_per_shard=3, training={"steps": (30, 30)}
-    )
+    recipe = ZooRecipe.load("tiny").changed(n_tasks=3, n_test_tasks=1, tasks_per_shard=3, training={"steps": (30, 30)})
     shard = make_shard(recipe, 0)
     return [
         Example(g, shard.tasks[i].x, shard.meta_features[i])
