@@ -124,8 +124,18 @@ def _draw_arc(source: Any, target: Any, color: str, width: float, ax: "Axes") ->
 
     distance = target[0] - source[0]
     bend = -0.25 * np.sign(distance) * (2 / abs(distance)) ** 0.6
-    style = {"arrowstyle": "-", "connectionstyle": f"arc3,rad={bend}", "shrinkA": 4, "shrinkB": 4}
-    ax.add_patch(FancyArrowPatch(tuple(source), tuple(target), color=color, linewidth=width, alpha=0.75, **style))
+    arc = FancyArrowPatch(
+        tuple(source),
+        tuple(target),
+        arrowstyle="-",
+        connectionstyle=f"arc3,rad={bend}",
+        color=color,
+        linewidth=width,
+        alpha=0.75,
+        shrinkA=4,
+        shrinkB=4,
+    )
+    ax.add_patch(arc)
 
 
 def _passes_others(source: Any, target: Any) -> bool:

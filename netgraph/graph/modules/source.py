@@ -1,18 +1,19 @@
 """A readable Python class for a network."""
 
 import re
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from keyword import iskeyword
 from typing import Any, cast
 
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
+from netgraph.graph.modules.encoding import references
 from netgraph.graph.modules.expressions import Expression, arguments, constructor, wrap
 from netgraph.graph.modules.general import generalize
 from netgraph.graph.modules.parts import TYPES
-from netgraph.graph.modules.program import Part, Program, Stored, Table
+from netgraph.graph.modules.program import Part, Program, Row, Stored, Table
 from netgraph.graph.modules.values import view
 from netgraph.graph.netgraph import NetGraph
 
@@ -224,13 +225,45 @@ class _Writer:
 
     def _calls(self, table: Table) -> Iterator[str]:
         names: list[str] = []
-        expression = Expression(self.path, names)
-        for row in table.rows:
-            name = _free(row.target if row.op == "input" else row.name)
-            if row.op != "input":
+        expression, whole = Expression(self.path, names), self._called_whole(table)
+        while len(names) < len(table.rows):
+            row = table.rows[len(names)]
+            length, owner = whole.get(len(names), (1, ""))
+            name = _free(row.target if row.op == "input" else table.rows[len(names) + length - 1].name)
+            if owner:
+                yield f"        {name} = {self.path(owner)}({expression(row.args[1])})"
+            elif row.op != "input":
                 yield f"        {name} = {expression.call(row)}"
-            names.append(name)
+            names += [name] * length
         yield f"        return {expression(table.output)}"
+
+    def _called_whole(self, table: Table) -> dict[int, tuple[int, str]]:
+        """Find the rows that are the call of one ``Sequential``: first row -> (how many they are, its name)."""
+        found: dict[int, tuple[int, str]] = {}
+        taken: set[int] = set()
+        users = Counter(i for row in table.rows for i in [*references(row.args), *references(row.kwargs)])
+        users.update(references(table.output))
+        for part in self.program.parts[1:]:
+            inner = self._leaves(part.name) if self._whole(part.name) else []
+            for start in range(len(table.rows) if inner else 0):
+                rows = table.rows[start : start + len(inner)]
+                if start not in taken and [row.target for row in rows] == inner and _is_chain(rows, start, users):
+                    found[start] = (len(inner), part.name)
+                    taken.update(range(start, start + len(inner)))
+        return found
+
+    def _leaves(self, name: str) -> list[str]:
+        leaves: list[str] = []
+        for part in self.children[name]:
+            leaves += [part.name] if part.type in TYPES else self._leaves(part.name)
+        return leaves
+
+
+def _is_chain(rows: Sequence[Row], start: int, users: Counter[int]) -> bool:
+    """Say whether each row is the call of a module on nothing but what the one before gave to it alone."""
+    calls = all(row.op == "module" and len(row.args) == 2 and len(row.kwargs) == 1 for row in rows)
+    linked = all(row.args[1] == ("row", start + i) for i, row in enumerate(rows[1:]))
+    return calls and linked and all(users[start + i] == 1 for i in range(len(rows) - 1))
 
 
 def _free(name: str) -> str:

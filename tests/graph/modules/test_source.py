@@ -122,6 +122,21 @@ class Deciding(nn.Module):
         return self.conv(x[:, :, :4] if x.shape[2] > 4 else x)
 
 
+class Blocks(nn.Module):
+    """Calls a chain whole, twice, and another one part by part."""
+
+    def __init__(self):
+        super().__init__()
+        rest = nn.Sequential(nn.ReLU(inplace=True), nn.Dropout(0.2))
+        self.whole = nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4), rest)
+        self.parted = nn.Sequential(nn.Conv2d(4, 4, 1), nn.Tanh())
+
+    def forward(self, x):
+        y = self.whole(self.whole(x)) + x
+        z = self.parted[0](y)
+        return self.parted[1](z) + z, self.parted(y)
+
+
 class Called(nn.Module):
     def __init__(self):
         super().__init__()
@@ -144,6 +159,13 @@ def test_calls_are_written_without_what_they_do_anyway():
     assert "F.leaky_relu(mul, negative_slope=0.2)" in source
     assert "inplace" not in source
     assert "training=self.training" in source
+
+
+def test_a_chain_is_called_whole_where_nothing_reads_what_is_inside():
+    _, forward = assert_written(Blocks(), IMAGE).split("    def forward")
+    assert forward.count("self.whole(") == 2
+    assert "self.whole[" not in forward
+    assert forward.count("self.parted(") == forward.count("self.parted[0](") == forward.count("self.parted[1](") == 1
 
 
 def test_sizes_that_were_decided_on_are_refused():
