@@ -1,16 +1,36 @@
 """Whether a feed-forward architecture says everything about a module: its tensors, its calls, its gradients."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from netgraph.errors import UnsupportedLayerError
+from netgraph.errors import NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules.compare import same
 from netgraph.graph.modules.convert import refuse_hooks
 from netgraph.graph.modules.trace import mode
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module
+
+
+def check_given(module: Any, example: Any) -> None:
+    """Check that there is a module with values, and an example of a kind that can be read.
+
+    Raises:
+        NetGraphError: With what is given instead.
+    """
+    if not isinstance(module, nn.Module):
+        raise NetGraphError(f"an nn.Module is converted, not {type(module).__name__}")
+    if example is not None and not isinstance(example, Tensor | Mapping | list | tuple):
+        kind = type(example).__name__
+        raise NetGraphError(f"example_input is a tensor, or a tuple or mapping of the inputs, not {kind}")
+    for name, value in [*module.named_parameters(), *module.named_buffers()]:
+        if is_lazy(value):
+            raise NetGraphError(f"{name}: has no shape yet; run the module once on an example")
+        if value.is_meta:
+            raise NetGraphError(f"{name}: is on the meta device and has no values")
 
 
 def check_faithful(module: nn.Module, graph: NetGraph, example: Tensor | None) -> None:

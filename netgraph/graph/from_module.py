@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from netgraph.errors import InvalidGraphError, UnsupportedLayerError
 from netgraph.graph.architecture import Architecture, Layer, make_layer
-from netgraph.graph.faithful import check_faithful
+from netgraph.graph.faithful import check_faithful, check_given
 from netgraph.graph.layers import BY_MODULE, LAYER_TYPES, HyperValue, LayerType
 from netgraph.graph.modules.convert import Example, convert
 from netgraph.graph.netgraph import NetGraph
@@ -47,7 +47,9 @@ def from_module(module: nn.Module, example_input: Example | None = None) -> NetG
     Raises:
         UnsupportedLayerError: When a layer or an operation is not supported; it names the layer or the call.
         InvalidGraphError: When sizes do not fit.
+        NetGraphError: When there is no module, no values, or no example that can be read.
     """
+    check_given(module, example_input)
     rows = _rows(example_input)
     try:
         return _feed_forward(module, rows)

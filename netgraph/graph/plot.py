@@ -1,9 +1,10 @@
 """Pictures of graphs, through networkx and matplotlib."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from netgraph.errors import NetGraphError
 from netgraph.graph.layers import BY_CODE
 from netgraph.graph.layout import Block, blocks_of, feeds_of, places_of, wrapped
 from netgraph.graph.modules.vocabulary import NAMES
@@ -41,8 +42,13 @@ def draw(graph: NetGraph, ax: "Axes | None" = None, max_width: int = 24, level: 
     Returns:
         The axes. Vertices are colored by type and, where it has been measured, sized by sensitivity. Blue edges are
         positive, red ones negative, the wider the larger; gray ones are structural. Of a kernel the sum gives the sign
-        and the norm the size.
+        and the norm the size. What would lie behind other layers goes around them.
+
+    Raises:
+        NetGraphError: When the level is none of these.
     """
+    if level not in get_args(Level):
+        raise NetGraphError(f"level is {', '.join(get_args(Level))}, not {level!r}")
     blocks = blocks_of(graph)
     vertices = level == "vertex" or (level == "auto" and graph.num_nodes <= MOST_VERTICES)
     places = places_of(blocks, feeds_of(graph), max_width if vertices else 1, named=vertices)

@@ -1,5 +1,8 @@
 """What looks like a feed-forward network and is more: read as what it is, or refused; never a wrong graph."""
 
+import warnings
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -114,3 +117,30 @@ def test_results_with_nan_are_compared():
     assert not same(nan, zero)
     assert same([float("nan"), {"a": zero}], [float("nan"), {"a": zero}])
     assert not same(zero, zero.double())
+
+
+@pytest.mark.parametrize(
+    ("module", "example", "message"),
+    [
+        ("network", None, "an nn.Module is converted, not str"),
+        (nn.Linear, None, "an nn.Module is converted, not type"),
+        (nn.Linear(2, 2), 5, "example_input is a tensor.*not int"),
+        (nn.Conv1d(2, 2, 1), np.zeros((1, 2, 3)), "example_input is a tensor.*not ndarray"),
+        (nn.Linear(2, 2, device="meta"), None, "weight: is on the meta device"),
+        (nn.Conv1d(2, 2, 1, device="meta"), torch.zeros(1, 2, 3), "weight: is on the meta device"),
+    ],
+)
+def test_what_is_no_module_or_no_example_is_said(module, example, message):
+    with pytest.raises(NetGraphError, match=message):
+        from_module(module, example)
+
+
+def test_a_lazy_module_must_have_run():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = nn.Sequential(nn.Conv1d(2, 2, 1), nn.LazyConv1d(2, 1))
+    x = torch.zeros(1, 2, 3)
+    with pytest.raises(NetGraphError, match=r"1\.weight: has no shape yet"):
+        from_module(module, x)
+    module(x)
+    assert_exact(module, numbers((1, 2, 3))[0])

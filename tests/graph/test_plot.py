@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from matplotlib.figure import Figure
 from torch import nn
 
-from netgraph import from_module, plot, with_sensitivity
+from netgraph import NetGraphError, from_module, plot, with_sensitivity
 from tests.strategies import graphs
 
 
@@ -84,3 +84,8 @@ class Residual(nn.Module):
 def test_skips_are_drawn_around_what_they_skip(level, skips):
     ax = plot.draw(from_module(Residual(), torch.zeros(1, 2, 3)), Figure().subplots(), level=level)
     assert len(ax.patches) == skips
+
+
+def test_a_level_that_is_none_is_refused():
+    with pytest.raises(NetGraphError, match="level is auto, vertex, layer, not 'both'"):
+        plot.draw(from_module(nn.Linear(2, 2)), level="both")

@@ -8,6 +8,7 @@ at many places: the absolute derivatives are summed over them.
 from collections import Counter, defaultdict
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
@@ -43,7 +44,8 @@ def module_sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
     if program is None:
         raise NetGraphError("the graph is feed-forward; netgraph.sensitivity measures it")
     watch = _Watch(program, rebuild(program, graph.state.detach(), graph.other_state))
-    outputs = watch.run(bind(program, inputs, {}))
+    given = [torch.as_tensor(value) if isinstance(value, np.ndarray) else value for value in inputs]
+    outputs = watch.run(bind(program, given, {}))
     total = graph.state.new_zeros(program.num_nodes + 1, dtype=torch.double)
     tensors = [tensor for tensor, _ in watch.seen]
     for mean in outputs:
@@ -90,6 +92,8 @@ class _Watch:
 
     def _input(self, position: int, value: Any) -> Any:
         row = self.program.rows[position]
+        if isinstance(value, Tensor) and not value.numel():
+            raise NetGraphError(f"{row.target} has shape {tuple(value.shape)}: nothing to measure on")
         if not isinstance(value, Tensor) or not value.is_floating_point():
             return value
         if not torch.isfinite(value).all():

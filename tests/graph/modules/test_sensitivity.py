@@ -116,6 +116,7 @@ def test_it_is_what_finite_differences_give():
     [
         ((torch.zeros(2, 3, 6),), r"does not run on input \(2, 3, 6\)"),
         ((torch.full((2, 2, 6), float("nan")),), "input holds NaN"),
+        ((torch.zeros(0, 2, 6),), "nothing to measure on"),
         ((), r"the network takes \(input\)"),
     ],
 )
