@@ -42,7 +42,8 @@ def from_module(module: nn.Module, example_input: Example | None = None) -> NetG
             it is given, the graph's outputs are compared with the module's.
 
     Returns:
-        The graph; its state is a copy of the module's parameters and buffers.
+        The graph; its state is a copy of the module's parameters and buffers. A feed-forward network of which no
+        parameter is trained comes back with all of them trained; any other keeps which are.
 
     Raises:
         UnsupportedLayerError: When a layer or an operation is not supported; it names the layer or the call.
