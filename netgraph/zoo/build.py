@@ -12,13 +12,13 @@ from typing import Any
 import torch
 
 from netgraph.errors import NetGraphError, StoreError
-from netgraph.files import make_folder, read_record, write_atomically
+from netgraph.files import make_folder, read_own_record, write_own_record
 from netgraph.tasks import real_task
 from netgraph.zoo.engines import ENGINES
 from netgraph.zoo.make_shard import ShardJob
 from netgraph.zoo.manifest import entries_of, manifest_path, write_manifest
 from netgraph.zoo.recipe import ZooRecipe
-from netgraph.zoo.store import EncodedShard, shard_exists
+from netgraph.zoo.store import EncodedShard, clear_leftovers, shard_exists
 from netgraph.zoo.zoo import FORMAT, VERSION, Zoo
 
 
@@ -91,10 +91,11 @@ def _check_folder(root: Path, recipe: ZooRecipe) -> None:
     make_folder(root / "shards")
     if not os.access(root / "shards", os.W_OK):
         raise StoreError(f"{root / 'shards'}: cannot be written to")
+    clear_leftovers(root)
     path = root / "zoo.json"
     if not path.exists():
         return
-    record = read_record(path, FORMAT, VERSION)
+    record = read_own_record(path, FORMAT, VERSION, ["digest", "recipes"], unchecked=True)
     if record["digest"] != recipe.digest:
         there, here = (_flat(one) for one in (record["recipes"][0], json.loads(json.dumps(asdict(recipe)))))
         key = next((key for key in here if there.get(key) != here[key]), "recipe")
@@ -112,8 +113,8 @@ def _flat(values: Mapping[str, Any], path: str = "") -> dict[str, Any]:
 
 def _claim(root: Path, recipe: ZooRecipe) -> None:
     """Write the zoo's record; a build that fails before its first shard claims no folder."""
-    record = {"format": FORMAT, "version": VERSION, "digest": recipe.digest, "recipes": [asdict(recipe)]}
-    write_atomically(root / "zoo.json", json.dumps(record, indent=1).encode())
+    fields = {"digest": recipe.digest, "recipes": [asdict(recipe)]}
+    write_own_record(root / "zoo.json", FORMAT, VERSION, fields, indent=1)
 
 
 def _write(done: Iterable[tuple[int, EncodedShard]], root: Path, recipe: ZooRecipe, count: int, progress: bool) -> None:
