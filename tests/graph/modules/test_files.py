@@ -22,19 +22,19 @@ number, made = 3, lambda: 4
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("fails", "theirs:fails: ValueError: no weights$"),
-        ("Needs", "theirs:Needs: .*width"),
-        ("number", "theirs:number: .*not callable"),
-        ("made", "theirs:made: gives int, not a torch.nn.Module"),
-        ("absent", "theirs:absent: .*absent"),
+        ("fails", "callers_own:fails: ValueError: no weights$"),
+        ("Needs", "callers_own:Needs: .*width"),
+        ("number", "callers_own:number: .*not callable"),
+        ("made", "callers_own:made: gives int, not a torch.nn.Module"),
+        ("absent", "callers_own:absent: .*absent"),
     ],
 )
 def test_what_the_caller_s_own_code_raises_is_told_in_one_line(name, message, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "theirs", raising=False)
-    (tmp_path / "theirs.py").write_text(MODULE)
+    monkeypatch.delitem(sys.modules, "callers_own", raising=False)
+    (tmp_path / "callers_own.py").write_text(MODULE)
     with pytest.raises(NetGraphError, match=message) as caught:
-        convert_file(f"theirs:{name}", str(tmp_path / "g.safetensors"), "graph")
+        convert_file(f"callers_own:{name}", str(tmp_path / "g.safetensors"), "graph")
     assert "\n" not in str(caught.value)
 
 
