@@ -1,12 +1,12 @@
 """The executor: run, differentiate and train thousands of different networks at once."""
 
 from netgraph.stack.chunking import chunks
-from netgraph.stack.program import Program, can_run
+from netgraph.stack.plain import PlainGradient, can_run
 from netgraph.stack.sensitivity import sensitivities, sensitivity, stack_sensitivity, with_sensitivity
 from netgraph.stack.stack import Stack
 
 __all__ = [
-    "Program",
+    "PlainGradient",
     "Stack",
     "can_run",
     "chunks",

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from netgraph.graph.architecture import Architecture, Ints
-from netgraph.stack.program import is_plain
+from netgraph.stack.plain import is_plain
 
 #: Most units of a chunk, each network counted with its widest layer. The values of plain networks then stay in the
 #: cache of one core; others, of which autograd keeps a record, gain more from fewer operations, a GPU from little else.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from netgraph.stack import Program, Stack, can_run
+from netgraph.stack import PlainGradient, Stack, can_run
 from netgraph.zoo.fit_config import FitConfig
 from netgraph.zoo.optimizers import Optimizer
 
@@ -40,7 +40,7 @@ class Cohort:
 
     def __post_init__(self) -> None:
         """Lay the rows out as the executor reads them."""
-        self._program = Program(self.stack, self.size) if can_run(self.stack) else None
+        self._plain = PlainGradient(self.stack, self.size) if can_run(self.stack) else None
         self.shuffle(self.order)
 
     def shuffle(self, order: Tensor) -> None:
@@ -48,7 +48,7 @@ class Cohort:
         self.order = order.to(self.stack.device)
         x, y = (rows.index_select(1, self.order) for rows in self.train)
         self._inputs = self.stack.arrange(x).contiguous()  # [m, inputs, rows]
-        self._target = (y if self._program is None else y[self._program.order]).mT.contiguous()  # [m, outputs, rows]
+        self._target = (y if self._plain is None else y[self._plain.order]).mT.contiguous()  # [m, outputs, rows]
 
     @classmethod
     def of(cls, stack: Stack, state: Tensor, train: Rows, validation: Rows, config: FitConfig) -> "Cohort":
@@ -80,8 +80,8 @@ class Cohort:
 
     def _gradient(self, inputs: Tensor, target: Tensor, generator: Generator) -> Tensor:
         """Give the gradient of the squared error, its mean over rows and outputs, summed over networks."""
-        if self._program is not None:
-            return self._program.gradient(self.state, inputs, target)
+        if self._plain is not None:
+            return self._plain.gradient(self.state, inputs, target)
         leaf = self.state.detach().requires_grad_()
         error = self.stack.run(leaf, inputs, training=True, generator=generator).mT - target
         return torch.autograd.grad(error.square().mean(dim=(1, 2)).sum(), leaf)[0]

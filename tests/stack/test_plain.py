@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from netgraph.graph import from_module
-from netgraph.stack import Program, Stack, can_run, chunks
+from netgraph.stack import PlainGradient, Stack, can_run, chunks
 from netgraph.stack.activations import KERNELS
-from netgraph.stack.program import is_plain
+from netgraph.stack.plain import is_plain
 from netgraph.zoo import ArchitectureRecipe, draw_architecture, initialize
 
 PLAIN = ArchitectureRecipe(
@@ -38,8 +38,8 @@ def recorded(stack: Stack, state: torch.Tensor, x: torch.Tensor, y: torch.Tensor
     return leaf.grad
 
 
-def laid_out(program: Program, stack: Stack, x: torch.Tensor, y: torch.Tensor):
-    return stack.arrange(x).contiguous(), y[program.order].mT.contiguous()
+def laid_out(plain: PlainGradient, stack: Stack, x: torch.Tensor, y: torch.Tensor):
+    return stack.arrange(x).contiguous(), y[plain.order].mT.contiguous()
 
 
 @settings(deadline=None, max_examples=40)
@@ -48,10 +48,10 @@ def test_the_gradient_is_that_of_autograd(count, seed):
     stack, state, x, y = problem(count, seed)
     if not can_run(stack):
         return
-    program = Program(stack, ROWS)
+    plain = PlainGradient(stack, ROWS)
     for step in range(3):  # the places of the step before are used again
         shifted = state + 0.1 * step
-        found = program.gradient(shifted, *laid_out(program, stack, x, y))
+        found = plain.gradient(shifted, *laid_out(plain, stack, x, y))
         torch.testing.assert_close(found, recorded(stack, shifted, x, y), rtol=1e-4, atol=1e-6)
 
 
@@ -70,11 +70,11 @@ def test_other_networks_are_not_plain(changes):
 
 def test_a_change_to_one_network_leaves_the_gradients_of_the_others_alone():
     stack, state, x, y = problem(6, 3)
-    program = Program(stack, ROWS)
-    before = stack.split(program.gradient(state, *laid_out(program, stack, x, y)).clone())
+    plain = PlainGradient(stack, ROWS)
+    before = stack.split(plain.gradient(state, *laid_out(plain, stack, x, y)).clone())
     changed = state.clone()
     changed[: int(stack.state_ptr[1])] += 1
-    after = stack.split(program.gradient(changed, *laid_out(program, stack, x, y)))
+    after = stack.split(plain.gradient(changed, *laid_out(plain, stack, x, y)))
     assert not torch.equal(before[0], after[0])
     assert all(torch.equal(one, other) for one, other in zip(before[1:], after[1:], strict=True))
 

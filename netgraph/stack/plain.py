@@ -98,7 +98,7 @@ def can_run(stack: "Stack") -> bool:
     )
 
 
-class Program:
+class PlainGradient:
     """Computes the gradient of the squared error of a stack of plain networks.
 
     Args:
@@ -184,7 +184,7 @@ class Program:
         Args:
             state: Concatenated states, [sum P].
             inputs: Rows, as :meth:`Stack.arrange` lays them out, [M, inputs, rows].
-            target: Targets, [M, outputs, rows], networks in the program's ``order``.
+            target: Targets, [M, outputs, rows], networks in this ``order``.
 
         Returns:
             The gradient, [sum P]; it is overwritten by the next call.
