@@ -72,7 +72,6 @@ class LayerType:
         function: The evaluation-mode function of an elementwise type, called with the hyper-parameters as keywords.
         homogeneous: Whether f(ax) = a f(x) for every a > 0.
         odd: Whether f(-x) = -f(x).
-        keeps_zero: Whether f(0) = 0.
     """
 
     code: int
@@ -84,7 +83,6 @@ class LayerType:
     function: Callable[..., Tensor] | None = None
     homogeneous: bool = False
     odd: bool = False
-    keeps_zero: bool = True
 
     def defaults(self) -> dict[str, HyperValue]:
         """Give the hyper-parameters a layer has unless told otherwise."""
@@ -135,7 +133,7 @@ LAYER_TYPES: Mapping[str, LayerType] = _registry(
     ),
     _elementwise(5, nn.ReLU, F.relu, homogeneous=True),
     _elementwise(6, nn.Tanh, torch.tanh, odd=True),
-    _elementwise(7, nn.Sigmoid, torch.sigmoid, keeps_zero=False),
+    _elementwise(7, nn.Sigmoid, torch.sigmoid),
     _elementwise(8, nn.LeakyReLU, F.leaky_relu, Hyper("negative_slope", 0.01), homogeneous=True),
     _elementwise(9, nn.GELU, F.gelu, Hyper("approximate", "none", ("none", "tanh"))),
     _elementwise(10, nn.SiLU, F.silu),
