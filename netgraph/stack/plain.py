@@ -2,7 +2,7 @@
 
 Plain networks are linear layers and activations. Autograd would record every operation of every step, and ask for fresh
 memory for every value and every gradient; here both stand in the same tensors step after step, activations in place of
-what feeds them. That takes two thirds of the time.
+what feeds them. That takes about half the time.
 """
 
 from collections.abc import Sequence

@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 
 from netgraph.graph.architecture import Architecture, Layer, make_layer
 from netgraph.graph.layers import LAYER_TYPES, HyperValue
+from netgraph.tasks.inputs import uniform
 from netgraph.tasks.settings import Between, OneOf, Range, Weighted, Weights, Whole, check_settings
 
 ACTIVATIONS = tuple(name for name, kind in LAYER_TYPES.items() if kind.kind == "elementwise" and name != "Dropout")
@@ -115,7 +116,7 @@ def draw_architecture(recipe: ArchitectureRecipe, n_inputs: int, generator: Gene
     widths = _widths(recipe, generator)
     shared = choose(recipe.activations, generator)
     mixed = chance(recipe.mixed, generator)
-    rate = round(_uniform(recipe.dropout_rate, generator), 2) if chance(recipe.dropout, generator) else 0.0
+    rate = round(uniform(*recipe.dropout_rate, generator), 2) if chance(recipe.dropout, generator) else 0.0
     layers = _Layers(n_inputs)
     for width in widths:
         entered = layers.last
@@ -195,11 +196,6 @@ def choose(weights: Weights, generator: Generator) -> str:
 def chance(probability: float, generator: Generator) -> bool:
     """Say yes with a probability."""
     return probability > 0 and (probability >= 1 or float(torch.rand((), generator=generator)) < probability)
-
-
-def _uniform(bounds: Range, generator: Generator) -> float:
-    low, high = bounds
-    return low + (high - low) * float(torch.rand((), generator=generator, dtype=torch.float64))
 
 
 def initialize(architecture: Architecture, generator: Generator) -> Tensor:

@@ -55,7 +55,8 @@ def build_zoo(
         workers = _gpu_workers(device, engine)
     _check_folder(root, recipe)
     _check_real(recipe)
-    missing = [number for number in range(recipe.n_shards) if not shard_exists(root, number, recipe.digest)]
+    digest = recipe.digest
+    missing = [number for number in range(recipe.n_shards) if not shard_exists(root, number, digest)]
     with closing(ENGINES[engine](ShardJob(recipe, device), missing, workers)) as done:
         _write(done, root, recipe, len(missing), progress)
     if missing or not manifest_path(root).exists():

@@ -8,7 +8,7 @@ from typing import Any
 from netgraph.errors import StoreError
 from netgraph.files import DamagedError, read_own_record, write_own_record
 from netgraph.zoo.recipe import ZooRecipe
-from netgraph.zoo.store import read_shard_record, shard_names
+from netgraph.zoo.store import shard_records
 
 FORMAT, VERSION = "netgraph.Zoo.manifest", 2
 
@@ -45,10 +45,13 @@ def entries_of(root: Path, recipe: ZooRecipe) -> list[ShardEntry]:
     Raises:
         StoreError: When a shard is missing.
     """
-    names = [shard_names(root, number) for number in range(recipe.n_shards)]
-    if not all(names):
-        raise StoreError(f"{root}: shard {names.index([])} is missing; build_zoo completes the zoo")
-    return [_entry(name, read_shard_record(root, name), recipe) for job in names for name in job]
+    entries: list[ShardEntry] = []
+    for number in range(recipe.n_shards):
+        records = shard_records(root, number)
+        if not records:
+            raise StoreError(f"{root}: shard {number} is missing; build_zoo completes the zoo")
+        entries += [_entry(name, record, recipe) for name, record in records.items()]
+    return entries
 
 
 def _entry(name: str, record: dict[str, Any], recipe: ZooRecipe) -> ShardEntry:

@@ -186,22 +186,22 @@ def remedy(root: Path, name: str) -> str:
     return f"delete {shard_path(root, name).with_suffix('.*')}, and build_zoo makes the shard again"
 
 
-def shard_names(root: Path, number: int) -> list[str]:
-    """List the shards of a job; none unless all of them are in place, their tensors at their length.
+def shard_records(root: Path, number: int) -> dict[str, dict[str, Any]]:
+    """Read the records of a job's shards, by name; none unless all are in place, their tensors at their length.
 
     Raises:
         StoreError: When a record is damaged or of another version.
     """
     first = _record_in_place(root, shard_name(number))
     if first is None:
-        return []
-    names = [shard_name(number)]
+        return {}
+    records = {shard_name(number): first}
     for part, sha256 in enumerate(first["parts"], 1):
-        names.append(shard_name(number, part))
-        record = _record_in_place(root, names[-1])
+        record = _record_in_place(root, shard_name(number, part))
         if record is None or record["sha256"] != sha256:
-            return []
-    return names
+            return {}
+        records[shard_name(number, part)] = record
+    return records
 
 
 def _record_in_place(root: Path, name: str) -> dict[str, Any] | None:
@@ -222,11 +222,11 @@ def shard_exists(root: Path, number: int, digest: str) -> bool:
     Raises:
         StoreError: When a shard of another recipe or version is.
     """
-    names = shard_names(root, number)
-    if names and read_shard_record(root, names[0])["recipe"] != digest:
-        path = record_path(shard_path(root, names[0]))
+    name, records = shard_name(number), shard_records(root, number)
+    if records and records[name]["recipe"] != digest:
+        path = record_path(shard_path(root, name))
         raise StoreError(f"{path}: made by another recipe; choose another folder")
-    return bool(names)
+    return bool(records)
 
 
 def clear_leftovers(root: Path) -> None:

@@ -7,7 +7,7 @@ from netgraph import files
 from netgraph.errors import StoreError
 from netgraph.zoo import merge_zoos, verify_zoo
 from netgraph.zoo.open_shard import OpenShard
-from netgraph.zoo.store import clear_leftovers, encode_shard, shard_exists, shard_name, shard_names, shard_path
+from netgraph.zoo.store import clear_leftovers, encode_shard, shard_exists, shard_name, shard_path, shard_records
 from tests.zoo.stores import random_shard, small_recipe, write_store
 
 SHARD = random_shard(10, 8, nets=4, widths=(4, 9), checkpoints=2)
@@ -38,7 +38,7 @@ def test_a_large_shard_is_cut_between_tasks(tmp_path, limit):
         i for n in counts for i in range(len(n))
     ]
     encode_shard(SHARD, "recipe", limit).write(tmp_path, 3)
-    assert shard_names(tmp_path, 3) == [shard_name(3, i) for i in range(len(parts))]
+    assert list(shard_records(tmp_path, 3)) == [shard_name(3, i) for i in range(len(parts))]
     at, task = 0, 0
     for i, part in enumerate(parts):
         opened = OpenShard(tmp_path, shard_name(3, i), part.record["sha256"])
