@@ -15,6 +15,9 @@ class Block(nn.Module):
         heads: Attention heads.
     """
 
+    #: Whether the products are computed in bfloat16; the residual stream stays as it is.
+    mixed = False
+
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
@@ -34,13 +37,22 @@ class Block(nn.Module):
         Returns:
             Tokens, [B, T, width].
         """
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.mixed):
+            return self._forward(x, mask, cache).to(x.dtype)
+
+    def _forward(self, x: Tensor, mask: Tensor, cache: "Cache | None") -> Tensor:
         qkv = self.qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1))  # [B, T, 3, heads, d]
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each [B, heads, T, d]
         if cache is not None:
             key, value = cache.append(key, value)
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        x = x + self.project(attended.transpose(1, 2).flatten(2))
+        x = x + self.project(attend(query.to(x), key.to(x), value.to(x), mask).transpose(1, 2).flatten(2))
         return cast(Tensor, x + self.feed_forward(self.norm2(x)))
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+    """Attend in float32, [B, heads, T, d]: the gradient in bfloat16 is slow on a CPU."""
+    with torch.autocast(query.device.type, enabled=False):
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
 
 class Cache:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from netgraph.graph.architecture import Architecture, Ints
+from netgraph.errors import NetGraphError
+from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.config import VAEConfig
 from netgraph.model.layout import Layout, layout
@@ -41,6 +42,9 @@ class StructureBatch(_Movable):
         carriers: Features of the carriers, -1 where padded, [B, C, 8].
         slot_gather: Where each state element lies in the decoder's heads: edge scores [B, C, C], then vertex scores
             [B, C, kinds], both flattened, [sum P].
+        slot_direct: Where it lies in what the direct path gives, [B, C, fan + 1 + kinds] flattened, -1 where it does
+            not, [sum P].
+        slot_fan: Incoming edges of its vertex for elements of a linear layer, else 1, [sum P].
         slot_kind: Kind of each state element, [sum P].
         slot_scale: Its entry of the standardization table, [sum P].
         slot_network: Its network, [sum P].
@@ -53,6 +57,8 @@ class StructureBatch(_Movable):
     layer_step: Tensor
     carriers: Tensor
     slot_gather: Tensor
+    slot_direct: Tensor
+    slot_fan: Tensor
     slot_kind: Tensor
     slot_scale: Tensor
     slot_network: Tensor
@@ -70,9 +76,10 @@ class NetBatch(_Movable):
         structure: Their architectures.
         state: Their states, concatenated, [sum P].
         sensitivity: Sensitivity of each state element's vertex, [sum P]; NaN where not measured.
-        incoming: Elements of ``state`` that each carrier holds, -1 where none, [B, C, fan].
-        outgoing: Elements that read it, [B, C, fan].
-        bias: Element that is its bias, [B, C].
+        incoming: Elements of ``state`` that each carrier holds beside its bias, -1 where none, [B, C, fan].
+        outgoing: The first elements that read it, [B, C, fan].
+        own: Elements of each kind that are its own and no edge of a linear layer, [B, C, kinds].
+        to_output: Element by which the first output reads it, [B, C].
         vertex_type: Layer type of every vertex of the batch, [sum N].
         edge_index: Edges between vertices of the batch, [2, sum E].
         edge_slot: Element that is an edge's weight, -1 for a structural one, [sum E].
@@ -85,7 +92,8 @@ class NetBatch(_Movable):
     sensitivity: Tensor
     incoming: Tensor
     outgoing: Tensor
-    bias: Tensor
+    own: Tensor
+    to_output: Tensor
     vertex_type: Tensor
     edge_index: Tensor
     edge_slot: Tensor
@@ -114,10 +122,10 @@ def structure_batch(architectures: Sequence[Architecture], config: VAEConfig) ->
     Raises:
         NetGraphError: When one is larger than the model allows.
     """
-    return _structure(architectures, [layout(a, config.max_nodes) for a in architectures])
+    return _structure(architectures, [layout(a, config.max_nodes) for a in architectures], config.max_fan)
 
 
-def _structure(architectures: Sequence[Architecture], layouts: Sequence[Layout]) -> StructureBatch:
+def _structure(architectures: Sequence[Architecture], layouts: Sequence[Layout], max_fan: int) -> StructureBatch:
     sizes = [len(one.slot_row) for one in layouts]
     return StructureBatch(
         architectures=tuple(architectures),
@@ -126,6 +134,8 @@ def _structure(architectures: Sequence[Architecture], layouts: Sequence[Layout])
         layer_step=_pad([one.layer_step for one in layouts]),
         carriers=_pad([one.carriers for one in layouts]),
         slot_gather=_slot_gather(layouts),
+        slot_direct=_slot_direct(layouts, max_fan),
+        slot_fan=_cat([one.slot_fan for one in layouts]),
         slot_kind=_cat([one.slot_kind for one in layouts]),
         slot_scale=_cat([one.slot_scale for one in layouts]),
         slot_network=torch.from_numpy(np.repeat(np.arange(len(layouts)), sizes)),
@@ -134,13 +144,30 @@ def _structure(architectures: Sequence[Architecture], layouts: Sequence[Layout])
 
 
 def _slot_gather(layouts: Sequence[Layout]) -> Tensor:
-    count, width, kinds = len(layouts), max(len(one.carriers) for one in layouts), 5
+    count, width, kinds = len(layouts), _width(layouts), len(SLOT_KINDS)
     found = []
     for network, one in enumerate(layouts):
         edge = (network * width + one.slot_row) * width + one.slot_column
         vertex = count * width * width + (network * width + one.slot_row) * kinds + one.slot_kind
         found.append(np.where(one.slot_column >= 0, edge, vertex))
     return _cat(found)
+
+
+def _slot_direct(layouts: Sequence[Layout], max_fan: int) -> Tensor:
+    """An edge to the first output lies with the vertex that it leaves, any other element with its own vertex."""
+    width, row_size = _width(layouts), max_fan + 1 + len(SLOT_KINDS)
+    found = []
+    for network, one in enumerate(layouts):
+        leaves = one.slot_to_output > 0
+        row = network * width + np.where(leaves, one.slot_column, one.slot_row)
+        column = np.where(one.slot_place < 0, max_fan + 1 + one.slot_kind, np.where(leaves, max_fan, one.slot_place))
+        far = (one.slot_place >= max_fan) & ~leaves
+        found.append(np.where(far, -1, row * row_size + column))
+    return _cat(found)
+
+
+def _width(layouts: Sequence[Layout]) -> int:
+    return max(len(one.carriers) for one in layouts)
 
 
 def net_batch(graphs: Sequence[NetGraph], config: VAEConfig, meta_features: Tensor | None = None) -> NetBatch:
@@ -155,7 +182,8 @@ def net_batch(graphs: Sequence[NetGraph], config: VAEConfig, meta_features: Tens
         NetGraphError: When a network is larger than the model allows.
     """
     architectures = [graph.architecture for graph in graphs]
-    layouts = [layout(a, config.max_nodes, config.max_fan) for a in architectures]
+    layouts = [layout(a, config.max_nodes) for a in architectures]
+    _check_fan(layouts, config.max_fan)
     slots = _ptr([a.state_size for a in architectures])
     vertices = _ptr([a.num_nodes for a in architectures])
 
@@ -166,12 +194,13 @@ def net_batch(graphs: Sequence[NetGraph], config: VAEConfig, meta_features: Tens
     sensitivity = [g.sensitivity[torch.from_numpy(one.slot_vertex)] for g, one in zip(graphs, layouts, strict=True)]
     none = torch.full((len(graphs), config.n_meta_features), float("nan"))
     return NetBatch(
-        structure=_structure(architectures, layouts),
+        structure=_structure(architectures, layouts, config.max_fan),
         state=torch.cat([graph.state.float() for graph in graphs]),
         sensitivity=torch.cat(sensitivity).float(),
         incoming=_pad_tables(shifted("incoming", slots), config.max_fan),
         outgoing=_pad_tables(shifted("outgoing", slots), config.max_fan),
-        bias=_pad(shifted("bias", slots)),
+        own=_pad(shifted("own", slots)),
+        to_output=_pad(shifted("to_output", slots)),
         vertex_type=_cat([a.layer_type for a in architectures]),
         edge_index=torch.cat([torch.from_numpy(edges) for edges in shifted("edge_index", vertices)], dim=1),
         edge_slot=_cat(shifted("edge_slot", slots)),
@@ -180,6 +209,13 @@ def net_batch(graphs: Sequence[NetGraph], config: VAEConfig, meta_features: Tens
     )
 
 
+def _check_fan(layouts: Sequence[Layout], max_fan: int) -> None:
+    fan = max(one.incoming.shape[1] for one in layouts)
+    if fan > max_fan:
+        raise NetGraphError(f"a vertex with {fan} weights; this model encodes at most {max_fan} (max_fan)")
+
+
 def _pad_tables(tables: Sequence[npt.NDArray[Any]], width: int) -> Tensor:
-    wide = [np.pad(table, ((0, 0), (0, width - table.shape[1])), constant_values=-1) for table in tables]
-    return _pad(wide)
+    """Cut or pad tables to a width."""
+    first = [table[:, :width] for table in tables]
+    return _pad([np.pad(table, ((0, 0), (0, width - table.shape[1])), constant_values=-1) for table in first])

@@ -1,6 +1,7 @@
 """Sizes and loss weights of the VAE."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from netgraph.errors import NetGraphError
 
@@ -11,22 +12,51 @@ class LossWeights:
 
     Attributes:
         structure: Cross-entropies of index, type and parent.
-        weight: Sensitivity-weighted squared error of the standardized state.
+        weight: Squared error of the standardized state.
         output: Error of the rebuilt network's outputs, relative to their variance.
         hidden: Error of its last hidden activations, relative to their energy.
-        kl: Nats of KL divergence from the prior, the beta of a beta-VAE.
+        jacobian: Error of the differences of its outputs between neighboring rows, relative to their energy.
+        kl: KL divergence from N(0, I), in nats for each element of the state: the beta of a beta-VAE.
+        free_bits: Nats of each latent number that cost nothing (Kingma et al. 2016).
+        sensitivity: Whether the weight term is weighted by the sensitivity of each element's vertex.
     """
 
-    structure: float = 1.0
+    structure: float = 0.3
     weight: float = 1.0
     output: float = 1.0
     hidden: float = 1.0
-    kl: float = 3e-4
+    jacobian: float = 0.0
+    kl: float = 0.005
+    free_bits: float = 0.0
+    sensitivity: bool = True
+
+
+@dataclass(frozen=True)
+class PriorConfig:
+    """Sizes of the flow that carries noise to latents.
+
+    Attributes:
+        width: Width of its transformers.
+        heads: Attention heads.
+        layout_layers: Layers of the flow of the layout's slots.
+        place_layers: Layers of the flow of the places' slots.
+        steps: Steps of the ordinary differential equation's solver (midpoint rule), for each of the two flows.
+    """
+
+    width: int = 64
+    heads: int = 4
+    layout_layers: int = 3
+    place_layers: int = 4
+    steps: int = 6
 
 
 @dataclass(frozen=True)
 class VAEConfig:
     """Sizes of the VAE.
+
+    The latent is a table of slots. The first ``place_depths + 2`` speak of the layout: one for the inputs, one for each
+    linear layer, one for the whole network. Then comes one for each place, a neuron's position in its linear layer, and
+    one for the output layer. Linear layers and positions beyond the table share slots with earlier ones.
 
     Attributes:
         width: Width of every transformer.
@@ -36,15 +66,19 @@ class VAEConfig:
         weight_layers: Layers of the weight decoder.
         message_rounds: Rounds of message passing before the encoder's transformer.
         message_width: Width of a message.
-        latent_slots: Number K of latent slots.
-        slot_size: Latent numbers in a slot; the latent has ``latent_slots * slot_size`` in all.
-        edge_rank: Rank of the bilinear edge head.
-        structure_prefix: Tokens of the latent that open the structure decoder's sequence.
+        place_depths: Hidden linear layers that have slots of their own.
+        place_positions: Neurons of a layer that have slots of their own.
+        slot_size: Latent numbers in a slot.
+        direct: Whether a place's slot starts out as the neuron's own first weights, which the transformers then
+            correct; else the transformers have to find that out.
+        edge_head: How an edge's weight is read from its vertices' states: ``bilinear``, or an ``mlp`` of both.
+        edge_rank: Rank of the bilinear head, width of the other one.
         max_nodes: Budget of vertices of a network, encoded or decoded.
-        max_fan: Most incoming or outgoing weights of a vertex that can be encoded.
+        max_fan: Most incoming weights of a vertex that can be encoded.
         n_meta_features: Length of the meta-feature vector.
         condition_dropout: Share of training networks whose meta-features are replaced by the null embedding.
         loss: Weights of the loss terms.
+        prior: Sizes of the prior.
     """
 
     width: int = 64
@@ -54,21 +88,44 @@ class VAEConfig:
     weight_layers: int = 3
     message_rounds: int = 1
     message_width: int = 32
-    latent_slots: int = 32
+    place_depths: int = 3
+    place_positions: int = 8
     slot_size: int = 12
+    direct: bool = True
+    edge_head: Literal["bilinear", "mlp"] = "bilinear"
     edge_rank: int = 64
-    structure_prefix: int = 4
     max_nodes: int = 128
     max_fan: int = 32
     n_meta_features: int = 37
     condition_dropout: float = 0.5
     loss: LossWeights = LossWeights()
+    prior: PriorConfig = PriorConfig()
 
     def __post_init__(self) -> None:
-        if self.width % self.heads:
-            raise NetGraphError(f"width {self.width} is not a multiple of heads {self.heads}")
+        for name, part in (("", self), ("prior.", self.prior)):
+            if part.width % part.heads:
+                raise NetGraphError(f"{name}width {part.width} is not a multiple of {name}heads {part.heads}")
+        if self.slot_size < 4:
+            raise NetGraphError(f"slot_size {self.slot_size}; at least 4")
+        if self.edge_head not in ("bilinear", "mlp"):
+            raise NetGraphError(f"edge_head {self.edge_head!r}; known: bilinear, mlp")
+
+    @property
+    def layout_slots(self) -> int:
+        """Slots that speak of the layout, G."""
+        return self.place_depths + 2
+
+    @property
+    def place_slots(self) -> int:
+        """Slots of places, K."""
+        return self.place_depths * self.place_positions + 1
+
+    @property
+    def layout_size(self) -> int:
+        """Latent numbers of the layout."""
+        return self.layout_slots * self.slot_size
 
     @property
     def latent_size(self) -> int:
         """Total size of the latent."""
-        return self.latent_slots * self.slot_size
+        return (self.layout_slots + self.place_slots) * self.slot_size

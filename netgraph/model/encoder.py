@@ -1,4 +1,4 @@
-"""The encoder: message passing on the graph, a transformer over its vertices, K latent slots by attention pooling."""
+"""The encoder: message passing on the graph, a transformer over its vertices, and what they say of each slot."""
 
 from typing import cast
 
@@ -6,11 +6,17 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import GINEConv
 
+from netgraph.graph.architecture import SLOT_KINDS
 from netgraph.graph.layers import N_CODES
 from netgraph.model.attention import Block
 from netgraph.model.batch import NetBatch
 from netgraph.model.config import VAEConfig
-from netgraph.model.slots import SlotPool, carrier_embedding
+from netgraph.model.direct import DirectEncoder
+from netgraph.model.slots import Slots, carrier_embedding, join
+
+_BIAS = SLOT_KINDS.index("bias")
+#: Log-variance of every latent number at first.
+INITIAL_LOG_VARIANCE = -5.0
 
 
 class Messages(nn.Module):
@@ -41,7 +47,7 @@ class Messages(nn.Module):
 
 
 class Encoder(nn.Module):
-    """q(z | network): the mean and log-variance of K latent slots.
+    """q(z | network): the mean and log-variance of the latent's slots.
 
     Args:
         config: The model's sizes.
@@ -49,13 +55,18 @@ class Encoder(nn.Module):
 
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
+        self.config = config
         self.embed = carrier_embedding(config)
         self.incoming = nn.Linear(config.max_fan + 1, config.width)
         self.outgoing = nn.Linear(config.max_fan, config.width)
-        self.messages = Messages(config)
+        self.messages = Messages(config) if config.message_rounds else None
         self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.encoder_layers))
         self.norm = nn.LayerNorm(config.width)
-        self.pool = SlotPool(config)
+        self.layout = nn.Linear(config.width, 2 * config.slot_size)
+        self.place = nn.Linear(config.width, 2 * config.slot_size)
+        self.direct = DirectEncoder(config) if config.direct else None
+        if config.direct:
+            nn.init.zeros_(self.place.weight)
 
     def forward(self, batch: NetBatch, state: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Encode.
@@ -66,15 +77,24 @@ class Encoder(nn.Module):
             condition: Embedded meta-features, [B, width].
 
         Returns:
-            Mean and log-variance of the latent, each [B, latent].
+            Mean and log-variance of the latent, each [B, latent]; 0 in the slots of places that a network has not.
         """
         weight = torch.cat([state, state.new_zeros(1)])  # position -1 reads zero
-        held = torch.cat([weight[batch.incoming], weight[batch.bias].unsqueeze(-1)], dim=-1)
-        tokens = self.embed(batch.structure.carriers) + self.incoming(held) + self.outgoing(weight[batch.outgoing])
-        tokens = tokens + self.messages(batch, weight) + condition[:, None, :]
-        valid = batch.structure.carriers[..., 0] >= 0  # [B, C]
+        carriers, own = batch.structure.carriers, weight[batch.own]
+        held = torch.cat([weight[batch.incoming], own[..., _BIAS, None]], dim=-1)
+        tokens = self.embed(carriers) + self.incoming(held) + self.outgoing(weight[batch.outgoing])
+        tokens = tokens + condition[:, None, :]
+        if self.messages is not None:
+            tokens = tokens + self.messages(batch, weight)
+        slots = Slots(carriers, self.config)
         for block in self.blocks:
-            tokens = block(tokens, valid[:, None, None, :])
+            tokens = block(tokens, slots.real[:, None, None, :])
         tokens = self.norm(tokens)
-        mean, log_variance = self.pool(tokens, batch.structure.carriers).chunk(2, dim=-1)  # each [B, K, slot]
-        return mean.flatten(1), (log_variance.flatten(1) - 3).clamp(-10, 4)
+        layout_mean, layout_spread = self.layout(slots.pool(tokens)).chunk(2, dim=-1)  # each [B, G, slot]
+        mean, spread = slots.mean(self.place(tokens)).chunk(2, dim=-1)  # each [B, K, slot]
+        if self.direct is not None:
+            held = torch.cat([held, weight[batch.to_output][..., None]], dim=-1)
+            mean = mean + slots.sum(self.direct(held, own, carriers))
+        spread = (spread + INITIAL_LOG_VARIANCE) * slots.filled
+        log_variance = join(layout_spread + INITIAL_LOG_VARIANCE, spread).clamp(-10, 4)
+        return join(layout_mean, mean), log_variance

@@ -35,9 +35,13 @@ class Layout:
         carrier_vertex: Vertex of each carrier, [C].
         incoming: State elements that a carrier holds beside its bias, -1 where none, [C, fan].
         outgoing: State elements that read the carrier, -1 where none, [C, fan].
-        bias: State element that is its bias, -1 where none, [C].
+        own: State elements of each kind that are a carrier's and no edge of a linear layer, -1 where none, [C, kinds].
+        to_output: State element by which the first output reads the carrier, -1 where none, [C].
         slot_row: Carrier that each state element belongs to, [P].
         slot_column: Carrier whose value it multiplies; -1 unless it is an edge of a linear layer, [P].
+        slot_place: Place of that carrier in its layer, -1 unless it is an edge of a linear layer, [P].
+        slot_to_output: Whether it is an edge to the first output, [P].
+        slot_fan: Incoming edges of its vertex for elements of a linear layer, else 1, [P].
         slot_kind: Its kind, [P].
         slot_scale: Its entry of the standardization table, [P].
         slot_vertex: Its vertex, [P].
@@ -52,9 +56,13 @@ class Layout:
     carrier_vertex: Ints
     incoming: Ints
     outgoing: Ints
-    bias: Ints
+    own: Ints
+    to_output: Ints
     slot_row: Ints
     slot_column: Ints
+    slot_place: Ints
+    slot_to_output: Ints
+    slot_fan: Ints
     slot_kind: Ints
     slot_scale: Ints
     slot_vertex: Ints
@@ -63,7 +71,7 @@ class Layout:
 
 
 @lru_cache(maxsize=32768)
-def _layout(key: Architecture, max_fan: int | None) -> Layout:
+def _layout(key: Architecture) -> Layout:
     steps, pointer = _steps(key)
     carrier_vertex, carrier_of = _carriers(key)
     dense = np.array([layer.kind.kind == "linear" for layer in key.layers])[key.layer_of]
@@ -72,17 +80,24 @@ def _layout(key: Architecture, max_fan: int | None) -> Layout:
     column = np.where(is_edge, carrier_of[key.slot_source], -1)
     held = np.flatnonzero(key.slot_kind != _BIAS)
     count = len(carrier_vertex)
+    features = _features(key)[carrier_vertex]
+    to_output = is_edge & (key.slot_target == key.offsets[-2])
+    fan = np.bincount(key.slot_target[is_edge], minlength=key.num_nodes).clip(min=1)
     return Layout(
         steps=steps,
         pointer=pointer,
         layer_step=np.concatenate([[0], np.flatnonzero(np.isin(steps[:, 0], OPENINGS))]).astype(np.int64),
-        carriers=_features(key)[carrier_vertex],
+        carriers=features,
         carrier_vertex=carrier_vertex,
-        incoming=_dense(row[held], held, count, max_fan),
-        outgoing=_dense(column[is_edge], np.flatnonzero(is_edge), count, max_fan),
-        bias=key.bias_slot[carrier_vertex],
+        incoming=_dense(row[held], held, count),
+        outgoing=_dense(column[is_edge], np.flatnonzero(is_edge), count),
+        own=_own(row, np.where(is_edge, -1, key.slot_kind), count),
+        to_output=_own(column, np.where(to_output, 0, -1), count)[:, 0],
         slot_row=row,
         slot_column=column,
+        slot_place=np.where(is_edge, features[column, 1], -1),
+        slot_to_output=to_output.astype(np.int64),
+        slot_fan=fan[key.slot_target],
         slot_kind=key.slot_kind,
         slot_scale=_scales(key),
         slot_vertex=key.slot_target,
@@ -153,25 +168,30 @@ def _scales(key: Architecture) -> Ints:
     return kinds
 
 
-def _dense(row: Ints, slots: Ints, count: int, max_fan: int | None) -> Ints:
+def _dense(row: Ints, slots: Ints, count: int) -> Ints:
     """Lay the elements that belong to each row side by side, [count, most in a row]."""
     order = np.argsort(row, kind="stable")
     held = np.bincount(row, minlength=count)
-    if max_fan is not None and held.max(initial=0) > max_fan:
-        raise NetGraphError(f"a vertex with {held.max()} weights; this model encodes at most {max_fan} (max_fan)")
     table = np.full((count, max(1, held.max(initial=0))), -1, dtype=np.int64)
     rank = np.arange(len(slots)) - np.repeat(np.cumsum(held) - held, held)
     table[row[order], rank] = slots[order]
     return table
 
 
-def layout(architecture: Architecture, max_nodes: int, max_fan: int | None = None) -> Layout:
+def _own(row: Ints, kind: Ints, count: int) -> Ints:
+    """Lay the elements of each kind in their rows, [count, kinds]; kind -1 is left out."""
+    table = np.full((count, len(SLOT_KINDS)), -1, dtype=np.int64)
+    kept = np.flatnonzero(kind >= 0)
+    table[row[kept], kind[kept]] = kept
+    return table
+
+
+def layout(architecture: Architecture, max_nodes: int) -> Layout:
     """Lay out an architecture for the model.
 
     Args:
         architecture: The layers.
         max_nodes: The model's budget of vertices.
-        max_fan: The most weights of a vertex that it can encode; no limit when None, as in decoding.
 
     Raises:
         NetGraphError: When the architecture is larger than the model allows.
@@ -180,4 +200,4 @@ def layout(architecture: Architecture, max_nodes: int, max_fan: int | None = Non
         raise NetGraphError(
             f"a network with {architecture.num_nodes} vertices; this model handles at most {max_nodes} (max_nodes)"
         )
-    return _layout(architecture.key, max_fan)
+    return _layout(architecture.key)

@@ -11,6 +11,7 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import SLOT_KINDS
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.batch import NetBatch
+from netgraph.model.slots import split
 from netgraph.stack import Stack
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Behavior:
 
     Attributes:
         stack: The executor of the batch's architectures.
-        x: Rows, [B, rows, inputs].
+        x: Rows, [B, rows, inputs]; the second half are neighbors of the first.
         output: Outputs of the original networks, [B, rows, outputs].
         hidden: Their last hidden activations, [B, rows, width].
     """
@@ -49,7 +50,9 @@ class Losses:
         weight: Sensitivity-weighted squared error of the standardized state, mean over elements.
         output: Error of the outputs relative to their variance, log(1 + error), mean over networks.
         hidden: Error of the last hidden activations relative to their energy, likewise.
+        jacobian: Error of the differences of the outputs between neighboring rows, relative to their energy, likewise.
         kl: KL divergence of q(z | network) from N(0, I), nats a network.
+        rate: The same for each element of the state, what is free left out, mean over networks.
     """
 
     index: Tensor
@@ -58,19 +61,26 @@ class Losses:
     weight: Tensor
     output: Tensor
     hidden: Tensor
+    jacobian: Tensor
     kl: Tensor
+    rate: Tensor
 
     def items(self) -> list[tuple[str, Tensor]]:
         """List the terms by name."""
         return [(field.name, getattr(self, field.name)) for field in fields(self)]
 
 
-def observe(graphs: Sequence[NetGraph], xs: Sequence[Tensor]) -> Behavior:
-    """Run the original networks on rows of their tasks, [rows, inputs] each, once before training."""
+def observe(graphs: Sequence[NetGraph], xs: Sequence[Tensor], step: float = 0.1) -> Behavior:
+    """Run the original networks on rows of their tasks, [rows, inputs] each, once before training.
+
+    Every row has a neighbor at a random distance of about ``step`` in each column.
+    """
     stack = Stack([graph.architecture for graph in graphs])
     x = torch.zeros(len(graphs), len(xs[0]), stack.max_inputs)
     for row, rows in zip(x, xs, strict=True):
         row[:, : rows.shape[1]] = rows
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(len(graphs)))
+    x = torch.cat([x, x + step * noise], dim=1)
     with torch.no_grad():
         output, hidden = stack(stack.flatten([graph.state for graph in graphs]), x, return_hidden=True)
     return Behavior(stack, x, output, hidden)
@@ -84,53 +94,69 @@ def compute_losses(vae: "NetVAE", batch: NetBatch, behavior: Behavior) -> Losses
     """
     if batch.sensitivity.isnan().any():
         raise NetGraphError("a network's sensitivity is NaN: measure it with netgraph.sensitivity before training")
+    weights = vae.config.loss
     condition = vae.condition(batch.meta_features)
     standardized = vae.scales.standardize(batch.state, batch.structure)
     mean, log_variance = vae.encoder(batch, standardized, condition)
     z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-    index, type_, parent = vae.structure.losses(z, condition, batch.structure)
+    index, type_, parent = vae.structure.losses(split(z, vae.config)[0], condition, batch.structure)
     rebuilt = vae.weights(z, condition, batch.structure)
-    output, hidden = behavior_errors(behavior, vae.scales.restore(rebuilt, batch.structure))
+    errors = behavior_errors(behavior, vae.scales.restore(rebuilt, batch.structure))
+    output, hidden, jacobian = (torch.log1p(error).mean() for error in errors)
+    kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)  # [B, latent]
+    charged = (kl - weights.free_bits).clamp(min=0).sum(dim=1) if weights.free_bits else kl.sum(dim=1)
     return Losses(
         index=index,
         type=type_,
         parent=parent,
-        weight=weight_error(rebuilt, standardized, batch),
-        output=torch.log1p(output).mean(),
-        hidden=torch.log1p(hidden).mean(),
-        kl=-0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(dim=1).mean(),
+        weight=weight_error(rebuilt, standardized, batch, weights.sensitivity),
+        output=output,
+        hidden=hidden,
+        jacobian=jacobian,
+        kl=kl.sum(dim=1).mean(),
+        rate=(charged / batch.structure.state_ptr.diff()).mean(),
     )
 
 
-def weight_error(rebuilt: Tensor, true: Tensor, batch: NetBatch) -> Tensor:
-    """Mean over networks of the sensitivity-weighted mean squared error; counts of batches are left out.
+def weight_error(rebuilt: Tensor, true: Tensor, batch: NetBatch, by_sensitivity: bool = True) -> Tensor:
+    """Mean over networks of the (sensitivity-weighted) mean squared error; counts of batches are left out.
 
     The sensitivity is scaled to mean 1 over the elements of each network and cut at ``MAX_SENSITIVITY``.
     """
     structure = batch.structure
     counted = (structure.slot_kind != _COUNT).float()
     size = batch.state.new_zeros(len(batch)).index_add(0, structure.slot_network, counted).clamp(min=1)
-    total = size.new_zeros(len(batch)).index_add(0, structure.slot_network, batch.sensitivity * counted)
-    scale = (size / total.clamp(min=1e-12))[structure.slot_network]
-    importance = (batch.sensitivity * scale).clamp(max=MAX_SENSITIVITY) * counted
+    importance = counted
+    if by_sensitivity:
+        total = size.new_zeros(len(batch)).index_add(0, structure.slot_network, batch.sensitivity * counted)
+        scale = (size / total.clamp(min=1e-12))[structure.slot_network]
+        importance = (batch.sensitivity * scale).clamp(max=MAX_SENSITIVITY) * counted
     error = importance * (rebuilt - true).square() / size[structure.slot_network]
     return error.sum() / len(batch)
 
 
-def behavior_errors(behavior: Behavior, state: Tensor) -> tuple[Tensor, Tensor]:
+def behavior_errors(behavior: Behavior, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Compare rebuilt networks with the originals on rows of their tasks.
 
     Returns:
-        Squared error of the outputs relative to their variance over rows, and of the last hidden activations relative
-        to their energy, each [B].
+        Squared error of the outputs relative to their variance over rows, of the last hidden activations relative to
+        their energy, and of the outputs' differences between neighboring rows relative to theirs (the Jacobian along
+        random directions; Sobolev training, Czarnecki et al. 2017), each [B].
     """
     output, hidden = behavior.stack(state, behavior.x, return_hidden=True)
     centered = behavior.output - behavior.output.mean(dim=1, keepdim=True)
+    change, true_change = _change(output), _change(behavior.output)
     return (
-        _relative(output - behavior.output, centered),
-        _relative(hidden - behavior.hidden, behavior.hidden),
+        _relative(output - behavior.output, centered, 1e-3),
+        _relative(hidden - behavior.hidden, behavior.hidden, 1e-3),
+        _relative(change - true_change, true_change, 1e-5),
     )
 
 
-def _relative(error: Tensor, reference: Tensor) -> Tensor:
-    return error.square().sum(dim=(1, 2)) / (reference.square().sum(dim=(1, 2)) + 1e-3 * reference.shape[1])
+def _change(output: Tensor) -> Tensor:
+    rows, neighbors = output.chunk(2, dim=1)
+    return neighbors - rows
+
+
+def _relative(error: Tensor, reference: Tensor, floor: float) -> Tensor:
+    return error.square().sum(dim=(1, 2)) / (reference.square().sum(dim=(1, 2)) + floor * reference.shape[1])

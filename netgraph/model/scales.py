@@ -1,4 +1,8 @@
-"""Standardization of weights per layer kind, with statistics that are stored with the model."""
+"""Standardization of weights per layer kind, with statistics that are stored with the model.
+
+Weights shrink with the root of their vertex's fan-in, and their tails are heavy: a weight w is read as asinh(w
+sqrt(fan_in)), then standardized.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +16,8 @@ _COUNT = SLOT_KINDS.index("count")
 #: Elements that a rare kind borrows from all elements of its slot kind.
 PRIOR_COUNT = 200.0
 SMALLEST_VARIANCE = 1e-3
+#: Largest asinh that is inverted, so that a wild latent gives no infinite weight.
+LARGEST = 7.0
 
 
 class Scales(nn.Module):
@@ -25,12 +31,12 @@ class Scales(nn.Module):
         self.register_buffer("mean", torch.zeros(N_SCALES))
         self.register_buffer("scale", torch.ones(N_SCALES))
 
-    def fit(self, state: Tensor, kinds: Tensor) -> None:
+    def fit(self, state: Tensor, kinds: Tensor, fan: Tensor) -> None:
         """Take the statistics of training states, [P], whose entries of the table are ``kinds``, [P].
 
         A kind with few elements is drawn towards all elements of its slot kind.
         """
-        state = state.double()
+        state = torch.asinh(state.double() * fan.sqrt())
         per_slot = N_SCALES // len(SLOT_KINDS)
         count, total, square = (_sums(values, kinds) for values in (torch.ones_like(state), state, state.square()))
         for slot in range(len(SLOT_KINDS)):
@@ -47,11 +53,13 @@ class Scales(nn.Module):
 
     def standardize(self, state: Tensor, structure: StructureBatch) -> Tensor:
         """Standardize states, [sum P]."""
-        return (state - self.mean[structure.slot_scale]) / self.scale[structure.slot_scale]
+        squashed = torch.asinh(state * structure.slot_fan.sqrt())
+        return (squashed - self.mean[structure.slot_scale]) / self.scale[structure.slot_scale]
 
     def restore(self, standardized: Tensor, structure: StructureBatch) -> Tensor:
         """Invert :meth:`standardize`; running variances stay positive, counts of batches become 0."""
-        state = standardized * self.scale[structure.slot_scale] + self.mean[structure.slot_scale]
+        squashed = standardized * self.scale[structure.slot_scale] + self.mean[structure.slot_scale]
+        state = torch.sinh(squashed.clamp(-LARGEST, LARGEST)) / structure.slot_fan.sqrt()
         state = torch.where(structure.slot_kind == _VARIANCE, state.clamp(min=SMALLEST_VARIANCE), state)
         return torch.where(structure.slot_kind == _COUNT, torch.zeros_like(state), state)
 

@@ -1,90 +1,87 @@
-"""Where a vertex stands, and which latent slots speak of it.
+"""The latent as a table of slots: which slot speaks of which vertex.
 
-Attention over K slots from content alone takes long to learn which slot holds which neuron. Both sides therefore add
-a learned bias by the vertex's place (number of linear layers up to it, position in its layer), which starts out as
-one slot for each place and is then free to change.
+Attention over slots from content alone takes long to learn which slot holds which neuron. Here it is fixed: a place,
+the position of a neuron in its linear layer, has a slot of its own, and so has every layer.
 """
 
-from typing import cast
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from netgraph.graph.layers import N_CODES
+from netgraph.graph.layers import LAYER_TYPES, N_CODES
 from netgraph.model.attention import FeatureEmbedding
 from netgraph.model.config import VAEConfig
 
-DEPTHS, PLACES = 8, 16
-#: Positions of a layer that start out with a slot of their own.
-OWN_PLACES = 8
-_POSITION, _LINEAR = 1, 7
+TYPE, POSITION, BACK, READER, LINEAR = 0, 1, 3, 5, 7
+_LINEAR_TYPE = LAYER_TYPES["Linear"].code
+#: Linear layers that the embedding tells apart.
+DEPTHS = 16
 
 
-def carrier_embedding(config: VAEConfig) -> FeatureEmbedding:
+def carrier_embedding(config: VAEConfig, width: int | None = None) -> FeatureEmbedding:
     """Embed the features of carriers (see ``Layout.carriers``)."""
     sizes = (N_CODES, config.max_nodes, 31, 31, config.max_nodes, N_CODES, N_CODES, DEPTHS)
-    return FeatureEmbedding(sizes, config.width)
+    return FeatureEmbedding(sizes, width or config.width)
 
 
-class PlaceBias(nn.Module):
-    """A learned preference of every place for every slot.
-
-    Args:
-        slots: Number K of slots.
-        strength: Logit with which a place starts out preferring its slot.
-    """
-
-    def __init__(self, slots: int, strength: float = 4.0) -> None:
-        super().__init__()
-        depth, place = torch.meshgrid(torch.arange(DEPTHS), torch.arange(PLACES), indexing="ij")
-        own = ((depth - 1) * OWN_PLACES + place) % slots
-        table = strength * nn.functional.one_hot(own, slots).float()
-        table[0] = 0  # inputs hold nothing of their own
-        self.table = nn.Parameter(table)
-
-    def forward(self, carriers: Tensor) -> Tensor:
-        """Give the logits of carriers, [B, C, 8] features, for the slots, [B, C, K]."""
-        depth = carriers[..., _LINEAR].clamp(min=0, max=DEPTHS - 1)
-        return self.table[depth, carriers[..., _POSITION].clamp(min=0, max=PLACES - 1)]
+def is_linear(carriers: Tensor) -> Tensor:
+    """Say which carriers are vertices of linear layers, [B, C]."""
+    return carriers[..., TYPE] == _LINEAR_TYPE
 
 
-class SlotPool(nn.Module):
-    """Attention pooling of vertices into K slots (Set Transformer, Lee et al. 2019, with a bias by place).
+class Slots:
+    """Moves numbers between the carriers of a batch and its slots.
 
     Args:
+        carriers: Features of the carriers, [B, C, 8].
         config: The model's sizes.
     """
 
-    def __init__(self, config: VAEConfig) -> None:
-        super().__init__()
-        self.query = nn.Parameter(torch.randn(config.latent_slots, config.width) * 0.1)
-        self.key = nn.Linear(config.width, config.width)
-        self.bias = PlaceBias(config.latent_slots)
-        self.out = nn.Linear(config.width, 2 * config.slot_size)
+    def __init__(self, carriers: Tensor, config: VAEConfig) -> None:
+        self.batch, self.places, self.layouts = len(carriers), config.place_slots, config.layout_slots
+        depth, position = carriers[..., LINEAR], carriers[..., POSITION]
+        wrapped = (depth - 1) % config.place_depths
+        place = wrapped * config.place_positions + position.clamp(min=0) % config.place_positions
+        place = torch.where(carriers[..., BACK] == 0, self.places - 1, place)
+        self.present = depth > 0  # inputs and padding hold nothing
+        self.real = depth >= 0
+        offset = torch.arange(self.batch, device=carriers.device)[:, None]
+        self.place = torch.where(self.present, offset * self.places + place, self.batch * self.places)  # [B, C]
+        layer = torch.where(depth > 0, 1 + wrapped, 0)
+        self.layout = torch.where(self.real, offset * self.layouts + layer, self.batch * self.layouts)
+        self.whole = torch.where(self.real, (offset + 1) * self.layouts - 1, self.batch * self.layouts)
+        self.filled = self._sum(carriers.new_ones(*carriers.shape[:2], 1), self.place, self.places) > 0  # [B, K, 1]
 
-    def forward(self, tokens: Tensor, carriers: Tensor) -> Tensor:
-        """Pool tokens, [B, C, width], into [B, K, 2 slot]."""
-        scores = self.query @ self.key(tokens).transpose(1, 2) + self.bias(carriers).transpose(1, 2)  # [B, K, C]
-        scores = scores.masked_fill((carriers[..., 0] < 0)[:, None, :], float("-inf"))
-        return cast(Tensor, self.out(scores.softmax(dim=-1) @ tokens))
+    def _sum(self, values: Tensor, index: Tensor, slots: int) -> Tensor:
+        room = values.new_zeros(self.batch * slots + 1, values.shape[-1])
+        return room.index_add(0, index.flatten(), values.flatten(0, 1))[:-1].unflatten(0, (self.batch, slots))
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Add what the carriers of each place say, [B, C, n] as [B, K, n]."""
+        return self._sum(values, self.place, self.places)
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Average what the carriers of each place say, [B, C, n] as [B, K, n]; 0 where there is none."""
+        total = self.sum(torch.cat([values, torch.ones_like(values[..., :1])], dim=-1))
+        return total[..., :-1] / total[..., -1:].clamp(min=1)
+
+    def pool(self, values: Tensor) -> Tensor:
+        """Average over layers and over the whole network, [B, C, n] as [B, G, n]."""
+        padded = torch.cat([values, torch.ones_like(values[..., :1])], dim=-1)
+        total = self._sum(padded, self.layout, self.layouts) + self._sum(padded, self.whole, self.layouts)
+        return total[..., :-1] / total[..., -1:].clamp(min=1)
+
+    def read(self, table: Tensor) -> Tensor:
+        """Give each carrier its place's slot, [B, K, n] as [B, C, n]; 0 to inputs and padding."""
+        rows = torch.cat([table.flatten(0, 1), table.new_zeros(1, table.shape[-1])])
+        return rows[self.place]
 
 
-class SlotRead(nn.Module):
-    """Gives every vertex what the slots say of it.
+def split(z: Tensor, config: VAEConfig) -> tuple[Tensor, Tensor]:
+    """Cut latents, [B, latent], into the slots of the layout, [B, G, slot], and of the places, [B, K, slot]."""
+    table = z.unflatten(-1, (-1, config.slot_size))
+    return table[:, : config.layout_slots], table[:, config.layout_slots :]
 
-    Args:
-        config: The model's sizes.
-    """
 
-    def __init__(self, config: VAEConfig) -> None:
-        super().__init__()
-        self.query = nn.Linear(config.width, config.latent_slots)
-        nn.init.normal_(self.query.weight, std=0.02)
-        self.bias = PlaceBias(config.latent_slots)
-        self.slot = nn.Parameter(torch.randn(config.latent_slots, config.width) * 0.1)
-        self.value = nn.Linear(config.slot_size, config.width)
-
-    def forward(self, tokens: Tensor, carriers: Tensor, slots: Tensor) -> Tensor:
-        """Read slots, [B, K, slot], at tokens, [B, C, width]."""
-        share = (self.query(tokens) + self.bias(carriers)).softmax(dim=-1)  # [B, C, K]
-        return cast(Tensor, share @ (self.value(slots) + self.slot))
+def join(layout: Tensor, places: Tensor) -> Tensor:
+    """Invert :func:`split`."""
+    return torch.cat([layout, places], dim=1).flatten(1)

@@ -18,7 +18,7 @@ from netgraph.tokens import END, N_MOVES, START, STAY, Grammar
 
 
 class StructureDecoder(nn.Module):
-    """p(architecture | z): numbers of inputs and outputs, then moves and parents from left to right.
+    """p(architecture | z), from the slots that speak of the layout: numbers of inputs and outputs, then moves and parents from left to right.
 
     Args:
         config: The model's sizes.
@@ -30,29 +30,29 @@ class StructureDecoder(nn.Module):
         super().__init__()
         self.config = config
         width, nodes = config.width, config.max_nodes
-        self.latent = nn.Linear(config.latent_size, config.structure_prefix * width)
+        self.latent = nn.Linear(config.slot_size, width)
+        self.slot = nn.Parameter(torch.randn(config.layout_slots, width) * 0.1)
         self.embed = FeatureEmbedding((N_MOVES, N_CODES, nodes + 1, nodes, nodes), width)
         self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.structure_layers))
         self.norm = nn.LayerNorm(width)
-        self.counts = nn.Linear(config.latent_size + width, 2 * nodes)
+        self.counts = nn.Linear(config.layout_size + width, 2 * nodes)
         self.move = nn.Linear(width, N_MOVES)
         self.next_move = nn.Embedding(N_MOVES, width)
         self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
         self.register_buffer("known_types", torch.zeros(N_CODES, dtype=torch.bool))
 
-    def prefix(self, z: Tensor, condition: Tensor) -> Tensor:
-        """Turn a latent and a condition into the tokens that open every sequence, [B, prefix + 1, width]."""
-        tokens = self.latent(z).unflatten(1, (self.config.structure_prefix, -1))
-        return torch.cat([tokens, condition[:, None, :]], dim=1)
+    def prefix(self, layout: Tensor, condition: Tensor) -> Tensor:
+        """Turn the layout's slots, [B, G, slot], and a condition into the tokens that open a sequence, [B, G + 1, width]."""
+        return torch.cat([self.latent(layout) + self.slot, condition[:, None, :]], dim=1)
 
-    def count_logits(self, z: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+    def count_logits(self, layout: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Score the numbers of inputs and of outputs, 1 to max_nodes, each [B, max_nodes]."""
-        inputs, outputs = self.counts(torch.cat([z, condition], dim=1)).chunk(2, dim=1)
+        inputs, outputs = self.counts(torch.cat([layout.flatten(1), condition], dim=1)).chunk(2, dim=1)
         return inputs, outputs
 
-    def losses(self, z: Tensor, condition: Tensor, batch: StructureBatch) -> tuple[Tensor, Tensor, Tensor]:
+    def losses(self, layout: Tensor, condition: Tensor, batch: StructureBatch) -> tuple[Tensor, Tensor, Tensor]:
         """Cross-entropies of index, type and parent, in nats a network; forced tokens cost nothing."""
-        prefix = self.prefix(z, condition)
+        prefix = self.prefix(layout, condition)
         hidden = self._run(torch.cat([prefix, self.embed(batch.steps[:, :-1])], dim=1), prefix.shape[1])
         target = batch.steps[:, 1:, 0]  # the move that follows each step
         given, move = (target >= 0).float(), target.clamp(min=0)
@@ -62,12 +62,12 @@ class StructureDecoder(nn.Module):
         index = -(torch.where(stays, stay, advance) * given).sum(dim=1)
         chosen = logits.gather(-1, move[..., None]).squeeze(-1) - advance
         type_ = -(torch.where(stays, torch.zeros_like(chosen), chosen) * given).sum(dim=1)
-        counts = self._count_loss(z, condition, batch.steps[:, 0, 2:4] - 1)
+        counts = self._count_loss(layout, condition, batch.steps[:, 0, 2:4] - 1)
         return (index + counts).mean(), type_.mean(), self._parent_loss(hidden, move, batch).mean()
 
-    def _count_loss(self, z: Tensor, condition: Tensor, target: Tensor) -> Tensor:
-        logits = self.count_logits(z, condition)
-        return sum((F.cross_entropy(x, target[:, i], reduction="none") for i, x in enumerate(logits)), z.new_zeros(()))
+    def _count_loss(self, layout: Tensor, condition: Tensor, target: Tensor) -> Tensor:
+        inputs, outputs = self.count_logits(layout, condition)
+        return sum(F.cross_entropy(x, target[:, i], reduction="none") for i, x in enumerate((inputs, outputs)))
 
     def _parent_loss(self, hidden: Tensor, move: Tensor, batch: StructureBatch) -> Tensor:
         """Cross-entropy of the pointer at steps whose parent is a choice, [B]."""
@@ -97,7 +97,7 @@ class StructureDecoder(nn.Module):
     @torch.no_grad()
     def generate(
         self,
-        z: Tensor,
+        layout: Tensor,
         condition: Tensor,
         counts: Sequence[tuple[int, int]] | None = None,
         generator: torch.Generator | None = None,
@@ -105,7 +105,7 @@ class StructureDecoder(nn.Module):
         """Decode free-running.
 
         Args:
-            z: Latents, [B, latent].
+            layout: The layout's slots, [B, G, slot].
             condition: Embedded meta-features, [B, width].
             counts: Numbers of inputs and outputs, if they are to be given rather than decoded.
             generator: Draws every choice; the most likely one is taken when None.
@@ -114,13 +114,13 @@ class StructureDecoder(nn.Module):
             B architectures, each runnable.
         """
         if counts is None:
-            counts = self._counts(z, condition, generator)
+            counts = self._counts(layout, condition, generator)
         types = frozenset(self.known_types.nonzero().flatten().tolist())
         grammars = [Grammar(i, o, self.config.max_nodes, types) for i, o in counts]
         caches = [Cache() for _ in self.blocks]
-        self._advance(self.prefix(z, condition), caches)
-        steps = torch.tensor([[START, START, i, o, 0] for i, o in counts], device=z.device)
-        memory = z.new_zeros(len(z), self.config.max_nodes, self.config.width)
+        self._advance(self.prefix(layout, condition), caches)
+        steps = torch.tensor([[START, START, i, o, 0] for i, o in counts], device=layout.device)
+        memory = layout.new_zeros(len(layout), self.config.max_nodes, self.config.width)
         for grammar in grammars:
             _push_forced(grammar)
         while not all(grammar.ended for grammar in grammars):
@@ -129,11 +129,11 @@ class StructureDecoder(nn.Module):
             steps = self._step(hidden, memory, grammars, generator)
         return [grammar.architecture() for grammar in grammars]
 
-    def _counts(self, z: Tensor, condition: Tensor, generator: torch.Generator | None) -> list[tuple[int, int]]:
-        inputs, outputs = self.count_logits(z, condition)
+    def _counts(self, layout: Tensor, condition: Tensor, generator: torch.Generator | None) -> list[tuple[int, int]]:
+        inputs, outputs = self.count_logits(layout, condition)
         inputs[:, -1] = float("-inf")  # at least one vertex is left for an output
         n_inputs = _choose(inputs, generator) + 1
-        room = torch.arange(self.config.max_nodes, device=z.device)[None] + n_inputs[:, None] < self.config.max_nodes
+        room = torch.arange(self.config.max_nodes, device=layout.device)[None] + n_inputs[:, None] < self.config.max_nodes
         n_outputs = _choose(outputs.masked_fill(~room, float("-inf")), generator) + 1
         return list(zip(n_inputs.tolist(), n_outputs.tolist(), strict=True))
 

@@ -18,6 +18,7 @@ from netgraph.model.config import VAEConfig
 from netgraph.model.encoder import Encoder
 from netgraph.model.prior import GaussianPrior
 from netgraph.model.scales import Scales
+from netgraph.model.slots import split
 from netgraph.model.structure import StructureDecoder
 from netgraph.model.weights import WeightDecoder
 
@@ -105,7 +106,8 @@ class NetVAE(nn.Module):
             for part in _chunks(len(z)):
                 latent, condition = z[part].to(self.device), self.condition(rows[part])
                 given = None if counts is None else counts[part]
-                architectures = self.structure.generate(latent, condition, given, generator)
+                layout, _ = split(latent, self.config)
+                architectures = self.structure.generate(layout, condition, given, generator)
                 graphs += self._weighted(architectures, latent, condition)
         return graphs
 

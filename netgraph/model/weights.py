@@ -2,12 +2,14 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from netgraph.graph.architecture import SLOT_KINDS
 from netgraph.model.attention import Block
 from netgraph.model.batch import StructureBatch
 from netgraph.model.config import VAEConfig
-from netgraph.model.slots import SlotRead, carrier_embedding
+from netgraph.model.direct import DirectDecoder
+from netgraph.model.slots import Slots, carrier_embedding, split
 
 
 class WeightDecoder(nn.Module):
@@ -21,13 +23,17 @@ class WeightDecoder(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.read = SlotRead(config)
         self.embed = carrier_embedding(config)
+        self.place = nn.Linear(config.slot_size, width)
+        self.layout = nn.Linear(config.slot_size, width)
+        self.layout_slot = nn.Parameter(torch.randn(config.layout_slots, width) * 0.1)
         self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.weight_layers))
         self.norm = nn.LayerNorm(width)
-        self.target = nn.Linear(width, config.edge_rank)
-        self.source = nn.Linear(width, config.edge_rank)
+        self.edge = EDGE_HEADS[config.edge_head](width, config.edge_rank)
         self.vertex = nn.Linear(width, len(SLOT_KINDS))
+        self.direct = DirectDecoder(config) if config.direct else None
+        if config.direct:
+            nn.init.zeros_(self.vertex.weight)
 
     def forward(self, z: Tensor, condition: Tensor, batch: StructureBatch) -> Tensor:
         """Decode.
@@ -40,13 +46,61 @@ class WeightDecoder(nn.Module):
         Returns:
             Their standardized states, [sum P].
         """
-        slots = z.unflatten(1, (self.config.latent_slots, -1))
-        tokens = self.embed(batch.carriers)
-        tokens = tokens + self.read(tokens, batch.carriers, slots) + condition[:, None, :]
-        mask = (batch.carriers[..., 0] >= 0)[:, None, None, :]
+        layout, places = split(z, self.config)
+        slots = Slots(batch.carriers, self.config)
+        own = slots.read(places)  # [B, C, slot]
+        tokens = self.embed(batch.carriers) + self.place(own) + condition[:, None, :]
+        tokens = torch.cat([self.layout(layout) + self.layout_slot, tokens], dim=1)
+        mask = functional.pad(slots.real, (self.config.layout_slots, 0), value=True)[:, None, None, :]
         for block in self.blocks:
             tokens = block(tokens, mask)
-        hidden = self.norm(tokens)  # [B, C, width]
-        edge = self.target(hidden) @ self.source(hidden).transpose(1, 2) / self.config.edge_rank**0.5  # [B, C, C]
-        heads = torch.cat([edge.flatten(), self.vertex(hidden).flatten()])
-        return heads.index_select(0, batch.slot_gather)
+        hidden = self.norm(tokens[:, self.config.layout_slots :])  # [B, C, width]
+        heads = torch.cat([self.edge(hidden).flatten(), self.vertex(hidden).flatten()])
+        state = heads.index_select(0, batch.slot_gather)
+        if self.direct is not None:
+            direct = self.direct(own, batch.carriers).flatten()
+            state = state + torch.cat([direct, direct.new_zeros(1)])[batch.slot_direct]
+        return state
+
+
+class BilinearEdges(nn.Module):
+    """The weight of every edge as the product of a projection of its target and one of its source.
+
+    Args:
+        width: Width of the vertices' states.
+        rank: Width of the projections.
+    """
+
+    def __init__(self, width: int, rank: int) -> None:
+        super().__init__()
+        self.target, self.source = nn.Linear(width, rank), nn.Linear(width, rank)
+        nn.init.normal_(self.target.weight, std=0.02)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Score every pair, [B, C, width] as [B, target, source]."""
+        source = self.source(hidden)
+        scores: Tensor = self.target(hidden) @ source.transpose(1, 2) / source.shape[-1] ** 0.5
+        return scores
+
+
+class MLPEdges(nn.Module):
+    """The weight of every edge from a perceptron that reads both its vertices.
+
+    Args:
+        width: Width of the vertices' states.
+        rank: Width of the perceptron's hidden layer.
+    """
+
+    def __init__(self, width: int, rank: int) -> None:
+        super().__init__()
+        self.target, self.source = nn.Linear(width, rank), nn.Linear(width, rank)
+        self.out = nn.Linear(rank, 1)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Score every pair, [B, C, width] as [B, target, source]."""
+        joined = self.target(hidden)[:, :, None] + self.source(hidden)[:, None]  # [B, target, source, rank]
+        scores: Tensor = self.out(functional.gelu(joined)).squeeze(-1)
+        return scores
+
+
+EDGE_HEADS = {"bilinear": BilinearEdges, "mlp": MLPEdges}

@@ -18,6 +18,7 @@ class TrainConfig:
         clip: Largest norm of a gradient.
         checkpoint_seconds: Time between checkpoints.
         log_every: Steps between TensorBoard points.
+        mixed: Whether the transformers' products are computed in bfloat16 while training.
         threads: Threads of torch while it trains.
         seed: Of the batches, the weights' initialization and the latent noise.
     """
@@ -32,5 +33,6 @@ class TrainConfig:
     clip: float = 1.0
     checkpoint_seconds: float = 20.0
     log_every: int = 10
+    mixed: bool = False
     threads: int = 1
     seed: int = 0

@@ -9,6 +9,7 @@ import lightning
 import torch
 from torch import Tensor
 
+from netgraph.model.attention import Block
 from netgraph.model.batch import NetBatch
 from netgraph.model.config import LossWeights
 from netgraph.model.loss import Behavior, Losses, compute_losses
@@ -20,8 +21,8 @@ from netgraph.training.data import to_device
 def total_loss(losses: Losses, weights: LossWeights) -> Tensor:
     """Weigh and add the terms."""
     structure = losses.index + losses.type + losses.parent
-    behavior = weights.output * losses.output + weights.hidden * losses.hidden
-    return weights.structure * structure + weights.weight * losses.weight + behavior + weights.kl * losses.kl
+    behavior = weights.output * losses.output + weights.hidden * losses.hidden + weights.jacobian * losses.jacobian
+    return weights.structure * structure + weights.weight * losses.weight + behavior + weights.kl * losses.rate
 
 
 class VAEModule(lightning.LightningModule):
@@ -42,6 +43,9 @@ class VAEModule(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.vae, self.config, self.clock = vae, config, clock
+        for part in vae.modules():
+            if isinstance(part, Block):
+                part.mixed = config.mixed
         self.total_steps = steps_per_epoch * config.max_epochs
         self.steps_done, self.seconds_before, self.started = 0, 0.0, None  # type: tuple[int, float, float | None]
 

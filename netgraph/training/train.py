@@ -72,7 +72,8 @@ def _fit_statistics(vae: NetVAE, examples: Sequence[Example], batches: Batches) 
     """Take from the training networks what the model standardizes by, and which layer types there are."""
     states = torch.cat([nets.state for nets, _ in batches.batches])
     kinds = torch.cat([nets.structure.slot_scale for nets, _ in batches.batches])
-    vae.scales.fit(states, kinds)
+    fan = torch.cat([nets.structure.slot_fan for nets, _ in batches.batches])
+    vae.scales.fit(states, kinds, fan)
     vae.condition.fit(torch.stack([example.meta_features for example in examples]))
     for architecture in {example.graph.architecture.key for example in examples}:
         vae.structure.known_types[torch.from_numpy(architecture.layer_type)] = True
