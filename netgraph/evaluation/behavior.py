@@ -76,6 +76,11 @@ def output_r2_per_pair(true: Graphs, generated: Graphs, x: Rows) -> Tensor:
     return torch.stack([_r2(y, prediction) for (y, _), (prediction, _) in pairs])
 
 
+def low_decile(values: Tensor) -> float:
+    """10th percentile, the lower of the two values that it falls between."""
+    return float(values.quantile(0.1, interpolation="lower"))
+
+
 def median(values: Tensor) -> float:
     """Middle value; ``torch.median`` would take the lower of two, ``quantile`` makes NaN of an infinite neighbor."""
     ordered = values.sort().values
@@ -120,3 +125,17 @@ def behavior(graphs: Graphs, n_rows: int = 64, seed: int = 0) -> Tensor:
     if len(broken):
         raise NetGraphError(f"behavior: the output of graph {int(broken[0])} is not finite")
     return vectors
+
+
+def standardize(vectors: Tensor, reference: Tensor) -> Tensor:
+    """Standardize behavior vectors row of the probe by row: (v - mean) / deviation.
+
+    Args:
+        vectors: Behavior of the networks to describe, [n, rows].
+        reference: Behavior of those that give the mean and the population deviation of each row, [m, rows].
+
+    Returns:
+        As ``vectors``, in deviations of the reference networks; a row on which they all agree is only shifted.
+    """
+    deviation = reference.std(dim=0, correction=0)
+    return (vectors - reference.mean(dim=0)) / torch.where(deviation > 0, deviation, torch.ones_like(deviation))

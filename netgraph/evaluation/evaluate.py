@@ -6,9 +6,15 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from netgraph.errors import NetGraphError
 from netgraph.evaluation import metrics
+from netgraph.evaluation.behavior import low_decile, median, standardize
+from netgraph.evaluation.health import health
 from netgraph.graph.netgraph import NetGraph
 from netgraph.zoo.architectures import initialize
+
+#: Networks of each set whose behavior is compared, where there are so many.
+N_NETWORKS = 1000
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,8 @@ def evaluate_reconstruction(
         "architecture_accuracy": sum(same) / len(same),
         "cosine_similarity": float(cosine.mean()),
         "parameter_cosine_similarity": metrics.parameter_cosine_similarity(true, rebuilt),
-        "output_r2_median": float(r2.quantile(0.5)),
+        "output_r2_median": median(r2),
+        "output_r2_p10": low_decile(r2),
         "output_r2_mean_clamped": float(r2.clamp(min=-1).mean()),
     }
     return Reconstruction(figures, r2, cosine)
@@ -52,33 +59,74 @@ def random_like(graphs: Sequence[NetGraph], generator: Generator) -> list[NetGra
 
 
 def evaluate_samples(
-    samples: Sequence[NetGraph], test: Sequence[NetGraph], train: Sequence[NetGraph], generator: Generator
+    samples: Sequence[NetGraph],
+    test: Sequence[NetGraph],
+    train: Sequence[NetGraph],
+    generator: Generator,
+    n: int = N_NETWORKS,
 ) -> dict[str, float]:
     """Measure samples against held-out trained networks, beside random and other trained ones.
+
+    Behavior is the outputs on 64 standard normal rows, common to all networks, each row standardized with the mean and
+    the deviation of the held-out networks on it. Distances are unbiased energy distances in it to the held-out
+    networks: of the samples, of networks with the samples' architectures and initial weights, and of training networks
+    (the floor). Samples whose outputs are not finite lower ``validity`` and ``sample_working``; they have no behavior,
+    so distances, uniqueness and novelty are those of the others.
 
     Args:
         samples: Generated networks.
         test: Networks of held-out tasks.
         train: Networks of the training zoo.
-        generator: Draws the random weights and the training networks to compare with.
+        generator: Draws the random weights and the networks to compare with.
+        n: Most networks of a set: the first samples, and test and training networks drawn at random.
+
+    Returns:
+        The figures by name; ``validity``, ``uniqueness`` and ``novelty`` are those of all samples.
+
+    Raises:
+        NetGraphError: When fewer than two samples are finite, or there are fewer than two networks in another set.
     """
-    held_out = metrics.behavior(test)
     finite = [graph for graph in samples if metrics.is_valid(graph)]
-    drawn = torch.randperm(len(train), generator=generator)[: len(finite)].tolist()
-
-    def distance(graphs: Sequence[NetGraph]) -> float:
-        return metrics.energy_distance(metrics.behavior(graphs), held_out)
-
-    sample, random = distance(finite), distance(random_like(finite, generator))
-    floor = distance([train[i] for i in drawn])
-    return {
+    if len(finite) < 2:
+        raise NetGraphError(f"{len(finite)} of {len(samples)} samples have finite outputs; a distance takes at least 2")
+    held_out, others = (_some(graphs, n, generator) for graphs in (test, train))
+    sampled = finite[:n]
+    random = random_like(sampled, generator)
+    figures = _distances(sampled, random, others, held_out) | {
         "validity": len(finite) / len(samples),
         "uniqueness": metrics.uniqueness(finite),
         "novelty": metrics.novelty(finite, train),
         "architecture_uniqueness": metrics.uniqueness(finite, "architecture"),
         "architecture_novelty": metrics.novelty(finite, train, "architecture"),
-        "sample_quality": metrics.sample_quality(random, sample, floor),
-        "sample_behaviour_distance": sample,
-        "random_behaviour_distance": random,
-        "floor_behaviour_distance": floor,
     }
+    sets = {"sample": samples[:n], "trained": held_out, "random": random}
+    return figures | {f"{name}_{key}": v for name, graphs in sets.items() for key, v in _health(graphs).items()}
+
+
+def _some(graphs: Sequence[NetGraph], n: int, generator: Generator) -> list[NetGraph]:
+    return [graphs[i] for i in torch.randperm(len(graphs), generator=generator)[:n].tolist()]
+
+
+def _distances(
+    sampled: Sequence[NetGraph], random: Sequence[NetGraph], others: Sequence[NetGraph], held_out: Sequence[NetGraph]
+) -> dict[str, float]:
+    to = behavior_distances([sampled, random, others], held_out)
+    return {
+        "sample_quality": metrics.sample_quality(*(to[i] for i in (1, 0, 2))),
+        "sample_behaviour_distance": to[0],
+        "random_behaviour_distance": to[1],
+        "floor_behaviour_distance": to[2],
+    }
+
+
+def behavior_distances(sets: Sequence[Sequence[NetGraph]], held_out: Sequence[NetGraph]) -> list[float]:
+    """Give the unbiased energy distance of each set of networks to the held-out ones in standardized behavior."""
+    reference = metrics.behavior(held_out)
+    target = standardize(reference, reference)
+    vectors = [standardize(metrics.behavior(graphs), reference) for graphs in sets]
+    return [metrics.energy_distance(own, target, unbiased=True) for own in vectors]
+
+
+def _health(graphs: Sequence[NetGraph]) -> dict[str, float]:
+    found = health(graphs)
+    return {"working": found.working, "dead": found.dead, "saturated": found.saturated}

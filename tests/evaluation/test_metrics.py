@@ -70,8 +70,42 @@ def test_energy_distance_against_all_pairs():
 
     assert metrics.energy_distance(a, b) == pytest.approx(2 * mean(a, b) - mean(a, a) - mean(b, b), abs=1e-5)
     assert metrics.energy_distance(a, a) == 0
+    within = mean(a, a) * 7 / 6 + mean(b, b) * 5 / 4
+    assert metrics.energy_distance(a, b, unbiased=True) == pytest.approx(2 * mean(a, b) - within, abs=1e-5)
     assert metrics.sample_quality(2.0, 0.5, 0.5) == 1
     assert metrics.sample_quality(2.0, 2.0, 0.5) == 0
+
+
+def test_the_unbiased_energy_distance_of_equal_populations_is_0_on_average():
+    generator = torch.Generator().manual_seed(0)
+    pairs = [torch.randn(2, 10, 4, generator=generator) for _ in range(200)]
+    unbiased = torch.tensor([metrics.energy_distance(a, b, unbiased=True) for a, b in pairs])
+    assert abs(float(unbiased.mean())) < 3 * float(unbiased.std()) / 200**0.5
+    assert min(metrics.energy_distance(a, b) for a, b in pairs) > 0.1
+
+
+def test_samples_that_are_not_finite_lower_validity_and_nothing_else():
+    trained = [network(width, seed) for width in (3, 5) for seed in range(10)]
+    samples = [network(4, seed + 100) for seed in range(10)]
+    broken = samples[0].replace(state=torch.full_like(samples[0].state, float("nan")))
+    alone, beside = (
+        evaluate_samples(found, trained[::2], trained[1::2], torch.Generator().manual_seed(0))
+        for found in (samples, [*samples, broken, broken])
+    )
+    assert beside["validity"] == beside["sample_working"] == pytest.approx(10 / 12)
+    assert alone["validity"] == alone["sample_working"] == 1
+    assert all(beside[key] == alone[key] for key in alone if key not in ("validity", "sample_working"))
+    with pytest.raises(NetGraphError, match="1 of 2 samples have finite outputs"):
+        evaluate_samples([samples[0], broken], trained, trained, torch.Generator())
+
+
+def test_trained_networks_are_of_quality_1_and_untrained_ones_of_quality_0():
+    generator = torch.Generator().manual_seed(0)
+    like_trained = [network(4, seed) for seed in range(300)]
+    figures = evaluate_samples(like_trained[:100], like_trained[100:200], like_trained[200:], generator)
+    assert figures["sample_quality"] == pytest.approx(1, abs=0.1)
+    figures = evaluate_samples(random_like(like_trained[:100], generator), like_trained, like_trained, generator)
+    assert figures["sample_quality"] == pytest.approx(0, abs=0.1)
 
 
 def test_the_nearest_training_network():
@@ -103,8 +137,9 @@ def test_figures_and_report(tmp_path):
     result = evaluate_reconstruction(true, rebuilt, [X] * 6)
     assert result.metrics["edge_f1"] == 1
     assert len(result.output_r2) == 6
+    assert result.metrics["output_r2_p10"] <= result.metrics["output_r2_median"]
     figures = result.metrics | evaluate_samples(rebuilt, true, true, generator)
-    assert figures["floor_behaviour_distance"] == 0
+    assert figures["floor_behaviour_distance"] < figures["sample_behaviour_distance"]
     assert figures["validity"] == 1
     report = Report(
         title="<script>alert(1)</script>",
