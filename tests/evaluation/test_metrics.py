@@ -105,7 +105,7 @@ def test_trained_networks_are_of_quality_1_and_untrained_ones_of_quality_0():
     figures = evaluate_samples(like_trained[:100], like_trained[100:200], like_trained[200:], generator)
     assert figures["sample_quality"] == pytest.approx(1, abs=0.1)
     figures = evaluate_samples(random_like(like_trained[:100], generator), like_trained, like_trained, generator)
-    assert figures["sample_quality"] == pytest.approx(0, abs=0.1)
+    assert figures["sample_quality"] == pytest.approx(0, abs=0.2)
 
 
 def test_the_nearest_training_network():

@@ -1,0 +1,206 @@
+"""Steps of training that networks need to become as good as trained ones, from weights of two origins."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Generator, Tensor
+
+from netgraph.errors import NetGraphError
+from netgraph.evaluation.behavior import median
+from netgraph.evaluation.evaluate import random_like
+from netgraph.graph.netgraph import NetGraph
+from netgraph.stack import Stack, chunks
+from netgraph.zoo import FitConfig, Zoo, fit_networks, pad_rows
+
+#: Steps after which networks are looked at: often at first, where there is most to see.
+LOOKS = (0, 5, 10, 20, 30, 40, 50, 75, 100, 125, 150, 200, 250, 300, 350, 400, 450, 500)
+
+
+@dataclass(frozen=True)
+class StartConfig:
+    """How networks are fine-tuned, from either start alike: AdamW, its rate falling along a cosine to 0.
+
+    Attributes:
+        looks: Steps after which the validation error is measured, in rising order; training ends with the last.
+        batch_rows: Rows of a step.
+        learning_rate: Peak learning rate.
+        weight_decay: Weight decay.
+    """
+
+    looks: tuple[int, ...] = LOOKS
+    batch_rows: int = 48
+    learning_rate: float = 0.02
+    weight_decay: float = 1e-4
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Networks of one origin while they are fine-tuned.
+
+    Attributes:
+        r2: R^2 on the validation rows at each look, [n, looks]; -inf where it is not finite.
+        steps: Steps of the first look at which each network reached its target, [n]; inf where none did.
+    """
+
+    r2: Tensor
+    steps: Tensor
+
+    @property
+    def median_steps(self) -> float:
+        """Median of the steps; inf where fewer than half of the networks reach their targets."""
+        return median(self.steps)
+
+    @property
+    def share_reached(self) -> float:
+        """Share of networks that reach their targets."""
+        return float(self.steps.isfinite().double().mean())
+
+
+@dataclass(frozen=True)
+class Start:
+    """Sampled networks beside networks of the same architectures with initial weights.
+
+    Attributes:
+        looks: Steps of the looks.
+        targets: R^2 that each network has to reach, [n].
+        sampled: The sampled ones.
+        random: The others.
+    """
+
+    looks: tuple[int, ...]
+    targets: Tensor
+    sampled: Tuning
+    random: Tuning
+
+    @property
+    def ratio(self) -> float:
+        """Median steps of the random networks over those of the sampled ones.
+
+        Above 1 where samples are ahead; a start without training counts as one step; NaN where neither half of the
+        networks reaches its targets.
+        """
+        return max(1.0, self.random.median_steps) / max(1.0, self.sampled.median_steps)
+
+
+def training_start(
+    sampled: Mapping[int, Sequence[NetGraph]], zoo: Zoo, generator: Generator, config: StartConfig | None = None
+) -> Start:
+    """Fine-tune networks sampled for tasks of a zoo, beside random ones of the same architectures.
+
+    Both train on the rows that the zoo's networks of the task were trained on, with the same settings and the same rows
+    a step. A network's target is the validation R^2 of the task's median network in the zoo, each at its best step; on
+    the same rows this is the validation error of the median network.
+
+    Args:
+        sampled: Networks sampled for each task, by its number in the zoo; they have as many inputs as it has features.
+        zoo: Holds the tasks and the trained networks.
+        generator: Draws the initial weights and the rows of each step.
+        config: How to train.
+
+    Raises:
+        NetGraphError: When there is no network, a task has none in the zoo, a network has another number of inputs than
+            its task, or the tasks differ in their numbers of rows.
+    """
+    r2 = zoo.table.groupby("task")["validation_r2"].median()
+    missing = [number for number in sampled if number not in r2.index]
+    if missing:
+        raise NetGraphError(f"{zoo.folder}: task {missing[0]} has no networks to take a target from")
+    graphs = [graph for own in sampled.values() for graph in own]
+    of = [number for number, own in sampled.items() for _ in own]
+    tasks = {number: zoo.task(number) for number in sampled}
+    share = zoo.recipes[0].training.validation_share
+    rows = [(tasks[number].x, tasks[number].y) for number in of]
+    return compare_starts(graphs, rows, share, [float(r2[number]) for number in of], generator, config)
+
+
+def compare_starts(
+    sampled: Sequence[NetGraph],
+    rows: Sequence[tuple[Tensor, Tensor]],
+    validation_share: float,
+    targets: Sequence[float],
+    generator: Generator,
+    config: StartConfig | None = None,
+) -> Start:
+    """Fine-tune networks, and others of the same architectures with initial weights, each on its own rows.
+
+    Args:
+        sampled: n networks with one output.
+        rows: x [rows, inputs] and y [rows] of each, as many rows for all.
+        validation_share: Share of the rows, the last ones, on which R^2 is measured.
+        targets: R^2 that each has to reach.
+        generator: Draws the initial weights and the rows of each step.
+        config: How to train.
+
+    Raises:
+        NetGraphError: When there is no network, one has another number of inputs than its rows have columns, or the
+            numbers of rows differ.
+    """
+    _check(sampled, rows)
+    config = config or StartConfig()
+    seed = int(torch.randint(2**62, (), generator=generator))
+    random = random_like(sampled, generator)
+    wanted = torch.tensor(targets)
+    tuned = [
+        _tune(graphs, rows, validation_share, wanted, config, Generator().manual_seed(seed))
+        for graphs in (sampled, random)
+    ]
+    return Start(config.looks, wanted, *tuned)
+
+
+def _check(graphs: Sequence[NetGraph], rows: Sequence[tuple[Tensor, Tensor]]) -> None:
+    if not graphs:
+        raise NetGraphError("training start: no graphs")
+    for i, (graph, (x, _)) in enumerate(zip(graphs, rows, strict=True)):
+        if graph.architecture.n_inputs != x.shape[1]:
+            raise NetGraphError(
+                f"graph {i} has {graph.architecture.n_inputs} inputs, its task has {x.shape[1]} features"
+            )
+        if len(x) != len(rows[0][0]):
+            raise NetGraphError(f"graph {i}: its task has {len(x)} rows, the first one's {len(rows[0][0])}")
+
+
+def _tune(
+    graphs: Sequence[NetGraph],
+    rows: Sequence[tuple[Tensor, Tensor]],
+    validation_share: float,
+    targets: Tensor,
+    config: StartConfig,
+    generator: Generator,
+) -> Tuning:
+    x = pad_rows([own for own, _ in rows], max(own.shape[1] for own, _ in rows))
+    y = torch.stack([own for _, own in rows])[:, :, None]
+    cut = len(x[0]) - round(len(x[0]) * validation_share)
+    fit = FitConfig.uniform(
+        len(graphs),
+        steps=max(1, config.looks[-1]),
+        batch_rows=config.batch_rows,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+    )
+    fitted = fit_networks(
+        [graph.architecture for graph in graphs],
+        [graph.state for graph in graphs],
+        (x[:, :cut], y[:, :cut]),
+        (x[:, cut:], y[:, cut:]),
+        replace(fit, trajectory=config.looks),
+        generator,
+    )
+    r2 = _r2(graphs, fitted.trajectory, x[:, cut:], y[:, cut:])
+    reached = r2 >= targets[:, None]
+    first = torch.tensor(config.looks).double()[reached.int().argmax(dim=1)]
+    return Tuning(r2, torch.where(reached.any(dim=1), first, torch.inf))
+
+
+@torch.no_grad()
+def _r2(graphs: Sequence[NetGraph], states: Sequence[Tensor], x: Tensor, y: Tensor) -> Tensor:
+    """R^2 of networks with each of several states, each [looks, P], on their rows, [n, looks]."""
+    found = torch.zeros(len(graphs), len(states[0]))
+    total = (y - y.mean(dim=1, keepdim=True)).square().sum(dim=(1, 2)).clamp(min=1e-12)
+    for members in chunks([graph.architecture for graph in graphs]):
+        stack = Stack([graphs[i].architecture for i in members])
+        for look in range(len(states[0])):
+            outputs = stack(stack.flatten([states[i][look] for i in members]), x[members])
+            error = (outputs - y[members]).square().sum(dim=(1, 2))
+            found[members, look] = 1 - error / total[members]
+    return found.nan_to_num(nan=-torch.inf)
