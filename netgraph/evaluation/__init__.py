@@ -1,5 +1,29 @@
 """Metrics and the report."""
 
-from netgraph.evaluation.evaluate import Reconstruction, evaluate_reconstruction, evaluate_samples, random_like
+from netgraph.evaluation.evaluate import (
+    Reconstruction,
+    behavior_distances,
+    evaluate_reconstruction,
+    evaluate_samples,
+    random_like,
+)
+from netgraph.evaluation.health import Health, health
+from netgraph.evaluation.interpolation import smoothness
+from netgraph.evaluation.latent_space import probe_latents
+from netgraph.evaluation.memory import nearness
+from netgraph.evaluation.training_start import Start, training_start
 
-__all__ = ["Reconstruction", "evaluate_reconstruction", "evaluate_samples", "random_like"]
+__all__ = [
+    "Health",
+    "Reconstruction",
+    "Start",
+    "behavior_distances",
+    "evaluate_reconstruction",
+    "evaluate_samples",
+    "health",
+    "nearness",
+    "probe_latents",
+    "random_like",
+    "smoothness",
+    "training_start",
+]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from netgraph.evaluation.behavior import low_decile, median
+from netgraph.evaluation.meaning import MEANING
 from netgraph.files import write_atomically
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.plot import draw
@@ -33,30 +35,6 @@ code { font-size: 14px; } .good { color: var(--good); font-weight: 600; } .bad {
 img { width: 100%; height: auto; display: block; } figure { margin: 0 0 26px; }
 figcaption { color: var(--soft); font-size: 14px; }
 """
-MEANING = {
-    "edge_accuracy": "edges shared by original and rebuilt network, over all edges of both",
-    "edge_f1": "F1 of the rebuilt edges",
-    "architecture_accuracy": "rebuilt networks whose architecture is exactly the original's",
-    "weight_within_tolerance": "weights rebuilt to within a tenth of their layer's deviation",
-    "cosine_similarity": "cosine between the last hidden activations, original against rebuilt",
-    "parameter_cosine_similarity": "cosine between the canonical parameters, last layer left out",
-    "output_r2_median": "R² of the rebuilt outputs for the original's, median over networks",
-    "output_r2_mean_clamped": "the same, mean, each network counted as −1 at worst",
-    "validity": "samples that build and run",
-    "uniqueness": "distinct samples",
-    "novelty": "distinct samples that are not in the training zoo",
-    "architecture_uniqueness": "distinct architectures among the samples",
-    "architecture_novelty": "distinct architectures that are not in the training zoo",
-    "sample_quality": "1: samples behave like trained networks, 0: like random ones",
-    "sample_behaviour_distance": "energy distance in behavior, samples to held-out trained networks",
-    "random_behaviour_distance": "the same for random weights in the samples' architectures",
-    "floor_behaviour_distance": "the same for other trained networks",
-    "zoo_models_per_second": "networks trained a second, all processes together",
-    "train_seconds": "training of the VAE, seconds",
-    "total_seconds": "the whole run, seconds",
-    "n_train": "networks trained on",
-    "n_test": "held-out networks, all of held-out tasks",
-}
 
 
 @dataclass(frozen=True)
@@ -172,7 +150,11 @@ def _histograms(report: Report) -> "Figure":
         figure.subplots(1, 2), (("output R²", report.output_r2), ("cosine similarity", report.cosine)), strict=True
     ):
         ax.hist(values.clamp(min=-1).numpy(), bins=50, range=(-1, 1), color="#4c78a8")
-        ax.axvline(float(values.median()), color="#e45756", label=f"median {float(values.median()):.3f}")
+        for value, line, label in (
+            (float(values.median()), "-", "median"),
+            (low_decile(values), "--", "10th percentile"),
+        ):
+            ax.axvline(max(-1.0, value), color="#e45756", linestyle=line, label=f"{label} {value:.3f}")
         ax.set(xlabel=name, ylabel="networks")
         ax.spines[["top", "right"]].set_visible(False)
         ax.legend(frameon=False)

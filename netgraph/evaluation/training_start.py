@@ -1,5 +1,6 @@
 """Steps of training that networks need to become as good as trained ones, from weights of two origins."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -81,6 +82,14 @@ class Start:
         networks reaches its targets.
         """
         return max(1.0, self.random.median_steps) / max(1.0, self.sampled.median_steps)
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The figures by name, all finite: a median that is not is left out, the shares tell why."""
+        sides = {"sampled": self.sampled, "random": self.random}
+        steps = {f"{name}_steps": side.median_steps for name, side in sides.items()}
+        shares = {f"{name}_share_reached": side.share_reached for name, side in sides.items()}
+        return {name: value for name, value in steps.items() if value < math.inf} | shares
 
 
 def training_start(

@@ -5,6 +5,7 @@ from torch import nn
 
 from netgraph import NetGraphError, canonicalize, from_module, metrics
 from netgraph.evaluation import evaluate_reconstruction, evaluate_samples, random_like
+from netgraph.evaluation.meaning import MEANING
 from netgraph.evaluation.report import Report, write_report
 from tests.strategies import graphs, randomize
 
@@ -159,4 +160,5 @@ def test_figures_and_report(tmp_path):
     assert "http://" not in page
     assert "https://" not in page
     assert page.count("data:image/png;base64,") == 4
-    assert all(name in page for name in figures)
+    assert all(name in page and MEANING[name] for name in figures)
+    assert 'edge_f1</code></td><td class="number good">' in page

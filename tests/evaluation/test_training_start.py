@@ -5,6 +5,7 @@ import torch
 from torch import Generator
 
 from netgraph import NetGraph, NetGraphError, Zoo, build_zoo
+from netgraph.evaluation.meaning import MEANING
 from netgraph.evaluation.training_start import Start, StartConfig, Tuning, compare_starts, training_start
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
@@ -70,6 +71,10 @@ def test_figures_where_networks_do_not_arrive():
     assert Start((0,), torch.zeros(3), soon, never).ratio == math.inf
     assert Start((0,), torch.zeros(3), never, soon).ratio == 0
     assert math.isnan(Start((0,), torch.zeros(3), never, never).ratio)
+    figures = Start((0,), torch.zeros(3), soon, never).figures
+    assert figures["sampled_steps"] == 20
+    assert "random_steps" not in figures
+    assert set(figures) <= set(MEANING)
 
 
 def test_networks_that_are_not_finite_never_arrive():
