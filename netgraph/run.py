@@ -21,7 +21,7 @@ from netgraph.evaluation.report import Report, write_report
 from netgraph.files import read_record, record_path, write_atomically
 from netgraph.graph.io import save_graphs
 from netgraph.graph.netgraph import NetGraph
-from netgraph.model import LossWeights, NetVAE, VAEConfig
+from netgraph.model import LossWeights, NetVAE, PriorConfig, VAEConfig
 from netgraph.search import RealResult, SearchConfig, try_real
 from netgraph.threads import threads
 from netgraph.training import Example, TrainConfig, train
@@ -60,22 +60,38 @@ class Preset:
     n_splits: int = 5
 
 
-_LOSS = LossWeights(structure=0.3, kl=3e-4)
 PRESETS = {
     "quick": Preset(
         "quick",
-        VAEConfig(max_nodes=96, max_fan=24, loss=_LOSS),
-        TrainConfig(batch_size=32, learning_rate=3e-3, max_epochs=15, max_seconds=400.0),
+        VAEConfig(max_nodes=96, max_fan=24),
+        TrainConfig(batch_size=32, learning_rate=3e-3, max_epochs=15, max_seconds=260.0, mixed=True),
     ),
     "full": Preset(
         "full",
-        VAEConfig(width=128, encoder_layers=3, weight_layers=4, max_nodes=96, max_fan=24, loss=_LOSS),
-        TrainConfig(batch_size=64, learning_rate=2e-3, max_epochs=60, max_seconds=6 * 3600.0),
+        VAEConfig(
+            width=96,
+            place_depths=6,
+            place_positions=32,
+            slot_size=24,
+            max_nodes=416,
+            max_fan=33,
+            loss=LossWeights(jacobian=0.2),
+            prior=PriorConfig(width=96),
+        ),
+        TrainConfig(max_epochs=200, max_seconds=2700.0, prior_epochs=200, prior_seconds=1200.0, mixed=True),
     ),
     "tiny": Preset(
         "tiny",
-        VAEConfig(max_nodes=96, max_fan=24, width=32, loss=_LOSS),
-        TrainConfig(batch_size=16, max_epochs=10, max_seconds=20.0, checkpoint_seconds=1.0, log_every=1),
+        VAEConfig(max_nodes=96, max_fan=24, width=32, prior=PriorConfig(width=32)),
+        TrainConfig(
+            batch_size=16,
+            max_epochs=10,
+            max_seconds=20.0,
+            prior_epochs=5,
+            prior_seconds=10.0,
+            checkpoint_seconds=1.0,
+            log_every=1,
+        ),
         n_samples=20,
         search=SearchConfig(n_samples=32, n_tuned=4, steps=30),
         n_splits=2,

@@ -77,6 +77,11 @@ class Cache:
         self.used = end
         return self.key[:, :, :end], self.value[:, :, :end]
 
+    def keep(self, rows: Tensor) -> None:
+        """Leave all other rows behind."""
+        if self.key is not None and self.value is not None:
+            self.key, self.value = self.key[rows], self.value[rows]
+
     def _room(self, held: Tensor | None, like: Tensor) -> Tensor:
         if held is not None and held.shape[2] == self.length:
             return held

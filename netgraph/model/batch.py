@@ -1,6 +1,6 @@
 """A batch of networks as the model reads it: everything padded and gathered once, before any training step."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
@@ -16,18 +16,34 @@ from netgraph.graph.netgraph import NetGraph
 from netgraph.model.config import VAEConfig
 from netgraph.model.layout import Layout, layout
 
+#: Outgoing weights of a vertex that the encoder's tokens hold; it learns of the others from those that read them.
+READERS = 8
+
 
 class _Movable:
-    """Moves every tensor of a dataclass to a device."""
+    """Moves every tensor of a dataclass."""
 
-    def to(self, *args: Any, **kwargs: Any) -> Self:
+    def to(self, device: torch.device) -> Self:
         """Give a copy on another device."""
-        moved = {
-            field.name: value.to(*args, **kwargs)
-            for field in fields(self)  # type: ignore[arg-type]
-            if hasattr(value := getattr(self, field.name), "to")
-        }
-        return replace(self, **moved)  # type: ignore[type-var]
+        return self._map(lambda tensor: tensor.to(device))
+
+    def packed(self) -> Self:
+        """Give a copy that takes half the memory: integers in 32 bits."""
+        return self._map(lambda tensor: tensor.int() if tensor.dtype == torch.int64 else tensor)
+
+    def unpacked(self) -> Self:
+        """Invert :meth:`packed`."""
+        return self._map(lambda tensor: tensor.long() if tensor.dtype == torch.int32 else tensor)
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        changed: dict[str, Any] = {}
+        for field in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if isinstance(value, Tensor):
+                changed[field.name] = function(value)
+            elif isinstance(value, _Movable):
+                changed[field.name] = value._map(function)
+        return replace(self, **changed)  # type: ignore[type-var]
 
 
 @dataclass(frozen=True)
@@ -77,7 +93,7 @@ class NetBatch(_Movable):
         state: Their states, concatenated, [sum P].
         sensitivity: Sensitivity of each state element's vertex, [sum P]; NaN where not measured.
         incoming: Elements of ``state`` that each carrier holds beside its bias, -1 where none, [B, C, fan].
-        outgoing: The first elements that read it, [B, C, fan].
+        outgoing: The first elements that read it, [B, C, READERS].
         own: Elements of each kind that are its own and no edge of a linear layer, [B, C, kinds].
         to_output: Element by which the first output reads it, [B, C].
         vertex_type: Layer type of every vertex of the batch, [sum N].
@@ -198,7 +214,7 @@ def net_batch(graphs: Sequence[NetGraph], config: VAEConfig, meta_features: Tens
         state=torch.cat([graph.state.float() for graph in graphs]),
         sensitivity=torch.cat(sensitivity).float(),
         incoming=_pad_tables(shifted("incoming", slots), config.max_fan),
-        outgoing=_pad_tables(shifted("outgoing", slots), config.max_fan),
+        outgoing=_pad_tables(shifted("outgoing", slots), READERS),
         own=_pad(shifted("own", slots)),
         to_output=_pad(shifted("to_output", slots)),
         vertex_type=_cat([a.layer_type for a in architectures]),

@@ -16,7 +16,8 @@ class LossWeights:
         output: Error of the rebuilt network's outputs, relative to their variance.
         hidden: Error of its last hidden activations, relative to their energy.
         jacobian: Error of the differences of its outputs between neighboring rows, relative to their energy.
-        kl: KL divergence from N(0, I), in nats for each element of the state: the beta of a beta-VAE.
+        kl: KL divergence of the places' slots from N(0, I), in nats for each element of the state: a beta-VAE's beta.
+        layout_kl: That of the layout's slots, in nats a network.
         free_bits: Nats of each latent number that cost nothing (Kingma et al. 2016).
         sensitivity: Whether the weight term is weighted by the sensitivity of each element's vertex.
     """
@@ -27,6 +28,7 @@ class LossWeights:
     hidden: float = 1.0
     jacobian: float = 0.0
     kl: float = 0.005
+    layout_kl: float = 1e-3
     free_bits: float = 0.0
     sensitivity: bool = True
 

@@ -9,7 +9,7 @@ from torch_geometric.nn import GINEConv
 from netgraph.graph.architecture import SLOT_KINDS
 from netgraph.graph.layers import N_CODES
 from netgraph.model.attention import Block
-from netgraph.model.batch import NetBatch
+from netgraph.model.batch import READERS, NetBatch
 from netgraph.model.config import VAEConfig
 from netgraph.model.direct import DirectEncoder
 from netgraph.model.slots import Slots, carrier_embedding, join
@@ -58,7 +58,7 @@ class Encoder(nn.Module):
         self.config = config
         self.embed = carrier_embedding(config)
         self.incoming = nn.Linear(config.max_fan + 1, config.width)
-        self.outgoing = nn.Linear(config.max_fan, config.width)
+        self.outgoing = nn.Linear(READERS, config.width)
         self.messages = Messages(config) if config.message_rounds else None
         self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.encoder_layers))
         self.norm = nn.LayerNorm(config.width)

@@ -52,7 +52,8 @@ class Losses:
         hidden: Error of the last hidden activations relative to their energy, likewise.
         jacobian: Error of the differences of the outputs between neighboring rows, relative to their energy, likewise.
         kl: KL divergence of q(z | network) from N(0, I), nats a network.
-        rate: The same for each element of the state, what is free left out, mean over networks.
+        layout_kl: The share of the layout's slots in it, what is free left out.
+        rate: That of the places' slots for each element of the state, likewise, mean over networks.
     """
 
     index: Tensor
@@ -63,6 +64,7 @@ class Losses:
     hidden: Tensor
     jacobian: Tensor
     kl: Tensor
+    layout_kl: Tensor
     rate: Tensor
 
     def items(self) -> list[tuple[str, Tensor]]:
@@ -104,7 +106,7 @@ def compute_losses(vae: "NetVAE", batch: NetBatch, behavior: Behavior) -> Losses
     errors = behavior_errors(behavior, vae.scales.restore(rebuilt, batch.structure))
     output, hidden, jacobian = (torch.log1p(error).mean() for error in errors)
     kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)  # [B, latent]
-    charged = (kl - weights.free_bits).clamp(min=0).sum(dim=1) if weights.free_bits else kl.sum(dim=1)
+    layout_kl, place_kl = ((part - weights.free_bits).clamp(min=0).sum(dim=(1, 2)) for part in split(kl, vae.config))
     return Losses(
         index=index,
         type=type_,
@@ -114,7 +116,8 @@ def compute_losses(vae: "NetVAE", batch: NetBatch, behavior: Behavior) -> Losses
         hidden=hidden,
         jacobian=jacobian,
         kl=kl.sum(dim=1).mean(),
-        rate=(charged / batch.structure.state_ptr.diff()).mean(),
+        layout_kl=layout_kl.mean(),
+        rate=(place_kl / batch.structure.state_ptr.diff()).mean(),
     )
 
 

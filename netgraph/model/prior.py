@@ -1,60 +1,190 @@
-"""The prior: a learned affine map that carries noise from N(0, I) to where encoded networks lie."""
+"""The prior: a flow that carries noise from N(0, I) to where encoded networks lie.
+
+Flow matching (Lipman et al. 2023; rectified flow, Liu et al. 2023): on the straight path x_t = (1 - t) noise + t z, a
+transformer learns the velocity z - noise, and an ordinary differential equation carries noise along it. There are two
+flows: the slots of the layout come first; they decide on an architecture, and the slots of its places follow, given
+both.
+"""
+
+import math
+from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+from netgraph.model.attention import Block
+from netgraph.model.batch import StructureBatch
+from netgraph.model.condition import Condition
+from netgraph.model.config import VAEConfig
+from netgraph.model.slots import Slots, carrier_embedding, split
+
+#: Deviation below which a latent number is not scaled up: nothing is stored there.
+SMALLEST_DEVIATION = 0.1
+_FREQUENCIES = 16
 
 
-class GaussianPrior(nn.Module):
-    """p(z) and p(z | meta-features), both Gaussian, fitted to the encoded training zoo in closed form.
-
-    z = mean + weight m + factor eps with eps ~ N(0, I), m the standardized meta-features (0 without any) and factor the
-    Cholesky factor of the covariance (of the residual, with meta-features). Before it is fitted, z = eps.
+class Time(nn.Module):
+    """Embeds times, [B] in [0, 1], as [B, width].
 
     Args:
-        latent_size: Size of z.
-        n_features: Length of the meta-feature vector.
+        width: Width of the embedding.
     """
 
-    mean: Tensor
-    factor: Tensor
-    weight: Tensor
-    conditional_factor: Tensor
-
-    def __init__(self, latent_size: int, n_features: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(latent_size))
-        self.register_buffer("factor", torch.eye(latent_size))
-        self.register_buffer("weight", torch.zeros(n_features, latent_size))
-        self.register_buffer("conditional_factor", torch.eye(latent_size))
+        self.embed = nn.Sequential(nn.Linear(2 * _FREQUENCIES, width), nn.GELU(), nn.Linear(width, width))
 
-    def fit(self, mean: Tensor, log_variance: Tensor, meta_features: Tensor, ridge: float = 10.0) -> None:
-        """Fit to encoded networks.
+    def forward(self, time: Tensor) -> Tensor:
+        """Embed sines and cosines of rising frequency."""
+        angle = time[:, None] * math.pi * 2 ** torch.linspace(0, 6, _FREQUENCIES, device=time.device)
+        return cast(Tensor, self.embed(torch.cat([angle.sin(), angle.cos()], dim=1)))
+
+
+class Velocity(nn.Module):
+    """A transformer over tokens that are told the time and the condition; its last layer starts at 0.
+
+    Args:
+        config: The model's sizes.
+        layers: Its layers.
+    """
+
+    def __init__(self, config: VAEConfig, layers: int) -> None:
+        super().__init__()
+        width = config.prior.width
+        self.read, self.time = nn.Linear(config.slot_size, width), Time(width)
+        self.blocks = nn.ModuleList(Block(width, config.prior.heads) for _ in range(layers))
+        self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, config.slot_size)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, slots: Tensor, tokens: Tensor, time: Tensor, mask: Tensor) -> Tensor:
+        """Give the velocity of slots, [B, T, slot].
 
         Args:
-            mean: Means of q(z | network), [n, latent].
-            log_variance: Their log-variances, [n, latent].
-            meta_features: Standardized meta-features of each network's task, [n, features].
-            ridge: Penalty of the regression of z on the meta-features.
+            slots: Where they are, [B, T, slot].
+            tokens: What is known of each, then tokens that have no slot, [B, T + n, width].
+            time: Times, [B].
+            mask: Which tokens are real, [B, T + n].
         """
-        center = mean.mean(dim=0)
-        residual = mean - center
-        noise = log_variance.exp().mean(dim=0)
-        features = meta_features - meta_features.mean(dim=0)
-        gram = features.T @ features + ridge * torch.eye(features.shape[1])
-        weight = torch.linalg.solve(gram, features.T @ residual)
-        self.mean.copy_(center)
-        self.factor.copy_(_factor(residual, noise))
-        self.weight.copy_(weight)
-        self.conditional_factor.copy_(_factor(residual - features @ weight, noise))
-
-    def forward(self, noise: Tensor, meta_features: Tensor | None = None) -> Tensor:
-        """Carry noise, [n, latent], to latents, given standardized meta-features, [n, features], if any."""
-        if meta_features is None:
-            return self.mean + noise @ self.factor.T
-        return self.mean + meta_features @ self.weight + noise @ self.conditional_factor.T
+        count = slots.shape[1]
+        tokens = (
+            tokens + functional.pad(self.read(slots), (0, 0, 0, tokens.shape[1] - count)) + self.time(time)[:, None]
+        )
+        for block in self.blocks:
+            tokens = block(tokens, mask[:, None, None, :])
+        return cast(Tensor, self.out(self.norm(tokens[:, :count])))
 
 
-def _factor(residual: Tensor, noise: Tensor) -> Tensor:
-    covariance = residual.T.double() @ residual.double() / len(residual) + torch.diag(noise.double() + 1e-6)
-    factor: Tensor = torch.linalg.cholesky(covariance)
-    return factor.float()
+class FlowPrior(nn.Module):
+    """p(z) and p(z | meta-features, number of inputs).
+
+    Args:
+        config: The model's sizes.
+    """
+
+    layout_mean: Tensor
+    layout_scale: Tensor
+    place_mean: Tensor
+    place_scale: Tensor
+
+    def __init__(self, config: VAEConfig) -> None:
+        super().__init__()
+        self.config = config
+        width, slot = config.prior.width, config.slot_size
+        self.register_buffer("layout_mean", torch.zeros(config.layout_slots, slot))
+        self.register_buffer("layout_scale", torch.ones(config.layout_slots, slot))
+        self.register_buffer("place_mean", torch.zeros(slot))
+        self.register_buffer("place_scale", torch.ones(slot))
+        self.condition = Condition(config.n_meta_features, width, config.condition_dropout)
+        self.n_inputs = nn.Embedding(config.max_nodes + 1, width)  # 0: not known
+        self.slot = nn.Parameter(torch.randn(config.layout_slots, width) * 0.1)
+        self.layout = Velocity(config, config.prior.layout_layers)
+        self.embed = carrier_embedding(config, width)
+        self.known_layout = nn.Linear(slot, width)
+        self.place = Velocity(config, config.prior.place_layers)
+
+    def fit(self, layout: Tensor, places: Tensor, meta_features: Tensor) -> None:
+        """Take what to standardize by from slots of layouts, [n, G, slot], of places, [m, slot], and meta-features."""
+        for name, slots in (("layout", layout), ("place", places)):
+            getattr(self, f"{name}_mean").copy_(slots.mean(dim=0))
+            getattr(self, f"{name}_scale").copy_(slots.std(dim=0).clamp(min=SMALLEST_DEVIATION))
+        self.condition.fit(meta_features)
+
+    def embed_condition(
+        self, meta_features: Tensor, n_inputs: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Embed meta-features, [B, features], NaN for none, and numbers of inputs, [B], 0 for none, as [B, width]."""
+        if self.training:
+            kept = torch.rand(len(n_inputs), generator=generator, device=n_inputs.device) >= self.condition.dropout
+            n_inputs = n_inputs * kept
+        return cast(Tensor, self.condition(meta_features, generator) + self.n_inputs(n_inputs))
+
+    def losses(self, z: Tensor, batch: StructureBatch, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean squared errors of the velocities of encoded networks' slots, of the layout and of places.
+
+        Args:
+            z: Latents, [B, latent].
+            batch: Their architectures.
+            condition: Embedded condition, [B, width].
+        """
+        layout, places = self._standardized(z)
+        noise, other = torch.randn_like(layout), torch.randn_like(places)
+        time = torch.sigmoid(torch.randn(2, len(z), device=z.device))  # Esser et al. 2024: more of the middle
+        error = self._layout_velocity(_between(noise, layout, time[0]), time[0], condition) - (layout - noise)
+        follow = self._place_velocity(layout, batch, condition)
+        slots = Slots(batch.carriers, self.config)
+        place_error = (follow(_between(other, places, time[1]), time[1]) - (places - other)) * slots.filled
+        count = slots.filled.sum() * self.config.slot_size
+        return error.square().mean(), place_error.square().sum() / count
+
+    def _standardized(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        layout, places = split(z, self.config)
+        return (layout - self.layout_mean) / self.layout_scale, (places - self.place_mean) / self.place_scale
+
+    def _layout_velocity(self, slots: Tensor, time: Tensor, condition: Tensor) -> Tensor:
+        tokens = self.slot + condition[:, None, :]
+        return cast(Tensor, self.layout(slots, tokens, time, torch.ones_like(tokens[..., 0], dtype=torch.bool)))
+
+    def _place_velocity(
+        self, layout: Tensor, batch: StructureBatch, condition: Tensor
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """Give the velocity of the places' slots, a function of where they are and of the time."""
+        slots = Slots(batch.carriers, self.config)
+        known = torch.cat([self.embed(batch.carriers), self.known_layout(layout) + self.slot], dim=1)
+        known = known + condition[:, None, :]
+        mask = functional.pad(slots.real, (0, layout.shape[1]), value=True)
+
+        def velocity(places: Tensor, time: Tensor) -> Tensor:
+            return slots.mean(self.place(slots.read(places), known, time, mask))
+
+        return velocity
+
+    def carry_layout(self, noise: Tensor, condition: Tensor) -> Tensor:
+        """Carry noise, [B, G, slot], to the slots of layouts."""
+        steps = self.config.prior.steps
+        carried = _solve(lambda x, time: self._layout_velocity(x, time, condition), noise, steps)
+        return carried * self.layout_scale + self.layout_mean
+
+    def carry_places(self, noise: Tensor, layout: Tensor, batch: StructureBatch, condition: Tensor) -> Tensor:
+        """Carry noise, [B, K, slot], to the slots of places, given layouts and the architectures they decode to.
+
+        The slots of places that an architecture has not are 0.
+        """
+        known = (layout - self.layout_mean) / self.layout_scale
+        carried = _solve(self._place_velocity(known, batch, condition), noise, self.config.prior.steps)
+        return (carried * self.place_scale + self.place_mean) * Slots(batch.carriers, self.config).filled
+
+
+def _between(noise: Tensor, data: Tensor, time: Tensor) -> Tensor:
+    share = time[:, None, None]
+    return (1 - share) * noise + share * data
+
+
+def _solve(velocity: Callable[[Tensor, Tensor], Tensor], x: Tensor, steps: int) -> Tensor:
+    """Integrate from time 0 to 1 by the midpoint rule."""
+    for step in range(steps):
+        time = x.new_full((len(x),), step / steps)
+        middle = x + velocity(x, time) / (2 * steps)
+        x = x + velocity(middle, time + 1 / (2 * steps)) / steps
+    return x

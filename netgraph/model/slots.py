@@ -53,7 +53,8 @@ class Slots:
 
     def _sum(self, values: Tensor, index: Tensor, slots: int) -> Tensor:
         room = values.new_zeros(self.batch * slots + 1, values.shape[-1])
-        return room.index_add(0, index.flatten(), values.flatten(0, 1))[:-1].unflatten(0, (self.batch, slots))
+        room = room.index_add(0, index.flatten(), values.flatten(0, 1))
+        return room[:-1].reshape(self.batch, slots, -1)
 
     def sum(self, values: Tensor) -> Tensor:
         """Add what the carriers of each place say, [B, C, n] as [B, K, n]."""

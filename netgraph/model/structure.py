@@ -18,7 +18,7 @@ from netgraph.tokens import END, N_MOVES, START, STAY, Grammar
 
 
 class StructureDecoder(nn.Module):
-    """p(architecture | z), from the slots that speak of the layout: numbers of inputs and outputs, then moves and parents from left to right.
+    """p(architecture | layout): numbers of inputs and outputs, then moves and parents from left to right.
 
     Args:
         config: The model's sizes.
@@ -42,7 +42,7 @@ class StructureDecoder(nn.Module):
         self.register_buffer("known_types", torch.zeros(N_CODES, dtype=torch.bool))
 
     def prefix(self, layout: Tensor, condition: Tensor) -> Tensor:
-        """Turn the layout's slots, [B, G, slot], and a condition into the tokens that open a sequence, [B, G + 1, width]."""
+        """Turn the layout's slots, [B, G, slot], and a condition into opening tokens, [B, G + 1, width]."""
         return torch.cat([self.latent(layout) + self.slot, condition[:, None, :]], dim=1)
 
     def count_logits(self, layout: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
@@ -67,7 +67,8 @@ class StructureDecoder(nn.Module):
 
     def _count_loss(self, layout: Tensor, condition: Tensor, target: Tensor) -> Tensor:
         inputs, outputs = self.count_logits(layout, condition)
-        return sum(F.cross_entropy(x, target[:, i], reduction="none") for i, x in enumerate((inputs, outputs)))
+        of_inputs = F.cross_entropy(inputs, target[:, 0], reduction="none")
+        return of_inputs + F.cross_entropy(outputs, target[:, 1], reduction="none")
 
     def _parent_loss(self, hidden: Tensor, move: Tensor, batch: StructureBatch) -> Tensor:
         """Cross-entropy of the pointer at steps whose parent is a choice, [B]."""
@@ -117,23 +118,42 @@ class StructureDecoder(nn.Module):
             counts = self._counts(layout, condition, generator)
         types = frozenset(self.known_types.nonzero().flatten().tolist())
         grammars = [Grammar(i, o, self.config.max_nodes, types) for i, o in counts]
-        caches = [Cache() for _ in self.blocks]
-        self._advance(self.prefix(layout, condition), caches)
-        steps = torch.tensor([[START, START, i, o, 0] for i, o in counts], device=layout.device)
-        memory = layout.new_zeros(len(layout), self.config.max_nodes, self.config.width)
         for grammar in grammars:
             _push_forced(grammar)
-        while not all(grammar.ended for grammar in grammars):
+        steps = torch.tensor([[START, START, i, o, 0] for i, o in counts], device=layout.device)
+        memory = layout.new_zeros(len(layout), self.config.max_nodes, self.config.width)
+        caches = [Cache() for _ in self.blocks]
+        self._advance(self.prefix(layout, condition), caches)
+        self._walk(grammars, steps, memory, caches, generator)
+        return [grammar.architecture() for grammar in grammars]
+
+    def _walk(
+        self,
+        grammars: list[Grammar],
+        steps: Tensor,
+        memory: Tensor,
+        caches: list[Cache],
+        generator: torch.Generator | None,
+    ) -> None:
+        """Choose token after token until every network has ended; those that have are left behind."""
+        while grammars:
             hidden = self._advance(self.embed(steps)[:, None], caches)[:, 0]
             _remember(memory, hidden, steps, grammars)
             steps = self._step(hidden, memory, grammars, generator)
-        return [grammar.architecture() for grammar in grammars]
+            going = [i for i, grammar in enumerate(grammars) if not grammar.ended]
+            if 4 * len(going) <= 3 * len(grammars):
+                kept = torch.tensor(going, dtype=torch.long, device=steps.device)
+                grammars, steps, memory = [grammars[i] for i in going], steps[kept], memory[kept]
+                for cache in caches:
+                    cache.keep(kept)
 
     def _counts(self, layout: Tensor, condition: Tensor, generator: torch.Generator | None) -> list[tuple[int, int]]:
         inputs, outputs = self.count_logits(layout, condition)
         inputs[:, -1] = float("-inf")  # at least one vertex is left for an output
         n_inputs = _choose(inputs, generator) + 1
-        room = torch.arange(self.config.max_nodes, device=layout.device)[None] + n_inputs[:, None] < self.config.max_nodes
+        room = (
+            torch.arange(self.config.max_nodes, device=layout.device)[None] + n_inputs[:, None] < self.config.max_nodes
+        )
         n_outputs = _choose(outputs.masked_fill(~room, float("-inf")), generator) + 1
         return list(zip(n_inputs.tolist(), n_outputs.tolist(), strict=True))
 

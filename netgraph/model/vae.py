@@ -1,6 +1,6 @@
 """NetVAE: networks to latents and back, free-running."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,19 +11,21 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
-from netgraph.model.batch import net_batch, structure_batch
+from netgraph.model.batch import NetBatch, StructureBatch, net_batch, structure_batch
 from netgraph.model.checkpoint import load_checkpoint, save_checkpoint
 from netgraph.model.condition import Condition
 from netgraph.model.config import VAEConfig
 from netgraph.model.encoder import Encoder
-from netgraph.model.prior import GaussianPrior
+from netgraph.model.prior import FlowPrior
 from netgraph.model.scales import Scales
-from netgraph.model.slots import split
+from netgraph.model.slots import join, split
 from netgraph.model.structure import StructureDecoder
 from netgraph.model.weights import WeightDecoder
 
-#: Networks that are encoded or decoded at once.
+#: Networks whose architectures are decoded at once: a step costs about the same for few and for many.
 CHUNK = 256
+#: Networks of similar size whose weights are encoded or decoded at once.
+WEIGHT_CHUNK = 64
 
 
 class NetVAE(nn.Module):
@@ -41,7 +43,7 @@ class NetVAE(nn.Module):
         self.encoder = Encoder(self.config)
         self.structure = StructureDecoder(self.config)
         self.weights = WeightDecoder(self.config)
-        self.prior = GaussianPrior(self.config.latent_size, self.config.n_meta_features)
+        self.prior = FlowPrior(self.config)
 
     @torch.no_grad()
     def encode(self, graphs: Sequence[NetGraph], meta_features: Tensor | None = None) -> Tensor:
@@ -65,15 +67,21 @@ class NetVAE(nn.Module):
         """Give mean and log-variance of q(z | network) for canonical graphs, each [n, latent]."""
         if not graphs:
             raise NetGraphError("no graphs to encode")
-        rows = self.condition.rows(meta_features, len(graphs))
+        rows = self.condition.rows(meta_features, len(graphs)).cpu()
+        order, parts = _by_size([graph.architecture for graph in graphs])
         found = []
         with _evaluating(self):
-            for part in _chunks(len(graphs)):
-                batch = net_batch(graphs[part], self.config, rows[part].cpu()).to(self.device)
-                state = self.scales.standardize(batch.state, batch.structure)
-                found.append(self.encoder(batch, state, self.condition(batch.meta_features)))
+            for part in parts:
+                batch = net_batch([graphs[i] for i in part], self.config, rows[part]).to(self.device)
+                found.append(self.encode_batch(batch))
         mean, log_variance = zip(*found, strict=True)
-        return torch.cat(mean), torch.cat(log_variance)
+        return torch.cat(mean)[order], torch.cat(log_variance)[order]
+
+    def encode_batch(self, batch: NetBatch) -> tuple[Tensor, Tensor]:
+        """Give mean and log-variance of q(z | network) for a batch on the model's device, each [B, latent]."""
+        state = self.scales.standardize(batch.state, batch.structure)
+        mean, log_variance = self.encoder(batch, state, self.condition(batch.meta_features))
+        return mean, log_variance
 
     @torch.no_grad()
     def decode(
@@ -100,23 +108,42 @@ class NetVAE(nn.Module):
         """
         if z.ndim != 2 or z.shape[1] != self.config.latent_size:
             raise NetGraphError(f"z has shape {tuple(z.shape)}; expected [n, {self.config.latent_size}]")
-        rows = self.condition.rows(meta_features, len(z))
-        graphs: list[NetGraph] = []
         with _evaluating(self):
-            for part in _chunks(len(z)):
-                latent, condition = z[part].to(self.device), self.condition(rows[part])
-                given = None if counts is None else counts[part]
-                layout, _ = split(latent, self.config)
-                architectures = self.structure.generate(layout, condition, given, generator)
-                graphs += self._weighted(architectures, latent, condition)
-        return graphs
+            z, condition = z.to(self.device), self.condition(self.condition.rows(meta_features, len(z)))
+            architectures = self._architectures(split(z, self.config)[0], condition, counts, generator)
+            return self._weighted(architectures, lambda part, batch: z[part], condition)
 
-    def _weighted(self, architectures: list[Architecture], z: Tensor, condition: Tensor) -> list[NetGraph]:
-        batch = structure_batch(architectures, self.config).to(self.device)
-        state = self.scales.restore(self.weights(z, condition, batch), batch).cpu()
-        parts = torch.tensor_split(state, batch.state_ptr[1:-1].tolist())
-        return [NetGraph(a, part.clone()) for a, part in zip(architectures, parts, strict=True)]
+    def _architectures(
+        self,
+        layout: Tensor,
+        condition: Tensor,
+        counts: Sequence[tuple[int, int]] | None,
+        generator: torch.Generator | None,
+    ) -> list[Architecture]:
+        found: list[Architecture] = []
+        for start in range(0, len(layout), CHUNK):
+            part = slice(start, start + CHUNK)
+            given = None if counts is None else counts[part]
+            found += self.structure.generate(layout[part], condition[part], given, generator)
+        return found
 
+    def _weighted(
+        self,
+        architectures: list[Architecture],
+        latents: Callable[[list[int], StructureBatch], Tensor],
+        condition: Tensor,
+    ) -> list[NetGraph]:
+        """Give architectures their weights; ``latents`` gives those of a part, whose batch it is told."""
+        order, parts = _by_size(architectures)
+        states: list[Tensor] = []
+        for part in parts:
+            batch = structure_batch([architectures[i] for i in part], self.config).to(self.device)
+            standardized = self.weights(latents(part, batch), condition[part], batch)
+            state = self.scales.restore(standardized, batch).cpu()
+            states += torch.tensor_split(state, batch.state_ptr[1:-1].tolist())
+        return [NetGraph(a, states[i].clone()) for a, i in zip(architectures, order, strict=True)]
+
+    @torch.no_grad()
     def sample(
         self,
         n: int,
@@ -131,7 +158,7 @@ class NetVAE(nn.Module):
         Args:
             n: How many.
             meta_features: Of the data set they are for, [features].
-            seed: Of the noise and of the decoder's choices.
+            seed: Of the noise.
             n_inputs: Number of inputs, if it is to be given rather than decoded.
             n_outputs: Number of outputs, if ``n_inputs`` is given.
 
@@ -143,12 +170,42 @@ class NetVAE(nn.Module):
         generator = torch.Generator()
         generator.manual_seed(seed) if seed is not None else generator.seed()
         noise = torch.randn(n, self.config.latent_size, generator=generator).to(self.device)
-        standardized = None
-        if meta_features is not None:
-            standardized = self.condition.standardize(self.condition.rows(meta_features, n))
-        z = self.prior(noise, standardized)
         counts = None if n_inputs is None else [(n_inputs, n_outputs)] * n
-        return self.decode(z, meta_features, counts=counts, generator=generator)
+        return self.carry(noise, meta_features, counts=counts)[0]
+
+    @torch.no_grad()
+    def carry(
+        self,
+        noise: Tensor,
+        meta_features: Tensor | None = None,
+        *,
+        counts: Sequence[tuple[int, int]] | None = None,
+    ) -> tuple[list[NetGraph], Tensor]:
+        """Carry noise to latents by the prior, and decode them.
+
+        Args:
+            noise: Drawn from N(0, I), [n, latent]; the same noise gives the same networks.
+            meta_features: Of the data sets the networks are for, [n, features] or [features].
+            counts: Numbers of inputs and outputs of each network, if they are to be given rather than decoded.
+
+        Returns:
+            n graphs, and their latents, [n, latent], from which :meth:`decode` gives them again.
+        """
+        n_inputs = torch.tensor([i for i, _ in counts] if counts else [0] * len(noise), device=self.device)
+        rows = self.condition.rows(meta_features, len(noise))
+        z = torch.zeros_like(noise)
+        with _evaluating(self):
+            condition, wish = self.condition(rows), self.prior.embed_condition(rows, n_inputs)
+            layout_noise, place_noise = split(noise, self.config)
+            layout = self.prior.carry_layout(layout_noise, wish)
+            architectures = self._architectures(layout, condition, counts, None)
+
+            def latents(part: list[int], batch: StructureBatch) -> Tensor:
+                places = self.prior.carry_places(place_noise[part], layout[part], batch, wish[part])
+                z[part] = join(layout[part], places)
+                return z[part]
+
+            return self._weighted(architectures, latents, condition), z
 
     @property
     def device(self) -> torch.device:
@@ -188,5 +245,14 @@ class _evaluating:  # noqa: N801 - a context manager reads as a verb
         self.module.train(self.training)
 
 
-def _chunks(count: int) -> Iterator[slice]:
-    return (slice(start, start + CHUNK) for start in range(0, count, CHUNK))
+def _by_size(architectures: Sequence[Architecture]) -> tuple[list[int], list[list[int]]]:
+    """Cut networks into parts of similar size, so that little is padded.
+
+    Returns:
+        The place of each network in the parts laid end to end, and the networks of each part.
+    """
+    ranked = sorted(range(len(architectures)), key=lambda i: architectures[i].num_nodes)
+    order = [0] * len(ranked)
+    for place, i in enumerate(ranked):
+        order[i] = place
+    return order, [ranked[start : start + WEIGHT_CHUNK] for start in range(0, len(ranked), WEIGHT_CHUNK)]

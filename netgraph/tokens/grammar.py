@@ -17,6 +17,7 @@ from netgraph.tokens.stream import END
 CONTINUE, STAY = N_CODES, N_CODES + 1
 N_MOVES = N_CODES + 2
 _ADD, _CONCAT, _LINEAR = (LAYER_TYPES[name].code for name in ("Add", "Concat", "Linear"))
+_INPUT = LAYER_TYPES["Input"].code
 _JOINS = (_ADD, _CONCAT)
 #: Most operands of an Add layer under the mask; without a limit a decoder could name operands for ever.
 MAX_OPERANDS = 4
@@ -77,12 +78,12 @@ class Builder:
     def parents(self, move: int) -> list[int]:
         """List the vertices that may be the parent of a move; empty when the move itself cannot follow."""
         if not self.layers:
-            return [-1] if move == LAYER_TYPES["Input"].code else []
+            return [-1] if move == _INPUT else []
         if move == STAY:
             return self._parents_stay()
         if move == CONTINUE:
             return self._parents_continue()
-        if not self.complete or move not in BY_CODE or move == LAYER_TYPES["Input"].code:
+        if not self.complete or move not in BY_CODE or move == _INPUT:
             return []
         return list(self.starts)
 
@@ -217,17 +218,26 @@ class Grammar(Builder):
     def moves(self) -> dict[int, list[int]]:
         """Give every move that may follow with the parents it may have; END has none."""
         if not self.layers:
-            return {LAYER_TYPES["Input"].code: [-1]}
+            return {_INPUT: [-1]}
         if not self.complete:
             return self._within_layer()
         found = self._within_layer()
+        starts = list(self.starts)
+        roomy = self._roomy()
         for code in self.types:
-            parents = [p for p in self.parents(code) if self._affords(code, self.starts[p])]
-            if parents:
+            if code != _INPUT and (parents := starts if roomy else self._affordable(code)):
                 found[code] = parents
         if self._finished():
             found[END] = []
         return found
+
+    def _roomy(self) -> bool:
+        """Whether the budget is so far away that any layer on any source leaves the network completable."""
+        largest = max(layer.size for layer in self.layers)
+        return self.num_nodes + 2 * largest + self._size(self.loose) + self.n_outputs <= self.max_nodes
+
+    def _affordable(self, code: int) -> list[int]:
+        return [parent for parent, layer in self.starts.items() if self._affords(code, layer)]
 
     def _within_layer(self) -> dict[int, list[int]]:
         found = {}

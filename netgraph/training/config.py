@@ -1,6 +1,7 @@
 """How the VAE is trained."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,10 @@ class TrainConfig:
         warmup: Share of the training in which the learning rate rises; it then falls along a cosine.
         max_epochs: Passes over the training networks.
         max_seconds: Time budget; the schedule ends at whichever limit comes first.
+        kl_warmup: Share of the training in which the weight of the KL divergence rises.
+        prior_learning_rate: Peak learning rate of the prior, which is trained after encoder and decoder.
+        prior_epochs: Its passes over the training networks.
+        prior_seconds: Its time budget.
         clip: Largest norm of a gradient.
         checkpoint_seconds: Time between checkpoints.
         log_every: Steps between TensorBoard points.
@@ -30,9 +35,23 @@ class TrainConfig:
     warmup: float = 0.03
     max_epochs: int = 40
     max_seconds: float = 260.0
+    kl_warmup: float = 0.0
+    prior_learning_rate: float = 2e-3
+    prior_epochs: int = 40
+    prior_seconds: float = 120.0
     clip: float = 1.0
     checkpoint_seconds: float = 20.0
     log_every: int = 10
     mixed: bool = False
     threads: int = 1
     seed: int = 0
+
+    def of_prior(self) -> Self:
+        """Give the training of the prior, which has its own rate and limits."""
+        return replace(
+            self,
+            learning_rate=self.prior_learning_rate,
+            max_epochs=self.prior_epochs,
+            max_seconds=self.prior_seconds,
+            seed=self.seed + 1,
+        )

@@ -49,7 +49,8 @@ class Batches(Dataset[tuple[NetBatch, Behavior]]):
         return len(self.batches)
 
     def __getitem__(self, i: int) -> tuple[NetBatch, Behavior]:
-        return self.batches[i]
+        nets, behavior = self.batches[i]
+        return nets.unpacked(), behavior
 
 
 def _by_size(examples: Sequence[Example], batch_size: int, generator: torch.Generator) -> list[list[int]]:
@@ -63,7 +64,7 @@ def _batch(examples: Sequence[Example], config: VAEConfig, rows: int) -> tuple[N
     graphs = [example.graph for example in examples]
     meta_features = torch.stack([example.meta_features for example in examples])
     behavior = observe(graphs, [example.x[:rows] for example in examples])
-    return net_batch(graphs, config, meta_features), behavior
+    return net_batch(graphs, config, meta_features).packed(), behavior
 
 
 def loader(batches: Batches, training: TrainConfig, epoch: int) -> "DataLoader[tuple[NetBatch, Behavior]]":

@@ -1,13 +1,14 @@
-"""The Lightning module: one optimizer step on one batch, every term of the loss logged alone."""
+"""The Lightning modules: one optimizer step on one batch, every term of the loss logged alone."""
 
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import lightning
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from netgraph.model.attention import Block
 from netgraph.model.batch import NetBatch
@@ -22,14 +23,15 @@ def total_loss(losses: Losses, weights: LossWeights) -> Tensor:
     """Weigh and add the terms."""
     structure = losses.index + losses.type + losses.parent
     behavior = weights.output * losses.output + weights.hidden * losses.hidden + weights.jacobian * losses.jacobian
-    return weights.structure * structure + weights.weight * losses.weight + behavior + weights.kl * losses.rate
+    divergence = weights.kl * losses.rate + weights.layout_kl * losses.layout_kl
+    return weights.structure * structure + weights.weight * losses.weight + behavior + divergence
 
 
-class VAEModule(lightning.LightningModule):
-    """Trains a :class:`~netgraph.model.vae.NetVAE`.
+class Paced(lightning.LightningModule):
+    """Trains a part of a :class:`~netgraph.model.vae.NetVAE` with AdamW.
 
     The schedule runs by progress, the larger of the share of epochs and the share of seconds that have passed, so that
-    the learning rate has fallen when either limit is reached.
+    the learning rate has fallen when either limit is reached. A subclass says what is learned and gives the loss.
 
     Args:
         vae: The model.
@@ -65,10 +67,18 @@ class VAEModule(lightning.LightningModule):
         rise = min(1.0, (progress + 1e-3) / self.config.warmup)
         return self.config.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * progress))
 
+    def learned(self) -> list[nn.Parameter]:
+        """Give the parameters that are trained."""
+        raise NotImplementedError
+
+    def losses(self, batch: tuple[NetBatch, Behavior]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Give the loss of a batch, and its terms to be logged."""
+        raise NotImplementedError
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Give AdamW; its learning rate is set at every step."""
         return torch.optim.AdamW(
-            self.vae.parameters(), self.config.learning_rate, (0.9, 0.98), weight_decay=self.config.weight_decay
+            self.learned(), self.config.learning_rate, (0.9, 0.98), weight_decay=self.config.weight_decay
         )
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> int | None:
@@ -88,10 +98,40 @@ class VAEModule(lightning.LightningModule):
 
     def training_step(self, batch: tuple[NetBatch, Behavior], batch_idx: int) -> Tensor:
         """Compute the loss of a batch and log every term."""
-        losses = compute_losses(self.vae, *batch)
-        total = total_loss(losses, self.vae.config.loss)
-        logged = {f"loss/{name}": value for name, value in losses.items()}
-        self.log_dict({"loss/total": total, **logged}, batch_size=len(batch[0]))
+        total, terms = self.losses(batch)
+        self.log_dict(terms, batch_size=len(batch[0]))
         self.log("schedule/learning_rate", self.learning_rate(), batch_size=len(batch[0]))
         self.steps_done += 1
         return total
+
+
+class VAEModule(Paced):
+    """Trains encoder and decoder."""
+
+    def learned(self) -> list[nn.Parameter]:
+        """Give everything but the prior."""
+        return [value for name, value in self.vae.named_parameters() if not name.startswith("prior.")]
+
+    def losses(self, batch: tuple[NetBatch, Behavior]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Weigh and add the terms; beta rises during the first part of the training."""
+        weights, losses = self.vae.config.loss, compute_losses(self.vae, *batch)
+        rise = min(1.0, (self.progress + 1e-3) / self.config.kl_warmup) if self.config.kl_warmup else 1.0
+        total = total_loss(losses, replace(weights, kl=weights.kl * rise, layout_kl=weights.layout_kl * rise))
+        return total, {"loss/total": total, **{f"loss/{name}": value for name, value in losses.items()}}
+
+
+class PriorModule(Paced):
+    """Trains the prior on the latents of encoded networks; encoder and decoder stay as they are."""
+
+    def learned(self) -> list[nn.Parameter]:
+        """Give the prior's parameters."""
+        return list(self.vae.prior.parameters())
+
+    def losses(self, batch: tuple[NetBatch, Behavior]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Encode, then measure both flows."""
+        nets = batch[0]
+        with torch.no_grad():
+            z, _ = self.vae.encode_batch(nets)
+        condition = self.vae.prior.embed_condition(nets.meta_features, nets.structure.steps[:, 0, 2])
+        layout, places = self.vae.prior.losses(z, nets.structure, condition)
+        return layout + places, {"prior/layout": layout, "prior/places": places}

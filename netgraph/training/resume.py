@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from netgraph.files import read_tensors, record_path, write_tensors
-from netgraph.training.module import VAEModule
+from netgraph.training.module import Paced
 
 FORMAT, VERSION = "netgraph.training", 1
 
@@ -73,13 +73,13 @@ class Resume(lightning.Callback):
         self.written = time.monotonic()
 
 
-def _module(module: lightning.LightningModule) -> VAEModule:
-    if not isinstance(module, VAEModule):
-        raise TypeError(f"{type(module).__name__} is not a VAEModule")
+def _module(module: lightning.LightningModule) -> Paced:
+    if not isinstance(module, Paced):
+        raise TypeError(f"{type(module).__name__} is not a paced training")
     return module
 
 
-def save(path: Path, module: VAEModule, optimizer: torch.optim.Optimizer) -> None:
+def save(path: Path, module: Paced, optimizer: torch.optim.Optimizer) -> None:
     """Write model, optimizer and progress."""
     tensors: dict[str, Tensor] = {f"model.{name}": value for name, value in module.vae.state_dict().items()}
     for i, state in optimizer.state_dict()["state"].items():
@@ -87,7 +87,7 @@ def save(path: Path, module: VAEModule, optimizer: torch.optim.Optimizer) -> Non
     write_tensors(path, tensors, FORMAT, VERSION, {"steps": module.steps_done, "seconds": module.seconds})
 
 
-def restore(path: Path, module: VAEModule, optimizer: torch.optim.Optimizer) -> None:
+def restore(path: Path, module: Paced, optimizer: torch.optim.Optimizer) -> None:
     """Read what :func:`save` wrote.
 
     Raises:

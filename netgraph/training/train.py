@@ -17,15 +17,18 @@ from torch.utils.data import DataLoader
 
 from netgraph.errors import NetGraphError
 from netgraph.model.config import VAEConfig
+from netgraph.model.slots import Slots, split
 from netgraph.model.vae import NetVAE
 from netgraph.threads import threads
 from netgraph.training.config import TrainConfig
 from netgraph.training.data import Batches, Example, loader
-from netgraph.training.module import VAEModule
+from netgraph.training.module import Paced, PriorModule, VAEModule
 from netgraph.training.resume import Resume
 
 #: Lightning's names of the devices.
 ACCELERATORS = {"cpu": "cpu", "cuda": "gpu"}
+#: Batches from which the prior's statistics are taken.
+STATISTICS = 100
 
 
 def train(
@@ -48,7 +51,7 @@ def train(
         device: ``cpu`` or ``cuda``.
 
     Returns:
-        The trained model with its prior fitted, in evaluation mode.
+        The trained model, its prior too, in evaluation mode.
 
     Raises:
         NetGraphError: When there is no example, a network's sensitivity was not measured, or the device is unknown.
@@ -61,34 +64,49 @@ def train(
         torch.manual_seed(training.seed)
         vae = NetVAE(config)
         _fit_statistics(vae, examples, batches)
-        _fit(vae, batches, training, folder, callbacks, device)
-    vae.cpu()
-    _fit_prior(vae, examples)
-    vae.save(folder / "checkpoints" / "vae.safetensors")
+        _fit(VAEModule(vae, training, len(batches)), "training", batches, folder, callbacks, device)
+        _fit_prior_statistics(vae.eval(), batches)
+        vae.prior.train()
+        _fit(PriorModule(vae, training.of_prior(), len(batches)), "prior", batches, folder, callbacks, device)
+    vae.cpu().save(folder / "checkpoints" / "vae.safetensors")
     return vae.eval()
 
 
 def _fit_statistics(vae: NetVAE, examples: Sequence[Example], batches: Batches) -> None:
     """Take from the training networks what the model standardizes by, and which layer types there are."""
+    structures = [nets.structure for nets, _ in batches.batches]
     states = torch.cat([nets.state for nets, _ in batches.batches])
-    kinds = torch.cat([nets.structure.slot_scale for nets, _ in batches.batches])
-    fan = torch.cat([nets.structure.slot_fan for nets, _ in batches.batches])
+    kinds, fan = (torch.cat([getattr(s, name) for s in structures]) for name in ("slot_scale", "slot_fan"))
     vae.scales.fit(states, kinds, fan)
     vae.condition.fit(torch.stack([example.meta_features for example in examples]))
     for architecture in {example.graph.architecture.key for example in examples}:
         vae.structure.known_types[torch.from_numpy(architecture.layer_type)] = True
 
 
+@torch.no_grad()
+def _fit_prior_statistics(vae: NetVAE, batches: Batches) -> None:
+    """Take from some encoded networks what the prior standardizes by."""
+    vae.cpu()
+    layouts, places, rows = [], [], []
+    for i in range(0, len(batches), max(1, len(batches) // STATISTICS)):
+        nets, _ = batches[i]
+        layout, place = split(vae.encode_batch(nets)[0], vae.config)
+        layouts.append(layout)
+        places.append(place[Slots(nets.structure.carriers, vae.config).filled.squeeze(-1)])
+        rows.append(nets.meta_features)
+    vae.prior.fit(torch.cat(layouts), torch.cat(places), torch.cat(rows))
+
+
 def _fit(
-    vae: NetVAE,
+    module: Paced,
+    name: str,
     batches: Batches,
-    training: TrainConfig,
     folder: Path,
     callbacks: Sequence[Callback],
     device: str,
 ) -> None:
-    module = VAEModule(vae, training, len(batches))
-    resume = Resume(folder / "checkpoints" / "training.safetensors", training.checkpoint_seconds)
+    training = module.config
+    resume = Resume(folder / "checkpoints" / f"{name}.safetensors", training.checkpoint_seconds)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     (folder / "tensorboard").mkdir(parents=True, exist_ok=True)
     trainer = lightning.Trainer(
@@ -107,10 +125,11 @@ def _fit(
         # The batches lie in memory, ready made: workers would only copy them.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")  # Lightning's own use of torch
+        warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")  # what is not trained
         _fit_or_interrupt(trainer, module, loader(batches, training, 0))
 
 
-def _fit_or_interrupt(trainer: lightning.Trainer, module: VAEModule, batches: "DataLoader[Any]") -> None:
+def _fit_or_interrupt(trainer: lightning.Trainer, module: Paced, batches: "DataLoader[Any]") -> None:
     """Fit; Lightning turns an interrupt into an exit and silences the signal, which is undone here."""
     handler = signal.getsignal(signal.SIGINT)
     try:
@@ -122,11 +141,3 @@ def _fit_or_interrupt(trainer: lightning.Trainer, module: VAEModule, batches: "D
             signal.signal(signal.SIGINT, handler)
     if trainer.interrupted:
         raise KeyboardInterrupt
-
-
-@torch.no_grad()
-def _fit_prior(vae: NetVAE, examples: Sequence[Example]) -> None:
-    """Fit the prior to the encoded training networks."""
-    meta_features = torch.stack([example.meta_features for example in examples])
-    mean, log_variance = vae.posterior([example.graph for example in examples])
-    vae.prior.fit(mean.cpu(), log_variance.cpu(), vae.condition.standardize(meta_features).cpu())
