@@ -150,11 +150,8 @@ def _histograms(report: Report) -> "Figure":
         figure.subplots(1, 2), (("output R²", report.output_r2), ("cosine similarity", report.cosine)), strict=True
     ):
         ax.hist(values.clamp(min=-1).numpy(), bins=50, range=(-1, 1), color="#4c78a8")
-        for value, line, label in (
-            (float(values.median()), "-", "median"),
-            (low_decile(values), "--", "10th percentile"),
-        ):
-            ax.axvline(max(-1.0, value), color="#e45756", linestyle=line, label=f"{label} {value:.3f}")
+        for label, value, style in (("median", median(values), "-"), ("10th percentile", low_decile(values), "--")):
+            ax.axvline(max(-1.0, value), color="#e45756", linestyle=style, label=f"{label} {value:.3f}")
         ax.set(xlabel=name, ylabel="networks")
         ax.spines[["top", "right"]].set_visible(False)
         ax.legend(frameon=False)

@@ -1,0 +1,153 @@
+"""Networks sampled from N(0, I): how they behave, how healthy they are, how far ahead they start, at what speed."""
+
+import math
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import astuple
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+from checkpoint import Setup, axes, picture, setup, table
+
+from netgraph import NetGraph, NetVAE, metrics
+from netgraph.evaluation import Start, evaluate_samples, health, random_like, training_start
+from netgraph.threads import threads
+
+REPEATS = 3
+
+
+def in_one_process(vae: NetVAE, n: int, n_threads: int) -> float:
+    """Networks a second, the best of some passes after one to warm up."""
+    best = 0.0
+    with threads(n_threads):
+        for seed in range(REPEATS + 1):
+            started = time.perf_counter()
+            vae.sample(n, seed=seed)
+            best = max(best, n / (time.perf_counter() - started))
+    return best
+
+
+def _sample(checkpoint: Path | None, n: int, seed: int) -> tuple[float, float]:
+    """Load a model, warm up, sample; give when the sampling began and ended, on the clock of the machine."""
+    torch.set_num_threads(1)
+    vae = NetVAE.from_pretrained(checkpoint)
+    vae.sample(16, seed=seed)
+    started = time.time()
+    vae.sample(n, seed=seed)
+    return started, time.time()
+
+
+def in_two_processes(checkpoint: Path | None, n: int) -> float:
+    """Networks a second of two processes of one thread each, from the first one's start to the last one's end."""
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        spans = list(pool.map(_sample, [checkpoint] * 2, [n] * 2, range(2)))
+    return 2 * n / (max(end for _, end in spans) - min(start for start, _ in spans))
+
+
+def speed(chosen: Setup) -> list[str]:
+    """Time the sampling."""
+    rates = {
+        "one process, 1 thread": in_one_process(chosen.vae, chosen.n, 1),
+        "one process, 2 threads": in_one_process(chosen.vae, chosen.n, 2),
+        "two processes, 1 thread each": in_two_processes(chosen.options.checkpoint, 2 * chosen.n),
+    }
+    return [
+        f"Networks a second, {chosen.n:,} at a time, on 2 cores:",
+        "",
+        *table(["", "networks a second"], [[name, round(rate)] for name, rate in rates.items()]),
+    ]
+
+
+def starts(chosen: Setup) -> Start:
+    """Sample networks for held-out tasks, given meta-features and number of inputs, and fine-tune them."""
+    zoo, options = chosen.zoo, chosen.options
+    numbers = sorted({graph.task for graph in zoo.stream(zoo.split("test"))})
+    drawn = torch.randperm(len(numbers), generator=chosen.generator)[: options.tasks].tolist()
+    sampled = {
+        number: chosen.vae.sample(
+            options.networks, zoo.meta_features[number], seed=number, n_inputs=zoo.task(number).n_features
+        )
+        for number in sorted(numbers[i] for i in drawn)
+    }
+    return training_start(sampled, zoo, chosen.generator)
+
+
+def start_lines(start: Start) -> list[str]:
+    """Lay the figures of two starts out."""
+
+    def steps(value: float) -> str:
+        return f"{value:,.0f}" if math.isfinite(value) else f"more than {start.looks[-1]}"
+
+    rows = [
+        [name, steps(side.median_steps), side.share_reached, *(float(side.r2[:, at].median()) for at in (0, -1))]
+        for name, side in (("sampled", start.sampled), ("random initialization", start.random))
+    ]
+    ratio = "not to be had" if math.isnan(start.ratio) else f"{start.ratio:.1f}"
+    return [
+        f"Fine-tuning of {len(start.targets)} networks sampled for held-out tasks (meta-features and number of inputs "
+        f"given) beside random initialization of the same architectures; {start.looks[-1]} steps, AdamW, all else "
+        "alike. Target: the validation error of the task's median network in the zoo.",
+        "",
+        *table(["start", "median steps to target", "share that reaches it", "median R² untrained", "at the end"], rows),
+        "",
+        f"Median steps, random to sampled: {ratio}.",
+    ]
+
+
+def sample_lines(chosen: Setup, sets: dict[str, list[NetGraph]], train: Sequence[NetGraph]) -> list[str]:
+    """Measure the samples beside the other sets."""
+    figures = evaluate_samples(sets["sampled"], sets["held-out"], train, chosen.generator)
+    keys = ("sample_quality", "sample_behaviour_distance", "random_behaviour_distance", "floor_behaviour_distance")
+    sets_keys = ("validity", "uniqueness", "novelty", "architecture_uniqueness", "architecture_novelty")
+    rows = [[name, *astuple(health(graphs))] for name, graphs in sets.items()]
+    head = ["", "finite", "working", "output deviation", "dead", "saturated", "dead or saturated"]
+    return [
+        f"{len(sets['sampled']):,} networks from N(0, I), beside {len(sets['held-out']):,} trained on held-out tasks, "
+        f"others drawn from {len(train):,} training networks (the floor), and random initialization of the sampled "
+        "architectures. Distances: unbiased energy distances to the held-out networks, between outputs on 64 common "
+        "standard normal rows, each standardized with the held-out networks' mean and deviation.",
+        "",
+        *table(["figure", "value"], [[f"`{key}`", figures[key]] for key in (*keys, *sets_keys)]),
+        "",
+        "Health, on 256 common rows: shares of networks with finite outputs, and of those that are also not constant; "
+        "median deviation of the outputs (1 for a standardized target); shares of hidden neurons.",
+        "",
+        *table(head, rows),
+    ]
+
+
+def draw(sets: dict[str, list[NetGraph]], start: Start) -> str:
+    """Draw how much outputs vary, and R² over steps from either start."""
+    figure, (left, right) = axes(9, 3.2, 2)
+    for name, graphs in sets.items():
+        deviation = metrics.behavior([graph for graph in graphs if metrics.is_valid(graph)]).std(dim=1)
+        left.hist(deviation.clamp(max=2).numpy(), bins=40, range=(0, 2), histtype="step", label=name)
+    left.set(xlabel="deviation of a network's outputs", ylabel="networks")
+    left.legend(frameon=False)
+    for name, side in (("sampled", start.sampled), ("random initialization", start.random)):
+        right.plot(start.looks, side.r2.clamp(min=-1).median(dim=0).values.numpy(), label=name)
+    right.axhline(float(start.targets.median()), color="gray", linestyle="--", label="median trained network")
+    right.set(xlabel="steps of fine-tuning", ylabel="validation R², median")
+    right.legend(frameon=False)
+    return picture(figure, "sampling", "Spread of outputs; R² over steps of fine-tuning")
+
+
+def main() -> None:
+    """Measure and write the section."""
+    chosen = setup("sampling.py", __doc__, tasks=100, networks=10)
+    samples = chosen.vae.sample(chosen.n, seed=chosen.options.seed)
+    train = list(chosen.zoo.stream(chosen.zoo.split("train")))
+    sets = {
+        "sampled": samples,
+        "held-out": chosen.networks("test"),
+        "random": random_like(samples, chosen.generator),
+    }
+    start = starts(chosen)
+    parts = [sample_lines(chosen, sets, train), start_lines(start), [draw(sets, start)], speed(chosen)]
+    chosen.write("Sampling", [line for part in parts for line in [*part, ""]][:-1])
+
+
+if __name__ == "__main__":
+    main()
