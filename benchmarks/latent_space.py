@@ -82,7 +82,7 @@ def components(z: Tensor) -> Tensor:
 
 def main() -> None:
     """Measure and write the section."""
-    chosen = setup("latent_space.py", __doc__, pairs=100, points=11, train=4000)
+    chosen = setup("latent_space.py", __doc__, pairs=100, points=11, train=3000)
     held_out = described(chosen, chosen.networks("test"))
     train = described(chosen, chosen.networks("train", chosen.options.train))
     probes = probe_latents(train, held_out)
