@@ -17,6 +17,7 @@ from netgraph.model.condition import Condition
 from netgraph.model.config import VAEConfig
 from netgraph.model.encoder import Encoder
 from netgraph.model.prior import FlowPrior
+from netgraph.model.refine import refine
 from netgraph.model.scales import Scales
 from netgraph.model.slots import join, split
 from netgraph.model.structure import StructureDecoder
@@ -82,6 +83,17 @@ class NetVAE(nn.Module):
         state = self.scales.standardize(batch.state, batch.structure)
         mean, log_variance = self.encoder(batch, state, self.condition(batch.meta_features))
         return mean, log_variance
+
+    def refine(
+        self,
+        graphs: Sequence[NetGraph],
+        xs: Sequence[Tensor],
+        steps: int = 20,
+        learning_rate: float = 0.05,
+        meta_features: Tensor | None = None,
+    ) -> Tensor:
+        """Encode networks and refine the latents by gradient steps on their behavior; see :func:`.refine.refine`."""
+        return refine(self, graphs, xs, steps, learning_rate, meta_features)
 
     @torch.no_grad()
     def decode(

@@ -17,6 +17,7 @@ class TrainConfig:
         max_epochs: Passes over the training networks.
         max_seconds: Time budget; the schedule ends at whichever limit comes first.
         kl_warmup: Share of the training in which the weight of the KL divergence rises.
+        behavior_warmup: Share of the training in which the weights of the behavior terms rise.
         prior_learning_rate: Peak learning rate of the prior, which is trained after encoder and decoder.
         prior_epochs: Its passes over the training networks.
         prior_seconds: Its time budget.
@@ -36,6 +37,7 @@ class TrainConfig:
     max_epochs: int = 40
     max_seconds: float = 260.0
     kl_warmup: float = 0.0
+    behavior_warmup: float = 0.0
     prior_learning_rate: float = 2e-3
     prior_epochs: int = 40
     prior_seconds: float = 120.0

@@ -112,11 +112,26 @@ class VAEModule(Paced):
         """Give everything but the prior."""
         return [value for name, value in self.vae.named_parameters() if not name.startswith("prior.")]
 
+    def weights(self) -> LossWeights:
+        """Give the weights of the terms now."""
+        kl, behavior = self._rise(self.config.kl_warmup), self._rise(self.config.behavior_warmup)
+        weights = self.vae.config.loss
+        return replace(
+            weights,
+            kl=weights.kl * kl,
+            layout_kl=weights.layout_kl * kl,
+            output=weights.output * behavior,
+            hidden=weights.hidden * behavior,
+            jacobian=weights.jacobian * behavior,
+        )
+
+    def _rise(self, warmup: float) -> float:
+        return min(1.0, (self.progress + 1e-3) / warmup) if warmup else 1.0
+
     def losses(self, batch: tuple[NetBatch, Behavior]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Weigh and add the terms; beta rises during the first part of the training."""
-        weights, losses = self.vae.config.loss, compute_losses(self.vae, *batch)
-        rise = min(1.0, (self.progress + 1e-3) / self.config.kl_warmup) if self.config.kl_warmup else 1.0
-        total = total_loss(losses, replace(weights, kl=weights.kl * rise, layout_kl=weights.layout_kl * rise))
+        """Weigh and add the terms; beta and the behavior's weights may rise during the first part of the training."""
+        losses = compute_losses(self.vae, *batch)
+        total = total_loss(losses, self.weights())
         return total, {"loss/total": total, **{f"loss/{name}": value for name, value in losses.items()}}
 
 

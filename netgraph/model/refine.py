@@ -1,0 +1,131 @@
+"""Refining latents: a few gradient steps on what the rebuilt networks compute, for each network on its own rows."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from netgraph.errors import NetGraphError
+from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.symmetry import canonicalize
+from netgraph.model.batch import structure_batch
+from netgraph.model.slots import join, split
+from netgraph.stack import Stack
+
+if TYPE_CHECKING:
+    from netgraph.model.vae import NetVAE
+
+#: Networks of similar size that are refined at once.
+CHUNK = 64
+#: Part of a mean square below which an error is not taken relative to it.
+FLOOR = 1e-3
+
+
+def refine(
+    vae: "NetVAE",
+    graphs: Sequence[NetGraph],
+    xs: Sequence[Tensor],
+    steps: int = 20,
+    learning_rate: float = 0.05,
+    meta_features: Tensor | None = None,
+) -> Tensor:
+    """Encode networks, then move each latent's place slots by Adam towards the network's behavior.
+
+    What is lowered is log(1 + error) of the outputs plus that of the last hidden activations, with the true
+    architecture given. Every network keeps the latent, the encoder's among them, whose outputs on its rows are nearest
+    to the true ones. The slots of the layout stay as they are, and so does the architecture that is decoded.
+
+    Args:
+        vae: The model.
+        graphs: n networks; they are brought to canonical form first.
+        xs: Rows of each network's task, [rows, inputs]; numbers of rows may differ.
+        steps: Gradient steps.
+        learning_rate: Of Adam.
+        meta_features: Of the data sets they were trained on, [n, features] or [features].
+
+    Returns:
+        Latents, [n, latent].
+
+    Raises:
+        NetGraphError: When there is no graph or one is larger than the model allows, ``steps`` is below 0, rows are
+            not one finite [rows, inputs] tensor a network, or ``meta_features`` has another length.
+    """
+    if steps < 0:
+        raise NetGraphError(f"steps is {steps}; it must be at least 0")
+    canonical = [canonicalize(graph) for graph in graphs]
+    _check_rows(canonical, xs)
+    z, _ = vae.posterior(canonical, meta_features)
+    features = vae.condition.rows(meta_features, len(z))
+    order = sorted(range(len(z)), key=lambda i: canonical[i].num_nodes)
+    training = vae.training
+    vae.eval()
+    try:
+        for part in (order[start : start + CHUNK] for start in range(0, len(order), CHUNK)):
+            goal = _Goal(vae, [canonical[i] for i in part], [xs[i] for i in part], features[part])
+            z[part] = _descend(goal, z[part], steps, learning_rate)
+    finally:
+        vae.train(training)
+    return z
+
+
+def _check_rows(graphs: Sequence[NetGraph], xs: Sequence[Tensor]) -> None:
+    if len(graphs) != len(xs):
+        raise NetGraphError(f"{len(xs)} tensors of rows for {len(graphs)} networks")
+    for i, (graph, x) in enumerate(zip(graphs, xs, strict=True)):
+        n_inputs = graph.architecture.n_inputs
+        if x.ndim != 2 or not len(x) or x.shape[1] != n_inputs or not bool(torch.isfinite(x).all()):
+            raise NetGraphError(f"rows of network {i}: expected finite values, [rows, {n_inputs}], at least one row")
+
+
+class _Goal:
+    """What B networks compute on their rows, and how far from it others of the same architectures are."""
+
+    def __init__(self, vae: "NetVAE", graphs: Sequence[NetGraph], xs: Sequence[Tensor], features: Tensor) -> None:
+        architectures = [graph.architecture for graph in graphs]
+        self.vae = vae
+        self.batch = structure_batch(architectures, vae.config).to(vae.device)
+        self.stack = Stack(architectures, vae.device)
+        self.counts = torch.tensor([len(x) for x in xs], device=vae.device)
+        self.x = torch.zeros(len(xs), int(self.counts.max()), self.stack.max_inputs, device=vae.device)
+        for padded, x in zip(self.x, xs, strict=True):
+            padded[: len(x), : x.shape[1]] = x
+        self.real = (torch.arange(self.x.shape[1], device=vae.device) < self.counts[:, None])[..., None]
+        with torch.no_grad():
+            self.condition = vae.condition(features)
+            state = self.stack.flatten([graph.state.float().to(vae.device) for graph in graphs])
+            self.output, self.hidden = self._run(state)
+        mean = self.output.sum(dim=1, keepdim=True) / self.counts[:, None, None]
+        self.output_energy = self._energy((self.output - mean) * self.real)
+        self.hidden_energy = self._energy(self.hidden)
+
+    def _run(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        output, hidden = self.stack(state, self.x, return_hidden=True)
+        return output.masked_fill(~self.real, 0.0), hidden.masked_fill(~self.real, 0.0)
+
+    def _energy(self, values: Tensor) -> Tensor:
+        return values.square().sum(dim=(1, 2)) + FLOOR * self.counts
+
+    def errors(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Decode latents, [B, latent]; give relative squared errors of outputs and last hidden activations, [B]."""
+        standardized = self.vae.weights(z, self.condition, self.batch)
+        output, hidden = self._run(self.vae.scales.restore(standardized, self.batch))
+        output_error = (output - self.output).square().sum(dim=(1, 2)) / self.output_energy
+        return output_error, (hidden - self.hidden).square().sum(dim=(1, 2)) / self.hidden_energy
+
+
+@torch.enable_grad()
+def _descend(goal: _Goal, z: Tensor, steps: int, learning_rate: float) -> Tensor:
+    layout, start = split(z, goal.vae.config)
+    places = start.clone().requires_grad_()
+    optimizer = torch.optim.Adam([places], learning_rate)
+    best, least = start.clone(), torch.full((len(z),), float("inf"), device=z.device)
+    for step in range(steps + 1):
+        output, hidden = goal.errors(join(layout, places))
+        better = output.detach() < least
+        best[better], least[better] = places.detach()[better], output.detach()[better]
+        if step < steps:
+            loss = (torch.log1p(output) + torch.log1p(hidden)).sum()
+            (places.grad,) = torch.autograd.grad(loss, places)
+            optimizer.step()
+    return join(layout, best)

@@ -1,0 +1,112 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netgraph import NetGraph, NetGraphError, NetVAE, canonicalize
+from netgraph.model import PriorConfig, VAEConfig
+from netgraph.model.batch import structure_batch
+from netgraph.model.slots import split
+from netgraph.stack import Stack
+from netgraph.zoo.architectures import initialize
+from tests.strategies import graphs
+
+CONFIG = VAEConfig(
+    width=16,
+    heads=2,
+    place_depths=2,
+    place_positions=4,
+    slot_size=8,
+    max_nodes=48,
+    max_fan=24,
+    weight_layers=1,
+    prior=PriorConfig(width=16, heads=2, place_layers=1, layout_layers=1, steps=2),
+)
+
+
+@pytest.fixture(scope="module")
+def vae() -> NetVAE:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = NetVAE(CONFIG)
+    model.structure.known_types[3:] = True
+    return model.eval()
+
+
+def small(found: list[NetGraph]) -> list[NetGraph]:
+    fitting = [g for g in found if g.num_nodes <= CONFIG.max_nodes and max(x.size for x in g.architecture.layers) <= 20]
+    generator = torch.Generator().manual_seed(0)
+    return [NetGraph(g.architecture, initialize(g.architecture, generator)) for g in fitting]
+
+
+lists = st.lists(graphs(), min_size=2, max_size=4).map(small).filter(lambda found: len(found) >= 2)
+
+
+def rows(found: list[NetGraph], seed: int = 0) -> list[torch.Tensor]:
+    """Rows for each network, of different numbers."""
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(8 + 3 * i, g.architecture.n_inputs, generator=generator) for i, g in enumerate(found)]
+
+
+@torch.no_grad()
+def errors(vae: NetVAE, found: list[NetGraph], z: torch.Tensor, xs: list[torch.Tensor]) -> torch.Tensor:
+    """Mean squared error of the outputs on the rows, the true architectures given, one network at a time."""
+    measured = []
+    for graph, own, x in zip(found, z, xs, strict=True):
+        batch = structure_batch([graph.architecture], CONFIG)
+        condition = vae.condition(vae.condition.rows(None, 1))
+        state = vae.scales.restore(vae.weights(own[None], condition, batch), batch)
+        stack = Stack([graph.architecture])
+        true = stack(stack.flatten([canonicalize(graph).state.float()]), x[None])
+        measured.append((stack(state, x[None]) - true).square().mean())
+    return torch.stack(measured)
+
+
+@settings(deadline=None, max_examples=10)
+@given(lists)
+def test_a_refined_latent_is_never_worse_on_its_rows_and_decodes_to_the_same_architecture(vae, found):
+    xs = rows(found)
+    start, refined = vae.encode(found), vae.refine(found, xs, steps=5)
+    before, after = errors(vae, found, start, xs), errors(vae, found, refined, xs)
+    assert (after <= before * (1 + 1e-3) + 1e-6).all()
+    assert torch.allclose(split(start, CONFIG)[0], split(refined, CONFIG)[0], atol=1e-6)
+
+
+@settings(deadline=None, max_examples=10)
+@given(lists)
+def test_other_networks_of_the_batch_do_not_matter(vae, found):
+    xs = rows(found)
+    together, alone = vae.refine(found, xs, steps=2), vae.refine(found[:1], xs[:1], steps=2)
+    assert torch.allclose(*(errors(vae, found[:1], z[:1], xs[:1]) for z in (together, alone)), rtol=1e-2, atol=1e-5)
+
+
+def test_refining_brings_the_outputs_nearer(vae):
+    found = vae.sample(12, seed=0, n_inputs=3)
+    generator = torch.Generator().manual_seed(1)
+    found = [NetGraph(g.architecture, initialize(g.architecture, generator)) for g in found]
+    xs = rows(found)
+    before, after = (errors(vae, found, z, xs) for z in (vae.encode(found), vae.refine(found, xs, steps=30)))
+    assert after.mean() < 0.8 * before.mean()
+
+
+def test_no_step_gives_what_the_encoder_gives_and_the_mode_stays(vae):
+    found = vae.sample(3, seed=0, n_inputs=3)
+    vae.train()
+    assert torch.equal(vae.refine(found, rows(found), steps=0), vae.encode(found))
+    assert vae.training
+    vae.eval()
+
+
+def test_bad_input_is_named(vae):
+    found = vae.sample(2, seed=0, n_inputs=3)
+    xs = rows(found)
+    with pytest.raises(NetGraphError, match="1 tensors of rows for 2 networks"):
+        vae.refine(found, xs[:1])
+    with pytest.raises(NetGraphError, match=r"rows of network 1: expected finite values, \[rows, 3\]"):
+        vae.refine(found, [xs[0], xs[1][:, :2]])
+    with pytest.raises(NetGraphError, match="rows of network 0"):
+        vae.refine(found, [xs[0] * float("nan"), xs[1]])
+    with pytest.raises(NetGraphError, match="steps is -1"):
+        vae.refine(found, xs, steps=-1)
+    with pytest.raises(NetGraphError, match="no graphs"):
+        vae.refine([], [])
