@@ -11,7 +11,7 @@ from netgraph.evaluation.memory import Nearness, average_pairs, perturb
 
 LEVELS = (0.03, 0.1, 0.3, 1.0)
 #: A network that is nearer than this to a training network counts as a copy of it.
-COPY = 0.1
+COPY = 0.2
 
 
 def sets_of(chosen: Setup, train: Sequence[NetGraph], held_out: Sequence[NetGraph]) -> dict[str, list[NetGraph]]:
@@ -51,11 +51,11 @@ def draw(found: dict[str, Nearness], quality: dict[str, float]) -> str:
     """Draw quality over distance, in behavior and in weights."""
     figure, panels = axes(10, 4, 2)
     for ax, key, label in zip(
-        panels, ("median_behavior", "median_weights"), ("behavior", "weights, same architecture"), strict=True
+        panels, ("median_behavior", "median_weights"), ("behavior", "weights (same architecture)"), strict=True
     ):
         for name, one in found.items():
-            ax.scatter(getattr(one, key), quality[name], s=40, label=name)
-        ax.set(xlabel=f"distance to the nearest training network: {label}, median", ylabel="sample quality")
+            ax.scatter(getattr(one, key), max(-1.0, quality[name]), s=40, label=name)
+        ax.set(xlabel=f"median distance to the nearest in {label}", ylabel="sample quality (below −1: at −1)")
         ax.axhline(1, color="gray", linewidth=0.7, linestyle="--")
     labels = panels[0].get_legend_handles_labels()
     figure.legend(*labels, frameon=False, fontsize=8, loc="outside lower center", ncols=3)
