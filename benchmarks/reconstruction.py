@@ -6,7 +6,7 @@ after the other. A side that is done leaves its figures in a file, so that an in
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -142,7 +142,7 @@ def measure_simple(split: Split) -> list[Line]:
     return [measure_apart(name, split, graphs) for name, graphs in found.items()]
 
 
-def kept(path: Path, settings: dict[str, Any], make: partial[list[Line]]) -> list[Line]:
+def kept(path: Path, settings: dict[str, Any], make: Callable[[], list[Line]]) -> list[Line]:
     """Give the lines that a file holds, or make them and write it.
 
     Raises:
@@ -197,18 +197,21 @@ def section(lines: Sequence[Line], split: Split, seconds: float) -> list[str]:
     ]
 
 
-def main() -> None:
-    """Run the comparison and write one section for each latent size."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the comparison and write one section for each latent size; arguments are those of the command when None."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=300.0, help="training time of each side")
     parser.add_argument("--latent", type=int, nargs="+", default=[432, 216], help="latent sizes, multiples of 216")
     parser.add_argument("--zoo", type=Path, default=Path("runs/benchmark_zoo"), help="it is built where there is none")
     parser.add_argument("--out", type=Path, default=Path("runs/peers"), help="takes the figures of each side")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.seconds <= 0:
         parser.error(f"--seconds is {options.seconds:g}; it must be above 0")
     folders = {latent: options.out / str(latent) for latent in options.latent}
-    sides = {latent: sides_of(latent, folder) for latent, folder in folders.items()}
+    try:
+        sides = {latent: sides_of(latent, folder) for latent, folder in folders.items()}
+    except NetGraphError as error:
+        parser.error(str(error))
     zoo = Zoo(options.zoo) if options.zoo.exists() else build_zoo("benchmark", options.zoo)
     with threads(1):
         split = Split.of(zoo)

@@ -1,5 +1,6 @@
 """netgraph, on the terms of its peers."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ class NetGraphVAE(Peer):
 
     Args:
         latent_size: A multiple of the number of its slots.
-        folder: Takes its checkpoints and its log.
+        folder: Takes its checkpoints and its log; what an earlier training left there is removed, so that none goes on.
         seed: As of every peer.
         bounds: Sizes of the networks.
     """
@@ -55,6 +56,8 @@ class NetGraphVAE(Peer):
             threads=1,
             seed=self.seed,
         )
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
         self.vae: NetVAE = train(train_on, self.folder, self.config, training)
 
     def encode(self, graphs: Sequence[NetGraph]) -> Tensor:
