@@ -1,13 +1,9 @@
 """benchmarks/RESULTS.md: one section a benchmark, written by the script that measured it."""
 
-import datetime
-import os
-import platform
 import re
-import subprocess
 from pathlib import Path
 
-import torch
+from netgraph.machine import provenance
 
 PATH = Path(__file__).parent / "RESULTS.md"
 HEAD = "# Results\n\nEvery section is written by the script that made it.\n"
@@ -15,20 +11,8 @@ HEAD = "# Results\n\nEvery section is written by the script that made it.\n"
 
 def machine() -> str:
     """Describe where and with what the figures were made."""
-    cpu = platform.processor() or "unknown CPU"
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        found = re.search(r"model name\s*:\s*(.*)", info.read_text())
-        cpu = found.group(1) if found else cpu
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607
-        cwd=PATH.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
-    date = datetime.datetime.now(datetime.UTC).date()
-    return f"{cpu}, {os.cpu_count()} cores; torch {torch.__version__}; commit {commit or 'unknown'}; {date}"
+    made = provenance()
+    return f"{made['machine']}; torch {made['torch']}; commit {made['commit']}; {made['date']}"
 
 
 def write_section(name: str, command: str, lines: list[str]) -> None:

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -21,6 +21,7 @@ from netgraph.evaluation.report import Report, write_report
 from netgraph.files import read_record, record_path, write_atomically
 from netgraph.graph.io import save_graphs
 from netgraph.graph.netgraph import NetGraph
+from netgraph.machine import provenance
 from netgraph.model import LossWeights, NetVAE, PriorConfig, VAEConfig
 from netgraph.search import RealResult, SearchConfig, try_real
 from netgraph.threads import threads
@@ -69,7 +70,6 @@ PRESETS = {
     "full": Preset(
         "full",
         VAEConfig(
-            width=96,
             place_depths=6,
             place_positions=32,
             slot_size=24,
@@ -143,16 +143,21 @@ def run(
         "n_train": float(len(training)),
         "n_test": float(len(test)),
     }
+    vae.card |= {"recipe": asdict(recipe), "preset": job.preset, "seed": job.seed, **provenance(), "figures": figures}
+    vae.save(_checkpoint(folder))
     _leave(folder, job, figures, real, reconstruction, pairs, z, [zoo.tasks[zoo[i].task].family for i in held_out])
     return figures
 
 
 def _trained(zoo: Zoo, size: Preset, folder: Path, seed: int, device: str) -> NetVAE:
-    checkpoint = folder / "checkpoints" / "vae.safetensors"
-    if record_path(checkpoint).exists():
-        return NetVAE.from_pretrained(checkpoint)
+    if record_path(_checkpoint(folder)).exists():
+        return NetVAE.from_pretrained(_checkpoint(folder))
     examples = [_example(zoo, i) for i in zoo.split("train")]
     return train(examples, folder, size.vae, replace(size.training, seed=seed), device=device)
+
+
+def _checkpoint(folder: Path) -> Path:
+    return folder / "checkpoints" / "vae.safetensors"
 
 
 def _example(zoo: Zoo, i: int) -> Example:

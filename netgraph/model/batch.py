@@ -52,7 +52,7 @@ class StructureBatch(_Movable):
 
     Attributes:
         architectures: The architectures.
-        steps: Features of the structure steps, -1 where padded, [B, S, 5].
+        steps: Features of the structure steps, -1 where padded, [B, S, 6].
         pointer: Layer that a step's parent opens, -1 where that is no choice, [B, S].
         layer_step: Step that opens each layer, -1 where padded, [B, L].
         carriers: Features of the carriers, -1 where padded, [B, C, 8].

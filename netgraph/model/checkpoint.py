@@ -1,5 +1,6 @@
 """Checkpoints: weights as safetensors, and a JSON record beside them that is written last."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,22 +10,22 @@ from torch import Tensor, nn
 from netgraph.errors import StoreError
 from netgraph.files import read_tensors, record_path, write_tensors
 from netgraph.graph.layers import LAYER_TYPES
-from netgraph.model.config import LossWeights, VAEConfig
+from netgraph.model.config import LossWeights, PriorConfig, VAEConfig
 
 FORMAT = "netgraph.NetVAE"
-VERSION = 1
-SHIPPED = Path(__file__).parent / "pretrained" / "quick.safetensors"
+VERSION = 2
+SHIPPED = Path(__file__).parent.parent / "pretrained" / "full.safetensors"
 
 
-def save_checkpoint(module: nn.Module, config: VAEConfig, path: Path) -> None:
-    """Write a checkpoint."""
+def save_checkpoint(module: nn.Module, config: VAEConfig, card: Mapping[str, Any], path: Path) -> None:
+    """Write a checkpoint; its card says where it comes from and how good it is."""
     codes = {name: layer_type.code for name, layer_type in LAYER_TYPES.items()}
-    record = {"layer_types": codes, "config": asdict(config)}
+    record = {"layer_types": codes, "config": asdict(config), "card": dict(card)}
     write_tensors(path, module.state_dict(), FORMAT, VERSION, record)
 
 
-def load_checkpoint(path: str | Path | None) -> tuple[VAEConfig, dict[str, Tensor]]:
-    """Read a checkpoint's configuration and weights.
+def load_checkpoint(path: str | Path | None) -> tuple[VAEConfig, dict[str, Any], dict[str, Tensor]]:
+    """Read a checkpoint's configuration, card and weights.
 
     Raises:
         StoreError: When a file is missing or damaged, or the checkpoint is of another version.
@@ -32,7 +33,7 @@ def load_checkpoint(path: str | Path | None) -> tuple[VAEConfig, dict[str, Tenso
     path = SHIPPED if path is None else Path(path)
     tensors, record = read_tensors(path, FORMAT, VERSION)
     _check_vocabulary(path, record["layer_types"])
-    return _config(path, record["config"]), tensors
+    return _config(path, record["config"]), record["card"], tensors
 
 
 def _check_vocabulary(path: Path, codes: dict[str, int]) -> None:
@@ -44,6 +45,7 @@ def _check_vocabulary(path: Path, codes: dict[str, int]) -> None:
 
 def _config(path: Path, values: dict[str, Any]) -> VAEConfig:
     try:
-        return VAEConfig(**values | {"loss": LossWeights(**values["loss"])})
+        parts = {"loss": LossWeights(**values["loss"]), "prior": PriorConfig(**values["prior"])}
+        return VAEConfig(**values | parts)
     except TypeError as error:
         raise StoreError(f"{record_path(path)}: {error}") from None

@@ -26,8 +26,8 @@ class Layout:
     """Arrays of one architecture: S steps, L layers, C carriers, P state elements, E edges.
 
     Attributes:
-        steps: Move, layer type, index, parent and position in layer of the start token and of each token that the
-            grammar does not force (the others say nothing new), [S, 5].
+        steps: Move, layer type, index, parent, position in layer and linear layers up to here of the start token and of
+            each token that the grammar does not force (the others say nothing new), [S, 6].
         pointer: The layer that a step's parent opens, where the parent is a choice; else -1, [S].
         layer_step: Step that opens each layer; the start token stands for the input layer, [L].
         carriers: Features of each carrier: layer type, position in layer, layer from the front, layer from the back,
@@ -40,7 +40,7 @@ class Layout:
         slot_row: Carrier that each state element belongs to, [P].
         slot_column: Carrier whose value it multiplies; -1 unless it is an edge of a linear layer, [P].
         slot_place: Place of that carrier in its layer, -1 unless it is an edge of a linear layer, [P].
-        slot_to_output: Whether it is an edge to the first output, [P].
+        slot_to_output: Whether it is an edge to the first output, from anything but an input, [P].
         slot_fan: Incoming edges of its vertex for elements of a linear layer, else 1, [P].
         slot_kind: Its kind, [P].
         slot_scale: Its entry of the standardization table, [P].
@@ -96,7 +96,7 @@ def _layout(key: Architecture) -> Layout:
         slot_row=row,
         slot_column=column,
         slot_place=np.where(is_edge, features[column, 1], -1),
-        slot_to_output=to_output.astype(np.int64),
+        slot_to_output=(to_output & (features[column, 7] > 0)).astype(np.int64),
         slot_fan=fan[key.slot_target],
         slot_kind=key.slot_kind,
         slot_scale=_scales(key),
@@ -115,7 +115,8 @@ def _steps(key: Architecture) -> tuple[Ints, Ints]:
     move[0], move[-1] = START, END
     inner = tokens.index.clip(max=key.num_nodes - 1)
     position = inner - key.offsets[key.layer_of[inner]]
-    position[0] = position[-1] = 0
+    depth = _linear_depth(key)[key.layer_of[inner]]
+    position[0] = position[-1] = depth[0] = depth[-1] = 0
     starts = np.isin(tokens.parent, key.offsets[:-1])
     free = tokens.opens | (tokens.layer_type == linear) | (tokens.layer_type == END)
     free |= (tokens.layer_type == add) & ((position == 0) | ((position == 1) & ~repeats))
@@ -124,7 +125,13 @@ def _steps(key: Architecture) -> tuple[Ints, Ints]:
     points = starts & (tokens.opens | ((tokens.layer_type == add) & (position == 0)) | (tokens.layer_type == concat))
     pointer = np.where(points, np.searchsorted(key.offsets, tokens.parent), -1)
     pointer[0] = pointer[-1] = -1
-    return np.stack([move, tokens.layer_type, tokens.index, tokens.parent, position], axis=1)[free], pointer[free]
+    steps = np.stack([move, tokens.layer_type, tokens.index, tokens.parent, position, depth], axis=1)
+    return steps[free], pointer[free]
+
+
+def _linear_depth(key: Architecture) -> Ints:
+    """Linear layers up to each layer, [layers]."""
+    return np.cumsum([layer.kind.kind == "linear" for layer in key.layers])
 
 
 def _carriers(key: Architecture) -> tuple[Ints, Ints]:
@@ -138,8 +145,7 @@ def _carriers(key: Architecture) -> tuple[Ints, Ints]:
 
 def _features(key: Architecture) -> Ints:
     depth = np.arange(len(key.layers))
-    linear = np.cumsum([layer.kind.kind == "linear" for layer in key.layers])
-    rows = [depth[::-1], [layer.size for layer in key.layers], _readers(key), _feeders(key), linear]
+    rows = [depth[::-1], [layer.size for layer in key.layers], _readers(key), _feeders(key), _linear_depth(key)]
     position = np.arange(key.num_nodes) - key.offsets[key.layer_of]
     per_layer = np.stack([depth, *map(np.asarray, rows)], axis=1)
     return np.concatenate([key.layer_type[:, None], position[:, None], per_layer[key.layer_of]], axis=1)

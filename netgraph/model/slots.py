@@ -28,6 +28,11 @@ def is_linear(carriers: Tensor) -> Tensor:
     return carriers[..., TYPE] == _LINEAR_TYPE
 
 
+def layout_slot(depth: Tensor, config: VAEConfig) -> Tensor:
+    """Give the slot of the layout that speaks of vertices after so many linear layers."""
+    return torch.where(depth > 0, 1 + (depth - 1) % config.place_depths, 0)
+
+
 class Slots:
     """Moves numbers between the carriers of a batch and its slots.
 
@@ -46,8 +51,8 @@ class Slots:
         self.real = depth >= 0
         offset = torch.arange(self.batch, device=carriers.device)[:, None]
         self.place = torch.where(self.present, offset * self.places + place, self.batch * self.places)  # [B, C]
-        layer = torch.where(depth > 0, 1 + wrapped, 0)
-        self.layout = torch.where(self.real, offset * self.layouts + layer, self.batch * self.layouts)
+        layer = offset * self.layouts + layout_slot(depth, config)
+        self.layout = torch.where(self.real, layer, self.batch * self.layouts)
         self.whole = torch.where(self.real, (offset + 1) * self.layouts - 1, self.batch * self.layouts)
         self.filled = self._sum(carriers.new_ones(*carriers.shape[:2], 1), self.place, self.places) > 0  # [B, K, 1]
 

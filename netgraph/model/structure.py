@@ -14,7 +14,10 @@ from netgraph.model.attention import Block, Cache, FeatureEmbedding
 from netgraph.model.batch import StructureBatch
 from netgraph.model.config import VAEConfig
 from netgraph.model.layout import OPENINGS
+from netgraph.model.slots import DEPTHS, layout_slot
 from netgraph.tokens import END, N_MOVES, START, STAY, Grammar
+
+_DEPTH = 5
 
 
 class StructureDecoder(nn.Module):
@@ -32,7 +35,8 @@ class StructureDecoder(nn.Module):
         width, nodes = config.width, config.max_nodes
         self.latent = nn.Linear(config.slot_size, width)
         self.slot = nn.Parameter(torch.randn(config.layout_slots, width) * 0.1)
-        self.embed = FeatureEmbedding((N_MOVES, N_CODES, nodes + 1, nodes, nodes), width)
+        self.embed = FeatureEmbedding((N_MOVES, N_CODES, nodes + 1, nodes, nodes, DEPTHS), width)
+        self.layer = nn.Linear(config.slot_size, width)
         self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.structure_layers))
         self.norm = nn.LayerNorm(width)
         self.counts = nn.Linear(config.layout_size + width, 2 * nodes)
@@ -45,6 +49,12 @@ class StructureDecoder(nn.Module):
         """Turn the layout's slots, [B, G, slot], and a condition into opening tokens, [B, G + 1, width]."""
         return torch.cat([self.latent(layout) + self.slot, condition[:, None, :]], dim=1)
 
+    def _tokens(self, steps: Tensor, layout: Tensor) -> Tensor:
+        """Embed steps, [B, S, 6], each with the slot of the layer at hand, [B, S, width]."""
+        slot = layout_slot(steps[..., _DEPTH], self.config)
+        at_hand = layout.gather(1, slot[..., None].expand(-1, -1, layout.shape[-1]))
+        return cast(Tensor, self.embed(steps) + self.layer(at_hand))
+
     def count_logits(self, layout: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Score the numbers of inputs and of outputs, 1 to max_nodes, each [B, max_nodes]."""
         inputs, outputs = self.counts(torch.cat([layout.flatten(1), condition], dim=1)).chunk(2, dim=1)
@@ -53,7 +63,7 @@ class StructureDecoder(nn.Module):
     def losses(self, layout: Tensor, condition: Tensor, batch: StructureBatch) -> tuple[Tensor, Tensor, Tensor]:
         """Cross-entropies of index, type and parent, in nats a network; forced tokens cost nothing."""
         prefix = self.prefix(layout, condition)
-        hidden = self._run(torch.cat([prefix, self.embed(batch.steps[:, :-1])], dim=1), prefix.shape[1])
+        hidden = self._run(torch.cat([prefix, self._tokens(batch.steps[:, :-1], layout)], dim=1), prefix.shape[1])
         target = batch.steps[:, 1:, 0]  # the move that follows each step
         given, move = (target >= 0).float(), target.clamp(min=0)
         logits = F.log_softmax(self.move(hidden), dim=-1)
@@ -120,30 +130,32 @@ class StructureDecoder(nn.Module):
         grammars = [Grammar(i, o, self.config.max_nodes, types) for i, o in counts]
         for grammar in grammars:
             _push_forced(grammar)
-        steps = torch.tensor([[START, START, i, o, 0] for i, o in counts], device=layout.device)
+        steps = torch.tensor([[START, START, i, o, 0, 0] for i, o in counts], device=layout.device)
         memory = layout.new_zeros(len(layout), self.config.max_nodes, self.config.width)
         caches = [Cache() for _ in self.blocks]
         self._advance(self.prefix(layout, condition), caches)
-        self._walk(grammars, steps, memory, caches, generator)
+        self._walk(grammars, steps, layout, memory, caches, generator)
         return [grammar.architecture() for grammar in grammars]
 
     def _walk(
         self,
         grammars: list[Grammar],
         steps: Tensor,
+        layout: Tensor,
         memory: Tensor,
         caches: list[Cache],
         generator: torch.Generator | None,
     ) -> None:
         """Choose token after token until every network has ended; those that have are left behind."""
         while grammars:
-            hidden = self._advance(self.embed(steps)[:, None], caches)[:, 0]
+            hidden = self._advance(self._tokens(steps[:, None], layout), caches)[:, 0]
             _remember(memory, hidden, steps, grammars)
             steps = self._step(hidden, memory, grammars, generator)
             going = [i for i, grammar in enumerate(grammars) if not grammar.ended]
             if 4 * len(going) <= 3 * len(grammars):
                 kept = torch.tensor(going, dtype=torch.long, device=steps.device)
-                grammars, steps, memory = [grammars[i] for i in going], steps[kept], memory[kept]
+                grammars = [grammars[i] for i in going]
+                steps, layout, memory = steps[kept], layout[kept], memory[kept]
                 for cache in caches:
                     cache.keep(kept)
 
@@ -166,7 +178,7 @@ class StructureDecoder(nn.Module):
     def _step(
         self, hidden: Tensor, memory: Tensor, grammars: list[Grammar], generator: torch.Generator | None
     ) -> Tensor:
-        """Choose the next token of every network, push it, and give its features, [B, 5]."""
+        """Choose the next token of every network, push it, and give its features, [B, 6]."""
         allowed: list[dict[int, list[int]]] = [
             grammar.moves() if not grammar.ended else {END: []} for grammar in grammars
         ]
@@ -195,12 +207,12 @@ def _push(grammar: Grammar, moves: dict[int, list[int]], move: int, layer: int) 
     """Push a chosen move and all that it forces; give the features of the step."""
     if grammar.ended or move == END:
         grammar.push(END, -1)
-        return [END, END, 0, 0, 0]
+        return [END, END, 0, 0, 0, 0]
     start = grammar.layers[layer].start
     parent = start if start in moves[move] else moves[move][0]
     grammar.push(move, parent)
     index = grammar.num_nodes - 1
-    step = [move, grammar.last.code, index, parent, index - grammar.last.start]
+    step = [move, grammar.last.code, index, parent, index - grammar.last.start, grammar.n_linear]
     _push_forced(grammar)
     return step
 

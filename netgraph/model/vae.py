@@ -34,11 +34,15 @@ class NetVAE(nn.Module):
 
     Args:
         config: Its sizes; the defaults when None.
+
+    Attributes:
+        card: Where it comes from and how good it is: data, seeds, steps, machine, time, figures; empty before training.
     """
 
     def __init__(self, config: VAEConfig | None = None) -> None:
         super().__init__()
         self.config = config or VAEConfig()
+        self.card: dict[str, Any] = {}
         self.scales = Scales()
         self.condition = Condition(self.config.n_meta_features, self.config.width, self.config.condition_dropout)
         self.encoder = Encoder(self.config)
@@ -226,7 +230,7 @@ class NetVAE(nn.Module):
 
     def save(self, path: str | Path) -> None:
         """Write ``path`` (safetensors) and, last, its record, of the same name with ``.json``."""
-        save_checkpoint(self, self.config, Path(path))
+        save_checkpoint(self, self.config, self.card, Path(path))
 
     @classmethod
     def from_pretrained(cls, path: str | Path | None = None) -> Self:
@@ -238,8 +242,9 @@ class NetVAE(nn.Module):
         Raises:
             StoreError: When there is none, it is damaged, or it is of another version.
         """
-        config, state = load_checkpoint(path)
+        config, card, state = load_checkpoint(path)
         vae = cls(config)
+        vae.card = card
         vae.load_state_dict(state)
         return vae.eval()
 

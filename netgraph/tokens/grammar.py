@@ -52,7 +52,7 @@ class Builder:
         self.layers: list[_Open] = []
         self.starts: dict[int, int] = {}
         self.loose: set[int] = set()
-        self.num_nodes = 0
+        self.num_nodes = self.n_linear = 0
 
     @property
     def last(self) -> _Open:
@@ -170,6 +170,7 @@ class Builder:
 
     def _open(self, code: int, parent: int) -> None:
         self.layers.append(_Open(code, self.num_nodes))
+        self.n_linear += code == _LINEAR
         self.loose.add(len(self.layers) - 1)
         self.starts[self.num_nodes] = len(self.layers) - 1
         if parent >= 0:

@@ -149,4 +149,4 @@ class PriorModule(Paced):
             z, _ = self.vae.encode_batch(nets)
         condition = self.vae.prior.embed_condition(nets.meta_features, nets.structure.steps[:, 0, 2])
         layout, places = self.vae.prior.losses(z, nets.structure, condition)
-        return layout + places, {"prior/layout": layout, "prior/places": places}
+        return layout + places, {"loss/layout_flow": layout, "loss/place_flow": places}

@@ -6,6 +6,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +65,14 @@ def train(
         torch.manual_seed(training.seed)
         vae = NetVAE(config)
         _fit_statistics(vae, examples, batches)
-        _fit(VAEModule(vae, training, len(batches)), "training", batches, folder, callbacks, device)
+        module = VAEModule(vae, training, len(batches))
+        _fit(module, "training", batches, folder, callbacks, device)
         _fit_prior_statistics(vae.eval(), batches)
         vae.prior.train()
-        _fit(PriorModule(vae, training.of_prior(), len(batches)), "prior", batches, folder, callbacks, device)
+        prior = PriorModule(vae, training.of_prior(), len(batches))
+        _fit(prior, "prior", batches, folder, callbacks, device)
+    vae.card = {"training": asdict(training), "networks": len(examples), "steps": module.steps_done}
+    vae.card |= {"seconds": module.seconds, "prior_steps": prior.steps_done, "prior_seconds": prior.seconds}
     vae.cpu().save(folder / "checkpoints" / "vae.safetensors")
     return vae.eval()
 

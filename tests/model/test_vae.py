@@ -7,14 +7,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netgraph import NetGraph, NetGraphError, NetVAE, canonicalize, to_module
-from netgraph.model import VAEConfig
+from netgraph.model import PriorConfig, VAEConfig
 from netgraph.model.batch import net_batch
 from netgraph.model.layout import layout
 from netgraph.model.loss import compute_losses, observe
 from netgraph.tokens import CONTINUE, STAY, Grammar, stream
 from tests.strategies import graphs
 
-CONFIG = VAEConfig(width=16, heads=2, latent_slots=6, slot_size=4, max_nodes=48, max_fan=24, weight_layers=1)
+CONFIG = VAEConfig(
+    width=16,
+    heads=2,
+    place_depths=2,
+    place_positions=4,
+    slot_size=4,
+    max_nodes=48,
+    max_fan=24,
+    weight_layers=1,
+    prior=PriorConfig(width=16, heads=2, place_layers=1, layout_layers=1, steps=2),
+)
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,12 @@ import pytest
 import torch
 
 from netgraph import NetGraphError, NetVAE
-from netgraph.model import VAEConfig
+from netgraph.model import PriorConfig, VAEConfig
 from netgraph.search import NetGraphRegressor, SearchConfig, try_real
 from netgraph.search.fit import Data, propose, tune
 
-CONFIG = VAEConfig(width=16, heads=2, latent_slots=6, slot_size=4, max_nodes=40, max_fan=24)
+PRIOR = PriorConfig(width=16, heads=2, place_layers=1, layout_layers=1, steps=2)
+CONFIG = VAEConfig(width=16, heads=2, place_positions=4, slot_size=4, max_nodes=40, max_fan=24, prior=PRIOR)
 
 
 @pytest.fixture(scope="module")

@@ -5,14 +5,25 @@ import torch
 from lightning import Callback
 
 from netgraph import NetGraphError, NetVAE
-from netgraph.model import VAEConfig
+from netgraph.model import PriorConfig, VAEConfig
 from netgraph.training import Example, TrainConfig, train
 from netgraph.training.history import loss_curves, write_metrics
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.make_shard import make_shard
 
-CONFIG = VAEConfig(width=16, heads=2, latent_slots=8, slot_size=4, max_nodes=96, max_fan=24)
-TRAINING = TrainConfig(batch_size=8, rows=16, max_epochs=12, max_seconds=60, learning_rate=5e-3, log_every=1)
+PRIOR = PriorConfig(width=16, heads=2, place_layers=1, layout_layers=1, steps=2)
+CONFIG = VAEConfig(width=16, heads=2, slot_size=4, max_nodes=96, max_fan=24, prior=PRIOR)
+TRAINING = TrainConfig(
+    batch_size=8,
+    rows=16,
+    max_epochs=12,
+    max_seconds=60,
+    prior_epochs=6,
+    prior_seconds=60,
+    learning_rate=5e-3,
+    prior_learning_rate=5e-3,
+    log_every=1,
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +51,15 @@ class Interrupt(Callback):
 def test_training_lowers_every_loss_and_leaves_a_checkpoint(examples, tmp_path):
     vae = train(examples, tmp_path, CONFIG, TRAINING)
     curves = loss_curves(tmp_path / "tensorboard")
-    assert set(curves) == {"total", "index", "type", "parent", "weight", "output", "hidden", "kl"}
-    for name in ("total", "type", "weight"):
+    terms = {"index", "type", "parent", "weight", "output", "hidden", "jacobian", "kl", "layout_kl", "rate"}
+    assert set(curves) == {"total", "layout_flow", "place_flow"} | terms
+    for name in ("total", "type", "weight", "place_flow"):
         values = [value for _, value in curves[name]]
         assert sum(values[-3:]) < sum(values[:3]), name
     again = NetVAE.from_pretrained(tmp_path / "checkpoints" / "vae.safetensors")
-    assert torch.equal(again.prior.factor, vae.prior.factor)
-    assert not torch.equal(vae.prior.factor, torch.eye(CONFIG.latent_size))
+    assert all(torch.equal(a, b) for a, b in zip(again.state_dict().values(), vae.state_dict().values(), strict=True))
+    assert vae.card["steps"] == 2 * vae.card["prior_steps"] > 0
+    assert again.card == vae.card
     assert len(vae.sample(3, examples[0].meta_features, seed=0)) == 3
 
 

@@ -1,0 +1,45 @@
+"""Where and with what a figure was made."""
+
+import datetime
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+
+def processor() -> str:
+    """Name the processor and its cores."""
+    name = platform.processor() or "unknown CPU"
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        found = re.search(r"model name\s*:\s*(.*)", info.read_text(encoding="utf-8"))
+        name = found.group(1) if found else name
+    return f"{name}, {os.cpu_count()} cores"
+
+
+def commit() -> str:
+    """Give the commit of the source tree that netgraph runs from, or ``unknown`` where it is installed from a wheel."""
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return "unknown"
+    return found.stdout.strip() or "unknown"
+
+
+def provenance() -> dict[str, str]:
+    """Describe machine, versions, commit and day."""
+    import torch
+
+    return {
+        "machine": processor(),
+        "torch": torch.__version__,
+        "commit": commit(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }

@@ -1,0 +1,75 @@
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netgraph import NetGraph
+from netgraph.model import VAEConfig
+from netgraph.model.batch import net_batch, structure_batch
+from netgraph.model.direct import DirectDecoder, DirectEncoder
+from netgraph.model.slots import Slots, join, split
+from tests.strategies import graphs
+
+CONFIG = VAEConfig(place_depths=8, place_positions=48, slot_size=56, max_fan=50, max_nodes=200)
+
+
+def fitting(found: list[NetGraph]) -> list[NetGraph]:
+    """Networks whose neurons all have places of their own, but for outputs beyond the first."""
+    return [
+        NetGraph(g.architecture, g.state.float(), torch.ones(g.num_nodes))
+        for g in found
+        if g.architecture.n_outputs == 1
+        and max(layer.size for layer in g.architecture.layers) <= 24
+        and sum(layer.type == "Linear" for layer in g.architecture.layers) <= 8
+    ]
+
+
+lists = st.lists(graphs(), min_size=3, max_size=5).map(fitting).filter(bool)
+
+
+@settings(deadline=None, max_examples=20)
+@given(lists)
+def test_what_is_written_to_a_place_is_read_there(found):
+    carriers = structure_batch([g.architecture for g in found], CONFIG).carriers
+    slots = Slots(carriers, CONFIG)
+    depth = carriers[..., 7]
+    mark = torch.stack([depth, carriers[..., 1] * (depth > 0), carriers[..., 3] == 0], dim=-1).float()
+    back = slots.read(slots.mean(mark))
+    assert torch.equal(back, mark * slots.present[..., None])
+    assert torch.equal(slots.sum(torch.ones_like(mark)).sum(dim=(1, 2)) / 3, slots.present.sum(dim=1).float())
+    assert torch.allclose(slots.pool(mark)[:, -1], (mark * slots.real[..., None]).sum(dim=1) / slots.real.sum(dim=1, keepdim=True))
+
+
+def test_split_and_join_are_inverse():
+    z = torch.randn(3, CONFIG.latent_size)
+    layout, places = split(z, CONFIG)
+    assert layout.shape[1:] == (CONFIG.layout_slots, 56)
+    assert torch.equal(join(layout, places), z)
+
+
+@settings(deadline=None, max_examples=20)
+@given(lists)
+def test_the_direct_path_starts_out_lossless_where_a_slot_has_room(found):
+    batch = net_batch(found, CONFIG)
+    carriers = batch.structure.carriers
+    weight = torch.cat([batch.state, torch.zeros(1)])
+    own = weight[batch.own]
+    held = torch.cat([weight[batch.incoming], own[..., 1:2], weight[batch.to_output][..., None]], dim=-1)
+    slots = Slots(carriers, CONFIG)
+    with torch.no_grad():
+        table = slots.sum(DirectEncoder(CONFIG)(held, own, carriers))
+        direct = DirectDecoder(CONFIG)(slots.read(table), carriers).flatten()
+    back = torch.cat([direct, torch.zeros(1)])[batch.structure.slot_direct]
+    counted = batch.structure.slot_kind != 4
+    assert torch.equal(back[counted], batch.state[counted])
+
+
+@settings(deadline=None, max_examples=10)
+@given(lists)
+def test_packing_keeps_every_number(found):
+    batch = net_batch(found, CONFIG, torch.rand(len(found), 37))
+    again = batch.packed().unpacked()
+    for part, other in ((batch, again), (batch.structure, again.structure)):
+        for name, value in vars(part).items():
+            if isinstance(value, torch.Tensor):
+                assert torch.equal(value, getattr(other, name)), name
+                assert value.dtype == getattr(other, name).dtype
