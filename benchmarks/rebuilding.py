@@ -7,7 +7,7 @@ import torch
 from checkpoint import Setup, axes, picture, setup, table
 from torch import Tensor
 
-from netgraph import NetGraph, metrics
+from netgraph import NetGraph, NetVAE, metrics
 from netgraph.evaluation import Reconstruction, evaluate_reconstruction
 from netgraph.evaluation.behavior import low_decile, median
 from netgraph.evaluation.linear_probes import depth, main_activation
@@ -70,19 +70,19 @@ class Rebuilt:
     """Networks and what was rebuilt of them, each pair measured once.
 
     Args:
-        chosen: What to work with.
+        vae: The model.
         graphs: n networks of held-out tasks.
+        z: Their latents, [n, latent].
+        xs: Rows on which outputs are compared, [rows, inputs] each.
     """
 
-    def __init__(self, chosen: Setup, graphs: Sequence[NetGraph]) -> None:
-        self.true, self.made = graphs, chosen.vae.decode(chosen.vae.encode(graphs))
-        tasks = {number: chosen.zoo.task(number).x for number in sorted({graph.task for graph in graphs})}
-        self.xs = [tasks[graph.task] for graph in graphs]
+    def __init__(self, vae: NetVAE, graphs: Sequence[NetGraph], z: Tensor, xs: Sequence[Tensor]) -> None:
+        self.true, self.made = graphs, vae.decode(z)
         self.valid = torch.tensor([metrics.is_valid(graph) for graph in self.made]).double()
         pairs = list(zip(self.true, self.made, strict=True))
         self.same = torch.tensor([a.architecture.key == b.architecture.key for a, b in pairs]).double()
         self.f1 = metrics.edge_f1_per_pair(self.true, self.made)
-        self.figures: Reconstruction = evaluate_reconstruction(self.true, self.made, self.xs)
+        self.figures: Reconstruction = evaluate_reconstruction(self.true, self.made, xs)
 
     def row(self, name: str, chosen: Tensor) -> Row:
         """Give the figures of some of them, [n] bool."""
@@ -102,21 +102,51 @@ def draw(r2: Tensor, small: Tensor) -> str:
     return picture(figure, "rebuilding", "Output R² of rebuilt held-out networks")
 
 
+def rows_of(chosen: Setup, graphs: Sequence[NetGraph]) -> list[Tensor]:
+    """Read the rows of each network's task."""
+    tasks = {number: chosen.zoo.task(number).x for number in sorted({graph.task for graph in graphs})}
+    return [tasks[graph.task] for graph in graphs]
+
+
+def all_and_small(rebuilt: Rebuilt, small: Tensor, name: str = "") -> list[Row]:
+    """Give the figures of all networks and of the small ones."""
+    sets = {"all": torch.ones_like(small), "small": small}
+    return [rebuilt.row(", ".join(filter(None, (name, key))), own) for key, own in sets.items() if own.any()]
+
+
+def refinement(chosen: Setup, graphs: Sequence[NetGraph], z: Tensor, small: Tensor) -> list[str]:
+    """Refine latents on half of the rows, and compare outputs on the other half."""
+    steps = chosen.options.refine
+    halves = [(x[: len(x) // 2], x[len(x) // 2 :]) for x in rows_of(chosen, graphs)]
+    seen, unseen = ([pair[side] for pair in halves] for side in (0, 1))
+    latents = {"encoded": z, f"refined, {steps} steps": chosen.vae.refine(graphs, seen, steps)}
+    rows = [
+        row
+        for name, own in latents.items()
+        for row in all_and_small(Rebuilt(chosen.vae, graphs, own, unseen), small, name)
+    ]
+    return [
+        "Latents refined by gradient steps on half of the rows of each network's task; outputs compared on the other:",
+        "",
+        *table(HEAD, rows),
+        "",
+    ]
+
+
 def main() -> None:
     """Measure and write the section."""
-    chosen = setup("rebuilding.py", __doc__, n=2000)
+    chosen = setup("rebuilding.py", __doc__, n=2000, refine=20)
     graphs = chosen.networks("test")
-    rebuilt = Rebuilt(chosen, graphs)
+    z = chosen.vae.encode(graphs)
+    rebuilt = Rebuilt(chosen.vae, graphs, z, rows_of(chosen, graphs))
     small = torch.tensor([is_small(graph.architecture) for graph in graphs])
-    rows = [rebuilt.row("all", torch.ones(len(graphs), dtype=torch.bool))]
-    if small.any():
-        rows.append(rebuilt.row("small", small))
     lines = [
         f"{len(graphs):,} networks of held-out tasks, encoded and decoded free-running: nothing of the true network is "
         "given. Small: 2–10 inputs, 1–3 hidden layers of 4–16 units. Outputs on the rows of each network's own task.",
         "",
-        *table(HEAD, rows),
+        *table(HEAD, all_and_small(rebuilt, small)),
         "",
+        *(refinement(chosen, graphs, z, small) if chosen.options.refine else []),
         "Who is in the tail; numbers are cut at their quartiles:",
         "",
         *table(HEAD, [rebuilt.row(name, own) for name, own in groups(graphs)]),
