@@ -18,7 +18,7 @@ from peers.plan import Bounds, Plan, plan_of
 
 #: Latent numbers of a slot.
 SLOT = 8
-#: Weight of the KL term, for each number of the list.
+#: Weight of the KL term, in nats for each network.
 BETA = 1e-5
 
 
@@ -104,7 +104,7 @@ class EdgeList(Peer):
         if not tokens.isfinite().all():
             return None
         bare = edges_of(Plan(inputs, tuple(level_of(width, 0) for width in widths)), self.grid)
-        level = torch.from_numpy(bare.level)[: len(tokens)]
+        level = torch.from_numpy(bare.level)
         numbers = [float(tokens[: len(level), 3][level == i].mean()) for i in range(len(widths))]
         plan = Plan(inputs, tuple(map(level_of, widths, numbers)))
         place = torch.from_numpy(edges_of(plan, self.grid).place)[: len(tokens)]

@@ -81,26 +81,23 @@ def level_of(width: int, number: float) -> Level:
 
 
 def candidates(bounds: Bounds, longest: int) -> tuple[list[tuple[int, tuple[int, ...]]], Tensor]:
-    """List all sizes that a network can have, and source and target of their edges.
+    """List all sizes that a network can have whose list is not too long, and source and target of their edges.
 
     Args:
         bounds: Of the sizes.
-        longest: Length of the lists.
+        longest: Length of the lists, those of LayerNorms left out.
 
     Returns:
         Number of inputs and widths of each, and sources and targets, [candidates, longest, 2].
     """
-    grid = Grid(bounds)
-    widths = range(bounds.least_width, bounds.width + 1)
-    sizes = [
-        (inputs, chosen)
-        for depth in range(1, bounds.depth + 1)
-        for inputs in range(bounds.least_inputs, bounds.inputs + 1)
-        for chosen in product(widths, repeat=depth)
-    ]
-    table = torch.full((len(sizes), longest, 2), float(NOTHING))
-    for row, (inputs, chosen) in zip(table, sizes, strict=True):
-        found = edges_of(Plan(inputs, tuple(map(Level, chosen))), grid)
-        pair = torch.from_numpy(np.stack([found.source, found.target], axis=1))[:longest]
-        row[: len(pair)] = pair
-    return sizes, table
+    grid, widths = Grid(bounds), range(bounds.least_width, bounds.width + 1)
+    sizes, rows = [], []
+    for depth in range(1, bounds.depth + 1):
+        for inputs, chosen in product(range(bounds.least_inputs, bounds.inputs + 1), product(widths, repeat=depth)):
+            edges = edges_of(Plan(inputs, tuple(map(Level, chosen))), grid)
+            if len(edges.source) <= longest:
+                row = np.full((longest, 2), NOTHING, dtype=np.float32)
+                row[: len(edges.source)] = np.stack([edges.source, edges.target], axis=1)
+                sizes.append((inputs, chosen))
+                rows.append(row)
+    return sizes, torch.from_numpy(np.stack(rows))

@@ -23,7 +23,7 @@ class MLPAutoencoder(Peer):
 
     name = "MLP autoencoder on padded weights"
 
-    def __init__(self, latent_size: int, seed: int = 0, bounds: Bounds = Bounds(), width: int = 1024) -> None:
+    def __init__(self, latent_size: int, seed: int = 0, bounds: Bounds = Bounds(), width: int = 256) -> None:
         super().__init__(latent_size, seed)
         self.grid, self.width = Grid(bounds), width
 
@@ -42,7 +42,7 @@ class MLPAutoencoder(Peer):
                 return weight + code_error(logits, tables.codes[batch])
 
             module = nn.ModuleList([self.encoder, self.decoder])
-            train_for(module, loss, shuffled(len(rows), 128), Schedule(seconds, learning_rate=1e-3), generator)
+            train_for(module, loss, shuffled(len(rows), 128), Schedule(seconds, 3e-3, weight_decay=0.1), generator)
 
     def encode(self, graphs: Sequence[NetGraph]) -> Tensor:
         """Give the bottleneck."""

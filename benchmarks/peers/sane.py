@@ -43,6 +43,7 @@ class SANE(Peer):
         tables = self.grid.lay([example.graph for example in train])
         self.scaler = Scaler(self.grid, tables)
         tokens, mask, codes = self._tokens(tables), self._mask(tables), self._pad(tables.codes)
+        coded = self._pad(torch.ones(1, self.grid.n_codes))[0].bool()  # what is no padding
         with seeded(self.seed) as generator:
             size = self.latent_size // self.tokens
             self.encoder = TokenMap(self.grid.columns, size, self.tokens, self.width, self.layers)
@@ -54,10 +55,11 @@ class SANE(Peer):
                 is_code = window >= self.grid.units
                 units, written = window[~is_code], window[is_code] - self.grid.units
                 weight = masked_error(seen[:, ~is_code], tokens[batch][:, units], mask[batch][:, units])
-                return weight + (code_error(seen[:, is_code], codes[batch][:, written]) if len(written) else 0)
+                read, true = seen[:, is_code][:, coded[written]], codes[batch][:, written][:, coded[written]]
+                return weight + (code_error(read, true) if len(written) else 0)
 
             module = nn.ModuleList([self.encoder, self.decoder])
-            train_for(module, loss, shuffled(len(tokens), 64), Schedule(seconds), generator)
+            train_for(module, loss, shuffled(len(tokens), 16), Schedule(seconds, 3e-3), generator)
 
     def _window(self, generator: torch.Generator) -> Tensor:
         """Draw the places of a window."""

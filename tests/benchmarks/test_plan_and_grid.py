@@ -100,6 +100,12 @@ def test_candidates_are_all_sizes_and_differ():
     sizes, table = candidates(bounds, 30)
     assert len(sizes) == len(set(sizes)) == 2 * (2 + 4)
     assert len(table.flatten(1).unique(dim=0)) == len(sizes)
+    fewer, shorter = candidates(bounds, 20)
+    assert fewer == [
+        size for size in sizes if len(edges_of(Plan(size[0], tuple(map(Level, size[1]))), Grid(bounds)).source) <= 20
+    ]
+    assert 0 < len(fewer) < len(sizes)
+    assert shorter.shape == (len(fewer), 20, 2)
 
 
 def test_state_lies_where_the_edges_say():
