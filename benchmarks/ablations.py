@@ -106,17 +106,15 @@ class Bench:
         in_float32(vae.eval())
         if variant is ENTRIES[0]:
             save_file(vae.state_dict(), self.options.out / "base.safetensors")
-        figures = self._rebuilt(vae, vae.posterior(data.test)[0], data.xs, data.test)
+        figures = rebuilt(vae, vae.posterior(data.test)[0], data.xs, data.test)
         if variant.prior:
             figures |= self._sampled(vae.sample(self.options.n, seed=0))
         return done | {"figures": figures}
 
-    def _rebuilt(self, vae: NetVAE, z: Tensor, xs: Sequence[Tensor], true: Sequence[NetGraph]) -> dict[str, float]:
-        return evaluate_reconstruction(true, vae.decode(z), xs).metrics
-
     def _sampled(self, samples: Sequence[NetGraph]) -> dict[str, float]:
         generator = self.generator()
-        others = [self.train[i] for i in torch.randperm(len(self.train), generator=generator)[: self.options.n]]
+        drawn = torch.randperm(len(self.train), generator=generator)[: self.options.n].tolist()
+        others = [self.train[i] for i in drawn]
         return evaluate_samples(samples, self.test, others, generator, self.options.n)
 
     def _base(self, steps: int) -> NetVAE:
@@ -140,7 +138,12 @@ class Bench:
         z = vae.refine(data.test, given, steps=refined.steps)
         seconds = cpu_seconds() - started
         rows = given if refined.given else other
-        return {"figures": self._rebuilt(vae, z, rows, data.test), "refine_seconds": seconds}
+        return {"figures": rebuilt(vae, z, rows, data.test), "refine_seconds": seconds}
+
+
+def rebuilt(vae: NetVAE, z: Tensor, xs: Sequence[Tensor], true: Sequence[NetGraph]) -> dict[str, float]:
+    """Decode free-running and compare with the true networks on rows, [rows, inputs] each."""
+    return evaluate_reconstruction(true, vae.decode(z), xs).metrics
 
 
 def cpu_seconds() -> float:
@@ -205,6 +208,8 @@ def run(options: argparse.Namespace) -> None:
     """Measure what is missing."""
     chosen = [e for e in ENTRIES if not options.only or f"{e.group}, {e.name}" in options.only]
     missing = [entry for entry in chosen if read(entry, options) is None]
+    if not missing:
+        return
     bench = Bench(options)
     for entry in missing:
         started, cpu = time.monotonic(), cpu_seconds()

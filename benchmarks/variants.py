@@ -1,10 +1,12 @@
 """The table of ablations: each variant is one change of the model, its training or the form of its networks."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from priors import gaussian, kernel_density, normal
+from torch import Generator, Tensor
 
 from netgraph.model import VAEConfig
 from netgraph.training import TrainConfig
@@ -12,6 +14,9 @@ from netgraph.training import TrainConfig
 BASE = VAEConfig(max_nodes=96, max_fan=24)
 TRAINING = TrainConfig(batch_size=32, learning_rate=3e-3, max_epochs=10_000, prior_epochs=10_000, mixed=True)
 SEEDS = (0, 1, 2)
+
+#: Draws latents from those of encoded networks.
+Draw = Callable[[Tensor, int, Generator], Tensor]
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Sampler:
 
     group: str
     name: str
-    draw: Any = None
+    draw: Draw | None = None
     steps: int = BASE.prior.steps
 
 

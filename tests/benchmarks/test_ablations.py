@@ -1,16 +1,20 @@
+import json
+from argparse import Namespace
 from dataclasses import replace
+from itertools import count
 
+import ablations
 import numpy as np
 import pytest
 import torch
-from ablation_report import frontier, rows
-from ablations import path_of
+from ablation_report import frontier, report, rows
 from forms import FORMS
 from priors import gaussian, kernel_density, normal
 from variants import BASE, ENTRIES, Variant, check
 
 from netgraph import canonicalize
 from netgraph.stack import Stack
+from netgraph.zoo import ZooRecipe, build_zoo
 
 
 def outputs(graphs, xs):
@@ -23,7 +27,7 @@ def outputs(graphs, xs):
 
 def test_every_variant_changes_something_and_has_a_name_of_its_own(tmp_path):
     check()
-    assert len({path_of(entry, tmp_path) for entry in ENTRIES}) == len(ENTRIES)
+    assert len({ablations.path_of(entry, tmp_path) for entry in ENTRIES}) == len(ENTRIES)
 
 
 def test_a_table_with_a_variant_that_changes_nothing_is_refused():
@@ -92,3 +96,57 @@ def test_the_frontier_has_a_point_for_each_beta_and_slot_size(monkeypatch):
     frontier([(entry, {"figures": figures}) for entry in ENTRIES])
     for ax in drawn[0].axes:
         assert [len(line.get_xdata()) for line in ax.get_lines()] == [3, 3, 3]
+
+
+MEASURED = ["base, seed 0", "sampling, flow, 2 solver steps", "refinement, 20 steps, rows given", "form, order undone"]
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ablations")
+    recipe = ZooRecipe.load("tiny").changed(n_tasks=4, n_test_tasks=1, tasks_per_shard=4, training={"steps": (30, 30)})
+    build_zoo(recipe, folder / "zoo", workers=1, progress=False)
+    return Namespace(zoo=folder / "zoo", out=folder, seconds=1.0, prior_seconds=0.5, n=6, only=MEASURED)
+
+
+@pytest.fixture(scope="module")
+def measured(options):
+    """Results of some entries, each trained for a few steps of a clock that goes on whenever it is read."""
+    ticks = count()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ablations, "cpu_seconds", lambda: next(ticks) / 10)
+        ablations.run(options)
+    return {entry: result for entry in ENTRIES if (result := ablations.read(entry, options))}
+
+
+def test_entries_are_trained_and_measured_and_leave_their_results(measured):
+    found = {f"{entry.group}, {entry.name}": result for entry, result in measured.items()}
+    assert sorted(found) == sorted(MEASURED)
+    base, flow, refined, form = (found[name] for name in MEASURED)
+    assert base["steps"] > 1
+    assert base["prior_steps"] > 1
+    assert 0 <= base["figures"]["edge_f1"] <= 1
+    assert base["figures"]["validity"] == flow["figures"]["validity"] == 1
+    assert base["figures"]["sample_behaviour_distance"] != flow["figures"]["sample_behaviour_distance"]
+    assert "output_r2_median" in refined["figures"]
+    assert "sample_quality" not in form["figures"]
+
+
+def test_a_second_run_measures_nothing_again_and_other_settings_are_refused(options, measured, monkeypatch):
+    monkeypatch.setattr(ablations.Bench, "measure", lambda self, entry: pytest.fail(f"{entry} is measured again"))
+    ablations.run(options)
+    with pytest.raises(SystemExit, match="choose another --out"):
+        ablations.run(Namespace(**vars(options) | {"seconds": 2.0}))
+
+
+def test_both_sections_are_written_from_what_there_is(options, measured, tmp_path, monkeypatch):
+    monkeypatch.setattr("results.PATH", tmp_path / "RESULTS.md")
+    monkeypatch.setattr("checkpoint.PICTURES", tmp_path / "pictures")
+    report(list(measured.items()), ablations.settings(options))
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert "## Ablations of rebuilding" in text
+    assert "## Ablations of sampling" in text
+    assert f"4 of {len(ENTRIES)} entries measured" in text
+    assert text.count("| base | seed 0 |") == 2
+    assert (tmp_path / "pictures" / "frontier.png").stat().st_size > 0
+    assert json.loads(ablations.path_of(ENTRIES[0], options.out).read_text())["settings"]["n"] == 6
