@@ -54,6 +54,7 @@ class StructureBatch(_Movable):
         architectures: The architectures.
         steps: Features of the structure steps, -1 where padded, [B, S, 6].
         pointer: Layer that a step's parent opens, -1 where that is no choice, [B, S].
+        biased: Whether the linear layer that a step opens has a bias, -1 where it opens none, [B, S].
         layer_step: Step that opens each layer, -1 where padded, [B, L].
         carriers: Features of the carriers, -1 where padded, [B, C, 8].
         slot_gather: Where each state element lies in the decoder's heads: edge scores [B, C, C], then vertex scores
@@ -70,6 +71,7 @@ class StructureBatch(_Movable):
     architectures: tuple[Architecture, ...]
     steps: Tensor
     pointer: Tensor
+    biased: Tensor
     layer_step: Tensor
     carriers: Tensor
     slot_gather: Tensor
@@ -147,6 +149,7 @@ def _structure(architectures: Sequence[Architecture], layouts: Sequence[Layout],
         architectures=tuple(architectures),
         steps=_pad([one.steps for one in layouts]),
         pointer=_pad([one.pointer for one in layouts]),
+        biased=_pad([one.biased for one in layouts]),
         layer_step=_pad([one.layer_step for one in layouts]),
         carriers=_pad([one.carriers for one in layouts]),
         slot_gather=_slot_gather(layouts),

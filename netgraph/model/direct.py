@@ -15,58 +15,58 @@ from netgraph.model.slots import is_linear
 _BIAS = SLOT_KINDS.index("bias")
 
 
-def _choice(slot_size: int, columns: list[int], width: int) -> Tensor:
-    """A matrix that copies ``columns`` of an input of ``width`` to the first places of a slot, [slot, width]."""
-    chosen = torch.zeros(slot_size, width)
-    for row, column in enumerate(columns[:slot_size]):
-        chosen[row, column] = 1.0
+def _choice(config: VAEConfig, places: list[int]) -> Tensor:
+    """A matrix that copies each number of an input to its place in a slot, [slot, numbers]; -1 and beyond for none."""
+    chosen = torch.zeros(config.slot_size, len(places))
+    for number, place in enumerate(places):
+        if 0 <= place < config.slot_size:
+            chosen[place, number] = 1.0
     return chosen
 
 
-def _held(config: VAEConfig) -> Tensor:
-    """The choice for a linear layer's vertex, which holds incoming weights, a bias, and the weight to the output."""
-    fan = config.max_fan
-    return _choice(config.slot_size, [fan, fan + 1, *range(fan)], fan + 2)
+class _Direct(nn.Module):
+    """The matrices of one direction: they start out with the bias first, the outgoing weight next, incoming ones then.
+
+    Vertices of other layers hold one number of each kind, which come last in the slot.
+    """
+
+    def __init__(self, config: VAEConfig) -> None:
+        super().__init__()
+        last = config.slot_size - 1
+        self.incoming = nn.Parameter(_choice(config, list(range(2, config.max_fan + 2))))
+        self.outgoing = nn.Parameter(_choice(config, [1]))
+        self.bias = nn.Parameter(_choice(config, [0]))
+        ranks = {"edge": last, "bias": last - 1, "mean": last - 2, "variance": last - 3}
+        self.other = nn.Parameter(_choice(config, [ranks.get(kind, -1) for kind in SLOT_KINDS]))
 
 
-def _norm(config: VAEConfig) -> Tensor:
-    """The choice for any other vertex, which holds one number of each kind: they come last in the slot."""
-    kept = [SLOT_KINDS.index(kind) for kind in ("edge", "bias", "mean", "variance")]
-    return _choice(config.slot_size, kept, len(SLOT_KINDS)).flip(0)
-
-
-class DirectEncoder(nn.Module):
+class DirectEncoder(_Direct):
     """What a vertex's own numbers say of its slot.
 
     Args:
         config: The model's sizes.
     """
 
-    def __init__(self, config: VAEConfig) -> None:
-        super().__init__()
-        self.linear, self.other = nn.Parameter(_held(config)), nn.Parameter(_norm(config))
-
-    def forward(self, held: Tensor, own: Tensor, carriers: Tensor) -> Tensor:
+    def forward(self, incoming: Tensor, own: Tensor, outgoing: Tensor, carriers: Tensor) -> Tensor:
         """Give each carrier's share of its slot, [B, C, slot].
 
         Args:
-            held: Incoming weights, bias and weight to the output, [B, C, max_fan + 2].
-            own: Numbers of each kind that a vertex of another layer holds, [B, C, kinds].
+            incoming: Incoming weights, [B, C, max_fan].
+            own: Numbers of each kind that are a carrier's own and no edge, [B, C, kinds].
+            outgoing: Weight that the first output gives it, [B, C, 1].
             carriers: Features of the carriers, [B, C, 8].
         """
-        return torch.where(is_linear(carriers)[..., None], held @ self.linear.T, own @ self.other.T)
+        of_linear = incoming @ self.incoming.T + own[..., _BIAS, None] @ self.bias.T
+        share = torch.where(is_linear(carriers)[..., None], of_linear, own @ self.other.T)
+        return share + outgoing @ self.outgoing.T
 
 
-class DirectDecoder(nn.Module):
+class DirectDecoder(_Direct):
     """What a slot says of its vertex's own numbers.
 
     Args:
         config: The model's sizes.
     """
-
-    def __init__(self, config: VAEConfig) -> None:
-        super().__init__()
-        self.linear, self.other = nn.Parameter(_held(config)), nn.Parameter(_norm(config))
 
     def forward(self, slots: Tensor, carriers: Tensor) -> Tensor:
         """Give each carrier's incoming weights, its weight to the output, and its numbers of each kind.
@@ -78,7 +78,6 @@ class DirectDecoder(nn.Module):
         Returns:
             [B, C, max_fan + 1 + kinds].
         """
-        held, own = slots @ self.linear, slots @ self.other
-        incoming, bias, outgoing = held[..., :-2], held[..., -2:-1], held[..., -1:]
-        of_linear = functional.pad(bias, (_BIAS, own.shape[-1] - _BIAS - 1))
-        return torch.cat([incoming, outgoing, torch.where(is_linear(carriers)[..., None], of_linear, own)], dim=-1)
+        of_linear = functional.pad(slots @ self.bias, (_BIAS, len(SLOT_KINDS) - _BIAS - 1))
+        own = torch.where(is_linear(carriers)[..., None], of_linear, slots @ self.other)
+        return torch.cat([slots @ self.incoming, slots @ self.outgoing, own], dim=-1)

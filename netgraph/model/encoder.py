@@ -81,7 +81,8 @@ class Encoder(nn.Module):
         """
         weight = torch.cat([state, state.new_zeros(1)])  # position -1 reads zero
         carriers, own = batch.structure.carriers, weight[batch.own]
-        held = torch.cat([weight[batch.incoming], own[..., _BIAS, None]], dim=-1)
+        incoming, to_output = weight[batch.incoming], weight[batch.to_output][..., None]
+        held = torch.cat([incoming, own[..., _BIAS, None]], dim=-1)
         tokens = self.embed(carriers) + self.incoming(held) + self.outgoing(weight[batch.outgoing])
         tokens = tokens + condition[:, None, :]
         if self.messages is not None:
@@ -93,8 +94,7 @@ class Encoder(nn.Module):
         layout_mean, layout_spread = self.layout(slots.pool(tokens)).chunk(2, dim=-1)  # each [B, G, slot]
         mean, spread = slots.mean(self.place(tokens)).chunk(2, dim=-1)  # each [B, K, slot]
         if self.direct is not None:
-            held = torch.cat([held, weight[batch.to_output][..., None]], dim=-1)
-            mean = mean + slots.sum(self.direct(held, own, carriers))
+            mean = mean + slots.sum(self.direct(incoming, own, to_output, carriers))
         spread = (spread + INITIAL_LOG_VARIANCE) * slots.filled
         log_variance = join(layout_spread + INITIAL_LOG_VARIANCE, spread).clamp(-10, 4)
         return join(layout_mean, mean), log_variance

@@ -29,6 +29,7 @@ class Layout:
         steps: Move, layer type, index, parent, position in layer and linear layers up to here of the start token and of
             each token that the grammar does not force (the others say nothing new), [S, 6].
         pointer: The layer that a step's parent opens, where the parent is a choice; else -1, [S].
+        biased: Whether the linear layer that a step opens has a bias, -1 where it opens none, [S].
         layer_step: Step that opens each layer; the start token stands for the input layer, [L].
         carriers: Features of each carrier: layer type, position in layer, layer from the front, layer from the back,
             layer size, type of the reading layer, type of the feeding layer, linear layers up to here, [C, 8].
@@ -51,6 +52,7 @@ class Layout:
 
     steps: Ints
     pointer: Ints
+    biased: Ints
     layer_step: Ints
     carriers: Ints
     carrier_vertex: Ints
@@ -86,6 +88,7 @@ def _layout(key: Architecture) -> Layout:
     return Layout(
         steps=steps,
         pointer=pointer,
+        biased=_biased(key, steps),
         layer_step=np.concatenate([[0], np.flatnonzero(np.isin(steps[:, 0], OPENINGS))]).astype(np.int64),
         carriers=features,
         carrier_vertex=carrier_vertex,
@@ -127,6 +130,13 @@ def _steps(key: Architecture) -> tuple[Ints, Ints]:
     pointer[0] = pointer[-1] = -1
     steps = np.stack([move, tokens.layer_type, tokens.index, tokens.parent, position, depth], axis=1)
     return steps[free], pointer[free]
+
+
+def _biased(key: Architecture, steps: Ints) -> Ints:
+    linear = LAYER_TYPES["Linear"].code
+    opened = key.layer_of[steps[:, 2].clip(max=key.num_nodes - 1)]
+    has = np.array([layer.hyper_parameters.get("bias", True) for layer in key.layers])[opened]
+    return np.where(steps[:, 0] == linear, has, -1).astype(np.int64)
 
 
 def _linear_depth(key: Architecture) -> Ints:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from netgraph.graph.architecture import Architecture
-from netgraph.graph.layers import N_CODES
+from netgraph.graph.layers import LAYER_TYPES, N_CODES
 from netgraph.model.attention import Block, Cache, FeatureEmbedding
 from netgraph.model.batch import StructureBatch
 from netgraph.model.config import VAEConfig
@@ -18,6 +18,7 @@ from netgraph.model.slots import DEPTHS, layout_slot
 from netgraph.tokens import END, N_MOVES, START, STAY, Grammar
 
 _DEPTH = 5
+_LINEAR = LAYER_TYPES["Linear"].code
 
 
 class StructureDecoder(nn.Module):
@@ -41,6 +42,7 @@ class StructureDecoder(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.counts = nn.Linear(config.layout_size + width, 2 * nodes)
         self.move = nn.Linear(width, N_MOVES)
+        self.biased = nn.Linear(width, 1)
         self.next_move = nn.Embedding(N_MOVES, width)
         self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
         self.register_buffer("known_types", torch.zeros(N_CODES, dtype=torch.bool))
@@ -71,7 +73,9 @@ class StructureDecoder(nn.Module):
         advance = torch.log1p(-stay.exp().clamp(max=1 - 1e-6))
         index = -(torch.where(stays, stay, advance) * given).sum(dim=1)
         chosen = logits.gather(-1, move[..., None]).squeeze(-1) - advance
-        type_ = -(torch.where(stays, torch.zeros_like(chosen), chosen) * given).sum(dim=1)
+        type_ = self._bias_loss(hidden, batch) - (torch.where(stays, torch.zeros_like(chosen), chosen) * given).sum(
+            dim=1
+        )
         counts = self._count_loss(layout, condition, batch.steps[:, 0, 2:4] - 1)
         return (index + counts).mean(), type_.mean(), self._parent_loss(hidden, move, batch).mean()
 
@@ -79,6 +83,13 @@ class StructureDecoder(nn.Module):
         inputs, outputs = self.count_logits(layout, condition)
         of_inputs = F.cross_entropy(inputs, target[:, 0], reduction="none")
         return of_inputs + F.cross_entropy(outputs, target[:, 1], reduction="none")
+
+    def _bias_loss(self, hidden: Tensor, batch: StructureBatch) -> Tensor:
+        """Cross-entropy of whether each linear layer has a bias, [B]."""
+        biased = batch.biased[:, :-1]
+        logits = self.biased(hidden).squeeze(-1)
+        errors = F.binary_cross_entropy_with_logits(logits, biased.clamp(min=0).float(), reduction="none")
+        return (errors * (biased >= 0)).sum(dim=1)
 
     def _parent_loss(self, hidden: Tensor, move: Tensor, batch: StructureBatch) -> Tensor:
         """Cross-entropy of the pointer at steps whose parent is a choice, [B]."""
@@ -129,7 +140,7 @@ class StructureDecoder(nn.Module):
         types = frozenset(self.known_types.nonzero().flatten().tolist())
         grammars = [Grammar(i, o, self.config.max_nodes, types) for i, o in counts]
         for grammar in grammars:
-            _push_forced(grammar)
+            push_forced(grammar)
         steps = torch.tensor([[START, START, i, o, 0, 0] for i, o in counts], device=layout.device)
         memory = layout.new_zeros(len(layout), self.config.max_nodes, self.config.width)
         caches = [Cache() for _ in self.blocks]
@@ -150,6 +161,7 @@ class StructureDecoder(nn.Module):
         while grammars:
             hidden = self._advance(self._tokens(steps[:, None], layout), caches)[:, 0]
             _remember(memory, hidden, steps, grammars)
+            self._settle_bias(hidden, steps, grammars, generator)
             steps = self._step(hidden, memory, grammars, generator)
             going = [i for i, grammar in enumerate(grammars) if not grammar.ended]
             if 4 * len(going) <= 3 * len(grammars):
@@ -158,6 +170,15 @@ class StructureDecoder(nn.Module):
                 steps, layout, memory = steps[kept], layout[kept], memory[kept]
                 for cache in caches:
                     cache.keep(kept)
+
+    def _settle_bias(
+        self, hidden: Tensor, steps: Tensor, grammars: Sequence[Grammar], generator: torch.Generator | None
+    ) -> None:
+        """Decide for linear layers that have just been opened whether they have a bias."""
+        logits = F.pad(self.biased(hidden), (1, 0))  # no, yes
+        chosen = _choose(logits, generator)
+        for i in (steps[:, 0] == _LINEAR).nonzero().flatten().tolist():
+            grammars[i].last.bias = bool(chosen[i])
 
     def _counts(self, layout: Tensor, condition: Tensor, generator: torch.Generator | None) -> list[tuple[int, int]]:
         inputs, outputs = self.count_logits(layout, condition)
@@ -192,7 +213,7 @@ class StructureDecoder(nn.Module):
             row[[grammar.starts[p] for p in moves[chosen] if p in grammar.starts] or [0]] = True
         scores = self._point(hidden[:, None], move[:, None], memory)[:, 0]
         layer = _choose(scores.masked_fill(~torch.from_numpy(parents).to(hidden.device), float("-inf")), generator)
-        rows = [_push(*row) for row in zip(grammars, allowed, move.tolist(), layer.tolist(), strict=True)]
+        rows = [push(*row) for row in zip(grammars, allowed, move.tolist(), layer.tolist(), strict=True)]
         return torch.tensor(rows, device=hidden.device)
 
 
@@ -203,7 +224,7 @@ def _remember(memory: Tensor, hidden: Tensor, steps: Tensor, grammars: Sequence[
     memory[opened, layers[opened]] = hidden[opened]
 
 
-def _push(grammar: Grammar, moves: dict[int, list[int]], move: int, layer: int) -> list[int]:
+def push(grammar: Grammar, moves: dict[int, list[int]], move: int, layer: int) -> list[int]:
     """Push a chosen move and all that it forces; give the features of the step."""
     if grammar.ended or move == END:
         grammar.push(END, -1)
@@ -213,11 +234,12 @@ def _push(grammar: Grammar, moves: dict[int, list[int]], move: int, layer: int) 
     grammar.push(move, parent)
     index = grammar.num_nodes - 1
     step = [move, grammar.last.code, index, parent, index - grammar.last.start, grammar.n_linear]
-    _push_forced(grammar)
+    push_forced(grammar)
     return step
 
 
-def _push_forced(grammar: Grammar) -> None:
+def push_forced(grammar: Grammar) -> None:
+    """Push all moves that leave no choice."""
     while grammar.forced:
         ((move, (parent,)),) = grammar.moves().items()
         grammar.push(move, parent)

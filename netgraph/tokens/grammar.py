@@ -10,7 +10,7 @@ loose layers in one Concat and reading that with one Linear layer.
 from dataclasses import dataclass, field
 
 from netgraph.errors import InvalidGraphError
-from netgraph.graph.architecture import Architecture, Layer
+from netgraph.graph.architecture import Architecture, Layer, make_layer
 from netgraph.graph.layers import BY_CODE, LAYER_TYPES, N_CODES
 from netgraph.tokens.stream import END
 
@@ -31,6 +31,7 @@ class _Open:
     start: int
     operands: list[int] = field(default_factory=list)
     size: int = 1
+    bias: bool = True
     operand: int = 0  # of the vertex at hand, which operand was named last (Add only)
 
 
@@ -186,12 +187,16 @@ class Builder:
         Raises:
             InvalidGraphError: When it is not a whole network.
         """
-        rows = [Layer(BY_CODE[layer.code].name, tuple(layer.operands), layer.size) for layer in self.layers]
-        architecture = Architecture(tuple(rows))
+        architecture = Architecture(tuple(self._row(layer) for layer in self.layers))
         architecture.validate()
         if architecture.n_outputs != self.n_outputs:
             raise InvalidGraphError(f"{architecture.n_outputs} outputs where the start token says {self.n_outputs}")
         return architecture
+
+    @staticmethod
+    def _row(layer: _Open) -> Layer:
+        hyper = {} if layer.bias or layer.code != _LINEAR else {"bias": False}
+        return make_layer(BY_CODE[layer.code].name, layer.operands, layer.size, hyper=hyper)
 
 
 class Grammar(Builder):

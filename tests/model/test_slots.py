@@ -36,7 +36,9 @@ def test_what_is_written_to_a_place_is_read_there(found):
     back = slots.read(slots.mean(mark))
     assert torch.equal(back, mark * slots.present[..., None])
     assert torch.equal(slots.sum(torch.ones_like(mark)).sum(dim=(1, 2)) / 3, slots.present.sum(dim=1).float())
-    assert torch.allclose(slots.pool(mark)[:, -1], (mark * slots.real[..., None]).sum(dim=1) / slots.real.sum(dim=1, keepdim=True))
+    assert torch.allclose(
+        slots.pool(mark)[:, -1], (mark * slots.real[..., None]).sum(dim=1) / slots.real.sum(dim=1, keepdim=True)
+    )
 
 
 def test_split_and_join_are_inverse():
@@ -52,11 +54,10 @@ def test_the_direct_path_starts_out_lossless_where_a_slot_has_room(found):
     batch = net_batch(found, CONFIG)
     carriers = batch.structure.carriers
     weight = torch.cat([batch.state, torch.zeros(1)])
-    own = weight[batch.own]
-    held = torch.cat([weight[batch.incoming], own[..., 1:2], weight[batch.to_output][..., None]], dim=-1)
+    incoming, own = weight[batch.incoming], weight[batch.own]
     slots = Slots(carriers, CONFIG)
     with torch.no_grad():
-        table = slots.sum(DirectEncoder(CONFIG)(held, own, carriers))
+        table = slots.sum(DirectEncoder(CONFIG)(incoming, own, weight[batch.to_output][..., None], carriers))
         direct = DirectDecoder(CONFIG)(slots.read(table), carriers).flatten()
     back = torch.cat([direct, torch.zeros(1)])[batch.structure.slot_direct]
     counted = batch.structure.slot_kind != 4

@@ -7,11 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netgraph import NetGraph, NetGraphError, NetVAE, canonicalize, to_module
+from netgraph.graph.layers import LAYER_TYPES
 from netgraph.model import PriorConfig, VAEConfig
 from netgraph.model.batch import net_batch
 from netgraph.model.layout import layout
 from netgraph.model.loss import compute_losses, observe
-from netgraph.tokens import CONTINUE, STAY, Grammar, stream
+from netgraph.model.structure import push, push_forced
+from netgraph.tokens import END, Grammar
 from tests.strategies import graphs
 
 CONFIG = VAEConfig(
@@ -58,23 +60,26 @@ def test_a_network_is_encoded_and_decoded_alike_alone_and_among_others(vae, foun
 
 @settings(deadline=None, max_examples=15)
 @given(lists)
-def test_steps_are_what_the_grammar_leaves_open(found):
-    """The training sequence is the one that generation walks: every step is free, and between steps all is forced."""
+def test_steps_are_what_generation_walks(found):
+    """Every step is a free choice, between steps all is forced, and generation tells a step what training did."""
     for graph in found:
         key = graph.architecture.key
         steps = layout(key, 200).steps
         grammar = Grammar(key.n_inputs, key.n_outputs, 200)
-        tokens = stream(key, 64)
-        walked = 1
-        for i in range(1, len(tokens.index)):
-            stays = i > 1 and tokens.index[i] == tokens.index[i - 1]
-            move = tokens.layer_type[i] if tokens.opens[i] else STAY if stays else CONTINUE
-            move = int(tokens.layer_type[i]) if i == len(tokens.index) - 1 else int(move)
-            if not grammar.forced:
-                assert steps[walked, 0] == move
-                walked += 1
-            grammar.push(move, int(tokens.parent[i]))
-        assert walked == len(steps)
+        push_forced(grammar)
+        for step, biased in zip(steps[1:-1].tolist(), layout(key, 200).biased[1:-1].tolist(), strict=True):
+            assert not grammar.forced
+            start = max(i for i in grammar.starts if i <= max(step[3], 0))
+            moves = {step[0]: [step[3]]}
+            assert push(grammar, moves, step[0], grammar.starts[start]) == step
+            assert (biased >= 0) == (step[0] == LAYER_TYPES["Linear"].code)
+            grammar.last.bias = biased != 0
+        assert push(grammar, {}, END, 0)[0] == steps[-1, 0]
+        assert [layer.type for layer in grammar.architecture().layers] == [layer.type for layer in key.layers]
+        assert [layer.inputs for layer in grammar.architecture().layers] == [layer.inputs for layer in key.layers]
+        assert [layer.size for layer in grammar.architecture().layers] == [layer.size for layer in key.layers]
+        biases = ([x.hyper_parameters.get("bias") for x in a.layers] for a in (grammar.architecture(), key))
+        assert next(biases) == next(biases)
 
 
 def test_samples_are_runnable_seeded_and_of_the_asked_shape(vae):
