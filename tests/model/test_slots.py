@@ -13,11 +13,13 @@ CONFIG = VAEConfig(place_depths=8, place_positions=48, slot_size=56, max_fan=50,
 
 
 def fitting(found: list[NetGraph]) -> list[NetGraph]:
-    """Networks whose neurons all have places of their own, but for outputs beyond the first."""
+    """Networks whose neurons all have places of their own: with one output, and a linear layer first."""
     return [
         NetGraph(g.architecture, g.state.float(), torch.ones(g.num_nodes))
         for g in found
         if g.architecture.n_outputs == 1
+        and g.architecture.layers[1].type == "Linear"
+        and g.num_nodes <= 200
         and max(layer.size for layer in g.architecture.layers) <= 24
         and sum(layer.type == "Linear" for layer in g.architecture.layers) <= 8
     ]

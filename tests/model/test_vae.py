@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netgraph import NetGraph, NetGraphError, NetVAE, canonicalize, to_module
+from netgraph.graph import Architecture
 from netgraph.graph.layers import LAYER_TYPES
 from netgraph.model import PriorConfig, VAEConfig
 from netgraph.model.batch import net_batch
@@ -73,13 +74,17 @@ def test_steps_are_what_generation_walks(found):
             moves = {step[0]: [step[3]]}
             assert push(grammar, moves, step[0], grammar.starts[start]) == step
             assert (biased >= 0) == (step[0] == LAYER_TYPES["Linear"].code)
-            grammar.last.bias = biased != 0
+            if biased >= 0:
+                grammar.last.bias = bool(biased)
         assert push(grammar, {}, END, 0)[0] == steps[-1, 0]
         assert [layer.type for layer in grammar.architecture().layers] == [layer.type for layer in key.layers]
         assert [layer.inputs for layer in grammar.architecture().layers] == [layer.inputs for layer in key.layers]
         assert [layer.size for layer in grammar.architecture().layers] == [layer.size for layer in key.layers]
-        biases = ([x.hyper_parameters.get("bias") for x in a.layers] for a in (grammar.architecture(), key))
-        assert next(biases) == next(biases)
+        assert biases(grammar.architecture()) == biases(key)
+
+
+def biases(architecture: Architecture) -> list[bool]:
+    return [x.hyper_parameters["bias"] for x in architecture.layers if x.type == "Linear"]
 
 
 def test_samples_are_runnable_seeded_and_of_the_asked_shape(vae):
@@ -92,8 +97,8 @@ def test_samples_are_runnable_seeded_and_of_the_asked_shape(vae):
 
 
 def test_every_term_reaches_the_parameters(vae):
-    found = [g for g in vae.sample(6, seed=1, n_inputs=3) if g.architecture.state_size > 4]
-    found = [canonicalize(replace_sensitivity(g)) for g in found]
+    found = [canonicalize(g) for g in small(vae.sample(12, seed=1, n_inputs=3)) if g.architecture.state_size > 4]
+    assert len(found) > 2
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = NetVAE(CONFIG)
@@ -102,10 +107,6 @@ def test_every_term_reaches_the_parameters(vae):
         gradients = torch.autograd.grad(value, list(model.parameters()), retain_graph=True, allow_unused=True)
         assert torch.isfinite(value), name
         assert any(g is not None and g.abs().sum() > 0 for g in gradients), name
-
-
-def replace_sensitivity(graph: NetGraph) -> NetGraph:
-    return NetGraph(graph.architecture, graph.state, torch.ones(graph.num_nodes))
 
 
 def test_unmeasured_sensitivity_is_refused(vae):
