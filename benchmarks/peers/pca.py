@@ -15,7 +15,7 @@ from peers.grid import Grid, Scaler, Tables
 from peers.plan import Bounds, plan_of
 
 #: Whether weights are standardized layer by layer, and what the architecture's columns are multiplied by.
-SETTINGS = tuple(product((False, True), (0.3, 1.0, 3.0)))
+SETTINGS = tuple(product((False, True), (0.5, 1.0, 2.0, 4.0)))
 
 
 class PrincipalComponents(Peer):
