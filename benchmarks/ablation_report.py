@@ -15,6 +15,7 @@ REBUILDING = {
     "cosine_similarity": "cosine",
     "output_r2_median": "output R², median",
     "output_r2_p10": "10th percentile",
+    "output_r2_mean_clamped": "mean (each ≥ −1)",
 }
 SAMPLING = {
     "sample_quality": "sample quality",
