@@ -154,6 +154,7 @@ def cpu_seconds() -> float:
 def fit(module: Paced, batches: Batches) -> int:
     """Train until the time is over; give the number of steps."""
     optimizer, config, epoch = module.configure_optimizers(), module.config, 0
+    learned = [value for group in optimizer.param_groups for value in group["params"]]
     module.started = module.clock()
     while module.progress < 1:
         for batch in loader(batches, config, epoch):
@@ -161,7 +162,7 @@ def fit(module: Paced, batches: Batches) -> int:
                 group["lr"] = module.learning_rate()
             optimizer.zero_grad()
             module.losses(batch)[0].backward()
-            torch.nn.utils.clip_grad_norm_(module.learned(), config.clip)
+            torch.nn.utils.clip_grad_norm_(learned, config.clip)
             optimizer.step()
             module.steps_done += 1
             if module.progress >= 1:

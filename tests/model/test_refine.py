@@ -2,8 +2,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
-from netgraph import NetGraph, NetGraphError, NetVAE, canonicalize
+from netgraph import NetGraph, NetGraphError, NetVAE, canonicalize, from_module
 from netgraph.model import PriorConfig, VAEConfig
 from netgraph.model.batch import structure_batch
 from netgraph.model.slots import split
@@ -80,17 +81,22 @@ def test_other_networks_of_the_batch_do_not_matter(vae, found):
     assert torch.allclose(*(errors(vae, found[:1], z[:1], xs[:1]) for z in (together, alone)), rtol=1e-2, atol=1e-5)
 
 
-def test_refining_brings_the_outputs_nearer(vae):
-    found = vae.sample(12, seed=0, n_inputs=3)
+def perceptrons(count: int = 6) -> list[NetGraph]:
+    """Networks of 3 inputs with initial weights."""
     generator = torch.Generator().manual_seed(1)
-    found = [NetGraph(g.architecture, initialize(g.architecture, generator)) for g in found]
+    shapes = [from_module(nn.Sequential(nn.Linear(3, 3 + i), nn.Tanh(), nn.Linear(3 + i, 1))) for i in range(count)]
+    return [NetGraph(g.architecture, initialize(g.architecture, generator)) for g in shapes]
+
+
+def test_refining_brings_the_outputs_nearer(vae):
+    found = perceptrons()
     xs = rows(found)
     before, after = (errors(vae, found, z, xs) for z in (vae.encode(found), vae.refine(found, xs, steps=30)))
     assert after.mean() < 0.8 * before.mean()
 
 
 def test_no_step_gives_what_the_encoder_gives_and_the_mode_stays(vae):
-    found = vae.sample(3, seed=0, n_inputs=3)
+    found = perceptrons(3)
     vae.train()
     assert torch.equal(vae.refine(found, rows(found), steps=0), vae.encode(found))
     assert vae.training
@@ -98,7 +104,7 @@ def test_no_step_gives_what_the_encoder_gives_and_the_mode_stays(vae):
 
 
 def test_bad_input_is_named(vae):
-    found = vae.sample(2, seed=0, n_inputs=3)
+    found = perceptrons(2)
     xs = rows(found)
     with pytest.raises(NetGraphError, match="1 tensors of rows for 2 networks"):
         vae.refine(found, xs[:1])
