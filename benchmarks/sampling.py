@@ -12,7 +12,7 @@ import torch
 from checkpoint import Setup, axes, picture, setup, table
 
 from netgraph import NetGraph, NetVAE, metrics
-from netgraph.evaluation import Start, evaluate_samples, health, random_like, training_start
+from netgraph.evaluation import Start, evaluate_samples, health, random_like, start_of_samples
 from netgraph.threads import threads
 
 #: Passes that are timed, of which the best counts, and networks of one before them to warm up.
@@ -60,20 +60,6 @@ def speed(chosen: Setup) -> list[str]:
         "",
         *table(["", "networks a second"], [[name, round(rate)] for name, rate in rates.items()]),
     ]
-
-
-def starts(chosen: Setup) -> Start:
-    """Sample networks for held-out tasks, given meta-features and number of inputs, and fine-tune them."""
-    zoo, options = chosen.zoo, chosen.options
-    numbers = sorted({graph.task for graph in zoo.stream(zoo.split("test"))})
-    drawn = torch.randperm(len(numbers), generator=chosen.generator)[: options.tasks].tolist()
-    sampled = {
-        number: chosen.vae.sample(
-            options.networks, zoo.meta_features[number], seed=number, n_inputs=zoo.task(number).n_features
-        )
-        for number in sorted(numbers[i] for i in drawn)
-    }
-    return training_start(sampled, zoo, chosen.generator)
 
 
 def start_lines(start: Start) -> list[str]:
@@ -146,7 +132,7 @@ def main() -> None:
         "held-out": chosen.networks("test"),
         "random": random_like(samples, chosen.generator),
     }
-    start = starts(chosen)
+    start = start_of_samples(chosen.vae, chosen.zoo, chosen.options.tasks, chosen.options.networks, chosen.generator)
     parts = [sample_lines(chosen, sets, train), start_lines(start), [draw(sets, start)], speed(chosen)]
     chosen.write("Sampling", [line for part in parts for line in [*part, ""]][:-1])
 

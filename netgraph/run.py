@@ -16,7 +16,7 @@ import torch
 from torch import Generator
 
 from netgraph.errors import NetGraphError, StoreError
-from netgraph.evaluation import Reconstruction, evaluate_reconstruction, evaluate_samples
+from netgraph.evaluation import Reconstruction, evaluate_reconstruction, evaluate_samples, start_of_samples
 from netgraph.evaluation.report import Report, write_report
 from netgraph.files import read_record, record_path, write_atomically
 from netgraph.graph.io import save_graphs
@@ -49,6 +49,7 @@ class Preset:
         vae: Sizes of the model.
         training: How it is trained.
         n_samples: Samples drawn.
+        n_start_tasks: Held-out tasks that networks are sampled for and fine-tuned on.
         search: How a network for the real data set is looked for.
         n_splits: Splits of the real data set.
     """
@@ -57,6 +58,7 @@ class Preset:
     vae: VAEConfig
     training: TrainConfig
     n_samples: int = 1000
+    n_start_tasks: int = 50
     search: SearchConfig = field(default_factory=SearchConfig)
     n_splits: int = 5
 
@@ -93,6 +95,7 @@ PRESETS = {
             log_every=1,
         ),
         n_samples=20,
+        n_start_tasks=1,
         search=SearchConfig(n_samples=32, n_tuned=4, steps=30),
         n_splits=2,
     ),
@@ -135,6 +138,7 @@ def run(
         generator = Generator().manual_seed(job.seed)
         test, training = ([zoo[i] for i in zoo.split(name)] for name in ("test", "train"))
         figures = reconstruction.metrics | evaluate_samples(samples, test, training, generator)
+        figures |= start_of_samples(vae, zoo, size.n_start_tasks, 4, generator).figures
     workers = min(os.cpu_count() or 1, recipe.n_shards)
     figures |= {
         "zoo_models_per_second": len(zoo) * workers / max(zoo.train_seconds, 1e-9),

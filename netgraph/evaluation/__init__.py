@@ -11,7 +11,7 @@ from netgraph.evaluation.health import Health, health
 from netgraph.evaluation.interpolation import smoothness
 from netgraph.evaluation.latent_space import probe_latents
 from netgraph.evaluation.memory import nearness
-from netgraph.evaluation.training_start import Start, training_start
+from netgraph.evaluation.training_start import Start, start_of_samples, training_start
 
 __all__ = [
     "Health",
@@ -25,5 +25,6 @@ __all__ = [
     "probe_latents",
     "random_like",
     "smoothness",
+    "start_of_samples",
     "training_start",
 ]

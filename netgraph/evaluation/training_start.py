@@ -11,6 +11,7 @@ from netgraph.errors import NetGraphError
 from netgraph.evaluation.behavior import median
 from netgraph.evaluation.evaluate import random_like
 from netgraph.graph.netgraph import NetGraph
+from netgraph.model import NetVAE
 from netgraph.stack import Stack, chunks
 from netgraph.zoo import FitConfig, Zoo, fit_networks, pad_rows
 
@@ -90,6 +91,28 @@ class Start:
         steps = {f"{name}_steps": side.median_steps for name, side in sides.items()}
         shares = {f"{name}_share_reached": side.share_reached for name, side in sides.items()}
         return {name: value for name, value in steps.items() if value < math.inf} | shares
+
+
+def start_of_samples(
+    vae: NetVAE, zoo: Zoo, n_tasks: int, n_networks: int, generator: Generator, config: StartConfig | None = None
+) -> Start:
+    """Sample networks for held-out tasks, given their meta-features and numbers of inputs, and fine-tune them.
+
+    Args:
+        vae: Samples them.
+        zoo: Holds the tasks and the trained networks.
+        n_tasks: How many of its held-out tasks, drawn at random; all when there are fewer.
+        n_networks: Samples for each.
+        generator: Draws the tasks, and all that :func:`training_start` draws.
+        config: How to train.
+    """
+    held_out = sorted({graph.task for graph in zoo.stream(zoo.split("test"))})
+    drawn = torch.randperm(len(held_out), generator=generator)[:n_tasks].tolist()
+    sampled = {
+        number: vae.sample(n_networks, zoo.meta_features[number], seed=number, n_inputs=zoo.task(number).n_features)
+        for number in sorted(held_out[i] for i in drawn)
+    }
+    return training_start(sampled, zoo, generator, config)
 
 
 def training_start(

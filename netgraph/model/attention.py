@@ -1,6 +1,8 @@
 """A pre-norm transformer block with an optional key-value cache."""
 
-from typing import cast
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,14 +15,15 @@ class Block(nn.Module):
     Args:
         width: Width of the tokens.
         heads: Attention heads.
+        reduced: Whether products are always computed in bfloat16 where the device is fast at it, see ``mixed``.
     """
 
-    #: Whether the products are computed in bfloat16; the residual stream stays as it is.
+    #: Whether products are computed in bfloat16 while training; the residual stream and the attention are not.
     mixed = False
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, reduced: bool = False) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.reduced = heads, reduced
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
         self.project = nn.Linear(width, width)
@@ -37,7 +40,8 @@ class Block(nn.Module):
         Returns:
             Tokens, [B, T, width].
         """
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.mixed):
+        wanted = self.reduced or (self.mixed and self.training)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=wanted and fast_bfloat16(x.device.type)):
             return self._forward(x, mask, cache).to(x.dtype)
 
     def _forward(self, x: Tensor, mask: Tensor, cache: "Cache | None") -> Tensor:
@@ -47,6 +51,15 @@ class Block(nn.Module):
             key, value = cache.append(key, value)
         x = x + self.project(attend(query.to(x), key.to(x), value.to(x), mask).transpose(1, 2).flatten(2))
         return cast(Tensor, x + self.feed_forward(self.norm2(x)))
+
+
+@lru_cache
+def fast_bfloat16(device_type: str) -> bool:
+    """Say whether a kind of device has instructions for bfloat16."""
+    if device_type == "cpu":
+        found: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.11 cannot tell
+        return bool(found.get("avx512_bf16") or found.get("amx_bf16") or found.get("bf16"))
+    return device_type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:

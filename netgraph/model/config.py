@@ -49,7 +49,7 @@ class PriorConfig:
     heads: int = 4
     layout_layers: int = 3
     place_layers: int = 4
-    steps: int = 6
+    steps: int = 3
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from netgraph.model.attention import Block
 from netgraph.model.batch import StructureBatch
 from netgraph.model.condition import Condition
 from netgraph.model.config import VAEConfig
-from netgraph.model.slots import Slots, carrier_embedding, split
+from netgraph.model.slots import Slots, carrier_embedding, holders, split
 
 #: Deviation below which a latent number is not scaled up: nothing is stored there.
 SMALLEST_DEVIATION = 0.1
@@ -48,13 +48,14 @@ class Velocity(nn.Module):
     Args:
         config: The model's sizes.
         layers: Its layers.
+        reduced: Whether its products are computed in bfloat16 where the device is fast at it.
     """
 
-    def __init__(self, config: VAEConfig, layers: int) -> None:
+    def __init__(self, config: VAEConfig, layers: int, reduced: bool = False) -> None:
         super().__init__()
         width = config.prior.width
         self.read, self.time = nn.Linear(config.slot_size, width), Time(width)
-        self.blocks = nn.ModuleList(Block(width, config.prior.heads) for _ in range(layers))
+        self.blocks = nn.ModuleList(Block(width, config.prior.heads, reduced) for _ in range(layers))
         self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, config.slot_size)
         nn.init.zeros_(self.out.weight)
 
@@ -102,7 +103,7 @@ class FlowPrior(nn.Module):
         self.layout = Velocity(config, config.prior.layout_layers)
         self.embed = carrier_embedding(config, width)
         self.known_layout = nn.Linear(slot, width)
-        self.place = Velocity(config, config.prior.place_layers)
+        self.place = Velocity(config, config.prior.place_layers, reduced=True)
 
     def fit(self, layout: Tensor, places: Tensor, meta_features: Tensor) -> None:
         """Take what to standardize by from slots of layouts, [n, G, slot], of places, [m, slot], and meta-features."""
@@ -133,7 +134,7 @@ class FlowPrior(nn.Module):
         time = torch.sigmoid(torch.randn(2, len(z), device=z.device))  # Esser et al. 2024: more of the middle
         error = self._layout_velocity(_between(noise, layout, time[0]), time[0], condition) - (layout - noise)
         follow = self._place_velocity(layout, batch, condition)
-        slots = Slots(batch.carriers, self.config)
+        slots = Slots(holders(batch.carriers), self.config)
         place_error = (follow(_between(other, places, time[1]), time[1]) - (places - other)) * slots.filled
         count = slots.filled.sum() * self.config.slot_size
         return error.square().mean(), place_error.square().sum() / count
@@ -150,8 +151,9 @@ class FlowPrior(nn.Module):
         self, layout: Tensor, batch: StructureBatch, condition: Tensor
     ) -> Callable[[Tensor, Tensor], Tensor]:
         """Give the velocity of the places' slots, a function of where they are and of the time."""
-        slots = Slots(batch.carriers, self.config)
-        known = torch.cat([self.embed(batch.carriers), self.known_layout(layout) + self.slot], dim=1)
+        carriers = holders(batch.carriers)
+        slots = Slots(carriers, self.config)
+        known = torch.cat([self.embed(carriers), self.known_layout(layout) + self.slot], dim=1)
         known = known + condition[:, None, :]
         mask = functional.pad(slots.real, (0, layout.shape[1]), value=True)
 
@@ -173,7 +175,7 @@ class FlowPrior(nn.Module):
         """
         known = (layout - self.layout_mean) / self.layout_scale
         carried = _solve(self._place_velocity(known, batch, condition), noise, self.config.prior.steps)
-        return (carried * self.place_scale + self.place_mean) * Slots(batch.carriers, self.config).filled
+        return (carried * self.place_scale + self.place_mean) * Slots(holders(batch.carriers), self.config).filled
 
 
 def _between(noise: Tensor, data: Tensor, time: Tensor) -> Tensor:

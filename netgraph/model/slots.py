@@ -13,6 +13,7 @@ from netgraph.model.config import VAEConfig
 
 TYPE, POSITION, BACK, READER, LINEAR = 0, 1, 3, 5, 7
 _LINEAR_TYPE = LAYER_TYPES["Linear"].code
+_HOLDING = [layer_type.code for layer_type in LAYER_TYPES.values() if layer_type.kind in ("linear", "norm")]
 #: Linear layers that the embedding tells apart.
 DEPTHS = 16
 
@@ -31,6 +32,14 @@ def is_linear(carriers: Tensor) -> Tensor:
 def layout_slot(depth: Tensor, config: VAEConfig) -> Tensor:
     """Give the slot of the layout that speaks of vertices after so many linear layers."""
     return torch.where(depth > 0, 1 + (depth - 1) % config.place_depths, 0)
+
+
+def holders(carriers: Tensor) -> Tensor:
+    """Keep the carriers that hold numbers, in order, [B, C, 8] as [B, at most C, 8], padded with -1."""
+    kept = torch.isin(carriers[..., TYPE], carriers.new_tensor(_HOLDING)) & (carriers[..., LINEAR] > 0)
+    order = (~kept).int().argsort(dim=1, stable=True)[:, : int(kept.sum(dim=1).max())]
+    chosen = carriers.gather(1, order[..., None].expand(-1, -1, carriers.shape[-1]))
+    return torch.where(kept.gather(1, order)[..., None], chosen, -1)
 
 
 class Slots:

@@ -8,7 +8,7 @@ from typing import Any
 
 import lightning
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from netgraph.model.attention import Block
 from netgraph.model.batch import NetBatch
@@ -31,7 +31,7 @@ class Paced(lightning.LightningModule):
     """Trains a part of a :class:`~netgraph.model.vae.NetVAE` with AdamW.
 
     The schedule runs by progress, the larger of the share of epochs and the share of seconds that have passed, so that
-    the learning rate has fallen when either limit is reached. A subclass says what is learned and gives the loss.
+    the learning rate has fallen when either limit is reached. A subclass says what is trained and gives the loss.
 
     Args:
         vae: The model.
@@ -67,8 +67,8 @@ class Paced(lightning.LightningModule):
         rise = min(1.0, (progress + 1e-3) / self.config.warmup)
         return self.config.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * progress))
 
-    def learned(self) -> list[nn.Parameter]:
-        """Give the parameters that are trained."""
+    def learns(self, name: str) -> bool:
+        """Say whether an entry of the model's state is of the part that is trained."""
         raise NotImplementedError
 
     def losses(self, batch: tuple[NetBatch, Behavior]) -> tuple[Tensor, dict[str, Tensor]]:
@@ -77,9 +77,8 @@ class Paced(lightning.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Give AdamW; its learning rate is set at every step."""
-        return torch.optim.AdamW(
-            self.learned(), self.config.learning_rate, (0.9, 0.98), weight_decay=self.config.weight_decay
-        )
+        learned = [value for name, value in self.vae.named_parameters() if self.learns(name)]
+        return torch.optim.AdamW(learned, self.config.learning_rate, (0.9, 0.98), weight_decay=self.config.weight_decay)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> int | None:
         """Set the learning rate, or end the training when its time is over."""
@@ -108,9 +107,9 @@ class Paced(lightning.LightningModule):
 class VAEModule(Paced):
     """Trains encoder and decoder."""
 
-    def learned(self) -> list[nn.Parameter]:
-        """Give everything but the prior."""
-        return [value for name, value in self.vae.named_parameters() if not name.startswith("prior.")]
+    def learns(self, name: str) -> bool:
+        """Say yes to everything but the prior."""
+        return not name.startswith("prior.")
 
     def weights(self) -> LossWeights:
         """Give the weights of the terms now."""
@@ -138,9 +137,9 @@ class VAEModule(Paced):
 class PriorModule(Paced):
     """Trains the prior on the latents of encoded networks; encoder and decoder stay as they are."""
 
-    def learned(self) -> list[nn.Parameter]:
-        """Give the prior's parameters."""
-        return list(self.vae.prior.parameters())
+    def learns(self, name: str) -> bool:
+        """Say yes to the prior."""
+        return name.startswith("prior.")
 
     def losses(self, batch: tuple[NetBatch, Behavior]) -> tuple[Tensor, dict[str, Tensor]]:
         """Encode, then measure both flows."""

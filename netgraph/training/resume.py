@@ -81,7 +81,8 @@ def _module(module: lightning.LightningModule) -> Paced:
 
 def save(path: Path, module: Paced, optimizer: torch.optim.Optimizer) -> None:
     """Write model, optimizer and progress."""
-    tensors: dict[str, Tensor] = {f"model.{name}": value for name, value in module.vae.state_dict().items()}
+    state_dict = module.vae.state_dict()
+    tensors: dict[str, Tensor] = {f"model.{name}": value for name, value in state_dict.items() if module.learns(name)}
     for i, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{i}.{name}": torch.as_tensor(value) for name, value in state.items()}
     write_tensors(path, tensors, FORMAT, VERSION, {"steps": module.steps_done, "seconds": module.seconds})
@@ -95,7 +96,8 @@ def restore(path: Path, module: Paced, optimizer: torch.optim.Optimizer) -> None
     """
     tensors, record = read_tensors(path, FORMAT, VERSION)
     prefix = "model."
-    module.vae.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+    values = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    module.vae.load_state_dict({k: v for k, v in values.items() if module.learns(k)}, strict=False)
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if not name.startswith(prefix):

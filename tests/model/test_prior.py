@@ -4,7 +4,7 @@ from netgraph import NetVAE
 from netgraph.model import PriorConfig, VAEConfig
 from netgraph.model.batch import structure_batch
 from netgraph.model.prior import FlowPrior, _solve
-from netgraph.model.slots import Slots, split
+from netgraph.model.slots import Slots, holders, split
 
 CONFIG = VAEConfig(
     width=16,
@@ -51,7 +51,7 @@ def test_places_that_an_architecture_has_not_stay_empty():
     vae = new_vae()
     noise = torch.randn(6, CONFIG.latent_size, generator=torch.Generator().manual_seed(1))
     graphs, z = vae.carry(noise)
-    filled = Slots(structure_batch([g.architecture for g in graphs], CONFIG).carriers, CONFIG).filled
+    filled = Slots(holders(structure_batch([g.architecture for g in graphs], CONFIG).carriers), CONFIG).filled
     places = split(z, CONFIG)[1]
     assert (places[~filled.expand_as(places)] == 0).all()
     assert (places[filled.expand_as(places)] != 0).all()

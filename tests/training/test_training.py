@@ -53,7 +53,7 @@ def test_training_lowers_every_loss_and_leaves_a_checkpoint(examples, tmp_path):
     curves = loss_curves(tmp_path / "tensorboard")
     terms = {"index", "type", "parent", "weight", "output", "hidden", "jacobian", "kl", "layout_kl", "rate"}
     assert set(curves) == {"total", "layout_flow", "place_flow"} | terms
-    for name in ("total", "type", "weight", "place_flow"):
+    for name in ("total", "type", "weight", "layout_flow"):
         values = [value for _, value in curves[name]]
         assert sum(values[-3:]) < sum(values[:3]), name
     again = NetVAE.from_pretrained(tmp_path / "checkpoints" / "vae.safetensors")
