@@ -15,6 +15,8 @@ from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.config import VAEConfig
 from netgraph.model.layout import Layout, layout
+from netgraph.model.response import respond
+from netgraph.stack import Stack
 
 #: Outgoing weights of a vertex that the encoder's tokens hold; it learns of the others from those that read them.
 READERS = 8
@@ -102,6 +104,7 @@ class NetBatch(_Movable):
         edge_index: Edges between vertices of the batch, [2, sum E].
         edge_slot: Element that is an edge's weight, -1 for a structural one, [sum E].
         carrier_vertex: Vertex of each carrier, 0 where padded, [B, C].
+        response: Mean and log-deviation of its first output on common rows, [B, 2].
         meta_features: One row a network, NaN in rows that have none, [B, features].
     """
 
@@ -116,6 +119,7 @@ class NetBatch(_Movable):
     edge_index: Tensor
     edge_slot: Tensor
     carrier_vertex: Tensor
+    response: Tensor
     meta_features: Tensor
 
     def __len__(self) -> int:
@@ -189,13 +193,19 @@ def _width(layouts: Sequence[Layout]) -> int:
     return max(len(one.carriers) for one in layouts)
 
 
-def net_batch(graphs: Sequence[NetGraph], config: VAEConfig, meta_features: Tensor | None = None) -> NetBatch:
+def net_batch(
+    graphs: Sequence[NetGraph],
+    config: VAEConfig,
+    meta_features: Tensor | None = None,
+    stack: Stack | None = None,
+) -> NetBatch:
     """Collate canonical graphs for the encoder and the loss.
 
     Args:
         graphs: Networks in canonical form.
         config: The model's sizes.
         meta_features: One row a network, [B, features]; None for networks without.
+        stack: The executor of their architectures, where there is one already.
 
     Raises:
         NetGraphError: When a network is larger than the model allows.
@@ -211,10 +221,11 @@ def net_batch(graphs: Sequence[NetGraph], config: VAEConfig, meta_features: Tens
         return [np.where(array >= 0, array + shift, -1) for array, shift in zip(arrays, offsets, strict=False)]
 
     sensitivity = [g.sensitivity[torch.from_numpy(one.slot_vertex)] for g, one in zip(graphs, layouts, strict=True)]
+    state = torch.cat([graph.state.float() for graph in graphs])
     none = torch.full((len(graphs), config.n_meta_features), float("nan"))
     return NetBatch(
         structure=_structure(architectures, layouts, config.max_fan),
-        state=torch.cat([graph.state.float() for graph in graphs]),
+        state=state,
         sensitivity=torch.cat(sensitivity).float(),
         incoming=_pad_tables(shifted("incoming", slots), config.max_fan),
         outgoing=_pad_tables(shifted("outgoing", slots), READERS),
@@ -224,6 +235,7 @@ def net_batch(graphs: Sequence[NetGraph], config: VAEConfig, meta_features: Tens
         edge_index=torch.cat([torch.from_numpy(edges) for edges in shifted("edge_index", vertices)], dim=1),
         edge_slot=_cat(shifted("edge_slot", slots)),
         carrier_vertex=_pad(shifted("carrier_vertex", vertices), 0),
+        response=respond(stack or Stack(architectures), state),
         meta_features=none if meta_features is None else meta_features.float(),
     )
 

@@ -5,6 +5,9 @@ from typing import Literal
 
 from netgraph.errors import NetGraphError
 
+#: Latent numbers of a response: mean and logarithm of the deviation.
+RESPONSE = 2
+
 
 @dataclass(frozen=True)
 class LossWeights:
@@ -40,7 +43,7 @@ class PriorConfig:
     Attributes:
         width: Width of its transformers.
         heads: Attention heads.
-        layout_layers: Layers of the flow of the layout's slots.
+        layout_layers: Layers of the flow of the layout's slots and the response.
         place_layers: Layers of the flow of the places' slots.
         steps: Steps of the ordinary differential equation's solver (midpoint rule), for each of the two flows.
     """
@@ -58,7 +61,8 @@ class VAEConfig:
 
     The latent is a table of slots. The first ``place_depths + 2`` speak of the layout: one for the inputs, one for each
     linear layer, one for the whole network. Then comes one for each place, a neuron's position in its linear layer, and
-    one for the output layer. Linear layers and positions beyond the table share slots with earlier ones.
+    one for the output layer. Linear layers and positions beyond the table share slots with earlier ones. Two numbers
+    follow the table: the network's response, mean and deviation of its output on common rows.
 
     Attributes:
         width: Width of every transformer.
@@ -128,6 +132,11 @@ class VAEConfig:
         return self.layout_slots * self.slot_size
 
     @property
-    def latent_size(self) -> int:
-        """Total size of the latent."""
+    def code_size(self) -> int:
+        """Latent numbers of all slots."""
         return (self.layout_slots + self.place_slots) * self.slot_size
+
+    @property
+    def latent_size(self) -> int:
+        """Total size of the latent: the slots, and the network's response."""
+        return self.code_size + RESPONSE

@@ -17,6 +17,7 @@ from netgraph.model.slots import Slots, carrier_embedding, join
 _BIAS = SLOT_KINDS.index("bias")
 #: Log-variance of every latent number at first.
 INITIAL_LOG_VARIANCE = -5.0
+LEAST_LOG_VARIANCE = -10.0
 
 
 class Messages(nn.Module):
@@ -77,7 +78,7 @@ class Encoder(nn.Module):
             condition: Embedded meta-features, [B, width].
 
         Returns:
-            Mean and log-variance of the latent, each [B, latent]; 0 in the slots of places that a network has not.
+            Mean and log-variance of the code, each [B, code]; 0 in the slots of places that a network has not.
         """
         weight = torch.cat([state, state.new_zeros(1)])  # position -1 reads zero
         carriers, own = batch.structure.carriers, weight[batch.own]
@@ -96,5 +97,5 @@ class Encoder(nn.Module):
         if self.direct is not None:
             mean = mean + slots.sum(self.direct(incoming, own, to_output, carriers))
         spread = (spread + INITIAL_LOG_VARIANCE) * slots.filled
-        log_variance = join(layout_spread + INITIAL_LOG_VARIANCE, spread).clamp(-10, 4)
+        log_variance = join(layout_spread + INITIAL_LOG_VARIANCE, spread).clamp(LEAST_LOG_VARIANCE, 4)
         return join(layout_mean, mean), log_variance

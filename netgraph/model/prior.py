@@ -17,7 +17,7 @@ from torch.nn import functional
 from netgraph.model.attention import Block
 from netgraph.model.batch import StructureBatch
 from netgraph.model.condition import Condition
-from netgraph.model.config import VAEConfig
+from netgraph.model.config import RESPONSE, VAEConfig
 from netgraph.model.slots import Slots, carrier_embedding, holders, split
 
 #: Deviation below which a latent number is not scaled up: nothing is stored there.
@@ -84,8 +84,8 @@ class FlowPrior(nn.Module):
         config: The model's sizes.
     """
 
-    layout_mean: Tensor
-    layout_scale: Tensor
+    network_mean: Tensor
+    network_scale: Tensor
     place_mean: Tensor
     place_scale: Tensor
 
@@ -93,21 +93,26 @@ class FlowPrior(nn.Module):
         super().__init__()
         self.config = config
         width, slot = config.prior.width, config.slot_size
-        self.register_buffer("layout_mean", torch.zeros(config.layout_slots, slot))
-        self.register_buffer("layout_scale", torch.ones(config.layout_slots, slot))
+        self.register_buffer("network_mean", torch.zeros(config.layout_slots + 1, slot))
+        self.register_buffer("network_scale", torch.ones(config.layout_slots + 1, slot))
         self.register_buffer("place_mean", torch.zeros(slot))
         self.register_buffer("place_scale", torch.ones(slot))
         self.condition = Condition(config.n_meta_features, width, config.condition_dropout)
         self.n_inputs = nn.Embedding(config.max_nodes + 1, width)  # 0: not known
-        self.slot = nn.Parameter(torch.randn(config.layout_slots, width) * 0.1)
-        self.layout = Velocity(config, config.prior.layout_layers)
+        self.slot = nn.Parameter(torch.randn(config.layout_slots + 1, width) * 0.1)
+        self.network = Velocity(config, config.prior.layout_layers)
         self.embed = carrier_embedding(config, width)
-        self.known_layout = nn.Linear(slot, width)
+        self.known_network = nn.Linear(slot, width)
         self.place = Velocity(config, config.prior.place_layers, reduced=True)
 
-    def fit(self, layout: Tensor, places: Tensor, meta_features: Tensor) -> None:
-        """Take what to standardize by from slots of layouts, [n, G, slot], of places, [m, slot], and meta-features."""
-        for name, slots in (("layout", layout), ("place", places)):
+    def of_network(self, z: Tensor) -> Tensor:
+        """Give what the first flow carries: the layout's slots, and one that holds the response, [B, G + 1, slot]."""
+        response = functional.pad(z[:, self.config.code_size :], (0, self.config.slot_size - RESPONSE))
+        return torch.cat([split(z, self.config)[0], response[:, None]], dim=1)
+
+    def fit(self, network: Tensor, places: Tensor, meta_features: Tensor) -> None:
+        """Take what to standardize by, of networks, [n, G + 1, slot], of places, [m, slot], and meta-features."""
+        for name, slots in (("network", network), ("place", places)):
             getattr(self, f"{name}_mean").copy_(slots.mean(dim=0))
             getattr(self, f"{name}_scale").copy_(slots.std(dim=0).clamp(min=SMALLEST_DEVIATION))
         self.condition.fit(meta_features)
@@ -129,51 +134,55 @@ class FlowPrior(nn.Module):
             batch: Their architectures.
             condition: Embedded condition, [B, width].
         """
-        layout, places = self._standardized(z)
-        noise, other = torch.randn_like(layout), torch.randn_like(places)
+        network = (self.of_network(z) - self.network_mean) / self.network_scale
+        places = (split(z, self.config)[1] - self.place_mean) / self.place_scale
+        noise, other = torch.randn_like(network), torch.randn_like(places)
         time = torch.sigmoid(torch.randn(2, len(z), device=z.device))  # Esser et al. 2024: more of the middle
-        error = self._layout_velocity(_between(noise, layout, time[0]), time[0], condition) - (layout - noise)
-        follow = self._place_velocity(layout, batch, condition)
+        error = self._network_velocity(_between(noise, network, time[0]), time[0], condition) - (network - noise)
+        follow = self._place_velocity(network, batch, condition)
         slots = Slots(holders(batch.carriers), self.config)
         place_error = (follow(_between(other, places, time[1]), time[1]) - (places - other)) * slots.filled
         count = slots.filled.sum() * self.config.slot_size
         return error.square().mean(), place_error.square().sum() / count
 
-    def _standardized(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        layout, places = split(z, self.config)
-        return (layout - self.layout_mean) / self.layout_scale, (places - self.place_mean) / self.place_scale
-
-    def _layout_velocity(self, slots: Tensor, time: Tensor, condition: Tensor) -> Tensor:
+    def _network_velocity(self, slots: Tensor, time: Tensor, condition: Tensor) -> Tensor:
         tokens = self.slot + condition[:, None, :]
-        return cast(Tensor, self.layout(slots, tokens, time, torch.ones_like(tokens[..., 0], dtype=torch.bool)))
+        return cast(Tensor, self.network(slots, tokens, time, torch.ones_like(tokens[..., 0], dtype=torch.bool)))
 
     def _place_velocity(
-        self, layout: Tensor, batch: StructureBatch, condition: Tensor
+        self, network: Tensor, batch: StructureBatch, condition: Tensor
     ) -> Callable[[Tensor, Tensor], Tensor]:
         """Give the velocity of the places' slots, a function of where they are and of the time."""
         carriers = holders(batch.carriers)
         slots = Slots(carriers, self.config)
-        known = torch.cat([self.embed(carriers), self.known_layout(layout) + self.slot], dim=1)
+        known = torch.cat([self.embed(carriers), self.known_network(network) + self.slot], dim=1)
         known = known + condition[:, None, :]
-        mask = functional.pad(slots.real, (0, layout.shape[1]), value=True)
+        mask = functional.pad(slots.real, (0, network.shape[1]), value=True)
 
         def velocity(places: Tensor, time: Tensor) -> Tensor:
             return slots.mean(self.place(slots.read(places), known, time, mask))
 
         return velocity
 
-    def carry_layout(self, noise: Tensor, condition: Tensor) -> Tensor:
-        """Carry noise, [B, G, slot], to the slots of layouts."""
+    def carry_network(self, noise: Tensor, condition: Tensor) -> Tensor:
+        """Carry noise, [B, G + 1, slot], to the slots of layouts, and one that holds the response."""
         steps = self.config.prior.steps
-        carried = _solve(lambda x, time: self._layout_velocity(x, time, condition), noise, steps)
-        return carried * self.layout_scale + self.layout_mean
+        carried = _solve(lambda x, time: self._network_velocity(x, time, condition), noise, steps)
+        return carried * self.network_scale + self.network_mean
 
-    def carry_places(self, noise: Tensor, layout: Tensor, batch: StructureBatch, condition: Tensor) -> Tensor:
-        """Carry noise, [B, K, slot], to the slots of places, given layouts and the architectures they decode to.
+    def carry_places(self, noise: Tensor, network: Tensor, batch: StructureBatch, condition: Tensor) -> Tensor:
+        """Carry noise, [B, K, slot], to the slots of places.
 
-        The slots of places that an architecture has not are 0.
+        Args:
+            noise: Drawn from N(0, I), [B, K, slot].
+            network: What :meth:`carry_network` gave, [B, G + 1, slot].
+            batch: The architectures that the layouts decode to.
+            condition: Embedded condition, [B, width].
+
+        Returns:
+            Slots, [B, K, slot]; 0 for places that an architecture has not.
         """
-        known = (layout - self.layout_mean) / self.layout_scale
+        known = (network - self.network_mean) / self.network_scale
         carried = _solve(self._place_velocity(known, batch, condition), noise, self.config.prior.steps)
         return (carried * self.place_scale + self.place_mean) * Slots(holders(batch.carriers), self.config).filled
 

@@ -117,6 +117,7 @@ class _Goal:
 @torch.enable_grad()
 def _descend(goal: _Goal, z: Tensor, steps: int, learning_rate: float) -> Tensor:
     layout, start = split(z, goal.vae.config)
+    response = z[:, goal.vae.config.code_size :]
     places = start.clone().requires_grad_()
     optimizer = torch.optim.Adam([places], learning_rate)
     best, least = start.clone(), torch.full((len(z),), float("inf"), device=z.device)
@@ -128,4 +129,4 @@ def _descend(goal: _Goal, z: Tensor, steps: int, learning_rate: float) -> Tensor
             loss = (torch.log1p(output) + torch.log1p(hidden)).sum()
             (places.grad,) = torch.autograd.grad(loss, places)
             optimizer.step()
-    return join(layout, best)
+    return torch.cat([join(layout, best), response], dim=1)

@@ -92,11 +92,11 @@ class Slots:
 
 
 def split(z: Tensor, config: VAEConfig) -> tuple[Tensor, Tensor]:
-    """Cut latents, [B, latent], into the slots of the layout, [B, G, slot], and of the places, [B, K, slot]."""
-    table = z.unflatten(-1, (-1, config.slot_size))
+    """Cut latents, [B, latent], or codes, into the slots of the layout, [B, G, slot], and of places, [B, K, slot]."""
+    table = z[:, : config.code_size].unflatten(-1, (-1, config.slot_size))
     return table[:, : config.layout_slots], table[:, config.layout_slots :]
 
 
 def join(layout: Tensor, places: Tensor) -> Tensor:
-    """Invert :func:`split`."""
+    """Invert :func:`split`, [B, code]."""
     return torch.cat([layout, places], dim=1).flatten(1)

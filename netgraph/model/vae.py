@@ -14,14 +14,16 @@ from netgraph.graph.symmetry import canonicalize
 from netgraph.model.batch import NetBatch, StructureBatch, net_batch, structure_batch
 from netgraph.model.checkpoint import load_checkpoint, save_checkpoint
 from netgraph.model.condition import Condition
-from netgraph.model.config import VAEConfig
-from netgraph.model.encoder import Encoder
+from netgraph.model.config import RESPONSE, VAEConfig
+from netgraph.model.encoder import LEAST_LOG_VARIANCE, Encoder
 from netgraph.model.prior import FlowPrior
 from netgraph.model.refine import refine
+from netgraph.model.response import ResponseScale, calibrate
 from netgraph.model.scales import Scales
 from netgraph.model.slots import join, split
 from netgraph.model.structure import StructureDecoder
 from netgraph.model.weights import WeightDecoder
+from netgraph.stack import Stack
 
 #: Networks whose architectures are decoded at once: a step costs about the same for few and for many.
 CHUNK = 256
@@ -43,7 +45,7 @@ class NetVAE(nn.Module):
         super().__init__()
         self.config = config or VAEConfig()
         self.card: dict[str, Any] = {}
-        self.scales = Scales()
+        self.scales, self.responses = Scales(), ResponseScale()
         self.condition = Condition(self.config.n_meta_features, self.config.width, self.config.condition_dropout)
         self.encoder = Encoder(self.config)
         self.structure = StructureDecoder(self.config)
@@ -86,7 +88,9 @@ class NetVAE(nn.Module):
         """Give mean and log-variance of q(z | network) for a batch on the model's device, each [B, latent]."""
         state = self.scales.standardize(batch.state, batch.structure)
         mean, log_variance = self.encoder(batch, state, self.condition(batch.meta_features))
-        return mean, log_variance
+        response = self.responses.standardize(batch.response)
+        exact = torch.full_like(response, LEAST_LOG_VARIANCE)
+        return torch.cat([mean, response], dim=1), torch.cat([log_variance, exact], dim=1)
 
     def refine(
         self,
@@ -153,9 +157,11 @@ class NetVAE(nn.Module):
         order, parts = _by_size(architectures)
         states: list[Tensor] = []
         for part in parts:
-            batch = structure_batch([architectures[i] for i in part], self.config).to(self.device)
-            standardized = self.weights(latents(part, batch), condition[part], batch)
-            state = self.scales.restore(standardized, batch).cpu()
+            own = [architectures[i] for i in part]
+            batch = structure_batch(own, self.config).to(self.device)
+            z = latents(part, batch)
+            state = self.scales.restore(self.weights(z, condition[part], batch), batch)
+            state = calibrate(Stack(own, self.device), state, self.responses.restore(z[:, -RESPONSE:])).cpu()
             states += torch.tensor_split(state, batch.state_ptr[1:-1].tolist())
         return [NetGraph(a, states[i].clone()) for a, i in zip(architectures, order, strict=True)]
 
@@ -212,13 +218,14 @@ class NetVAE(nn.Module):
         z = torch.zeros_like(noise)
         with _evaluating(self):
             condition, wish = self.condition(rows), self.prior.embed_condition(rows, n_inputs)
-            layout_noise, place_noise = split(noise, self.config)
-            layout = self.prior.carry_layout(layout_noise, wish)
+            whole = self.prior.carry_network(self.prior.of_network(noise), wish)
+            layout, response = whole[:, :-1], whole[:, -1, :RESPONSE]
             architectures = self._architectures(layout, condition, counts, None)
+            _, place_noise = split(noise, self.config)
 
             def latents(part: list[int], batch: StructureBatch) -> Tensor:
-                places = self.prior.carry_places(place_noise[part], layout[part], batch, wish[part])
-                z[part] = join(layout[part], places)
+                places = self.prior.carry_places(place_noise[part], whole[part], batch, wish[part])
+                z[part] = torch.cat([join(layout[part], places), response[part]], dim=1)
                 return z[part]
 
             return self._weighted(architectures, latents, condition), z

@@ -39,7 +39,7 @@ class WeightDecoder(nn.Module):
         """Decode.
 
         Args:
-            z: Latents, [B, latent].
+            z: Latents, [B, latent], or codes.
             condition: Embedded meta-features, [B, width].
             batch: B architectures.
 

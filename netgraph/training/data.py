@@ -64,7 +64,7 @@ def _batch(examples: Sequence[Example], config: VAEConfig, rows: int) -> tuple[N
     graphs = [example.graph for example in examples]
     meta_features = torch.stack([example.meta_features for example in examples])
     behavior = observe(graphs, [example.x[:rows] for example in examples])
-    return net_batch(graphs, config, meta_features).packed(), behavior
+    return net_batch(graphs, config, meta_features, behavior.stack).packed(), behavior
 
 
 def loader(batches: Batches, training: TrainConfig, epoch: int) -> "DataLoader[tuple[NetBatch, Behavior]]":

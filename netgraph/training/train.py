@@ -83,6 +83,7 @@ def _fit_statistics(vae: NetVAE, examples: Sequence[Example], batches: Batches) 
     states = torch.cat([nets.state for nets, _ in batches.batches])
     kinds, fan = (torch.cat([getattr(s, name) for s in structures]) for name in ("slot_scale", "slot_fan"))
     vae.scales.fit(states, kinds, fan)
+    vae.responses.fit(torch.cat([nets.response for nets, _ in batches.batches]))
     vae.condition.fit(torch.stack([example.meta_features for example in examples]))
     for architecture in {example.graph.architecture.key for example in examples}:
         vae.structure.known_types[torch.from_numpy(architecture.layer_type)] = True
@@ -95,8 +96,9 @@ def _fit_prior_statistics(vae: NetVAE, batches: Batches) -> None:
     layouts, places, rows = [], [], []
     for i in range(0, len(batches), max(1, len(batches) // STATISTICS)):
         nets, _ = batches[i]
-        layout, place = split(vae.encode_batch(nets)[0], vae.config)
-        layouts.append(layout)
+        z, _ = vae.encode_batch(nets)
+        layouts.append(vae.prior.of_network(z))
+        _, place = split(z, vae.config)
         places.append(place[Slots(nets.structure.carriers, vae.config).filled.squeeze(-1)])
         rows.append(nets.meta_features)
     vae.prior.fit(torch.cat(layouts), torch.cat(places), torch.cat(rows))

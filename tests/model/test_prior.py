@@ -21,7 +21,7 @@ def new_vae(seed: int = 0) -> NetVAE:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         vae = NetVAE(CONFIG)
-        torch.nn.init.normal_(vae.prior.layout.out.weight, std=0.3)
+        torch.nn.init.normal_(vae.prior.network.out.weight, std=0.3)
         torch.nn.init.normal_(vae.prior.place.out.weight, std=0.3)
     vae.structure.known_types[3:7] = True
     return vae.eval()
@@ -84,10 +84,10 @@ def test_the_flow_learns_a_distribution_that_is_far_from_the_noise():
             optimizer.zero_grad()
             (layout + places).backward()
             optimizer.step()
-    noise = torch.randn(32, CONFIG.layout_slots, 4, generator=generator)
+    noise = torch.randn(32, CONFIG.layout_slots + 1, 4, generator=generator)
     with torch.no_grad():
         prior.eval()
         condition = prior.embed_condition(torch.full((32, 37), torch.nan), torch.zeros(32).long())
-        carried = prior.carry_layout(noise, condition).mean(dim=(1, 2))
+        carried = prior.carry_network(noise, condition)[:, :-1].mean(dim=(1, 2))
     assert (carried.abs() > 2).float().mean() > 0.8
     assert {True, False} == set((carried > 0).tolist())

@@ -1,0 +1,105 @@
+"""How a network responds to common rows: the mean and the deviation of its output, two numbers of the latent.
+
+A sum over hundreds of weights decides them, so that small errors of a latent move them far, while trained networks
+hardly differ in them: their targets are standardized. The latent therefore holds them apart, and decoding sets them, by
+a scale and a shift of the last layer (weight normalization with statistics of data, Salimans & Kingma 2016).
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from netgraph.graph.architecture import Architecture
+from netgraph.model.config import RESPONSE
+from netgraph.stack import Stack
+
+#: Deviation below which an output counts as constant.
+SMALLEST = 1e-3
+_ROWS, _SEED = 128, 20_011
+
+
+def _probe(stack: Stack) -> Tensor:
+    """Common standard normal rows, [M, rows, inputs]; a column does not depend on how many others there are."""
+    generator = torch.Generator().manual_seed(_SEED)
+    columns = [torch.randn(_ROWS, generator=generator) for _ in range(stack.max_inputs)]
+    return torch.stack(columns, dim=1).to(stack.device).expand(len(stack.architectures), -1, -1)
+
+
+@torch.no_grad()
+def respond(stack: Stack, state: Tensor) -> Tensor:
+    """Measure the response of networks' first outputs.
+
+    Args:
+        stack: The executor of M architectures.
+        state: Their states, concatenated, [sum P].
+
+    Returns:
+        Mean and log-deviation, [M, 2]; 0 and the smallest where an output is not finite.
+    """
+    output = stack(state, _probe(stack))[:, :, 0]
+    mean, deviation = output.mean(dim=1), output.std(dim=1)
+    found = torch.stack([mean, deviation.clamp(min=SMALLEST).log()], dim=1)
+    broken = ~found.isfinite().all(dim=1, keepdim=True)
+    return torch.where(broken, found.new_tensor([0.0, math.log(SMALLEST)]), found)
+
+
+@torch.no_grad()
+def calibrate(stack: Stack, state: Tensor, response: Tensor) -> Tensor:
+    """Scale and shift the last layer of networks so that their first outputs respond as asked.
+
+    Networks that do not end in one linear vertex with a bias are left alone.
+
+    Args:
+        stack: The executor of M architectures.
+        state: Their states, concatenated, [sum P].
+        response: What is asked, [M, 2].
+
+    Returns:
+        States, [sum P].
+    """
+    now = respond(stack, state)
+    scale = (response[:, 1] - now[:, 1]).exp()
+    state = state.clone()
+    for i, (architecture, start) in enumerate(zip(stack.architectures, stack.state_ptr.tolist(), strict=False)):
+        found = _last_layer(architecture)
+        if found is not None:
+            weight, bias = (slice(start + part.start, start + part.stop) for part in found)
+            state[weight] *= scale[i]
+            state[bias] = response[i, 0] + (state[bias] - now[i, 0]) * scale[i]
+    return state
+
+
+def _last_layer(architecture: Architecture) -> tuple[slice, slice] | None:
+    """Where weight and bias of the last layer lie in the state, if it is one linear vertex that has both."""
+    last = len(architecture.layers) - 1
+    found = [slice(t.offset, t.offset + t.size) for t in architecture.tensors if t.layer == last]
+    if architecture.layers[last].type != "Linear" or architecture.n_outputs > 1 or len(found) < 2:
+        return None
+    weight, bias = found
+    return weight, bias
+
+
+class ResponseScale(nn.Module):
+    """Standardizes responses with statistics of the training networks."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(RESPONSE))
+        self.register_buffer("scale", torch.ones(RESPONSE))
+
+    def fit(self, responses: Tensor) -> None:
+        """Take the statistics of responses, [n, 2]."""
+        self.mean.copy_(responses.mean(dim=0))
+        self.scale.copy_(responses.std(dim=0).clamp(min=1e-3))
+
+    def standardize(self, response: Tensor) -> Tensor:
+        """Standardize responses, [n, 2]."""
+        return (response - self.mean) / self.scale
+
+    def restore(self, standardized: Tensor) -> Tensor:
+        """Invert :meth:`standardize`."""
+        return standardized * self.scale + self.mean
