@@ -29,6 +29,7 @@ class StructureDecoder(nn.Module):
     """
 
     known_types: Tensor
+    most_layers: Tensor
 
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
@@ -46,6 +47,7 @@ class StructureDecoder(nn.Module):
         self.next_move = nn.Embedding(N_MOVES, width)
         self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
         self.register_buffer("known_types", torch.zeros(N_CODES, dtype=torch.bool))
+        self.register_buffer("most_layers", torch.tensor(config.max_nodes))
 
     def prefix(self, layout: Tensor, condition: Tensor) -> Tensor:
         """Turn the layout's slots, [B, G, slot], and a condition into opening tokens, [B, G + 1, width]."""
@@ -138,7 +140,7 @@ class StructureDecoder(nn.Module):
         if counts is None:
             counts = self._counts(layout, condition, generator)
         types = frozenset(self.known_types.nonzero().flatten().tolist())
-        grammars = [Grammar(i, o, self.config.max_nodes, types) for i, o in counts]
+        grammars = [Grammar(i, o, self.config.max_nodes, types, int(self.most_layers)) for i, o in counts]
         for grammar in grammars:
             push_forced(grammar)
         steps = torch.tensor([[START, START, i, o, 0, 0] for i, o in counts], device=layout.device)

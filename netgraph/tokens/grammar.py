@@ -1,202 +1,19 @@
 """What may follow: the grammar of structure, so that every decoded graph is a runnable network by construction.
 
-A structure is a sequence of moves, one a token: open a layer of some type, go on with the next vertex of the layer
-(``CONTINUE``), stay at the vertex and name a further operand (``STAY``), or ``END``. Each move but END has a parent.
-:class:`Builder` reads any valid sequence; :class:`Grammar` says which moves keep the network completable within a
-budget of vertices: layers that nothing reads yet are *loose*, and a network can always be completed by joining the
-loose layers in one Concat and reading that with one Linear layer.
+:class:`~netgraph.tokens.builder.Builder` reads any valid sequence of moves; :class:`Grammar` says which moves keep the
+network completable within a budget of vertices and layers: layers that nothing reads yet are *loose*, and a network can
+always be completed by joining the loose layers in one Concat and reading that with one Linear layer.
 """
 
-from dataclasses import dataclass, field
-
 from netgraph.errors import InvalidGraphError
-from netgraph.graph.architecture import Architecture, Layer, make_layer
 from netgraph.graph.layers import BY_CODE, LAYER_TYPES, N_CODES
+from netgraph.tokens.builder import CONTINUE, STAY, Builder
 from netgraph.tokens.stream import END
 
-CONTINUE, STAY = N_CODES, N_CODES + 1
 N_MOVES = N_CODES + 2
-_ADD, _CONCAT, _LINEAR = (LAYER_TYPES[name].code for name in ("Add", "Concat", "Linear"))
-_INPUT = LAYER_TYPES["Input"].code
-_JOINS = (_ADD, _CONCAT)
+_CONCAT, _LINEAR, _INPUT = (LAYER_TYPES[name].code for name in ("Concat", "Linear", "Input"))
 #: Most operands of an Add layer under the mask; without a limit a decoder could name operands for ever.
 MAX_OPERANDS = 4
-
-
-@dataclass
-class _Open:
-    """A layer under construction: its operands (positions in the layer table) and how far it has come."""
-
-    code: int
-    start: int
-    operands: list[int] = field(default_factory=list)
-    size: int = 1
-    bias: bool = True
-    operand: int = 0  # of the vertex at hand, which operand was named last (Add only)
-
-
-class Builder:
-    """Reads a sequence of moves into an architecture.
-
-    Args:
-        n_inputs: Number of inputs, >= 1.
-        n_outputs: Number of outputs, >= 1.
-
-    Raises:
-        InvalidGraphError: When a number is below 1.
-    """
-
-    def __init__(self, n_inputs: int, n_outputs: int) -> None:
-        if n_inputs < 1 or n_outputs < 1:
-            raise InvalidGraphError(f"{n_inputs} inputs and {n_outputs} outputs")
-        self.n_inputs, self.n_outputs = n_inputs, n_outputs
-        self.layers: list[_Open] = []
-        self.starts: dict[int, int] = {}
-        self.loose: set[int] = set()
-        self.num_nodes = self.n_linear = 0
-
-    @property
-    def last(self) -> _Open:
-        """The layer under construction."""
-        return self.layers[-1]
-
-    def read(self, code: int, parent: int, opens: bool, stays: bool) -> None:
-        """Take one token of a stream.
-
-        Raises:
-            InvalidGraphError: When the token cannot follow.
-        """
-        if stays and self.layers and self.last.code not in _JOINS:
-            return  # a further chunk of weights: nothing new in the structure
-        move = STAY if stays else code if opens else CONTINUE
-        if not opens and (not self.layers or code != self.last.code):
-            raise InvalidGraphError("its type is not that of its layer")
-        choices = self.parents(move)
-        if parent not in choices:
-            raise InvalidGraphError(f"parent {parent} is not one of {choices[:8]}")
-        self.push(move, parent)
-
-    def parents(self, move: int) -> list[int]:
-        """List the vertices that may be the parent of a move; empty when the move itself cannot follow."""
-        if not self.layers:
-            return [-1] if move == _INPUT else []
-        if move == STAY:
-            return self._parents_stay()
-        if move == CONTINUE:
-            return self._parents_continue()
-        if not self.complete or move not in BY_CODE or move == _INPUT:
-            return []
-        return list(self.starts)
-
-    def _parents_stay(self) -> list[int]:
-        layer = self.last
-        if layer.code != _ADD:
-            return []
-        if layer.size == 1:
-            return [start for start, i in self.starts.items() if i < len(self.layers) - 1 and self._fits_add(i)]
-        if layer.operand + 1 == len(layer.operands):
-            return []
-        return [self.layers[layer.operands[layer.operand + 1]].start + layer.size - 1]
-
-    def _fits_add(self, layer: int) -> bool:
-        return self.layers[layer].size == self.layers[self.last.operands[0]].size
-
-    def _parents_continue(self) -> list[int]:
-        layer = self.last
-        if not layer.operands:
-            return [-1] if layer.size < self.n_inputs else []
-        source = self.layers[layer.operands[0]]
-        if layer.code == _LINEAR:
-            return [source.start]
-        if layer.code == _CONCAT:
-            return self._parents_concat()
-        if layer.code == _ADD and (len(layer.operands) < 2 or layer.operand + 1 < len(layer.operands)):
-            return []
-        return [source.start + layer.size] if layer.size < source.size else []
-
-    def _parents_concat(self) -> list[int]:
-        inside = self._inside_operand()
-        if inside is not None:
-            return [inside]
-        return [start for start, i in self.starts.items() if i < len(self.layers) - 1]
-
-    def _inside_operand(self) -> int | None:
-        """The next vertex of the operand a Concat is reading, None at its end."""
-        layer = self.last
-        source = self.layers[layer.operands[-1]]
-        read = layer.size - sum(self.layers[i].size for i in layer.operands[:-1])
-        return source.start + read if read < source.size else None
-
-    @property
-    def complete(self) -> bool:
-        """Whether the layer under construction may end here."""
-        layer = self.last
-        if not layer.operands:
-            return layer.size == self.n_inputs
-        if layer.code == _LINEAR:
-            return True
-        if layer.code == _CONCAT:
-            return len(layer.operands) > 1 and self._inside_operand() is None
-        whole = layer.size == self.layers[layer.operands[0]].size
-        if layer.code == _ADD:
-            return whole and len(layer.operands) > 1 and layer.operand + 1 == len(layer.operands)
-        return whole
-
-    @property
-    def forced(self) -> bool:
-        """Whether the layer under construction leaves no choice, of a move or a parent, whatever the budget."""
-        if not self.layers:
-            return True
-        if self.last.code == _CONCAT:
-            return self._inside_operand() is not None
-        first_of_add = self.last.code == _ADD and self.last.size == 1
-        return not (self.complete or first_of_add)
-
-    def push(self, move: int, parent: int) -> None:
-        """Take a move whose parent is one of :meth:`parents`."""
-        if move == STAY:
-            self.last.operand += 1
-            if self.last.size == 1:
-                self._consume(self.starts[parent])
-            return
-        if move == CONTINUE:
-            at_boundary = self.last.code == _CONCAT and self._inside_operand() is None
-            self.last.size += 1
-            self.last.operand = 0
-            if at_boundary:
-                self._consume(self.starts[parent])
-        else:
-            self._open(move, parent)
-        self.num_nodes += 1
-
-    def _open(self, code: int, parent: int) -> None:
-        self.layers.append(_Open(code, self.num_nodes))
-        self.n_linear += code == _LINEAR
-        self.loose.add(len(self.layers) - 1)
-        self.starts[self.num_nodes] = len(self.layers) - 1
-        if parent >= 0:
-            self._consume(self.starts[parent])
-
-    def _consume(self, layer: int) -> None:
-        self.last.operands.append(layer)
-        self.loose.discard(layer)
-
-    def architecture(self) -> Architecture:
-        """Give what was read.
-
-        Raises:
-            InvalidGraphError: When it is not a whole network.
-        """
-        architecture = Architecture(tuple(self._row(layer) for layer in self.layers))
-        architecture.validate()
-        if architecture.n_outputs != self.n_outputs:
-            raise InvalidGraphError(f"{architecture.n_outputs} outputs where the start token says {self.n_outputs}")
-        return architecture
-
-    @staticmethod
-    def _row(layer: _Open) -> Layer:
-        hyper = {} if layer.bias or layer.code != _LINEAR else {"bias": False}
-        return make_layer(BY_CODE[layer.code].name, layer.operands, layer.size, hyper=hyper)
 
 
 class Grammar(Builder):
@@ -206,6 +23,7 @@ class Grammar(Builder):
         n_inputs: Number of inputs.
         n_outputs: Number of outputs.
         max_nodes: The budget; at least ``n_inputs + n_outputs``.
+        max_layers: Budget of layers, that of the inputs included; at least 2. None for no other than that of vertices.
         types: Codes of the layer types that may be opened; all when None. Linear and Concat always may, as completing a
             network can need them.
 
@@ -213,11 +31,18 @@ class Grammar(Builder):
         InvalidGraphError: When the budget is too small.
     """
 
-    def __init__(self, n_inputs: int, n_outputs: int, max_nodes: int, types: frozenset[int] | None = None) -> None:
+    def __init__(
+        self,
+        n_inputs: int,
+        n_outputs: int,
+        max_nodes: int,
+        types: frozenset[int] | None = None,
+        max_layers: int | None = None,
+    ) -> None:
         super().__init__(n_inputs, n_outputs)
         if n_inputs + n_outputs > max_nodes:
             raise InvalidGraphError(f"{n_inputs} inputs and {n_outputs} outputs do not fit into {max_nodes} vertices")
-        self.max_nodes = max_nodes
+        self.max_nodes, self.max_layers = max_nodes, max_nodes if max_layers is None else max_layers
         self.types = sorted(frozenset(BY_CODE) if types is None else types | {_LINEAR, _CONCAT})
         self.ended = False
 
@@ -240,6 +65,8 @@ class Grammar(Builder):
     def _roomy(self) -> bool:
         """Whether the budget is so far away that any layer on any source leaves the network completable."""
         largest = max(layer.size for layer in self.layers)
+        if len(self.layers) + 3 > self.max_layers:
+            return False
         return self.num_nodes + 2 * largest + self._size(self.loose) + self.n_outputs <= self.max_nodes
 
     def _affordable(self, code: int) -> list[int]:
@@ -269,6 +96,8 @@ class Grammar(Builder):
     def _affords(self, code: int, source: int) -> bool:
         """Whether a layer of this type on this source leaves the network completable."""
         loose = self.loose - {source}
+        if not self._affords_layers(code, loose):
+            return False
         size = 1 if code == _LINEAR else self.layers[source].size
         if code == _CONCAT:
             return self._affords_concat(self.num_nodes + size, loose)
@@ -276,6 +105,14 @@ class Grammar(Builder):
             return self.num_nodes + self.n_outputs <= self.max_nodes
         closing = self._closing(len(loose) + 1, self._size(loose) + size)
         return self.num_nodes + size + closing <= self.max_nodes
+
+    def _affords_layers(self, code: int, loose: set[int]) -> bool:
+        """Whether a network can be completed within its layers: a layer of this type is the last, or loose with others.
+
+        A Concat can read all that is loose, and a Linear layer can be the last if nothing else is loose.
+        """
+        closing = int(code != _LINEAR) if code == _CONCAT or not loose else 2
+        return len(self.layers) + 1 + closing <= self.max_layers
 
     def _affords_concat(self, used: int, loose: set[int], whole: bool = False) -> bool:
         """Whether a Concat that has used so many vertices can read what is loose, and a Linear layer the Concat."""
@@ -289,6 +126,8 @@ class Grammar(Builder):
             others = self.loose - {this}
             closing = self._closing(len(others) + 1, self._size(others) + layer.size + 1)
             reaches = not others and layer.size + 1 <= self.n_outputs
+            if not reaches and len(self.layers) + 1 + bool(others) > self.max_layers:
+                return False
             return self.num_nodes + (self.n_outputs - layer.size if reaches else 1 + closing) <= self.max_nodes
         if layer.code == _CONCAT and self._inside_operand() is None:
             operand = self.starts[parent]

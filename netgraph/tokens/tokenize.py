@@ -13,7 +13,7 @@ from netgraph.graph.architecture import Architecture, Ints, make_layer
 from netgraph.graph.layers import BY_CODE
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.table import LayerTable
-from netgraph.tokens.grammar import Builder
+from netgraph.tokens.builder import Builder
 from netgraph.tokens.stream import END, START, lay_out, stream
 
 

@@ -145,7 +145,8 @@ class PriorModule(Paced):
         """Encode, then measure both flows."""
         nets = batch[0]
         with torch.no_grad():
-            z, _ = self.vae.encode_batch(nets)
+            mean, log_variance = self.vae.encode_batch(nets)
+            z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()  # the aggregated posterior
         condition = self.vae.prior.embed_condition(nets.meta_features, nets.structure.steps[:, 0, 2])
         layout, places = self.vae.prior.losses(z, nets.structure, condition)
         return layout + places, {"loss/layout_flow": layout, "loss/place_flow": places}

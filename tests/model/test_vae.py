@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -11,10 +11,12 @@ from netgraph.graph import Architecture
 from netgraph.graph.layers import LAYER_TYPES
 from netgraph.model import PriorConfig, VAEConfig
 from netgraph.model.batch import net_batch
+from netgraph.model.checkpoint import SHIPPED
 from netgraph.model.layout import layout
 from netgraph.model.loss import compute_losses, observe
 from netgraph.model.structure import push, push_forced
 from netgraph.tokens import END, Grammar
+from netgraph.zoo import ZooRecipe
 from tests.strategies import graphs
 
 CONFIG = VAEConfig(
@@ -141,6 +143,11 @@ def test_the_checkpoint_that_ships_samples_networks():
         assert graph.validate()
     z = model.encode(model.sample(4, seed=1))
     assert z.shape == (4, model.config.latent_size)
+    assert {"recipe", "seed", "steps", "seconds", "prior_steps", "machine", "commit", "date", "figures"} <= set(
+        model.card
+    )
+    assert model.card["recipe"] == json.loads(json.dumps(asdict(ZooRecipe.load("full"))))
+    assert SHIPPED.stat().st_size + SHIPPED.with_suffix(".json").stat().st_size < 20 * 2**20
 
 
 def test_bad_input_is_named(vae):
