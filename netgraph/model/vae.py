@@ -104,6 +104,12 @@ class NetVAE(nn.Module):
         return refine(self, graphs, xs, steps, learning_rate, meta_features)
 
     @torch.no_grad()
+    def draw_posterior(self, batch: NetBatch) -> Tensor:
+        """Draw from q(z | network) for a batch on the model's device, [B, latent]."""
+        mean, log_variance = self.encode_batch(batch)
+        return mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+
+    @torch.no_grad()
     def decode(
         self,
         z: Tensor,

@@ -142,11 +142,9 @@ class PriorModule(Paced):
         return name.startswith("prior.")
 
     def losses(self, batch: tuple[NetBatch, Behavior]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Encode, then measure both flows."""
+        """Draw from the aggregated posterior, then measure both flows."""
         nets = batch[0]
-        with torch.no_grad():
-            mean, log_variance = self.vae.encode_batch(nets)
-            z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()  # the aggregated posterior
+        z = self.vae.draw_posterior(nets)
         condition = self.vae.prior.embed_condition(nets.meta_features, nets.structure.steps[:, 0, 2])
         layout, places = self.vae.prior.losses(z, nets.structure, condition)
         return layout + places, {"loss/layout_flow": layout, "loss/place_flow": places}

@@ -98,7 +98,7 @@ def _fit_prior_statistics(vae: NetVAE, batches: Batches) -> None:
     layouts, places, rows = [], [], []
     for i in range(0, len(batches), max(1, len(batches) // STATISTICS)):
         nets, _ = batches[i]
-        z, _ = vae.encode_batch(nets)
+        z = vae.draw_posterior(nets)
         layouts.append(vae.prior.of_network(z))
         _, place = split(z, vae.config)
         places.append(place[Slots(nets.structure.carriers, vae.config).filled.squeeze(-1)])
