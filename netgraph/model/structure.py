@@ -1,6 +1,6 @@
 """The structure decoder: an autoregressive transformer over tokens, under the mask of the grammar."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import numpy as np
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.layers import LAYER_TYPES, N_CODES
 from netgraph.model.attention import Block, Cache, FeatureEmbedding
@@ -30,6 +31,7 @@ class StructureDecoder(nn.Module):
 
     known_types: Tensor
     most_layers: Tensor
+    most_units: Tensor
 
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
@@ -48,6 +50,28 @@ class StructureDecoder(nn.Module):
         self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
         self.register_buffer("known_types", torch.zeros(N_CODES, dtype=torch.bool))
         self.register_buffer("most_layers", torch.tensor(config.max_nodes))
+        self.register_buffer("most_units", torch.tensor(config.max_nodes))
+
+    def know(self, architectures: Iterable[Architecture]) -> None:
+        """Take from training networks the layer types there are, and how deep and wide a network can be."""
+        found = list(architectures)
+        for architecture in found:
+            self.known_types[torch.from_numpy(architecture.layer_type)] = True
+        self.most_layers.fill_(max(len(architecture.layers) for architecture in found))
+        linear = [x.size for architecture in found for x in architecture.layers if x.kind.kind == "linear"]
+        self.most_units.fill_(max(linear, default=1))
+
+    def check_known(self, architectures: Sequence[Architecture]) -> None:
+        """Check that all layer types are among those that were trained on, or that any network may need (Concat).
+
+        Raises:
+            NetGraphError: When one is not; the message names network and layer.
+        """
+        for i, architecture in enumerate(architectures):
+            for layer in architecture.layers[1:]:
+                if not self.known_types[layer.kind.code] and layer.type != "Concat":
+                    name = f"network {i}, layer {layer.name or layer.type}"
+                    raise NetGraphError(f"{name}: this model was not trained on layers of type {layer.type}")
 
     def prefix(self, layout: Tensor, condition: Tensor) -> Tensor:
         """Turn the layout's slots, [B, G, slot], and a condition into opening tokens, [B, G + 1, width]."""
@@ -140,7 +164,8 @@ class StructureDecoder(nn.Module):
         if counts is None:
             counts = self._counts(layout, condition, generator)
         types = frozenset(self.known_types.nonzero().flatten().tolist())
-        grammars = [Grammar(i, o, self.config.max_nodes, types, int(self.most_layers)) for i, o in counts]
+        limits = types, int(self.most_layers), int(self.most_units)
+        grammars = [Grammar(i, o, self.config.max_nodes, *limits) for i, o in counts]
         for grammar in grammars:
             push_forced(grammar)
         steps = torch.tensor([[START, START, i, o, 0, 0] for i, o in counts], device=layout.device)

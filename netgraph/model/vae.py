@@ -64,8 +64,10 @@ class NetVAE(nn.Module):
             Means of q(z | network), [n, latent].
 
         Raises:
-            NetGraphError: When a network is larger than the model allows or ``meta_features`` has another length.
+            NetGraphError: When a network is larger than the model allows or has a layer of a type that is not among
+                those it was trained on, or ``meta_features`` has another length.
         """
+        self.structure.check_known([graph.architecture for graph in graphs])
         mean, _ = self.posterior([canonicalize(graph) for graph in graphs], meta_features)
         return mean
 

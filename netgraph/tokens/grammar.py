@@ -23,9 +23,10 @@ class Grammar(Builder):
         n_inputs: Number of inputs.
         n_outputs: Number of outputs.
         max_nodes: The budget; at least ``n_inputs + n_outputs``.
-        max_layers: Budget of layers, that of the inputs included; at least 2. None for no other than that of vertices.
         types: Codes of the layer types that may be opened; all when None. Linear and Concat always may, as completing a
             network can need them.
+        max_layers: Budget of layers, that of the inputs included; at least 2. None for no other than that of vertices.
+        max_units: Most vertices of a linear layer that is not the output. None likewise.
 
     Raises:
         InvalidGraphError: When the budget is too small.
@@ -38,11 +39,14 @@ class Grammar(Builder):
         max_nodes: int,
         types: frozenset[int] | None = None,
         max_layers: int | None = None,
+        max_units: int | None = None,
     ) -> None:
         super().__init__(n_inputs, n_outputs)
         if n_inputs + n_outputs > max_nodes:
             raise InvalidGraphError(f"{n_inputs} inputs and {n_outputs} outputs do not fit into {max_nodes} vertices")
-        self.max_nodes, self.max_layers = max_nodes, max_nodes if max_layers is None else max_layers
+        self.max_nodes = max_nodes
+        self.max_layers = max_nodes if max_layers is None else max_layers
+        self.max_units = max_nodes if max_units is None else max(max_units, n_outputs)
         self.types = sorted(frozenset(BY_CODE) if types is None else types | {_LINEAR, _CONCAT})
         self.ended = False
 
@@ -122,6 +126,8 @@ class Grammar(Builder):
     def _affords_vertex(self, parent: int) -> bool:
         """Whether one more vertex of the layer under construction leaves the network completable."""
         layer, this = self.last, len(self.layers) - 1
+        if layer.code == _LINEAR and layer.size >= self.max_units:
+            return False
         if layer.code == _LINEAR:
             others = self.loose - {this}
             closing = self._closing(len(others) + 1, self._size(others) + layer.size + 1)

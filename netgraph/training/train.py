@@ -85,10 +85,7 @@ def _fit_statistics(vae: NetVAE, examples: Sequence[Example], batches: Batches) 
     vae.scales.fit(states, kinds, fan)
     vae.responses.fit(torch.cat([nets.response for nets, _ in batches.batches]))
     vae.condition.fit(torch.stack([example.meta_features for example in examples]))
-    architectures = {example.graph.architecture.key for example in examples}
-    vae.structure.most_layers.fill_(max(len(architecture.layers) for architecture in architectures))
-    for architecture in architectures:
-        vae.structure.known_types[torch.from_numpy(architecture.layer_type)] = True
+    vae.structure.know({example.graph.architecture.key for example in examples})
 
 
 @torch.no_grad()

@@ -5,8 +5,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
-from netgraph import NetGraph, NetGraphError, NetVAE, canonicalize, to_module
+from netgraph import NetGraph, NetGraphError, NetVAE, canonicalize, from_module, to_module
 from netgraph.graph import Architecture
 from netgraph.graph.layers import LAYER_TYPES
 from netgraph.model import PriorConfig, VAEConfig
@@ -161,3 +162,14 @@ def test_bad_input_is_named(vae):
         vae.encode([])
     with pytest.raises(NetGraphError, match="not a multiple"):
         replace(CONFIG, width=15)
+
+
+def test_layers_that_a_model_was_not_trained_on_are_named(vae):
+    model = NetVAE(CONFIG)
+    known = from_module(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)))
+    model.structure.know([known.architecture])
+    assert model.encode([known]).shape == (1, CONFIG.latent_size)
+    with pytest.raises(NetGraphError, match="network 1, layer 1: this model was not trained on layers of type Tanh"):
+        model.encode([known, from_module(nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)))])
+    assert model.structure.most_layers == 4
+    assert model.structure.most_units == 3

@@ -64,9 +64,16 @@ def test_a_stream_says_what_its_definition_says(graph, chunk):
 
 
 @settings(deadline=None, max_examples=80)
-@given(st.data(), st.integers(1, 6), st.integers(1, 4), st.integers(0, 40), st.none() | st.integers(2, 8))
-def test_every_string_under_the_mask_is_runnable(data, n_inputs, n_outputs, room, max_layers):
-    grammar = Grammar(n_inputs, n_outputs, n_inputs + n_outputs + room, max_layers=max_layers)
+@given(
+    st.data(),
+    st.integers(1, 6),
+    st.integers(1, 4),
+    st.integers(0, 40),
+    st.none() | st.integers(2, 8),
+    st.none() | st.integers(1, 5),
+)
+def test_every_string_under_the_mask_is_runnable(data, n_inputs, n_outputs, room, max_layers, max_units):
+    grammar = Grammar(n_inputs, n_outputs, n_inputs + n_outputs + room, max_layers=max_layers, max_units=max_units)
     while not grammar.ended:
         moves = grammar.moves()
         assert moves
@@ -75,6 +82,8 @@ def test_every_string_under_the_mask_is_runnable(data, n_inputs, n_outputs, room
     architecture = grammar.architecture()
     assert architecture.num_nodes <= n_inputs + n_outputs + room
     assert max_layers is None or len(architecture.layers) <= max_layers
+    widest = max([layer.size for layer in architecture.layers if layer.type == "Linear"], default=0)
+    assert max_units is None or widest <= max(max_units, n_outputs)
     assert all(len(layer.inputs) <= MAX_OPERANDS for layer in architecture.layers if layer.type == "Add")
     module = to_module(random_graph(architecture))
     assert module(torch.zeros(3, n_inputs)).shape == (3, n_outputs)
