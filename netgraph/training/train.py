@@ -67,12 +67,13 @@ def train(
         _fit_statistics(vae, examples, batches)
         module = VAEModule(vae, training, len(batches))
         _fit(module, "training", batches, folder, callbacks, device)
+        vae.card = {"training": asdict(training), "networks": len(examples)}
+        vae.card |= {"steps": module.steps_done, "seconds": module.seconds}
         _fit_prior_statistics(vae.eval(), batches)
         vae.prior.train()
         prior = PriorModule(vae, training.of_prior(), len(batches))
         _fit(prior, "prior", batches, folder, callbacks, device)
-    vae.card = {"training": asdict(training), "networks": len(examples), "steps": module.steps_done}
-    vae.card |= {"seconds": module.seconds, "prior_steps": prior.steps_done, "prior_seconds": prior.seconds}
+    vae.card |= {"prior_steps": prior.steps_done, "prior_seconds": prior.seconds}
     vae.cpu().save(folder / "checkpoints" / "vae.safetensors")
     return vae.eval()
 
