@@ -70,14 +70,14 @@ def setup(script: str, about: str, **numbers: int) -> Setup:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    """Lay rows out as Markdown; numbers that are no whole ones with three digits, NaN as a dash."""
+    """Lay rows out as Markdown; numbers that are no whole ones with four digits, NaN as a dash."""
     cells = [[_cell(value) for value in row] for row in rows]
     return ["| " + " | ".join(row) + " |" for row in [list(head), ["---"] * len(head), *cells]]
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, float):
-        return "–" if value != value else f"{value:.3f}"
+        return "–" if value != value else f"{value:.4f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -72,7 +72,8 @@ def start_lines(start: Start) -> list[str]:
         [name, steps(side.median_steps), side.share_reached, *(float(side.r2[:, at].median()) for at in (0, -1))]
         for name, side in (("sampled", start.sampled), ("random initialization", start.random))
     ]
-    ratio = "not to be had" if math.isnan(start.ratio) else f"{start.ratio:.1f}"
+    medians = start.sampled.median_steps, start.random.median_steps
+    ratio = f"{start.ratio:.1f}" if all(map(math.isfinite, medians)) else "none, fewer than half reach the target"
     return [
         f"Fine-tuning of {len(start.targets)} networks sampled for held-out tasks (meta-features and number of inputs "
         f"given) beside random initialization of the same architectures; {start.looks[-1]} steps, AdamW, all else "

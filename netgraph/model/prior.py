@@ -22,6 +22,8 @@ from netgraph.model.slots import Slots, carrier_embedding, holders, split
 
 #: Deviation below which a latent number is not scaled up: nothing is stored there.
 SMALLEST_DEVIATION = 0.1
+#: Draws of noise and time for each network's few slots, beside one for its places.
+DRAWS = 8
 _FREQUENCIES = 16
 
 
@@ -136,14 +138,11 @@ class FlowPrior(nn.Module):
         """
         network = (self.of_network(z) - self.network_mean) / self.network_scale
         places = (split(z, self.config)[1] - self.place_mean) / self.place_scale
-        noise, other = torch.randn_like(network), torch.randn_like(places)
-        time = torch.sigmoid(torch.randn(2, len(z), device=z.device))  # Esser et al. 2024: more of the middle
-        error = self._network_velocity(_between(noise, network, time[0]), time[0], condition) - (network - noise)
-        follow = self._place_velocity(network, batch, condition)
-        slots = Slots(holders(batch.carriers), self.config)
-        place_error = (follow(_between(other, places, time[1]), time[1]) - (places - other)) * slots.filled
-        count = slots.filled.sum() * self.config.slot_size
-        return error.square().mean(), place_error.square().sum() / count
+        wish = condition.repeat(DRAWS, 1)
+        error = _error(lambda x, t: self._network_velocity(x, t, wish), network.repeat(DRAWS, 1, 1))
+        place_error = _error(self._place_velocity(network, batch, condition), places)
+        filled = Slots(holders(batch.carriers), self.config).filled
+        return error.mean(), (place_error * filled).sum() / (filled.sum() * self.config.slot_size)
 
     def _network_velocity(self, slots: Tensor, time: Tensor, condition: Tensor) -> Tensor:
         tokens = self.slot + condition[:, None, :]
@@ -187,9 +186,12 @@ class FlowPrior(nn.Module):
         return (carried * self.place_scale + self.place_mean) * Slots(holders(batch.carriers), self.config).filled
 
 
-def _between(noise: Tensor, data: Tensor, time: Tensor) -> Tensor:
+def _error(velocity: Callable[[Tensor, Tensor], Tensor], data: Tensor) -> Tensor:
+    """Squared error of a velocity somewhere on the way from noise to data, [B, T, slot]."""
+    noise = torch.randn_like(data)
+    time = torch.sigmoid(torch.randn(len(data), device=data.device))  # Esser et al. 2024: more of the middle
     share = time[:, None, None]
-    return (1 - share) * noise + share * data
+    return (velocity((1 - share) * noise + share * data, time) - (data - noise)).square()
 
 
 def _solve(velocity: Callable[[Tensor, Tensor], Tensor], x: Tensor, steps: int) -> Tensor:
