@@ -16,6 +16,8 @@ from netgraph.stack import Stack
 
 #: Deviation below which an output counts as constant.
 SMALLEST = 1e-3
+#: Largest logarithm of a change of scale: more would magnify what a nearly constant network does elsewhere.
+MOST = math.log(10.0)
 _ROWS, _SEED = 128, 20_011
 
 
@@ -48,7 +50,7 @@ def respond(stack: Stack, state: Tensor) -> Tensor:
 def calibrate(stack: Stack, state: Tensor, response: Tensor) -> Tensor:
     """Scale and shift the last layer of networks so that their first outputs respond as asked.
 
-    Networks that do not end in one linear vertex with a bias are left alone.
+    The scale changes at most tenfold. Networks that do not end in one linear vertex with a bias are left alone.
 
     Args:
         stack: The executor of M architectures.
@@ -59,7 +61,7 @@ def calibrate(stack: Stack, state: Tensor, response: Tensor) -> Tensor:
         States, [sum P].
     """
     now = respond(stack, state)
-    scale = (response[:, 1] - now[:, 1]).exp()
+    scale = (response[:, 1] - now[:, 1]).clamp(-MOST, MOST).exp()
     state = state.clone()
     for i, (architecture, start) in enumerate(zip(stack.architectures, stack.state_ptr.tolist(), strict=False)):
         found = _last_layer(architecture)
