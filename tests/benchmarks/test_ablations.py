@@ -86,7 +86,7 @@ def test_the_table_gives_the_spread_of_the_base_and_all_other_lines():
     lines = rows(found, columns)
     assert len(lines) == 2 + len(ENTRIES) + 1
     spread = base[-1][1]["figures"]["edge_f1"] - base[0][1]["figures"]["edge_f1"]
-    assert f"| **base** | largest − smallest over seeds |  | {spread:.3f} |" in lines
+    assert f"| **base** | largest − smallest over seeds |  | {spread:.4f} |" in lines
 
 
 def test_the_frontier_has_a_point_for_each_beta_and_slot_size(monkeypatch):
