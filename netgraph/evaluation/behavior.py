@@ -5,6 +5,7 @@ from torch import Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.evaluation.pairs import Graphs, Rows, as_list, as_pairs, as_rows, row_cosine, run, same_width
+from netgraph.stack import probe
 
 #: Root mean square, relative to the output's size, below which a difference of outputs is rounding.
 _ROUNDING = 1e-6
@@ -96,12 +97,6 @@ def _r2(y: Tensor, prediction: Tensor) -> Tensor:
     if total > rounding:
         return 1 - error / total
     return (error <= rounding).to(y)
-
-
-def probe(n_inputs: int, n_rows: int = 64, seed: int = 0) -> Tensor:
-    """Draw standard normal rows, [n_rows, n_inputs]; a column does not depend on how many others there are."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.stack([torch.randn(n_rows, generator=generator) for _ in range(n_inputs)], dim=1)
 
 
 def behavior(graphs: Graphs, n_rows: int = 64, seed: int = 0) -> Tensor:

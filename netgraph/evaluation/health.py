@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from netgraph.evaluation.behavior import median, probe
+from netgraph.evaluation.behavior import median
 from netgraph.evaluation.pairs import Graphs, as_list
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.netgraph import NetGraph
-from netgraph.stack import Stack, chunks
+from netgraph.stack import Stack, chunks, probe
 
 #: A neuron is dead when its deviation over the rows is at most this share of its root mean square.
 DEAD = 1e-3

@@ -9,12 +9,12 @@ import numpy.typing as npt
 import torch
 
 from netgraph.errors import NetGraphError
-from netgraph.evaluation.behavior import probe
 from netgraph.evaluation.pairs import Graphs, as_list
 from netgraph.graph.architecture import SLOT_KINDS, Architecture
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
 from netgraph.graph.to_module import to_module
+from netgraph.stack import probe
 
 Level = Literal["network", "architecture"]
 Floats = npt.NDArray[np.float64]

@@ -18,6 +18,9 @@ from netgraph.tokens import CONTINUE, END, START, STAY, stream
 N_SCALES = len(SLOT_KINDS) * N_CODES**3
 #: Moves that open a layer.
 OPENINGS = tuple(BY_CODE)
+#: Columns of a carrier's features, see ``Layout.carriers``, and of a step's, see ``Layout.steps``.
+TYPE, POSITION, BACK, LINEAR = 0, 1, 3, 7
+STEP_LINEAR = 5
 _BIAS = SLOT_KINDS.index("bias")
 
 
@@ -98,8 +101,8 @@ def _layout(key: Architecture) -> Layout:
         to_output=_own(column, np.where(to_output, 0, -1), count)[:, 0],
         slot_row=row,
         slot_column=column,
-        slot_place=np.where(is_edge, features[column, 1], -1),
-        slot_to_output=(to_output & (features[column, 7] > 0)).astype(np.int64),
+        slot_place=np.where(is_edge, features[column, POSITION], -1),
+        slot_to_output=(to_output & (features[column, LINEAR] > 0)).astype(np.int64),
         slot_fan=fan[key.slot_target],
         slot_kind=key.slot_kind,
         slot_scale=_scales(key),

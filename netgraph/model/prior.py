@@ -140,9 +140,9 @@ class FlowPrior(nn.Module):
         places = (split(z, self.config)[1] - self.place_mean) / self.place_scale
         wish = condition.repeat(DRAWS, 1)
         error = _error(lambda x, t: self._network_velocity(x, t, wish), network.repeat(DRAWS, 1, 1))
-        place_error = _error(self._place_velocity(network, batch, condition), places)
-        filled = Slots(holders(batch.carriers), self.config).filled
-        return error.mean(), (place_error * filled).sum() / (filled.sum() * self.config.slot_size)
+        velocity, filled = self._place_velocity(network, batch, condition)
+        place_error = _error(velocity, places) * filled
+        return error.mean(), place_error.sum() / (filled.sum() * self.config.slot_size)
 
     def _network_velocity(self, slots: Tensor, time: Tensor, condition: Tensor) -> Tensor:
         tokens = self.slot + condition[:, None, :]
@@ -150,8 +150,8 @@ class FlowPrior(nn.Module):
 
     def _place_velocity(
         self, network: Tensor, batch: StructureBatch, condition: Tensor
-    ) -> Callable[[Tensor, Tensor], Tensor]:
-        """Give the velocity of the places' slots, a function of where they are and of the time."""
+    ) -> tuple[Callable[[Tensor, Tensor], Tensor], Tensor]:
+        """Give the velocity of the places' slots, of where they are and the time, and which there are, [B, K, 1]."""
         carriers = holders(batch.carriers)
         slots = Slots(carriers, self.config)
         known = torch.cat([self.embed(carriers), self.known_network(network) + self.slot], dim=1)
@@ -161,7 +161,7 @@ class FlowPrior(nn.Module):
         def velocity(places: Tensor, time: Tensor) -> Tensor:
             return slots.mean(self.place(slots.read(places), known, time, mask))
 
-        return velocity
+        return velocity, slots.filled
 
     def carry_network(self, noise: Tensor, condition: Tensor) -> Tensor:
         """Carry noise, [B, G + 1, slot], to the slots of layouts, and one that holds the response."""
@@ -182,8 +182,9 @@ class FlowPrior(nn.Module):
             Slots, [B, K, slot]; 0 for places that an architecture has not.
         """
         known = (network - self.network_mean) / self.network_scale
-        carried = _solve(self._place_velocity(known, batch, condition), noise, self.config.prior.steps)
-        return (carried * self.place_scale + self.place_mean) * Slots(holders(batch.carriers), self.config).filled
+        velocity, filled = self._place_velocity(known, batch, condition)
+        carried = _solve(velocity, noise, self.config.prior.steps)
+        return (carried * self.place_scale + self.place_mean) * filled
 
 
 def _error(velocity: Callable[[Tensor, Tensor], Tensor], data: Tensor) -> Tensor:

@@ -10,14 +10,13 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
 from netgraph.model.batch import structure_batch
+from netgraph.model.parts import by_size, evaluating
 from netgraph.model.slots import join, split
 from netgraph.stack import Stack
 
 if TYPE_CHECKING:
     from netgraph.model.vae import NetVAE
 
-#: Networks of similar size that are refined at once.
-CHUNK = 64
 #: Part of a mean square below which an error is not taken relative to it.
 FLOOR = 1e-3
 
@@ -57,15 +56,11 @@ def refine(
     _check_rows(canonical, xs)
     z, _ = vae.posterior(canonical, meta_features)
     features = vae.condition.rows(meta_features, len(z))
-    order = sorted(range(len(z)), key=lambda i: canonical[i].num_nodes)
-    training = vae.training
-    vae.eval()
-    try:
-        for part in (order[start : start + CHUNK] for start in range(0, len(order), CHUNK)):
+    _, parts = by_size([graph.architecture for graph in canonical])
+    with evaluating(vae):
+        for part in parts:
             goal = _Goal(vae, [canonical[i] for i in part], [xs[i] for i in part], features[part])
             z[part] = _descend(goal, z[part], steps, learning_rate)
-    finally:
-        vae.train(training)
     return z
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from netgraph.graph.architecture import Architecture
 from netgraph.model.config import RESPONSE
-from netgraph.stack import Stack
+from netgraph.stack import Stack, probe
 
 #: Deviation below which an output counts as constant.
 SMALLEST = 1e-3
@@ -21,11 +21,9 @@ MOST = math.log(10.0)
 _ROWS, _SEED = 128, 20_011
 
 
-def _probe(stack: Stack) -> Tensor:
-    """Common standard normal rows, [M, rows, inputs]; a column does not depend on how many others there are."""
-    generator = torch.Generator().manual_seed(_SEED)
-    columns = [torch.randn(_ROWS, generator=generator) for _ in range(stack.max_inputs)]
-    return torch.stack(columns, dim=1).to(stack.device).expand(len(stack.architectures), -1, -1)
+def _rows(stack: Stack) -> Tensor:
+    """Common rows, [M, rows, inputs]."""
+    return probe(stack.max_inputs, _ROWS, _SEED).to(stack.device).expand(len(stack.architectures), -1, -1)
 
 
 @torch.no_grad()
@@ -39,7 +37,7 @@ def respond(stack: Stack, state: Tensor) -> Tensor:
     Returns:
         Mean and log-deviation, [M, 2]; 0 and the smallest where an output is not finite.
     """
-    output = stack(state, _probe(stack))[:, :, 0]
+    output = stack(state, _rows(stack))[:, :, 0]
     mean, deviation = output.mean(dim=1), output.std(dim=1)
     found = torch.stack([mean, deviation.clamp(min=SMALLEST).log()], dim=1)
     broken = ~found.isfinite().all(dim=1, keepdim=True)

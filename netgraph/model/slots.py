@@ -10,8 +10,8 @@ from torch import Tensor
 from netgraph.graph.layers import LAYER_TYPES, N_CODES
 from netgraph.model.attention import FeatureEmbedding
 from netgraph.model.config import VAEConfig
+from netgraph.model.layout import BACK, LINEAR, POSITION, TYPE
 
-TYPE, POSITION, BACK, READER, LINEAR = 0, 1, 3, 5, 7
 _LINEAR_TYPE = LAYER_TYPES["Linear"].code
 _HOLDING = [layer_type.code for layer_type in LAYER_TYPES.values() if layer_type.kind in ("linear", "norm")]
 #: Linear layers that the embedding tells apart.

@@ -14,11 +14,10 @@ from netgraph.graph.layers import LAYER_TYPES, N_CODES
 from netgraph.model.attention import Block, Cache, FeatureEmbedding
 from netgraph.model.batch import StructureBatch
 from netgraph.model.config import VAEConfig
-from netgraph.model.layout import OPENINGS
+from netgraph.model.layout import OPENINGS, STEP_LINEAR
 from netgraph.model.slots import DEPTHS, layout_slot
 from netgraph.tokens import END, N_MOVES, START, STAY, Grammar
 
-_DEPTH = 5
 _LINEAR = LAYER_TYPES["Linear"].code
 
 
@@ -79,7 +78,7 @@ class StructureDecoder(nn.Module):
 
     def _tokens(self, steps: Tensor, layout: Tensor) -> Tensor:
         """Embed steps, [B, S, 6], each with the slot of the layer at hand, [B, S, width]."""
-        slot = layout_slot(steps[..., _DEPTH], self.config)
+        slot = layout_slot(steps[..., STEP_LINEAR], self.config)
         at_hand = layout.gather(1, slot[..., None].expand(-1, -1, layout.shape[-1]))
         return cast(Tensor, self.embed(steps) + self.layer(at_hand))
 

@@ -16,6 +16,7 @@ from netgraph.model.checkpoint import load_checkpoint, save_checkpoint
 from netgraph.model.condition import Condition
 from netgraph.model.config import RESPONSE, VAEConfig
 from netgraph.model.encoder import LEAST_LOG_VARIANCE, Encoder
+from netgraph.model.parts import by_size, evaluating
 from netgraph.model.prior import FlowPrior
 from netgraph.model.refine import refine
 from netgraph.model.response import ResponseScale, calibrate
@@ -27,8 +28,6 @@ from netgraph.stack import Stack
 
 #: Networks whose architectures are decoded at once: a step costs about the same for few and for many.
 CHUNK = 256
-#: Networks of similar size whose weights are encoded or decoded at once.
-WEIGHT_CHUNK = 64
 
 
 class NetVAE(nn.Module):
@@ -77,9 +76,9 @@ class NetVAE(nn.Module):
         if not graphs:
             raise NetGraphError("no graphs to encode")
         rows = self.condition.rows(meta_features, len(graphs)).cpu()
-        order, parts = _by_size([graph.architecture for graph in graphs])
+        order, parts = by_size([graph.architecture for graph in graphs])
         found = []
-        with _evaluating(self):
+        with evaluating(self):
             for part in parts:
                 batch = net_batch([graphs[i] for i in part], self.config, rows[part]).to(self.device)
                 found.append(self.encode_batch(batch))
@@ -136,7 +135,7 @@ class NetVAE(nn.Module):
         """
         if z.ndim != 2 or z.shape[1] != self.config.latent_size:
             raise NetGraphError(f"z has shape {tuple(z.shape)}; expected [n, {self.config.latent_size}]")
-        with _evaluating(self):
+        with evaluating(self):
             z, condition = z.to(self.device), self.condition(self.condition.rows(meta_features, len(z)))
             architectures = self._architectures(split(z, self.config)[0], condition, counts, generator)
             return self._weighted(architectures, lambda part, batch: z[part], condition)
@@ -162,7 +161,7 @@ class NetVAE(nn.Module):
         condition: Tensor,
     ) -> list[NetGraph]:
         """Give architectures their weights; ``latents`` gives those of a part, whose batch it is told."""
-        order, parts = _by_size(architectures)
+        order, parts = by_size(architectures)
         states: list[Tensor] = []
         for part in parts:
             own = [architectures[i] for i in part]
@@ -224,7 +223,7 @@ class NetVAE(nn.Module):
         n_inputs = torch.tensor([i for i, _ in counts] if counts else [0] * len(noise), device=self.device)
         rows = self.condition.rows(meta_features, len(noise))
         z = torch.zeros_like(noise)
-        with _evaluating(self):
+        with evaluating(self):
             condition, wish = self.condition(rows), self.prior.embed_condition(rows, n_inputs)
             whole = self.prior.carry_network(self.prior.of_network(noise), wish)
             layout, response = whole[:, :-1], whole[:, -1, :RESPONSE]
@@ -262,29 +261,3 @@ class NetVAE(nn.Module):
         vae.card = card
         vae.load_state_dict(state)
         return vae.eval()
-
-
-class _evaluating:  # noqa: N801 - a context manager reads as a verb
-    """Sets a module to evaluation mode and restores it."""
-
-    def __init__(self, module: nn.Module) -> None:
-        self.module, self.training = module, module.training
-
-    def __enter__(self) -> None:
-        self.module.eval()
-
-    def __exit__(self, *error: Any) -> None:
-        self.module.train(self.training)
-
-
-def _by_size(architectures: Sequence[Architecture]) -> tuple[list[int], list[list[int]]]:
-    """Cut networks into parts of similar size, so that little is padded.
-
-    Returns:
-        The place of each network in the parts laid end to end, and the networks of each part.
-    """
-    ranked = sorted(range(len(architectures)), key=lambda i: architectures[i].num_nodes)
-    order = [0] * len(ranked)
-    for place, i in enumerate(ranked):
-        order[i] = place
-    return order, [ranked[start : start + WEIGHT_CHUNK] for start in range(0, len(ranked), WEIGHT_CHUNK)]

@@ -2,6 +2,7 @@
 
 from netgraph.stack.chunking import chunks
 from netgraph.stack.plain import PlainGradient, can_run
+from netgraph.stack.probe import probe
 from netgraph.stack.sensitivity import sensitivities, sensitivity, stack_sensitivity, with_sensitivity
 from netgraph.stack.stack import Stack
 
@@ -10,6 +11,7 @@ __all__ = [
     "Stack",
     "can_run",
     "chunks",
+    "probe",
     "sensitivities",
     "sensitivity",
     "stack_sensitivity",

@@ -126,9 +126,9 @@ class Grammar(Builder):
     def _affords_vertex(self, parent: int) -> bool:
         """Whether one more vertex of the layer under construction leaves the network completable."""
         layer, this = self.last, len(self.layers) - 1
-        if layer.code == _LINEAR and layer.size >= self.max_units:
-            return False
         if layer.code == _LINEAR:
+            if layer.size >= self.max_units:
+                return False
             others = self.loose - {this}
             closing = self._closing(len(others) + 1, self._size(others) + layer.size + 1)
             reaches = not others and layer.size + 1 <= self.n_outputs

@@ -1,20 +1,15 @@
+from dataclasses import replace
+
 import torch
 
 from netgraph import NetVAE
-from netgraph.model import PriorConfig, VAEConfig
+from netgraph.model import PriorConfig
 from netgraph.model.batch import structure_batch
 from netgraph.model.prior import FlowPrior, _solve
 from netgraph.model.slots import Slots, holders, split
+from tests.model import small
 
-CONFIG = VAEConfig(
-    width=16,
-    heads=2,
-    place_depths=2,
-    place_positions=4,
-    slot_size=4,
-    max_nodes=48,
-    prior=PriorConfig(width=32, heads=2, place_layers=1, layout_layers=1, steps=8),
-)
+CONFIG = replace(small.CONFIG, prior=PriorConfig(width=32, heads=2, place_layers=1, layout_layers=1, steps=8))
 
 
 def new_vae(seed: int = 0) -> NetVAE:

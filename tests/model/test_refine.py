@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -5,39 +7,24 @@ from hypothesis import strategies as st
 from torch import nn
 
 from netgraph import NetGraph, NetGraphError, NetVAE, canonicalize, from_module
-from netgraph.model import PriorConfig, VAEConfig
 from netgraph.model.batch import structure_batch
 from netgraph.model.slots import split
 from netgraph.stack import Stack
 from netgraph.zoo.architectures import initialize
+from tests.model import small as small_model
 from tests.strategies import graphs
 
-CONFIG = VAEConfig(
-    width=16,
-    heads=2,
-    place_depths=2,
-    place_positions=4,
-    slot_size=8,
-    max_nodes=48,
-    max_fan=24,
-    weight_layers=1,
-    prior=PriorConfig(width=16, heads=2, place_layers=1, layout_layers=1, steps=2),
-)
+CONFIG = replace(small_model.CONFIG, slot_size=8)
 
 
 @pytest.fixture(scope="module")
 def vae() -> NetVAE:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = NetVAE(CONFIG)
-    model.structure.known_types[3:] = True
-    return model.eval()
+    return small_model.untrained(CONFIG)
 
 
 def small(found: list[NetGraph]) -> list[NetGraph]:
-    fitting = [g for g in found if g.num_nodes <= CONFIG.max_nodes and max(x.size for x in g.architecture.layers) <= 20]
     generator = torch.Generator().manual_seed(0)
-    return [NetGraph(g.architecture, initialize(g.architecture, generator)) for g in fitting]
+    return [NetGraph(g.architecture, initialize(g.architecture, generator)) for g in small_model.fitting(found)]
 
 
 lists = st.lists(graphs(), min_size=2, max_size=4).map(small).filter(lambda found: len(found) >= 2)

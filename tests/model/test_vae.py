@@ -10,7 +10,6 @@ from torch import nn
 from netgraph import NetGraph, NetGraphError, NetVAE, canonicalize, from_module, to_module
 from netgraph.graph import Architecture
 from netgraph.graph.layers import LAYER_TYPES
-from netgraph.model import PriorConfig, VAEConfig
 from netgraph.model.batch import net_batch
 from netgraph.model.checkpoint import SHIPPED
 from netgraph.model.layout import layout
@@ -18,34 +17,18 @@ from netgraph.model.loss import compute_losses, observe
 from netgraph.model.structure import push, push_forced
 from netgraph.tokens import END, Grammar
 from netgraph.zoo import ZooRecipe
+from tests.model.small import CONFIG, fitting, untrained
 from tests.strategies import graphs
-
-CONFIG = VAEConfig(
-    width=16,
-    heads=2,
-    place_depths=2,
-    place_positions=4,
-    slot_size=4,
-    max_nodes=48,
-    max_fan=24,
-    weight_layers=1,
-    prior=PriorConfig(width=16, heads=2, place_layers=1, layout_layers=1, steps=2),
-)
 
 
 @pytest.fixture(scope="module")
 def vae() -> NetVAE:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = NetVAE(CONFIG)
-    model.structure.known_types[3:] = True
-    return model.eval()
+    return untrained(CONFIG)
 
 
 def small(found: list[NetGraph]) -> list[NetGraph]:
     """Networks that fit the model, as float32, with a sensitivity."""
-    fitting = [g for g in found if g.num_nodes <= CONFIG.max_nodes and max(x.size for x in g.architecture.layers) <= 20]
-    return [NetGraph(g.architecture, g.state.float(), torch.rand(g.num_nodes)) for g in fitting]
+    return [NetGraph(g.architecture, g.state.float(), torch.rand(g.num_nodes)) for g in fitting(found)]
 
 
 lists = st.lists(graphs(), min_size=2, max_size=4).map(small).filter(lambda found: len(found) >= 2)
