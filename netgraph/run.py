@@ -80,7 +80,7 @@ PRESETS = {
             loss=LossWeights(jacobian=0.2),
             prior=PriorConfig(width=96),
         ),
-        TrainConfig(max_epochs=200, max_seconds=2100.0, prior_epochs=400, prior_seconds=2700.0, mixed=True),
+        TrainConfig(max_epochs=200, max_seconds=2100.0, prior_epochs=400, prior_seconds=1800.0, mixed=True),
     ),
     "tiny": Preset(
         "tiny",

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from netgraph.graph import NetGraph, from_module
-from netgraph.tokens import Grammar
+from netgraph.tokens import Grammar, Limits
 
 ACTIVATIONS = st.sampled_from(
     [
@@ -106,7 +106,7 @@ def graphs(draw: st.DrawFn) -> NetGraph:
     if draw(st.booleans()):
         return from_module(draw(modules())).replace()
     n_inputs, n_outputs = draw(st.integers(1, 5)), draw(st.integers(1, 3))
-    grammar = Grammar(n_inputs, n_outputs, n_inputs + n_outputs + draw(st.integers(0, 25)))
+    grammar = Grammar(n_inputs, n_outputs, Limits(n_inputs + n_outputs + draw(st.integers(0, 25))))
     while not grammar.ended:
         moves = grammar.moves()
         move = draw(st.sampled_from(sorted(moves)))

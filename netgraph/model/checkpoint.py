@@ -13,7 +13,7 @@ from netgraph.graph.layers import LAYER_TYPES
 from netgraph.model.config import LossWeights, PriorConfig, VAEConfig
 
 FORMAT = "netgraph.NetVAE"
-VERSION = 2
+VERSION = 3
 SHIPPED = Path(__file__).parent.parent / "pretrained" / "full.safetensors"
 
 

@@ -16,7 +16,7 @@ from netgraph.model.batch import StructureBatch
 from netgraph.model.config import VAEConfig
 from netgraph.model.layout import OPENINGS, STEP_LINEAR
 from netgraph.model.slots import DEPTHS, layout_slot
-from netgraph.tokens import END, N_MOVES, START, STAY, Grammar
+from netgraph.tokens import END, N_MOVES, START, STAY, Grammar, Limits
 
 _LINEAR = LAYER_TYPES["Linear"].code
 
@@ -31,6 +31,7 @@ class StructureDecoder(nn.Module):
     known_types: Tensor
     most_layers: Tensor
     most_units: Tensor
+    most_loose: Tensor
 
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
@@ -50,15 +51,20 @@ class StructureDecoder(nn.Module):
         self.register_buffer("known_types", torch.zeros(N_CODES, dtype=torch.bool))
         self.register_buffer("most_layers", torch.tensor(config.max_nodes))
         self.register_buffer("most_units", torch.tensor(config.max_nodes))
+        self.register_buffer("most_loose", torch.tensor(config.max_nodes))
 
     def know(self, architectures: Iterable[Architecture]) -> None:
-        """Take from training networks the layer types there are, and how deep and wide a network can be."""
-        found = list(architectures)
-        for architecture in found:
-            self.known_types[torch.from_numpy(architecture.layer_type)] = True
-        self.most_layers.fill_(max(len(architecture.layers) for architecture in found))
-        linear = [x.size for architecture in found for x in architecture.layers if x.kind.kind == "linear"]
-        self.most_units.fill_(max(linear, default=1))
+        """Take from training networks the layer types there are, and how deep, wide and branched a network can be."""
+        limits = Limits.of(architectures, self.config.max_nodes)
+        self.known_types[sorted(limits.types or ())] = True
+        for name in ("layers", "units", "loose"):
+            getattr(self, f"most_{name}").fill_(getattr(limits, name))
+
+    @property
+    def limits(self) -> Limits:
+        """What decoded networks may have."""
+        most = (int(getattr(self, f"most_{name}")) for name in ("layers", "units", "loose"))
+        return Limits(self.config.max_nodes, frozenset(self.known_types.nonzero().flatten().tolist()), *most)
 
     def check_known(self, architectures: Sequence[Architecture]) -> None:
         """Check that all layer types are among those that were trained on, or that any network may need (Concat).
@@ -119,7 +125,8 @@ class StructureDecoder(nn.Module):
     def _parent_loss(self, hidden: Tensor, move: Tensor, batch: StructureBatch) -> Tensor:
         """Cross-entropy of the pointer at steps whose parent is a choice, [B]."""
         step = batch.layer_step.clamp(min=0, max=hidden.shape[1] - 1)
-        scores = self._point(hidden, move, hidden.gather(1, step[..., None].expand(-1, -1, hidden.shape[-1])))
+        opened = hidden.gather(1, step[..., None].expand(-1, -1, hidden.shape[-1]))
+        scores = self._point(hidden, move, self.key(opened))
         now = torch.arange(hidden.shape[1], device=hidden.device)
         known = (now[None, :, None] >= step[:, None, :]) & (batch.layer_step >= 0)[:, None, :]
         pointer = batch.pointer[:, 1:]
@@ -128,10 +135,10 @@ class StructureDecoder(nn.Module):
         chosen = log_p.gather(-1, pointer[counted][:, None]).squeeze(-1)
         return hidden.new_zeros(len(batch)).index_add(0, counted.nonzero()[:, 0], -chosen)
 
-    def _point(self, hidden: Tensor, move: Tensor, memory: Tensor) -> Tensor:
-        """Score layers as parents: queries [B, S, width] against the steps that opened them, [B, S, L]."""
+    def _point(self, hidden: Tensor, move: Tensor, keys: Tensor) -> Tensor:
+        """Score layers as parents: queries [B, S, width] against keys of the steps that opened them, [B, S, L]."""
         query = self.query(hidden + self.next_move(move))
-        return cast(Tensor, query @ self.key(memory).transpose(1, 2) / query.shape[-1] ** 0.5)
+        return cast(Tensor, query @ keys.transpose(1, 2) / query.shape[-1] ** 0.5)
 
     def _run(self, tokens: Tensor, prefix: int) -> Tensor:
         length = tokens.shape[1]
@@ -162,16 +169,15 @@ class StructureDecoder(nn.Module):
         """
         if counts is None:
             counts = self._counts(layout, condition, generator)
-        types = frozenset(self.known_types.nonzero().flatten().tolist())
-        limits = types, int(self.most_layers), int(self.most_units)
-        grammars = [Grammar(i, o, self.config.max_nodes, *limits) for i, o in counts]
+        limits = self.limits
+        grammars = [Grammar(i, o, limits) for i, o in counts]
         for grammar in grammars:
             push_forced(grammar)
         steps = torch.tensor([[START, START, i, o, 0, 0] for i, o in counts], device=layout.device)
-        memory = layout.new_zeros(len(layout), self.config.max_nodes, self.config.width)
+        keys = layout.new_zeros(len(layout), int(self.most_layers), self.config.width)
         caches = [Cache() for _ in self.blocks]
         self._advance(self.prefix(layout, condition), caches)
-        self._walk(grammars, steps, layout, memory, caches, generator)
+        self._walk(grammars, steps, layout, keys, caches, generator)
         return [grammar.architecture() for grammar in grammars]
 
     def _walk(
@@ -179,21 +185,21 @@ class StructureDecoder(nn.Module):
         grammars: list[Grammar],
         steps: Tensor,
         layout: Tensor,
-        memory: Tensor,
+        keys: Tensor,
         caches: list[Cache],
         generator: torch.Generator | None,
     ) -> None:
         """Choose token after token until every network has ended; those that have are left behind."""
         while grammars:
             hidden = self._advance(self._tokens(steps[:, None], layout), caches)[:, 0]
-            _remember(memory, hidden, steps, grammars)
+            _remember(keys, self.key(hidden), steps, grammars)
             self._settle_bias(hidden, steps, grammars, generator)
-            steps = self._step(hidden, memory, grammars, generator)
+            steps = self._step(hidden, keys, grammars, generator)
             going = [i for i, grammar in enumerate(grammars) if not grammar.ended]
             if 4 * len(going) <= 3 * len(grammars):
                 kept = torch.tensor(going, dtype=torch.long, device=steps.device)
                 grammars = [grammars[i] for i in going]
-                steps, layout, memory = steps[kept], layout[kept], memory[kept]
+                steps, layout, keys = steps[kept], layout[kept], keys[kept]
                 for cache in caches:
                     cache.keep(kept)
 
@@ -223,7 +229,7 @@ class StructureDecoder(nn.Module):
         return cast(Tensor, self.norm(tokens))
 
     def _step(
-        self, hidden: Tensor, memory: Tensor, grammars: list[Grammar], generator: torch.Generator | None
+        self, hidden: Tensor, keys: Tensor, grammars: list[Grammar], generator: torch.Generator | None
     ) -> Tensor:
         """Choose the next token of every network, push it, and give its features, [B, 6]."""
         allowed: list[dict[int, list[int]]] = [
@@ -234,20 +240,20 @@ class StructureDecoder(nn.Module):
             row[list(moves)] = True
         legal = torch.from_numpy(mask).to(hidden.device)
         move = _choose(self.move(hidden).masked_fill(~legal, float("-inf")), generator)
-        parents = np.zeros((len(grammars), self.config.max_nodes), dtype=bool)
+        parents = np.zeros((len(grammars), keys.shape[1]), dtype=bool)
         for row, grammar, moves, chosen in zip(parents, grammars, allowed, move.tolist(), strict=True):
             row[[grammar.starts[p] for p in moves[chosen] if p in grammar.starts] or [0]] = True
-        scores = self._point(hidden[:, None], move[:, None], memory)[:, 0]
+        scores = self._point(hidden[:, None], move[:, None], keys)[:, 0]
         layer = _choose(scores.masked_fill(~torch.from_numpy(parents).to(hidden.device), float("-inf")), generator)
         rows = [push(*row) for row in zip(grammars, allowed, move.tolist(), layer.tolist(), strict=True)]
         return torch.tensor(rows, device=hidden.device)
 
 
-def _remember(memory: Tensor, hidden: Tensor, steps: Tensor, grammars: Sequence[Grammar]) -> None:
-    """Keep the hidden state of the step that opened each network's last layer, where the pointer looks for it."""
+def _remember(keys: Tensor, key: Tensor, steps: Tensor, grammars: Sequence[Grammar]) -> None:
+    """Keep the key of the step that opened each network's last layer, where the pointer looks for it."""
     opened = torch.isin(steps[:, 0], steps.new_tensor([START, *OPENINGS])).nonzero().flatten()
     layers = torch.tensor([len(grammar.layers) - 1 for grammar in grammars], device=steps.device)
-    memory[opened, layers[opened]] = hidden[opened]
+    keys[opened, layers[opened]] = key[opened]
 
 
 def push(grammar: Grammar, moves: dict[int, list[int]], move: int, layer: int) -> list[int]:

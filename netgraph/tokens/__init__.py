@@ -2,6 +2,7 @@
 
 from netgraph.tokens.builder import CONTINUE, STAY, Builder
 from netgraph.tokens.grammar import N_MOVES, Grammar
+from netgraph.tokens.limits import Limits
 from netgraph.tokens.stream import END, PAD, START, Stream, stream
 from netgraph.tokens.tokenize import TokenBatch, detokenize, tokenize, tokenize_packed
 
@@ -14,6 +15,7 @@ __all__ = [
     "STAY",
     "Builder",
     "Grammar",
+    "Limits",
     "Stream",
     "TokenBatch",
     "detokenize",

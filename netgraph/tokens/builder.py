@@ -11,9 +11,9 @@ from netgraph.graph.architecture import Architecture, Layer, make_layer
 from netgraph.graph.layers import BY_CODE, LAYER_TYPES, N_CODES
 
 CONTINUE, STAY = N_CODES, N_CODES + 1
-_ADD, _CONCAT, _LINEAR = (LAYER_TYPES[name].code for name in ("Add", "Concat", "Linear"))
+ADD, CONCAT, _LINEAR = (LAYER_TYPES[name].code for name in ("Add", "Concat", "Linear"))
 _INPUT = LAYER_TYPES["Input"].code
-_JOINS = (_ADD, _CONCAT)
+JOINS = (ADD, CONCAT)
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Builder:
         Raises:
             InvalidGraphError: When the token cannot follow.
         """
-        if stays and self.layers and self.last.code not in _JOINS:
+        if stays and self.layers and self.last.code not in JOINS:
             return  # a further chunk of weights: nothing new in the structure
         move = STAY if stays else code if opens else CONTINUE
         if not opens and (not self.layers or code != self.last.code):
@@ -83,7 +83,7 @@ class Builder:
 
     def _parents_stay(self) -> list[int]:
         layer = self.last
-        if layer.code != _ADD:
+        if layer.code != ADD:
             return []
         if layer.size == 1:
             return [start for start, i in self.starts.items() if i < len(self.layers) - 1 and self._fits_add(i)]
@@ -101,9 +101,9 @@ class Builder:
         source = self.layers[layer.operands[0]]
         if layer.code == _LINEAR:
             return [source.start]
-        if layer.code == _CONCAT:
+        if layer.code == CONCAT:
             return self._parents_concat()
-        if layer.code == _ADD and (len(layer.operands) < 2 or layer.operand + 1 < len(layer.operands)):
+        if layer.code == ADD and (len(layer.operands) < 2 or layer.operand + 1 < len(layer.operands)):
             return []
         return [source.start + layer.size] if layer.size < source.size else []
 
@@ -128,10 +128,10 @@ class Builder:
             return layer.size == self.n_inputs
         if layer.code == _LINEAR:
             return True
-        if layer.code == _CONCAT:
+        if layer.code == CONCAT:
             return len(layer.operands) > 1 and self._inside_operand() is None
         whole = layer.size == self.layers[layer.operands[0]].size
-        if layer.code == _ADD:
+        if layer.code == ADD:
             return whole and len(layer.operands) > 1 and layer.operand + 1 == len(layer.operands)
         return whole
 
@@ -140,9 +140,9 @@ class Builder:
         """Whether the layer under construction leaves no choice, of a move or a parent, whatever the budget."""
         if not self.layers:
             return True
-        if self.last.code == _CONCAT:
+        if self.last.code == CONCAT:
             return self._inside_operand() is not None
-        first_of_add = self.last.code == _ADD and self.last.size == 1
+        first_of_add = self.last.code == ADD and self.last.size == 1
         return not (self.complete or first_of_add)
 
     def push(self, move: int, parent: int) -> None:
@@ -153,7 +153,7 @@ class Builder:
                 self._consume(self.starts[parent])
             return
         if move == CONTINUE:
-            at_boundary = self.last.code == _CONCAT and self._inside_operand() is None
+            at_boundary = self.last.code == CONCAT and self._inside_operand() is None
             self.last.size += 1
             self.last.operand = 0
             if at_boundary:

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from netgraph import NetGraphError, detokenize, from_module, to_module, tokenize
 from netgraph.graph.architecture import SLOT_KINDS, Architecture
-from netgraph.tokens import END, START, stream
-from netgraph.tokens.grammar import MAX_OPERANDS, Grammar
+from netgraph.tokens import CONTINUE, END, START, STAY, Grammar, Limits, stream
+from netgraph.tokens.grammar import MAX_OPERANDS
+from netgraph.tokens.limits import most_loose
 from tests.strategies import graphs, modules, random_graph, rows
 
 
@@ -63,30 +64,64 @@ def test_a_stream_says_what_its_definition_says(graph, chunk):
     assert tokens.opens[1:-1].tolist() == [n and i in firsts for n, i in zip(new, tokens.index[1:-1], strict=True)]
 
 
-@settings(deadline=None, max_examples=80)
-@given(
-    st.data(),
-    st.integers(1, 6),
-    st.integers(1, 4),
-    st.integers(0, 40),
-    st.none() | st.integers(2, 8),
-    st.none() | st.integers(1, 5),
-)
-def test_every_string_under_the_mask_is_runnable(data, n_inputs, n_outputs, room, max_layers, max_units):
-    grammar = Grammar(n_inputs, n_outputs, n_inputs + n_outputs + room, max_layers=max_layers, max_units=max_units)
+@st.composite
+def limits(draw, least):
+    """Limits with a budget of at least so many vertices."""
+    return Limits(
+        least + draw(st.integers(0, 40)),
+        layers=draw(st.none() | st.integers(2, 8)),
+        units=draw(st.none() | st.integers(1, 5)),
+        loose=draw(st.none() | st.integers(1, 3)),
+    )
+
+
+@settings(deadline=None, max_examples=120)
+@given(st.data(), st.integers(1, 6), st.integers(1, 4))
+def test_every_string_under_the_mask_is_runnable_and_within_the_limits(data, n_inputs, n_outputs):
+    most = data.draw(limits(n_inputs + n_outputs))
+    grammar = Grammar(n_inputs, n_outputs, most)
     while not grammar.ended:
         moves = grammar.moves()
         assert moves
         move = data.draw(st.sampled_from(sorted(moves)))
         grammar.push(move, data.draw(st.sampled_from(moves[move])) if moves[move] else -1)
     architecture = grammar.architecture()
-    assert architecture.num_nodes <= n_inputs + n_outputs + room
-    assert max_layers is None or len(architecture.layers) <= max_layers
-    widest = max([layer.size for layer in architecture.layers if layer.type == "Linear"], default=0)
-    assert max_units is None or widest <= max(max_units, n_outputs)
+    found = Limits.of([architecture], architecture.num_nodes)
+    assert found.nodes <= most.nodes
+    assert most.layers is None or found.layers <= most.layers
+    assert most.units is None or found.units <= max(most.units, n_outputs)
+    assert most.loose is None or found.loose <= most.loose
     assert all(len(layer.inputs) <= MAX_OPERANDS for layer in architecture.layers if layer.type == "Add")
     module = to_module(random_graph(architecture))
     assert module(torch.zeros(3, n_inputs)).shape == (3, n_outputs)
+
+
+@settings(deadline=None, max_examples=60)
+@given(graphs())
+def test_as_many_branches_as_a_network_has_admit_it_and_no_fewer(graph):
+    architecture = graph.architecture
+    roomy = Limits(3 * architecture.num_nodes + 9, loose=most_loose(architecture))
+    assert reads(architecture, roomy)
+    assert roomy.loose == 1 or not reads(architecture, replace(roomy, loose=roomy.loose - 1))
+
+
+def reads(architecture, limits):
+    """Whether a grammar admits every token of an architecture's stream."""
+    grammar, before = Grammar(architecture.n_inputs, architecture.n_outputs, limits), -1
+    for kind, index, parent in vertex_tokens(architecture):
+        move = STAY if index == before else kind if index in architecture.offsets else CONTINUE
+        if parent not in grammar.moves().get(move, []):
+            return False
+        grammar.push(move, parent)
+        before = index
+    return END in grammar.moves()
+
+
+def vertex_tokens(architecture):
+    """Type, index and parent of every token between start and end."""
+    tokens = stream(architecture, chunk=architecture.num_nodes)
+    columns = (tokens.layer_type[1:-1], tokens.index[1:-1], tokens.parent[1:-1])
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 @settings(deadline=None, max_examples=15)

@@ -1,0 +1,51 @@
+"""What decoded networks may have: limits that are read off training networks."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from netgraph.graph.architecture import Architecture
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of decoded networks.
+
+    Attributes:
+        nodes: Budget of vertices; at least the numbers of inputs and outputs.
+        types: Codes of the layer types that may be opened; all when None. Linear always may, and Concat where more than
+            one layer may be loose, as completing a network can need them.
+        layers: Budget of layers, that of the inputs included; at least 2. None for no other than that of vertices.
+        units: Most vertices of a linear layer that is not the output. None likewise.
+        loose: Most layers that nothing reads yet, at least 1: what branches a network has. None likewise.
+    """
+
+    nodes: int
+    types: frozenset[int] | None = None
+    layers: int | None = None
+    units: int | None = None
+    loose: int | None = None
+
+    @classmethod
+    def of(cls, architectures: Iterable[Architecture], nodes: int) -> Self:
+        """Give what some architectures have at most; the budget of vertices is given."""
+        found = list(architectures)
+        linear = [layer.size for architecture in found for layer in architecture.layers if layer.type == "Linear"]
+        return cls(
+            nodes,
+            frozenset(code for architecture in found for code in architecture.layer_type.tolist()),
+            max(len(architecture.layers) for architecture in found),
+            max(linear, default=1),
+            max(most_loose(architecture) for architecture in found),
+        )
+
+
+def most_loose(architecture: Architecture) -> int:
+    """Count the layers that nothing reads yet, at most, while an architecture is read from left to right."""
+    loose: set[int] = set()
+    most = 1
+    for i, layer in enumerate(architecture.layers):
+        loose -= set(layer.inputs)
+        loose.add(i)
+        most = max(most, len(loose))
+    return most
