@@ -47,7 +47,7 @@ def report(found: Found, settings: dict[str, Any]) -> None:
     if sampling:
         intro = (
             f"{about}, and {settings['prior_seconds']:g} s for the prior. {settings['n']} samples. The lines of "
-            "“sampling” draw latents for the model of “base, seed 0”, whose flow takes 6 solver steps."
+            f"“sampling” draw latents for the model of “base, seed 0”, whose flow takes {BASE.prior.steps} steps."
         )
         lines = [intro, "", *rows(sampling, SAMPLING), "", *frontier(sampling)]
         write_section("Ablations of sampling", command, lines)

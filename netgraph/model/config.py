@@ -77,6 +77,7 @@ class VAEConfig:
         slot_size: Latent numbers in a slot.
         direct: Whether a place's slot starts out as the neuron's own first weights, which the transformers then
             correct; else the transformers have to find that out.
+        response: Whether decoding sets mean and deviation of a network's outputs to those that its latent names.
         edge_head: How an edge's weight is read from its vertices' states: ``bilinear``, or an ``mlp`` of both.
         edge_rank: Rank of the bilinear head, width of the other one.
         max_nodes: Budget of vertices of a network, encoded or decoded.
@@ -98,6 +99,7 @@ class VAEConfig:
     place_positions: int = 8
     slot_size: int = 12
     direct: bool = True
+    response: bool = True
     edge_head: Literal["bilinear", "mlp"] = "bilinear"
     edge_rank: int = 64
     max_nodes: int = 128

@@ -228,9 +228,7 @@ class StructureDecoder(nn.Module):
             tokens = block(tokens, mask, cache)
         return cast(Tensor, self.norm(tokens))
 
-    def _step(
-        self, hidden: Tensor, keys: Tensor, grammars: list[Grammar], generator: torch.Generator | None
-    ) -> Tensor:
+    def _step(self, hidden: Tensor, keys: Tensor, grammars: list[Grammar], generator: torch.Generator | None) -> Tensor:
         """Choose the next token of every network, push it, and give its features, [B, 6]."""
         allowed: list[dict[int, list[int]]] = [
             grammar.moves() if not grammar.ended else {END: []} for grammar in grammars

@@ -168,8 +168,9 @@ class NetVAE(nn.Module):
             batch = structure_batch(own, self.config).to(self.device)
             z = latents(part, batch)
             state = self.scales.restore(self.weights(z, condition[part], batch), batch)
-            state = calibrate(Stack(own, self.device), state, self.responses.restore(z[:, -RESPONSE:])).cpu()
-            states += torch.tensor_split(state, batch.state_ptr[1:-1].tolist())
+            if self.config.response:
+                state = calibrate(Stack(own, self.device), state, self.responses.restore(z[:, -RESPONSE:]))
+            states += torch.tensor_split(state.cpu(), batch.state_ptr[1:-1].tolist())
         return [NetGraph(a, states[i].clone()) for a, i in zip(architectures, order, strict=True)]
 
     @torch.no_grad()

@@ -14,7 +14,9 @@ from netgraph.model.batch import net_batch
 from netgraph.model.checkpoint import SHIPPED
 from netgraph.model.layout import layout
 from netgraph.model.loss import compute_losses, observe
+from netgraph.model.response import respond
 from netgraph.model.structure import push, push_forced
+from netgraph.stack import Stack
 from netgraph.tokens import END, Grammar, Limits
 from netgraph.zoo import ZooRecipe
 from tests.model.small import CONFIG, fitting, untrained
@@ -80,6 +82,20 @@ def test_samples_are_runnable_seeded_and_of_the_asked_shape(vae):
         assert torch.isfinite(to_module(graph)(torch.zeros(2, graph.architecture.n_inputs))).all()
     given = vae.sample(5, torch.zeros(37), seed=0, n_inputs=7, n_outputs=2)
     assert {(g.architecture.n_inputs, g.architecture.n_outputs) for g in given} == {(7, 2)}
+
+
+def test_decoded_networks_respond_as_their_latents_say_where_that_is_asked_for():
+    graphs = [from_module(nn.Sequential(nn.Linear(3, 6), nn.Tanh(), nn.Linear(6, 1))) for _ in range(3)]
+    for response in (True, False):
+        torch.manual_seed(0)
+        model = NetVAE(replace(CONFIG, response=response)).eval()
+        model.structure.know([graphs[0].architecture])
+        z = torch.randn(3, CONFIG.latent_size)
+        z[:, -2:] = 0.1
+        decoded = model.decode(z, counts=[(3, 1)] * 3)
+        found = torch.cat([respond(Stack([graph.architecture]), graph.state) for graph in decoded])
+        asked = model.responses.restore(z[:, -2:])
+        assert torch.allclose(found[:, 0], asked[:, 0], atol=1e-3) == response
 
 
 def test_every_term_reaches_the_parameters(vae):
