@@ -1,8 +1,10 @@
+import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netgraph import NetGraph
+from netgraph.graph import Architecture
 from netgraph.model import VAEConfig
 from netgraph.model.batch import net_batch, structure_batch
 from netgraph.model.direct import DirectDecoder, DirectEncoder
@@ -13,7 +15,7 @@ CONFIG = VAEConfig(place_depths=8, place_positions=48, slot_size=56, max_fan=50,
 
 
 def fitting(found: list[NetGraph]) -> list[NetGraph]:
-    """Networks whose neurons all have places of their own: with one output, and a linear layer first."""
+    """Networks whose numbers all have places of their own: a linear layer first, after each at most one norm."""
     return [
         NetGraph(g.architecture, g.state.float(), torch.ones(g.num_nodes))
         for g in found
@@ -22,7 +24,15 @@ def fitting(found: list[NetGraph]) -> list[NetGraph]:
         and g.num_nodes <= 200
         and max(layer.size for layer in g.architecture.layers) <= 24
         and sum(layer.type == "Linear" for layer in g.architecture.layers) <= 8
+        and not doubly_normalized(g.architecture)
     ]
+
+
+def doubly_normalized(architecture: Architecture) -> bool:
+    """Whether two norms follow the same number of linear layers: they share slots."""
+    depths = np.cumsum([layer.type == "Linear" for layer in architecture.layers])
+    norms = [int(d) for d, layer in zip(depths, architecture.layers, strict=True) if layer.kind.kind == "norm"]
+    return len(set(norms)) < len(norms)
 
 
 lists = st.lists(graphs(), min_size=3, max_size=5).map(fitting).filter(bool)
