@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from checkpoint import Setup, axes, picture, setup, table
+from torch import Tensor
 
 from netgraph import NetGraph, NetVAE, metrics
 from netgraph.evaluation import Start, evaluate_samples, health, random_like, start_of_samples
@@ -17,6 +18,8 @@ from netgraph.threads import threads
 
 #: Passes that are timed, of which the best counts, and networks of one before them to warm up.
 REPEATS, WARM_UP = 2, 16
+#: Parts by size of the networks whose decoding is timed, and networks in each.
+FIFTHS, PART = 5, 256
 
 
 def in_one_process(vae: NetVAE, n: int, n_threads: int) -> float:
@@ -60,6 +63,33 @@ def speed(chosen: Setup) -> list[str]:
         "",
         *table(["", "networks a second"], [[name, round(rate)] for name, rate in rates.items()]),
     ]
+
+
+def cost(chosen: Setup) -> list[str]:
+    """Time the decoding of networks of rising size."""
+    graphs = sorted(chosen.networks("test", FIFTHS * PART), key=lambda graph: graph.num_nodes)
+    rows = []
+    for start in range(0, len(graphs) - PART + 1, PART):
+        part = graphs[start : start + PART]
+        vertices = sum(graph.num_nodes for graph in part) / PART
+        seconds = _fastest(chosen.vae, chosen.vae.encode(part))
+        rows.append([round(vertices), 1e3 * seconds / PART, 1e6 * seconds / PART / vertices])
+    return [
+        f"Decoding held-out networks from their latents, the smallest fifth to the largest of {len(graphs):,}, one "
+        "thread:",
+        "",
+        *table(["vertices, mean", "ms a network", "µs a vertex"], rows),
+    ]
+
+
+def _fastest(vae: NetVAE, z: Tensor) -> float:
+    """Seconds of the fastest pass."""
+    found = []
+    for _ in range(1 + REPEATS):
+        started = time.perf_counter()
+        vae.decode(z)
+        found.append(time.perf_counter() - started)
+    return min(found)
 
 
 def start_lines(start: Start) -> list[str]:
@@ -134,7 +164,7 @@ def main() -> None:
         "random": random_like(samples, chosen.generator),
     }
     start = start_of_samples(chosen.vae, chosen.zoo, chosen.options.tasks, chosen.options.networks, chosen.generator)
-    parts = [sample_lines(chosen, sets, train), start_lines(start), [draw(sets, start)], speed(chosen)]
+    parts = [sample_lines(chosen, sets, train), start_lines(start), [draw(sets, start)], speed(chosen), cost(chosen)]
     chosen.write("Sampling", [line for part in parts for line in [*part, ""]][:-1])
 
 

@@ -125,6 +125,7 @@ ENTRIES: tuple[Entry, ...] = (
     _training("behavior", "rising over the first half", behavior_warmup=0.5),
     _loss("sensitivity", "no weighting", sensitivity=False),
     *(_sizes("latent", f"slot size {size}", prior=True, slot_size=size) for size in (4, 8, 16)),
+    *(_sizes("latent", f"slot size {size}, spill", prior=True, slot_size=size, spill=True) for size in (4, 8)),
     _sizes("latent", "two neurons share a slot", prior=True, place_positions=4),
     _sizes("latent", "slots for 2 hidden layers", prior=True, place_depths=2),
     _sizes("direct path", "none", prior=True, direct=False),

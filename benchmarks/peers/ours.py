@@ -43,6 +43,7 @@ class NetGraphVAE(Peer):
             slot_size=latent_size // slots,
             max_nodes=bounds.inputs + 4 * units + 1,
             max_fan=max(bounds.inputs, bounds.width) + 8,
+            spill=True,
         )
 
     def fit(self, train_on: Sequence[Example], seconds: float) -> None:

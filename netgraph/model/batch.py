@@ -16,6 +16,7 @@ from netgraph.graph.netgraph import NetGraph
 from netgraph.model.config import VAEConfig
 from netgraph.model.layout import Layout, layout
 from netgraph.model.response import respond
+from netgraph.model.spill import spill
 from netgraph.stack import Stack
 
 #: Outgoing weights of a vertex that the encoder's tokens hold; it learns of the others from those that read them.
@@ -63,6 +64,9 @@ class StructureBatch(_Movable):
             [B, C, kinds], both flattened, [sum P].
         slot_direct: Where it lies in what the direct path gives, [B, C, fan + 1 + kinds] flattened, -1 where it does
             not, [sum P].
+        spilled: State elements that are spilled, see :mod:`.spill`, [n].
+        spilled_cell: The number that holds each, in the batch's tables of places, flattened, [n].
+        spilled_place: Places that hold spilled elements alone, -1 where padded, [B, E].
         slot_fan: Incoming edges of its vertex for elements of a linear layer, else 1, [sum P].
         slot_kind: Kind of each state element, [sum P].
         slot_scale: Its entry of the standardization table, [sum P].
@@ -78,6 +82,9 @@ class StructureBatch(_Movable):
     carriers: Tensor
     slot_gather: Tensor
     slot_direct: Tensor
+    spilled: Tensor
+    spilled_cell: Tensor
+    spilled_place: Tensor
     slot_fan: Tensor
     slot_kind: Tensor
     slot_scale: Tensor
@@ -144,11 +151,12 @@ def structure_batch(architectures: Sequence[Architecture], config: VAEConfig) ->
     Raises:
         NetGraphError: When one is larger than the model allows.
     """
-    return _structure(architectures, [layout(a, config.max_nodes) for a in architectures], config.max_fan)
+    return _structure(architectures, [layout(a, config.max_nodes) for a in architectures], config)
 
 
-def _structure(architectures: Sequence[Architecture], layouts: Sequence[Layout], max_fan: int) -> StructureBatch:
+def _structure(architectures: Sequence[Architecture], layouts: Sequence[Layout], config: VAEConfig) -> StructureBatch:
     sizes = [len(one.slot_row) for one in layouts]
+    spills, table = [spill(a.key, config) for a in architectures], config.place_slots * config.slot_size
     return StructureBatch(
         architectures=tuple(architectures),
         steps=_pad([one.steps for one in layouts]),
@@ -157,7 +165,10 @@ def _structure(architectures: Sequence[Architecture], layouts: Sequence[Layout],
         layer_step=_pad([one.layer_step for one in layouts]),
         carriers=_pad([one.carriers for one in layouts]),
         slot_gather=_slot_gather(layouts),
-        slot_direct=_slot_direct(layouts, max_fan),
+        slot_direct=_slot_direct(layouts, config.max_fan),
+        spilled=_cat([one.elements + start for one, start in zip(spills, _ptr(sizes), strict=False)]),
+        spilled_cell=_cat([one.cells + i * table for i, one in enumerate(spills)]),
+        spilled_place=_pad([one.places for one in spills]),
         slot_fan=_cat([one.slot_fan for one in layouts]),
         slot_kind=_cat([one.slot_kind for one in layouts]),
         slot_scale=_cat([one.slot_scale for one in layouts]),
@@ -224,7 +235,7 @@ def net_batch(
     state = torch.cat([graph.state.float() for graph in graphs])
     none = torch.full((len(graphs), config.n_meta_features), float("nan"))
     return NetBatch(
-        structure=_structure(architectures, layouts, config.max_fan),
+        structure=_structure(architectures, layouts, config),
         state=state,
         sensitivity=torch.cat(sensitivity).float(),
         incoming=_pad_tables(shifted("incoming", slots), config.max_fan),

@@ -77,6 +77,8 @@ class VAEConfig:
         slot_size: Latent numbers in a slot.
         direct: Whether a place's slot starts out as the neuron's own first weights, which the transformers then
             correct; else the transformers have to find that out.
+        spill: Whether weights that have no room in their neuron's slot take numbers of the table that the architecture
+            leaves unused.
         response: Whether decoding sets mean and deviation of a network's outputs to those that its latent names.
         edge_head: How an edge's weight is read from its vertices' states: ``bilinear``, or an ``mlp`` of both.
         edge_rank: Rank of the bilinear head, width of the other one.
@@ -99,6 +101,7 @@ class VAEConfig:
     place_positions: int = 8
     slot_size: int = 12
     direct: bool = True
+    spill: bool = False
     response: bool = True
     edge_head: Literal["bilinear", "mlp"] = "bilinear"
     edge_rank: int = 64

@@ -13,6 +13,10 @@ from netgraph.model.config import VAEConfig
 from netgraph.model.slots import is_linear
 
 _BIAS = SLOT_KINDS.index("bias")
+#: Numbers of a linear vertex's slot: its bias, the weight that the first output gives it, its first incoming weight.
+OWN_BIAS, OUTGOING, FIRST_INCOMING = range(3)
+#: Numbers of the slot of a vertex of another layer, from its end.
+OTHERS = {"edge": 1, "bias": 2, "mean": 3, "variance": 4}
 
 
 def _choice(config: VAEConfig, places: list[int]) -> Tensor:
@@ -32,12 +36,11 @@ class _Direct(nn.Module):
 
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
-        last = config.slot_size - 1
-        self.incoming = nn.Parameter(_choice(config, list(range(2, config.max_fan + 2))))
-        self.outgoing = nn.Parameter(_choice(config, [1]))
-        self.bias = nn.Parameter(_choice(config, [0]))
-        ranks = {"edge": last, "bias": last - 1, "mean": last - 2, "variance": last - 3}
-        self.other = nn.Parameter(_choice(config, [ranks.get(kind, -1) for kind in SLOT_KINDS]))
+        self.incoming = nn.Parameter(_choice(config, [FIRST_INCOMING + i for i in range(config.max_fan)]))
+        self.outgoing = nn.Parameter(_choice(config, [OUTGOING]))
+        self.bias = nn.Parameter(_choice(config, [OWN_BIAS]))
+        others = [config.slot_size - OTHERS[kind] if kind in OTHERS else -1 for kind in SLOT_KINDS]
+        self.other = nn.Parameter(_choice(config, others))
 
 
 class DirectEncoder(_Direct):

@@ -65,6 +65,7 @@ class Encoder(nn.Module):
         self.norm = nn.LayerNorm(config.width)
         self.layout = nn.Linear(config.width, 2 * config.slot_size)
         self.place = nn.Linear(config.width, 2 * config.slot_size)
+        self.spilled = nn.Parameter(torch.tensor(INITIAL_LOG_VARIANCE)) if config.spill else None
         self.direct = DirectEncoder(config) if config.direct else None
         if config.direct:
             nn.init.zeros_(self.place.weight)
@@ -97,5 +98,13 @@ class Encoder(nn.Module):
         if self.direct is not None:
             mean = mean + slots.sum(self.direct(incoming, own, to_output, carriers))
         spread = (spread + INITIAL_LOG_VARIANCE) * slots.filled
+        if self.spilled is not None:
+            cells, values = batch.structure.spilled_cell, state[batch.structure.spilled]
+            mean, spread = _put(mean, cells, values), _put(spread, cells, self.spilled.expand(len(cells)))
         log_variance = join(layout_spread + INITIAL_LOG_VARIANCE, spread).clamp(LEAST_LOG_VARIANCE, 4)
         return join(layout_mean, mean), log_variance
+
+
+def _put(table: Tensor, cells: Tensor, values: Tensor) -> Tensor:
+    """Write values, [n], into the numbers of a batch's tables, [B, K, slot]."""
+    return table.flatten().index_put((cells,), values.to(table)).view_as(table)

@@ -105,6 +105,7 @@ class FlowPrior(nn.Module):
         self.network = Velocity(config, config.prior.layout_layers)
         self.embed = carrier_embedding(config, width)
         self.known_network = nn.Linear(slot, width)
+        self.spilled = nn.Embedding(config.place_slots + 1, width) if config.spill else None
         self.place = Velocity(config, config.prior.place_layers, reduced=True)
 
     def of_network(self, z: Tensor) -> Tensor:
@@ -153,8 +154,9 @@ class FlowPrior(nn.Module):
     ) -> tuple[Callable[[Tensor, Tensor], Tensor], Tensor]:
         """Give the velocity of the places' slots, of where they are and the time, and which there are, [B, K, 1]."""
         carriers = holders(batch.carriers)
-        slots = Slots(carriers, self.config)
-        known = torch.cat([self.embed(carriers), self.known_network(network) + self.slot], dim=1)
+        slots = Slots(carriers, self.config, batch.spilled_place)
+        more = [] if self.spilled is None else [self.spilled(batch.spilled_place + 1)]
+        known = torch.cat([self.embed(carriers), *more, self.known_network(network) + self.slot], dim=1)
         known = known + condition[:, None, :]
         mask = functional.pad(slots.real, (0, network.shape[1]), value=True)
 

@@ -10,9 +10,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from netgraph.graph.architecture import Architecture
 from netgraph.model.config import RESPONSE
-from netgraph.stack import Stack, probe
+from netgraph.stack import LastLayer, Stack, probe
 
 #: Deviation below which an output counts as constant.
 SMALLEST = 1e-3
@@ -58,26 +57,10 @@ def calibrate(stack: Stack, state: Tensor, response: Tensor) -> Tensor:
     Returns:
         States, [sum P].
     """
-    now = respond(stack, state)
+    now, last = respond(stack, state), LastLayer(stack)
     scale = (response[:, 1] - now[:, 1]).clamp(-MOST, MOST).exp()
-    state = state.clone()
-    for i, (architecture, start) in enumerate(zip(stack.architectures, stack.state_ptr.tolist(), strict=False)):
-        found = _last_layer(architecture)
-        if found is not None:
-            weight, bias = (slice(start + part.start, start + part.stop) for part in found)
-            state[weight] *= scale[i]
-            state[bias] = response[i, 0] + (state[bias] - now[i, 0]) * scale[i]
-    return state
-
-
-def _last_layer(architecture: Architecture) -> tuple[slice, slice] | None:
-    """Where weight and bias of the last layer lie in the state, if it is one linear vertex that has both."""
-    last = len(architecture.layers) - 1
-    found = [slice(t.offset, t.offset + t.size) for t in architecture.tensors if t.layer == last]
-    if architecture.layers[last].type != "Linear" or architecture.n_outputs > 1 or len(found) < 2:
-        return None
-    weight, bias = found
-    return weight, bias
+    weights, biases = last.read(state)
+    return last.write(state, weights * scale[:, None], response[:, 0] + (biases - now[:, 0]) * scale)
 
 
 class ResponseScale(nn.Module):

@@ -12,7 +12,7 @@ from netgraph.model.attention import FeatureEmbedding
 from netgraph.model.config import VAEConfig
 from netgraph.model.layout import BACK, LINEAR, POSITION, TYPE
 
-_LINEAR_TYPE = LAYER_TYPES["Linear"].code
+LINEAR_TYPE = LAYER_TYPES["Linear"].code
 _HOLDING = [layer_type.code for layer_type in LAYER_TYPES.values() if layer_type.kind in ("linear", "norm")]
 #: Linear layers that the embedding tells apart.
 DEPTHS = 16
@@ -26,7 +26,7 @@ def carrier_embedding(config: VAEConfig, width: int | None = None) -> FeatureEmb
 
 def is_linear(carriers: Tensor) -> Tensor:
     """Say which carriers are vertices of linear layers, [B, C]."""
-    return carriers[..., TYPE] == _LINEAR_TYPE
+    return carriers[..., TYPE] == LINEAR_TYPE
 
 
 def layout_slot(depth: Tensor, config: VAEConfig) -> Tensor:
@@ -48,9 +48,10 @@ class Slots:
     Args:
         carriers: Features of the carriers, [B, C, 8].
         config: The model's sizes.
+        spilled: Places that hold others' numbers alone, -1 where padded, [B, E]; each counts as one more carrier.
     """
 
-    def __init__(self, carriers: Tensor, config: VAEConfig) -> None:
+    def __init__(self, carriers: Tensor, config: VAEConfig, spilled: Tensor | None = None) -> None:
         self.batch, self.places, self.layouts = len(carriers), config.place_slots, config.layout_slots
         depth, position = carriers[..., LINEAR], carriers[..., POSITION]
         wrapped = (depth - 1) % config.place_depths
@@ -63,7 +64,10 @@ class Slots:
         layer = offset * self.layouts + layout_slot(depth, config)
         self.layout = torch.where(self.real, layer, self.batch * self.layouts)
         self.whole = torch.where(self.real, (offset + 1) * self.layouts - 1, self.batch * self.layouts)
-        self.filled = self._sum(carriers.new_ones(*carriers.shape[:2], 1), self.place, self.places) > 0  # [B, K, 1]
+        if spilled is not None:
+            more = torch.where(spilled >= 0, offset * self.places + spilled, self.batch * self.places)
+            self.place, self.real = torch.cat([self.place, more], dim=1), torch.cat([self.real, spilled >= 0], dim=1)
+        self.filled = self._sum(carriers.new_ones(*self.place.shape, 1), self.place, self.places) > 0  # [B, K, 1]
 
     def _sum(self, values: Tensor, index: Tensor, slots: int) -> Tensor:
         room = values.new_zeros(self.batch * slots + 1, values.shape[-1])

@@ -60,6 +60,8 @@ class WeightDecoder(nn.Module):
         if self.direct is not None:
             direct = self.direct(own, batch.carriers).flatten()
             state = state + torch.cat([direct, direct.new_zeros(1)])[batch.slot_direct]
+        if len(batch.spilled):
+            state = state.index_add(0, batch.spilled, places.flatten()[batch.spilled_cell])
         return state
 
 

@@ -1,12 +1,14 @@
 """The executor: run, differentiate and train thousands of different networks at once."""
 
 from netgraph.stack.chunking import chunks
+from netgraph.stack.last_layer import LastLayer
 from netgraph.stack.plain import PlainGradient, can_run
 from netgraph.stack.probe import probe
 from netgraph.stack.sensitivity import sensitivities, sensitivity, stack_sensitivity, with_sensitivity
 from netgraph.stack.stack import Stack
 
 __all__ = [
+    "LastLayer",
     "PlainGradient",
     "Stack",
     "can_run",

@@ -99,7 +99,8 @@ def _fit_prior_statistics(vae: NetVAE, batches: Batches) -> None:
         z = vae.draw_posterior(nets)
         layouts.append(vae.prior.of_network(z))
         _, place = split(z, vae.config)
-        places.append(place[Slots(nets.structure.carriers, vae.config).filled.squeeze(-1)])
+        slots = Slots(nets.structure.carriers, vae.config, nets.structure.spilled_place)
+        places.append(place[slots.filled.squeeze(-1)])
         rows.append(nets.meta_features)
     vae.prior.fit(torch.cat(layouts), torch.cat(places), torch.cat(rows))
 
