@@ -132,6 +132,39 @@ def _sample(checkpoint: str, out: str = "samples.safetensors", n: int = 10, seed
         print(graph.architecture)
 
 
+def _fit(
+    data: str,
+    target: str,
+    out: str = "runs/fit",
+    max_seconds: float = 30.0,
+    n_candidates: int = 256,
+    objectives: str = "error",
+    checkpoint: str | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+) -> None:
+    """Find a small network for a table, test it on a fifth of the rows, and write it with a report.
+
+    Args:
+        data: CSV or parquet file with a row of column names.
+        target: Name of the column that is predicted; all others must be numbers too.
+        out: Folder that takes network.py and network.safetensors (torch alone runs them), report.html, metrics.json.
+        max_seconds: Wall time of the search.
+        n_candidates: Networks drawn from the model.
+        objectives: What is to be small, separated by commas; error, then any of parameters and latency.
+        checkpoint: Safetensors file of a trained model; the one that ships when left out.
+        seed: Fixes everything.
+        device: Where networks are sampled and trained, cpu or cuda.
+    """
+    from netgraph.search.job import FitJob, fit_table
+
+    wanted = tuple(name.strip() for name in objectives.split(","))
+    figures = fit_table(FitJob(data, target, out, max_seconds, n_candidates, wanted, checkpoint, seed, device))
+    for name, value in figures.items():
+        print(f"{name:20s} {value:.4g}")
+    print(f"look at {out}/report.html; {out}/network.py needs torch alone")
+
+
 def _convert(
     source: str,
     out: str,
@@ -160,11 +193,13 @@ def _words(arguments: list[str]) -> list[str]:
 
 
 def _named(arguments: list[str]) -> list[str]:
-    """Let ``convert`` take its source and its output without their names, and ``zoo merge`` its zoos as words."""
+    """Let ``convert`` and ``fit`` take their files without their names, and ``zoo merge`` its zoos as words."""
     if arguments[:1] == ["convert"]:
         plain = _words(arguments[1:])
         named = [part for pair in zip(("--source", "--out"), plain, strict=False) for part in pair]
         return ["convert", *named, *plain[2:], *arguments[1 + len(plain) :]]
+    if arguments[:1] == ["fit"] and _words(arguments[1:]):
+        return ["fit", "--data", *arguments[1:]]
     if arguments[:2] == ["zoo", "merge"] and "--zoos" in arguments:
         at = arguments.index("--zoos") + 1
         zoos = _words(arguments[at:])
@@ -188,6 +223,7 @@ COMMANDS: dict[str, Any] = {
         "list": _datasets_list,
     },
     "sample": _sample,
+    "fit": _fit,
     "convert": _convert,
 }
 

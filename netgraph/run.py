@@ -96,7 +96,7 @@ PRESETS = {
         ),
         n_samples=20,
         n_start_tasks=1,
-        search=SearchConfig(n_samples=32, n_tuned=4, steps=30),
+        search=SearchConfig(n_candidates=32, n_tuned=4, rungs=(10, 20)),
         n_splits=2,
     ),
 }

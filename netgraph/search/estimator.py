@@ -1,88 +1,150 @@
 """The scikit-learn estimator: a small network for a small regression data set."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
+from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module
 from netgraph.model.vae import NetVAE
-from netgraph.search.fit import Data, SearchConfig, propose, tune
-from netgraph.tasks import split
+from netgraph.search.deadline import Deadline
+from netgraph.search.export import export_network
+from netgraph.search.fit import Data, Found, SearchConfig, find, from_prior
+from netgraph.search.objectives import check_objectives, judge
+from netgraph.search.pareto import front_table
+from netgraph.search.preprocess import Preprocessing
+from netgraph.search.progress import progress
+
+#: Inputs of the largest networks that the checkpoint which ships was trained on.
+MOST_INPUTS = 16
+MIN_ROWS = 10
 
 
 class NetGraphRegressor(RegressorMixin, BaseEstimator):
-    """Samples networks for the data set's meta-features, fine-tunes the best few and keeps the best of them.
+    """Finds a small network: candidates from the prior, their last layers in closed form, the best few fine-tuned.
+
+    Columns and target are standardized inside. A table of more than 16 columns is projected to 16 inputs by partial
+    least squares, and a warning says so.
 
     Args:
         checkpoint: Safetensors file of a trained :class:`~netgraph.model.vae.NetVAE`; the one that ships when None.
-        n_samples: Networks sampled.
-        n_tuned: Networks fine-tuned.
-        steps: Steps of fine-tuning.
+        max_seconds: Wall time after which the search ends with what it has; None for no limit. A search that ends
+            earlier gives the same network again.
+        n_candidates: Networks drawn.
+        objectives: What is to be small, ``error`` first, then any of ``parameters`` and ``latency``. With more than the
+            error, the network is the one that is best in the second objective among those of the Pareto front whose
+            error is within one standard error of the least.
         random_state: Seed of everything.
+        device: Where networks are sampled and trained, ``cpu`` or ``cuda``.
+        verbose: Whether to show progress on standard error, as a bar on a terminal.
 
     Attributes:
         graph_: The network that was found; it reads and gives standardized values.
         module_: The same as a plain ``torch.nn`` module.
+        tuned_: Objectives of all networks that were tuned, a DataFrame; errors are those of validation rows in units of
+            the target's variance.
+        chosen_: The row of ``tuned_`` that is ``graph_``.
+        pareto_: The rows of ``tuned_`` that no other surpasses, by rising error.
+        pareto_graphs_: The networks of ``pareto_``, row by row.
+        preprocessing_: How columns become inputs, and outputs the target.
+        history_: What the search did, step by step: a DataFrame of stage, networks, least error and seconds.
         n_features_in_: Number of columns seen in ``fit``.
     """
 
     def __init__(
         self,
         checkpoint: str | None = None,
-        n_samples: int = 256,
-        n_tuned: int = 8,
-        steps: int = 200,
-        random_state: int = 0,
+        max_seconds: float | None = 30.0,
+        n_candidates: int = 256,
+        objectives: Sequence[str] = ("error",),
+        random_state: Any = 0,
+        device: str = "cpu",
+        verbose: bool = False,
     ) -> None:
         self.checkpoint = checkpoint
-        self.n_samples = n_samples
-        self.n_tuned = n_tuned
-        self.steps = steps
+        self.max_seconds = max_seconds
+        self.n_candidates = n_candidates
+        self.objectives = objectives
         self.random_state = random_state
+        self.device = device
+        self.verbose = verbose
 
     def fit(self, X: Any, y: Any) -> Self:
         """Find a network for the rows.
 
         Args:
-            X: Features, [rows, features].
+            X: Features, [rows, features], at least 10 rows.
             y: Target, [rows].
 
         Raises:
-            ValueError: When a shape is wrong or a value is not finite.
+            ValueError: When a shape is wrong, a value is not finite, or a parameter is out of range.
         """
-        features, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=4)
-        self._mean, self._scale = features.mean(axis=0), _scale(features)
-        self._center, self._spread = float(target.mean()), float(_scale(target))
-        x = torch.from_numpy((features - self._mean) / self._scale).float()
-        t = torch.from_numpy((target - self._center) / self._spread).float()
-        parts = split(len(x), self.random_state, test_share=0.0, validation_share=0.2)
-        train, validation = (Data(x[rows], t[rows]) for rows in (parts.train, parts.validation))
-        config = replace(
-            SearchConfig(),
-            n_samples=self.n_samples,
-            n_tuned=self.n_tuned,
-            steps=self.steps,
-            seed=self.random_state,
-        )
-        vae = NetVAE.from_pretrained(self.checkpoint)
-        self.graph_ = tune(propose(vae, train, config), train, validation, config)
+        import pandas as pd
+
+        deadline, objectives = Deadline(self.max_seconds), check_objectives(self.objectives)
+        features, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=MIN_ROWS)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self.preprocessing_ = Preprocessing.fit(features, target, MOST_INPUTS)
+        data = Data(self.preprocessing_.inputs(features).float(), self.preprocessing_.target(target).float())
+        config = SearchConfig(n_candidates=self.n_candidates, seed=seed, device=self.device)
+        source = from_prior(_loaded(self.checkpoint, self.device), data)
+        with progress(config, self.verbose) as show:
+            found = find(source, data, config, deadline, show)
+        self.history_ = pd.DataFrame(found.history)
+        self.graph_ = self._choose(found, objectives)
         self.module_ = to_module(self.graph_)
         return self
+
+    def _choose(self, found: Found, objectives: tuple[str, ...]) -> NetGraph:
+        """Keep the Pareto front, and give the network that is to be used."""
+        import pandas as pd
+
+        scores = judge(found.graphs, found.errors, objectives)
+        self.tuned_ = pd.DataFrame(scores.numpy(), columns=list(objectives))
+        self.pareto_ = front_table(scores, objectives)
+        self.pareto_graphs_ = [found.graphs[row] for row in self.pareto_.index]
+        close = self.pareto_[self.pareto_["error"] <= self.pareto_["error"].min() + found.standard_error]
+        self.chosen_ = int(close[objectives[min(1, len(objectives) - 1)]].idxmin())
+        return found.fitted(self.chosen_)
 
     def predict(self, X: Any) -> Any:
         """Predict the target in its own unit, [rows] float64, of features, [rows, features]."""
         check_is_fitted(self, "module_")
         features = validate_data(self, X, dtype=np.float64, reset=False)
-        x = torch.from_numpy((features - self._mean) / self._scale)
         module = to_module(self.graph_.replace(state=self.graph_.state.double()))
         with torch.no_grad():
-            return module(x)[:, 0].numpy() * self._spread + self._center
+            return self.preprocessing_.restore(module(self.preprocessing_.inputs(features))[:, 0])
+
+    def export(self, path: str | Path) -> tuple[Path, Path]:
+        """Write the network as safetensors and a small Python file that rebuilds it with torch alone.
+
+        The module in that file reads columns and gives the target in their own units.
+
+        Args:
+            path: Where; ``.safetensors`` and ``.py`` are appended.
+
+        Returns:
+            The paths of both files.
+        """
+        check_is_fitted(self, "module_")
+        return export_network(
+            self.graph_,
+            path,
+            shift=self.preprocessing_.shift,
+            matrix=self.preprocessing_.matrix,
+            center=self.preprocessing_.center,
+            spread=self.preprocessing_.spread,
+            features=getattr(self, "feature_names_in_", None),
+        )
 
 
-def _scale(values: Any) -> Any:
-    scale = values.std(axis=0)
-    return np.where(scale > 0, scale, 1.0)
+@lru_cache(maxsize=4)
+def _loaded(checkpoint: str | None, device: str) -> NetVAE:
+    """Read a checkpoint once in a process."""
+    return NetVAE.from_pretrained(checkpoint).to(device)

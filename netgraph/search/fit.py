@@ -1,6 +1,6 @@
-"""A network for a data set: samples for its meta-features, scored, the best few fine-tuned."""
+"""A network for a data set: candidates, their last layers in closed form, the best few tuned by successive halving."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,11 +9,23 @@ from torch import Generator, Tensor
 from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.vae import NetVAE
-from netgraph.stack import Stack
-from netgraph.tasks import check_meta_vector, get_meta_features
-from netgraph.zoo import FitConfig, fit_stack
+from netgraph.search.deadline import Deadline
+from netgraph.search.head import solve_last_layers
+from netgraph.stack import Stack, chunks
+from netgraph.tasks import check_meta_vector, get_meta_features, split
+from netgraph.tasks.split import Indices
+from netgraph.zoo import FitConfig, fit_networks
 
 N_OUTPUTS = 1
+#: Candidates drawn between two looks at the clock.
+BATCH = 128
+#: Share of the time after which no more candidates are drawn.
+DRAWING = 0.5
+
+#: Gives networks for a data set: how many, and a seed.
+Source = Callable[[int, int], list[NetGraph]]
+#: A step of a search: what was done, to how many networks, the least error then, and when.
+Note = dict[str, float | str]
 
 
 @dataclass(frozen=True)
@@ -21,22 +33,32 @@ class SearchConfig:
     """How a network is looked for.
 
     Attributes:
-        n_samples: Networks sampled.
-        n_tuned: Best ones on the training rows, which are fine-tuned.
-        steps: Steps of fine-tuning.
+        n_candidates: Networks drawn.
+        n_tuned: Best ones, which are fine-tuned.
+        rungs: Steps of fine-tuning of each round of successive halving (Jamieson & Talwalkar 2016), after which the
+            better half goes on.
         batch_rows: Rows in a step.
-        learning_rate: Of fine-tuning.
+        learning_rate: Peak learning rate of each round.
         weight_decay: Of fine-tuning.
-        seed: Of samples and batches.
+        validation_share: Share of the rows that decide between networks.
+        seed: Of everything.
+        device: Where networks are run and trained.
     """
 
-    n_samples: int = 512
+    n_candidates: int = 256
     n_tuned: int = 16
-    steps: int = 200
+    rungs: tuple[int, ...] = (50, 100, 200)
     batch_rows: int = 64
     learning_rate: float = 5e-3
     weight_decay: float = 1e-2
+    validation_share: float = 0.2
     seed: int = 0
+    device: str = "cpu"
+
+    @property
+    def steps(self) -> int:
+        """Steps of a search that is not cut short."""
+        return -(-self.n_candidates // BATCH) + len(self.rungs)
 
 
 @dataclass(frozen=True)
@@ -51,44 +73,157 @@ class Data:
     x: Tensor
     y: Tensor
 
+    def rows(self, chosen: Indices) -> "Data":
+        """Give some of the rows."""
+        at = torch.as_tensor(chosen)
+        return Data(self.x[at], self.y[at])
 
-def propose(vae: NetVAE, train: Data, config: SearchConfig) -> list[NetGraph]:
-    """Sample networks for the training rows' meta-features and keep the best on them.
 
-    Returns:
-        ``n_tuned`` networks, the best first.
+@dataclass(frozen=True)
+class Found:
+    """What a search came to.
+
+    Attributes:
+        graphs: The networks that were tuned, the best first.
+        errors: Their mean squared errors on the validation rows, [n].
+        standard_error: That of the least error.
+        history: What was done: stage, networks, least error and seconds so far of each step.
+        data: All rows.
+        device: Where networks are run.
+    """
+
+    graphs: list[NetGraph]
+    errors: Tensor
+    standard_error: float
+    history: list[Note]
+    data: Data
+    device: str
+
+    @property
+    def graph(self) -> NetGraph:
+        """The best network, its last layer fitted to all rows."""
+        return self.fitted(0)
+
+    def fitted(self, number: int) -> NetGraph:
+        """Give a network with its last layer fitted to all rows."""
+        return solve([self.graphs[number]], self.data, self.device)[0][0]
+
+
+def from_prior(vae: NetVAE, data: Data) -> Source:
+    """Draw networks for a data set's meta-features and number of columns.
 
     Raises:
-        NetGraphError: When the data set has more features than the model can decode.
+        NetGraphError: When the data set has more columns than the model can decode.
     """
-    n_inputs = train.x.shape[1]
+    n_inputs = data.x.shape[1]
     if n_inputs + N_OUTPUTS > vae.config.max_nodes:
         raise NetGraphError(f"X has {n_inputs} columns; this model decodes at most {vae.config.max_nodes} vertices")
-    meta_features = check_meta_vector(get_meta_features(train.x.numpy(), train.y.numpy()))[0]
-    samples = vae.sample(config.n_samples, meta_features, config.seed, n_inputs=n_inputs, n_outputs=N_OUTPUTS)
-    stack = Stack([graph.architecture for graph in samples])
-    with torch.no_grad():
-        predicted = stack(stack.flatten([graph.state for graph in samples]), train.x)[..., 0]
-    error = (predicted - train.y).square().mean(dim=1).nan_to_num(float("inf"))
-    return [samples[i] for i in error.argsort()[: config.n_tuned].tolist()]
+    meta_features = check_meta_vector(get_meta_features(data.x.numpy(), data.y.numpy()))[0]
+    return lambda n, seed: vae.sample(n, meta_features, seed, n_inputs=n_inputs, n_outputs=N_OUTPUTS)
 
 
-def tune(graphs: Sequence[NetGraph], train: Data, validation: Data, config: SearchConfig) -> NetGraph:
-    """Fine-tune networks side by side and give the best on the validation rows."""
+def find(
+    source: Source,
+    data: Data,
+    config: SearchConfig,
+    deadline: Deadline | None = None,
+    show: Callable[[Note], None] = lambda note: None,
+) -> Found:
+    """Look for a network.
+
+    Args:
+        source: Gives candidates.
+        data: The rows.
+        config: How; the clock can only shorten it, so that a search that ends in time is the same again.
+        deadline: When the time is over; never when None.
+        show: Is told of every step.
+    """
+    search = _Search(config, deadline or Deadline(), show)
+    parts = split(len(data.x), config.seed, test_share=0.0, validation_share=config.validation_share)
+    train, validation = data.rows(parts.train), data.rows(parts.validation)
+    graphs = search.screen(source, train)
+    graphs, errors = search.halve(graphs, train, validation)
+    squared = (predict(graphs[0], validation.x) - validation.y).square()
+    standard_error = float(squared.std(correction=0) / len(squared) ** 0.5)
+    return Found(graphs, errors, standard_error, search.history, data, config.device)
+
+
+class _Search:
+    """The two stages of a search, and what it did so far."""
+
+    def __init__(self, config: SearchConfig, deadline: Deadline, show: Callable[[Note], None]) -> None:
+        self.config, self.deadline, self.show = config, deadline, show
+        self.history: list[Note] = []
+
+    def _note(self, stage: str, networks: int, error: float) -> None:
+        self.history.append({"stage": stage, "networks": networks, "error": error, "seconds": self.deadline.passed})
+        self.show(self.history[-1])
+
+    def screen(self, source: Source, train: Data) -> list[NetGraph]:
+        """Draw candidates, solve their last layers, and keep those of least error when rows are left out."""
+        kept: list[tuple[float, int, NetGraph]] = []
+        for start in range(0, self.config.n_candidates, BATCH):
+            if start and self.deadline.passed > DRAWING * self.deadline.seconds:
+                break
+            n = min(BATCH, self.config.n_candidates - start)
+            solved, errors = solve(source(n, self.config.seed + start), train, self.config.device)
+            kept += zip(errors.tolist(), range(start, start + n), solved, strict=True)
+            kept = sorted(kept, key=lambda row: row[:2])[: self.config.n_tuned]
+            self._note("drawn", start + n, kept[0][0])
+        return [graph for _, _, graph in kept]
+
+    def halve(self, graphs: list[NetGraph], train: Data, validation: Data) -> tuple[list[NetGraph], Tensor]:
+        """Tune networks in rounds, each from its best step on; after a round the better half goes on."""
+        going, left = _ranked(graphs, validation), []  # type: list[_Ranked], list[_Ranked]
+        for steps in self.config.rungs:
+            if self.deadline.over:
+                break
+            going = _ranked(self._tune([graph for _, graph in going], train, validation, steps), validation)
+            self._note(f"tuned for {steps} steps", len(going), going[0][0])
+            half = max(1, len(going) // 2)
+            going, left = going[:half], going[half:] + left
+        ranked = sorted(going + left, key=lambda row: row[0])
+        return [graph for _, graph in ranked], torch.tensor([error for error, _ in ranked])
+
+    def _tune(self, graphs: list[NetGraph], train: Data, validation: Data, steps: int) -> list[NetGraph]:
+        n, config = len(graphs), self.config
+        fit = FitConfig.uniform(
+            n,
+            steps=steps,
+            batch_rows=config.batch_rows,
+            learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay,
+        )
+        rows = [(d.x.expand(n, -1, -1), d.y.expand(n, -1)[..., None]) for d in (train, validation)]
+        architectures, states = [g.architecture for g in graphs], [g.state for g in graphs]
+        generator = Generator().manual_seed(config.seed)
+        fitted = fit_networks(architectures, states, rows[0], rows[1], fit, generator, config.device)
+        return [NetGraph(a, state.cpu()) for a, state in zip(architectures, fitted.states, strict=True)]
+
+
+_Ranked = tuple[float, NetGraph]
+
+
+def _ranked(graphs: Sequence[NetGraph], data: Data) -> list[_Ranked]:
+    """Give networks with their mean squared errors, inf where these are not finite, the least first."""
     stack = Stack([graph.architecture for graph in graphs])
-    count = len(graphs)
-    fit = FitConfig.uniform(
-        count,
-        steps=config.steps,
-        batch_rows=config.batch_rows,
-        learning_rate=config.learning_rate,
-        weight_decay=config.weight_decay,
-    )
-    rows = [(d.x.expand(count, -1, -1), d.y.expand(count, -1)[..., None]) for d in (train, validation)]
-    generator = Generator().manual_seed(config.seed)
-    fitted = fit_stack(stack, stack.flatten([graph.state for graph in graphs]), rows[0], rows[1], fit, generator)
-    best = int(fitted.r2.argmax())
-    return NetGraph(graphs[best].architecture, fitted.states[best])
+    with torch.no_grad():
+        predicted = stack(stack.flatten([graph.state for graph in graphs]), data.x)[..., 0]
+    errors = (predicted - data.y).square().mean(dim=1).nan_to_num(torch.inf, torch.inf)
+    return sorted(zip(errors.tolist(), graphs, strict=True), key=lambda row: row[0])
+
+
+def solve(graphs: Sequence[NetGraph], data: Data, device: str = "cpu") -> tuple[list[NetGraph], Tensor]:
+    """Fit the last layers of networks to rows; give them, and their errors when rows are left out, [n]."""
+    solved: list[NetGraph] = list(graphs)
+    errors = torch.zeros(len(graphs), dtype=torch.float64)
+    for members in chunks([graph.architecture for graph in graphs], device):
+        stack = Stack([graphs[i].architecture for i in members], device)
+        found = solve_last_layers(stack, stack.flatten([graphs[i].state for i in members]), data.x, data.y)
+        errors[members] = found.error.cpu()
+        for i, state in zip(members, stack.split(found.state.cpu()), strict=True):
+            solved[i] = NetGraph(graphs[i].architecture, state.clone())
+    return solved, errors
 
 
 def predict(graph: NetGraph, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The test on a real data set: sampled networks beside a ridge regression and random networks."""
+"""The test on a real data set: networks from the prior beside a ridge regression and random networks."""
 
 from dataclasses import dataclass, replace
 
@@ -9,7 +9,7 @@ from torch import Generator
 from netgraph.evaluation import random_like
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.vae import NetVAE
-from netgraph.search.fit import Data, SearchConfig, predict, propose, tune
+from netgraph.search.fit import Data, SearchConfig, find, from_prior, predict
 from netgraph.tasks import load_real, split
 
 
@@ -35,7 +35,7 @@ def try_real(vae: NetVAE, name: str = "diabetes", config: SearchConfig | None = 
         vae: The model that is sampled.
         name: The data set.
         config: How the network is looked for.
-        n_splits: Random splits into training (60 %), validation (15 %) and test (25 %) rows.
+        n_splits: Random splits into rows to search with (75 %) and test rows (25 %).
     """
     config = config or SearchConfig()
     rows: list[dict[str, float]] = []
@@ -50,26 +50,30 @@ def try_real(vae: NetVAE, name: str = "diabetes", config: SearchConfig | None = 
 def _one_split(vae: NetVAE, name: str, config: SearchConfig) -> tuple[dict[str, float], NetGraph]:
     from sklearn.linear_model import RidgeCV
 
-    train, validation, test = split_data(name, config.seed)
-    proposed = propose(vae, train, config)
-    tuned = tune(proposed, train, validation, config)
-    random = tune(random_like(proposed, Generator().manual_seed(config.seed)), train, validation, config)
-    ridge = RidgeCV(np.logspace(-3, 3, 13)).fit(
-        torch.cat([train.x, validation.x]).numpy(), torch.cat([train.y, validation.y]).numpy()
+    data, test = split_data(name, config.seed)
+    source = from_prior(vae, data)
+
+    def same_architectures(n: int, seed: int) -> list[NetGraph]:
+        return random_like(source(n, seed), Generator().manual_seed(seed))
+
+    tuned, drawn, random = (
+        find(draw, data, chosen)
+        for draw, chosen in ((source, config), (source, replace(config, rungs=())), (same_architectures, config))
     )
+    ridge = RidgeCV(np.logspace(-3, 3, 13)).fit(data.x.numpy(), data.y.numpy())
     scores = {
-        "netgraph, sampled and fine-tuned": _r2(predict(tuned, test.x), test.y),
-        "netgraph, sampled only": _r2(predict(proposed[0], test.x), test.y),
-        "random initialization, same architectures, same fine-tuning": _r2(predict(random, test.x), test.y),
+        "netgraph, sampled and fine-tuned": _r2(predict(tuned.graph, test.x), test.y),
+        "netgraph, sampled, last layer solved": _r2(predict(drawn.graph, test.x), test.y),
+        "random initialization, same architectures, same search": _r2(predict(random.graph, test.x), test.y),
         "ridge regression": _r2(torch.from_numpy(ridge.predict(test.x.numpy())), test.y),
     }
-    return scores, tuned
+    return scores, tuned.graph
 
 
-def split_data(name: str, seed: int) -> tuple[Data, Data, Data]:
-    """Split a real data set and standardize every part by the training rows."""
+def split_data(name: str, seed: int) -> tuple[Data, Data]:
+    """Split a real data set into rows to search with and test rows, and standardize both by the former."""
     real = load_real(name)
-    parts = split(len(real.x), seed, test_share=0.25, validation_share=0.15)
+    parts = split(len(real.x), seed, test_share=0.25)
     mean, scale = real.x[parts.train].mean(axis=0), real.x[parts.train].std(axis=0)
     center, spread = real.y[parts.train].mean(), real.y[parts.train].std()
 
@@ -77,7 +81,7 @@ def split_data(name: str, seed: int) -> tuple[Data, Data, Data]:
         x = torch.from_numpy((real.x[rows] - mean) / np.where(scale > 0, scale, 1.0)).float()
         return Data(x, torch.from_numpy((real.y[rows] - center) / spread).float())
 
-    return data(parts.train), data(parts.validation), data(parts.test)
+    return data(parts.train), data(parts.test)
 
 
 def _r2(predicted: torch.Tensor, y: torch.Tensor) -> float:

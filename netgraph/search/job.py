@@ -1,0 +1,104 @@
+"""The job of ``netgraph fit``: a table in, a network and a report out."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+
+from netgraph.errors import NetGraphError
+from netgraph.files import make_folder, write_atomically
+from netgraph.graph.io import save_graphs
+from netgraph.search.estimator import NetGraphRegressor
+from netgraph.search.export import export_network
+from netgraph.search.report import write_fit_report
+from netgraph.search.table import Table, read_table
+from netgraph.tasks import split
+
+#: Share of the rows that the report is about; the search never sees them.
+TEST_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class FitJob:
+    """What to do with a table.
+
+    Attributes:
+        data: CSV or parquet file.
+        target: Name of the column that is predicted.
+        out: Folder that takes ``network.py``, ``network.safetensors``, ``graph.safetensors``, ``metrics.json`` and
+            ``report.html``.
+        max_seconds: Wall time of the search.
+        n_candidates: Networks drawn.
+        objectives: What is to be small.
+        checkpoint: The model; the one that ships when None.
+        seed: Of everything.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    data: str | Path
+    target: str
+    out: str | Path
+    max_seconds: float = 30.0
+    n_candidates: int = 256
+    objectives: Sequence[str] = ("error",)
+    checkpoint: str | None = None
+    seed: int = 0
+    device: str = "cpu"
+
+
+def fit_table(job: FitJob) -> dict[str, float]:
+    """Find a network for a table, test it on a fifth of the rows, and write it, with a report.
+
+    Returns:
+        The figures of ``metrics.json``: R^2, errors in the target's unit, parameters and seconds.
+
+    Raises:
+        NetGraphError: When the file is not such a table, or the folder holds a fit already.
+    """
+    table, out = read_table(job.data, job.target), Path(job.out)
+    if (out / "metrics.json").exists():
+        raise NetGraphError(f"{out}: holds a fit already; choose another folder")
+    parts = split(len(table.y), job.seed, test_share=TEST_SHARE)
+    estimator = NetGraphRegressor(
+        checkpoint=job.checkpoint,
+        max_seconds=job.max_seconds,
+        n_candidates=job.n_candidates,
+        objectives=tuple(job.objectives),
+        random_state=job.seed,
+        device=job.device,
+        verbose=True,
+    ).fit(table.x[parts.train], table.y[parts.train])
+    y, predicted = table.y[parts.test], estimator.predict(table.x[parts.test])
+    figures = {
+        "test_r2": float(r2_score(y, predicted)),
+        "test_rmse": float(root_mean_squared_error(y, predicted)),
+        "test_mae": float(mean_absolute_error(y, predicted)),
+        "rmse_of_the_mean": float(root_mean_squared_error(y, np.full(len(y), table.y[parts.train].mean()))),
+        "parameters": float(estimator.graph_.architecture.state_size),
+        "seconds": float(estimator.history_["seconds"].iloc[-1]),
+        "n_train": float(len(parts.train)),
+        "n_test": float(len(parts.test)),
+    }
+    make_folder(out)
+    _write(estimator, table, out)
+    write_fit_report(estimator, table.target, y, predicted, figures, out / "report.html")
+    write_atomically(out / "metrics.json", json.dumps(figures, indent=1).encode())
+    return figures
+
+
+def _write(estimator: NetGraphRegressor, table: Table, out: Path) -> None:
+    save_graphs([estimator.graph_], out / "graph.safetensors")
+    units = estimator.preprocessing_
+    export_network(
+        estimator.graph_,
+        out / "network",
+        shift=units.shift,
+        matrix=units.matrix,
+        center=units.center,
+        spread=units.spread,
+        features=table.features,
+        target=table.target,
+    )

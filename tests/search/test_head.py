@@ -1,0 +1,80 @@
+import numpy as np
+import torch
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import LeaveOneOut, cross_val_predict
+from torch import Generator, nn
+
+from netgraph import NetGraph, from_module
+from netgraph.search.head import PENALTIES, solve_last_layers
+from netgraph.stack import Stack
+from netgraph.zoo.architectures import initialize
+
+
+def networks() -> list[NetGraph]:
+    """Networks that end in a linear vertex, of different sizes, and one that ends in an activation."""
+    modules = [
+        nn.Sequential(nn.Linear(3, 6), nn.Tanh(), nn.Linear(6, 1)),
+        nn.Sequential(nn.Linear(3, 4), nn.Sigmoid(), nn.Linear(4, 5), nn.SiLU(), nn.Linear(5, 1)),
+        nn.Sequential(nn.Linear(3, 2), nn.Tanh(), nn.Linear(2, 1), nn.Tanh()),
+        nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1, bias=False)),
+    ]
+    generator = Generator().manual_seed(0)
+    graphs = [from_module(module) for module in modules]
+    return [NetGraph(g.architecture, initialize(g.architecture, generator)) for g in graphs]
+
+
+def task(rows: int = 40) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = Generator().manual_seed(1)
+    x = torch.randn(rows, 3, generator=generator)
+    return x, torch.sin(x[:, 0]) + x[:, 1] + 0.1 * torch.randn(rows, generator=generator)
+
+
+def test_last_layers_are_ridge_regressions_with_the_penalty_of_least_error_when_rows_are_left_out():
+    graphs, (x, y) = networks(), task()
+    stack = Stack([g.architecture for g in graphs])
+    state = stack.flatten([g.state for g in graphs])
+    solved = solve_last_layers(stack, state, x, y)
+    predicted = stack(solved.state, x)[:, :, 0]
+    _, hidden = stack(state, x, return_hidden=True)
+    for i in (0, 1):
+        features = hidden[i, :, : int(stack.hidden_size[i])].double().numpy()
+        unit = features.var(axis=0).sum()
+        left_out, fitted = [], []
+        for penalty in PENALTIES:
+            ridge = Ridge(penalty * unit * len(x))
+            guess = cross_val_predict(ridge, features, y.double().numpy(), cv=LeaveOneOut())
+            left_out.append(np.square(guess - y.numpy()).mean())
+            fitted.append(ridge.fit(features, y.double().numpy()).predict(features))
+        assert np.isclose(float(solved.error[i]), min(left_out), rtol=0.02)
+        assert np.allclose(predicted[i].numpy(), fitted[int(np.argmin(left_out))], atol=1e-3)
+
+
+def test_other_networks_stay_as_they_are_and_are_told_their_error():
+    graphs, (x, y) = networks(), task()
+    stack = Stack([g.architecture for g in graphs])
+    state = stack.flatten([g.state for g in graphs])
+    solved = solve_last_layers(stack, state, x, y)
+    before = (stack(state, x)[:, :, 0] - y).square().mean(dim=1)
+    for i in (2, 3):
+        assert torch.equal(stack.split(solved.state)[i], graphs[i].state)
+        assert torch.isclose(solved.error[i].float(), before[i])
+
+
+def test_networks_are_solved_alike_alone_and_among_others_each_on_its_own_rows():
+    graphs, (x, y) = networks(), task()
+    stack = Stack([g.architecture for g in graphs])
+    state = stack.flatten([g.state for g in graphs])
+    many = solve_last_layers(stack, state, x.expand(len(graphs), -1, -1), y.expand(len(graphs), -1))
+    for i, graph in enumerate(graphs[:2]):
+        alone = solve_last_layers(Stack([graph.architecture]), graph.state, x, y)
+        assert torch.allclose(alone.state, stack.split(many.state)[i], atol=1e-4)
+
+
+def test_what_is_not_finite_or_constant_survives():
+    graphs, (x, y) = networks(), task()
+    broken = graphs[0].replace(state=torch.full_like(graphs[0].state, float("nan")))
+    dead = graphs[1].replace(state=torch.zeros_like(graphs[1].state))
+    stack = Stack([g.architecture for g in (broken, dead)])
+    solved = solve_last_layers(stack, stack.flatten([broken.state, dead.state]), x, y)
+    assert solved.error[0] == torch.inf
+    assert torch.isclose(stack(solved.state, x)[1, :, 0], y.mean(), atol=1e-5).all()
