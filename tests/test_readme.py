@@ -21,7 +21,7 @@ def test_block_runs(block, tmp_path):
 
 
 def test_there_are_blocks():
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5
 
 
 def test_the_public_names_are_there():
