@@ -51,11 +51,11 @@ class Preprocessing:
 
     def inputs(self, x: Floats) -> Tensor:
         """Give what the network reads, [rows, inputs] float64, of rows, [rows, features]."""
-        return (torch.from_numpy(np.ascontiguousarray(x)) - self.shift) @ self.matrix
+        return (torch.from_numpy(np.array(x)) - self.shift) @ self.matrix
 
     def target(self, y: Floats) -> Tensor:
         """Give what the network is to give, [rows] float64."""
-        return (torch.from_numpy(np.ascontiguousarray(y)) - self.center) / self.spread
+        return (torch.from_numpy(np.array(y)) - self.center) / self.spread
 
     def restore(self, output: Tensor) -> Floats:
         """Give the target in its own unit, [rows] float64, of the network's outputs, [rows]."""
