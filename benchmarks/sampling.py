@@ -14,6 +14,8 @@ from torch import Tensor
 
 from netgraph import NetGraph, NetVAE, metrics
 from netgraph.evaluation import Start, evaluate_samples, health, random_like, start_of_samples
+from netgraph.model.response import calibrate, respond
+from netgraph.stack import Stack
 from netgraph.threads import threads
 
 #: Passes that are timed, of which the best counts, and networks of one before them to warm up.
@@ -120,6 +122,8 @@ def sample_lines(chosen: Setup, sets: dict[str, list[NetGraph]], train: Sequence
     figures = evaluate_samples(sets["sampled"], sets["held-out"], train, chosen.generator)
     keys = ("sample_quality", "sample_behaviour_distance", "random_behaviour_distance", "floor_behaviour_distance")
     sets_keys = ("validity", "uniqueness", "novelty", "architecture_uniqueness", "architecture_novelty")
+    scaled = scaled_like(sets["random"], chosen.networks("train", len(sets["random"])))
+    by_scale = evaluate_samples(scaled, sets["held-out"], train, chosen.generator)["sample_behaviour_distance"]
     rows = [[name, *astuple(health(graphs))] for name, graphs in sets.items()]
     head = ["", "finite", "working", "output deviation", "dead", "saturated", "dead or saturated"]
     return [
@@ -130,11 +134,22 @@ def sample_lines(chosen: Setup, sets: dict[str, list[NetGraph]], train: Sequence
         "",
         *table(["figure", "value"], [[f"`{key}`", figures[key]] for key in (*keys, *sets_keys)]),
         "",
+        "The distance is mostly one of means and deviations: random weights whose last layers are set to the mean and "
+        f"the deviation of trained networks' outputs are at {by_scale:.4f}.",
+        "",
         "Health, on 256 common rows: shares of networks with finite outputs, and of those that are also not constant; "
         "median deviation of the outputs (1 for a standardized target); shares of hidden neurons.",
         "",
         *table(head, rows),
     ]
+
+
+def scaled_like(graphs: Sequence[NetGraph], trained: Sequence[NetGraph]) -> list[NetGraph]:
+    """Set the last layers of networks so that outputs on common rows have trained networks' means and deviations."""
+    stacks = [Stack([graph.architecture for graph in side]) for side in (graphs, trained)]
+    states = [stack.flatten([g.state for g in side]) for stack, side in zip(stacks, (graphs, trained), strict=True)]
+    scaled = calibrate(stacks[0], states[0], respond(stacks[1], states[1]))
+    return [NetGraph(g.architecture, state) for g, state in zip(graphs, stacks[0].split(scaled), strict=True)]
 
 
 def draw(sets: dict[str, list[NetGraph]], start: Start) -> str:

@@ -138,6 +138,7 @@ def _fit(
     out: str = "runs/fit",
     max_seconds: float = 30.0,
     n_candidates: int = 256,
+    strategy: str = "prior",
     objectives: str = "error",
     checkpoint: str | None = None,
     seed: int = 0,
@@ -151,6 +152,7 @@ def _fit(
         out: Folder that takes network.py and network.safetensors (torch alone runs them), report.html, metrics.json.
         max_seconds: Wall time of the search.
         n_candidates: Networks drawn from the model.
+        strategy: How they are drawn, prior, genetic or cma; the latter two learn from the errors of earlier ones.
         objectives: What is to be small, separated by commas; error, then any of parameters and latency.
         checkpoint: Safetensors file of a trained model; the one that ships when left out.
         seed: Fixes everything.
@@ -159,7 +161,8 @@ def _fit(
     from netgraph.search.job import FitJob, fit_table
 
     wanted = tuple(name.strip() for name in objectives.split(","))
-    figures = fit_table(FitJob(data, target, out, max_seconds, n_candidates, wanted, checkpoint, seed, device))
+    job = FitJob(data, target, out, max_seconds, n_candidates, strategy, wanted, checkpoint, seed, device)
+    figures = fit_table(job)
     for name, value in figures.items():
         print(f"{name:20s} {value:.4g}")
     print(f"look at {out}/report.html; {out}/network.py needs torch alone")

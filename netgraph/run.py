@@ -78,7 +78,7 @@ PRESETS = {
             max_nodes=416,
             max_fan=33,
             loss=LossWeights(jacobian=0.2),
-            prior=PriorConfig(width=96),
+            prior=PriorConfig(width=96, steps=2),
         ),
         TrainConfig(max_epochs=200, max_seconds=2100.0, prior_epochs=400, prior_seconds=1800.0, mixed=True),
     ),

@@ -13,13 +13,15 @@ from sklearn.utils.validation import check_is_fitted, check_random_state, valida
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module
 from netgraph.model.vae import NetVAE
+from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.export import export_network
-from netgraph.search.fit import Data, Found, SearchConfig, find, from_prior
+from netgraph.search.fit import Found, SearchConfig, find
 from netgraph.search.objectives import check_objectives, judge
 from netgraph.search.pareto import front_table
 from netgraph.search.preprocess import Preprocessing
 from netgraph.search.progress import progress
+from netgraph.search.sources import source_of
 
 #: Inputs of the largest networks that the checkpoint which ships was trained on.
 MOST_INPUTS = 16
@@ -37,6 +39,8 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         max_seconds: Wall time after which the search ends with what it has; None for no limit. A search that ends
             earlier gives the same network again.
         n_candidates: Networks drawn.
+        strategy: How they are drawn: ``prior``; or ``genetic`` or ``cma`` (separable CMA-ES), which search the prior's
+            noise by the errors of earlier candidates.
         objectives: What is to be small, ``error`` first, then any of ``parameters`` and ``latency``. With more than the
             error, the network is the one that is best in the second objective among those of the Pareto front whose
             error is within one standard error of the least.
@@ -62,6 +66,7 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         checkpoint: str | None = None,
         max_seconds: float | None = 30.0,
         n_candidates: int = 256,
+        strategy: str = "prior",
         objectives: Sequence[str] = ("error",),
         random_state: Any = 0,
         device: str = "cpu",
@@ -70,6 +75,7 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         self.checkpoint = checkpoint
         self.max_seconds = max_seconds
         self.n_candidates = n_candidates
+        self.strategy = strategy
         self.objectives = objectives
         self.random_state = random_state
         self.device = device
@@ -93,7 +99,7 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         self.preprocessing_ = Preprocessing.fit(features, target, MOST_INPUTS)
         data = Data(self.preprocessing_.inputs(features).float(), self.preprocessing_.target(target).float())
         config = SearchConfig(n_candidates=self.n_candidates, seed=seed, device=self.device)
-        source = from_prior(_loaded(self.checkpoint, self.device), data)
+        source = source_of(self.strategy, _loaded(self.checkpoint, self.device), data, seed)
         with progress(config, self.verbose) as show:
             found = find(source, data, config, deadline, show)
         self.history_ = pd.DataFrame(found.history)

@@ -6,24 +6,20 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
-from netgraph.model.vae import NetVAE
+from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.head import solve_last_layers
+from netgraph.search.sources import Source
 from netgraph.stack import Stack, chunks
-from netgraph.tasks import check_meta_vector, get_meta_features, split
-from netgraph.tasks.split import Indices
+from netgraph.tasks import split
 from netgraph.zoo import FitConfig, fit_networks
 
-N_OUTPUTS = 1
 #: Candidates drawn between two looks at the clock.
 BATCH = 128
 #: Share of the time after which no more candidates are drawn.
 DRAWING = 0.5
 
-#: Gives networks for a data set: how many, and a seed.
-Source = Callable[[int, int], list[NetGraph]]
 #: A step of a search: what was done, to how many networks, the least error then, and when.
 Note = dict[str, float | str]
 
@@ -62,24 +58,6 @@ class SearchConfig:
 
 
 @dataclass(frozen=True)
-class Data:
-    """Standardized rows.
-
-    Attributes:
-        x: Features, [rows, features].
-        y: Target, [rows].
-    """
-
-    x: Tensor
-    y: Tensor
-
-    def rows(self, chosen: Indices) -> "Data":
-        """Give some of the rows."""
-        at = torch.as_tensor(chosen)
-        return Data(self.x[at], self.y[at])
-
-
-@dataclass(frozen=True)
 class Found:
     """What a search came to.
 
@@ -107,19 +85,6 @@ class Found:
     def fitted(self, number: int) -> NetGraph:
         """Give a network with its last layer fitted to all rows."""
         return solve([self.graphs[number]], self.data, self.device)[0][0]
-
-
-def from_prior(vae: NetVAE, data: Data) -> Source:
-    """Draw networks for a data set's meta-features and number of columns.
-
-    Raises:
-        NetGraphError: When the data set has more columns than the model can decode.
-    """
-    n_inputs = data.x.shape[1]
-    if n_inputs + N_OUTPUTS > vae.config.max_nodes:
-        raise NetGraphError(f"X has {n_inputs} columns; this model decodes at most {vae.config.max_nodes} vertices")
-    meta_features = check_meta_vector(get_meta_features(data.x.numpy(), data.y.numpy()))[0]
-    return lambda n, seed: vae.sample(n, meta_features, seed, n_inputs=n_inputs, n_outputs=N_OUTPUTS)
 
 
 def find(
@@ -166,7 +131,8 @@ class _Search:
             if start and self.deadline.passed > DRAWING * self.deadline.seconds:
                 break
             n = min(BATCH, self.config.n_candidates - start)
-            solved, errors = solve(source(n, self.config.seed + start), train, self.config.device)
+            solved, errors = solve(source.draw(n, self.config.seed + start), train, self.config.device)
+            source.learn(errors)
             kept += zip(errors.tolist(), range(start, start + n), solved, strict=True)
             kept = sorted(kept, key=lambda row: row[:2])[: self.config.n_tuned]
             self._note("drawn", start + n, kept[0][0])

@@ -32,6 +32,7 @@ class FitJob:
             ``report.html``.
         max_seconds: Wall time of the search.
         n_candidates: Networks drawn.
+        strategy: How they are drawn: ``prior``, ``genetic`` or ``cma``.
         objectives: What is to be small.
         checkpoint: The model; the one that ships when None.
         seed: Of everything.
@@ -43,6 +44,7 @@ class FitJob:
     out: str | Path
     max_seconds: float = 30.0
     n_candidates: int = 256
+    strategy: str = "prior"
     objectives: Sequence[str] = ("error",)
     checkpoint: str | None = None
     seed: int = 0
@@ -66,6 +68,7 @@ def fit_table(job: FitJob) -> dict[str, float]:
         checkpoint=job.checkpoint,
         max_seconds=job.max_seconds,
         n_candidates=job.n_candidates,
+        strategy=job.strategy,
         objectives=tuple(job.objectives),
         random_state=job.seed,
         device=job.device,

@@ -9,7 +9,9 @@ from torch import Generator
 from netgraph.evaluation import random_like
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.vae import NetVAE
-from netgraph.search.fit import Data, SearchConfig, find, from_prior, predict
+from netgraph.search.data import Data
+from netgraph.search.fit import SearchConfig, find, predict
+from netgraph.search.sources import Drawn, Prior
 from netgraph.tasks import load_real, split
 
 
@@ -51,14 +53,14 @@ def _one_split(vae: NetVAE, name: str, config: SearchConfig) -> tuple[dict[str, 
     from sklearn.linear_model import RidgeCV
 
     data, test = split_data(name, config.seed)
-    source = from_prior(vae, data)
+    source = Prior(vae, data)
 
     def same_architectures(n: int, seed: int) -> list[NetGraph]:
-        return random_like(source(n, seed), Generator().manual_seed(seed))
+        return random_like(source.draw(n, seed), Generator().manual_seed(seed))
 
     tuned, drawn, random = (
         find(draw, data, chosen)
-        for draw, chosen in ((source, config), (source, replace(config, rungs=())), (same_architectures, config))
+        for draw, chosen in ((source, config), (source, replace(config, rungs=())), (Drawn(same_architectures), config))
     )
     ridge = RidgeCV(np.logspace(-3, 3, 13)).fit(data.x.numpy(), data.y.numpy())
     scores = {

@@ -5,10 +5,12 @@ import pytest
 import torch
 from torch import Generator
 
-from netgraph import NetGraph, NetGraphError, NetVAE
+from netgraph import NetGraph, NetVAE
 from netgraph.search import SearchConfig, try_real
+from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
-from netgraph.search.fit import BATCH, Data, find, from_prior, predict, solve
+from netgraph.search.fit import BATCH, find, predict, solve
+from netgraph.search.sources import Drawn, Prior
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
 from tests.search.small import untrained
 
@@ -33,7 +35,7 @@ def random_networks(n: int, seed: int) -> list[NetGraph]:
 
 def test_a_search_tunes_the_best_candidates_and_gives_the_best_of_them(vae):
     data = task()
-    found = find(from_prior(vae, data), data, SMALL)
+    found = find(Prior(vae, data), data, SMALL)
     assert len(found.graphs) == len(found.errors) == 6
     assert found.errors.tolist() == sorted(found.errors.tolist())
     assert (predict(found.graph, data.x) - data.y).square().mean() < 0.5 * data.y.var()
@@ -44,13 +46,13 @@ def test_a_search_tunes_the_best_candidates_and_gives_the_best_of_them(vae):
 
 def test_any_source_of_networks_is_searched_and_no_round_makes_the_best_worse():
     data = task()
-    drawn = find(random_networks, data, replace(SMALL, rungs=()))
-    tuned = find(random_networks, data, SMALL)
+    drawn = find(Drawn(random_networks), data, replace(SMALL, rungs=()))
+    tuned = find(Drawn(random_networks), data, SMALL)
     assert tuned.errors[0] <= drawn.errors[0]
     assert all(a.architecture in {g.architecture for g in drawn.graphs} for a in tuned.graphs)
-    again = find(random_networks, data, SMALL)
+    again = find(Drawn(random_networks), data, SMALL)
     assert torch.equal(again.graph.state, tuned.graph.state)
-    other = find(random_networks, data, replace(SMALL, seed=1))
+    other = find(Drawn(random_networks), data, replace(SMALL, seed=1))
     assert not torch.equal(other.errors, tuned.errors)
 
 
@@ -58,7 +60,7 @@ def test_the_clock_ends_the_drawing_and_the_rounds():
     seconds = iter(range(1000))
     deadline = Deadline(6.0, clock=lambda: float(next(seconds)))
     config = replace(SMALL, n_candidates=20 * BATCH)
-    found = find(random_networks, task(), config, deadline)
+    found = find(Drawn(random_networks), task(), config, deadline)
     stages = [note["stage"] for note in found.history]
     assert 1 <= stages.count("drawn") < 4
     assert len(stages) - stages.count("drawn") < 2
@@ -72,12 +74,6 @@ def test_solving_keeps_architectures_and_says_how_well_rows_are_predicted_that_w
     assert [g.architecture for g in solved] == [g.architecture for g in graphs]
     assert (errors >= fitted * 0.999).all()
     assert errors.median() < data.y.var()
-
-
-def test_too_many_columns_are_named(vae):
-    data = Data(torch.randn(30, 60), torch.randn(30))
-    with pytest.raises(NetGraphError, match="60 columns"):
-        from_prior(vae, data)
 
 
 def test_a_real_data_set_is_tried_beside_its_baselines(vae):

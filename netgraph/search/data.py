@@ -1,0 +1,26 @@
+"""Rows of a data set as networks read them."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from netgraph.tasks.split import Indices
+
+
+@dataclass(frozen=True)
+class Data:
+    """Standardized rows.
+
+    Attributes:
+        x: Features, [rows, features].
+        y: Target, [rows].
+    """
+
+    x: Tensor
+    y: Tensor
+
+    def rows(self, chosen: Indices) -> "Data":
+        """Give some of the rows."""
+        at = torch.as_tensor(chosen)
+        return Data(self.x[at], self.y[at])

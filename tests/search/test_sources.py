@@ -1,0 +1,52 @@
+import pytest
+import torch
+from torch import Generator
+
+from netgraph import NetGraphError, NetVAE
+from netgraph.search.data import Data
+from netgraph.search.fit import solve
+from netgraph.search.sources import STRATEGIES, source_of
+from tests.search.small import untrained
+
+NAMES = ("prior", *STRATEGIES)
+
+
+@pytest.fixture(scope="module")
+def vae() -> NetVAE:
+    return untrained()
+
+
+def task() -> Data:
+    x = torch.randn(60, 4, generator=Generator().manual_seed(0))
+    return Data(x, torch.tanh(2 * x[:, 0]) - x[:, 1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_source_gives_networks_for_the_data_set_the_same_for_a_seed(vae, name):
+    data = task()
+    first, again = source_of(name, vae, data, 3), source_of(name, vae, data, 3)
+    for _ in range(2):
+        drawn, same = first.draw(40, 1), again.draw(40, 1)
+        assert all(graph.architecture.n_inputs == 4 and graph.architecture.n_outputs == 1 for graph in drawn)
+        assert all(torch.equal(a.state, b.state) for a, b in zip(drawn, same, strict=True))
+        errors = solve(drawn, data)[1]
+        first.learn(errors)
+        again.learn(errors)
+
+
+def test_a_strategy_goes_where_errors_are_small(vae):
+    data = task()
+    source = source_of("genetic", vae, data, 0)
+    means = []
+    for turn in range(5):
+        errors = solve(source.draw(64, turn), data)[1]
+        source.learn(errors)
+        means.append(float(errors.median()))
+    assert means[-1] < means[0]
+
+
+def test_unknown_strategies_and_too_many_columns_are_named(vae):
+    with pytest.raises(NetGraphError, match="unknown strategy 'luck'; known: prior, genetic, cma"):
+        source_of("luck", vae, task(), 0)
+    with pytest.raises(NetGraphError, match="60 columns"):
+        source_of("prior", vae, Data(torch.randn(30, 60), torch.randn(30)), 0)
