@@ -19,6 +19,8 @@ from netgraph.model.slots import DEPTHS, layout_slot
 from netgraph.tokens import END, N_MOVES, START, STAY, Grammar, Limits
 
 _LINEAR = LAYER_TYPES["Linear"].code
+#: Limits that are read off training networks, beside the layer types.
+LIMITED = ("layers", "units", "loose", "apart")
 
 
 class StructureDecoder(nn.Module):
@@ -32,6 +34,7 @@ class StructureDecoder(nn.Module):
     most_layers: Tensor
     most_units: Tensor
     most_loose: Tensor
+    most_apart: Tensor
 
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
@@ -52,18 +55,19 @@ class StructureDecoder(nn.Module):
         self.register_buffer("most_layers", torch.tensor(config.max_nodes))
         self.register_buffer("most_units", torch.tensor(config.max_nodes))
         self.register_buffer("most_loose", torch.tensor(config.max_nodes))
+        self.register_buffer("most_apart", torch.tensor(config.max_nodes))
 
     def know(self, architectures: Iterable[Architecture]) -> None:
         """Take from training networks the layer types there are, and how deep, wide and branched a network can be."""
         limits = Limits.of(architectures, self.config.max_nodes)
         self.known_types[sorted(limits.types or ())] = True
-        for name in ("layers", "units", "loose"):
+        for name in LIMITED:
             getattr(self, f"most_{name}").fill_(getattr(limits, name))
 
     @property
     def limits(self) -> Limits:
         """What decoded networks may have."""
-        most = (int(getattr(self, f"most_{name}")) for name in ("layers", "units", "loose"))
+        most = (int(getattr(self, f"most_{name}")) for name in LIMITED)
         return Limits(self.config.max_nodes, frozenset(self.known_types.nonzero().flatten().tolist()), *most)
 
     def check_known(self, architectures: Sequence[Architecture]) -> None:

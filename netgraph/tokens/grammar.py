@@ -37,16 +37,18 @@ class Grammar(Builder):
         self.max_layers = nodes if limits.layers is None else limits.layers
         self.max_units = nodes if limits.units is None else max(limits.units, n_outputs)
         self.max_loose = nodes if limits.loose is None else limits.loose
-        needed = {_LINEAR, CONCAT} if self.max_loose > 1 else {_LINEAR}
-        self.types = sorted((frozenset(BY_CODE) if limits.types is None else limits.types | needed) - {_INPUT})
-        self.ended = False
+        self.max_apart = nodes if limits.apart is None else limits.apart
+        given = frozenset(BY_CODE) if limits.types is None else limits.types
+        self.pairs = CONCAT not in given and self.max_loose <= 2 and self.max_apart <= 1
+        self.types = sorted((given | ({_LINEAR} if self.pairs else {_LINEAR, CONCAT})) - {_INPUT})
+        self.ended, self.apart, self.mate = False, 0, 0
 
     def moves(self) -> dict[int, list[int]]:
         """Give every move that may follow with the parents it may have; END has none."""
         if not self.layers:
             return {_INPUT: [-1]}
         found = self._within_layer()
-        if self.complete and len(self.loose) <= self.max_loose:
+        if self.complete and self.last.size >= self.mate and not self._excess:
             found |= self._openings()
             if self._finished():
                 found[END] = []
@@ -54,22 +56,38 @@ class Grammar(Builder):
 
     def _openings(self) -> dict[int, list[int]]:
         """Give the types of layers that may be opened, with the layers they may read first."""
-        full = len(self.loose) == self.max_loose
-        readable = [start for start, i in self.starts.items() if i in self.loose] if full else list(self.starts)
-        roomy, found = self._roomy(), {}
+        roomy, most, found = self._roomy(), self._most_loose(self._next_apart()), {}
         for code in self.types:
-            parents = self._joinable(code) if full and code in JOINS else readable
-            parents = parents if roomy else [p for p in parents if self._affords(code, self.starts[p])]
+            parents = [p for p, i in self.starts.items() if self._joins(code, i, most) and self._pairs(code, i, most)]
+            parents = parents if roomy else [p for p in parents if self._affords(code, self.starts[p], most)]
             if parents:
                 found[code] = parents
         return found
 
-    def _joinable(self, code: int) -> list[int]:
-        """Give the sources of a join that read as many loose layers as are too many, when no more may be loose."""
-        if code == CONCAT:
-            return list(self.starts)
-        sizes = [self.layers[i].size for i in self.loose]
-        return [p for p, i in self.starts.items() if i in self.loose or self.layers[i].size in sizes]
+    def _next_apart(self) -> int:
+        """The layers in a row, the one under construction included, after which more than one is loose."""
+        return self.apart + 1 if len(self.loose) > 1 else 0
+
+    def _most_loose(self, apart: int) -> int:
+        """How many layers may be loose after a layer before which more than one was loose for so many layers."""
+        return 1 if apart >= self.max_apart else self.max_loose
+
+    def _joins(self, code: int, source: int, most: int) -> bool:
+        """Whether a layer of this type on this source leaves no more layers loose than may be."""
+        others = self.loose - {source}
+        excess = len(others) + 1 - most
+        if excess <= 0 or code == CONCAT:
+            return True
+        alike = sum(self.layers[i].size == self.layers[source].size for i in others)
+        return code == ADD and excess <= min(alike, MAX_OPERANDS - 1)
+
+    def _pairs(self, code: int, source: int, most: int) -> bool:
+        """Whether, where no Concat can help, a layer that leaves another one loose can be added to it."""
+        others = self.loose - {source}
+        if not (self.pairs and others and most > 1):
+            return True
+        size = max(self.layers[i].size for i in others)
+        return size <= self.max_units if code == _LINEAR else self.layers[source].size == size
 
     def _roomy(self) -> bool:
         """Whether the budget is so far away that any layer on any source leaves the network completable."""
@@ -86,24 +104,25 @@ class Grammar(Builder):
         if stay:
             found[STAY] = stay
         go_on = [parent for parent in self.parents(CONTINUE) if self._affords_vertex(parent)]
-        if self._too_loose():
-            go_on = [parent for parent in go_on if self.last.code == CONCAT and self.starts[parent] in self.loose]
+        if self._excess and self.last.code == ADD:
+            go_on = []
+        elif self._excess and self.last.code == CONCAT and self._inside_operand() is None:
+            go_on = [parent for parent in go_on if self.starts[parent] in self.loose]
         if go_on:
             found[CONTINUE] = go_on
         return found
 
-    def _too_loose(self) -> bool:
-        """Whether more layers are loose than may be, and the join under construction is to name its next operand."""
-        if len(self.loose) <= self.max_loose:
-            return False
-        return self.last.code == ADD or (self.last.code == CONCAT and self._inside_operand() is None)
+    @property
+    def _excess(self) -> int:
+        """How many loose layers the layer under construction has to read yet; none but a join ever has to."""
+        return max(0, len(self.loose) - self._most_loose(self.apart))
 
     def _operands(self, parents: list[int]) -> list[int]:
         """Keep the further operands that an Add may name, in view of how many are left to it."""
         left = MAX_OPERANDS - len(self.last.operands)
         if left == 0:
             return []
-        if len(self.loose) - self.max_loose < left:
+        if self._excess < left:
             return parents
         return [parent for parent in parents if self.starts[parent] in self.loose]
 
@@ -118,18 +137,26 @@ class Grammar(Builder):
         """Vertices that complete a network: a Concat if several layers are loose, and a Linear layer."""
         return (loose_size if loose > 1 else 0) + self.n_outputs
 
-    def _affords(self, code: int, source: int) -> bool:
+    def _affords(self, code: int, source: int, most: int) -> bool:
         """Whether a layer of this type on this source leaves the network completable."""
         loose = self.loose - {source}
+        if code == ADD and most == 1:
+            loose = set()  # it reads them all
         if not self._affords_layers(code, loose):
             return False
-        size = 1 if code == _LINEAR else self.layers[source].size
+        size = self._least_size(code, source, loose)
         if code == CONCAT:
             return self._affords_concat(self.num_nodes + size, loose)
         if code == _LINEAR and not loose:
             return self.num_nodes + self.n_outputs <= self.max_nodes
         closing = self._closing(len(loose) + 1, self._size(loose) + size)
         return self.num_nodes + size + closing <= self.max_nodes
+
+    def _least_size(self, code: int, source: int, loose: set[int]) -> int:
+        """The fewest vertices of a layer of this type on this source, beside which others are loose."""
+        if code != _LINEAR:
+            return self.layers[source].size
+        return max(self.layers[i].size for i in loose) if self.pairs and loose else 1
 
     def _affords_layers(self, code: int, loose: set[int]) -> bool:
         """Whether a network can be completed within its layers: a layer of this type is the last, or loose with others.
@@ -148,6 +175,8 @@ class Grammar(Builder):
         """Whether one more vertex of the layer under construction leaves the network completable."""
         layer, this = self.last, len(self.layers) - 1
         if layer.code == _LINEAR:
+            if self.mate:
+                return layer.size < self.mate
             if layer.size >= self.max_units:
                 return False
             others = self.loose - {this}
@@ -167,4 +196,9 @@ class Grammar(Builder):
         if move == END:
             self.ended = True
             return
+        opens, apart = move in BY_CODE, self._next_apart()
         super().push(move, parent)
+        if opens:
+            others = self.loose - {len(self.layers) - 1}
+            waits = self.pairs and others and move not in JOINS
+            self.apart, self.mate = apart, max(self.layers[i].size for i in others) if waits else 0

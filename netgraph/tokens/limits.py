@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Self
 
 from netgraph.graph.architecture import Architecture
@@ -13,11 +14,12 @@ class Limits:
 
     Attributes:
         nodes: Budget of vertices; at least the numbers of inputs and outputs.
-        types: Codes of the layer types that may be opened; all when None. Linear always may, and Concat where more than
-            one layer may be loose, as completing a network can need them.
+        types: Codes of the layer types that may be opened; all when None. Linear always may, and so may Concat, unless
+            at most two layers are loose and not for longer than one layer: completing a network can need them.
         layers: Budget of layers, that of the inputs included; at least 2. None for no other than that of vertices.
         units: Most vertices of a linear layer that is not the output. None likewise.
         loose: Most layers that nothing reads yet, at least 1: what branches a network has. None likewise.
+        apart: Most layers in a row after which more than one is loose: how long its branches are. None likewise.
     """
 
     nodes: int
@@ -25,6 +27,7 @@ class Limits:
     layers: int | None = None
     units: int | None = None
     loose: int | None = None
+    apart: int | None = None
 
     @classmethod
     def of(cls, architectures: Iterable[Architecture], nodes: int) -> Self:
@@ -36,16 +39,23 @@ class Limits:
             frozenset(code for architecture in found for code in architecture.layer_type.tolist()),
             max(len(architecture.layers) for architecture in found),
             max(linear, default=1),
-            max(most_loose(architecture) for architecture in found),
+            max(max(loose_after(architecture)) for architecture in found),
+            max(longest_apart(architecture) for architecture in found),
         )
 
 
-def most_loose(architecture: Architecture) -> int:
-    """Count the layers that nothing reads yet, at most, while an architecture is read from left to right."""
+def loose_after(architecture: Architecture) -> list[int]:
+    """Count the layers that nothing reads yet after each layer, from left to right."""
     loose: set[int] = set()
-    most = 1
+    counts = []
     for i, layer in enumerate(architecture.layers):
         loose -= set(layer.inputs)
         loose.add(i)
-        most = max(most, len(loose))
-    return most
+        counts.append(len(loose))
+    return counts
+
+
+def longest_apart(architecture: Architecture) -> int:
+    """Count the layers in a row after which more than one is loose, at most."""
+    runs = groupby(loose_after(architecture), key=lambda count: count > 1)
+    return max([len(list(run)) for apart, run in runs if apart], default=0)

@@ -9,7 +9,6 @@ from netgraph import NetGraphError, detokenize, from_module, to_module, tokenize
 from netgraph.graph.architecture import SLOT_KINDS, Architecture
 from netgraph.tokens import CONTINUE, END, START, STAY, Grammar, Limits, stream
 from netgraph.tokens.grammar import MAX_OPERANDS
-from netgraph.tokens.limits import most_loose
 from tests.strategies import graphs, modules, random_graph, rows
 
 
@@ -72,6 +71,8 @@ def limits(draw, least):
         layers=draw(st.none() | st.integers(2, 8)),
         units=draw(st.none() | st.integers(1, 5)),
         loose=draw(st.none() | st.integers(1, 3)),
+        apart=draw(st.none() | st.integers(0, 3)),
+        types=draw(st.none() | st.frozensets(st.sampled_from([4, 5, 14, 16])) | st.just(frozenset({4, 6, 14, 16, 17}))),
     )
 
 
@@ -91,6 +92,7 @@ def test_every_string_under_the_mask_is_runnable_and_within_the_limits(data, n_i
     assert most.layers is None or found.layers <= most.layers
     assert most.units is None or found.units <= max(most.units, n_outputs)
     assert most.loose is None or found.loose <= most.loose
+    assert most.apart is None or found.apart <= most.apart
     assert all(len(layer.inputs) <= MAX_OPERANDS for layer in architecture.layers if layer.type == "Add")
     module = to_module(random_graph(architecture))
     assert module(torch.zeros(3, n_inputs)).shape == (3, n_outputs)
@@ -100,9 +102,11 @@ def test_every_string_under_the_mask_is_runnable_and_within_the_limits(data, n_i
 @given(graphs())
 def test_as_many_branches_as_a_network_has_admit_it_and_no_fewer(graph):
     architecture = graph.architecture
-    roomy = Limits(3 * architecture.num_nodes + 9, loose=most_loose(architecture))
+    own = Limits.of([architecture], 9 * architecture.num_nodes + 9)
+    roomy = replace(own, layers=None, units=None)
     assert reads(architecture, roomy)
-    assert roomy.loose == 1 or not reads(architecture, replace(roomy, loose=roomy.loose - 1))
+    assert own.loose == 1 or not reads(architecture, replace(roomy, loose=own.loose - 1))
+    assert own.apart == 0 or not reads(architecture, replace(roomy, apart=own.apart - 1))
 
 
 def reads(architecture, limits):
