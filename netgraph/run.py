@@ -78,9 +78,9 @@ PRESETS = {
             max_nodes=416,
             max_fan=33,
             loss=LossWeights(jacobian=0.2),
-            prior=PriorConfig(width=96, steps=2),
+            prior=PriorConfig(width=96),
         ),
-        TrainConfig(max_epochs=200, max_seconds=2100.0, prior_epochs=400, prior_seconds=1800.0, mixed=True),
+        TrainConfig(max_epochs=200, max_seconds=2100.0, prior_epochs=400, prior_seconds=3000.0, mixed=True),
     ),
     "tiny": Preset(
         "tiny",

@@ -16,7 +16,7 @@ from netgraph.stack import LastLayer, Stack, probe
 #: Deviation below which an output counts as constant.
 SMALLEST = 1e-3
 #: Largest logarithm of a change of scale: more would magnify what a nearly constant network does elsewhere.
-MOST = math.log(10.0)
+MOST = math.log(100.0)
 _ROWS, _SEED = 128, 20_011
 
 
@@ -47,7 +47,7 @@ def respond(stack: Stack, state: Tensor) -> Tensor:
 def calibrate(stack: Stack, state: Tensor, response: Tensor) -> Tensor:
     """Scale and shift the last layer of networks so that their first outputs respond as asked.
 
-    The scale changes at most tenfold. Networks that do not end in one linear vertex with a bias are left alone.
+    The scale changes at most a hundredfold. Networks that do not end in one linear vertex with a bias are left alone.
 
     Args:
         stack: The executor of M architectures.
