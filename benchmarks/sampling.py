@@ -8,6 +8,7 @@ from dataclasses import astuple
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 import torch
 from checkpoint import Setup, axes, picture, setup, table
 from torch import Tensor
@@ -71,11 +72,11 @@ def cost(chosen: Setup) -> list[str]:
     """Time the decoding of networks of rising size."""
     graphs = sorted(chosen.networks("test", FIFTHS * PART), key=lambda graph: graph.num_nodes)
     rows = []
-    for start in range(0, len(graphs) - PART + 1, PART):
-        part = graphs[start : start + PART]
-        vertices = sum(graph.num_nodes for graph in part) / PART
+    for numbers in np.array_split(np.arange(len(graphs)), FIFTHS):
+        part = [graphs[i] for i in numbers]
+        vertices = sum(graph.num_nodes for graph in part)
         seconds = _fastest(chosen.vae, chosen.vae.encode(part))
-        rows.append([round(vertices), 1e3 * seconds / PART, 1e6 * seconds / PART / vertices])
+        rows.append([round(vertices / len(part)), 1e3 * seconds / len(part), 1e6 * seconds / vertices])
     return [
         f"Decoding held-out networks from their latents, the smallest fifth to the largest of {len(graphs):,}, one "
         "thread:",
@@ -122,7 +123,7 @@ def sample_lines(chosen: Setup, sets: dict[str, list[NetGraph]], train: Sequence
     figures = evaluate_samples(sets["sampled"], sets["held-out"], train, chosen.generator)
     keys = ("sample_quality", "sample_behaviour_distance", "random_behaviour_distance", "floor_behaviour_distance")
     sets_keys = ("validity", "uniqueness", "novelty", "architecture_uniqueness", "architecture_novelty")
-    scaled = scaled_like(sets["random"], chosen.networks("train", len(sets["random"])))
+    scaled = scaled_like(sets["random"], chosen.networks("train"))
     by_scale = evaluate_samples(scaled, sets["held-out"], train, chosen.generator)["sample_behaviour_distance"]
     rows = [[name, *astuple(health(graphs))] for name, graphs in sets.items()]
     head = ["", "finite", "working", "output deviation", "dead", "saturated", "dead or saturated"]
@@ -146,6 +147,7 @@ def sample_lines(chosen: Setup, sets: dict[str, list[NetGraph]], train: Sequence
 
 def scaled_like(graphs: Sequence[NetGraph], trained: Sequence[NetGraph]) -> list[NetGraph]:
     """Set the last layers of networks so that outputs on common rows have trained networks' means and deviations."""
+    graphs, trained = (list(side[: min(len(graphs), len(trained))]) for side in (graphs, trained))
     stacks = [Stack([graph.architecture for graph in side]) for side in (graphs, trained)]
     states = [stack.flatten([g.state for g in side]) for stack, side in zip(stacks, (graphs, trained), strict=True)]
     scaled = calibrate(stacks[0], states[0], respond(stacks[1], states[1]))

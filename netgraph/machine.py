@@ -7,6 +7,10 @@ import re
 import subprocess
 from pathlib import Path
 
+import torch
+
+from netgraph.errors import NetGraphError
+
 
 def processor() -> str:
     """Name the processor and its cores."""
@@ -43,3 +47,17 @@ def provenance() -> dict[str, str]:
         "commit": commit(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
+
+
+def check_device(device: str) -> str:
+    """Give the device back if there is such a one.
+
+    Raises:
+        NetGraphError: When it is neither ``cpu`` nor ``cuda``, or torch finds no GPU.
+    """
+    kind = device.split(":")[0]
+    if kind not in ("cpu", "cuda"):
+        raise NetGraphError(f"unknown device {device!r}; known: cpu, cuda")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise NetGraphError(f"device {device!r}: torch finds no GPU here")
+    return device

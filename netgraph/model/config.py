@@ -118,6 +118,8 @@ class VAEConfig:
                 raise NetGraphError(f"{name}width {part.width} is not a multiple of {name}heads {part.heads}")
         if self.slot_size < 4:
             raise NetGraphError(f"slot_size {self.slot_size}; at least 4")
+        if self.spill and not self.direct:
+            raise NetGraphError("spill needs the direct path (direct is False)")
         if self.edge_head not in ("bilinear", "mlp"):
             raise NetGraphError(f"edge_head {self.edge_head!r}; known: bilinear, mlp")
 

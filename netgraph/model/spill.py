@@ -15,7 +15,7 @@ from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints
 from netgraph.model.config import VAEConfig
 from netgraph.model.direct import FIRST_INCOMING, OTHERS, OUTGOING, OWN_BIAS
 from netgraph.model.layout import TYPE, Layout, layout
-from netgraph.model.slots import LINEAR_TYPE, Slots
+from netgraph.model.slots import LINEAR_TYPE, Slots, holders
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Spill:
     Attributes:
         elements: State elements, [n].
         cells: The number that holds each, in the table of places, flattened, [n].
-        places: Places without a neuron that hold some, [E].
+        places: Places that hold some and that no vertex with numbers of its own has, [E].
     """
 
     elements: Ints
@@ -40,9 +40,10 @@ def spill(key: Architecture, config: VAEConfig) -> Spill:
         none = np.zeros(0, dtype=np.int64)
         return Spill(none, none, none)
     one = layout(key, config.max_nodes)
-    slots = Slots(torch.from_numpy(one.carriers)[None], config)
+    carriers = torch.from_numpy(one.carriers)[None]
+    slots = Slots(carriers, config)
     own = _own_cells(one, slots.place[0].numpy(), config)
-    filled = np.repeat(slots.filled[0, :, 0].numpy(), config.slot_size)
+    filled = np.repeat(Slots(holders(carriers), config).filled[0, :, 0].numpy(), config.slot_size)
     unused = np.setdiff1d(np.arange(len(filled)), own)
     unused = unused[np.argsort(~filled[unused], kind="stable")]
     over = np.flatnonzero((own < 0) & (one.slot_place >= 0))

@@ -71,14 +71,15 @@ class StructureDecoder(nn.Module):
         return Limits(self.config.max_nodes, frozenset(self.known_types.nonzero().flatten().tolist()), *most)
 
     def check_known(self, architectures: Sequence[Architecture]) -> None:
-        """Check that all layer types are among those that were trained on, or that any network may need (Concat).
+        """Check that all layer types are among those that can be decoded.
 
         Raises:
             NetGraphError: When one is not; the message names network and layer.
         """
+        known = self.limits.openable
         for i, architecture in enumerate(architectures):
             for layer in architecture.layers[1:]:
-                if not self.known_types[layer.kind.code] and layer.type != "Concat":
+                if layer.kind.code not in known:
                     name = f"network {i}, layer {layer.name or layer.type}"
                     raise NetGraphError(f"{name}: this model was not trained on layers of type {layer.type}")
 

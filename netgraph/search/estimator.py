@@ -10,8 +10,11 @@ import torch
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
+from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module
+from netgraph.machine import check_device
+from netgraph.model.checkpoint import SHIPPED
 from netgraph.model.vae import NetVAE
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
@@ -37,7 +40,7 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
     Args:
         checkpoint: Safetensors file of a trained :class:`~netgraph.model.vae.NetVAE`; the one that ships when None.
         max_seconds: Wall time after which the search ends with what it has; None for no limit. A search that ends
-            earlier gives the same network again.
+            earlier gives the same network again, unless ``latency``, which is measured, is among the objectives.
         n_candidates: Networks drawn.
         strategy: How they are drawn: ``prior``; or ``genetic`` or ``cma`` (separable CMA-ES), which search the prior's
             noise by the errors of earlier candidates.
@@ -53,7 +56,7 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         module_: The same as a plain ``torch.nn`` module.
         tuned_: Objectives of all networks that were tuned, a DataFrame; errors are those of validation rows in units of
             the target's variance.
-        chosen_: The row of ``tuned_`` that is ``graph_``.
+        chosen_: The row of ``tuned_`` that became ``graph_``, its last layer fitted to all rows.
         pareto_: The rows of ``tuned_`` that no other surpasses, by rising error.
         pareto_graphs_: The networks of ``pareto_``, row by row.
         preprocessing_: How columns become inputs, and outputs the target.
@@ -95,14 +98,15 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
 
         deadline, objectives = Deadline(self.max_seconds), check_objectives(self.objectives)
         features, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=MIN_ROWS)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self.preprocessing_ = Preprocessing.fit(features, target, MOST_INPUTS)
-        data = Data(self.preprocessing_.inputs(features).float(), self.preprocessing_.target(target).float())
-        config = SearchConfig(n_candidates=self.n_candidates, seed=seed, device=self.device)
+        seed = _seed(self.random_state)
+        config = SearchConfig(n_candidates=self.n_candidates, seed=seed, device=check_device(self.device))
+        rows = config.split(len(features)).train
+        units = Preprocessing.fit(features[rows], target[rows], MOST_INPUTS)
+        data = Data(units.inputs(features).float(), units.target(target).float())
         source = source_of(self.strategy, _loaded(self.checkpoint, self.device), data, seed)
-        with progress(config, self.verbose) as show:
+        with progress(self.verbose) as show:
             found = find(source, data, config, deadline, show)
-        self.history_ = pd.DataFrame(found.history)
+        self.preprocessing_, self.history_ = units, pd.DataFrame(found.history)
         self.graph_ = self._choose(found, objectives)
         self.module_ = to_module(self.graph_)
         return self
@@ -127,13 +131,17 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         with torch.no_grad():
             return self.preprocessing_.restore(module(self.preprocessing_.inputs(features))[:, 0])
 
-    def export(self, path: str | Path) -> tuple[Path, Path]:
+    def export(
+        self, path: str | Path, features: Sequence[str] | None = None, target: str | None = None
+    ) -> tuple[Path, Path]:
         """Write the network as safetensors and a small Python file that rebuilds it with torch alone.
 
         The module in that file reads columns and gives the target in their own units.
 
         Args:
             path: Where; ``.safetensors`` and ``.py`` are appended.
+            features: Names of the columns, for the reader of the file; those seen in ``fit`` when None.
+            target: Name of the target, likewise.
 
         Returns:
             The paths of both files.
@@ -146,11 +154,29 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
             matrix=self.preprocessing_.matrix,
             center=self.preprocessing_.center,
             spread=self.preprocessing_.spread,
-            features=getattr(self, "feature_names_in_", None),
+            features=getattr(self, "feature_names_in_", None) if features is None else features,
+            target=target,
         )
 
 
+def _loaded(checkpoint: str | Path | None, device: str) -> NetVAE:
+    """Read a checkpoint once in a process, and again when its file has changed."""
+    path = SHIPPED if checkpoint is None else Path(checkpoint).absolute()
+    return _read(path, path.stat().st_mtime_ns if path.exists() else 0, device)
+
+
 @lru_cache(maxsize=4)
-def _loaded(checkpoint: str | None, device: str) -> NetVAE:
-    """Read a checkpoint once in a process."""
-    return NetVAE.from_pretrained(checkpoint).to(device)
+def _read(path: Path, changed: int, device: str) -> NetVAE:
+    return NetVAE.from_pretrained(path).to(device)
+
+
+def _seed(random_state: Any) -> int:
+    """Give a whole number for what scikit-learn calls a random state.
+
+    Raises:
+        NetGraphError: When it is none.
+    """
+    try:
+        return int(check_random_state(random_state).randint(2**31 - 1))
+    except ValueError:
+        raise NetGraphError(f"random_state {random_state!r}: a whole number from 0 to {2**32 - 1}") from None

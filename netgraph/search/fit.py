@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
@@ -13,10 +16,11 @@ from netgraph.search.head import solve_last_layers
 from netgraph.search.sources import Source
 from netgraph.stack import Stack, chunks
 from netgraph.tasks import split
+from netgraph.tasks.split import Split
 from netgraph.zoo import FitConfig, fit_networks
 
-#: Candidates drawn between two looks at the clock.
-BATCH = 128
+#: Most training rows that candidates are judged by.
+MOST_ROWS = 2048
 #: Share of the time after which no more candidates are drawn.
 DRAWING = 0.5
 
@@ -51,10 +55,20 @@ class SearchConfig:
     seed: int = 0
     device: str = "cpu"
 
-    @property
-    def steps(self) -> int:
-        """Steps of a search that is not cut short."""
-        return -(-self.n_candidates // BATCH) + len(self.rungs)
+    def __post_init__(self) -> None:
+        """Refuse what cannot be searched.
+
+        Raises:
+            NetGraphError: It names the parameter.
+        """
+        for name in ("n_candidates", "n_tuned", "batch_rows"):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < 1:
+                raise NetGraphError(f"{name} is {value!r}; a whole number of at least 1")
+
+    def split(self, rows: int) -> Split:
+        """Split rows into those that networks are fitted to and those that decide between them."""
+        return split(rows, self.seed, test_share=0.0, validation_share=self.validation_share)
 
 
 @dataclass(frozen=True)
@@ -104,7 +118,7 @@ def find(
         show: Is told of every step.
     """
     search = _Search(config, deadline or Deadline(), show)
-    parts = split(len(data.x), config.seed, test_share=0.0, validation_share=config.validation_share)
+    parts = config.split(len(data.x))
     train, validation = data.rows(parts.train), data.rows(parts.validation)
     graphs = search.screen(source, train)
     graphs, errors = search.halve(graphs, train, validation)
@@ -127,11 +141,13 @@ class _Search:
     def screen(self, source: Source, train: Data) -> list[NetGraph]:
         """Draw candidates, solve their last layers, and keep those of least error when rows are left out."""
         kept: list[tuple[float, int, NetGraph]] = []
-        for start in range(0, self.config.n_candidates, BATCH):
+        order = np.random.default_rng(self.config.seed).permutation(len(train.x))[:MOST_ROWS]
+        judged = train.rows(np.sort(order))
+        for start in range(0, self.config.n_candidates, source.batch):
             if start and self.deadline.passed > DRAWING * self.deadline.seconds:
                 break
-            n = min(BATCH, self.config.n_candidates - start)
-            solved, errors = solve(source.draw(n, self.config.seed + start), train, self.config.device)
+            n = min(source.batch, self.config.n_candidates - start)
+            solved, errors = solve(source.draw(n, self.config.seed + start), judged, self.config.device)
             source.learn(errors)
             kept += zip(errors.tolist(), range(start, start + n), solved, strict=True)
             kept = sorted(kept, key=lambda row: row[:2])[: self.config.n_tuned]

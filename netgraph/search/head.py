@@ -14,7 +14,7 @@ from netgraph.stack import LastLayer, Stack
 #: Penalties that are tried, relative to the total variance of a network's hidden activations.
 PENALTIES = tuple(10.0**power for power in (-6, -5, -4, -3, -2, -1, 0))
 #: Least share of a row's target that the other rows are taken to leave open.
-SMALLEST_REST = 1e-3
+SMALLEST_REST = 1e-9
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,9 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 from netgraph.errors import NetGraphError
 from netgraph.files import make_folder, write_atomically
 from netgraph.graph.io import save_graphs
-from netgraph.search.estimator import NetGraphRegressor
-from netgraph.search.export import export_network
+from netgraph.search.estimator import MIN_ROWS, NetGraphRegressor
 from netgraph.search.report import write_fit_report
-from netgraph.search.table import Table, read_table
+from netgraph.search.table import read_table
 from netgraph.tasks import split
 
 #: Share of the rows that the report is about; the search never sees them.
@@ -64,6 +63,10 @@ def fit_table(job: FitJob) -> dict[str, float]:
     if (out / "metrics.json").exists():
         raise NetGraphError(f"{out}: holds a fit already; choose another folder")
     parts = split(len(table.y), job.seed, test_share=TEST_SHARE)
+    if len(parts.train) < MIN_ROWS:
+        least = "a fifth is held out, and a fit needs at least"
+        raise NetGraphError(f"{job.data}: {len(table.y)} rows, of which {least} {MIN_ROWS}")
+    make_folder(out)
     estimator = NetGraphRegressor(
         checkpoint=job.checkpoint,
         max_seconds=job.max_seconds,
@@ -85,23 +88,8 @@ def fit_table(job: FitJob) -> dict[str, float]:
         "n_train": float(len(parts.train)),
         "n_test": float(len(parts.test)),
     }
-    make_folder(out)
-    _write(estimator, table, out)
+    save_graphs([estimator.graph_], out / "graph.safetensors")
+    estimator.export(out / "network", table.features, table.target)
     write_fit_report(estimator, table.target, y, predicted, figures, out / "report.html")
     write_atomically(out / "metrics.json", json.dumps(figures, indent=1).encode())
     return figures
-
-
-def _write(estimator: NetGraphRegressor, table: Table, out: Path) -> None:
-    save_graphs([estimator.graph_], out / "graph.safetensors")
-    units = estimator.preprocessing_
-    export_network(
-        estimator.graph_,
-        out / "network",
-        shift=units.shift,
-        matrix=units.matrix,
-        center=units.center,
-        spread=units.spread,
-        features=table.features,
-        target=table.target,
-    )

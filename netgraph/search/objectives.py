@@ -41,7 +41,7 @@ def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
     Raises:
         NetGraphError: It names the objective.
     """
-    chosen = tuple(names)
+    chosen = (names,) if isinstance(names, str) else tuple(names)
     known = ("error", *MEASURES)
     unknown = [name for name in chosen if name not in known]
     if unknown:

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-Floats = npt.NDArray[np.float64]
+from netgraph.tasks.dataset import Floats
+
+#: Largest magnitude of a column that counts as 0: what it would be divided by could not be represented.
+SMALLEST = 1e-290
 
 
 @dataclass(frozen=True)
@@ -73,5 +75,9 @@ def _projected(x: Floats, y: Floats, most: int) -> Floats:
 
 
 def _deviation(values: Floats) -> Any:
-    deviation = values.std(axis=0)
-    return np.where(deviation > 1e-12 * (1 + np.abs(values).max(axis=0)), deviation, 1.0)
+    """Deviation over the first axis, whatever the unit; 1 where it is nothing but rounding."""
+    peak = np.abs(values).max(axis=0)
+    known = peak > SMALLEST
+    unit = np.where(known, peak, 1.0)
+    deviation = (values / unit).std(axis=0)
+    return np.where(known & (deviation > 1e-12), deviation * unit, 1.0)

@@ -4,16 +4,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from netgraph.search.fit import Note, SearchConfig
+from netgraph.search.fit import Note
 
 
 @contextmanager
-def progress(config: SearchConfig, shown: bool) -> Iterator[Callable[[Note], None]]:
+def progress(shown: bool) -> Iterator[Callable[[Note], None]]:
     """Give what shows a search's steps on standard error as they are done; it does nothing unless ``shown``."""
     from tqdm import tqdm
 
     on_terminal = sys.stderr.isatty()
-    with tqdm(total=config.steps, desc="fit", unit="step", disable=not (shown and on_terminal)) as bar:
+    with tqdm(desc="fit", unit="step", disable=not (shown and on_terminal)) as bar:
 
         def show(note: Note) -> None:
             said = f"{note['stage']}: {note['networks']} networks, least error {note['error']:.4g}"

@@ -11,6 +11,7 @@ from netgraph.graph.netgraph import NetGraph
 from netgraph.model.vae import NetVAE
 from netgraph.search.data import Data
 from netgraph.search.fit import SearchConfig, find, predict
+from netgraph.search.preprocess import Preprocessing
 from netgraph.search.sources import Drawn, Prior
 from netgraph.tasks import load_real, split
 
@@ -76,14 +77,12 @@ def split_data(name: str, seed: int) -> tuple[Data, Data]:
     """Split a real data set into rows to search with and test rows, and standardize both by the former."""
     real = load_real(name)
     parts = split(len(real.x), seed, test_share=0.25)
-    mean, scale = real.x[parts.train].mean(axis=0), real.x[parts.train].std(axis=0)
-    center, spread = real.y[parts.train].mean(), real.y[parts.train].std()
-
-    def data(rows: np.ndarray) -> Data:
-        x = torch.from_numpy((real.x[rows] - mean) / np.where(scale > 0, scale, 1.0)).float()
-        return Data(x, torch.from_numpy((real.y[rows] - center) / spread).float())
-
-    return data(parts.train), data(parts.test)
+    units = Preprocessing.fit(real.x[parts.train], real.y[parts.train], real.x.shape[1])
+    data, test = (
+        Data(units.inputs(real.x[rows]).float(), units.target(real.y[rows]).float())
+        for rows in (parts.train, parts.test)
+    )
+    return data, test
 
 
 def _r2(predicted: torch.Tensor, y: torch.Tensor) -> float:

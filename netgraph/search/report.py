@@ -3,22 +3,22 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from netgraph.evaluation.page import image, new_figure, section, table, write_page
 from netgraph.graph.plot import draw
 from netgraph.search.estimator import NetGraphRegressor
 from netgraph.search.pareto import draw_front
+from netgraph.tasks.dataset import Floats
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Floats = npt.NDArray[np.float64]
-
 _PREDICTED = "Rows that were held out of the fit. On the line, a prediction is exact."
-_FRONT = "Networks that no other one surpasses in both; errors on validation rows, in units of the target's variance."
+_FRONT = (
+    "The picture shows the first two objectives, the table the networks that no other one surpasses in all of them; "
+    "errors on validation rows, in units of the target's variance."
+)
 _DRAWN = "Blue edges are positive, red ones negative, gray ones structural."
 
 

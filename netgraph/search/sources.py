@@ -15,10 +15,16 @@ from netgraph.search.strategies import Genetic, SeparableCMA, Strategy
 from netgraph.tasks import check_meta_vector, get_meta_features
 
 N_OUTPUTS = 1
+#: Candidates drawn at once: by what learns nothing, and by a strategy before it is told of them.
+BATCH, GENERATION = 128, 32
 
 
 class Source(Protocol):
     """Gives candidates and is told what they were worth."""
+
+    @property
+    def batch(self) -> int:
+        """Candidates that are drawn at once."""
 
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Give n networks that read the data set's columns and have one output."""
@@ -32,6 +38,7 @@ class Drawn:
     """Networks that a function of a number and a seed gives; it learns nothing."""
 
     function: Callable[[int, int], list[NetGraph]]
+    batch: int = BATCH
 
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Give n networks."""
@@ -51,6 +58,8 @@ class Prior:
     Raises:
         NetGraphError: When the data set has more columns than the model can decode.
     """
+
+    batch = BATCH
 
     def __init__(self, vae: NetVAE, data: Data) -> None:
         self.n_inputs = data.x.shape[1]
@@ -81,6 +90,8 @@ class Searched(Prior):
         NetGraphError: As of the prior, and when the strategy is unknown.
     """
 
+    batch = GENERATION
+
     def __init__(self, vae: NetVAE, data: Data, strategy: str, seed: int) -> None:
         super().__init__(vae, data)
         if strategy not in STRATEGIES:
@@ -103,7 +114,7 @@ class Searched(Prior):
 
 #: Strategies by name, beside the prior itself.
 STRATEGIES: Mapping[str, Callable[[int, Generator, Tensor], Strategy]] = {
-    "genetic": lambda size, generator, slots: Genetic(size, generator, slots, population=32),
+    "genetic": lambda size, generator, slots: Genetic(size, generator, slots, population=GENERATION),
     "cma": SeparableCMA,
 }
 

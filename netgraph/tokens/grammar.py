@@ -38,9 +38,7 @@ class Grammar(Builder):
         self.max_units = nodes if limits.units is None else max(limits.units, n_outputs)
         self.max_loose = nodes if limits.loose is None else limits.loose
         self.max_apart = nodes if limits.apart is None else limits.apart
-        given = frozenset(BY_CODE) if limits.types is None else limits.types
-        self.pairs = CONCAT not in given and self.max_loose <= 2 and self.max_apart <= 1
-        self.types = sorted((given | ({_LINEAR} if self.pairs else {_LINEAR, CONCAT})) - {_INPUT})
+        self.pairs, self.types = limits.pairs, sorted(limits.openable)
         self.ended, self.apart, self.mate = False, 0, 0
 
     def moves(self) -> dict[int, list[int]]:

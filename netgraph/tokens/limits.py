@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Self
 
+from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
+from netgraph.graph.layers import BY_CODE, LAYER_TYPES
+
+_LINEAR, _CONCAT, _INPUT = (LAYER_TYPES[name].code for name in ("Linear", "Concat", "Input"))
 
 
 @dataclass(frozen=True)
@@ -29,11 +33,41 @@ class Limits:
     loose: int | None = None
     apart: int | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse limits that no network keeps.
+
+        Raises:
+            NetGraphError: It names the limit.
+        """
+        least = {"nodes": 2, "layers": 2, "units": 1, "loose": 1, "apart": 0}
+        for name, value in least.items():
+            if getattr(self, name) is not None and getattr(self, name) < value:
+                raise NetGraphError(f"limits: {name} is {getattr(self, name)}; at least {value}")
+
+    @property
+    def pairs(self) -> bool:
+        """Whether no Concat may be opened, since an Add always can join the two layers that are loose at most."""
+        few = self.loose is not None and self.loose <= 2 and self.apart is not None and self.apart <= 1
+        return self.types is not None and _CONCAT not in self.types and (few or self.loose == 1)
+
+    @property
+    def openable(self) -> frozenset[int]:
+        """Codes of the layer types that may be opened."""
+        if self.types is None:
+            return frozenset(BY_CODE) - {_INPUT}
+        return (self.types | ({_LINEAR} if self.pairs else {_LINEAR, _CONCAT})) - {_INPUT}
+
     @classmethod
     def of(cls, architectures: Iterable[Architecture], nodes: int) -> Self:
-        """Give what some architectures have at most; the budget of vertices is given."""
+        """Give what some architectures have at most; the budget of vertices is given.
+
+        Raises:
+            NetGraphError: When there is no architecture.
+        """
         found = list(architectures)
-        linear = [layer.size for architecture in found for layer in architecture.layers if layer.type == "Linear"]
+        if not found:
+            raise NetGraphError("no architectures to take limits from")
+        linear = [x.size for architecture in found for x in architecture.layers[:-1] if x.type == "Linear"]
         return cls(
             nodes,
             frozenset(code for architecture in found for code in architecture.layer_type.tolist()),

@@ -9,10 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.files import make_folder, read_own_record, write_own_record
+from netgraph.machine import check_device
 from netgraph.tasks import real_task
 from netgraph.zoo.engines import ENGINES
 from netgraph.zoo.make_shard import ShardJob
@@ -68,8 +67,7 @@ def _gpu_workers(device: str, engine: str) -> int:
     """Check that there is such a GPU; one process keeps it busy."""
     if not device.startswith("cuda") or engine != "local":
         raise NetGraphError(f"device {device!r} with engine {engine!r}; known: cpu with any engine, cuda with local")
-    if not torch.cuda.is_available():
-        raise NetGraphError(f"device {device!r}: torch finds no GPU here")
+    check_device(device)
     return 1
 
 

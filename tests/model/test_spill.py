@@ -11,7 +11,7 @@ from netgraph import NetGraph, NetVAE, from_module
 from netgraph.model import PriorConfig, VAEConfig
 from netgraph.model.batch import net_batch, structure_batch
 from netgraph.model.encoder import INITIAL_LOG_VARIANCE
-from netgraph.model.slots import Slots
+from netgraph.model.slots import Slots, holders
 from netgraph.model.spill import spill
 from tests.model.small import fitting
 from tests.strategies import graphs
@@ -45,7 +45,7 @@ def test_each_spilled_weight_has_a_number_of_its_own_that_nothing_else_uses(foun
         spilled = spill(key, CONFIG)
         assert len(np.unique(spilled.cells)) == len(spilled.cells) == len(spilled.elements)
         assert (spilled.cells < CONFIG.place_slots * CONFIG.slot_size).all()
-        slots = Slots(structure_batch([key], CONFIG).carriers, CONFIG)
+        slots = Slots(holders(structure_batch([key], CONFIG).carriers), CONFIG)
         filled = slots.filled[0, :, 0].numpy()
         assert not filled[spilled.places].any()
         assert set(spilled.cells // CONFIG.slot_size) <= set(np.flatnonzero(filled)) | set(spilled.places)

@@ -59,6 +59,56 @@ def test_more_than_sixteen_columns_are_projected(make):
     assert estimator.score(x, x[:, 3]) > 0.8
 
 
+def test_the_errors_of_projected_columns_know_nothing_of_the_rows_they_are_measured_on(make):
+    rng = np.random.default_rng(0)
+    with pytest.warns(UserWarning, match="X has 200 columns"):
+        estimator = make().fit(rng.normal(size=(80, 200)), rng.normal(size=80))
+    assert estimator.tuned_["error"].min() > 0.5
+
+
+def test_the_unit_of_a_column_does_not_matter(make):
+    x, y = rows(60)
+    for unit in (1e-14, 1e200):
+        assert make().fit(x * unit, y).score(x * unit, y) > 0.9
+
+
+def test_a_fit_that_fails_leaves_the_earlier_one_as_it_was(make):
+    x, y = rows(60)
+    estimator = make().fit(x, y)
+    before = estimator.predict(x)
+    with pytest.raises(NetGraphError, match="unknown strategy 'luck'"):
+        estimator.set_params(strategy="luck").fit(x * 100 + 7, y * 3 + 50)
+    assert np.array_equal(estimator.predict(x), before)
+
+
+def test_a_checkpoint_that_has_changed_is_read_again(tmp_path):
+    x, y = rows(40)
+    path = tmp_path / "vae.safetensors"
+    model = untrained()
+    model.save(path)
+    first = NetGraphRegressor(str(path), n_candidates=8).fit(x, y)
+    with torch.no_grad():
+        model.structure.move.weight.neg_()
+    model.save(path)
+    second = NetGraphRegressor(str(path), n_candidates=8).fit(x, y)
+    assert not np.array_equal(first.predict(x), second.predict(x))
+
+
+def test_bad_parameters_are_named(make):
+    x, y = rows(20)
+    for options, message in (
+        ({"n_candidates": 0}, "n_candidates is 0"),
+        ({"n_candidates": 8.0}, "n_candidates is 8.0"),
+        ({"max_seconds": float("nan")}, "max_seconds is nan"),
+        ({"max_seconds": -1}, "max_seconds is -1"),
+        ({"objectives": "speed"}, "unknown objective 'speed'"),
+        ({"device": "gpu"}, "unknown device 'gpu'"),
+        ({"random_state": 5_000_000_000}, "random_state 5000000000"),
+    ):
+        with pytest.raises(NetGraphError, match=message):
+            make(**options).fit(x, y)
+
+
 def test_bad_input_is_named(make):
     x, y = rows(20)
     with pytest.raises(ValueError, match="NaN"):

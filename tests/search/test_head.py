@@ -49,6 +49,23 @@ def test_last_layers_are_ridge_regressions_with_the_penalty_of_least_error_when_
         assert np.allclose(predicted[i].numpy(), fitted[int(np.argmin(left_out))], atol=1e-3)
 
 
+def test_errors_are_those_of_left_out_rows_where_a_network_is_wider_than_there_are_rows():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        graph = from_module(nn.Sequential(nn.Linear(3, 32), nn.Tanh(), nn.Linear(32, 1)))
+    x, y = task(12)
+    stack = Stack([graph.architecture])
+    solved = solve_last_layers(stack, graph.state, x, y)
+    _, hidden = stack(graph.state, x, return_hidden=True)
+    features, target = hidden[0].double().numpy(), y.double().numpy()
+    left_out = []
+    for penalty in PENALTIES:
+        ridge = Ridge(penalty * features.var(axis=0).sum() * len(x))
+        guess = cross_val_predict(ridge, features, target, cv=LeaveOneOut())
+        left_out.append(np.square(guess - target).mean())
+    assert np.isclose(float(solved.error[0]), min(left_out), rtol=0.02)
+
+
 def test_other_networks_stay_as_they_are_and_are_told_their_error():
     graphs, (x, y) = networks(), task()
     stack = Stack([g.architecture for g in graphs])

@@ -2,6 +2,7 @@ import json
 import runpy
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -55,6 +56,18 @@ def test_a_fit_is_not_written_over(folder):
     with pytest.raises(NetGraphError, match="holds a fit already"):
         fit_table(job(folder, "held"))
     assert (folder / "held" / "metrics.json").read_text() == "{}"
+
+
+def test_too_few_rows_to_hold_some_out_are_named(folder):
+    frame = pd.read_csv(folder / "data.csv").head(11)
+    frame.to_csv(folder / "few.csv", index=False)
+    with pytest.raises(NetGraphError, match=r"few\.csv: 11 rows, of which a fifth is held out"):
+        fit_table(replace(job(folder, "few"), data=folder / "few.csv"))
+
+
+def test_a_folder_that_cannot_be_made_is_named_before_the_search(folder):
+    with pytest.raises(NetGraphError, match=r"data\.csv"):
+        fit_table(job(folder, "data.csv/inside"))
 
 
 def test_the_command_fits_and_says_in_one_line_what_is_wrong(folder):

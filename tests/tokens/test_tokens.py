@@ -167,3 +167,11 @@ def test_mixed_types_are_refused():
         tokenize([])
     with pytest.raises(NetGraphError, match="chunk is 0"):
         tokenize([graph], chunk=0)
+
+
+@pytest.mark.parametrize(("name", "value"), [("nodes", 1), ("layers", 1), ("units", 0), ("loose", 0), ("apart", -1)])
+def test_limits_that_no_network_keeps_are_named(name, value):
+    with pytest.raises(NetGraphError, match=f"limits: {name} is {value}"):
+        replace(Limits(10), **{name: value})
+    with pytest.raises(NetGraphError, match="no architectures"):
+        Limits.of([], 10)
