@@ -9,8 +9,8 @@ from netgraph import NetGraph, NetVAE
 from netgraph.search import SearchConfig, try_real
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
-from netgraph.search.fit import BATCH, find, predict, solve
-from netgraph.search.sources import Drawn, Prior
+from netgraph.search.fit import find, predict, solve
+from netgraph.search.sources import BATCH, Drawn, Prior
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
 from tests.search.small import untrained
 
