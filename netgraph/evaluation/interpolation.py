@@ -14,6 +14,8 @@ from netgraph.graph.architecture import Architecture
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
 
+#: Steps of behavior, relative to its size, that are nothing but rounding.
+ROUNDING = 1e-5
 Decode = Callable[[Tensor], list[NetGraph]]
 Path = Sequence[NetGraph]
 
@@ -73,7 +75,7 @@ def _along(vectors: Tensor) -> tuple[Tensor, Tensor]:
     steps = vectors.diff(dim=1).square().mean(dim=2).sqrt()
     length = steps.sum(dim=1)
     ends = (vectors[:, -1] - vectors[:, 0]).square().mean(dim=1).sqrt()
-    still = length == 0
+    still = length <= ROUNDING * (1 + vectors.abs().amax(dim=(1, 2)))
     largest = steps.amax(dim=1) / steps.mean(dim=1)
     return (length / ends).masked_fill(still, 1.0), largest.masked_fill(still, 1.0)
 
