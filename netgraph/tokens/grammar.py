@@ -13,6 +13,9 @@ from netgraph.tokens.stream import END
 
 N_MOVES = N_CODES + 2
 _LINEAR, _INPUT = (LAYER_TYPES[name].code for name in ("Linear", "Input"))
+#: Types for which it matters what a layer reads; all others are alike in this, one stands for them.
+_ANY = LAYER_TYPES["ReLU"].code
+_UNLIKE = (_LINEAR, ADD, CONCAT, _ANY)
 #: Most operands of an Add layer under the mask; without a limit a decoder could name operands for ever.
 MAX_OPERANDS = 4
 
@@ -54,13 +57,13 @@ class Grammar(Builder):
 
     def _openings(self) -> dict[int, list[int]]:
         """Give the types of layers that may be opened, with the layers they may read first."""
-        roomy, most, found = self._roomy(), self._most_loose(self._next_apart()), {}
-        for code in self.types:
-            parents = [p for p, i in self.starts.items() if self._joins(code, i, most) and self._pairs(code, i, most)]
-            parents = parents if roomy else [p for p in parents if self._affords(code, self.starts[p], most)]
-            if parents:
-                found[code] = parents
-        return found
+        roomy, most = self._roomy(), self._most_loose(self._next_apart())
+        parents: dict[int, list[int]] = {}
+        for code in _UNLIKE:
+            found = [p for p, i in self.starts.items() if self._joins(code, i, most) and self._pairs(code, i, most)]
+            parents[code] = found if roomy else [p for p in found if self._affords(code, self.starts[p], most)]
+        openings = {code: parents[code if code in parents else _ANY] for code in self.types}
+        return {code: found for code, found in openings.items() if found}
 
     def _next_apart(self) -> int:
         """The layers in a row, the one under construction included, after which more than one is loose."""
