@@ -25,10 +25,10 @@ from netgraph.search.pareto import front_table
 from netgraph.search.preprocess import Preprocessing
 from netgraph.search.progress import progress
 from netgraph.search.sources import source_of
+from netgraph.search.table import MIN_ROWS
 
 #: Inputs of the largest networks that the checkpoint which ships was trained on.
 MOST_INPUTS = 16
-MIN_ROWS = 10
 
 
 class NetGraphRegressor(RegressorMixin, BaseEstimator):

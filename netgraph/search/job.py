@@ -11,9 +11,9 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 from netgraph.errors import NetGraphError
 from netgraph.files import make_folder, write_atomically
 from netgraph.graph.io import save_graphs
-from netgraph.search.estimator import MIN_ROWS, NetGraphRegressor
+from netgraph.search.estimator import NetGraphRegressor
 from netgraph.search.report import write_fit_report
-from netgraph.search.table import read_table
+from netgraph.search.table import MIN_ROWS, read_table
 from netgraph.tasks import split
 
 #: Share of the rows that the report is about; the search never sees them.

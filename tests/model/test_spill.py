@@ -8,26 +8,16 @@ from hypothesis import strategies as st
 from torch import nn
 
 from netgraph import NetGraph, NetVAE, from_module
-from netgraph.model import PriorConfig, VAEConfig
+from netgraph.model import VAEConfig
 from netgraph.model.batch import net_batch, structure_batch
 from netgraph.model.encoder import INITIAL_LOG_VARIANCE
 from netgraph.model.slots import Slots, holders
 from netgraph.model.spill import spill
+from tests.model.small import CONFIG as SMALL
 from tests.model.small import fitting
 from tests.strategies import graphs
 
-PRIOR = PriorConfig(width=16, heads=2, place_layers=1, layout_layers=1, steps=2)
-CONFIG = VAEConfig(
-    width=16,
-    heads=2,
-    place_depths=3,
-    place_positions=8,
-    slot_size=6,
-    max_nodes=200,
-    max_fan=24,
-    spill=True,
-    prior=PRIOR,
-)
+CONFIG = replace(SMALL, place_depths=3, place_positions=8, slot_size=6, max_nodes=200, weight_layers=3, spill=True)
 
 
 def small(found: list[NetGraph]) -> list[NetGraph]:
