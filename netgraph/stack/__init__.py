@@ -4,15 +4,18 @@ from netgraph.stack.chunking import chunks
 from netgraph.stack.last_layer import LastLayer
 from netgraph.stack.plain import PlainGradient, can_run
 from netgraph.stack.probe import probe
+from netgraph.stack.ridge import RidgeFit, fit_ridge
 from netgraph.stack.sensitivity import sensitivities, sensitivity, stack_sensitivity, with_sensitivity
 from netgraph.stack.stack import Stack
 
 __all__ = [
     "LastLayer",
     "PlainGradient",
+    "RidgeFit",
     "Stack",
     "can_run",
     "chunks",
+    "fit_ridge",
     "probe",
     "sensitivities",
     "sensitivity",

@@ -1,0 +1,57 @@
+import numpy as np
+import torch
+from sklearn.linear_model import Ridge
+from torch import Generator, Tensor
+
+from netgraph.stack import fit_ridge
+
+PENALTY = 1e-2
+
+
+def _drawn(rows: int = 30, width: int = 5, networks: int = 3) -> tuple[Tensor, Tensor]:
+    generator = Generator().manual_seed(0)
+    hidden = torch.randn(networks, rows, width, generator=generator, dtype=torch.float64)
+    return hidden, hidden[..., 0] * 2 + 1 + torch.randn(networks, rows, generator=generator, dtype=torch.float64)
+
+
+def _of_sklearn(hidden: Tensor, y: Tensor) -> Ridge:
+    spread = float((hidden - hidden.mean(dim=0)).square().mean(dim=0).sum())
+    return Ridge(len(y) * (PENALTY * spread + 1e-6)).fit(hidden.numpy(), y.numpy())
+
+
+def test_it_is_the_ridge_regression_of_scikit_learn() -> None:
+    hidden, y = _drawn()
+    fit = fit_ridge(hidden, y, PENALTY)
+    for i, (own, target) in enumerate(zip(hidden, y, strict=True)):
+        reference = _of_sklearn(own, target)
+        np.testing.assert_allclose(fit.weights[i], reference.coef_, rtol=1e-6)
+        np.testing.assert_allclose(fit.predict(hidden)[i], reference.predict(own.numpy()), rtol=1e-6)
+
+
+def test_rows_that_do_not_count_change_nothing() -> None:
+    hidden, y = _drawn()
+    counted = torch.zeros(y.shape, dtype=torch.bool)
+    counted[:, :20] = True
+    part, whole = fit_ridge(hidden, y, PENALTY, counted), fit_ridge(hidden[:, :20], y[:, :20], PENALTY)
+    torch.testing.assert_close(part.weights, whole.weights)
+    torch.testing.assert_close(part.biases, whole.biases)
+    torch.testing.assert_close(part.left_out[:, :20], whole.left_out)
+    assert part.left_out[:, 20:].count_nonzero() == 0
+
+
+def test_errors_of_left_out_rows_are_nearly_those_of_fits_without_them() -> None:
+    hidden, y = _drawn(rows=200, networks=1)
+    others = torch.arange(200) != 7
+    without = fit_ridge(hidden[:, others], y[:, others], PENALTY)
+    error = y[0, 7] - without.predict(hidden[:, 7:8])[0, 0]
+    torch.testing.assert_close(fit_ridge(hidden, y, PENALTY).left_out[0, 7], error, rtol=1e-3, atol=1e-3)
+
+
+def test_the_fit_has_a_gradient() -> None:
+    hidden, y = _drawn(rows=6, width=2, networks=2)
+    assert torch.autograd.gradcheck(lambda h: fit_ridge(h, y, PENALTY).left_out, hidden.requires_grad_())
+
+
+def test_activations_that_are_all_equal_give_the_mean() -> None:
+    y = torch.tensor([[1.0, 2.0, 6.0]])
+    torch.testing.assert_close(fit_ridge(torch.ones(1, 3, 4), y).predict(torch.ones(1, 1, 4)), torch.tensor([[3.0]]))
