@@ -52,9 +52,9 @@ def test_list_shows_what_there_is(tmp_path):
     result = netgraph("list", "--out", str(tmp_path))
     assert result.returncode == 0
     lines = result.stdout.splitlines()
-    assert len(lines) == 6 + 35
+    assert len(lines) == 14 + 35
     assert lines[0].split() == ["diabetes", "in", "scikit-learn"]
-    assert lines[6].split() == ["abalone", "openml:44956", "4177", "rows", "8", "columns", "rings"]
+    assert lines[14].split() == ["abalone", "openml:44956", "4177", "rows", "8", "columns", "rings"]
 
 
 def test_an_unknown_name_ends_in_one_line(tmp_path):

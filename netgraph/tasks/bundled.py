@@ -18,16 +18,25 @@ class _Source(NamedTuple):
 _SOURCES = {
     "diabetes": _Source("load_diabetes", {"scaled": False}, None),
     "iris": _Source("load_iris", {}, "petal width (cm)"),
+    "iris_sepal_length": _Source("load_iris", {}, "sepal length (cm)"),
     "wine": _Source("load_wine", {}, "alcohol"),
+    "wine_proline": _Source("load_wine", {}, "proline"),
+    "wine_color_intensity": _Source("load_wine", {}, "color_intensity"),
     "breast_cancer": _Source("load_breast_cancer", {}, "worst concave points"),
+    "breast_cancer_mean_smoothness": _Source("load_breast_cancer", {}, "mean smoothness"),
+    "breast_cancer_worst_symmetry": _Source("load_breast_cancer", {}, "worst symmetry"),
     "linnerud": _Source("load_linnerud", {}, "Weight"),
+    "linnerud_situps": _Source("load_linnerud", {}, "Situps"),
     "digits": _Source("load_digits", {}, "pixel_3_3"),
+    "digits_pixel_5_4": _Source("load_digits", {}, "pixel_5_4"),
 }
+#: The data set that is made of an image, the image's file, and the steps, in pixels, to the neighbors and between rows.
+_PIXEL, _IMAGE, _REACH, _STEP = "china_pixel", "china.jpg", 2, 12
 
 
 def bundled_names() -> tuple[str, ...]:
     """Names that :func:`load_bundled` knows."""
-    return tuple(_SOURCES)
+    return (*_SOURCES, _PIXEL)
 
 
 def load_bundled(name: str) -> RealDataset:
@@ -35,15 +44,21 @@ def load_bundled(name: str) -> RealDataset:
 
     ``diabetes`` is scikit-learn's regression problem, unscaled (442 x 10). The others are classification sets
     there, or have several targets; here one measured column is the target and the remaining ones predict it: ``iris``
-    the petal width (150 x 3), ``wine`` the alcohol (178 x 12), ``breast_cancer`` the worst concave points (569 x 29),
-    ``linnerud`` the weight from three exercises, waist and pulse (20 x 5), ``digits`` the pixel in row 3 and column 3,
-    counted from 0, from the other 63 (1,797 x 63; three of those are constant).
+    the petal width and ``iris_sepal_length`` (150 x 3); ``wine`` the alcohol, ``wine_proline`` and
+    ``wine_color_intensity`` (178 x 12); ``breast_cancer`` the worst concave points, ``breast_cancer_mean_smoothness``
+    and ``breast_cancer_worst_symmetry`` (569 x 29); ``linnerud`` the weight from three exercises, waist and pulse,
+    ``linnerud_situps`` the situps from two exercises, weight, waist and pulse (20 x 5); ``digits`` the pixel in row 3
+    and column 3, counted from 0, and ``digits_pixel_5_4`` that in row 5 and column 4, from the other 63 (1,797 x 63;
+    three of those are constant). ``china_pixel`` is made of scikit-learn's photograph of a temple: the green value of
+    every 12th pixel of every 12th line from the green values of the 16 pixels of the ring 2 pixels away (1,855 x 16).
 
     Args:
         name: One of :func:`bundled_names`.
     """
     from sklearn import datasets
 
+    if name == _PIXEL:
+        return _pixel(np.asarray(datasets.load_sample_image(_IMAGE)[..., 1], dtype=np.float64))
     source = _SOURCES[name]
     bunch = getattr(datasets, source.loader)(**source.arguments)
     columns = _columns(bunch)
@@ -60,6 +75,16 @@ def _columns(bunch: Any) -> dict[str, Any]:
     if np.ndim(bunch.target) == 2:
         columns |= dict(zip(bunch.target_names, np.asarray(bunch.target, dtype=np.float64).T, strict=True))
     return columns
+
+
+def _pixel(image: Any) -> RealDataset:
+    """Predict pixels from the ring around them, of an image, [height, width]."""
+    lines, places = (np.arange(_STEP // 2, size - _STEP // 2, _STEP) for size in image.shape)
+    line, place = (grid.ravel() for grid in np.meshgrid(lines, places, indexing="ij"))
+    steps = range(-_REACH, _REACH + 1)
+    ring = [(down, right) for down in steps for right in steps if max(abs(down), abs(right)) == _REACH]
+    columns = {f"pixel_{down:+d}_{right:+d}": image[line + down, place + right] for down, right in ring}
+    return _dataset(_PIXEL, columns, image[line, place])
 
 
 def _dataset(name: str, columns: dict[str, Any], target: Any) -> RealDataset:

@@ -31,14 +31,43 @@ def test_every_bundled_set_is_there_with_its_target():
     assert sizes == {
         "diabetes": (442, 10),
         "iris": (150, 3),
+        "iris_sepal_length": (150, 3),
         "wine": (178, 12),
+        "wine_proline": (178, 12),
+        "wine_color_intensity": (178, 12),
         "breast_cancer": (569, 29),
+        "breast_cancer_mean_smoothness": (569, 29),
+        "breast_cancer_worst_symmetry": (569, 29),
         "linnerud": (20, 5),
+        "linnerud_situps": (20, 5),
         "digits": (1797, 63),
+        "digits_pixel_5_4": (1797, 63),
+        "china_pixel": (1855, 16),
     }
     assert "Weight" not in load_real("linnerud").feature_names
     assert load_real("linnerud").y[0] == 191
+    assert "Situps" not in load_real("linnerud_situps").feature_names
+    assert load_real("linnerud_situps").y[0] == 162
     assert "pixel_3_3" not in load_real("digits").feature_names
+    assert load_real("wine_proline").y[0] == 1065
+
+
+@pytest.mark.parametrize("name", real_names())
+def test_no_target_is_a_linear_copy_of_a_column(name):
+    data = load_real(name)
+    varying = data.x[:, np.ptp(data.x, axis=0) > 0]
+    assert np.abs(np.corrcoef(varying.T, data.y)[-1, :-1]).max() < 0.98
+
+
+def test_the_pixel_of_the_photograph_stands_in_the_middle_of_its_ring():
+    from sklearn.datasets import load_sample_image
+
+    green, data = load_sample_image("china.jpg")[..., 1], load_real("china_pixel")
+    assert data.y[0] == green[6, 6]
+    assert data.y[1] == green[6, 18]
+    ring = dict(zip(data.feature_names, data.x[1], strict=True))
+    assert ring["pixel_-2_+1"] == green[4, 19]
+    assert "pixel_+1_+1" not in ring
 
 
 @settings(max_examples=20)

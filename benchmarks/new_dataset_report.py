@@ -1,0 +1,171 @@
+"""The section and the pictures of new data sets, from as many cells as there are."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import critical_difference as cd
+import numpy as np
+from checkpoint import picture, table
+from matplotlib.figure import Figure
+from new_dataset_methods import OURS, TIMED
+from new_dataset_reach import fit_time_lines, reach_lines
+from new_dataset_results import CONTROLS, METHODS, Compared, Found, Results, compare, win_rate
+from results import write_section
+
+from netgraph.tasks import load_real
+from netgraph.tasks.dataset import Floats
+
+#: Test R^2 below which a picture shows a point at its lower edge.
+FLOOR = -0.3
+#: Times the budget from which on a method is told to be late.
+LATE = 1.1
+ABOUT = (
+    "Rows and columns are standardized by the training rows (75 %), the same for all methods; searches of networks "
+    "read 16 projections (partial least squares) where there are more columns, the others all of them. One thread. "
+    "Reading the model and the zoo, and one run of each method before the first cell, are not timed. `netgraph` is "
+    "`NetGraphRegressor(max_seconds=budget)` with more candidates than it can draw. Random search, random weights, "
+    "nearest zoo network and evolution are its search (closed-form last layers, successive halving, the same rows "
+    "held back) with other candidates: random architectures of the full recipe with PyTorch's initial weights; the "
+    "sampled architectures with such weights, which pay for the sampling; the networks of the zoo's training tasks "
+    "with as many inputs, those of the tasks with the nearest standardized meta-features first, and of a task the best "
+    "first; a population that begins with such networks, drawn at random, whose weights and architectures are mutated "
+    "and crossed. MLPRegressor has its default settings; its random search fits drawn settings until the time is over, "
+    "keeps the best by the validation rows, and never cuts a fit short. A method that ends before its budget, or after "
+    "it, has the seconds that the table says."
+)
+
+
+def report(found: Found, total: int, fit_time: dict[str, Any] | None, command: str) -> list[str]:
+    """Write the section, draw its pictures, and give its lines.
+
+    Args:
+        found: The cells.
+        total: How many there are to be.
+        fit_time: Seconds of fits of 500 × 10, where they were measured.
+        command: What measures the cells.
+    """
+    results = Results(found)
+    levels = [level for budget in results.budgets if (level := compare(results, budget))]
+    parts = [[intro(found, total), "", ABOUT]]
+    if levels:
+        parts += [
+            rank_lines(levels),
+            win_lines(levels),
+            [line for level in levels for line in (verdict(level), "")][:-1],
+        ]
+        parts += [diagrams(levels), score_lines(levels[-1]), [scores_picture(levels)]]
+    parts += [reach_lines(results), fit_time_lines(fit_time)]
+    lines = [line for part in parts if part for line in [*part, ""]][:-1]
+    write_section("New data sets", command, lines)
+    return lines
+
+
+def intro(found: Found, total: int) -> str:
+    """Say what there is and where it comes from."""
+    made = {key: ", ".join(sorted({str(cell[key]) for cell in found})) for key in ("machine", "commit")}
+    searched = [cell["seconds"] / cell["cpu_seconds"] for cell in found if cell["method"] in TIMED]
+    names = list(dict.fromkeys(cell["dataset"] for cell in found))
+    quiet = f" Median wall time over CPU time of the searches: {np.median(searched):.2f}." if searched else ""
+    return (
+        f"{len(found):,} of {total:,} cells measured, at commit {made['commit'] or '–'} on {made['machine'] or '–'}. "
+        f"{len(names)} regression targets out of scikit-learn's own data, described at "
+        "`netgraph.tasks.bundled.load_bundled`; several come from one table, so they are not independent, and linnerud "
+        f"has 5 test rows. Budgets are seconds of wall time.{quiet}"
+    )
+
+
+def rank_lines(levels: Sequence[Compared]) -> list[str]:
+    """Lay out mean ranks, medians of R^2 and seconds."""
+    words = {"mean rank": lambda x: x.mean_ranks, "median R²": _median_r2, "median seconds": _median_seconds}
+    head = ["method", *(f"{word}, {level.budget:g} s" for word in words for level in levels)]
+    columns = [values(level) for values in words.values() for level in levels]
+    rows = [[name, *(f"{column[i]:.3f}" for column in columns)] for i, name in enumerate(METHODS)]
+    measured = "; ".join(f"{x.budget:g} s: {len(x.datasets)} data sets, {len(x.pairs)} splits" for x in levels)
+    text = "Ranks are of mean test R² over splits, 1 the best; medians are over all splits of all data sets"
+    return [f"{text} ({measured}).", "", *table(head, rows)]
+
+
+def _median_r2(level: Compared) -> Floats:
+    return np.asarray(np.median(level.r2, axis=0))
+
+
+def _median_seconds(level: Compared) -> Floats:
+    return np.asarray(np.median(level.seconds, axis=0))
+
+
+def win_lines(levels: Sequence[Compared]) -> list[str]:
+    """Lay out how often ours is better than each other method."""
+    at = METHODS.index(OURS)
+    head = ["netgraph against", *(f"{of}, {level.budget:g} s" for of in ("data sets", "splits") for level in levels)]
+    sides = [level.means for level in levels] + [level.r2 for level in levels]
+    rows = [
+        [name, *(f"{win_rate(side[:, at], side[:, i]):.0%}" for side in sides)]
+        for i, name in enumerate(METHODS)
+        if name != OURS
+    ]
+    return ["Share in which netgraph has the larger test R² (a tie counts half):", "", *table(head, rows)]
+
+
+def verdict(level: Compared) -> str:
+    """Say who is best, whoever it is, and who took longer than the budget."""
+    ranks, means, at = level.mean_ranks, level.means, METHODS.index(OURS)
+    named = {METHODS[i]: ranks[i] for i in np.argsort(ranks, kind="stable")}
+    better = [f"{name} ({rank:.2f})" for name, rank in named.items() if rank < ranks[at]]
+    losses = [f"{name} on {int((means[:, METHODS.index(name)] > means[:, at]).sum())}" for name in CONTROLS]
+    late = [f"{n} ({t:.2f} s)" for n, t in zip(METHODS, _median_seconds(level), strict=True) if t > LATE * level.budget]
+    parts = [
+        f"**{level.budget:g} s**: netgraph has the mean rank {ranks[at]:.2f}; "
+        + (f"ranked better: {', '.join(better)}." if better else "no method is ranked better."),
+        f"Of {len(means)} data sets, better than netgraph are {', '.join(losses)}.",
+        f"Over the budget by more than a tenth, in the median: {', '.join(late) or 'none'}.",
+    ]
+    if len(means) > 1:
+        found, distance = cd.friedman(cd.ranks(means)), cd.critical_difference(len(METHODS), len(means))
+        apart = [name for name, rank in named.items() if abs(rank - ranks[at]) > distance]
+        parts.append(
+            f"Friedman's χ² {found.chi_square:.1f}, F {found.f:.2f}, p {found.p:.2g}; critical difference "
+            f"{distance:.2f}: netgraph differs from {', '.join(apart) or 'none'}."
+        )
+    return " ".join(parts)
+
+
+def diagrams(levels: Sequence[Compared]) -> list[str]:
+    """Draw the mean ranks of each budget."""
+    lines = []
+    for level in (level for level in levels if len(level.datasets) > 1):
+        name, n = f"new_datasets_ranks_{level.budget:g}", len(level.datasets)
+        title = f"Mean ranks at {level.budget:g} s, {n} data sets"
+        figure = cd.draw(METHODS, level.mean_ranks, cd.critical_difference(len(METHODS), n), title)
+        lines += [picture(figure, name, f"{title}; bars join methods that do not differ (Nemenyi, 5 %)"), ""]
+    return lines[:-1]
+
+
+def score_lines(level: Compared) -> list[str]:
+    """Lay out mean test R^2 by data set."""
+    shapes = [load_real(name).x.shape for name in level.datasets]
+    head = ["data set", "rows × columns", *METHODS]
+    rows = [
+        [name, f"{shape[0]:,} × {shape[1]}", *(f"{value:.3f}" for value in values)]
+        for name, shape, values in zip(level.datasets, shapes, level.means, strict=True)
+    ]
+    return [f"Test R² at {level.budget:g} s, mean over splits:", "", *table(head, rows)]
+
+
+def scores_picture(levels: Sequence[Compared]) -> str:
+    """Draw test R^2 of every split."""
+    figure = Figure(figsize=(12, 1.6 + 2.2 * len(levels)), layout="constrained")
+    for ax, level in zip(figure.subplots(len(levels), 1, squeeze=False)[:, 0], levels, strict=True):
+        place = {name: i for i, name in enumerate(level.datasets)}
+        x = np.array([place[name] for name, _ in level.pairs])
+        for i, name in enumerate(METHODS):
+            at, color = (i - (len(METHODS) - 1) / 2) * 0.085, f"C{i}"
+            ax.scatter(x + at, level.r2[:, i].clip(FLOOR), s=8, color=color, alpha=0.6, linewidths=0, label=name)
+            ax.scatter(np.arange(len(place)) + at, level.means[:, i].clip(FLOOR), s=45, color=color, marker="_")
+        ax.set(ylabel=f"test R², {level.budget:g} s", ylim=(FLOOR - 0.05, 1.03), xlim=(-0.6, len(place) - 0.4))
+        names = list(place) if level is levels[-1] or list(place) != levels[-1].datasets else []
+        ax.set_xticks(range(len(place)), names or [""] * len(place), rotation=20, ha="right", fontsize=8)
+        ax.spines[["top", "right"]].set_visible(False)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=5, frameon=False, fontsize=8, markerscale=2)
+    about = f"Test R² of every split, dashes the means; what is below {FLOOR:g} is drawn there"
+    return picture(figure, "new_datasets", about)
