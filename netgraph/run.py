@@ -22,10 +22,11 @@ from netgraph.files import read_record, record_path, write_atomically
 from netgraph.graph.io import save_graphs
 from netgraph.graph.netgraph import NetGraph
 from netgraph.machine import provenance
-from netgraph.model import LossWeights, NetVAE, PriorConfig, VAEConfig
+from netgraph.model import GeneratorConfig, LossWeights, NetVAE, PriorConfig, VAEConfig
 from netgraph.search import RealResult, SearchConfig, try_real
+from netgraph.tasks import draw_tasks
 from netgraph.threads import threads
-from netgraph.training import Example, TrainConfig, train
+from netgraph.training import Episodes, Example, TrainConfig, train
 from netgraph.training.history import loss_curves, write_metrics
 from netgraph.zoo import Zoo, ZooRecipe, build_zoo
 
@@ -48,6 +49,7 @@ class Preset:
         recipe: Name of the zoo's recipe.
         vae: Sizes of the model.
         training: How it is trained.
+        n_tasks: Tasks that the generator is trained on beside those of the zoo.
         n_samples: Samples drawn.
         n_start_tasks: Held-out tasks that networks are sampled for and fine-tuned on.
         search: How a network for the real data set is looked for.
@@ -57,6 +59,7 @@ class Preset:
     recipe: str
     vae: VAEConfig
     training: TrainConfig
+    n_tasks: int = 1000
     n_samples: int = 1000
     n_start_tasks: int = 50
     search: SearchConfig = field(default_factory=SearchConfig)
@@ -66,7 +69,7 @@ class Preset:
 PRESETS = {
     "quick": Preset(
         "quick",
-        VAEConfig(max_nodes=96, max_fan=24),
+        VAEConfig(max_nodes=96, max_fan=24, generator=GeneratorConfig()),
         TrainConfig(batch_size=32, learning_rate=3e-3, max_epochs=15, max_seconds=260.0, mixed=True),
     ),
     "full": Preset(
@@ -79,21 +82,40 @@ PRESETS = {
             max_fan=33,
             loss=LossWeights(jacobian=0.2),
             prior=PriorConfig(width=96),
+            generator=GeneratorConfig(),
         ),
-        TrainConfig(max_epochs=200, max_seconds=2100.0, prior_epochs=400, prior_seconds=3000.0, mixed=True),
+        TrainConfig(
+            max_epochs=200,
+            max_seconds=2100.0,
+            prior_epochs=400,
+            prior_seconds=3000.0,
+            generator_epochs=400,
+            generator_seconds=2700.0,
+            mixed=True,
+        ),
+        n_tasks=12_000,
     ),
     "tiny": Preset(
         "tiny",
-        VAEConfig(max_nodes=96, max_fan=24, width=32, prior=PriorConfig(width=32)),
+        VAEConfig(
+            max_nodes=96,
+            max_fan=24,
+            width=32,
+            prior=PriorConfig(width=32),
+            generator=GeneratorConfig(width=32, layers=2, row_width=16, row_rounds=1),
+        ),
         TrainConfig(
             batch_size=16,
             max_epochs=10,
             max_seconds=20.0,
             prior_epochs=5,
             prior_seconds=10.0,
+            generator_epochs=5,
+            generator_seconds=10.0,
             checkpoint_seconds=1.0,
             log_every=1,
         ),
+        n_tasks=50,
         n_samples=20,
         n_start_tasks=1,
         search=SearchConfig(n_candidates=32, n_tuned=4, rungs=(10, 20)),
@@ -157,7 +179,17 @@ def _trained(zoo: Zoo, size: Preset, folder: Path, seed: int, device: str) -> Ne
     if record_path(_checkpoint(folder)).exists():
         return NetVAE.from_pretrained(_checkpoint(folder))
     examples = [_example(zoo, i) for i in zoo.split("train")]
-    return train(examples, folder, size.vae, replace(size.training, seed=seed), device=device)
+    episodes = training_episodes(zoo, size.n_tasks)
+    return train(examples, folder, size.vae, replace(size.training, seed=seed), episodes=episodes, device=device)
+
+
+def training_episodes(zoo: Zoo, n_more: int) -> Episodes:
+    """Take the tasks of a zoo's training networks, and more of the same kind, which no network was trained on."""
+    numbers = sorted({graph.task for graph in zoo.stream(zoo.split("train"))})
+    recipe, known = zoo.recipe, zoo.meta_features[numbers]
+    more = draw_tasks(n_more, recipe.tasks, seed=recipe.seed, start=len(zoo.tasks))
+    tasks = [zoo.tasks[number] for number in numbers] + more
+    return Episodes(tasks, torch.cat([known, torch.full((n_more, known.shape[1]), torch.nan)]))
 
 
 def _checkpoint(folder: Path) -> Path:

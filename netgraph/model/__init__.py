@@ -1,6 +1,7 @@
 """The VAE: encoder, latent, decoder, loss."""
 
-from netgraph.model.config import LossWeights, PriorConfig, VAEConfig
+from netgraph.model.config import GeneratorConfig, LossWeights, PriorConfig, VAEConfig
+from netgraph.model.rows import Rows
 from netgraph.model.vae import NetVAE
 
-__all__ = ["LossWeights", "NetVAE", "PriorConfig", "VAEConfig"]
+__all__ = ["GeneratorConfig", "LossWeights", "NetVAE", "PriorConfig", "Rows", "VAEConfig"]

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from netgraph.errors import StoreError
 from netgraph.files import read_tensors, record_path, write_tensors
 from netgraph.graph.layers import LAYER_TYPES
-from netgraph.model.config import LossWeights, PriorConfig, VAEConfig
+from netgraph.model.config import GeneratorConfig, LossWeights, PriorConfig, VAEConfig
 
 FORMAT = "netgraph.NetVAE"
-VERSION = 3
+VERSION = 4
 SHIPPED = Path(__file__).parent.parent / "pretrained" / "full.safetensors"
 
 
@@ -46,6 +46,7 @@ def _check_vocabulary(path: Path, codes: dict[str, int]) -> None:
 def _config(path: Path, values: dict[str, Any]) -> VAEConfig:
     try:
         parts = {"loss": LossWeights(**values["loss"]), "prior": PriorConfig(**values["prior"])}
-        return VAEConfig(**values | parts)
+        generator = values["generator"] and GeneratorConfig(**values["generator"])
+        return VAEConfig(**values | parts | {"generator": generator})
     except TypeError as error:
         raise StoreError(f"{record_path(path)}: {error}") from None

@@ -56,6 +56,31 @@ class PriorConfig:
 
 
 @dataclass(frozen=True)
+class GeneratorConfig:
+    """Sizes of the generator, which writes networks for the rows of a data set.
+
+    Attributes:
+        width: Width of its transformer.
+        heads: Attention heads.
+        layers: Layers.
+        row_width: Width of the tokens of single values in the encoder of rows.
+        row_heads: Attention heads there.
+        row_rounds: Rounds of attention over columns and rows.
+        inducing_points: Inducing points of the attention over rows.
+        column_tokens: Tokens that the encoder of rows leaves for each column.
+    """
+
+    width: int = 64
+    heads: int = 4
+    layers: int = 4
+    row_width: int = 32
+    row_heads: int = 2
+    row_rounds: int = 2
+    inducing_points: int = 16
+    column_tokens: int = 2
+
+
+@dataclass(frozen=True)
 class VAEConfig:
     """Sizes of the VAE.
 
@@ -88,6 +113,7 @@ class VAEConfig:
         condition_dropout: Share of training networks whose meta-features are replaced by the null embedding.
         loss: Weights of the loss terms.
         prior: Sizes of the prior.
+        generator: Sizes of the generator; None for a model that does not read rows.
     """
 
     width: int = 64
@@ -111,10 +137,11 @@ class VAEConfig:
     condition_dropout: float = 0.5
     loss: LossWeights = LossWeights()
     prior: PriorConfig = PriorConfig()
+    generator: GeneratorConfig | None = None
 
     def __post_init__(self) -> None:
-        for name, part in (("", self), ("prior.", self.prior)):
-            if part.width % part.heads:
+        for name, part in (("", self), ("prior.", self.prior), ("generator.", self.generator)):
+            if part is not None and part.width % part.heads:
                 raise NetGraphError(f"{name}width {part.width} is not a multiple of {name}heads {part.heads}")
         if self.slot_size < 4:
             raise NetGraphError(f"slot_size {self.slot_size}; at least 4")

@@ -113,6 +113,14 @@ class FlowPrior(nn.Module):
         response = functional.pad(z[:, self.config.code_size :], (0, self.config.slot_size - RESPONSE))
         return torch.cat([split(z, self.config)[0], response[:, None]], dim=1)
 
+    def standardize_network(self, network: Tensor) -> Tensor:
+        """Standardize what the first flow carries, [B, G + 1, slot]."""
+        return (network - self.network_mean) / self.network_scale
+
+    def restore_places(self, standardized: Tensor) -> Tensor:
+        """Give slots of places, [B, K, slot], of standardized ones."""
+        return standardized * self.place_scale + self.place_mean
+
     def fit(self, network: Tensor, places: Tensor, meta_features: Tensor) -> None:
         """Take what to standardize by, of networks, [n, G + 1, slot], of places, [m, slot], and meta-features."""
         for name, slots in (("network", network), ("place", places)):
@@ -137,7 +145,7 @@ class FlowPrior(nn.Module):
             batch: Their architectures.
             condition: Embedded condition, [B, width].
         """
-        network = (self.of_network(z) - self.network_mean) / self.network_scale
+        network = self.standardize_network(self.of_network(z))
         places = (split(z, self.config)[1] - self.place_mean) / self.place_scale
         wish = condition.repeat(DRAWS, 1)
         error = _error(lambda x, t: self._network_velocity(x, t, wish), network.repeat(DRAWS, 1, 1))
@@ -183,10 +191,9 @@ class FlowPrior(nn.Module):
         Returns:
             Slots, [B, K, slot]; 0 for places that an architecture has not.
         """
-        known = (network - self.network_mean) / self.network_scale
-        velocity, filled = self._place_velocity(known, batch, condition)
+        velocity, filled = self._place_velocity(self.standardize_network(network), batch, condition)
         carried = _solve(velocity, noise, self.config.prior.steps)
-        return (carried * self.place_scale + self.place_mean) * filled
+        return self.restore_places(carried) * filled
 
 
 def _error(velocity: Callable[[Tensor, Tensor], Tensor], data: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,16 +15,19 @@ from netgraph.model.batch import NetBatch, StructureBatch, net_batch, structure_
 from netgraph.model.checkpoint import load_checkpoint, save_checkpoint
 from netgraph.model.condition import Condition
 from netgraph.model.config import RESPONSE, VAEConfig
+from netgraph.model.context import Context, Counts
 from netgraph.model.encoder import LEAST_LOG_VARIANCE, Encoder
+from netgraph.model.generator import Generator
 from netgraph.model.parts import by_size, evaluating
 from netgraph.model.prior import FlowPrior
 from netgraph.model.refine import refine
 from netgraph.model.response import ResponseScale, calibrate
+from netgraph.model.rows import Rows
 from netgraph.model.scales import Scales
 from netgraph.model.slots import join, split
 from netgraph.model.structure import StructureDecoder
 from netgraph.model.weights import WeightDecoder
-from netgraph.stack import Stack
+from netgraph.stack import Stack, solve_last_layers
 
 #: Networks whose architectures are decoded at once: a step costs about the same for few and for many.
 CHUNK = 256
@@ -50,6 +53,7 @@ class NetVAE(nn.Module):
         self.structure = StructureDecoder(self.config)
         self.weights = WeightDecoder(self.config)
         self.prior = FlowPrior(self.config)
+        self.generator = Generator(self.config) if self.config.generator else None
 
     @torch.no_grad()
     def encode(self, graphs: Sequence[NetGraph], meta_features: Tensor | None = None) -> Tensor:
@@ -116,7 +120,7 @@ class NetVAE(nn.Module):
         z: Tensor,
         meta_features: Tensor | None = None,
         *,
-        counts: Sequence[tuple[int, int]] | None = None,
+        counts: Counts | None = None,
         generator: torch.Generator | None = None,
     ) -> list[NetGraph]:
         """Decode free-running, from z alone; every graph is valid by construction.
@@ -136,29 +140,28 @@ class NetVAE(nn.Module):
         if z.ndim != 2 or z.shape[1] != self.config.latent_size:
             raise NetGraphError(f"z has shape {tuple(z.shape)}; expected [n, {self.config.latent_size}]")
         with evaluating(self):
-            z, condition = z.to(self.device), self.condition(self.condition.rows(meta_features, len(z)))
-            architectures = self._architectures(split(z, self.config)[0], condition, counts, generator)
-            return self._weighted(architectures, lambda part, batch: z[part], condition)
+            z, context = z.to(self.device), Context.of(self, len(z), meta_features, counts=counts)
+            architectures = self._architectures(split(z, self.config)[0], context, generator)
+            return self._weighted(architectures, lambda part, batch: z[part], context)
 
     def _architectures(
         self,
         layout: Tensor,
-        condition: Tensor,
-        counts: Sequence[tuple[int, int]] | None,
+        context: Context,
         generator: torch.Generator | None,
     ) -> list[Architecture]:
         found: list[Architecture] = []
         for start in range(0, len(layout), CHUNK):
             part = slice(start, start + CHUNK)
-            given = None if counts is None else counts[part]
-            found += self.structure.generate(layout[part], condition[part], given, generator)
+            given = None if context.counts is None else context.counts[part]
+            found += self.structure.generate(layout[part], context.of_decoder[part], given, generator)
         return found
 
     def _weighted(
         self,
         architectures: list[Architecture],
         latents: Callable[[list[int], StructureBatch], Tensor],
-        condition: Tensor,
+        context: Context,
     ) -> list[NetGraph]:
         """Give architectures their weights; ``latents`` gives those of a part, whose batch it is told."""
         order, parts = by_size(architectures)
@@ -167,9 +170,13 @@ class NetVAE(nn.Module):
             own = [architectures[i] for i in part]
             batch = structure_batch(own, self.config).to(self.device)
             z = latents(part, batch)
-            state = self.scales.restore(self.weights(z, condition[part], batch), batch)
+            state = self.scales.restore(self.weights(z, context.of_decoder[part], batch), batch)
+            stack = Stack(own, self.device)
             if self.config.response:
-                state = calibrate(Stack(own, self.device), state, self.responses.restore(z[:, -RESPONSE:]))
+                state = calibrate(stack, state, self.responses.restore(z[:, -RESPONSE:]))
+            if context.rows is not None:
+                rows = context.rows.part(part)
+                state = solve_last_layers(stack, state, rows.x, rows.y).state
             states += torch.tensor_split(state.cpu(), batch.state_ptr[1:-1].tolist())
         return [NetGraph(a, states[i].clone()) for a, i in zip(architectures, order, strict=True)]
 
@@ -180,20 +187,22 @@ class NetVAE(nn.Module):
         meta_features: Tensor | None = None,
         seed: int | None = None,
         *,
+        rows: Rows | None = None,
         n_inputs: int | None = None,
         n_outputs: int = 1,
     ) -> list[NetGraph]:
-        """Sample new networks: noise from N(0, I), carried to a latent by the prior, decoded.
+        """Sample new networks: noise from N(0, I), carried to a latent, decoded.
 
         Args:
             n: How many.
             meta_features: Of the data set they are for, [features].
             seed: Of the noise.
-            n_inputs: Number of inputs, if it is to be given rather than decoded.
+            rows: Rows of the data set that they are to fit, or of several, which share the networks.
+            n_inputs: Number of inputs, if it is to be given rather than decoded; that of the rows where there are some.
             n_outputs: Number of outputs, if ``n_inputs`` is given.
 
         Raises:
-            NetGraphError: When ``n`` is below 1 or ``meta_features`` has another length.
+            NetGraphError: When ``n`` is below 1, ``meta_features`` has another length, or the rows do not fit.
         """
         if n < 1:
             raise NetGraphError(f"cannot sample {n} networks")
@@ -201,7 +210,7 @@ class NetVAE(nn.Module):
         generator.manual_seed(seed) if seed is not None else generator.seed()
         noise = torch.randn(n, self.config.latent_size, generator=generator).to(self.device)
         counts = None if n_inputs is None else [(n_inputs, n_outputs)] * n
-        return self.carry(noise, meta_features, counts=counts)[0]
+        return self.carry(noise, meta_features, rows=rows, counts=counts)[0]
 
     @torch.no_grad()
     def carry(
@@ -209,34 +218,67 @@ class NetVAE(nn.Module):
         noise: Tensor,
         meta_features: Tensor | None = None,
         *,
-        counts: Sequence[tuple[int, int]] | None = None,
+        rows: Rows | None = None,
+        counts: Counts | None = None,
     ) -> tuple[list[NetGraph], Tensor]:
-        """Carry noise to latents by the prior, and decode them.
+        """Carry noise to latents, and decode them.
+
+        The prior carries it to layouts, and those to places; where there are rows, the generator writes the places, and
+        the last layers of the networks are solved on the rows.
 
         Args:
             noise: Drawn from N(0, I), [n, latent]; the same noise gives the same networks.
             meta_features: Of the data sets the networks are for, [n, features] or [features].
+            rows: Rows of these data sets; of fewer, each is for a share of the networks in a row.
             counts: Numbers of inputs and outputs of each network, if they are to be given rather than decoded.
 
         Returns:
-            n graphs, and their latents, [n, latent], from which :meth:`decode` gives them again.
+            n graphs, and their latents, [n, latent], from which :meth:`decode` gives them again, but for last layers
+            that were solved.
+
+        Raises:
+            NetGraphError: When ``meta_features`` has another length, the rows do not fit, or there are rows and the
+                model was made without a generator.
         """
-        n_inputs = torch.tensor([i for i, _ in counts] if counts else [0] * len(noise), device=self.device)
-        rows = self.condition.rows(meta_features, len(noise))
         z = torch.zeros_like(noise)
         with evaluating(self):
-            condition, wish = self.condition(rows), self.prior.embed_condition(rows, n_inputs)
-            whole = self.prior.carry_network(self.prior.of_network(noise), wish)
+            context = Context.of(self, len(noise), meta_features, rows, counts)
+            whole = self.prior.carry_network(self.prior.of_network(noise), context.of_prior)
             layout, response = whole[:, :-1], whole[:, -1, :RESPONSE]
-            architectures = self._architectures(layout, condition, counts, None)
+            architectures = self._architectures(layout, context, None)
             _, place_noise = split(noise, self.config)
 
             def latents(part: list[int], batch: StructureBatch) -> Tensor:
-                places = self.prior.carry_places(place_noise[part], whole[part], batch, wish[part])
+                places = self.carry_places(place_noise[part], whole[part], batch, context.part(part))
                 z[part] = torch.cat([join(layout[part], places), response[part]], dim=1)
                 return z[part]
 
-            return self._weighted(architectures, latents, condition), z
+            return self._weighted(architectures, latents, context), z
+
+    def carry_places(self, noise: Tensor, network: Tensor, batch: StructureBatch, context: Context) -> Tensor:
+        """Carry noise to the slots of places, [B, K, slot]: by the generator where there are rows, else by the prior.
+
+        Args:
+            noise: Drawn from N(0, I), [B, K, slot].
+            network: Slots of the layouts, and one of the response, [B, G + 1, slot].
+            batch: The architectures that the layouts decode to.
+            context: What the networks are for.
+        """
+        if context.rows is None or context.tokens is None or self.generator is None:
+            return self.prior.carry_places(noise, network, batch, context.of_prior)
+        known = self.prior.standardize_network(network)
+        places, filled = self.generator(noise, known, batch, context.of_prior, context.tokens, context.rows.real)
+        return cast(Tensor, self.prior.restore_places(places) * filled)
+
+    def encode_rows(self, rows: Rows) -> Tensor:
+        """Encode the rows of data sets, [B, columns, tokens, width].
+
+        Raises:
+            NetGraphError: When the model was made without a generator, or there are too many columns.
+        """
+        if self.generator is None:
+            raise NetGraphError("this model was made without a generator: it cannot read rows")
+        return cast(Tensor, self.generator.rows(rows.to(self.device)))
 
     @property
     def device(self) -> torch.device:

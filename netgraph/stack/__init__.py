@@ -1,6 +1,7 @@
 """The executor: run, differentiate and train thousands of different networks at once."""
 
 from netgraph.stack.chunking import chunks
+from netgraph.stack.head import Solved, solve_last_layers
 from netgraph.stack.last_layer import LastLayer
 from netgraph.stack.plain import PlainGradient, can_run
 from netgraph.stack.probe import probe
@@ -12,6 +13,7 @@ __all__ = [
     "LastLayer",
     "PlainGradient",
     "RidgeFit",
+    "Solved",
     "Stack",
     "can_run",
     "chunks",
@@ -19,6 +21,7 @@ __all__ = [
     "probe",
     "sensitivities",
     "sensitivity",
+    "solve_last_layers",
     "stack_sensitivity",
     "with_sensitivity",
 ]

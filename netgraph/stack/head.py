@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from netgraph.stack import LastLayer, Stack
+from netgraph.stack.last_layer import LastLayer
+from netgraph.stack.stack import Stack
 
 #: Penalties that are tried, relative to the total variance of a network's hidden activations.
 PENALTIES = tuple(10.0**power for power in (-6, -5, -4, -3, -2, -1, 0))

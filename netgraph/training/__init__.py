@@ -2,7 +2,8 @@
 
 from netgraph.training.config import TrainConfig
 from netgraph.training.data import Batches, Example
+from netgraph.training.episodes import Episodes
 from netgraph.training.module import VAEModule
 from netgraph.training.train import train
 
-__all__ = ["Batches", "Example", "TrainConfig", "VAEModule", "train"]
+__all__ = ["Batches", "Episodes", "Example", "TrainConfig", "VAEModule", "train"]

@@ -21,6 +21,9 @@ class TrainConfig:
         prior_learning_rate: Peak learning rate of the prior, which is trained after encoder and decoder.
         prior_epochs: Its passes over the training networks.
         prior_seconds: Its time budget.
+        generator_learning_rate: Peak learning rate of the generator, which is trained last.
+        generator_epochs: Its passes over the training networks.
+        generator_seconds: Its time budget.
         clip: Largest norm of a gradient.
         checkpoint_seconds: Time between checkpoints.
         log_every: Steps between TensorBoard points.
@@ -41,6 +44,9 @@ class TrainConfig:
     prior_learning_rate: float = 2e-3
     prior_epochs: int = 40
     prior_seconds: float = 120.0
+    generator_learning_rate: float = 2e-3
+    generator_epochs: int = 40
+    generator_seconds: float = 60.0
     clip: float = 1.0
     checkpoint_seconds: float = 20.0
     log_every: int = 10
@@ -56,4 +62,14 @@ class TrainConfig:
             max_epochs=self.prior_epochs,
             max_seconds=self.prior_seconds,
             seed=self.seed + 1,
+        )
+
+    def of_generator(self) -> Self:
+        """Give the training of the generator, likewise."""
+        return replace(
+            self,
+            learning_rate=self.generator_learning_rate,
+            max_epochs=self.generator_epochs,
+            max_seconds=self.generator_seconds,
+            seed=self.seed + 2,
         )

@@ -13,10 +13,16 @@ from torch import Tensor
 from netgraph.model.attention import Block
 from netgraph.model.batch import NetBatch
 from netgraph.model.config import LossWeights
+from netgraph.model.context import Context
+from netgraph.model.fit import generated_errors
 from netgraph.model.loss import Behavior, Losses, compute_losses
 from netgraph.model.vae import NetVAE
 from netgraph.training.config import TrainConfig
 from netgraph.training.data import to_device
+from netgraph.training.episodes import Episodes
+
+#: Relative error on unseen rows below which the generator has little to gain.
+LEAST_ERROR = 0.05
 
 
 def total_loss(losses: Losses, weights: LossWeights) -> Tensor:
@@ -79,6 +85,15 @@ class Paced(lightning.LightningModule):
         """Give AdamW; its learning rate is set at every step."""
         learned = [value for name, value in self.vae.named_parameters() if self.learns(name)]
         return torch.optim.AdamW(learned, self.config.learning_rate, (0.9, 0.98), weight_decay=self.config.weight_decay)
+
+    def on_train_start(self) -> None:
+        """Spare the gradients of what is not trained."""
+        for name, value in self.vae.named_parameters():
+            value.requires_grad_(self.learns(name))
+
+    def on_train_end(self) -> None:
+        """Leave the model as it was found."""
+        self.vae.requires_grad_(True)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> int | None:
         """Set the learning rate, or end the training when its time is over."""
@@ -148,3 +163,41 @@ class PriorModule(Paced):
         condition = self.vae.prior.embed_condition(nets.meta_features, nets.structure.steps[:, 0, 2])
         layout, places = self.vae.prior.losses(z, nets.structure, condition)
         return layout + places, {"loss/layout_flow": layout, "loss/place_flow": places}
+
+
+class GeneratorModule(Paced):
+    """Trains the generator on what its networks are worth; all else stays as it is.
+
+    Args:
+        vae: The model.
+        config: How it is trained.
+        steps_per_epoch: Batches in an epoch.
+        episodes: Gives tasks, some of their rows to see and others to be tested on.
+        clock: Gives seconds.
+    """
+
+    def __init__(
+        self,
+        vae: NetVAE,
+        config: TrainConfig,
+        steps_per_epoch: int,
+        episodes: Episodes,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(vae, config, steps_per_epoch, clock)
+        self.episodes = episodes
+
+    def learns(self, name: str) -> bool:
+        """Say yes to the generator."""
+        return name.startswith("generator.")
+
+    def losses(self, batch: tuple[NetBatch, Behavior]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Generate networks of the batch's architectures for tasks, and test them on rows that were not seen."""
+        nets, behavior = batch
+        episode = self.episodes.draw(nets.structure.steps[:, 0, 2].cpu()).to(self.device)
+        seen, told = episode.rows.first(episode.seen), episode.meta_features
+        context = Context.of(self.vae, len(nets), told, seen, owner=episode.owner)
+        z, rows = self.vae.draw_posterior(nets), episode.rows.part(episode.owner)
+        errors = generated_errors(self.vae, z, nets.structure, behavior.stack, context, rows)
+        loss = (LEAST_ERROR + errors).log().mean()
+        return loss, {"loss/fit": loss, "fit/r2_median": 1 - errors.median()}

@@ -23,7 +23,8 @@ from netgraph.model.vae import NetVAE
 from netgraph.threads import threads
 from netgraph.training.config import TrainConfig
 from netgraph.training.data import Batches, Example, loader
-from netgraph.training.module import Paced, PriorModule, VAEModule
+from netgraph.training.episodes import Episodes
+from netgraph.training.module import GeneratorModule, Paced, PriorModule, VAEModule
 from netgraph.training.resume import Resume
 
 #: Lightning's names of the devices.
@@ -38,6 +39,7 @@ def train(
     config: VAEConfig | None = None,
     training: TrainConfig | None = None,
     *,
+    episodes: Episodes | None = None,
     callbacks: Sequence[Callback] = (),
     device: str = "cpu",
 ) -> NetVAE:
@@ -48,18 +50,22 @@ def train(
         folder: Takes ``checkpoints/vae.safetensors``, ``checkpoints/training.safetensors`` and ``tensorboard/``.
         config: The model's sizes.
         training: How it is trained.
+        episodes: Tasks that the generator is trained on, where the model has one.
         callbacks: More Lightning callbacks.
         device: ``cpu`` or ``cuda``.
 
     Returns:
-        The trained model, its prior too, in evaluation mode.
+        The trained model, its prior and its generator too, in evaluation mode.
 
     Raises:
-        NetGraphError: When there is no example, a network's sensitivity was not measured, or the device is unknown.
+        NetGraphError: When there is no example, a network's sensitivity was not measured, the device is unknown, or
+            there are no episodes for a generator.
     """
     if device not in ACCELERATORS:
         raise NetGraphError(f"unknown device {device!r}; known: {', '.join(ACCELERATORS)}")
     folder, config, training = Path(folder), config or VAEConfig(), training or TrainConfig()
+    if config.generator is not None and episodes is None:
+        raise NetGraphError("a model with a generator needs episodes to train it on")
     batches = Batches(examples, config, training)
     with torch.random.fork_rng(), threads(training.threads):
         torch.manual_seed(training.seed)
@@ -73,7 +79,12 @@ def train(
         vae.prior.train()
         prior = PriorModule(vae, training.of_prior(), len(batches))
         _fit(prior, "prior", batches, folder, callbacks, device)
-    vae.card |= {"prior_steps": prior.steps_done, "prior_seconds": prior.seconds}
+        vae.card |= {"prior_steps": prior.steps_done, "prior_seconds": prior.seconds}
+        if config.generator is not None and episodes is not None:
+            vae.eval().get_submodule("generator").train()
+            generator = GeneratorModule(vae, training.of_generator(), len(batches), episodes)
+            _fit(generator, "generator", batches, folder, callbacks, device)
+            vae.card |= {"generator_steps": generator.steps_done, "generator_seconds": generator.seconds}
     vae.cpu().save(folder / "checkpoints" / "vae.safetensors")
     return vae.eval()
 

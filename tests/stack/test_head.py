@@ -5,7 +5,7 @@ from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from torch import Generator, nn
 
 from netgraph import NetGraph, from_module
-from netgraph.search.head import PENALTIES, solve_last_layers
+from netgraph.stack.head import PENALTIES, solve_last_layers
 from netgraph.stack import Stack
 from netgraph.zoo.architectures import initialize
 

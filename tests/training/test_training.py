@@ -1,12 +1,14 @@
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
 from lightning import Callback
 
 from netgraph import NetGraphError, NetVAE
-from netgraph.model import PriorConfig, VAEConfig
-from netgraph.training import Example, TrainConfig, train
+from netgraph.model import GeneratorConfig, PriorConfig, VAEConfig
+from netgraph.tasks import TaskRecipe, draw_task, draw_tasks
+from netgraph.training import Episodes, Example, TrainConfig, train
 from netgraph.training.history import loss_curves, write_metrics
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.make_shard import make_shard
@@ -36,6 +38,13 @@ def examples():
     ]
 
 
+@pytest.fixture(scope="module")
+def episodes():
+    tasks = draw_tasks(12, TaskRecipe(rows=48, n_features=(1, 16)), seed=3)
+    widths = [draw_task("linear", columns, 48, columns) for columns in range(1, 17)]
+    return Episodes([*tasks, *widths], torch.full((28, 37), torch.nan))
+
+
 class Interrupt(Callback):
     """An interrupt after some steps."""
 
@@ -62,6 +71,42 @@ def test_training_lowers_every_loss_and_leaves_a_checkpoint(examples, tmp_path):
     assert 2 * vae.card["steps"] == vae.card["prior_steps"] > 0
     assert again.card == vae.card
     assert len(vae.sample(3, examples[0].meta_features, seed=0)) == 3
+
+
+def test_a_generator_is_trained_last_and_alone(examples, episodes, tmp_path):
+    sizes = GeneratorConfig(width=16, heads=2, layers=1, row_width=8, row_rounds=1)
+    config = replace(CONFIG, slot_size=18, generator=sizes)
+    training = replace(TRAINING, max_epochs=1, prior_epochs=1, generator_epochs=16, generator_learning_rate=1e-2)
+    vae = train(examples, tmp_path, config, training, episodes=episodes)
+    values = [value for _, value in loss_curves(tmp_path / "tensorboard")["fit"]]
+    part = len(values) // 3
+    assert sum(values[-part:]) < sum(values[:part])
+    assert vae.card["generator_steps"] == 16 * vae.card["steps"]
+    assert all(value.requires_grad for value in vae.parameters())
+    (tmp_path / "checkpoints" / "generator.json").unlink()
+    again = train(examples, tmp_path, config, replace(training, generator_epochs=1), episodes=episodes)
+    same = {name: torch.equal(a, vae.state_dict()[name]) for name, a in again.state_dict().items()}
+    assert all(equal for name, equal in same.items() if not name.startswith("generator."))
+    assert not all(same.values())
+
+
+def test_a_generator_without_tasks_is_refused(examples, episodes, tmp_path):
+    config = replace(CONFIG, generator=GeneratorConfig())
+    with pytest.raises(NetGraphError, match="needs episodes"):
+        train(examples, tmp_path, config, TRAINING)
+    with pytest.raises(NetGraphError, match="no task of 40 columns"):
+        episodes.draw(torch.tensor([3, 40]))
+
+
+def test_episodes_give_networks_of_equal_inputs_a_common_task(episodes):
+    n_inputs = torch.tensor([2, 5, 2, 2, 5])
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        episode = episodes.draw(n_inputs)
+    assert torch.equal(episode.rows.n_features[episode.owner], n_inputs)
+    assert len(episode.rows) == 3
+    assert 24 <= episode.seen <= 36
+    torch.testing.assert_close(episode.rows.y.mean(dim=1), torch.zeros(3), atol=1e-5, rtol=0)
 
 
 def test_an_interrupted_training_goes_on_where_it_stopped(examples, tmp_path):

@@ -1,0 +1,87 @@
+"""What networks are sampled for: meta-features, numbers of inputs and outputs, and rows of data sets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from netgraph.errors import NetGraphError
+from netgraph.model.rows import Rows
+
+if TYPE_CHECKING:
+    from netgraph.model.vae import NetVAE
+
+#: Numbers of inputs and outputs of a network.
+Counts = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What n networks are for, embedded.
+
+    Attributes:
+        counts: Numbers of inputs and outputs, if they are to be given rather than decoded.
+        of_decoder: What the decoder is told, [n, width].
+        of_prior: What the prior is told, [n, width of the prior].
+        rows: The rows of each network's data set; None where there are none.
+        tokens: The encoded rows, [n, columns, tokens, width]; None likewise.
+    """
+
+    counts: Counts | None
+    of_decoder: Tensor
+    of_prior: Tensor
+    rows: Rows | None
+    tokens: Tensor | None
+
+    @classmethod
+    def of(
+        cls,
+        vae: "NetVAE",
+        n: int,
+        meta_features: Tensor | None = None,
+        rows: Rows | None = None,
+        counts: Counts | None = None,
+        owner: Tensor | None = None,
+    ) -> "Context":
+        """Embed what n networks are for.
+
+        Args:
+            vae: The model.
+            n: How many networks.
+            meta_features: Of their data sets, [n, features] or [features].
+            rows: Of their data sets.
+            counts: Numbers of inputs and outputs; those of the rows, and one output, when None.
+            owner: Which of the data sets each network is for, [n]; each is for a share of them in a row when None.
+
+        Raises:
+            NetGraphError: When meta-features have another length, the rows are for another number of networks or of
+                inputs, or the model was made without a generator.
+        """
+        meta, tokens = vae.condition.rows(meta_features, n), None
+        if rows is not None:
+            encoded = vae.encode_rows(rows)
+            owner = torch.arange(n) * len(rows) // n if owner is None else owner
+            rows, tokens = rows.to(vae.device).part(owner), encoded[owner]
+            counts = counts or [(columns, 1) for columns in rows.n_features.tolist()]
+            _check_columns(rows, counts)
+        n_inputs = torch.tensor([i for i, _ in counts] if counts else [0] * n, device=vae.device)
+        return cls(counts, vae.condition(meta), vae.prior.embed_condition(meta, n_inputs), rows, tokens)
+
+    def part(self, chosen: list[int]) -> "Context":
+        """Give what some of the networks are for."""
+        return replace(
+            self,
+            counts=None if self.counts is None else [self.counts[i] for i in chosen],
+            of_decoder=self.of_decoder[chosen],
+            of_prior=self.of_prior[chosen],
+            rows=None if self.rows is None else self.rows.part(chosen),
+            tokens=None if self.tokens is None else self.tokens[chosen],
+        )
+
+
+def _check_columns(rows: Rows, counts: Counts) -> None:
+    for columns, (n_inputs, _) in zip(rows.n_features.tolist(), counts, strict=True):
+        if columns != n_inputs:
+            raise NetGraphError(f"a network of {n_inputs} inputs for rows of {columns} columns")

@@ -1,0 +1,46 @@
+"""What generated networks are worth: their errors on rows that the generator did not see."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from netgraph.model.batch import StructureBatch
+from netgraph.model.context import Context
+from netgraph.model.rows import Rows
+from netgraph.model.slots import join, split
+from netgraph.stack import Stack, fit_ridge
+
+if TYPE_CHECKING:
+    from netgraph.model.vae import NetVAE
+
+#: Activations are cut here, so that a network that overflows cannot break a step.
+LARGEST = 50.0
+
+
+def generated_errors(
+    vae: "NetVAE", z: Tensor, structure: StructureBatch, stack: Stack, context: Context, rows: Rows
+) -> Tensor:
+    """Generate networks of given architectures for some rows, solve their last layers there, and test them on others.
+
+    Args:
+        vae: The model.
+        z: Latents whose layouts are taken, [B, latent].
+        structure: The architectures that they decode to.
+        stack: Their executor.
+        context: What the networks are for; its rows are the first of ``rows``.
+        rows: All rows, of one data set a network.
+
+    Returns:
+        Mean squared errors on the rows that the context does not hold, relative to the target's variance, [B]; the
+        gradient reaches the generator.
+    """
+    seen = 0 if context.rows is None else context.rows.y.shape[1]
+    noise = torch.randn_like(split(z, vae.config)[1])
+    places = vae.carry_places(noise, vae.prior.of_network(z), structure, context)
+    code = join(split(z, vae.config)[0], places)
+    state = vae.scales.restore(vae.weights(code, context.of_decoder, structure), structure)
+    hidden = stack(state, rows.x, return_hidden=True)[1].clamp(-LARGEST, LARGEST).double()
+    y = rows.y.double()
+    unseen = (fit_ridge(hidden[:, :seen], y[:, :seen]).predict(hidden) - y)[:, seen:]
+    return unseen.square().mean(dim=1) / y[:, seen:].var(dim=1).clamp(min=1e-3)

@@ -1,0 +1,123 @@
+"""The encoder of a data set's rows: a set transformer whose tokens do not depend on the order of the rows.
+
+Every value is a token that knows its column, its row's target, and what linear regression makes of both. Attention runs
+in turns over the columns of a row and, through inducing points, over the rows of a column (Lee et al. 2019, "Set
+Transformer"; turns as by Kossen et al. 2021 and Hollmann et al. 2025); pooling by attention leaves a few tokens for
+each column.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn.aggr.utils import InducedSetAttentionBlock, PoolingByMultiheadAttention, SetAttentionBlock
+
+from netgraph.errors import NetGraphError
+from netgraph.model.config import GeneratorConfig
+from netgraph.stack import fit_ridge
+
+#: Penalty of the linear regression that the encoder is told of.
+PENALTY = 1e-2
+_CELL = 5
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of B data sets, standardized.
+
+    Attributes:
+        x: Features, 0 in columns that a data set has not, [B, rows, columns].
+        y: Targets, [B, rows].
+        n_features: Columns of each, [B].
+    """
+
+    x: Tensor
+    y: Tensor
+    n_features: Tensor
+
+    @classmethod
+    def of(cls, x: Tensor, y: Tensor) -> "Rows":
+        """Take one data set, x [rows, features] and y [rows].
+
+        Raises:
+            NetGraphError: When a shape is another, there are fewer than two rows, or a value is not finite.
+        """
+        if x.ndim != 2 or y.shape != x.shape[:1] or len(y) < 2 or not x.shape[1]:
+            raise NetGraphError(f"rows x {tuple(x.shape)} and y {tuple(y.shape)}; expected [rows, features] and [rows]")
+        if not (x.isfinite().all() and y.isfinite().all()):
+            raise NetGraphError("rows: a value is not finite")
+        return cls(x.float()[None], y.float()[None], torch.tensor([x.shape[1]]))
+
+    @property
+    def real(self) -> Tensor:
+        """Which columns are real, [B, columns]."""
+        return torch.arange(self.x.shape[2], device=self.x.device) < self.n_features[:, None]
+
+    def to(self, device: torch.device) -> "Rows":
+        """Move them."""
+        return Rows(self.x.to(device), self.y.to(device), self.n_features.to(device))
+
+    def part(self, chosen: Tensor | list[int]) -> "Rows":
+        """Give those of some of the data sets, which may occur more than once."""
+        return Rows(self.x[chosen], self.y[chosen], self.n_features[chosen])
+
+    def first(self, count: int) -> "Rows":
+        """Give the first rows of each data set."""
+        return Rows(self.x[:, :count], self.y[:, :count], self.n_features)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+class RowEncoder(nn.Module):
+    """Encodes rows of any number as tokens, some for each column.
+
+    Args:
+        config: Its sizes.
+        width: Width of the tokens.
+        max_columns: Most columns of a data set.
+    """
+
+    def __init__(self, config: GeneratorConfig, width: int, max_columns: int) -> None:
+        super().__init__()
+        own, heads = config.row_width, config.row_heads
+        self.max_columns = max_columns
+        self.cell = nn.Sequential(nn.Linear(_CELL, own), nn.GELU(), nn.Linear(own, own))
+        self.columns = nn.ModuleList(SetAttentionBlock(own, heads) for _ in range(config.row_rounds))
+        self.rows = nn.ModuleList(
+            InducedSetAttentionBlock(own, config.inducing_points, heads) for _ in range(config.row_rounds)
+        )
+        self.pool = PoolingByMultiheadAttention(own, config.column_tokens, heads)
+        self.out = nn.Linear(own, width)
+        self.position = nn.Parameter(torch.randn(max_columns, 1, width) * 0.1)
+        self.kind = nn.Parameter(torch.randn(config.column_tokens, width) * 0.1)
+
+    def forward(self, rows: Rows) -> Tensor:
+        """Encode data sets, as [B, columns, tokens, width].
+
+        Raises:
+            NetGraphError: When there are more columns than the model was made for.
+        """
+        sets, count, columns = rows.x.shape
+        if columns > self.max_columns:
+            raise NetGraphError(f"a data set of {columns} columns; this model reads at most {self.max_columns}")
+        cells = self.cell(_cells(rows))  # [B, rows, columns, own]
+        real = rows.real.repeat_interleave(count, dim=0)
+        for over_columns, over_rows in zip(self.columns, self.rows, strict=True):
+            cells = over_columns(cells.flatten(0, 1), real).unflatten(0, (sets, count))
+            cells = over_rows(cells.transpose(1, 2).flatten(0, 1)).unflatten(0, (sets, columns)).transpose(1, 2)
+        pooled = self.pool(cells.transpose(1, 2).flatten(0, 1)).unflatten(0, (sets, columns))
+        return cast(Tensor, self.out(pooled) + self.position[:columns] + self.kind)
+
+
+def _cells(rows: Rows) -> Tensor:
+    """What each cell is told, [B, rows, columns, 5].
+
+    Its value, its row's target and what linear regression leaves of it, its column's coefficient and correlation.
+    """
+    fit = fit_ridge(rows.x, rows.y, PENALTY)
+    correlation = (rows.x * rows.y[..., None]).mean(dim=1)
+    of_row = torch.stack([rows.y, fit.left_out], dim=-1)[:, :, None, :].expand(-1, -1, rows.x.shape[2], -1)
+    of_column = torch.stack([fit.weights, correlation], dim=-1)[:, None].expand(-1, rows.x.shape[1], -1, -1)
+    return torch.cat([rows.x[..., None], of_row, of_column], dim=-1)

@@ -1,0 +1,97 @@
+"""Episodes: tasks whose rows are cut into those that the generator sees and those that its networks are judged by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from netgraph.errors import NetGraphError
+from netgraph.model.rows import Rows
+from netgraph.tasks import Task
+
+#: Networks of a batch that share a task, where as many read the same number of columns.
+SHARED = 2
+#: Fewest and most rows that the generator sees.
+SEEN = (24, 96)
+#: Share of tasks whose meta-features are not told.
+UNTOLD = 0.5
+
+
+@dataclass(frozen=True)
+class Episode:
+    """Tasks for a batch of B networks.
+
+    Attributes:
+        rows: All rows of the tasks, in a random order.
+        owner: The task of each network, [B].
+        seen: Rows, the first ones, that the generator sees.
+        meta_features: Of the task of each network, NaN for none, [B, features].
+    """
+
+    rows: Rows
+    owner: Tensor
+    seen: int
+    meta_features: Tensor
+
+    def to(self, device: torch.device) -> Self:
+        """Move it."""
+        told = self.meta_features.to(device)
+        return replace(self, rows=self.rows.to(device), owner=self.owner.to(device), meta_features=told)
+
+
+class Episodes:
+    """Draws episodes from tasks, with torch's own randomness.
+
+    Args:
+        tasks: The tasks; those of one number of columns have as many rows.
+        meta_features: Of the tasks, NaN in rows for tasks whose meta-features are not known, [n, features].
+
+    Raises:
+        NetGraphError: When tasks of one number of columns differ in their rows, or one has too few.
+    """
+
+    def __init__(self, tasks: Sequence[Task], meta_features: Tensor) -> None:
+        self.meta_features = meta_features
+        self._of: dict[int, tuple[Tensor, Tensor, list[int]]] = {}
+        for columns in sorted({task.n_features for task in tasks}):
+            own = [i for i, task in enumerate(tasks) if task.n_features == columns]
+            if len({tasks[i].rows for i in own}) > 1 or tasks[own[0]].rows <= SEEN[0]:
+                raise NetGraphError(f"tasks of {columns} columns: expected as many rows for each, more than {SEEN[0]}")
+            x, y = (torch.stack([getattr(tasks[i], name) for i in own]) for name in ("x", "y"))
+            self._of[columns] = x, y, own
+
+    def draw(self, n_inputs: Tensor) -> Episode:
+        """Draw tasks for networks of so many inputs, [B].
+
+        Raises:
+            NetGraphError: When there is no task of as many columns.
+        """
+        owner, columns = _owners(n_inputs.tolist())
+        missing = set(columns) - set(self._of)
+        if missing:
+            raise NetGraphError(f"no task of {min(missing)} columns to train the generator on")
+        count = min(self._of[n][0].shape[1] for n in columns)
+        x, y = torch.zeros(len(columns), count, max(columns)), torch.zeros(len(columns), count)
+        told = torch.full((len(columns), self.meta_features.shape[1]), float("nan"))
+        for i, n in enumerate(columns):
+            all_x, all_y, numbers = self._of[n]
+            chosen, order = int(torch.randint(len(all_y), ())), torch.randperm(all_y.shape[1])[:count]
+            x[i, :, :n], y[i] = all_x[chosen][order], all_y[chosen][order]
+            if float(torch.rand(())) >= UNTOLD:
+                told[i] = self.meta_features[numbers[chosen]]
+        seen = int(torch.randint(SEEN[0], min(SEEN[1], count * 3 // 4) + 1, ()))
+        return Episode(Rows(x, y, torch.tensor(columns)), torch.tensor(owner), seen, told[owner])
+
+
+def _owners(n_inputs: list[int]) -> tuple[list[int], list[int]]:
+    """Let networks with equal numbers of inputs share tasks; give each one's task, and the columns of each task."""
+    owner, columns = [0] * len(n_inputs), []  # type: list[int], list[int]
+    for n in sorted(set(n_inputs)):
+        own = [i for i, size in enumerate(n_inputs) if size == n]
+        for start in range(0, len(own), SHARED):
+            for i in own[start : start + SHARED]:
+                owner[i] = len(columns)
+            columns.append(n)
+    return owner, columns
