@@ -10,7 +10,7 @@ from netgraph.errors import NetGraphError
 #: Exit codes: what was wrong with the input, and an interrupt.
 WRONG_INPUT, INTERRUPTED = 2, 130
 #: Commands that, after an interrupt, go on with what is there.
-_RESUMABLE = (["run"], ["zoo", "build"], ["datasets", "install"])
+_RESUMABLE = (["run"], ["zoo", "build"], ["datasets", "install"], ["search"])
 
 
 def _run(preset: str | None = None, out: str = "runs/quick", seed: int | None = None, device: str = "cpu") -> None:
@@ -24,9 +24,7 @@ def _run(preset: str | None = None, out: str = "runs/quick", seed: int | None = 
     """
     from netgraph.run import run
 
-    figures = run(preset, out, seed, device)
-    for name, value in figures.items():
-        print(f"{name:32s} {value:.4g}")
+    _print_figures(run(preset, out, seed, device))
     print(f"look at {out}/report.html")
 
 
@@ -100,7 +98,7 @@ def _datasets_install(names: str | None = None, out: str | None = None) -> None:
     """
     from netgraph.tasks import install_real
 
-    install_real([name.strip() for name in names.split(",")] if names is not None else None, out)
+    install_real(None if names is None else list(_listed(names)), out)
 
 
 def _datasets_list(out: str | None = None) -> None:
@@ -152,7 +150,7 @@ def _fit(
         out: Folder that takes network.py and network.safetensors (torch alone runs them), report.html, metrics.json.
         max_seconds: Wall time of the search.
         n_candidates: Networks drawn from the model.
-        strategy: How they are drawn, prior, genetic or cma; the latter two learn from the errors of earlier ones.
+        strategy: How they are drawn, prior, genetic, cma or gradient; all but the first learn from earlier ones.
         objectives: What is to be small, separated by commas; error, then any of parameters and latency.
         checkpoint: Safetensors file of a trained model; the one that ships when left out.
         seed: Fixes everything.
@@ -160,12 +158,52 @@ def _fit(
     """
     from netgraph.search.job import FitJob, fit_table
 
-    wanted = tuple(name.strip() for name in objectives.split(","))
-    job = FitJob(data, target, out, max_seconds, n_candidates, strategy, wanted, checkpoint, seed, device)
-    figures = fit_table(job)
-    for name, value in figures.items():
-        print(f"{name:20s} {value:.4g}")
+    job = (data, target, out, max_seconds, n_candidates, strategy, _listed(objectives), checkpoint, seed, device)
+    _print_figures(fit_table(FitJob(*job)))
     print(f"look at {out}/report.html; {out}/network.py needs torch alone")
+
+
+def _search(
+    data: str,
+    target: str,
+    out: str = "runs/search",
+    objectives: str = "error,parameters",
+    n_trials: int = 512,
+    max_seconds: float | None = None,
+    strategy: str = "nsga2",
+    checkpoint: str | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+) -> None:
+    """Search for the small networks for a table that are best in several objectives, or go on with such a search.
+
+    Args:
+        data: CSV or parquet file with a row of column names.
+        target: Name of the column that is predicted; all others must be numbers too.
+        out: Folder that takes study.db, with which the same command goes on, pareto.csv, pareto.png, networks,
+            report.html, metrics.json.
+        objectives: What is to be small, separated by commas; error, then parameters, latency or both.
+        n_trials: Networks tried, those that the folder holds already among them.
+        max_seconds: Wall time after which no more are tried; no limit when left out.
+        strategy: What proposes them, nsga2 (by all objectives), prior (chance), or genetic or cma (by the error alone).
+        checkpoint: Safetensors file of a trained model; the one that ships when left out.
+        seed: Fixes everything.
+        device: Where networks are sampled and run, cpu or cuda.
+    """
+    from netgraph.search.search_job import SearchJob, search_table
+
+    job = (data, target, out, _listed(objectives), n_trials, max_seconds, strategy, checkpoint, seed, device)
+    _print_figures(search_table(SearchJob(*job)))
+    print(f"look at {out}/report.html; {out}/networks/network.py needs torch alone")
+
+
+def _listed(names: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in names.split(","))
+
+
+def _print_figures(figures: dict[str, float]) -> None:
+    for name, value in figures.items():
+        print(f"{name:32s} {value:.4g}")
 
 
 def _convert(
@@ -195,14 +233,21 @@ def _words(arguments: list[str]) -> list[str]:
     return list(takewhile(lambda argument: not argument.startswith("-"), arguments))
 
 
+def _underscored(argument: str) -> str:
+    """Write the name of an option, ``--max-seconds``, as it is called, ``--max_seconds``."""
+    name, equals, value = argument.partition("=")
+    return "--" + name[2:].replace("-", "_") + equals + value if name.startswith("--") else argument
+
+
 def _named(arguments: list[str]) -> list[str]:
-    """Let ``convert`` and ``fit`` take their files without their names, and ``zoo merge`` its zoos as words."""
+    """Let commands take their files without their names, ``zoo merge`` its zoos as words, and options have hyphens."""
+    arguments = [_underscored(argument) for argument in arguments]
     if arguments[:1] == ["convert"]:
         plain = _words(arguments[1:])
         named = [part for pair in zip(("--source", "--out"), plain, strict=False) for part in pair]
         return ["convert", *named, *plain[2:], *arguments[1 + len(plain) :]]
-    if arguments[:1] == ["fit"] and _words(arguments[1:]):
-        return ["fit", "--data", *arguments[1:]]
+    if arguments[:1] in (["fit"], ["search"]) and _words(arguments[1:]):
+        return [arguments[0], "--data", *arguments[1:]]
     if arguments[:2] == ["zoo", "merge"] and "--zoos" in arguments:
         at = arguments.index("--zoos") + 1
         zoos = _words(arguments[at:])
@@ -227,6 +272,7 @@ COMMANDS: dict[str, Any] = {
     },
     "sample": _sample,
     "fit": _fit,
+    "search": _search,
     "convert": _convert,
 }
 

@@ -3,19 +3,24 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import networkx as nx
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from netgraph.cli import main
 from netgraph.graph import load_any
 from netgraph.run import KEYS
+from tests.search.small import untrained
 from tests.zoo.stores import random_shard, small_recipe, write_store
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
@@ -81,6 +86,11 @@ def test_an_interrupted_run_is_completed(tmp_path):
         (["zoo", "info"], "required: zoo.info.out"),
         (["zoo"], "it was not provided"),
         (["zoo", "merge", "--zoos", "--out", "x"], "zoos"),
+        (["search", "absent.csv", "--target", "y"], "absent.csv: no such file"),
+        (["search", "absent.csv", "--target", "y", "--n-trials", "0"], "n_trials is 0"),
+        (["search", "absent.csv", "--target", "y", "--strategy", "luck"], "unknown strategy 'luck'"),
+        (["search", "absent.csv", "--target", "y", "--objectives", "error,speed"], "unknown objective 'speed'"),
+        (["search", "absent.csv"], "required: search.target"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -113,6 +123,7 @@ def test_zoos_are_joined(zoos, last, tmp_path, monkeypatch, capsys):
         (["zoo", "build"], True),
         (["run", "--out", "x"], True),
         (["datasets", "install"], True),
+        (["search", "data.csv", "--target", "y"], True),
         (["zoo", "merge", "--zoos", "a", "--out", "b"], False),
         (["zoo", "verify", "--out", "a"], False),
     ],
@@ -126,6 +137,67 @@ def test_an_interrupt_says_what_is_true(arguments, goes_on, monkeypatch, capsys)
     assert main(arguments) == 130
     said = "netgraph: interrupted" + ("; the same command goes on from here" if goes_on else "")
     assert capsys.readouterr().err == said + "\n"
+
+
+@pytest.fixture(scope="module")
+def search(tmp_path_factory) -> tuple[list[str], Path]:
+    """A search of a small model, but for its folder, and a folder."""
+    folder = tmp_path_factory.mktemp("search")
+    untrained().save(folder / "vae.safetensors")
+    x = np.random.default_rng(0).normal(size=(100, 3))
+    pd.DataFrame(x, columns=["a", "b", "c"]).assign(y=np.tanh(2 * x[:, 0])).to_csv(folder / "data.csv", index=False)
+    options = ["--target", "y", "--checkpoint", str(folder / "vae.safetensors"), "--n-trials", "160"]
+    return ["search", str(folder / "data.csv"), *options], folder
+
+
+def recorded(database: Path) -> list[tuple[int, float]]:
+    """The objectives of all trials in a study's file, as they are on disk."""
+    with suppress(sqlite3.OperationalError), closing(sqlite3.connect(database)) as connection:
+        values = "select t.number, v.value from trials t join trial_values v using (trial_id)"
+        return connection.execute(f"{values} order by t.number, v.objective").fetchall()
+    return []
+
+
+def stop_search(arguments: list[str], database: Path, sent: signal.Signals) -> tuple[int, str]:
+    """Start a search and send it a signal once it has recorded some trials; give exit code and what it said."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "netgraph.cli", *arguments],
+        env=ENVIRONMENT,
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=hear_interrupts,
+    )
+    deadline = time.monotonic() + 200
+    while not (database.exists() and recorded(database)) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, sent)
+    said = process.communicate(timeout=100)[1]
+    return process.returncode, said
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+def test_a_search_that_was_stopped_goes_on_and_loses_nothing(search, sent, code):
+    arguments, folder = search
+    out = folder / sent.name
+    stopped, said = stop_search([*arguments, "--out", str(out)], out / "study.db", sent)
+    assert stopped == code
+    assert ("the same command goes on from here" in said) == (sent == signal.SIGINT)
+    kept = recorded(out / "study.db")
+    assert 0 < len(kept) < 2 * 160
+    assert not (out / "metrics.json").exists()
+    done = netgraph(*arguments, "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert "test_r2" in done.stdout
+    assert recorded(out / "study.db")[: len(kept)] == kept
+    assert json.loads((out / "metrics.json").read_text())["trials"] == 160
+    for name in ("pareto.csv", "pareto.png", "report.html", "networks/network.py", "networks/front.safetensors"):
+        assert (out / name).exists(), name
+    other = netgraph(*arguments, "--out", str(out), "--seed", "1")
+    assert other.returncode == 2
+    assert other.stderr.strip().endswith("study.db: holds a study with seed 0, not 1; choose another folder")
+    assert len(other.stderr.strip().splitlines()) == 1
 
 
 MODULE = """

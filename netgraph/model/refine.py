@@ -10,8 +10,8 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
 from netgraph.model.batch import structure_batch
+from netgraph.model.descend import descend
 from netgraph.model.parts import by_size, evaluating
-from netgraph.model.slots import join, split
 from netgraph.stack import Stack
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def refine(
     with evaluating(vae):
         for part in parts:
             goal = _Goal(vae, [canonical[i] for i in part], [xs[i] for i in part], features[part])
-            z[part] = _descend(goal, z[part], steps, learning_rate)
+            z[part] = descend(z[part], vae.config, goal.judge, steps, learning_rate)
     return z
 
 
@@ -101,27 +101,10 @@ class _Goal:
     def _energy(self, values: Tensor) -> Tensor:
         return values.square().sum(dim=(1, 2)) + FLOOR * self.counts
 
-    def errors(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Decode latents, [B, latent]; give relative squared errors of outputs and last hidden activations, [B]."""
+    def judge(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Decode latents, [B, latent]; give what is to be lowered, and the relative squared errors of outputs, [B]."""
         standardized = self.vae.weights(z, self.condition, self.batch)
         output, hidden = self._run(self.vae.scales.restore(standardized, self.batch))
         output_error = (output - self.output).square().sum(dim=(1, 2)) / self.output_energy
-        return output_error, (hidden - self.hidden).square().sum(dim=(1, 2)) / self.hidden_energy
-
-
-@torch.enable_grad()
-def _descend(goal: _Goal, z: Tensor, steps: int, learning_rate: float) -> Tensor:
-    layout, start = split(z, goal.vae.config)
-    response = z[:, goal.vae.config.code_size :]
-    places = start.clone().requires_grad_()
-    optimizer = torch.optim.Adam([places], learning_rate)
-    best, least = start.clone(), torch.full((len(z),), float("inf"), device=z.device)
-    for step in range(steps + 1):
-        output, hidden = goal.errors(join(layout, places))
-        better = output.detach() < least
-        best[better], least[better] = places.detach()[better], output.detach()[better]
-        if step < steps:
-            loss = (torch.log1p(output) + torch.log1p(hidden)).sum()
-            (places.grad,) = torch.autograd.grad(loss, places)
-            optimizer.step()
-    return torch.cat([join(layout, best), response], dim=1)
+        hidden_error = (hidden - self.hidden).square().sum(dim=(1, 2)) / self.hidden_energy
+        return torch.log1p(output_error) + torch.log1p(hidden_error), output_error

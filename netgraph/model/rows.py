@@ -7,7 +7,6 @@ each column.
 """
 
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -102,13 +101,18 @@ class RowEncoder(nn.Module):
         sets, count, columns = rows.x.shape
         if columns > self.max_columns:
             raise NetGraphError(f"a data set of {columns} columns; this model reads at most {self.max_columns}")
+        real, in_row = rows.real, rows.real.repeat_interleave(count, dim=0)
         cells = self.cell(_cells(rows))  # [B, rows, columns, own]
-        real = rows.real.repeat_interleave(count, dim=0)
         for over_columns, over_rows in zip(self.columns, self.rows, strict=True):
-            cells = over_columns(cells.flatten(0, 1), real).unflatten(0, (sets, count))
-            cells = over_rows(cells.transpose(1, 2).flatten(0, 1)).unflatten(0, (sets, columns)).transpose(1, 2)
-        pooled = self.pool(cells.transpose(1, 2).flatten(0, 1)).unflatten(0, (sets, columns))
-        return cast(Tensor, self.out(pooled) + self.position[:columns] + self.kind)
+            cells = over_columns(cells.flatten(0, 1), in_row).unflatten(0, (sets, count)).transpose(1, 2)
+            cells = _scattered(over_rows(cells[real]), real).transpose(1, 2)
+        pooled = _scattered(self.out(self.pool(cells.transpose(1, 2)[real])), real)
+        return pooled + self.position[:columns] + self.kind
+
+
+def _scattered(values: Tensor, real: Tensor) -> Tensor:
+    """Put what belongs to real columns, [sum of columns, ...], in its place, [B, columns, ...], 0 elsewhere."""
+    return values.new_zeros(*real.shape, *values.shape[1:]).index_put((real,), values)
 
 
 def _cells(rows: Rows) -> Tensor:

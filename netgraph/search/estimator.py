@@ -42,8 +42,9 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         max_seconds: Wall time after which the search ends with what it has; None for no limit. A search that ends
             earlier gives the same network again, unless ``latency``, which is measured, is among the objectives.
         n_candidates: Networks drawn.
-        strategy: How they are drawn: ``prior``; or ``genetic`` or ``cma`` (separable CMA-ES), which search the prior's
-            noise by the errors of earlier candidates.
+        strategy: How they are drawn: ``prior``; ``genetic`` or ``cma`` (separable CMA-ES), which search the prior's
+            noise by the errors of earlier candidates; or ``gradient``, which moves the latents of the best ones by the
+            gradient of their errors.
         objectives: What is to be small, ``error`` first, then any of ``parameters`` and ``latency``. With more than the
             error, the network is the one that is best in the second objective among those of the Pareto front whose
             error is within one standard error of the least.
@@ -103,7 +104,7 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         rows = config.split(len(features)).train
         units = Preprocessing.fit(features[rows], target[rows], MOST_INPUTS)
         data = Data(units.inputs(features).float(), units.target(target).float())
-        source = source_of(self.strategy, _loaded(self.checkpoint, self.device), data, seed)
+        source = source_of(self.strategy, _loaded(self.checkpoint, self.device), data, seed, rows)
         with progress(self.verbose) as show:
             found = find(source, data, config, deadline, show)
         self.preprocessing_, self.history_ = units, pd.DataFrame(found.history)

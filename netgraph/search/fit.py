@@ -12,9 +12,8 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
-from netgraph.search.head import solve_last_layers
 from netgraph.search.sources import Source
-from netgraph.stack import Stack, chunks
+from netgraph.stack import Stack, chunks, solve_last_layers
 from netgraph.tasks import split
 from netgraph.tasks.split import Split
 from netgraph.zoo import FitConfig, fit_networks

@@ -13,8 +13,10 @@ from netgraph.files import make_folder, write_atomically
 from netgraph.graph.io import save_graphs
 from netgraph.search.estimator import NetGraphRegressor
 from netgraph.search.report import write_fit_report
-from netgraph.search.table import MIN_ROWS, read_table
+from netgraph.search.table import MIN_ROWS, Table, read_table
 from netgraph.tasks import split
+from netgraph.tasks.dataset import Floats
+from netgraph.tasks.split import Split
 
 #: Share of the rows that the report is about; the search never sees them.
 TEST_SHARE = 0.2
@@ -31,7 +33,7 @@ class FitJob:
             ``report.html``.
         max_seconds: Wall time of the search.
         n_candidates: Networks drawn.
-        strategy: How they are drawn: ``prior``, ``genetic`` or ``cma``.
+        strategy: How they are drawn: ``prior``, ``genetic``, ``cma`` or ``gradient``.
         objectives: What is to be small.
         checkpoint: The model; the one that ships when None.
         seed: Of everything.
@@ -59,13 +61,9 @@ def fit_table(job: FitJob) -> dict[str, float]:
     Raises:
         NetGraphError: When the file is not such a table, or the folder holds a fit already.
     """
-    table, out = read_table(job.data, job.target), Path(job.out)
+    out, (table, parts) = Path(job.out), hold_out(job.data, job.target, job.seed)
     if (out / "metrics.json").exists():
         raise NetGraphError(f"{out}: holds a fit already; choose another folder")
-    parts = split(len(table.y), job.seed, test_share=TEST_SHARE)
-    if len(parts.train) < MIN_ROWS:
-        least = "a fifth is held out, and a fit needs at least"
-        raise NetGraphError(f"{job.data}: {len(table.y)} rows, of which {least} {MIN_ROWS}")
     make_folder(out)
     estimator = NetGraphRegressor(
         checkpoint=job.checkpoint,
@@ -78,11 +76,7 @@ def fit_table(job: FitJob) -> dict[str, float]:
         verbose=True,
     ).fit(table.x[parts.train], table.y[parts.train])
     y, predicted = table.y[parts.test], estimator.predict(table.x[parts.test])
-    figures = {
-        "test_r2": float(r2_score(y, predicted)),
-        "test_rmse": float(root_mean_squared_error(y, predicted)),
-        "test_mae": float(mean_absolute_error(y, predicted)),
-        "rmse_of_the_mean": float(root_mean_squared_error(y, np.full(len(y), table.y[parts.train].mean()))),
+    figures = figures_of(y, predicted, float(table.y[parts.train].mean())) | {
         "parameters": float(estimator.graph_.architecture.state_size),
         "seconds": float(estimator.history_["seconds"].iloc[-1]),
         "n_train": float(len(parts.train)),
@@ -93,3 +87,27 @@ def fit_table(job: FitJob) -> dict[str, float]:
     write_fit_report(estimator, table.target, y, predicted, figures, out / "report.html")
     write_atomically(out / "metrics.json", json.dumps(figures, indent=1).encode())
     return figures
+
+
+def hold_out(data: str | Path, target: str, seed: int) -> tuple[Table, Split]:
+    """Read a table, and hold a fifth of its rows out.
+
+    Raises:
+        NetGraphError: When the file is not such a table, or too few rows are left.
+    """
+    table = read_table(data, target)
+    parts = split(len(table.y), seed, test_share=TEST_SHARE)
+    if len(parts.train) < MIN_ROWS:
+        least = "a fifth is held out, and a fit needs at least"
+        raise NetGraphError(f"{data}: {len(table.y)} rows, of which {least} {MIN_ROWS}")
+    return table, parts
+
+
+def figures_of(y: Floats, predicted: Floats, mean: float) -> dict[str, float]:
+    """Give R^2 and errors of predictions of held-out rows, [rows], and the error of predicting the others' mean."""
+    return {
+        "test_r2": float(r2_score(y, predicted)),
+        "test_rmse": float(root_mean_squared_error(y, predicted)),
+        "test_mae": float(mean_absolute_error(y, predicted)),
+        "rmse_of_the_mean": float(root_mean_squared_error(y, np.full(len(y), mean))),
+    }

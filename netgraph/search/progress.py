@@ -8,12 +8,17 @@ from netgraph.search.fit import Note
 
 
 @contextmanager
-def progress(shown: bool) -> Iterator[Callable[[Note], None]]:
-    """Give what shows a search's steps on standard error as they are done; it does nothing unless ``shown``."""
+def progress(shown: bool, what: str = "fit") -> Iterator[Callable[[Note], None]]:
+    """Give what shows steps on standard error as they are done.
+
+    Args:
+        shown: Whether anything is.
+        what: They are steps of.
+    """
     from tqdm import tqdm
 
     on_terminal = sys.stderr.isatty()
-    with tqdm(desc="fit", unit="step", disable=not (shown and on_terminal)) as bar:
+    with tqdm(desc=what, unit="step", disable=not (shown and on_terminal)) as bar:
 
         def show(note: Note) -> None:
             said = f"{note['stage']}: {note['networks']} networks, least error {note['error']:.4g}"

@@ -55,7 +55,8 @@ def _one_split(vae: NetVAE, name: str, config: SearchConfig) -> tuple[dict[str, 
     from sklearn.linear_model import RidgeCV
 
     data, test = split_data(name, config.seed)
-    sampled = lru_cache(Prior(vae, data).draw)  # the three searches begin with the same networks
+    fitted = data.rows(config.split(len(data.x)).train)
+    sampled = lru_cache(Prior(vae, fitted).draw)  # the three searches begin with the same networks
 
     def same_architectures(n: int, seed: int) -> list[NetGraph]:
         return random_like(sampled(n, seed), Generator().manual_seed(seed))

@@ -2,21 +2,27 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
+from netgraph.model.config import VAEConfig
+from netgraph.model.rows import Rows
 from netgraph.model.vae import NetVAE
 from netgraph.search.data import Data
+from netgraph.search.gradient import Gradient
 from netgraph.search.strategies import Genetic, SeparableCMA, Strategy
 from netgraph.tasks import check_meta_vector, get_meta_features
+from netgraph.tasks.split import Indices
 
 N_OUTPUTS = 1
 #: Candidates drawn at once: by what learns nothing, and by a strategy before it is told of them.
 BATCH, GENERATION = 128, 32
+#: Most rows that the model is told at a time, and most such choices of rows.
+SEEN, CHOICES = 128, 8
 
 
 class Source(Protocol):
@@ -49,11 +55,14 @@ class Drawn:
 
 
 class Prior:
-    """Networks sampled for a data set's meta-features and number of columns.
+    """Networks sampled for a data set: for its rows where the model reads rows, else for its meta-features.
+
+    A model that reads rows is told at most :data:`SEEN` of them at a time, and some such choices where there are more.
 
     Args:
         vae: The model.
-        data: The rows.
+        data: The rows that networks may be fitted to.
+        choices: Most choices of rows. With one, a network depends on its noise alone and not on what it is drawn with.
 
     Raises:
         NetGraphError: When the data set has more columns than the model can decode.
@@ -61,20 +70,42 @@ class Prior:
 
     batch = BATCH
 
-    def __init__(self, vae: NetVAE, data: Data) -> None:
+    def __init__(self, vae: NetVAE, data: Data, choices: int = CHOICES) -> None:
         self.n_inputs = data.x.shape[1]
         if self.n_inputs + N_OUTPUTS > vae.config.max_nodes:
             most = vae.config.max_nodes
             raise NetGraphError(f"X has {self.n_inputs} columns; this model decodes at most {most} vertices")
-        self.vae = vae
-        self.meta_features = check_meta_vector(get_meta_features(data.x.numpy(), data.y.numpy()))[0]
+        self.vae, self.rows, self.meta_features = vae, None, None  # type: NetVAE, Rows | None, Tensor | None
+        if vae.generator is None:
+            self.meta_features = check_meta_vector(get_meta_features(data.x.numpy(), data.y.numpy()))[0]
+        else:
+            self.rows = _choices(data, choices)
+
+    def carry(self, noise: Tensor) -> tuple[list[NetGraph], Tensor]:
+        """Give the networks of noise, [n, latent], and their latents, [n, latent]."""
+        counts = [(self.n_inputs, N_OUTPUTS)] * len(noise)
+        return self.vae.carry(noise.to(self.vae.device), self.meta_features, rows=self.rows, counts=counts)
+
+    def condition(self, n: int) -> Tensor:
+        """Give what the decoder is told of the data set, for n networks, [n, width]."""
+        return cast(Tensor, self.vae.condition(self.vae.condition.rows(self.meta_features, n)))
 
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Sample n networks."""
-        return self.vae.sample(n, self.meta_features, seed, n_inputs=self.n_inputs, n_outputs=N_OUTPUTS)
+        noise = torch.randn(n, self.vae.config.latent_size, generator=Generator().manual_seed(seed))
+        return self.carry(noise)[0]
 
     def learn(self, errors: Tensor) -> None:
         """Forget the errors: the prior stays what it is."""
+
+
+def _choices(data: Data, most: int) -> Rows:
+    """Choose rows at random, as often as there are that many rows, at most ``most`` times."""
+    count = min(SEEN, len(data.y))
+    times = max(1, min(most, len(data.y) // count))
+    order = Generator().manual_seed(0)
+    chosen = [torch.randperm(len(data.y), generator=order)[:count] for _ in range(times)]
+    return Rows(data.x[torch.stack(chosen)], data.y[torch.stack(chosen)], torch.full((times,), data.x.shape[1]))
 
 
 class Searched(Prior):
@@ -87,25 +118,20 @@ class Searched(Prior):
         seed: Of the strategy.
 
     Raises:
-        NetGraphError: As of the prior, and when the strategy is unknown.
+        NetGraphError: As of the prior.
     """
 
     batch = GENERATION
 
     def __init__(self, vae: NetVAE, data: Data, strategy: str, seed: int) -> None:
-        super().__init__(vae, data)
-        if strategy not in STRATEGIES:
-            raise NetGraphError(f"unknown strategy {strategy!r}; known: {', '.join(('prior', *STRATEGIES))}")
-        slots = torch.arange(vae.config.latent_size) // vae.config.slot_size
-        generator = Generator().manual_seed(seed)
-        self.strategy = STRATEGIES[strategy](vae.config.latent_size, generator, slots)
+        super().__init__(vae, data, choices=1)
+        self.strategy = strategy_of(strategy, vae.config, seed)
         self.points = torch.empty(0, vae.config.latent_size)
 
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Ask for n points and decode them; all chance is the strategy's."""
         self.points = self.strategy.ask(n)
-        noise, rows = self.points.to(self.vae.device), self.meta_features.expand(n, -1)
-        return self.vae.carry(noise, rows, counts=[(self.n_inputs, N_OUTPUTS)] * n)[0]
+        return self.carry(self.points)[0]
 
     def learn(self, errors: Tensor) -> None:
         """Tell the strategy."""
@@ -119,10 +145,34 @@ STRATEGIES: Mapping[str, Callable[[int, Generator, Tensor], Strategy]] = {
 }
 
 
-def source_of(strategy: str, vae: NetVAE, data: Data, seed: int) -> Source:
-    """Give the source of a name: ``prior``, ``genetic`` or ``cma``.
+def strategy_of(name: str, config: VAEConfig, seed: int) -> Strategy:
+    """Give the strategy of a name in :data:`STRATEGIES` over a model's noise, whose blocks are the latent's slots."""
+    slots = torch.arange(config.latent_size) // config.slot_size
+    return STRATEGIES[name](config.latent_size, Generator().manual_seed(seed), slots)
+
+
+#: All names of sources.
+NAMES = ("prior", *STRATEGIES, "gradient")
+
+
+def source_of(strategy: str, vae: NetVAE, data: Data, seed: int, fitted: Indices | None = None) -> Source:
+    """Give the source of a name: ``prior``, ``genetic``, ``cma`` or ``gradient``.
+
+    Args:
+        strategy: The name.
+        vae: The model.
+        data: The rows.
+        seed: Of the strategy.
+        fitted: Which rows networks may be fitted to; all when None.
 
     Raises:
         NetGraphError: When the name is unknown, or the model cannot decode networks for the data set.
     """
-    return Prior(vae, data) if strategy == "prior" else Searched(vae, data, strategy, seed)
+    if strategy not in NAMES:
+        raise NetGraphError(f"unknown strategy {strategy!r}; known: {', '.join(NAMES)}")
+    data = data if fitted is None else data.rows(fitted)
+    if strategy == "prior":
+        return Prior(vae, data)
+    if strategy == "gradient":
+        return Gradient(Prior(vae, data), data)
+    return Searched(vae, data, strategy, seed)

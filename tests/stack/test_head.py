@@ -5,8 +5,8 @@ from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from torch import Generator, nn
 
 from netgraph import NetGraph, from_module
-from netgraph.stack.head import PENALTIES, solve_last_layers
 from netgraph.stack import Stack
+from netgraph.stack.head import PENALTIES, solve_last_layers
 from netgraph.zoo.architectures import initialize
 
 
