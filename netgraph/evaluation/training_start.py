@@ -11,7 +11,7 @@ from netgraph.errors import NetGraphError
 from netgraph.evaluation.behavior import median
 from netgraph.evaluation.evaluate import random_like
 from netgraph.graph.netgraph import NetGraph
-from netgraph.model import NetVAE
+from netgraph.model import NetVAE, Rows
 from netgraph.stack import Stack, chunks
 from netgraph.zoo import FitConfig, Zoo, fit_networks, pad_rows
 
@@ -96,7 +96,10 @@ class Start:
 def start_of_samples(
     vae: NetVAE, zoo: Zoo, n_tasks: int, n_networks: int, generator: Generator, config: StartConfig | None = None
 ) -> Start:
-    """Sample networks for held-out tasks, given their meta-features and numbers of inputs, and fine-tune them.
+    """Sample networks for held-out tasks, and fine-tune them.
+
+    A model that reads rows is given those that the networks are then trained on, any other the task's meta-features and
+    number of inputs.
 
     Args:
         vae: Samples them.
@@ -108,11 +111,21 @@ def start_of_samples(
     """
     held_out = sorted({graph.task for graph in zoo.stream(zoo.split("test"))})
     drawn = torch.randperm(len(held_out), generator=generator)[:n_tasks].tolist()
-    sampled = {
-        number: vae.sample(n_networks, zoo.meta_features[number], seed=number, n_inputs=zoo.task(number).n_features)
-        for number in sorted(held_out[i] for i in drawn)
-    }
+    sampled = {number: _sampled(vae, zoo, number, n_networks) for number in sorted(held_out[i] for i in drawn)}
     return training_start(sampled, zoo, generator, config)
+
+
+def _sampled(vae: NetVAE, zoo: Zoo, number: int, n: int) -> list[NetGraph]:
+    task = zoo.task(number)
+    if vae.generator is None:
+        return vae.sample(n, zoo.meta_features[number], seed=number, n_inputs=task.n_features)
+    cut = _cut(task.rows, zoo.recipes[0].training.validation_share)
+    return vae.sample(n, seed=number, rows=Rows.of(task.x[:cut], task.y[:cut]))
+
+
+def _cut(rows: int, validation_share: float) -> int:
+    """Give the number of rows to train on, the first ones."""
+    return rows - round(rows * validation_share)
 
 
 def training_start(
@@ -202,7 +215,7 @@ def _tune(
 ) -> Tuning:
     x = pad_rows([own for own, _ in rows], max(own.shape[1] for own, _ in rows))
     y = torch.stack([own for _, own in rows])[:, :, None]
-    cut = len(x[0]) - round(len(x[0]) * validation_share)
+    cut = _cut(len(x[0]), validation_share)
     fit = FitConfig.uniform(
         len(graphs),
         steps=max(1, config.looks[-1]),

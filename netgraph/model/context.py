@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
@@ -61,7 +61,7 @@ class Context:
         """
         meta, tokens = vae.condition.rows(meta_features, n), None
         if rows is not None:
-            encoded = vae.encode_rows(rows)
+            encoded = _encoded(vae, rows)
             owner = torch.arange(n) * len(rows) // n if owner is None else owner
             rows, tokens = rows.to(vae.device).part(owner), encoded[owner]
             counts = counts or [(columns, 1) for columns in rows.n_features.tolist()]
@@ -79,6 +79,12 @@ class Context:
             rows=None if self.rows is None else self.rows.part(chosen),
             tokens=None if self.tokens is None else self.tokens[chosen],
         )
+
+
+def _encoded(vae: "NetVAE", rows: Rows) -> Tensor:
+    if vae.generator is None:
+        raise NetGraphError("this model was made without a generator: it cannot read rows")
+    return cast(Tensor, vae.generator.rows(rows.to(vae.device)))
 
 
 def _check_columns(rows: Rows, counts: Counts) -> None:

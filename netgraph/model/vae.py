@@ -270,16 +270,6 @@ class NetVAE(nn.Module):
         places, filled = self.generator(noise, known, batch, context.of_prior, context.tokens, context.rows.real)
         return cast(Tensor, self.prior.restore_places(places) * filled)
 
-    def encode_rows(self, rows: Rows) -> Tensor:
-        """Encode the rows of data sets, [B, columns, tokens, width].
-
-        Raises:
-            NetGraphError: When the model was made without a generator, or there are too many columns.
-        """
-        if self.generator is None:
-            raise NetGraphError("this model was made without a generator: it cannot read rows")
-        return cast(Tensor, self.generator.rows(rows.to(self.device)))
-
     @property
     def device(self) -> torch.device:
         """Where the weights lie."""

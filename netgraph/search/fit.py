@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
+from netgraph.evaluation import random_like
 from netgraph.graph.netgraph import NetGraph
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
@@ -22,7 +23,11 @@ from netgraph.zoo import FitConfig, fit_networks
 MOST_ROWS = 2048
 #: Share of the time after which no more candidates are drawn.
 DRAWING = 0.5
+#: Candidates of the first batch; every further one is twice as large, up to what the source draws at once.
+FIRST = 16
 
+#: A network and its error.
+_Ranked = tuple[float, NetGraph]
 #: A step of a search: what was done, to how many networks, the least error then, and when.
 Note = dict[str, float | str]
 
@@ -34,6 +39,10 @@ class SearchConfig:
     Attributes:
         n_candidates: Networks drawn.
         n_tuned: Best ones, which are fine-tuned.
+        n_fresh: Architectures of these, the best first, that are fine-tuned from initial weights too: what fits well at
+            once is not always the best to go on from.
+        tuned_share: Share of the candidates that are fine-tuned where this is more: the next best in further groups of
+            ``n_tuned``.
         rungs: Steps of fine-tuning of each round of successive halving (Jamieson & Talwalkar 2016), after which the
             better half goes on.
         batch_rows: Rows in a step.
@@ -46,6 +55,8 @@ class SearchConfig:
 
     n_candidates: int = 256
     n_tuned: int = 16
+    n_fresh: int = 16
+    tuned_share: float = 1 / 16
     rungs: tuple[int, ...] = (50, 100, 200)
     batch_rows: int = 64
     learning_rate: float = 5e-3
@@ -119,8 +130,7 @@ def find(
     search = _Search(config, deadline or Deadline(), show)
     parts = config.split(len(data.x))
     train, validation = data.rows(parts.train), data.rows(parts.validation)
-    graphs = search.screen(source, train)
-    graphs, errors = search.halve(graphs, train, validation)
+    graphs, errors = search.tune(search.screen(source, train), train, validation)
     squared = (predict(graphs[0], validation.x) - validation.y).square()
     standard_error = float(squared.std(correction=0) / len(squared) ** 0.5)
     return Found(graphs, errors, standard_error, search.history, data, config.device)
@@ -142,19 +152,41 @@ class _Search:
         kept: list[tuple[float, int, NetGraph]] = []
         order = np.random.default_rng(self.config.seed).permutation(len(train.x))[:MOST_ROWS]
         judged = train.rows(np.sort(order))
-        for start in range(0, self.config.n_candidates, source.batch):
-            if start and self.deadline.passed > DRAWING * self.deadline.seconds:
+        start, size = 0, min(FIRST, source.batch)
+        while start < self.config.n_candidates:
+            n = min(size, self.config.n_candidates - start)
+            if start and self.deadline.passed * (start + n) / start > DRAWING * self.deadline.seconds:
                 break
-            n = min(source.batch, self.config.n_candidates - start)
             solved, errors = solve(source.draw(n, self.config.seed + start), judged, self.config.device)
             source.learn(errors)
-            kept += zip(errors.tolist(), range(start, start + n), solved, strict=True)
-            kept = sorted(kept, key=lambda row: row[:2])[: self.config.n_tuned]
-            self._note("drawn", start + n, kept[0][0])
+            start, size = start + n, min(2 * size, source.batch)
+            kept += zip(errors.tolist(), range(start - n, start), solved, strict=True)
+            kept = sorted(kept, key=lambda row: row[:2])[
+                : max(self.config.n_tuned, round(self.config.tuned_share * start))
+            ]
+            self._note("drawn", start, kept[0][0])
         return [graph for _, _, graph in kept]
 
-    def halve(self, graphs: list[NetGraph], train: Data, validation: Data) -> tuple[list[NetGraph], Tensor]:
-        """Tune networks in rounds, each from its best step on; after a round the better half goes on."""
+    def tune(self, graphs: list[NetGraph], train: Data, validation: Data) -> tuple[list[NetGraph], Tensor]:
+        """Tune networks, the best first, in groups while there is time; give all of a group that was begun, ranked."""
+        ranked: list[_Ranked] = []
+        for start in range(0, len(graphs), self.config.n_tuned):
+            if start and self.deadline.over:
+                break
+            group = graphs[start : start + self.config.n_tuned]
+            ranked += self._halve(group + self._fresh(group[: self.config.n_fresh], train), train, validation)
+        ranked.sort(key=lambda row: row[0])
+        return [graph for _, graph in ranked], torch.tensor([error for error, _ in ranked])
+
+    def _fresh(self, graphs: list[NetGraph], train: Data) -> list[NetGraph]:
+        """Give networks of the same architectures, with initial weights and solved last layers."""
+        if not graphs or not self.config.rungs:
+            return []
+        fresh = random_like(graphs, Generator().manual_seed(self.config.seed))
+        return solve(fresh, train, self.config.device)[0]
+
+    def _halve(self, graphs: list[NetGraph], train: Data, validation: Data) -> list[_Ranked]:
+        """Tune a group in rounds, each from its best step on; after a round the better half goes on."""
         going, left = _ranked(graphs, validation), []  # type: list[_Ranked], list[_Ranked]
         for steps in self.config.rungs:
             if self.deadline.over:
@@ -163,8 +195,7 @@ class _Search:
             self._note(f"tuned for {steps} steps", len(going), going[0][0])
             half = max(1, len(going) // 2)
             going, left = going[:half], going[half:] + left
-        ranked = sorted(going + left, key=lambda row: row[0])
-        return [graph for _, graph in ranked], torch.tensor([error for error, _ in ranked])
+        return going + left
 
     def _tune(self, graphs: list[NetGraph], train: Data, validation: Data, steps: int) -> list[NetGraph]:
         n, config = len(graphs), self.config
@@ -180,9 +211,6 @@ class _Search:
         generator = Generator().manual_seed(config.seed)
         fitted = fit_networks(architectures, states, rows[0], rows[1], fit, generator, config.device)
         return [NetGraph(a, state.cpu()) for a, state in zip(architectures, fitted.states, strict=True)]
-
-
-_Ranked = tuple[float, NetGraph]
 
 
 def _ranked(graphs: Sequence[NetGraph], data: Data) -> list[_Ranked]:

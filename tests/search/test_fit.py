@@ -14,7 +14,7 @@ from netgraph.search.sources import BATCH, Drawn, Prior
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
 from tests.search.small import untrained
 
-SMALL = SearchConfig(n_candidates=24, n_tuned=6, rungs=(10, 20), learning_rate=2e-2)
+SMALL = SearchConfig(n_candidates=24, n_tuned=6, n_fresh=0, rungs=(10, 20), learning_rate=2e-2)
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +39,8 @@ def test_a_search_tunes_the_best_candidates_and_gives_the_best_of_them(vae):
     assert len(found.graphs) == len(found.errors) == 6
     assert found.errors.tolist() == sorted(found.errors.tolist())
     assert (predict(found.graph, data.x) - data.y).square().mean() < 0.5 * data.y.var()
-    assert [note["stage"] for note in found.history] == ["drawn", "tuned for 10 steps", "tuned for 20 steps"]
-    assert [note["networks"] for note in found.history] == [24, 6, 3]
+    assert [note["stage"] for note in found.history] == ["drawn", "drawn", "tuned for 10 steps", "tuned for 20 steps"]
+    assert [note["networks"] for note in found.history] == [16, 24, 6, 3]
     assert 0 < found.standard_error < 1
 
 
@@ -59,12 +59,17 @@ def test_any_source_of_networks_is_searched_and_no_round_makes_the_best_worse():
 def test_the_clock_ends_the_drawing_and_the_rounds():
     seconds = iter(range(1000))
     deadline = Deadline(6.0, clock=lambda: float(next(seconds)))
-    config = replace(SMALL, n_candidates=20 * BATCH)
+    config = replace(SMALL, n_candidates=20 * BATCH, rungs=(5, 5, 5, 5))
     found = find(Drawn(random_networks), task(), config, deadline)
     stages = [note["stage"] for note in found.history]
-    assert 1 <= stages.count("drawn") < 4
-    assert len(stages) - stages.count("drawn") < 2
+    assert stages == ["drawn", "tuned for 5 steps", "tuned for 5 steps"]
     assert len(found.graphs) == config.n_tuned
+
+
+def test_of_many_candidates_a_share_is_tuned_in_groups():
+    found = find(Drawn(random_networks), task(), replace(SMALL, rungs=(5,), tuned_share=0.5))
+    assert [note["networks"] for note in found.history] == [16, 24, 6, 6]
+    assert len(found.graphs) == 12
 
 
 def test_solving_keeps_architectures_and_says_how_well_rows_are_predicted_that_were_left_out():
@@ -82,3 +87,12 @@ def test_a_real_data_set_is_tried_beside_its_baselines(vae):
     assert result.scores["ridge regression"] > 0.3
     assert all(np.isfinite(list(result.scores.values())))
     assert result.graph.architecture.n_inputs == 10
+
+
+def test_architectures_of_the_best_are_tuned_from_initial_weights_too():
+    config = replace(SMALL, rungs=(5,), n_fresh=2)
+    found = find(Drawn(random_networks), task(), config)
+    assert [note["networks"] for note in found.history] == [16, 24, 8]
+    alone = find(Drawn(random_networks), task(), replace(config, n_fresh=0))
+    assert {g.architecture for g in found.graphs} == {g.architecture for g in alone.graphs}
+    assert found.errors[0] <= alone.errors[0]
