@@ -9,7 +9,6 @@ import torch
 from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
-from netgraph.evaluation import random_like
 from netgraph.graph.netgraph import NetGraph
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
@@ -39,8 +38,6 @@ class SearchConfig:
     Attributes:
         n_candidates: Networks drawn.
         n_tuned: Best ones, which are fine-tuned.
-        n_fresh: Architectures of these, the best first, that are fine-tuned from initial weights too: what fits well at
-            once is not always the best to go on from.
         tuned_share: Share of the candidates that are fine-tuned where this is more: the next best in further groups of
             ``n_tuned``.
         rungs: Steps of fine-tuning of each round of successive halving (Jamieson & Talwalkar 2016), after which the
@@ -55,7 +52,6 @@ class SearchConfig:
 
     n_candidates: int = 256
     n_tuned: int = 16
-    n_fresh: int = 16
     tuned_share: float = 1 / 16
     rungs: tuple[int, ...] = (50, 100, 200)
     batch_rows: int = 64
@@ -173,17 +169,9 @@ class _Search:
         for start in range(0, len(graphs), self.config.n_tuned):
             if start and self.deadline.over:
                 break
-            group = graphs[start : start + self.config.n_tuned]
-            ranked += self._halve(group + self._fresh(group[: self.config.n_fresh], train), train, validation)
+            ranked += self._halve(graphs[start : start + self.config.n_tuned], train, validation)
         ranked.sort(key=lambda row: row[0])
         return [graph for _, graph in ranked], torch.tensor([error for error, _ in ranked])
-
-    def _fresh(self, graphs: list[NetGraph], train: Data) -> list[NetGraph]:
-        """Give networks of the same architectures, with initial weights and solved last layers."""
-        if not graphs or not self.config.rungs:
-            return []
-        fresh = random_like(graphs, Generator().manual_seed(self.config.seed))
-        return solve(fresh, train, self.config.device)[0]
 
     def _halve(self, graphs: list[NetGraph], train: Data, validation: Data) -> list[_Ranked]:
         """Tune a group in rounds, each from its best step on; after a round the better half goes on."""

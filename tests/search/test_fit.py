@@ -14,7 +14,7 @@ from netgraph.search.sources import BATCH, Drawn, Prior
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
 from tests.search.small import untrained
 
-SMALL = SearchConfig(n_candidates=24, n_tuned=6, n_fresh=0, rungs=(10, 20), learning_rate=2e-2)
+SMALL = SearchConfig(n_candidates=24, n_tuned=6, rungs=(10, 20), learning_rate=2e-2)
 
 
 @pytest.fixture(scope="module")
@@ -87,12 +87,3 @@ def test_a_real_data_set_is_tried_beside_its_baselines(vae):
     assert result.scores["ridge regression"] > 0.3
     assert all(np.isfinite(list(result.scores.values())))
     assert result.graph.architecture.n_inputs == 10
-
-
-def test_architectures_of_the_best_are_tuned_from_initial_weights_too():
-    config = replace(SMALL, rungs=(5,), n_fresh=2)
-    found = find(Drawn(random_networks), task(), config)
-    assert [note["networks"] for note in found.history] == [16, 24, 8]
-    alone = find(Drawn(random_networks), task(), replace(config, n_fresh=0))
-    assert {g.architecture for g in found.graphs} == {g.architecture for g in alone.graphs}
-    assert found.errors[0] <= alone.errors[0]
