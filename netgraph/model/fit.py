@@ -14,7 +14,7 @@ from netgraph.stack import Stack, fit_ridge
 if TYPE_CHECKING:
     from netgraph.model.vae import NetVAE
 
-#: Activations are cut here, so that a network that overflows cannot break a step.
+#: Activations are cut here, and those that are no numbers count as 0: a network that overflows breaks no step.
 LARGEST = 50.0
 
 
@@ -40,7 +40,8 @@ def generated_errors(
     places = vae.carry_places(noise, vae.prior.of_network(z), structure, context)
     code = join(split(z, vae.config)[0], places)
     state = vae.scales.restore(vae.weights(code, context.of_decoder, structure), structure)
-    hidden = stack(state, rows.x, return_hidden=True)[1].clamp(-LARGEST, LARGEST).double()
+    hidden = stack(state, rows.x, return_hidden=True)[1].clamp(-LARGEST, LARGEST)
+    hidden = hidden.where(hidden.isfinite(), 0.0).double()
     y = rows.y.double()
     unseen = (fit_ridge(hidden[:, :seen], y[:, :seen]).predict(hidden) - y)[:, seen:]
     return unseen.square().mean(dim=1) / y[:, seen:].var(dim=1).clamp(min=1e-3)

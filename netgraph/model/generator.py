@@ -75,12 +75,12 @@ class Generator(nn.Module):
         hidden = self.norm(known)
         neurons = hidden[:, : own.shape[1]]
         of_columns = hidden[:, -columns * each :].unflatten(1, (columns, each)).mean(dim=2)
-        raw = start + self.out(neurons) + self._incoming(neurons, of_columns, carriers)
+        raw = start + self.out(neurons) + self._incoming(neurons, of_columns, carriers, real)
         return slots.mean(MOST * torch.tanh(raw / MOST)), slots.filled
 
-    def _incoming(self, neurons: Tensor, columns: Tensor, carriers: Tensor) -> Tensor:
+    def _incoming(self, neurons: Tensor, columns: Tensor, carriers: Tensor, real: Tensor) -> Tensor:
         """What each neuron of a first layer takes from each column, at their places in its slot, [B, C, slot]."""
         scores = self.neuron(neurons) @ self.column(columns).mT / columns.shape[-1] ** 0.5
         first = functional.pad(carriers[..., LINEAR] == 1, (0, neurons.shape[1] - carriers.shape[1]))
         after = self.config.slot_size - FIRST_INCOMING - columns.shape[1]
-        return functional.pad(scores * first[..., None], (FIRST_INCOMING, after))
+        return functional.pad(scores * first[..., None] * real[:, None], (FIRST_INCOMING, after))

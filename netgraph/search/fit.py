@@ -53,9 +53,9 @@ class SearchConfig:
     n_candidates: int = 256
     n_tuned: int = 16
     tuned_share: float = 1 / 16
-    rungs: tuple[int, ...] = (50, 100, 200)
+    rungs: tuple[int, ...] = (50, 100, 200, 400, 800)
     batch_rows: int = 64
-    learning_rate: float = 5e-3
+    learning_rate: float = 1e-2
     weight_decay: float = 1e-2
     validation_share: float = 0.2
     seed: int = 0

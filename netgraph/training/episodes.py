@@ -15,6 +15,8 @@ from netgraph.tasks import Task
 SHARED = 2
 #: Fewest and most rows that the generator sees.
 SEEN = (24, 96)
+#: Fewest rows of a task, of which the generator sees at most three quarters.
+LEAST_ROWS = 32
 #: Share of tasks whose meta-features are not told.
 UNTOLD = 0.5
 
@@ -57,8 +59,8 @@ class Episodes:
         self._of: dict[int, tuple[Tensor, Tensor, list[int]]] = {}
         for columns in sorted({task.n_features for task in tasks}):
             own = [i for i, task in enumerate(tasks) if task.n_features == columns]
-            if len({tasks[i].rows for i in own}) > 1 or tasks[own[0]].rows <= SEEN[0]:
-                raise NetGraphError(f"tasks of {columns} columns: expected as many rows for each, more than {SEEN[0]}")
+            if len({tasks[i].rows for i in own}) > 1 or tasks[own[0]].rows < LEAST_ROWS:
+                raise NetGraphError(f"tasks of {columns} columns: expected as many rows for each, at least {LEAST_ROWS}")
             x, y = (torch.stack([getattr(tasks[i], name) for i in own]) for name in ("x", "y"))
             self._of[columns] = x, y, own
 

@@ -123,8 +123,8 @@ class VAEModule(Paced):
     """Trains encoder and decoder."""
 
     def learns(self, name: str) -> bool:
-        """Say yes to everything but the prior."""
-        return not name.startswith("prior.")
+        """Say yes to everything but the prior and the generator."""
+        return not name.startswith(("prior.", "generator."))
 
     def weights(self) -> LossWeights:
         """Give the weights of the terms now."""

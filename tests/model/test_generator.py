@@ -70,8 +70,9 @@ def test_hidden_layers_depend_on_the_rows():
 
 
 def test_several_data_sets_share_the_networks(vae):
-    sets = [Rows.of(*data(seed=seed)) for seed in (0, 1)]
-    both = Rows(*(torch.cat([getattr(s, name) for s in sets]) for name in ("x", "y", "n_features")))
+    sets = [Rows.of(*data(columns, seed=columns)) for columns in (2, 4)]
+    padded = torch.cat([torch.cat([sets[0].x, torch.zeros(1, 40, 2)], dim=2), sets[1].x])
+    both = Rows(padded, torch.cat([one.y for one in sets]), torch.tensor([2, 4]))
     noise = torch.randn(4, READING.latent_size, generator=Generator().manual_seed(0))
     together, _ = vae.carry(noise, rows=both)
     alone = vae.carry(noise[:2], rows=sets[0])[0] + vae.carry(noise[2:], rows=sets[1])[0]
