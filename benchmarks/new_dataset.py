@@ -6,6 +6,7 @@ run goes on with those that are missing, several processes share the work with `
 """
 
 import argparse
+import hashlib
 import json
 import os
 import time
@@ -27,6 +28,7 @@ from threadpoolctl import threadpool_limits
 from netgraph import NetGraphRegressor, NetVAE, Zoo
 from netgraph.files import make_folder, write_atomically
 from netgraph.machine import commit, processor
+from netgraph.model.checkpoint import SHIPPED
 from netgraph.threads import threads
 from netgraph.zoo import ZooRecipe
 
@@ -171,7 +173,8 @@ def r2_of(predicted: Any, y: Any) -> float:
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:
     """Say what all cells of a folder have in common."""
-    return {"zoo": options.zoo.name, "checkpoint": options.checkpoint.name if options.checkpoint else None}
+    path = options.checkpoint or SHIPPED
+    return {"zoo": options.zoo.name, "checkpoint": f"{path.stem} {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"}
 
 
 def read(cell: Cell, options: argparse.Namespace) -> dict[str, Any] | None:

@@ -107,9 +107,9 @@ Method = Callable[[Tools, Problem, float], Fitted]
 
 
 def fit_estimator(tools: Tools, problem: Problem, seconds: float) -> Fitted:
-    """Fit the estimator as a user does, who gives it a time and lets it draw as many candidates as it can."""
+    """Fit the estimator as a user does, who gives it a time and leaves the rest as it is."""
     checkpoint = None if tools.checkpoint is None else str(tools.checkpoint)
-    estimator = NetGraphRegressor(checkpoint, seconds, MANY, random_state=problem.seed)
+    estimator = NetGraphRegressor(checkpoint, seconds, random_state=problem.seed)
     with _projected_silently():
         estimator.fit(problem.x, problem.y)
     notes = _notes(estimator.graph_, estimator.history_.to_dict("records"))
@@ -143,7 +143,7 @@ def searched(make: MakeSource) -> Method:
         with _projected_silently():
             units = Preprocessing.fit(problem.x[rows], problem.y[rows], MOST_INPUTS)
         data = Data(units.inputs(problem.x).float(), units.target(problem.y).float())
-        source, most = make(tools, data, config.seed)
+        source, most = make(tools, data.rows(rows), config.seed)
         found = find(source, data, search_config(problem, min(most, MANY)), deadline)
         graph = found.graph
         exact = graph.replace(state=graph.state.double())

@@ -23,7 +23,7 @@ ABOUT = (
     "Rows and columns are standardized by the training rows (75 %), the same for all methods; searches of networks "
     "read 16 projections (partial least squares) where there are more columns, the others all of them. One thread. "
     "Reading the model and the zoo, and one run of each method before the first cell, are not timed. `netgraph` is "
-    "`NetGraphRegressor(max_seconds=budget)` with more candidates than it can draw. Random search, random weights, "
+    "`NetGraphRegressor(max_seconds=budget)`, which ends by itself after 256 candidates. Random search, random weights, "
     "nearest zoo network and evolution are its search (closed-form last layers, successive halving, the same rows "
     "held back) with other candidates: random architectures of the full recipe with PyTorch's initial weights; the "
     "sampled architectures with such weights, which pay for the sampling; the networks of the zoo's training tasks "

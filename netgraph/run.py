@@ -21,7 +21,7 @@ from netgraph.evaluation.report import Report, write_report
 from netgraph.files import read_record, record_path, write_atomically
 from netgraph.graph.io import save_graphs
 from netgraph.graph.netgraph import NetGraph
-from netgraph.machine import provenance
+from netgraph.machine import check_device, provenance
 from netgraph.model import GeneratorConfig, LossWeights, NetVAE, PriorConfig, VAEConfig
 from netgraph.search import RealResult, SearchConfig, try_real
 from netgraph.tasks import draw_tasks
@@ -142,7 +142,7 @@ def run(
     Raises:
         NetGraphError: When the preset is unknown, or the folder holds a run of another preset or seed.
     """
-    folder = Path(out)
+    folder, device = Path(out), check_device(device)
     job = _Job.open(folder, preset, seed)
     size = PRESETS[job.preset]
     with job.phase("zoo"):

@@ -140,6 +140,11 @@ class VAEConfig:
     generator: GeneratorConfig | None = None
 
     def __post_init__(self) -> None:
+        if self.generator is not None and self.generator.row_width % self.generator.row_heads:
+            raise NetGraphError(
+                f"generator.row_width {self.generator.row_width} is not a multiple of generator.row_heads "
+                f"{self.generator.row_heads}"
+            )
         for name, part in (("", self), ("prior.", self.prior), ("generator.", self.generator)):
             if part is not None and part.width % part.heads:
                 raise NetGraphError(f"{name}width {part.width} is not a multiple of {name}heads {part.heads}")

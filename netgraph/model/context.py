@@ -56,9 +56,12 @@ class Context:
             owner: Which of the data sets each network is for, [n]; each is for a share of them in a row when None.
 
         Raises:
-            NetGraphError: When meta-features have another length, the rows are for another number of networks or of
-                inputs, or the model was made without a generator.
+            NetGraphError: When meta-features have another length, there are other counts than networks, networks are to
+                read other numbers of columns than the rows have or to have several outputs, or the model was made
+                without a generator.
         """
+        if counts is not None and len(counts) != n:
+            raise NetGraphError(f"{len(counts)} numbers of inputs and outputs for {n} networks")
         meta, tokens = vae.condition.rows(meta_features, n), None
         if rows is not None:
             encoded = _encoded(vae, rows)
@@ -88,6 +91,8 @@ def _encoded(vae: "NetVAE", rows: Rows) -> Tensor:
 
 
 def _check_columns(rows: Rows, counts: Counts) -> None:
-    for columns, (n_inputs, _) in zip(rows.n_features.tolist(), counts, strict=True):
+    for columns, (n_inputs, n_outputs) in zip(rows.n_features.tolist(), counts, strict=True):
         if columns != n_inputs:
             raise NetGraphError(f"a network of {n_inputs} inputs for rows of {columns} columns")
+        if n_outputs != 1:
+            raise NetGraphError(f"a network of {n_outputs} outputs for rows of one target")

@@ -24,7 +24,7 @@ MOST = 4.0
 class Generator(nn.Module):
     """Writes the slots of places, given an architecture and rows: what it is given as noise, and a correction.
 
-    It starts out with no correction, so that neurons of a layer differ from the first step on.
+    The correction starts out small, so that neurons of a layer differ from the first step on.
 
     Args:
         config: The model's sizes.

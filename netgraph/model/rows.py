@@ -18,6 +18,8 @@ from netgraph.stack import fit_ridge
 
 #: Penalty of the linear regression that the encoder is told of.
 PENALTY = 1e-2
+#: Values beyond it are those of no standardized data set.
+LARGEST = 1e6
 _CELL = 5
 
 
@@ -44,9 +46,10 @@ class Rows:
         """
         if x.ndim != 2 or y.shape != x.shape[:1] or len(y) < 2 or not x.shape[1]:
             raise NetGraphError(f"rows x {tuple(x.shape)} and y {tuple(y.shape)}; expected [rows, features] and [rows]")
-        if not (x.isfinite().all() and y.isfinite().all()):
-            raise NetGraphError("rows: a value is not finite")
-        return cls(x.float()[None], y.float()[None], torch.tensor([x.shape[1]]))
+        x, y = x.float(), y.float()
+        if not (x.abs().max() < LARGEST and y.abs().max() < LARGEST):
+            raise NetGraphError(f"rows: a value is not finite, or beyond {LARGEST:g}; standardize columns and target")
+        return cls(x[None], y[None], torch.tensor([x.shape[1]]))
 
     @property
     def real(self) -> Tensor:

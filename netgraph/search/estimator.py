@@ -102,9 +102,10 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         seed = _seed(self.random_state)
         config = SearchConfig(n_candidates=self.n_candidates, seed=seed, device=check_device(self.device))
         rows = config.split(len(features)).train
-        units = Preprocessing.fit(features[rows], target[rows], MOST_INPUTS)
+        vae = _loaded(self.checkpoint, self.device)
+        units = Preprocessing.fit(features[rows], target[rows], most_inputs(vae))
         data = Data(units.inputs(features).float(), units.target(target).float())
-        source = source_of(self.strategy, _loaded(self.checkpoint, self.device), data, seed, rows)
+        source = source_of(self.strategy, vae, data, seed, rows)
         with progress(self.verbose) as show:
             found = find(source, data, config, deadline, show)
         self.preprocessing_, self.history_ = units, pd.DataFrame(found.history)
@@ -158,6 +159,11 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
             features=getattr(self, "feature_names_in_", None) if features is None else features,
             target=target,
         )
+
+
+def most_inputs(vae: NetVAE) -> int:
+    """Give how many inputs a network for a table has at most."""
+    return MOST_INPUTS if vae.generator is None else min(MOST_INPUTS, int(vae.generator.rows.max_columns))
 
 
 def _loaded(checkpoint: str | Path | None, device: str) -> NetVAE:

@@ -130,7 +130,8 @@ def _replay(strategy: Strategy, trials: "Sequence[FrozenTrial]") -> Tensor:
         told = list(batch)
         asked = strategy.ask(told[0].user_attrs["asked"])
         points.append(asked[[trial.user_attrs["place"] for trial in told]])
-        strategy.tell(points[-1], torch.tensor([(trial.values or [torch.inf])[0] for trial in told]))
+        scores = [(trial.values or [torch.inf])[0] for trial in told]
+        strategy.tell(points[-1], torch.tensor(scores, dtype=torch.float64))
     return torch.cat(points)
 
 

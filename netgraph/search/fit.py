@@ -38,8 +38,8 @@ class SearchConfig:
     Attributes:
         n_candidates: Networks drawn.
         n_tuned: Best ones, which are fine-tuned.
-        tuned_share: Share of the candidates that are fine-tuned where this is more: the next best in further groups of
-            ``n_tuned``.
+        tuned_share: Share of the candidates so far that stay to be fine-tuned where this is more: the next best in
+            further groups of ``n_tuned``.
         rungs: Steps of fine-tuning of each round of successive halving (Jamieson & Talwalkar 2016), after which the
             better half goes on.
         batch_rows: Rows in a step.
@@ -148,10 +148,10 @@ class _Search:
         kept: list[tuple[float, int, NetGraph]] = []
         order = np.random.default_rng(self.config.seed).permutation(len(train.x))[:MOST_ROWS]
         judged = train.rows(np.sort(order))
-        start, size = 0, min(FIRST, source.batch)
+        start, size, began = 0, min(FIRST, source.batch), self.deadline.passed
         while start < self.config.n_candidates:
             n = min(size, self.config.n_candidates - start)
-            if start and self.deadline.passed * (start + n) / start > DRAWING * self.deadline.seconds:
+            if start and self._after(n / start, began) > DRAWING * self.deadline.seconds:
                 break
             solved, errors = solve(source.draw(n, self.config.seed + start), judged, self.config.device)
             source.learn(errors)
@@ -162,6 +162,11 @@ class _Search:
             ]
             self._note("drawn", start, kept[0][0])
         return [graph for _, _, graph in kept]
+
+    def _after(self, times: float, began: float) -> float:
+        """Foresee the time after so many times the work that was done since ``began``."""
+        passed = self.deadline.passed
+        return passed + (passed - began) * times
 
     def tune(self, graphs: list[NetGraph], train: Data, validation: Data) -> tuple[list[NetGraph], Tensor]:
         """Tune networks, the best first, in groups while there is time; give all of a group that was begun, ranked."""

@@ -64,7 +64,8 @@ def fit_table(job: FitJob) -> dict[str, float]:
     out, (table, parts) = Path(job.out), hold_out(job.data, job.target, job.seed)
     if (out / "metrics.json").exists():
         raise NetGraphError(f"{out}: holds a fit already; choose another folder")
-    make_folder(out)
+    if (out / "study.db").exists():
+        raise NetGraphError(f"{out}: holds a search; choose another folder")
     estimator = NetGraphRegressor(
         checkpoint=job.checkpoint,
         max_seconds=job.max_seconds,
@@ -82,6 +83,7 @@ def fit_table(job: FitJob) -> dict[str, float]:
         "n_train": float(len(parts.train)),
         "n_test": float(len(parts.test)),
     }
+    make_folder(out)
     save_graphs([estimator.graph_], out / "graph.safetensors")
     estimator.export(out / "network", table.features, table.target)
     write_fit_report(estimator, table.target, y, predicted, figures, out / "report.html")

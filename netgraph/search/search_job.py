@@ -20,7 +20,7 @@ from netgraph.machine import check_device
 from netgraph.model.vae import NetVAE
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
-from netgraph.search.estimator import MOST_INPUTS
+from netgraph.search.estimator import most_inputs
 from netgraph.search.explorers import Explorer, check_explorer, explorer_of
 from netgraph.search.export import export_network
 from netgraph.search.fit import MOST_ROWS, predict, solve
@@ -93,7 +93,7 @@ def search_table(job: SearchJob) -> dict[str, float]:
 
     The error is that of leaving out one by one the rows that are searched on, in units of the target's variance; last
     layers are fitted to them. As in a fit, one network of the front is chosen: the best in the second objective among
-    those whose error is within one standard error of the least.
+    those whose error is within one standard error, that of the best one's fitted rows, of the least.
 
     Returns:
         The figures of ``metrics.json``: those of the chosen network on held-out rows, trials, and hypervolume.
@@ -106,7 +106,7 @@ def search_table(job: SearchJob) -> dict[str, float]:
     load_optuna()
     table, parts = hold_out(job.data, job.target, job.seed)
     vae, out = NetVAE.from_pretrained(job.checkpoint).to(job.device), Path(job.out)
-    rows = _Rows.of(table, parts, job.seed)
+    rows = _Rows.of(table, parts, job.seed, most_inputs(vae))
     problem = Problem(Prior(vae, rows.judged, choices=1), rows.judged, tuple(job.objectives), job.device)
     explorer = explorer_of(job.strategy, vae.config, len(job.objectives), job.seed)
     if (out / "metrics.json").exists() and not (out / "study.db").exists():
@@ -149,8 +149,8 @@ class _Rows:
     test: Data
 
     @classmethod
-    def of(cls, table: Table, parts: Split, seed: int) -> "_Rows":
-        units = Preprocessing.fit(table.x[parts.train], table.y[parts.train], MOST_INPUTS)
+    def of(cls, table: Table, parts: Split, seed: int, most: int) -> "_Rows":
+        units = Preprocessing.fit(table.x[parts.train], table.y[parts.train], most)
         searched, test = (
             Data(units.inputs(table.x[rows]).float(), units.target(table.y[rows]).float())
             for rows in (parts.train, parts.test)

@@ -60,7 +60,9 @@ class Episodes:
         for columns in sorted({task.n_features for task in tasks}):
             own = [i for i, task in enumerate(tasks) if task.n_features == columns]
             if len({tasks[i].rows for i in own}) > 1 or tasks[own[0]].rows < LEAST_ROWS:
-                raise NetGraphError(f"tasks of {columns} columns: expected as many rows for each, at least {LEAST_ROWS}")
+                raise NetGraphError(
+                    f"tasks of {columns} columns: expected as many rows for each, at least {LEAST_ROWS}"
+                )
             x, y = (torch.stack([getattr(tasks[i], name) for i in own]) for name in ("x", "y"))
             self._of[columns] = x, y, own
 

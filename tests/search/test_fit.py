@@ -58,7 +58,7 @@ def test_any_source_of_networks_is_searched_and_no_round_makes_the_best_worse():
 
 def test_the_clock_ends_the_drawing_and_the_rounds():
     seconds = iter(range(1000))
-    deadline = Deadline(6.0, clock=lambda: float(next(seconds)))
+    deadline = Deadline(8.0, clock=lambda: float(next(seconds)))
     config = replace(SMALL, n_candidates=20 * BATCH, rungs=(5, 5, 5, 5))
     found = find(Drawn(random_networks), task(), config, deadline)
     stages = [note["stage"] for note in found.history]

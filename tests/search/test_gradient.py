@@ -125,8 +125,8 @@ def test_a_gradient_that_is_not_finite_stops_only_its_own_latent():
 
     def judge(code: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         square = code.square().sum(dim=1)
-        spoilt = square * torch.tensor([1.0, float("nan"), 1.0])
-        return spoilt, spoilt
+        spoiled = square * torch.tensor([1.0, float("nan"), 1.0])
+        return spoiled, spoiled
 
     found = descend(z, CONFIG, judge, 10, 0.05)
     assert torch.equal(found[1], z[1])
@@ -140,8 +140,7 @@ def test_networks_that_overflow_are_left_alone(vae):
     found = Gradient(Prior(vae, data), far)
     graphs, z = found.prior.carry(torch.randn(8, CONFIG.latent_size, generator=Generator().manual_seed(1)))
     networks, latents = found.move(graphs, list(z))
-    assert all(graph.state.isfinite().all() for graph in networks)
-    assert all(own.isfinite().all() for own in latents)
+    assert networks == latents == []
 
 
 def test_rows_that_decide_between_networks_have_no_say(vae):
