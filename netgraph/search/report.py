@@ -34,6 +34,10 @@ _HYPERVOLUME = (
     "The share of the area up to a reference that the front of the first two objectives dominates. The reference is "
     "the error of predicting the mean, and a tenth more than the largest value of the other objective."
 )
+_DONE = (
+    "Errors of networks that were drawn are those on rows that are left out one by one, of tuned ones those on the "
+    "validation rows; the two do not compare."
+)
 _DRAWN = "Blue edges are positive, red ones negative, gray ones structural."
 
 
@@ -52,7 +56,7 @@ def write_fit_report(
     """
     sections = [
         *_sections(scores, target, y, predicted, estimator.graph_),
-        section("What the search did", "", _history(estimator)),
+        section("What the search did", _DONE, _history(estimator)),
     ]
     if len(estimator.objectives) > 1:
         sections.insert(2, section("The Pareto front", _FRONT, _front(estimator)))
