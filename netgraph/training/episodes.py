@@ -1,5 +1,6 @@
 """Episodes: tasks whose rows are cut into those that the generator sees and those that its networks are judged by."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
@@ -17,6 +18,8 @@ SHARED = 2
 SEEN = (24, 96)
 #: Fewest rows of a task, of which the generator sees at most three quarters.
 LEAST_ROWS = 32
+#: Share of tasks whose targets get more noise, and its least and largest deviation beside a target's own of 1.
+NOISY, NOISE = 0.6, (0.2, 1.5)
 #: Share of tasks whose meta-features are not told.
 UNTOLD = 0.5
 
@@ -86,7 +89,15 @@ class Episodes:
             if float(torch.rand(())) >= UNTOLD:
                 told[i] = self.meta_features[numbers[chosen]]
         seen = int(torch.randint(SEEN[0], min(SEEN[1], count * 3 // 4) + 1, ()))
-        return Episode(Rows(x, y, torch.tensor(columns)), torch.tensor(owner), seen, told[owner])
+        return Episode(Rows(x, noisy(y, seen), torch.tensor(columns)), torch.tensor(owner), seen, told[owner])
+
+
+def noisy(y: Tensor, seen: int) -> Tensor:
+    """Add noise to the targets of rows that are seen, [tasks, rows], of some of the tasks; what is asked for has none."""
+    low, high = (math.log(deviation) for deviation in NOISE)
+    deviation = (low + (high - low) * torch.rand(len(y), 1)).exp() * (torch.rand(len(y), 1) < NOISY)
+    noise = torch.randn_like(y) * (torch.arange(y.shape[1]) < seen)
+    return (y + deviation * noise) / (1 + deviation.square()).sqrt()
 
 
 def _owners(n_inputs: list[int]) -> tuple[list[int], list[int]]:

@@ -9,6 +9,7 @@ from netgraph import NetGraphError, NetVAE
 from netgraph.model import GeneratorConfig, PriorConfig, VAEConfig
 from netgraph.tasks import TaskRecipe, draw_task, draw_tasks
 from netgraph.training import Episodes, Example, TrainConfig, train
+from netgraph.training.episodes import noisy
 from netgraph.training.history import loss_curves, write_metrics
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.make_shard import make_shard
@@ -106,7 +107,23 @@ def test_episodes_give_networks_of_equal_inputs_a_common_task(episodes):
     assert torch.equal(episode.rows.n_features[episode.owner], n_inputs)
     assert len(episode.rows) == 3
     assert 24 <= episode.seen <= 36
-    torch.testing.assert_close(episode.rows.y.mean(dim=1), torch.zeros(3), atol=1e-5, rtol=0)
+    assert (episode.rows.y.mean(dim=1).abs() < 0.5).all()
+
+
+def test_noise_is_added_to_the_targets_of_rows_that_are_seen_alone():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        found = noisy(torch.ones(400, 40), seen=24)
+    seen, unseen = found[:, :24], found[:, 24:]
+    assert (unseen == unseen[:, :1]).all()
+    deviation = (unseen[:, 0] ** -2 - 1).clamp(min=0).sqrt()
+    added = deviation > 1e-3
+    assert 0.5 < added.float().mean() < 0.7
+    assert (seen[~added] == 1).all()
+    assert 0.19 < deviation[added].min() < deviation[added].max() < 1.51
+    torch.testing.assert_close(
+        seen[added].std(dim=1) / unseen[added, 0] / deviation[added], torch.ones(int(added.sum())), atol=0.6, rtol=0
+    )
 
 
 def test_an_interrupted_training_goes_on_where_it_stopped(examples, tmp_path):
