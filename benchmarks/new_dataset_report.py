@@ -24,14 +24,14 @@ ABOUT = (
     "read 16 projections (partial least squares) where there are more columns, the others all of them. One thread. "
     "Reading the model and the zoo, and one run of each method before the first cell, are not timed. `netgraph` is "
     "`NetGraphRegressor(max_seconds=budget)`, which ends by itself after 256 candidates. Random search, random "
-    "weights, nearest zoo network and evolution are its search (closed-form last layers, successive halving, the same "
-    "rows held back) with other candidates: random architectures of the full recipe with PyTorch's initial weights; "
+    "weights, nearest zoo network and evolution are its search (closed-form last layers, successive halving, the same"
+    " rows held back) with other candidates: random architectures of the full recipe with PyTorch's initial weights; "
     "the sampled architectures with such weights, which pay for the sampling; the networks of the zoo's training "
     "tasks with as many inputs, those of the tasks with the nearest standardized meta-features first, and of a task "
-    "the best first; a population that begins with such networks, drawn at random, whose weights and architectures are mutated "
-    "and crossed. MLPRegressor has its default settings; its random search fits drawn settings until the time is over, "
-    "keeps the best by the validation rows, and never cuts a fit short. A method that ends before its budget, or after "
-    "it, has the seconds that the table says."
+    "the best first; a population that begins with such networks, drawn at random, whose weights and architectures "
+    "are mutated and crossed. MLPRegressor has its default settings; its random search fits drawn settings until the "
+    "time is over, keeps the best by the validation rows, and never cuts a fit short. A method that ends before its "
+    "budget, or after it, has the seconds that the table says."
 )
 
 

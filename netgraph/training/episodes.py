@@ -93,7 +93,7 @@ class Episodes:
 
 
 def noisy(y: Tensor, seen: int) -> Tensor:
-    """Add noise to the targets of rows that are seen, [tasks, rows], of some of the tasks; what is asked for has none."""
+    """Add noise to some tasks' targets, [tasks, rows], in the rows that are seen; what is asked for has none."""
     low, high = (math.log(deviation) for deviation in NOISE)
     deviation = (low + (high - low) * torch.rand(len(y), 1)).exp() * (torch.rand(len(y), 1) < NOISY)
     noise = torch.randn_like(y) * (torch.arange(y.shape[1]) < seen)

@@ -77,12 +77,12 @@ def test_training_lowers_every_loss_and_leaves_a_checkpoint(examples, tmp_path):
 def test_a_generator_is_trained_last_and_alone(examples, episodes, tmp_path):
     sizes = GeneratorConfig(width=16, heads=2, layers=1, row_width=8, row_rounds=1)
     config = replace(CONFIG, slot_size=18, generator=sizes)
-    training = replace(TRAINING, max_epochs=1, prior_epochs=1, generator_epochs=16, generator_learning_rate=1e-2)
+    training = replace(TRAINING, max_epochs=1, prior_epochs=1, generator_epochs=60, generator_learning_rate=1e-2)
     vae = train(examples, tmp_path, config, training, episodes=episodes)
     values = [value for _, value in loss_curves(tmp_path / "tensorboard")["fit"]]
     part = len(values) // 3
     assert sum(values[-part:]) < sum(values[:part])
-    assert vae.card["generator_steps"] == 16 * vae.card["steps"]
+    assert vae.card["generator_steps"] == 60 * vae.card["steps"]
     assert all(value.requires_grad for value in vae.parameters())
     (tmp_path / "checkpoints" / "generator.json").unlink()
     again = train(examples, tmp_path, config, replace(training, generator_epochs=1), episodes=episodes)
