@@ -70,7 +70,10 @@ PRESETS = {
     "quick": Preset(
         "quick",
         VAEConfig(max_nodes=96, max_fan=24, generator=GeneratorConfig()),
-        TrainConfig(batch_size=32, learning_rate=3e-3, max_epochs=15, max_seconds=260.0, mixed=True),
+        TrainConfig(
+            batch_size=32, learning_rate=3e-3, max_epochs=15, max_seconds=260.0, generator_seconds=45.0, mixed=True
+        ),
+        n_tasks=500,
     ),
     "full": Preset(
         "full",
