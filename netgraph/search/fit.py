@@ -179,12 +179,18 @@ class _Search:
         return [graph for _, graph in ranked], torch.tensor([error for error, _ in ranked])
 
     def _halve(self, graphs: list[NetGraph], train: Data, validation: Data) -> list[_Ranked]:
-        """Tune a group in rounds, each from its best step on; after a round the better half goes on."""
+        """Tune a group in rounds, each from its best step on; after a round the better half goes on.
+
+        A round that would not end in time, at the pace of the one before, is not begun.
+        """
         going, left = _ranked(graphs, validation), []  # type: list[_Ranked], list[_Ranked]
+        began, pace = self.deadline.passed, 0.0
         for steps in self.config.rungs:
-            if self.deadline.over:
+            if began + pace * steps >= self.deadline.seconds:
                 break
             going = _ranked(self._tune([graph for _, graph in going], train, validation, steps), validation)
+            ended = self.deadline.passed
+            began, pace = ended, (ended - began) / steps
             self._note(f"tuned for {steps} steps", len(going), going[0][0])
             half = max(1, len(going) // 2)
             going, left = going[:half], going[half:] + left
