@@ -21,7 +21,7 @@ from new_dataset_methods import (
 )
 from new_dataset_sources import Library
 
-from netgraph import Zoo
+from netgraph import NetGraphRegressor, Zoo
 from netgraph.errors import StoreError
 from netgraph.evaluation.metrics import is_valid
 from netgraph.search.data import Data
@@ -184,7 +184,7 @@ def test_the_searches_hold_back_the_rows_that_the_estimator_holds_back(tools, mo
     monkeypatch.setattr("netgraph.search.estimator.find", lambda source, data, config, *rest: seeds.append(config))
     with pytest.raises(AttributeError):
         TIMED[OURS](tools, problem_of("iris", 4), 0.1)
-    assert seeds == [search_config(problem_of("iris", 4))]
+    assert seeds == [search_config(problem_of("iris", 4), NetGraphRegressor().n_candidates)]
 
 
 def test_fits_of_500_rows_are_timed_and_kept(options, monkeypatch):
