@@ -173,8 +173,12 @@ def r2_of(predicted: Any, y: Any) -> float:
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:
     """Say what all cells of a folder have in common."""
-    path = options.checkpoint or SHIPPED
-    return {"zoo": options.zoo.name, "checkpoint": f"{path.stem} {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"}
+    return {"zoo": options.zoo.name, "checkpoint": _digest(options.checkpoint or SHIPPED)}
+
+
+@cache
+def _digest(path: Path) -> str:
+    return f"{path.stem} {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
 
 
 def read(cell: Cell, options: argparse.Namespace) -> dict[str, Any] | None:

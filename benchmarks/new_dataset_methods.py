@@ -142,7 +142,7 @@ def searched(make: MakeSource) -> Method:
         rows = config.split(len(problem.y)).train
         with _projected_silently():
             units = Preprocessing.fit(problem.x[rows], problem.y[rows], MOST_INPUTS)
-        data = Data(units.inputs(problem.x).float(), units.target(problem.y).float())
+        data = units.data(problem.x, problem.y)
         source, most = make(tools, data.rows(rows), config.seed)
         found = find(source, data, search_config(problem, min(most, MANY)), deadline)
         graph = found.graph

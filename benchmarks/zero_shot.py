@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from netgraph import NetGraph
 from netgraph.evaluation import random_like
-from netgraph.evaluation.training_start import Start, StartConfig, compare_starts
+from netgraph.evaluation.training_start import Start, StartConfig, compare_starts, rows_to_train_on
 from netgraph.model import Rows
 from netgraph.search.data import Data
 from netgraph.search.fit import solve
@@ -65,7 +65,7 @@ def problems(chosen: Setup) -> list[Problem]:
     found = []
     for number in sorted(numbers[i] for i in drawn):
         task = zoo.task(number)
-        cut = task.rows - round(task.rows * UNSEEN)
+        cut = rows_to_train_on(task.rows, UNSEEN)
         parts = Data(task.x[:cut], task.y[:cut]), Data(task.x[cut:], task.y[cut:])
         meta_features = check_meta_vector(get_meta_features(parts[0].x.numpy(), parts[0].y.numpy()))[0]
         found.append(Problem(number, task, *parts, meta_features))

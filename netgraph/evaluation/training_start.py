@@ -119,11 +119,11 @@ def _sampled(vae: NetVAE, zoo: Zoo, number: int, n: int) -> list[NetGraph]:
     task = zoo.task(number)
     if vae.generator is None:
         return vae.sample(n, zoo.meta_features[number], seed=number, n_inputs=task.n_features)
-    cut = _cut(task.rows, zoo.recipes[0].training.validation_share)
+    cut = rows_to_train_on(task.rows, zoo.recipes[0].training.validation_share)
     return vae.sample(n, seed=number, rows=Rows.of(task.x[:cut], task.y[:cut]))
 
 
-def _cut(rows: int, validation_share: float) -> int:
+def rows_to_train_on(rows: int, validation_share: float) -> int:
     """Give the number of rows to train on, the first ones."""
     return rows - round(rows * validation_share)
 
@@ -215,7 +215,7 @@ def _tune(
 ) -> Tuning:
     x = pad_rows([own for own, _ in rows], max(own.shape[1] for own, _ in rows))
     y = torch.stack([own for _, own in rows])[:, :, None]
-    cut = _cut(len(x[0]), validation_share)
+    cut = rows_to_train_on(len(x[0]), validation_share)
     fit = FitConfig.uniform(
         len(graphs),
         steps=max(1, config.looks[-1]),

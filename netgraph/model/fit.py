@@ -19,7 +19,7 @@ LARGEST = 50.0
 
 
 def generated_errors(
-    vae: "NetVAE", z: Tensor, structure: StructureBatch, stack: Stack, context: Context, rows: Rows
+    vae: "NetVAE", z: Tensor, structure: StructureBatch, stack: Stack, context: Context, rows: Rows, seen: int
 ) -> Tensor:
     """Generate networks of given architectures for some rows, solve their last layers there, and test them on others.
 
@@ -28,14 +28,14 @@ def generated_errors(
         z: Latents whose layouts are taken, [B, latent].
         structure: The architectures that they decode to.
         stack: Their executor.
-        context: What the networks are for; its rows are the first of ``rows``.
+        context: What the networks are for; its rows are those that are seen.
         rows: All rows, of one data set a network.
+        seen: How many of them, the first ones, are seen.
 
     Returns:
-        Mean squared errors on the rows that the context does not hold, relative to the target's variance, [B]; the
+        Mean squared errors on the rows that are not seen, relative to the target's variance, [B]; the
         gradient reaches the generator.
     """
-    seen = 0 if context.rows is None else context.rows.y.shape[1]
     noise = torch.randn_like(split(z, vae.config)[1])
     places = vae.carry_places(noise, vae.prior.of_network(z), structure, context)
     code = join(split(z, vae.config)[0], places)

@@ -28,11 +28,12 @@ class Generator(nn.Module):
 
     Args:
         config: The model's sizes.
+        sizes: Its own.
     """
 
-    def __init__(self, config: VAEConfig) -> None:
+    def __init__(self, config: VAEConfig, sizes: GeneratorConfig) -> None:
         super().__init__()
-        self.config, sizes = config, config.generator or GeneratorConfig()
+        self.config = config
         width, slot = sizes.width, config.slot_size
         self.rows = RowEncoder(sizes, width, min(config.max_fan, slot - FIRST_INCOMING))
         self.condition = nn.Linear(config.prior.width, width)

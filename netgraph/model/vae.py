@@ -53,7 +53,7 @@ class NetVAE(nn.Module):
         self.structure = StructureDecoder(self.config)
         self.weights = WeightDecoder(self.config)
         self.prior = FlowPrior(self.config)
-        self.generator = Generator(self.config) if self.config.generator else None
+        self.generator = Generator(self.config, self.config.generator) if self.config.generator else None
 
     @torch.no_grad()
     def encode(self, graphs: Sequence[NetGraph], meta_features: Tensor | None = None) -> Tensor:

@@ -16,12 +16,11 @@ from netgraph.graph.to_module import to_module
 from netgraph.machine import check_device
 from netgraph.model.checkpoint import SHIPPED
 from netgraph.model.vae import NetVAE
-from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.export import export_network
 from netgraph.search.fit import Found, SearchConfig, find
 from netgraph.search.objectives import check_objectives, judge
-from netgraph.search.pareto import front_table
+from netgraph.search.pareto import front_table, smallest_within
 from netgraph.search.preprocess import Preprocessing
 from netgraph.search.progress import progress
 from netgraph.search.sources import source_of
@@ -104,7 +103,7 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         rows = config.split(len(features)).train
         vae = _loaded(self.checkpoint, self.device)
         units = Preprocessing.fit(features[rows], target[rows], most_inputs(vae))
-        data = Data(units.inputs(features).float(), units.target(target).float())
+        data = units.data(features, target)
         source = source_of(self.strategy, vae, data, seed, rows)
         with progress(self.verbose) as show:
             found = find(source, data, config, deadline, show)
@@ -121,8 +120,7 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         self.tuned_ = pd.DataFrame(scores.numpy(), columns=list(objectives))
         self.pareto_ = front_table(scores, objectives)
         self.pareto_graphs_ = [found.graphs[row] for row in self.pareto_.index]
-        close = self.pareto_[self.pareto_["error"] <= self.pareto_["error"].min() + found.standard_error]
-        self.chosen_ = int(close[objectives[min(1, len(objectives) - 1)]].idxmin())
+        self.chosen_ = smallest_within(self.pareto_, found.standard_error)
         return found.fitted(self.chosen_)
 
     def predict(self, X: Any) -> Any:
@@ -152,10 +150,7 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         return export_network(
             self.graph_,
             path,
-            shift=self.preprocessing_.shift,
-            matrix=self.preprocessing_.matrix,
-            center=self.preprocessing_.center,
-            spread=self.preprocessing_.spread,
+            **vars(self.preprocessing_),
             features=getattr(self, "feature_names_in_", None) if features is None else features,
             target=target,
         )

@@ -127,9 +127,7 @@ def find(
     parts = config.split(len(data.x))
     train, validation = data.rows(parts.train), data.rows(parts.validation)
     graphs, errors = search.tune(search.screen(source, train), train, validation)
-    squared = (predict(graphs[0], validation.x) - validation.y).square()
-    standard_error = float(squared.std(correction=0) / len(squared) ** 0.5)
-    return Found(graphs, errors, standard_error, search.history, data, config.device)
+    return Found(graphs, errors, standard_error(graphs[0], validation), search.history, data, config.device)
 
 
 class _Search:
@@ -146,8 +144,7 @@ class _Search:
     def screen(self, source: Source, train: Data) -> list[NetGraph]:
         """Draw candidates, solve their last layers, and keep those of least error when rows are left out."""
         kept: list[tuple[float, int, NetGraph]] = []
-        order = np.random.default_rng(self.config.seed).permutation(len(train.x))[:MOST_ROWS]
-        judged = train.rows(np.sort(order))
+        judged = judged_rows(train, self.config.seed)
         start, size, began = 0, min(FIRST, source.batch), self.deadline.passed
         while start < self.config.n_candidates:
             n = min(size, self.config.n_candidates - start)
@@ -232,6 +229,22 @@ def solve(graphs: Sequence[NetGraph], data: Data, device: str = "cpu") -> tuple[
         for i, state in zip(members, stack.split(found.state.cpu()), strict=True):
             solved[i] = NetGraph(graphs[i].architecture, state.clone())
     return solved, errors
+
+
+def judged_rows(data: Data, seed: int) -> Data:
+    """Choose the rows that candidates are judged by, at most :data:`MOST_ROWS`, in their order."""
+    return data.rows(np.sort(np.random.default_rng(seed).permutation(len(data.x))[:MOST_ROWS]))
+
+
+def squared_errors(graph: NetGraph, data: Data) -> Tensor:
+    """Give a network's squared errors on rows, [rows]."""
+    return (predict(graph, data.x) - data.y).square()
+
+
+def standard_error(graph: NetGraph, data: Data) -> float:
+    """Give the standard error of a network's mean squared error on rows."""
+    squared = squared_errors(graph, data)
+    return float(squared.std(correction=0) / len(squared) ** 0.5)
 
 
 def predict(graph: NetGraph, x: Tensor) -> Tensor:

@@ -92,6 +92,20 @@ def front_table(scores: Tensor, names: Sequence[str]) -> "DataFrame":
     return DataFrame(scores[front].cpu().double().numpy(), columns=list(names), index=rows)
 
 
+def smallest_within(front: "DataFrame", standard_error: float) -> int:
+    """Choose a row of a front: the best in the second objective of those whose error is about the least.
+
+    Args:
+        front: As :func:`front_table` gives it, the error first.
+        standard_error: How far from the least an error may be.
+
+    Returns:
+        The index of the row; that of the least error where it is the only objective.
+    """
+    close = front[front.iloc[:, 0] <= front.iloc[:, 0].min() + standard_error]
+    return int(close.iloc[:, min(1, front.shape[1] - 1)].idxmin())
+
+
 def draw_front(scores: Tensor, names: Sequence[str], chosen: int | None = None, ax: "Axes | None" = None) -> "Axes":
     """Draw two objectives: all points, the front as steps, and the chosen point.
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from netgraph.search.data import Data
 from netgraph.tasks.dataset import Floats
 
 #: Largest magnitude of a column that counts as 0: what it would be divided by could not be represented.
@@ -58,6 +59,10 @@ class Preprocessing:
     def target(self, y: Floats) -> Tensor:
         """Give what the network is to give, [rows] float64."""
         return (torch.from_numpy(np.array(y)) - self.center) / self.spread
+
+    def data(self, x: Floats, y: Floats) -> Data:
+        """Give rows as networks read them, x [rows, features] and y [rows] in their own units."""
+        return Data(self.inputs(x).float(), self.target(y).float())
 
     def restore(self, output: Tensor) -> Floats:
         """Give the target in its own unit, [rows] float64, of the network's outputs, [rows]."""

@@ -80,10 +80,7 @@ def split_data(name: str, seed: int) -> tuple[Data, Data]:
     real = load_real(name)
     parts = split(len(real.x), seed, test_share=0.25)
     units = Preprocessing.fit(real.x[parts.train], real.y[parts.train], real.x.shape[1])
-    data, test = (
-        Data(units.inputs(real.x[rows]).float(), units.target(real.y[rows]).float())
-        for rows in (parts.train, parts.test)
-    )
+    data, test = (units.data(real.x[rows], real.y[rows]) for rows in (parts.train, parts.test))
     return data, test
 
 

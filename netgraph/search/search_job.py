@@ -23,10 +23,10 @@ from netgraph.search.deadline import Deadline
 from netgraph.search.estimator import most_inputs
 from netgraph.search.explorers import Explorer, check_explorer, explorer_of
 from netgraph.search.export import export_network
-from netgraph.search.fit import MOST_ROWS, predict, solve
+from netgraph.search.fit import judged_rows, predict, solve, squared_errors, standard_error
 from netgraph.search.job import figures_of, hold_out
 from netgraph.search.objectives import check_objectives
-from netgraph.search.pareto import front_table, hypervolume_2d
+from netgraph.search.pareto import front_table, hypervolume_2d, smallest_within
 from netgraph.search.preprocess import Preprocessing
 from netgraph.search.progress import progress
 from netgraph.search.report import Searched, write_search_report
@@ -151,12 +151,8 @@ class _Rows:
     @classmethod
     def of(cls, table: Table, parts: Split, seed: int, most: int) -> "_Rows":
         units = Preprocessing.fit(table.x[parts.train], table.y[parts.train], most)
-        searched, test = (
-            Data(units.inputs(table.x[rows]).float(), units.target(table.y[rows]).float())
-            for rows in (parts.train, parts.test)
-        )
-        order = np.random.default_rng(seed).permutation(len(searched.x))[:MOST_ROWS]
-        return cls(units, searched, searched.rows(np.sort(order)), test)
+        searched, test = (units.data(table.x[rows], table.y[rows]) for rows in (parts.train, parts.test))
+        return cls(units, searched, judged_rows(searched, seed), test)
 
 
 def _judged(
@@ -170,17 +166,11 @@ def _judged(
         raise NetGraphError(f"none of {len(trials)} networks gave finite outputs; there is no front")
     drawn = problem.prior.carry(explorer.noise(trials, front.index.tolist()))[0]
     graphs = solve(drawn, rows.searched, problem.device)[0]
-    front["held_out_error"] = [float(_squared(graph, rows.test).mean()) for graph in graphs]
+    chosen = smallest_within(front, standard_error(graphs[0], rows.searched))
+    front["held_out_error"] = [float(squared_errors(graph, rows.test).mean()) for graph in graphs]
     front["architecture"] = [repr(graph.architecture) for graph in graphs]
-    squared = _squared(graphs[0], rows.searched)
-    close = front["error"] <= front["error"].min() + float(squared.std(correction=0)) / len(squared) ** 0.5
-    chosen = int(front[close][objectives[1]].idxmin())
     graph = graphs[front.index.tolist().index(chosen)]
     return Searched(objectives, values, front, chosen, graph, _hypervolumes(values)), graphs
-
-
-def _squared(graph: NetGraph, data: Data) -> Tensor:
-    return (predict(graph, data.x) - data.y).square()
 
 
 def _hypervolumes(values: Tensor) -> list[tuple[int, float]]:
@@ -208,7 +198,8 @@ def _write(
     chosen = searched.front.loc[searched.chosen]
     figures |= {f"chosen_{name}": float(chosen[name]) for name in searched.objectives}
     save_graphs(graphs, out / "networks" / "front.safetensors")
-    _export(searched.graph, out / "networks" / "network", table, rows.units)
+    path = out / "networks" / "network"
+    export_network(searched.graph, path, **vars(rows.units), features=table.features, target=table.target)
     write_atomically(out / "pareto.csv", searched.front.to_csv().encode())
     picture = io.BytesIO()
     searched.draw().savefig(picture, format="png", dpi=150)
@@ -216,16 +207,3 @@ def _write(
     write_search_report(searched, table.target, y, predicted, figures, out / "report.html")
     write_atomically(out / "metrics.json", json.dumps(figures, indent=1).encode())
     return figures
-
-
-def _export(graph: NetGraph, path: Path, table: Table, units: Preprocessing) -> None:
-    export_network(
-        graph,
-        path,
-        shift=units.shift,
-        matrix=units.matrix,
-        center=units.center,
-        spread=units.spread,
-        features=table.features,
-        target=table.target,
-    )

@@ -198,6 +198,6 @@ class GeneratorModule(Paced):
         seen, told = episode.rows.first(episode.seen), episode.meta_features
         context = Context.of(self.vae, len(nets), told, seen, owner=episode.owner)
         z, rows = self.vae.draw_posterior(nets), episode.rows.part(episode.owner)
-        errors = generated_errors(self.vae, z, nets.structure, behavior.stack, context, rows)
+        errors = generated_errors(self.vae, z, nets.structure, behavior.stack, context, rows, episode.seen)
         loss = (LEAST_ERROR + errors).log().mean()
         return loss, {"loss/fit": loss, "fit/r2_median": 1 - errors.median()}

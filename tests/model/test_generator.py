@@ -88,7 +88,7 @@ def test_errors_on_unseen_rows_have_a_gradient_in_the_generator(vae):
     context = Context.of(vae, n, rows=rows.first(30))
     z = torch.randn(n, READING.latent_size, generator=Generator().manual_seed(0))
     whole = rows.part([0] * n)
-    errors = generated_errors(vae, z, structure_batch(architectures, READING), Stack(architectures), context, whole)
+    errors = generated_errors(vae, z, structure_batch(architectures, READING), Stack(architectures), context, whole, 30)
     assert errors.shape == (n,)
     gradient = torch.autograd.grad(errors.sum(), vae.generator.out.weight)[0]
     assert gradient.isfinite().all()
