@@ -1,7 +1,7 @@
 """The encoder of a data set's rows: a set transformer whose tokens do not depend on the order of the rows.
 
-Every value is a token that knows its column, its row's target, and what linear regression makes of both. Attention runs
-in turns over the columns of a row and, through inducing points, over the rows of a column (Lee et al. 2019, "Set
+Every value is a token that knows its column, its row's target, what linear regression makes of both, and what products
+of columns explain of the rest (the principal Hessian directions of Li 1992). Attention runs in turns over the columns of a row and, through inducing points, over the rows of a column (Lee et al. 2019, "Set
 Transformer"; turns as by Kossen et al. 2021 and Hollmann et al. 2025); pooling by attention leaves a few tokens for
 each column.
 """
@@ -20,7 +20,7 @@ from netgraph.stack import fit_ridge
 PENALTY = 1e-2
 #: Values beyond it are those of no standardized data set.
 LARGEST = 1e6
-_CELL = 5
+_CELL = 8
 
 
 @dataclass(frozen=True)
@@ -119,12 +119,16 @@ def _scattered(values: Tensor, real: Tensor) -> Tensor:
 
 
 def _cells(rows: Rows) -> Tensor:
-    """What each cell is told, [B, rows, columns, 5].
+    """What each cell is told, [B, rows, columns, 8].
 
-    Its value, its row's target and what linear regression leaves of it, its column's coefficient and correlation.
+    Its value; its row's target, what linear regression leaves of it, and the quadratic form of that rest; its column's
+    coefficient, correlation and curvature; and the slope of the quadratic form along its column.
     """
     fit = fit_ridge(rows.x, rows.y, PENALTY)
     correlation = (rows.x * rows.y[..., None]).mean(dim=1)
-    of_row = torch.stack([rows.y, fit.left_out], dim=-1)[:, :, None, :].expand(-1, -1, rows.x.shape[2], -1)
-    of_column = torch.stack([fit.weights, correlation], dim=-1)[:, None].expand(-1, rows.x.shape[1], -1, -1)
-    return torch.cat([rows.x[..., None], of_row, of_column], dim=-1)
+    hessian = (rows.x * fit.left_out[..., None]).mT @ rows.x / rows.x.shape[1]  # [B, columns, columns]
+    slope = rows.x @ hessian
+    of_row = torch.stack([rows.y, fit.left_out, (slope * rows.x).sum(dim=-1)], dim=-1)[:, :, None, :]
+    of_column = torch.stack([fit.weights, correlation, hessian.diagonal(dim1=1, dim2=2)], dim=-1)[:, None]
+    shape = (*rows.x.shape, -1)
+    return torch.cat([torch.stack([rows.x, slope], dim=-1), of_row.expand(shape), of_column.expand(shape)], dim=-1)
