@@ -25,8 +25,9 @@ from netgraph.search import SearchConfig
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.estimator import MOST_INPUTS
-from netgraph.search.fit import find, predict
+from netgraph.search.fit import find
 from netgraph.search.preprocess import Preprocessing
+from netgraph.search.running import predict
 from netgraph.search.sources import Drawn, Prior, Source
 from netgraph.tasks import load_real, split
 from netgraph.tasks.dataset import Floats
@@ -34,6 +35,8 @@ from netgraph.zoo.architectures import ArchitectureRecipe
 
 #: Share of the rows that methods are tested on.
 TEST_SHARE = 0.25
+#: Share of the training rows by which settings of scikit-learn's network are chosen.
+VALIDATION_SHARE = 0.2
 #: More candidates than any budget lets a search draw.
 MANY = 1_000_000
 
@@ -138,13 +141,12 @@ def searched(make: MakeSource) -> Method:
     """Give the estimator's search with other candidates: all else, its defaults and its seed, is the estimator's."""
 
     def method(tools: Tools, problem: Problem, seconds: float) -> Fitted:
-        deadline, config = Deadline(seconds), search_config(problem)
-        rows = config.split(len(problem.y)).train
+        deadline = Deadline(seconds)
         with _projected_silently():
-            units = Preprocessing.fit(problem.x[rows], problem.y[rows], MOST_INPUTS)
+            units = Preprocessing.fit(problem.x, problem.y, MOST_INPUTS)
         data = units.data(problem.x, problem.y)
-        source, most = make(tools, data.rows(rows), config.seed)
-        found = find(source, data, search_config(problem, min(most, MANY)), deadline)
+        source, most = make(tools, data, search_seed(problem))
+        found = find(source, data, SearchConfig(n_candidates=most, seed=search_seed(problem)), deadline)
         graph = found.graph
         exact = graph.replace(state=graph.state.double())
         return Fitted(lambda x: units.restore(predict(exact, units.inputs(x))), _notes(graph, found.history))
@@ -152,10 +154,9 @@ def searched(make: MakeSource) -> Method:
     return method
 
 
-def search_config(problem: Problem, n_candidates: int = MANY) -> SearchConfig:
-    """Give the configuration of the estimator's search, so that every search holds the same rows back."""
-    seed = int(check_random_state(problem.seed).randint(2**31 - 1))
-    return SearchConfig(n_candidates=n_candidates, seed=seed)
+def search_seed(problem: Problem) -> int:
+    """Give the seed of the estimator's search, so that every search cuts the same folds."""
+    return int(check_random_state(problem.seed).randint(2**31 - 1))
 
 
 def _random_search(tools: Tools, data: Data, seed: int) -> tuple[Source, int]:
@@ -211,10 +212,11 @@ def mlp_ranges() -> dict[str, Any]:
 def search_mlp(tools: Tools, problem: Problem, seconds: float) -> Fitted:
     """Draw settings until the time is over, keep those of least error on validation rows, and fit these to all rows.
 
-    The validation rows are those that the searches of networks hold back. No more settings are drawn once the time left
+    No more settings are drawn once the time left
     is shorter than that of the best fit so far, which is to be repeated on all rows. A fit is never cut short.
     """
-    deadline, parts = Deadline(seconds), search_config(problem).split(len(problem.y))
+    deadline = Deadline(seconds)
+    parts = split(len(problem.y), problem.seed, test_share=0.0, validation_share=VALIDATION_SHARE)
     best: tuple[float, dict[str, Any], float] = (np.inf, {}, 0.0)
     tried = 0
     for settings in ParameterSampler(mlp_ranges(), MANY, random_state=problem.seed):

@@ -13,7 +13,7 @@ from netgraph.graph.layers import LAYER_TYPES
 from netgraph.model.config import GeneratorConfig, LossWeights, PriorConfig, VAEConfig
 
 FORMAT = "netgraph.NetVAE"
-VERSION = 4
+VERSION = 5
 SHIPPED = Path(__file__).parent.parent / "pretrained" / "full.safetensors"
 
 

@@ -1,9 +1,9 @@
 """The encoder of a data set's rows: a set transformer whose tokens do not depend on the order of the rows.
 
 Every value is a token that knows its column, its row's target, what linear regression makes of both, and what products
-of columns explain of the rest (the principal Hessian directions of Li 1992). Attention runs in turns over the columns of a row and, through inducing points, over the rows of a column (Lee et al. 2019, "Set
-Transformer"; turns as by Kossen et al. 2021 and Hollmann et al. 2025); pooling by attention leaves a few tokens for
-each column.
+of columns explain of the rest (principal Hessian directions, Li 1992). Attention runs in turns over the columns of a
+row and, through inducing points, over the rows of a column (Lee et al. 2019, "Set Transformer"; turns as by Kossen et
+al. 2021 and Hollmann et al. 2025); pooling by attention leaves a few tokens for each column.
 """
 
 from dataclasses import dataclass

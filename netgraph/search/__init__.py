@@ -1,7 +1,7 @@
 """Networks for a data set."""
 
+from netgraph.search.config import SearchConfig
 from netgraph.search.estimator import NetGraphRegressor
-from netgraph.search.fit import SearchConfig
 from netgraph.search.job import FitJob, fit_table
 from netgraph.search.real import RealResult, try_real
 from netgraph.search.search_job import SearchJob, search_table

@@ -16,9 +16,10 @@ from netgraph.graph.to_module import to_module
 from netgraph.machine import check_device
 from netgraph.model.checkpoint import SHIPPED
 from netgraph.model.vae import NetVAE
+from netgraph.search.config import SearchConfig
 from netgraph.search.deadline import Deadline
 from netgraph.search.export import export_network
-from netgraph.search.fit import Found, SearchConfig, find
+from netgraph.search.fit import Found, find
 from netgraph.search.objectives import check_objectives, judge
 from netgraph.search.pareto import front_table, smallest_within
 from netgraph.search.preprocess import Preprocessing
@@ -100,11 +101,10 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         features, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=MIN_ROWS)
         seed = _seed(self.random_state)
         config = SearchConfig(n_candidates=self.n_candidates, seed=seed, device=check_device(self.device))
-        rows = config.split(len(features)).train
         vae = _loaded(self.checkpoint, self.device)
-        units = Preprocessing.fit(features[rows], target[rows], most_inputs(vae))
+        units = Preprocessing.fit(features, target, most_inputs(vae))
         data = units.data(features, target)
-        source = source_of(self.strategy, vae, data, seed, rows)
+        source = source_of(self.strategy, vae, data, seed)
         with progress(self.verbose) as show:
             found = find(source, data, config, deadline, show)
         self.preprocessing_, self.history_ = units, pd.DataFrame(found.history)
@@ -121,7 +121,7 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         self.pareto_ = front_table(scores, objectives)
         self.pareto_graphs_ = [found.graphs[row] for row in self.pareto_.index]
         self.chosen_ = smallest_within(self.pareto_, found.standard_error)
-        return found.fitted(self.chosen_)
+        return found.graphs[self.chosen_]
 
     def predict(self, X: Any) -> Any:
         """Predict the target in its own unit, [rows] float64, of features, [rows, features]."""

@@ -10,9 +10,11 @@ from torch import Generator
 from netgraph.evaluation import random_like
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.vae import NetVAE
+from netgraph.search.config import SearchConfig
 from netgraph.search.data import Data
-from netgraph.search.fit import SearchConfig, find, predict
+from netgraph.search.fit import find
 from netgraph.search.preprocess import Preprocessing
+from netgraph.search.running import predict
 from netgraph.search.sources import Drawn, Prior
 from netgraph.tasks import load_real, split
 
@@ -55,8 +57,7 @@ def _one_split(vae: NetVAE, name: str, config: SearchConfig) -> tuple[dict[str, 
     from sklearn.linear_model import RidgeCV
 
     data, test = split_data(name, config.seed)
-    fitted = data.rows(config.split(len(data.x)).train)
-    sampled = lru_cache(Prior(vae, fitted).draw)  # the three searches begin with the same networks
+    sampled = lru_cache(Prior(vae, data).draw)  # the three searches begin with the same networks
 
     def same_architectures(n: int, seed: int) -> list[NetGraph]:
         return random_like(sampled(n, seed), Generator().manual_seed(seed))

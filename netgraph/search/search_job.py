@@ -23,13 +23,13 @@ from netgraph.search.deadline import Deadline
 from netgraph.search.estimator import most_inputs
 from netgraph.search.explorers import Explorer, check_explorer, explorer_of
 from netgraph.search.export import export_network
-from netgraph.search.fit import judged_rows, predict, solve, squared_errors, standard_error
 from netgraph.search.job import figures_of, hold_out
 from netgraph.search.objectives import check_objectives
 from netgraph.search.pareto import front_table, hypervolume_2d, smallest_within
 from netgraph.search.preprocess import Preprocessing
 from netgraph.search.progress import progress
 from netgraph.search.report import Searched, write_search_report
+from netgraph.search.running import judged_rows, predict, solve, squared_errors, standard_error
 from netgraph.search.several import Problem, explore
 from netgraph.search.sources import Prior
 from netgraph.search.study import load_optuna, open_study, values_of
@@ -165,8 +165,8 @@ def _judged(
     if front.empty:
         raise NetGraphError(f"none of {len(trials)} networks gave finite outputs; there is no front")
     drawn = problem.prior.carry(explorer.noise(trials, front.index.tolist()))[0]
-    graphs = solve(drawn, rows.searched, problem.device)[0]
-    chosen = smallest_within(front, standard_error(graphs[0], rows.searched))
+    graphs = [one.graph for one in solve(drawn, rows.searched, problem.device)]
+    chosen = smallest_within(front, standard_error(squared_errors(graphs[0], rows.searched)))
     front["held_out_error"] = [float(squared_errors(graph, rows.test).mean()) for graph in graphs]
     front["architecture"] = [repr(graph.architecture) for graph in graphs]
     graph = graphs[front.index.tolist().index(chosen)]

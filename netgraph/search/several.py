@@ -11,8 +11,9 @@ from netgraph.graph.netgraph import NetGraph
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.explorers import Explorer
-from netgraph.search.fit import Note, solve
+from netgraph.search.fit import Note
 from netgraph.search.objectives import judge
+from netgraph.search.running import errors_of, solve
 from netgraph.search.sources import GENERATION, Prior
 from netgraph.search.study import values_of
 
@@ -39,7 +40,8 @@ class Problem:
 
     def networks(self, noise: Tensor) -> tuple[list[NetGraph], Tensor]:
         """Give the networks of noise, [n, latent], and their errors, [n]."""
-        return solve(self.prior.carry(noise)[0], self.data, self.device)
+        judged = solve(self.prior.carry(noise)[0], self.data, self.device)
+        return [one.graph for one in judged], errors_of(judged)
 
     def values(self, noise: Tensor) -> Tensor:
         """Give the objectives of noise, [n, objectives]; inf for what failed."""

@@ -16,13 +16,15 @@ from netgraph.search.data import Data
 from netgraph.search.gradient import Gradient
 from netgraph.search.strategies import Genetic, SeparableCMA, Strategy
 from netgraph.tasks import check_meta_vector, get_meta_features
-from netgraph.tasks.split import Indices
+from netgraph.zoo.architectures import initialize
 
 N_OUTPUTS = 1
 #: Candidates drawn at once: by what learns nothing, and by a strategy before it is told of them.
 BATCH, GENERATION = 128, 32
 #: Most rows that the model is told at a time, and most such choices of rows.
 SEEN, CHOICES = 128, 8
+#: Networks with initial weights beside each one of the prior.
+TWINS = 3
 
 
 class Source(Protocol):
@@ -108,6 +110,29 @@ def _choices(data: Data, most: int) -> Rows:
     return Rows(data.x[torch.stack(chosen)], data.y[torch.stack(chosen)], torch.full((times,), data.x.shape[1]))
 
 
+class Twinned:
+    """Networks of the prior, and of each architecture some with initial weights, which cost next to nothing.
+
+    Args:
+        prior: Gives the former.
+    """
+
+    batch = BATCH
+
+    def __init__(self, prior: Prior) -> None:
+        self.prior = prior
+
+    def draw(self, n: int, seed: int) -> list[NetGraph]:
+        """Give n networks, those of the prior first."""
+        made = self.prior.draw(-(-n // (1 + TWINS)), seed)
+        generator = Generator().manual_seed(seed)
+        twins = [NetGraph(g.architecture, initialize(g.architecture, generator)) for g in made * TWINS]
+        return [*made, *twins][:n]
+
+    def learn(self, errors: Tensor) -> None:
+        """Forget the errors."""
+
+
 class Searched(Prior):
     """Networks of the noise that a strategy asks for, which is told their errors.
 
@@ -155,7 +180,7 @@ def strategy_of(name: str, config: VAEConfig, seed: int) -> Strategy:
 NAMES = ("prior", *STRATEGIES, "gradient")
 
 
-def source_of(strategy: str, vae: NetVAE, data: Data, seed: int, fitted: Indices | None = None) -> Source:
+def source_of(strategy: str, vae: NetVAE, data: Data, seed: int) -> Source:
     """Give the source of a name: ``prior``, ``genetic``, ``cma`` or ``gradient``.
 
     Args:
@@ -163,16 +188,14 @@ def source_of(strategy: str, vae: NetVAE, data: Data, seed: int, fitted: Indices
         vae: The model.
         data: The rows.
         seed: Of the strategy.
-        fitted: Which rows networks may be fitted to; all when None.
 
     Raises:
         NetGraphError: When the name is unknown, or the model cannot decode networks for the data set.
     """
     if strategy not in NAMES:
         raise NetGraphError(f"unknown strategy {strategy!r}; known: {', '.join(NAMES)}")
-    data = data if fitted is None else data.rows(fitted)
     if strategy == "prior":
-        return Prior(vae, data)
+        return Twinned(Prior(vae, data))
     if strategy == "gradient":
         return Gradient(Prior(vae, data), data)
     return Searched(vae, data, strategy, seed)

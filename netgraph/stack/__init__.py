@@ -2,7 +2,7 @@
 
 from netgraph.stack.chunking import chunks
 from netgraph.stack.head import Solved, solve_last_layers
-from netgraph.stack.last_layer import LastLayer
+from netgraph.stack.last_layer import LastLayer, last_vertex
 from netgraph.stack.plain import PlainGradient, can_run
 from netgraph.stack.probe import probe
 from netgraph.stack.ridge import RidgeFit, fit_ridge
@@ -18,6 +18,7 @@ __all__ = [
     "can_run",
     "chunks",
     "fit_ridge",
+    "last_vertex",
     "probe",
     "sensitivities",
     "sensitivity",

@@ -24,11 +24,13 @@ class Solved:
 
     Attributes:
         state: Their states, concatenated, [sum P].
-        error: Mean squared error on rows that are left out one by one, [M]; inf for a network that is not finite. Of a
-            network that does not end in one linear vertex with a bias, its error as it was.
+        left_out: What each row is predicted to be when the others alone are fitted, [M, rows] float64. Of a network
+            that does not end in one linear vertex with a bias, its output as it was.
+        error: Mean squared error of that, [M]; inf for a network that is not finite.
     """
 
     state: Tensor
+    left_out: Tensor
     error: Tensor
 
 
@@ -45,19 +47,23 @@ def solve_last_layers(stack: Stack, state: Tensor, x: Tensor, y: Tensor) -> Solv
     last = LastLayer(stack)
     output, hidden = stack(state, x, return_hidden=True)
     wanted = y.to(stack.device).expand(len(stack), -1)
-    weights, biases, error = _ridge(hidden.double().nan_to_num(0.0, 0.0, 0.0), wanted.double())
+    weights, biases, rest = _ridge(hidden.double().nan_to_num(0.0, 0.0, 0.0), wanted.double())
     finite = hidden.isfinite().all(dim=(1, 2)) & output.isfinite().all(dim=(1, 2))
-    fitted = last.given & finite & error.isfinite()
-    before = (output[:, :, 0] - wanted).square().mean(dim=1).double()
+    fitted = last.given & finite & rest.isfinite().all(dim=1)
     old_weights, old_biases = last.read(state)
     weights = torch.where(fitted[:, None], weights[:, : old_weights.shape[1]].to(state), old_weights)
     biases = torch.where(fitted, biases.to(state), old_biases)
-    error = torch.where(fitted, error, before).nan_to_num(torch.inf, torch.inf)
-    return Solved(last.write(state, weights, biases), error)
+    left_out = torch.where(fitted[:, None], wanted - rest, output[:, :, 0].double())
+    error = (left_out - wanted).square().mean(dim=1).nan_to_num(torch.inf, torch.inf)
+    return Solved(last.write(state, weights, biases), left_out, error)
 
 
 def _ridge(hidden: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Regress targets, [M, rows], on hidden activations, [M, rows, width]; weights, biases and errors of the best."""
+    """Regress targets, [M, rows], on hidden activations, [M, rows, width], with the penalty of least error.
+
+    Returns:
+        Weights, [M, width], biases, [M], and what is left of each row when it is left out, [M, rows].
+    """
     rows = hidden.shape[1]
     center, mean = hidden.mean(dim=1, keepdim=True), y.mean(dim=1, keepdim=True)
     centered, target = hidden - center, y - mean
@@ -66,19 +72,19 @@ def _ridge(hidden: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     rotated = centered @ axes
     along = (rotated * target[..., None]).mean(dim=1)  # [M, width]
     found = [_penalized(rotated, target, variances, along, penalty) for penalty in PENALTIES]
-    coefficients, errors = (torch.stack(part) for part in zip(*found, strict=True))  # [penalties, M, width], [., M]
-    error, best = errors.min(dim=0)
-    chosen = coefficients.gather(0, best[None, :, None].expand(1, -1, coefficients.shape[-1]))[0]
-    weights = (axes @ chosen[..., None])[..., 0]
-    return weights, mean[:, 0] - (center[:, 0] * weights).sum(dim=1), error
+    coefficients, rests = (torch.stack(part, dim=1) for part in zip(*found, strict=True))  # [M, penalties, ...]
+    best = rests.square().mean(dim=2).argmin(dim=1)
+    at = torch.arange(len(best), device=best.device)
+    weights = (axes @ coefficients[at, best][..., None])[..., 0]
+    return weights, mean[:, 0] - (center[:, 0] * weights).sum(dim=1), rests[at, best]
 
 
 def _penalized(
     rotated: Tensor, target: Tensor, variances: Tensor, along: Tensor, penalty: float
 ) -> tuple[Tensor, Tensor]:
-    """Give coefficients along the axes, [M, width], and the error of leaving one row out, [M]."""
+    """Give coefficients along the axes, [M, width], and what is left of each row when it is left out, [M, rows]."""
     shrunk = variances + penalty * variances.sum(dim=1, keepdim=True) + 1e-12
     coefficients = along / shrunk
     residual = target - (rotated * coefficients[:, None]).sum(dim=-1)
     leverage = (1 + (rotated.square() / shrunk[:, None]).sum(dim=-1)) / rotated.shape[1]  # [M, rows]
-    return coefficients, (residual / (1 - leverage).clamp(min=SMALLEST_REST)).square().mean(dim=1)
+    return coefficients, residual / (1 - leverage).clamp(min=SMALLEST_REST)

@@ -19,7 +19,7 @@ class LastLayer:
 
     def __init__(self, stack: Stack) -> None:
         width = int(stack.hidden_size.max())
-        found = [_last_layer(architecture) for architecture in stack.architectures]
+        found = [last_vertex(architecture) for architecture in stack.architectures]
         self.given = torch.tensor([place is not None for place in found], device=stack.device)
         weights = torch.full((len(stack), width), -1)
         biases = torch.full((len(stack),), -1)
@@ -43,8 +43,8 @@ class LastLayer:
         return padded[:-1]
 
 
-def _last_layer(architecture: Architecture) -> tuple[int, int, int] | None:
-    """Where weights begin, how many there are, and where the bias is, if the last layer is one linear vertex."""
+def last_vertex(architecture: Architecture) -> tuple[int, int, int] | None:
+    """Say where weights begin, how many there are, and where the bias is, if the last layer is one linear vertex."""
     last = len(architecture.layers) - 1
     found = [tensor for tensor in architecture.tensors if tensor.layer == last]
     if architecture.layers[last].type != "Linear" or architecture.n_outputs > 1 or len(found) < 2:

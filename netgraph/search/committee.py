@@ -1,0 +1,111 @@
+"""Committees: networks whose outputs are added up, as one network.
+
+Their weights are those of stacked regressions (Breiman 1996): not negative, of sum 1, and chosen by what each network
+predicts of rows that it was not fitted to.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from netgraph.errors import NetGraphError
+from netgraph.graph.architecture import Architecture, Layer
+from netgraph.graph.netgraph import NetGraph
+from netgraph.search.running import Judged
+from netgraph.stack import last_vertex
+
+#: How much more than a row the sum of the weights counts.
+STRICTNESS = 10.0
+#: Least weight of a member.
+LEAST = 1e-3
+
+
+def weights_of(left_out: Tensor, y: Tensor) -> Tensor:
+    """Weigh networks by least squares under the two constraints.
+
+    Args:
+        left_out: What each predicts of each row without having been fitted to it, finite, [n, rows].
+        y: The target, [rows].
+
+    Returns:
+        Weights, [n] float64, many of them 0.
+    """
+    from scipy.optimize import nnls
+
+    strict = STRICTNESS * len(y) ** 0.5
+    columns = np.vstack([left_out.double().numpy().T, np.full(len(left_out), strict)])
+    found = torch.from_numpy(nnls(columns, np.append(y.double().numpy(), strict))[0])
+    found = found.where(found >= LEAST, 0.0)
+    return found / found.sum()
+
+
+def committees(judged: Sequence[Judged], y: Tensor) -> list[Judged]:
+    """Give committees of networks, from two members up to all that a regression on all networks gives a weight to.
+
+    Members come in the order of their weights in that regression; each committee has weights of its own.
+
+    Args:
+        judged: The networks; those whose output cannot be a summand are left out.
+        y: The target of the rows that they are judged by, [rows].
+    """
+    able = [one for one in judged if one.error < torch.inf and last_vertex(one.graph.architecture) is not None]
+    if not able:
+        return []
+    left_out = torch.stack([one.left_out for one in able])
+    weights = weights_of(left_out, y)
+    order = weights.argsort(descending=True)[: int((weights > 0).sum())].tolist()
+    found = []
+    for size in range(2, len(order) + 1):
+        chosen = order[:size]
+        own = weights_of(left_out[chosen], y)
+        graph = join([able[i].graph for i in chosen], own.tolist())
+        found.append(Judged.of(graph, own @ left_out[chosen], y))
+    return found
+
+
+def join(graphs: Sequence[NetGraph], weights: Sequence[float]) -> NetGraph:
+    """Give the one network that computes the weighted sum of networks' outputs.
+
+    The networks share the input; what feeds their last layers is concatenated and feeds one linear vertex.
+
+    Args:
+        graphs: Networks with as many inputs, each of which ends in one linear vertex with a bias.
+        weights: Of each.
+    """
+    layers = [graphs[0].architecture.layers[0]]
+    ends, states, last, bias = [], [], [], torch.zeros(1)
+    for graph, weight in zip(graphs, weights, strict=True):
+        ends.append(_append(layers, graph.architecture))
+        own, read, constant = _cut(graph)
+        states.append(own)
+        last.append(weight * read)
+        bias = bias + weight * constant
+    if len(ends) > 1:
+        layers.append(Layer("Concat", tuple(ends), sum(layers[i].size for i in ends)))
+        ends = [len(layers) - 1]
+    layers.append(Layer("Linear", (ends[0],), 1, hyper=graphs[0].architecture.layers[-1].hyper))
+    return NetGraph(Architecture(tuple(layers)), torch.cat([*states, *last, bias]))
+
+
+def _append(layers: list[Layer], architecture: Architecture) -> int:
+    """Append all layers but the first and the last; give the position of what feeds the last."""
+    place = {0: 0}
+    for position, layer in enumerate(architecture.layers[1:-1], start=1):
+        place[position] = len(layers)
+        layers.append(Layer(layer.type, tuple(place[i] for i in layer.inputs), layer.size, hyper=layer.hyper))
+    return place[architecture.layers[-1].inputs[0]]
+
+
+def _cut(graph: NetGraph) -> tuple[Tensor, Tensor, Tensor]:
+    """Give the state of all layers but the last, and the last one's weights and bias.
+
+    Raises:
+        NetGraphError: When the last layer is no linear vertex with a bias.
+    """
+    place = last_vertex(graph.architecture)
+    if place is None:
+        raise NetGraphError(f"a network that ends in {graph.architecture.layers[-1].type} cannot join a committee")
+    start, size, bias = place
+    return graph.state[:start], graph.state[start : start + size], graph.state[bias : bias + 1]

@@ -1,0 +1,59 @@
+"""How a network is looked for."""
+
+from dataclasses import dataclass
+from numbers import Integral
+
+from netgraph.errors import NetGraphError
+from netgraph.zoo import FitConfig
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """How a network is looked for.
+
+    Attributes:
+        n_candidates: Networks drawn, beside the linear one.
+        n_tuned: Best ones, which are fine-tuned.
+        tuned_share: Share of the candidates that are fine-tuned where this is more: the next best in further groups of
+            ``n_tuned``.
+        rungs: Steps of fine-tuning of each round of successive halving (Jamieson & Talwalkar 2016), after which the
+            better half goes on, at least two.
+        folds: Folds of the cross-validation that tuned networks are judged by.
+        batch_rows: Rows in a step.
+        learning_rate: Peak learning rate of each round.
+        weight_decay: Of fine-tuning.
+        seed: Of everything.
+        device: Where networks are run and trained.
+    """
+
+    n_candidates: int = 256
+    n_tuned: int = 8
+    tuned_share: float = 1 / 16
+    rungs: tuple[int, ...] = (50, 100, 200, 400, 800)
+    folds: int = 5
+    batch_rows: int = 64
+    learning_rate: float = 1e-2
+    weight_decay: float = 1e-2
+    seed: int = 0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be searched.
+
+        Raises:
+            NetGraphError: It names the parameter.
+        """
+        for name, least in (("n_candidates", 1), ("n_tuned", 1), ("batch_rows", 1), ("folds", 2)):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < least:
+                raise NetGraphError(f"{name} is {value!r}; a whole number of at least {least}")
+
+    def round(self, count: int, steps: int) -> FitConfig:
+        """Give the training of so many networks in a round."""
+        return FitConfig.uniform(
+            count,
+            steps=steps,
+            batch_rows=self.batch_rows,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+        )

@@ -1,0 +1,83 @@
+"""Tuning by cross-validation: of every network one copy without each fold, and one on all rows, all side by side.
+
+What a copy says of its fold is what the network would say of rows that it never saw; the copy on all rows is the one
+that is kept. Nothing is held back, and all copies are steps of the same programs.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Generator
+
+from netgraph.graph.netgraph import NetGraph
+from netgraph.search.data import Data
+from netgraph.search.running import Judged, outputs
+from netgraph.stack import Stack, chunks, solve_last_layers
+from netgraph.zoo import FitConfig, fit_networks
+
+
+class Folds:
+    """The rows of a data set, cut into folds.
+
+    Args:
+        data: The rows.
+        count: How many folds; as many as rows where there are fewer.
+        seed: Of the cut.
+        device: Where networks are run and tuned.
+    """
+
+    def __init__(self, data: Data, count: int, seed: int, device: str = "cpu") -> None:
+        rows = len(data.y)
+        self.data, self.count, self.device = data, min(count, rows), device
+        random = np.random.default_rng(seed)
+        self.fold = torch.from_numpy(random.permutation(rows) % self.count)
+        kept = [torch.nonzero(self.fold != k)[:, 0] for k in range(self.count)]
+        least = min(map(len, kept))
+        self.kept = torch.stack([own[torch.from_numpy(random.permutation(len(own))[:least])] for own in kept])
+        # The copy on all rows takes as many steps of as many rows: the others' rows come again to make up the number.
+        filled = [torch.cat([own, own[: rows - len(own)]]) for own in self.kept]
+        self.order = torch.stack([*(torch.cat([f, f])[:rows] for f in filled), torch.arange(rows)])
+
+    @property
+    def copies(self) -> int:
+        """Copies of a network."""
+        return self.count + 1
+
+    def copy(self, graphs: Sequence[NetGraph]) -> list[NetGraph]:
+        """Give the copies of networks that are fitted to all rows: last layers are fitted anew without each fold."""
+        copied = [graph for graph in graphs for _ in range(self.copies)]
+        for members in chunks([graph.architecture for graph in copied], self.device):
+            without = [i for i in members if i % self.copies < self.count]
+            if not without:
+                continue
+            rows = self.kept[torch.tensor(without) % self.copies]
+            stack = Stack([copied[i].architecture for i in without], self.device)
+            state = stack.flatten([copied[i].state for i in without])
+            found = solve_last_layers(stack, state, self.data.x[rows], self.data.y[rows]).state.cpu()
+            for i, own in zip(without, stack.split(found), strict=True):
+                copied[i] = NetGraph(copied[i].architecture, own.clone())
+        return copied
+
+    def tune(self, copies: Sequence[NetGraph], config: FitConfig, seed: int) -> list[NetGraph]:
+        """Train copies, each on its own rows; of each its best step by these is kept."""
+        times = len(copies) // self.copies
+        rows = (
+            self.data.x[self.order].repeat(times, 1, 1),
+            self.data.y[self.order].repeat(times, 1)[..., None],
+        )
+        architectures, states = [g.architecture for g in copies], [g.state for g in copies]
+        generator = Generator().manual_seed(seed)
+        fitted = fit_networks(architectures, states, rows, rows, config, generator, self.device)
+        return [NetGraph(a, state.cpu()) for a, state in zip(architectures, fitted.states, strict=True)]
+
+    def judge(self, copies: Sequence[NetGraph]) -> list[Judged]:
+        """Give each network's copy on all rows, judged by what the other copies say of the folds they did not see."""
+        said = outputs(copies, self.data.x, self.device).unflatten(0, (-1, self.copies))
+        left_out = said.gather(1, self.fold.expand(len(said), 1, -1))[:, 0]
+        whole = copies[self.count :: self.copies]
+        return [Judged.of(graph, own, self.data.y) for graph, own in zip(whole, left_out, strict=True)]
+
+    def part(self, copies: Sequence[NetGraph], chosen: Sequence[int]) -> list[NetGraph]:
+        """Give the copies of some of the networks."""
+        return [copies[i * self.copies + k] for i in chosen for k in range(self.copies)]

@@ -1,0 +1,98 @@
+"""Networks on the rows of a data set: last layers in closed form, outputs, errors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from netgraph.graph.architecture import Architecture, make_layer
+from netgraph.graph.netgraph import NetGraph
+from netgraph.search.data import Data
+from netgraph.stack import Stack, chunks, solve_last_layers
+
+#: Most rows that networks are fitted to and judged by.
+MOST_ROWS = 16_384
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A network that is fitted to rows.
+
+    Attributes:
+        graph: It.
+        left_out: What is predicted of each row by the same network when it is fitted to others alone, [rows] float64.
+        error: Mean squared error of that; inf where it is not finite.
+    """
+
+    graph: NetGraph
+    left_out: Tensor
+    error: float
+
+    @classmethod
+    def of(cls, graph: NetGraph, left_out: Tensor, y: Tensor) -> "Judged":
+        """Judge what is predicted of targets, [rows]."""
+        error = (left_out - y).square().mean()
+        return cls(graph, left_out, float(error) if error.isfinite() else torch.inf)
+
+
+def solve(graphs: Sequence[NetGraph], data: Data, device: str = "cpu") -> list[Judged]:
+    """Fit the last layers of networks to rows, and judge them by leaving out one row after the other."""
+    solved: list[tuple[int, Judged]] = []
+    for members in chunks([graph.architecture for graph in graphs], device):
+        stack = Stack([graphs[i].architecture for i in members], device)
+        found = solve_last_layers(stack, stack.flatten([graphs[i].state for i in members]), data.x, data.y)
+        for i, state, left_out in zip(members, stack.split(found.state.cpu()), found.left_out.cpu(), strict=True):
+            solved.append((i, Judged.of(NetGraph(graphs[i].architecture, state.clone()), left_out, data.y)))
+    return [one for _, one in sorted(solved, key=lambda pair: pair[0])]
+
+
+def errors_of(judged: Sequence[Judged]) -> Tensor:
+    """Give their errors, [n] float64."""
+    return torch.tensor([one.error for one in judged], dtype=torch.float64)
+
+
+def outputs(graphs: Sequence[NetGraph], x: Tensor, device: str = "cpu") -> Tensor:
+    """Run networks on standardized rows, [rows, features], and give their first outputs, [n, rows] float64."""
+    found = torch.zeros(len(graphs), len(x), dtype=torch.float64)
+    for members in chunks([graph.architecture for graph in graphs], device):
+        stack = Stack([graphs[i].architecture for i in members], device)
+        with torch.no_grad():
+            output = stack(stack.flatten([graphs[i].state for i in members]), x)
+        found[members] = output[..., 0].double().cpu()
+    return found
+
+
+def linear_network(n_inputs: int) -> NetGraph:
+    """Give the network without hidden layers, its weights 0."""
+    architecture = Architecture((make_layer("Input", (), n_inputs), make_layer("Linear", (0,), 1)))
+    return NetGraph(architecture, torch.zeros(n_inputs + 1))
+
+
+def is_linear(graph: NetGraph) -> bool:
+    """Say whether a network has no hidden layers."""
+    return len(graph.architecture.layers) == 2
+
+
+def judged_rows(data: Data, seed: int) -> Data:
+    """Choose the rows that networks are judged by, at most :data:`MOST_ROWS`, in their order."""
+    return data.rows(np.sort(np.random.default_rng(seed).permutation(len(data.x))[:MOST_ROWS]))
+
+
+def squared_errors(graph: NetGraph, data: Data) -> Tensor:
+    """Give a network's squared errors on rows, [rows]."""
+    return (predict(graph, data.x) - data.y).square()
+
+
+def standard_error(squared: Tensor) -> float:
+    """Give the standard error of the mean of squared errors, [rows]."""
+    return float(squared.std(correction=0) / len(squared) ** 0.5)
+
+
+def predict(graph: NetGraph, x: Tensor) -> Tensor:
+    """Run a network on standardized rows, [rows, features], and give its first output, [rows]."""
+    stack = Stack([graph.architecture])
+    with torch.no_grad():
+        output: Tensor = stack(graph.state, x)
+    return output[0, :, 0]
