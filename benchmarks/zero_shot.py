@@ -12,7 +12,7 @@ from netgraph.evaluation import random_like
 from netgraph.evaluation.training_start import Start, StartConfig, compare_starts, rows_to_train_on
 from netgraph.model import Rows
 from netgraph.search.data import Data
-from netgraph.search.fit import solve
+from netgraph.search.running import errors_of, solve
 from netgraph.stack import Stack
 from netgraph.tasks import Task, check_meta_vector, get_meta_features
 
@@ -99,10 +99,10 @@ def zero_shot(chosen: Setup, tasks: Sequence[Problem]) -> list[str]:
     for name, draw in sources(chosen).items():
         single, best = [], []
         for problem in tasks:
-            solved, errors = solve(draw(problem, CANDIDATES), problem.seen)
-            r2 = problem.r2(solved)
+            judged = solve(draw(problem, CANDIDATES), problem.seen)
+            r2 = problem.r2([one.graph for one in judged])
             single.append(r2[:NETWORKS])
-            best.append(r2[errors.argmin()])
+            best.append(r2[errors_of(judged).argmin()])
         rows.append([name, *_spread(torch.cat(single)), *_spread(torch.stack(best))])
     trained = chosen.zoo.table.groupby("task")["validation_r2"]
     own = torch.cat([torch.tensor(trained.get_group(problem.number).to_numpy()) for problem in tasks]).clamp(min=-1)

@@ -26,7 +26,7 @@ from netgraph.model import GeneratorConfig, LossWeights, NetVAE, PriorConfig, VA
 from netgraph.search import RealResult, SearchConfig, try_real
 from netgraph.tasks import draw_tasks
 from netgraph.threads import threads
-from netgraph.training import Episodes, Example, TrainConfig, train
+from netgraph.training import Episodes, Example, PortfolioConfig, TrainConfig, train
 from netgraph.training.history import loss_curves, write_metrics
 from netgraph.zoo import Zoo, ZooRecipe, build_zoo
 
@@ -71,7 +71,13 @@ PRESETS = {
         "quick",
         VAEConfig(max_nodes=96, max_fan=24, generator=GeneratorConfig()),
         TrainConfig(
-            batch_size=32, learning_rate=3e-3, max_epochs=15, max_seconds=260.0, generator_seconds=45.0, mixed=True
+            batch_size=32,
+            learning_rate=3e-3,
+            max_epochs=15,
+            max_seconds=260.0,
+            generator_seconds=45.0,
+            mixed=True,
+            portfolio=PortfolioConfig(size=16, pool=32, tasks=8),
         ),
         n_tasks=500,
     ),
@@ -94,6 +100,7 @@ PRESETS = {
             prior_seconds=3000.0,
             generator_epochs=400,
             generator_seconds=2700.0,
+            portfolio=PortfolioConfig(),
             mixed=True,
         ),
         n_tasks=12_000,
@@ -115,6 +122,7 @@ PRESETS = {
             prior_seconds=10.0,
             generator_epochs=5,
             generator_seconds=10.0,
+            portfolio=PortfolioConfig(size=2, pool=4, tasks=2),
             checkpoint_seconds=1.0,
             log_every=1,
         ),

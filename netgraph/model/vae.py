@@ -1,6 +1,6 @@
 """NetVAE: networks to latents and back, free-running."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -8,26 +8,26 @@ import torch
 from torch import Tensor, nn
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.architecture import Architecture
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
-from netgraph.model.batch import NetBatch, StructureBatch, net_batch, structure_batch
-from netgraph.model.checkpoint import load_checkpoint, save_checkpoint
+from netgraph.model.batch import NetBatch, StructureBatch, net_batch
+from netgraph.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from netgraph.model.condition import Condition
 from netgraph.model.config import RESPONSE, VAEConfig
 from netgraph.model.context import Context, Counts
+from netgraph.model.decode import decode_layouts, decode_weights
 from netgraph.model.encoder import LEAST_LOG_VARIANCE, Encoder
 from netgraph.model.generator import Generator
+from netgraph.model.layouts import Layouts
 from netgraph.model.parts import by_size, evaluating
 from netgraph.model.prior import FlowPrior
 from netgraph.model.refine import refine
-from netgraph.model.response import ResponseScale, calibrate
+from netgraph.model.response import ResponseScale
 from netgraph.model.rows import Rows
 from netgraph.model.scales import Scales
 from netgraph.model.slots import join, split
 from netgraph.model.structure import StructureDecoder
 from netgraph.model.weights import WeightDecoder
-from netgraph.stack import Stack, solve_last_layers
 
 #: Networks whose architectures are decoded at once: a step costs about the same for few and for many.
 CHUNK = 256
@@ -41,12 +41,14 @@ class NetVAE(nn.Module):
 
     Attributes:
         card: Where it comes from and how good it is: data, seeds, steps, machine, time, figures; empty before training.
+        portfolio: Layouts that go well together for data sets, by their numbers of inputs; None before training.
     """
 
     def __init__(self, config: VAEConfig | None = None) -> None:
         super().__init__()
         self.config = config or VAEConfig()
         self.card: dict[str, Any] = {}
+        self.portfolio: Layouts | None = None
         self.scales, self.responses = Scales(), ResponseScale()
         self.condition = Condition(self.config.n_meta_features, self.config.width, self.config.condition_dropout)
         self.encoder = Encoder(self.config)
@@ -141,44 +143,8 @@ class NetVAE(nn.Module):
             raise NetGraphError(f"z has shape {tuple(z.shape)}; expected [n, {self.config.latent_size}]")
         with evaluating(self):
             z, context = z.to(self.device), Context.of(self, len(z), meta_features, counts=counts)
-            architectures = self._architectures(split(z, self.config)[0], context, generator)
-            return self._weighted(architectures, lambda part, batch: z[part], context)
-
-    def _architectures(
-        self,
-        layout: Tensor,
-        context: Context,
-        generator: torch.Generator | None,
-    ) -> list[Architecture]:
-        found: list[Architecture] = []
-        for start in range(0, len(layout), CHUNK):
-            part = slice(start, start + CHUNK)
-            given = None if context.counts is None else context.counts[part]
-            found += self.structure.generate(layout[part], context.of_decoder[part], given, generator)
-        return found
-
-    def _weighted(
-        self,
-        architectures: list[Architecture],
-        latents: Callable[[list[int], StructureBatch], Tensor],
-        context: Context,
-    ) -> list[NetGraph]:
-        """Give architectures their weights; ``latents`` gives those of a part, whose batch it is told."""
-        order, parts = by_size(architectures)
-        states: list[Tensor] = []
-        for part in parts:
-            own = [architectures[i] for i in part]
-            batch = structure_batch(own, self.config).to(self.device)
-            z = latents(part, batch)
-            state = self.scales.restore(self.weights(z, context.of_decoder[part], batch), batch)
-            stack = Stack(own, self.device)
-            if self.config.response:
-                state = calibrate(stack, state, self.responses.restore(z[:, -RESPONSE:]))
-            if context.rows is not None:
-                rows = context.rows.part(part)
-                state = solve_last_layers(stack, state, rows.x, rows.y).state
-            states += torch.tensor_split(state.cpu(), batch.state_ptr[1:-1].tolist())
-        return [NetGraph(a, states[i].clone()) for a, i in zip(architectures, order, strict=True)]
+            architectures = decode_layouts(self, split(z, self.config)[0], context, generator)
+            return decode_weights(self, architectures, lambda part, batch: z[part], context)
 
     @torch.no_grad()
     def sample(
@@ -220,6 +186,7 @@ class NetVAE(nn.Module):
         *,
         rows: Rows | None = None,
         counts: Counts | None = None,
+        layouts: Layouts | None = None,
     ) -> tuple[list[NetGraph], Tensor]:
         """Carry noise to latents, and decode them.
 
@@ -231,6 +198,7 @@ class NetVAE(nn.Module):
             meta_features: Of the data sets the networks are for, [n, features] or [features].
             rows: Rows of these data sets; of fewer, each is for a share of the networks in a row.
             counts: Numbers of inputs and outputs of each network, if they are to be given rather than decoded.
+            layouts: Layouts of the n networks, if they are not to be carried from the noise.
 
         Returns:
             n graphs, and their latents, [n, latent], from which :meth:`decode` gives them again, but for last layers
@@ -243,17 +211,21 @@ class NetVAE(nn.Module):
         z = torch.zeros_like(noise)
         with evaluating(self):
             context = Context.of(self, len(noise), meta_features, rows, counts)
-            whole = self.prior.carry_network(self.prior.of_network(noise), context.of_prior)
-            layout, response = whole[:, :-1], whole[:, -1, :RESPONSE]
-            architectures = self._architectures(layout, context, None)
+            layouts = layouts or self.carry_layouts(noise, context)
             _, place_noise = split(noise, self.config)
 
             def latents(part: list[int], batch: StructureBatch) -> Tensor:
-                places = self.carry_places(place_noise[part], whole[part], batch, context.part(part))
-                z[part] = torch.cat([join(layout[part], places), response[part]], dim=1)
+                network = layouts.network[part]
+                places = self.carry_places(place_noise[part], network, batch, context.part(part))
+                z[part] = torch.cat([join(network[:, :-1], places), network[:, -1, :RESPONSE]], dim=1)
                 return z[part]
 
-            return self._weighted(architectures, latents, context), z
+            return decode_weights(self, layouts.architectures, latents, context), z
+
+    def carry_layouts(self, noise: Tensor, context: Context) -> Layouts:
+        """Carry noise, [B, latent], to layouts by the prior, and decode the architectures that they stand for."""
+        network = self.prior.carry_network(self.prior.of_network(noise), context.of_prior)
+        return Layouts(network, decode_layouts(self, network[:, :-1], context))
 
     def carry_places(self, noise: Tensor, network: Tensor, batch: StructureBatch, context: Context) -> Tensor:
         """Carry noise to the slots of places, [B, K, slot]: by the generator where there are rows, else by the prior.
@@ -277,7 +249,7 @@ class NetVAE(nn.Module):
 
     def save(self, path: str | Path) -> None:
         """Write ``path`` (safetensors) and, last, its record, of the same name with ``.json``."""
-        save_checkpoint(self, self.config, self.card, Path(path))
+        save_checkpoint(Checkpoint(self.config, self.card, self.state_dict(), self.portfolio), Path(path))
 
     @classmethod
     def from_pretrained(cls, path: str | Path | None = None) -> Self:
@@ -289,8 +261,8 @@ class NetVAE(nn.Module):
         Raises:
             StoreError: When there is none, it is damaged, or it is of another version.
         """
-        config, card, state = load_checkpoint(path)
-        vae = cls(config)
-        vae.card = card
-        vae.load_state_dict(state)
+        found = load_checkpoint(path)
+        vae = cls(found.config)
+        vae.card, vae.portfolio = found.card, found.portfolio
+        vae.load_state_dict(found.state)
         return vae.eval()

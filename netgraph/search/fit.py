@@ -15,13 +15,17 @@ from netgraph.search.running import Judged, errors_of, is_linear, judged_rows, l
 from netgraph.search.sources import Source
 
 #: Share of the time after which no more candidates are drawn.
-DRAWING = 0.4
+DRAWING = 0.25
 #: Candidates of the first batch; every further one is twice as large, up to what the source draws at once.
 FIRST = 16
 #: Candidates that are kept beside those that are tuned.
 KEPT = 64
 #: Networks that go on after a round, at least.
 LEAST_GOING = 2
+#: Fewest steps of a round that the clock shortens.
+LEAST_STEPS = 25
+#: Seconds that are left for committees.
+CLOSING = 0.03
 #: Seconds that a step of tuning is taken to last before one was measured.
 STEP = 3e-3
 
@@ -130,16 +134,19 @@ class _Search:
     def _halve(self, graphs: Sequence[NetGraph]) -> None:
         """Tune a group in rounds, and keep all that comes of each; after a round the better half goes on.
 
-        A round that would not end in time, at the pace of the one before, is not begun.
+        A round that would not end in time, at the pace of the one before, has fewer steps, or is not begun.
         """
-        began, pace, copies = self.deadline.passed, self._pace, self._folds.copy(graphs)
-        for number, steps in enumerate(self.config.rungs):
-            if self.deadline.passed + pace * steps >= self.deadline.seconds:
+        pace, copies = self._pace, []  # type: float, list[NetGraph]
+        for number, most in enumerate(self.config.rungs):
+            began = self.deadline.passed
+            steps = int(min(most, (self.deadline.seconds - CLOSING - began) / pace))
+            if steps < min(most, LEAST_STEPS):
                 break
+            copies = copies or self._folds.copy(graphs)
             copies = self._folds.tune(copies, self.config.round(len(copies), steps), self.config.seed + number)
             tuned = self._folds.judge(copies)
             self.judged += tuned
-            pace, began = (self.deadline.passed - began) / steps, self.deadline.passed
+            pace = (self.deadline.passed - began) / steps
             self._pace = self._pace if number else pace
             self._note(f"tuned for {steps} steps", len(tuned), min(one.error for one in tuned))
             order = sorted(range(len(tuned)), key=lambda i: tuned[i].error)

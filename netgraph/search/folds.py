@@ -72,9 +72,13 @@ class Folds:
         return [NetGraph(a, state.cpu()) for a, state in zip(architectures, fitted.states, strict=True)]
 
     def judge(self, copies: Sequence[NetGraph]) -> list[Judged]:
-        """Give each network's copy on all rows, judged by what the other copies say of the folds they did not see."""
+        """Give each network's copy on all rows, judged by what the other copies say of the folds they did not see.
+
+        A copy on all rows that is not finite has an infinite error whatever the others say.
+        """
         said = outputs(copies, self.data.x, self.device).unflatten(0, (-1, self.copies))
         left_out = said.gather(1, self.fold.expand(len(said), 1, -1))[:, 0]
+        left_out = left_out.where(said[:, -1].isfinite().all(dim=1, keepdim=True), torch.inf)
         whole = copies[self.count :: self.copies]
         return [Judged.of(graph, own, self.data.y) for graph, own in zip(whole, left_out, strict=True)]
 

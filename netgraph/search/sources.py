@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.config import VAEConfig
+from netgraph.model.layouts import Layouts
 from netgraph.model.rows import Rows
 from netgraph.model.vae import NetVAE
 from netgraph.search.data import Data
@@ -82,20 +83,30 @@ class Prior:
             self.meta_features = check_meta_vector(get_meta_features(data.x.numpy(), data.y.numpy()))[0]
         else:
             self.rows = _choices(data, choices)
+        self._portfolio: list[Layouts] = []
+        if self.rows is not None and vae.portfolio is not None:
+            own = vae.portfolio.of_inputs(self.n_inputs)
+            self._portfolio = [own.part([i]) for i in range(len(own))]
 
-    def carry(self, noise: Tensor) -> tuple[list[NetGraph], Tensor]:
-        """Give the networks of noise, [n, latent], and their latents, [n, latent]."""
-        counts = [(self.n_inputs, N_OUTPUTS)] * len(noise)
-        return self.vae.carry(noise.to(self.vae.device), self.meta_features, rows=self.rows, counts=counts)
+    def carry(self, noise: Tensor, layouts: Layouts | None = None) -> tuple[list[NetGraph], Tensor]:
+        """Give the networks of noise, [n, latent], and of layouts, if they are given; and latents, [n, latent]."""
+        counts, noise = [(self.n_inputs, N_OUTPUTS)] * len(noise), noise.to(self.vae.device)
+        return self.vae.carry(noise, self.meta_features, rows=self.rows, counts=counts, layouts=layouts)
 
     def condition(self, n: int) -> Tensor:
         """Give what the decoder is told of the data set, for n networks, [n, width]."""
         return cast(Tensor, self.vae.condition(self.vae.condition.rows(self.meta_features, n)))
 
     def draw(self, n: int, seed: int) -> list[NetGraph]:
-        """Sample n networks."""
+        """Sample n networks, the first ones with the layouts of the portfolio."""
         noise = torch.randn(n, self.vae.config.latent_size, generator=Generator().manual_seed(seed))
-        return self.carry(noise)[0]
+        known, self._portfolio = self._portfolio[:n], self._portfolio[n:]
+        graphs: list[NetGraph] = []
+        if known:
+            graphs += self.carry(noise[: len(known)], Layouts.join(known))[0]
+        if len(known) < n:
+            graphs += self.carry(noise[len(known) :])[0]
+        return graphs
 
     def learn(self, errors: Tensor) -> None:
         """Forget the errors: the prior stays what it is."""

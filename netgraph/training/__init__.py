@@ -1,9 +1,9 @@
 """Training of the VAE: data, Lightning module, TensorBoard, checkpoints."""
 
-from netgraph.training.config import TrainConfig
+from netgraph.training.config import PortfolioConfig, TrainConfig
 from netgraph.training.data import Batches, Example
 from netgraph.training.episodes import Episodes
 from netgraph.training.module import VAEModule
 from netgraph.training.train import train
 
-__all__ = ["Batches", "Episodes", "Example", "TrainConfig", "VAEModule", "train"]
+__all__ = ["Batches", "Episodes", "Example", "PortfolioConfig", "TrainConfig", "VAEModule", "train"]

@@ -5,6 +5,21 @@ from typing import Self
 
 
 @dataclass(frozen=True)
+class PortfolioConfig:
+    """How a portfolio of layouts is chosen.
+
+    Attributes:
+        size: Layouts for each number of columns.
+        pool: Layouts of which they are chosen.
+        tasks: Tasks that they are tried on.
+    """
+
+    size: int = 32
+    pool: int = 128
+    tasks: int = 24
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Training of the VAE.
 
@@ -24,6 +39,7 @@ class TrainConfig:
         generator_learning_rate: Peak learning rate of the generator, which is trained last.
         generator_epochs: Its passes over the training networks.
         generator_seconds: Its time budget.
+        portfolio: How layouts are chosen for searches to begin with, once the generator is trained; None for none.
         clip: Largest norm of a gradient.
         checkpoint_seconds: Time between checkpoints.
         log_every: Steps between TensorBoard points.
@@ -47,6 +63,7 @@ class TrainConfig:
     generator_learning_rate: float = 2e-3
     generator_epochs: int = 40
     generator_seconds: float = 60.0
+    portfolio: PortfolioConfig | None = None
     clip: float = 1.0
     checkpoint_seconds: float = 20.0
     log_every: int = 10

@@ -69,6 +69,11 @@ class Episodes:
             x, y = (torch.stack([getattr(tasks[i], name) for i in own]) for name in ("x", "y"))
             self._of[columns] = x, y, own
 
+    @property
+    def columns(self) -> list[int]:
+        """Numbers of columns that there are tasks of."""
+        return list(self._of)
+
     def draw(self, n_inputs: Tensor) -> Episode:
         """Draw tasks for networks of so many inputs, [B].
 

@@ -25,6 +25,7 @@ from netgraph.training.config import TrainConfig
 from netgraph.training.data import Batches, Example, loader
 from netgraph.training.episodes import Episodes
 from netgraph.training.module import GeneratorModule, Paced, PriorModule, VAEModule
+from netgraph.training.portfolio import build_portfolio
 from netgraph.training.resume import Resume
 
 #: Lightning's names of the devices.
@@ -85,6 +86,8 @@ def train(
             generator = GeneratorModule(vae, training.of_generator(), len(batches), episodes)
             _fit(generator, "generator", batches, folder, callbacks, device)
             vae.card |= {"generator_steps": generator.steps_done, "generator_seconds": generator.seconds}
+            if training.portfolio is not None:
+                vae.portfolio = build_portfolio(vae.eval(), episodes, training.portfolio, training.seed)
     vae.cpu().save(folder / "checkpoints" / "vae.safetensors")
     return vae.eval()
 

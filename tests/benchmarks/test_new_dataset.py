@@ -1,5 +1,6 @@
 import json
 from argparse import Namespace
+from dataclasses import replace
 
 import new_dataset
 import numpy as np
@@ -16,12 +17,11 @@ from new_dataset_methods import (
     Tools,
     fitted_mlp,
     problem_of,
-    search_config,
     search_mlp,
 )
 from new_dataset_sources import Library
 
-from netgraph import NetGraphRegressor, Zoo
+from netgraph import Zoo
 from netgraph.errors import StoreError
 from netgraph.evaluation.metrics import is_valid
 from netgraph.search.data import Data
@@ -179,12 +179,15 @@ def test_what_failed_is_kept_as_minus_infinity(options, tools, monkeypatch, tmp_
     assert json.loads((tmp_path / "cell.json").read_text())["r2"] == -np.inf
 
 
-def test_the_searches_hold_back_the_rows_that_the_estimator_holds_back(tools, monkeypatch):
-    seeds = []
-    monkeypatch.setattr("netgraph.search.estimator.find", lambda source, data, config, *rest: seeds.append(config))
-    with pytest.raises(AttributeError):
-        TIMED[OURS](tools, problem_of("iris", 4), 0.1)
-    assert seeds == [search_config(problem_of("iris", 4), NetGraphRegressor().n_candidates)]
+def test_every_search_is_the_estimators_and_cuts_the_same_folds(tools, monkeypatch):
+    searches = []
+    for module in ("netgraph.search.estimator", "new_dataset_methods"):
+        monkeypatch.setattr(f"{module}.find", lambda source, data, config, *rest: searches.append((data, config)))
+    for name in set(TIMED) - {"MLPRegressor, random search"}:
+        with pytest.raises(AttributeError):
+            TIMED[name](tools, problem_of("iris", 4), 0.1)
+    assert len({replace(config, n_candidates=1) for _, config in searches}) == 1
+    assert all(torch.equal(data.x, searches[0][0].x) and torch.equal(data.y, searches[0][0].y) for data, _ in searches)
 
 
 def test_fits_of_500_rows_are_timed_and_kept(options, monkeypatch):

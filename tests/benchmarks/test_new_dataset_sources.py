@@ -5,7 +5,7 @@ from new_dataset_sources import POPULATION, Evolution, InOrder, cross, mutate, r
 from netgraph import NetGraph
 from netgraph.evaluation.metrics import is_valid
 from netgraph.graph.architecture import Architecture, make_layer
-from netgraph.search.fit import predict
+from netgraph.search.running import predict
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.architectures import initialize
 

@@ -1,9 +1,11 @@
-"""A small model with initial weights that samples networks of the commonest layers."""
+"""A small model with initial weights that samples networks of the commonest layers, and random networks."""
 
 import torch
+from torch import Generator
 
-from netgraph import NetVAE
+from netgraph import NetGraph, NetVAE
 from netgraph.model import PriorConfig, VAEConfig
+from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
 
 PRIOR = PriorConfig(width=16, heads=2, place_layers=1, layout_layers=1, steps=2)
 CONFIG = VAEConfig(width=16, heads=2, place_positions=4, slot_size=4, max_nodes=40, max_fan=24, prior=PRIOR)
@@ -16,3 +18,10 @@ def untrained() -> NetVAE:
         model = NetVAE(CONFIG)
     model.structure.known_types[torch.tensor([3, 4, 6])] = True
     return model.eval()
+
+
+def random_networks(n: int, seed: int, n_inputs: int = 4, recipe: ArchitectureRecipe | None = None) -> list[NetGraph]:
+    """Draw networks with initial weights."""
+    generator = Generator().manual_seed(seed)
+    drawn = [draw_architecture(recipe or ArchitectureRecipe(), n_inputs, generator) for _ in range(n)]
+    return [NetGraph(architecture, initialize(architecture, generator)) for architecture in drawn]

@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch import Generator
 
-from netgraph import NetGraph, NetVAE
+from netgraph import NetGraphError, NetVAE
 from netgraph.search import SearchConfig, try_real
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
-from netgraph.search.fit import find, predict, solve
+from netgraph.search.fit import KEPT, find
+from netgraph.search.running import is_linear, judged_rows, predict
 from netgraph.search.sources import BATCH, Drawn, Prior
-from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
-from tests.search.small import untrained
+from tests.search.small import random_networks, untrained
 
 SMALL = SearchConfig(n_candidates=24, n_tuned=6, rungs=(10, 20), learning_rate=2e-2)
 
@@ -27,58 +27,106 @@ def task(rows: int = 80) -> Data:
     return Data(x, torch.tanh(2 * x[:, 0]) - x[:, 1])
 
 
-def random_networks(n: int, seed: int) -> list[NetGraph]:
-    generator = Generator().manual_seed(seed)
-    drawn = [draw_architecture(ArchitectureRecipe(), 4, generator) for _ in range(n)]
-    return [NetGraph(architecture, initialize(architecture, generator)) for architecture in drawn]
-
-
-def test_a_search_tunes_the_best_candidates_and_gives_the_best_of_them(vae):
+def test_a_search_tunes_the_best_candidates_and_joins_what_is_worth_most_together(vae):
     data = task()
     found = find(Prior(vae, data), data, SMALL)
-    assert len(found.graphs) == len(found.errors) == 6
+    assert len(found.graphs) == len(found.errors)
     assert found.errors.tolist() == sorted(found.errors.tolist())
     assert (predict(found.graph, data.x) - data.y).square().mean() < 0.5 * data.y.var()
-    assert [note["stage"] for note in found.history] == ["drawn", "drawn", "tuned for 10 steps", "tuned for 20 steps"]
-    assert [note["networks"] for note in found.history] == [16, 24, 6, 3]
+    stages = ["drawn", "drawn", "tuned for 10 steps", "tuned for 20 steps", "combined"]
+    assert [note["stage"] for note in found.history] == stages
+    drawn, tuned, on, joined = (note["networks"] for note in found.history[1:])
+    assert (drawn, on) == (24, tuned // 2)
+    assert 4 <= tuned <= SMALL.n_tuned
+    assert len(found.graphs) == 1 + drawn + tuned + on + joined
     assert 0 < found.standard_error < 1
 
 
-def test_any_source_of_networks_is_searched_and_no_round_makes_the_best_worse():
+def test_any_source_of_networks_is_searched_and_more_work_makes_the_best_no_worse():
     data = task()
     drawn = find(Drawn(random_networks), data, replace(SMALL, rungs=()))
     tuned = find(Drawn(random_networks), data, SMALL)
     assert tuned.errors[0] <= drawn.errors[0]
-    assert all(a.architecture in {g.architecture for g in drawn.graphs} for a in tuned.graphs)
     again = find(Drawn(random_networks), data, SMALL)
     assert torch.equal(again.graph.state, tuned.graph.state)
     other = find(Drawn(random_networks), data, replace(SMALL, seed=1))
-    assert not torch.equal(other.errors, tuned.errors)
+    assert not torch.equal(other.errors[:9], tuned.errors[:9])
+
+
+def test_the_linear_network_competes_and_is_not_tuned():
+    data = task()
+    linear = Data(data.x, data.x[:, 0] - 2 * data.x[:, 1])
+    found = find(Drawn(random_networks), linear, replace(SMALL, n_candidates=1))
+    assert is_linear(found.graph)
+    assert sum(map(is_linear, found.graphs)) == 1
+    assert [note["networks"] for note in found.history[:3]] == [1, 1, 1]
 
 
 def test_the_clock_ends_the_drawing_and_the_rounds():
     seconds = iter(range(1000))
-    deadline = Deadline(8.0, clock=lambda: float(next(seconds)))
-    config = replace(SMALL, n_candidates=20 * BATCH, rungs=(5, 5, 5, 5))
+    deadline = Deadline(16.0, clock=lambda: float(next(seconds)))
+    config = replace(SMALL, n_candidates=20 * BATCH, rungs=(5, 5, 5, 5, 5, 5, 5, 5))
     found = find(Drawn(random_networks), task(), config, deadline)
     stages = [note["stage"] for note in found.history]
-    assert stages == ["drawn", "tuned for 5 steps", "tuned for 5 steps"]
-    assert len(found.graphs) == config.n_tuned
+    rounds = stages.count("tuned for 5 steps")
+    drawn = stages.count("drawn")
+    assert stages == ["drawn"] * drawn + ["tuned for 5 steps"] * rounds + ["combined"]
+    assert found.history[drawn - 1]["networks"] < config.n_candidates
+    assert 0 < rounds < len(config.rungs)
+    assert found.history[-2]["seconds"] < 16
+
+
+def test_without_time_there_is_a_network_of_the_first_candidates():
+    found = find(Drawn(random_networks), task(), SMALL, Deadline(0.0))
+    assert [note["stage"] for note in found.history] == ["drawn", "combined"]
+    assert found.errors[0].isfinite()
 
 
 def test_of_many_candidates_a_share_is_tuned_in_groups():
     found = find(Drawn(random_networks), task(), replace(SMALL, rungs=(5,), tuned_share=0.5))
-    assert [note["networks"] for note in found.history] == [16, 24, 6, 6]
-    assert len(found.graphs) == 12
+    *drawn, first, second = (note["networks"] for note in found.history[:-1])
+    assert drawn == [16, 24]
+    assert first + second == 12 - 1  # the linear network is among the best twelve
 
 
-def test_solving_keeps_architectures_and_says_how_well_rows_are_predicted_that_were_left_out():
-    graphs, data = random_networks(40, 3), task()
-    solved, errors = solve(graphs, data)
-    fitted = torch.stack([(predict(graph, data.x) - data.y).square().mean() for graph in solved])
-    assert [g.architecture for g in solved] == [g.architecture for g in graphs]
-    assert (errors >= fitted * 0.999).all()
-    assert errors.median() < data.y.var()
+def test_of_many_candidates_the_best_are_kept():
+    found = find(Drawn(random_networks), task(), replace(SMALL, n_candidates=100, rungs=()))
+    assert len(found.graphs) == KEPT + found.history[-1]["networks"]
+
+
+def test_a_network_that_is_not_finite_is_never_chosen():
+    def broken(n: int, seed: int):
+        graphs = random_networks(n, seed)
+        return [g.replace(state=torch.full_like(g.state, torch.inf)) if i % 2 else g for i, g in enumerate(graphs)]
+
+    found = find(Drawn(broken), task(), SMALL)
+    fine = found.errors.isfinite()
+    assert fine[0]
+    assert not fine.all()
+    assert all(graph.state.isfinite().all() for graph, ok in zip(found.graphs, fine.tolist(), strict=True) if ok)
+
+
+def test_a_large_table_is_judged_by_some_of_its_rows(monkeypatch):
+    monkeypatch.setattr("netgraph.search.running.MOST_ROWS", 50)
+    data = task()
+    part = judged_rows(data, 3)
+    assert torch.equal(
+        find(Drawn(random_networks), data, replace(SMALL, seed=3)).errors,
+        find(Drawn(random_networks), part, replace(SMALL, seed=3)).errors,
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"folds": 1}, "folds is 1; a whole number of at least 2"),
+        ({"batch_rows": 0}, "batch_rows is 0; a whole number of at least 1"),
+        ({"n_tuned": 2.5}, "n_tuned is 2.5; a whole number of at least 1"),
+    ],
+)
+def test_what_cannot_be_searched_is_named(options, message):
+    with pytest.raises(NetGraphError, match=message):
+        SearchConfig(**options)
 
 
 def test_a_real_data_set_is_tried_beside_its_baselines(vae):

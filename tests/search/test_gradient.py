@@ -11,9 +11,9 @@ from netgraph.model.descend import descend
 from netgraph.model.slots import split
 from netgraph.search import NetGraphRegressor
 from netgraph.search.data import Data
-from netgraph.search.fit import solve
 from netgraph.search.gradient import Gradient, near
-from netgraph.search.sources import Prior, source_of
+from netgraph.search.running import errors_of, solve
+from netgraph.search.sources import Prior
 from tests.search.small import CONFIG, untrained
 
 
@@ -55,13 +55,13 @@ def test_the_first_batch_are_draws_of_the_prior_and_later_ones_move_on_from_the_
     searching, prior = source(vae, data), Prior(vae, data)
     first = searching.draw(24, 7)
     assert same(first, prior.draw(24, 7))
-    errors = solve(first, data)[1]
+    errors = errors_of(solve(first, data))
     searching.learn(errors)
     later = searching.draw(24, 8)
     n_moved = next(k for k in range(1, 13) if same(later[k:], prior.draw(24 - k, 8)))
     best = {first[i].architecture for i in errors.argsort()[:12].tolist()}
     assert {graph.architecture for graph in later[:n_moved]} <= best
-    assert float(solve(later, data)[1].min()) < float(errors.min())
+    assert float(errors_of(solve(later, data)).min()) < float(errors.min())
 
 
 def test_a_seed_gives_the_same_networks_again(vae):
@@ -70,7 +70,7 @@ def test_a_seed_gives_the_same_networks_again(vae):
     for seed in range(3):
         drawn = first.draw(16, seed)
         assert same(drawn, again.draw(16, seed))
-        errors = solve(drawn, data)[1]
+        errors = errors_of(solve(drawn, data))
         first.learn(errors)
         again.learn(errors)
 
@@ -80,7 +80,7 @@ def test_moved_latents_have_lower_leave_one_out_errors_than_their_starts(vae):
     graphs, z, (better, latents) = moved(vae, data)
     origin = origins(z, latents)
     assert len(better) > 12
-    before, after = solve([graphs[i] for i in origin], data)[1], solve(better, data)[1]
+    before, after = (errors_of(solve(own, data)) for own in ([graphs[i] for i in origin], better))
     assert (after < before).double().mean() > 0.9
     assert after.mean() < before.mean()
     assert [g.architecture for g in better] == [graphs[i].architecture for i in origin]
@@ -141,13 +141,6 @@ def test_networks_that_overflow_are_left_alone(vae):
     graphs, z = found.prior.carry(torch.randn(8, CONFIG.latent_size, generator=Generator().manual_seed(1)))
     networks, latents = found.move(graphs, list(z))
     assert networks == latents == []
-
-
-def test_rows_that_decide_between_networks_have_no_say(vae):
-    data, fitted = task(), np.arange(0, 120, 2)
-    found = source_of("gradient", vae, data, 0, fitted)
-    assert len(found.data.x) == 60
-    assert {tuple(row) for row in found.data.x.tolist()} == {tuple(row) for row in data.x[fitted].tolist()}
 
 
 def test_the_estimator_searches_by_gradients(tmp_path, vae):

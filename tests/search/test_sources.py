@@ -4,8 +4,8 @@ from torch import Generator
 
 from netgraph import NetGraphError, NetVAE
 from netgraph.search.data import Data
-from netgraph.search.fit import solve
-from netgraph.search.sources import STRATEGIES, source_of
+from netgraph.search.running import errors_of, solve
+from netgraph.search.sources import STRATEGIES, TWINS, Prior, Twinned, source_of
 from tests.search.small import untrained
 
 NAMES = ("prior", *STRATEGIES)
@@ -29,7 +29,7 @@ def test_a_source_gives_networks_for_the_data_set_the_same_for_a_seed(vae, name)
         drawn, same = first.draw(40, 1), again.draw(40, 1)
         assert all(graph.architecture.n_inputs == 4 and graph.architecture.n_outputs == 1 for graph in drawn)
         assert all(torch.equal(a.state, b.state) for a, b in zip(drawn, same, strict=True))
-        errors = solve(drawn, data)[1]
+        errors = errors_of(solve(drawn, data))
         first.learn(errors)
         again.learn(errors)
 
@@ -39,10 +39,19 @@ def test_a_strategy_goes_where_errors_are_small(vae):
     source = source_of("genetic", vae, data, 0)
     means = []
     for turn in range(5):
-        errors = solve(source.draw(64, turn), data)[1]
+        errors = errors_of(solve(source.draw(64, turn), data))
         source.learn(errors)
         means.append(float(errors.median()))
     assert means[-1] < means[0]
+
+
+def test_networks_of_the_prior_have_twins_of_their_architectures_with_other_weights(vae):
+    data = task()
+    drawn, prior = Twinned(Prior(vae, data)).draw(16, 5), Prior(vae, data).draw(4, 5)
+    assert all(torch.equal(a.state, b.state) for a, b in zip(drawn[:4], prior, strict=True))
+    assert [g.architecture for g in drawn] == [g.architecture for g in prior] * (1 + TWINS)
+    assert len({g.state.numpy().tobytes() for g in drawn}) == 16
+    assert len(Twinned(Prior(vae, data)).draw(5, 5)) == 5
 
 
 def test_unknown_strategies_and_too_many_columns_are_named(vae):

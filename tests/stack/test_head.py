@@ -5,7 +5,7 @@ from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from torch import Generator, nn
 
 from netgraph import NetGraph, from_module
-from netgraph.stack import Stack
+from netgraph.stack import Stack, last_vertex
 from netgraph.stack.head import PENALTIES, solve_last_layers
 from netgraph.zoo.architectures import initialize
 
@@ -37,16 +37,17 @@ def test_last_layers_are_ridge_regressions_with_the_penalty_of_least_error_when_
     predicted = stack(solved.state, x)[:, :, 0]
     _, hidden = stack(state, x, return_hidden=True)
     for i in (0, 1):
-        features = hidden[i, :, : int(stack.hidden_size[i])].double().numpy()
-        unit = features.var(axis=0).sum()
-        left_out, fitted = [], []
+        features, target = hidden[i, :, : int(stack.hidden_size[i])].double().numpy(), y.double().numpy()
+        guesses, errors, fitted = [], [], []
         for penalty in PENALTIES:
-            ridge = Ridge(penalty * unit * len(x))
-            guess = cross_val_predict(ridge, features, y.double().numpy(), cv=LeaveOneOut())
-            left_out.append(np.square(guess - y.numpy()).mean())
-            fitted.append(ridge.fit(features, y.double().numpy()).predict(features))
-        assert np.isclose(float(solved.error[i]), min(left_out), rtol=0.02)
-        assert np.allclose(predicted[i].numpy(), fitted[int(np.argmin(left_out))], atol=1e-3)
+            ridge = Ridge(penalty * features.var(axis=0).sum() * len(x))
+            guesses.append(cross_val_predict(ridge, features, target, cv=LeaveOneOut()))
+            errors.append(np.square(guesses[-1] - target).mean())
+            fitted.append(ridge.fit(features, target).predict(features))
+        best = int(np.argmin(errors))
+        assert np.allclose(solved.left_out[i].numpy(), guesses[best], atol=1e-6)
+        assert np.isclose(float(solved.error[i]), errors[best], rtol=1e-5)
+        assert np.allclose(predicted[i].numpy(), fitted[best], atol=1e-3)
 
 
 def test_errors_are_those_of_left_out_rows_where_a_network_is_wider_than_there_are_rows():
@@ -71,8 +72,10 @@ def test_other_networks_stay_as_they_are_and_are_told_their_error():
     stack = Stack([g.architecture for g in graphs])
     state = stack.flatten([g.state for g in graphs])
     solved = solve_last_layers(stack, state, x, y)
-    before = (stack(state, x)[:, :, 0] - y).square().mean(dim=1)
+    output = stack(state, x)[:, :, 0]
+    before = (output - y).square().mean(dim=1)
     for i in (2, 3):
+        assert torch.equal(solved.left_out[i], output[i].double())
         assert torch.equal(stack.split(solved.state)[i], graphs[i].state)
         assert torch.isclose(solved.error[i].float(), before[i])
 
@@ -95,3 +98,13 @@ def test_what_is_not_finite_or_constant_survives():
     solved = solve_last_layers(stack, stack.flatten([broken.state, dead.state]), x, y)
     assert solved.error[0] == torch.inf
     assert torch.isclose(stack(solved.state, x)[1, :, 0], y.mean(), atol=1e-5).all()
+
+
+def test_a_last_vertex_is_one_linear_unit_with_a_bias_behind_all_other_weights():
+    graphs = networks()
+    assert [last_vertex(graph.architecture) is not None for graph in graphs] == [True, True, False, False]
+    for graph in graphs[:2]:
+        weight, size, bias = last_vertex(graph.architecture)
+        assert size == graph.architecture.layers[-2].size
+        assert (weight + size, bias + 1) == (bias, graph.architecture.state_size)
+    assert last_vertex(from_module(nn.Linear(3, 2)).architecture) is None
