@@ -110,9 +110,9 @@ Method = Callable[[Tools, Problem, float], Fitted]
 
 
 def fit_estimator(tools: Tools, problem: Problem, seconds: float) -> Fitted:
-    """Fit the estimator as a user does, who gives it a time and leaves the rest as it is."""
+    """Fit the estimator as a user does who gives it a time, and as many candidates as that allows."""
     checkpoint = None if tools.checkpoint is None else str(tools.checkpoint)
-    estimator = NetGraphRegressor(checkpoint, seconds, random_state=problem.seed)
+    estimator = NetGraphRegressor(checkpoint, seconds, MANY, random_state=problem.seed)
     with _projected_silently():
         estimator.fit(problem.x, problem.y)
     notes = _notes(estimator.graph_, estimator.history_.to_dict("records"))

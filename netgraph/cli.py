@@ -135,7 +135,7 @@ def _fit(
     target: str,
     out: str = "runs/fit",
     max_seconds: float = 30.0,
-    n_candidates: int = 256,
+    n_candidates: int = 128,
     strategy: str = "prior",
     objectives: str = "error",
     checkpoint: str | None = None,

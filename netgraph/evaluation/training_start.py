@@ -166,6 +166,7 @@ def compare_starts(
     targets: Sequence[float],
     generator: Generator,
     config: StartConfig | None = None,
+    random_config: StartConfig | None = None,
 ) -> Start:
     """Fine-tune networks, and others of the same architectures with initial weights, each on its own rows.
 
@@ -176,6 +177,7 @@ def compare_starts(
         targets: R^2 that each has to reach.
         generator: Draws the initial weights and the rows of each step.
         config: How to train.
+        random_config: How to train those with initial weights, with the same looks; likewise when None.
 
     Raises:
         NetGraphError: When there is no network, one has another number of inputs than its rows have columns, or the
@@ -187,8 +189,8 @@ def compare_starts(
     random = random_like(sampled, generator)
     wanted = torch.tensor(targets)
     tuned = [
-        _tune(graphs, rows, validation_share, wanted, config, Generator().manual_seed(seed))
-        for graphs in (sampled, random)
+        _tune(graphs, rows, validation_share, wanted, how, Generator().manual_seed(seed))
+        for graphs, how in ((sampled, config), (random, random_config or config))
     ]
     return Start(config.looks, wanted, *tuned)
 

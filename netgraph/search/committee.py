@@ -20,6 +20,10 @@ from netgraph.stack import last_vertex
 STRICTNESS = 10.0
 #: Least weight of a member.
 LEAST = 1e-3
+#: Most iterations of the regression, for each network.
+MOST_PASSES = 100
+#: How much larger the error of a committee may be, as a share, than that of one with more members.
+TOLERANCE = 5e-3
 
 
 def weights_of(left_out: Tensor, y: Tensor) -> Tensor:
@@ -36,15 +40,16 @@ def weights_of(left_out: Tensor, y: Tensor) -> Tensor:
 
     strict = STRICTNESS * len(y) ** 0.5
     columns = np.vstack([left_out.double().numpy().T, np.full(len(left_out), strict)])
-    found = torch.from_numpy(nnls(columns, np.append(y.double().numpy(), strict))[0])
+    limit = MOST_PASSES * len(left_out)
+    found = torch.from_numpy(nnls(columns, np.append(y.double().numpy(), strict), maxiter=limit)[0])
     found = found.where(found >= LEAST, 0.0)
     return found / found.sum()
 
 
 def committees(judged: Sequence[Judged], y: Tensor) -> list[Judged]:
-    """Give committees of networks, from two members up to all that a regression on all networks gives a weight to.
+    """Give committees of two networks and more, until further members gain next to nothing.
 
-    Members come in the order of their weights in that regression; each committee has weights of its own.
+    Members come in the order of their weights in the regression on all networks; each committee has weights of its own.
 
     Args:
         judged: The networks; those whose output cannot be a summand are left out.
@@ -55,13 +60,14 @@ def committees(judged: Sequence[Judged], y: Tensor) -> list[Judged]:
         return []
     left_out = torch.stack([one.left_out for one in able])
     weights = weights_of(left_out, y)
-    order = weights.argsort(descending=True)[: int((weights > 0).sum())].tolist()
-    found = []
-    for size in range(2, len(order) + 1):
-        chosen = order[:size]
-        own = weights_of(left_out[chosen], y)
-        graph = join([able[i].graph for i in chosen], own.tolist())
-        found.append(Judged.of(graph, own @ left_out[chosen], y))
+    order = weights.argsort(descending=True).tolist()
+    enough, found = (1 + TOLERANCE) * float((weights @ left_out - y).square().mean()), []
+    for size in range(2, int((weights > 0).sum()) + 1):
+        own = weights_of(left_out[order[:size]], y)
+        graph = join([able[i].graph for i in order[:size]], own.tolist())
+        found.append(Judged.of(graph, own @ left_out[order[:size]], y))
+        if found[-1].error <= enough:
+            break
     return found
 
 

@@ -26,7 +26,7 @@ class SearchConfig:
         device: Where networks are run and trained.
     """
 
-    n_candidates: int = 256
+    n_candidates: int = 128
     n_tuned: int = 8
     tuned_share: float = 1 / 16
     rungs: tuple[int, ...] = (50, 100, 200, 400, 800)

@@ -32,8 +32,10 @@ MOST_INPUTS = 16
 
 
 class NetGraphRegressor(RegressorMixin, BaseEstimator):
-    """Finds a small network: candidates from the prior, their last layers in closed form, the best few fine-tuned.
+    """Finds a small network: candidates, their last layers in closed form, the best few fine-tuned and joined.
 
+    No rows are held back: candidates are judged by leaving rows out one by one, tuned networks by cross-validation.
+    What regression on their predictions gives a weight to (stacked regressions, Breiman 1996) is joined to one network.
     Columns and target are standardized inside. A table of more than 16 columns is projected to 16 inputs by partial
     least squares, and a warning says so.
 
@@ -41,13 +43,14 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         checkpoint: Safetensors file of a trained :class:`~netgraph.model.vae.NetVAE`; the one that ships when None.
         max_seconds: Wall time after which the search ends with what it has; None for no limit. A search that ends
             earlier gives the same network again, unless ``latency``, which is measured, is among the objectives.
-        n_candidates: Networks drawn.
-        strategy: How they are drawn: ``prior``; ``genetic`` or ``cma`` (separable CMA-ES), which search the prior's
-            noise by the errors of earlier candidates; or ``gradient``, which moves the latents of the best ones by the
-            gradient of their errors.
+        n_candidates: Networks drawn, beside the linear one.
+        strategy: How they are drawn: ``prior``, networks made for the rows and, of each architecture, three with
+            initial weights; ``genetic`` or ``cma`` (separable CMA-ES), which search the prior's noise by the errors of
+            earlier candidates; or ``gradient``, which moves the latents of the best ones by the gradient of their
+            errors.
         objectives: What is to be small, ``error`` first, then any of ``parameters`` and ``latency``. With more than the
             error, the network is the one that is best in the second objective among those of the Pareto front whose
-            error is within one standard error of the least.
+            error is within one standard error of the least; with the error alone it may be a committee of some.
         random_state: Seed of everything.
         device: Where networks are sampled and trained, ``cpu`` or ``cuda``.
         verbose: Whether to show progress on standard error, as a bar on a terminal.
@@ -55,9 +58,9 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
     Attributes:
         graph_: The network that was found; it reads and gives standardized values.
         module_: The same as a plain ``torch.nn`` module.
-        tuned_: Objectives of all networks that were tuned, a DataFrame; errors are those of validation rows in units of
-            the target's variance.
-        chosen_: The row of ``tuned_`` that became ``graph_``, its last layer fitted to all rows.
+        tuned_: Objectives of the best candidates, of all that were tuned and of committees, a DataFrame; errors are
+            those of rows that a network was not fitted to, in units of the target's variance.
+        chosen_: The row of ``tuned_`` that became ``graph_``.
         pareto_: The rows of ``tuned_`` that no other surpasses, by rising error.
         pareto_graphs_: The networks of ``pareto_``, row by row.
         preprocessing_: How columns become inputs, and outputs the target.
@@ -69,7 +72,7 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         self,
         checkpoint: str | None = None,
         max_seconds: float | None = 30.0,
-        n_candidates: int = 256,
+        n_candidates: int = 128,
         strategy: str = "prior",
         objectives: Sequence[str] = ("error",),
         random_state: Any = 0,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from netgraph.graph.netgraph import NetGraph
@@ -13,6 +14,7 @@ from netgraph.search.deadline import Deadline
 from netgraph.search.folds import Folds
 from netgraph.search.running import Judged, errors_of, is_linear, judged_rows, linear_network, solve, standard_error
 from netgraph.search.sources import Source
+from netgraph.threads import threads
 
 #: Share of the time after which no more candidates are drawn.
 DRAWING = 0.25
@@ -72,8 +74,9 @@ def find(
         show: Is told of every step.
     """
     search = _Search(judged_rows(data, config.seed), config, deadline or Deadline(), show)
-    search.tune(search.screen(source))
-    best = search.combine()
+    with threads(1):
+        search.tune(search.screen(source))
+        best = search.combine()
     squared = (best[0].left_out - search.data.y).square()
     return Found([one.graph for one in best], errors_of(best), standard_error(squared), search.history)
 
@@ -99,7 +102,7 @@ class _Search:
 
     def screen(self, source: Source) -> int:
         """Draw candidates, solve their last layers, and keep the best; give how many of them are to be tuned."""
-        self._solve([linear_network(self.data.x.shape[1])], KEPT)
+        more = [linear_network(self.data.x.shape[1])]
         drawn, size, began = 0, min(FIRST, source.batch), self.deadline.passed
         while drawn < self.config.n_candidates:
             n = min(size, self.config.n_candidates - drawn)
@@ -107,7 +110,8 @@ class _Search:
                 break
             graphs = source.draw(n, self.config.seed + drawn)
             drawn, size = drawn + n, min(2 * size, source.batch)
-            source.learn(self._solve(graphs, max(KEPT, self._tuned_of(drawn))))
+            source.learn(self._solve([*graphs, *more], max(KEPT, self._tuned_of(drawn)))[:n])
+            more = []
             self._note("drawn", drawn, self.judged[0].error)
         return self._tuned_of(drawn)
 
@@ -134,9 +138,10 @@ class _Search:
     def _halve(self, graphs: Sequence[NetGraph]) -> None:
         """Tune a group in rounds, and keep all that comes of each; after a round the better half goes on.
 
-        A round that would not end in time, at the pace of the one before, has fewer steps, or is not begun.
+        It ends when no network has become better than the best of the round before. A round that would not end in time,
+        at the pace of the one before, has fewer steps, or is not begun.
         """
-        pace, copies = self._pace, []  # type: float, list[NetGraph]
+        pace, least, copies = self._pace, torch.inf, []  # type: float, float, list[NetGraph]
         for number, most in enumerate(self.config.rungs):
             began = self.deadline.passed
             steps = int(min(most, (self.deadline.seconds - CLOSING - began) / pace))
@@ -148,8 +153,11 @@ class _Search:
             self.judged += tuned
             pace = (self.deadline.passed - began) / steps
             self._pace = self._pace if number else pace
-            self._note(f"tuned for {steps} steps", len(tuned), min(one.error for one in tuned))
             order = sorted(range(len(tuned)), key=lambda i: tuned[i].error)
+            before, least = least, tuned[order[0]].error
+            self._note(f"tuned for {steps} steps", len(tuned), least)
+            if least >= before:
+                break
             copies = self._folds.part(copies, order[: max(LEAST_GOING, len(order) // 2)])
 
     def combine(self) -> list[Judged]:

@@ -44,7 +44,7 @@ class FitJob:
     target: str
     out: str | Path
     max_seconds: float = 30.0
-    n_candidates: int = 256
+    n_candidates: int = 128
     strategy: str = "prior"
     objectives: Sequence[str] = ("error",)
     checkpoint: str | None = None

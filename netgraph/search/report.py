@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _PREDICTED = "Rows that were held out. On the line, a prediction is exact."
 _FRONT = (
     "The picture shows the first two objectives, the table the networks that no other one surpasses in all of them; "
-    "errors on validation rows, in units of the target's variance."
+    "errors on rows that a network was not fitted to, in units of the target's variance."
 )
 _TRIED = (
     "The networks that no other one surpasses in all objectives; the picture shows the first two, and all that were "
@@ -35,8 +35,8 @@ _HYPERVOLUME = (
     "the error of predicting the mean, and a tenth more than the largest value of the other objective."
 )
 _DONE = (
-    "Errors of networks that were drawn are those on rows that are left out one by one, of tuned ones those on the "
-    "validation rows; the two do not compare."
+    "Errors of networks that were drawn are those on rows that are left out one by one, of tuned ones those of "
+    "cross-validation; those of a committee are what regression on its members' makes of both."
 )
 _DRAWN = "Blue edges are positive, red ones negative, gray ones structural."
 

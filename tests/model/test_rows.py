@@ -4,7 +4,7 @@ from torch import Generator
 
 from netgraph import NetGraphError
 from netgraph.model import GeneratorConfig, Rows
-from netgraph.model.rows import RowEncoder
+from netgraph.model.rows import RowEncoder, _cells
 
 SIZES = GeneratorConfig(row_width=8, row_heads=2, inducing_points=4)
 
@@ -70,3 +70,12 @@ def test_what_is_wrong_with_rows_is_said(encoder):
         Rows.of(torch.full((4, 2), float("nan")), torch.zeros(4))
     with pytest.raises(NetGraphError, match="a data set of 6 columns; this model reads at most 5"):
         encoder(drawn(8, 6))
+
+
+def test_cells_tell_which_products_and_squares_of_columns_explain_the_target():
+    x = torch.randn(500, 3, generator=Generator().manual_seed(0))
+    cells = _cells(Rows.of(x, x[:, 0] * x[:, 1] + x[:, 2].square()))[0]
+    slopes, curvature = cells[..., 1], cells[0, :, 7]
+    partner = torch.corrcoef(torch.stack([slopes[:, 0], x[:, 1], x[:, 2]]))[0, 1:]
+    assert partner[0] > 0.9 > 0.3 > partner[1].abs()
+    assert curvature[2] > 3 * curvature[:2].abs().max()

@@ -1,0 +1,61 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Generator, nn
+
+from netgraph import NetVAE, from_module
+from netgraph.model import GeneratorConfig
+from netgraph.search.data import Data
+from netgraph.search.sources import Prior
+from netgraph.tasks import draw_task
+from netgraph.training import Episodes, PortfolioConfig
+from netgraph.training.portfolio import build_portfolio, greedily
+from tests.model.small import CONFIG, untrained
+
+SIZES = GeneratorConfig(width=16, heads=2, layers=1, row_width=8, row_heads=2, row_rounds=1, inducing_points=4)
+SMALL = PortfolioConfig(size=3, pool=5, tasks=2)
+LAYERS = (nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+
+
+@pytest.fixture(scope="module")
+def vae() -> NetVAE:
+    model = untrained(replace(CONFIG, slot_size=6, generator=SIZES))
+    model.structure.know([from_module(nn.Sequential(*LAYERS)).architecture])
+    return model
+
+
+@pytest.fixture(scope="module")
+def episodes() -> Episodes:
+    tasks = [draw_task("linear", columns, 48, 10 * columns + i) for columns in (2, 3) for i in range(3)]
+    return Episodes(tasks, torch.full((6, 37), torch.nan))
+
+
+def test_the_next_one_is_that_which_lowers_the_least_error_most():
+    errors = torch.tensor([[1.0, 9.0, 9.0], [3.0, 3.0, 3.0], [9.0, 1.0, 9.0], [9.0, 9.0, 2.0]])
+    assert greedily(errors, 4) == [1, 0, 2, 3]
+    assert greedily(errors, 2) == [1, 0]
+    assert sorted(greedily(torch.rand(6, 4, generator=Generator().manual_seed(0)), 9)) == list(range(6))
+
+
+def test_a_portfolio_has_layouts_for_every_number_of_columns_the_same_for_a_seed(vae, episodes):
+    state = torch.get_rng_state()
+    first, again = (build_portfolio(vae, episodes, SMALL, seed=4) for _ in range(2))
+    assert [a.n_inputs for a in first.architectures] == [2, 2, 2, 3, 3, 3]
+    assert torch.equal(first.network, again.network)
+    assert not torch.equal(first.network, build_portfolio(vae, episodes, SMALL, seed=5).network)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_search_begins_with_the_layouts_of_the_portfolio_and_goes_on_with_others(vae, episodes):
+    x = torch.randn(30, 3, generator=Generator().manual_seed(0))
+    vae.portfolio = build_portfolio(vae, episodes, SMALL)
+    try:
+        prior = Prior(vae, Data(x, x[:, 0]))
+        drawn = prior.draw(2, 0) + prior.draw(3, 1) + prior.draw(1, 2)
+    finally:
+        portfolio, vae.portfolio = vae.portfolio, None
+    own = portfolio.of_inputs(3).architectures
+    assert [g.architecture for g in drawn[:3]] == list(own)
+    assert len(drawn) == 6
+    assert {g.architecture.n_inputs for g in drawn} == {3}
