@@ -26,7 +26,7 @@ from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.estimator import MOST_INPUTS
 from netgraph.search.fit import find
-from netgraph.search.preprocess import Preprocessing
+from netgraph.search.preprocess import Preprocessing, standardized
 from netgraph.search.running import predict
 from netgraph.search.sources import Drawn, Prior, Source
 from netgraph.tasks import load_real, split
@@ -143,8 +143,7 @@ def searched(make: MakeSource) -> Method:
     def method(tools: Tools, problem: Problem, seconds: float) -> Fitted:
         deadline = Deadline(seconds)
         with _projected_silently():
-            units = Preprocessing.fit(problem.x, problem.y, MOST_INPUTS)
-        data = units.data(problem.x, problem.y)
+            units, data = standardized(problem.x, problem.y, MOST_INPUTS, search_seed(problem))
         source, most = make(tools, data, search_seed(problem))
         found = find(source, data, SearchConfig(n_candidates=most, seed=search_seed(problem)), deadline)
         graph = found.graph

@@ -13,6 +13,7 @@ from torch import Tensor
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture, Layer
 from netgraph.graph.netgraph import NetGraph
+from netgraph.search.data import Data
 from netgraph.search.running import Judged
 from netgraph.stack import last_vertex
 
@@ -46,26 +47,27 @@ def weights_of(left_out: Tensor, y: Tensor) -> Tensor:
     return found / found.sum()
 
 
-def committees(judged: Sequence[Judged], y: Tensor) -> list[Judged]:
+def committees(judged: Sequence[Judged], data: Data) -> list[Judged]:
     """Give committees of two networks and more, until further members gain next to nothing.
 
     Members come in the order of their weights in the regression on all networks; each committee has weights of its own.
 
     Args:
         judged: The networks; those whose output cannot be a summand are left out.
-        y: The target of the rows that they are judged by, [rows].
+        data: The rows that they are judged by.
     """
     able = [one for one in judged if one.error < torch.inf and last_vertex(one.graph.architecture) is not None]
     if not able:
         return []
-    left_out = torch.stack([one.left_out for one in able])
+    left_out, y = torch.stack([one.left_out for one in able])[:, data.fair], data.y[data.fair]
     weights = weights_of(left_out, y)
     order = weights.argsort(descending=True).tolist()
     enough, found = (1 + TOLERANCE) * float((weights @ left_out - y).square().mean()), []
     for size in range(2, int((weights > 0).sum()) + 1):
         own = weights_of(left_out[order[:size]], y)
         graph = join([able[i].graph for i in order[:size]], own.tolist())
-        found.append(Judged.of(graph, own @ left_out[order[:size]], y))
+        whole = torch.stack([able[i].left_out for i in order[:size]])
+        found.append(Judged.of(graph, own @ whole, data))
         if found[-1].error <= enough:
             break
     return found

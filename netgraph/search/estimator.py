@@ -22,7 +22,7 @@ from netgraph.search.export import export_network
 from netgraph.search.fit import Found, find
 from netgraph.search.objectives import check_objectives, judge
 from netgraph.search.pareto import front_table, smallest_within
-from netgraph.search.preprocess import Preprocessing
+from netgraph.search.preprocess import standardized
 from netgraph.search.progress import progress
 from netgraph.search.sources import source_of
 from netgraph.search.table import MIN_ROWS
@@ -105,8 +105,7 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         seed = _seed(self.random_state)
         config = SearchConfig(n_candidates=self.n_candidates, seed=seed, device=check_device(self.device))
         vae = _loaded(self.checkpoint, self.device)
-        units = Preprocessing.fit(features, target, most_inputs(vae))
-        data = units.data(features, target)
+        units, data = standardized(features, target, most_inputs(vae), seed)
         source = source_of(self.strategy, vae, data, seed)
         with progress(self.verbose) as show:
             found = find(source, data, config, deadline, show)

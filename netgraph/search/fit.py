@@ -26,6 +26,8 @@ KEPT = 64
 LEAST_GOING = 2
 #: Fewest steps of a round that the clock shortens.
 LEAST_STEPS = 25
+#: Seconds that a round takes at least, should the clock not have moved.
+LEAST_TIME = 1e-6
 #: Seconds that are left for committees.
 CLOSING = 0.03
 #: Seconds that a step of tuning is taken to last before one was measured.
@@ -77,7 +79,7 @@ def find(
     with threads(1):
         search.tune(search.screen(source))
         best = search.combine()
-    squared = (best[0].left_out - search.data.y).square()
+    squared = (best[0].left_out - search.data.y)[search.data.fair].square()
     return Found([one.graph for one in best], errors_of(best), standard_error(squared), search.history)
 
 
@@ -131,7 +133,7 @@ class _Search:
 
     def tune(self, count: int) -> None:
         """Tune the best candidates in groups while there is time."""
-        graphs = [one.graph for one in self.judged[:count] if not is_linear(one.graph)]
+        graphs = [one.graph for one in self.judged if not is_linear(one.graph)][:count]
         for start in range(0, len(graphs), self.config.n_tuned):
             self._halve(graphs[start : start + self.config.n_tuned])
 
@@ -151,7 +153,7 @@ class _Search:
             copies = self._folds.tune(copies, self.config.round(len(copies), steps), self.config.seed + number)
             tuned = self._folds.judge(copies)
             self.judged += tuned
-            pace = (self.deadline.passed - began) / steps
+            pace = max(self.deadline.passed - began, LEAST_TIME) / steps
             self._pace = self._pace if number else pace
             order = sorted(range(len(tuned)), key=lambda i: tuned[i].error)
             before, least = least, tuned[order[0]].error
@@ -162,7 +164,7 @@ class _Search:
 
     def combine(self) -> list[Judged]:
         """Give all networks, and committees of them, the best first."""
-        found = committees(self.judged, self.data.y)
+        found = committees(self.judged, self.data)
         if found:
             self._note("combined", len(found), found[-1].error)
         return _best([*self.judged, *found])

@@ -80,7 +80,7 @@ class Folds:
         left_out = said.gather(1, self.fold.expand(len(said), 1, -1))[:, 0]
         left_out = left_out.where(said[:, -1].isfinite().all(dim=1, keepdim=True), torch.inf)
         whole = copies[self.count :: self.copies]
-        return [Judged.of(graph, own, self.data.y) for graph, own in zip(whole, left_out, strict=True)]
+        return [Judged.of(graph, own, self.data) for graph, own in zip(whole, left_out, strict=True)]
 
     def part(self, copies: Sequence[NetGraph], chosen: Sequence[int]) -> list[NetGraph]:
         """Give the copies of some of the networks."""

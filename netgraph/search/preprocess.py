@@ -1,7 +1,7 @@
 """From a table's columns to what a network reads, and from its output back to the target's unit."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -10,9 +10,13 @@ from torch import Tensor
 
 from netgraph.search.data import Data
 from netgraph.tasks.dataset import Floats
+from netgraph.tasks.split import Indices
 
 #: Largest magnitude of a column that counts as 0: what it would be divided by could not be represented.
 SMALLEST = 1e-290
+#: Rows for each column from which on all of them may have a say in a projection: errors are then at most about a tenth
+#: of the noise too small.
+ROWS_A_COLUMN = 10
 
 
 @dataclass(frozen=True)
@@ -33,17 +37,21 @@ class Preprocessing:
     spread: float
 
     @classmethod
-    def fit(cls, x: Floats, y: Floats, most_inputs: int) -> Self:
-        """Fit both maps to rows, x [rows, features] and y [rows]; it warns where columns have to be projected."""
+    def fit(cls, x: Floats, y: Floats, most_inputs: int, told: Indices | None = None) -> Self:
+        """Fit both maps to rows, x [rows, features] and y [rows]; it warns where columns have to be projected.
+
+        ``told`` are the rows that the projection is fitted to, all when None.
+        """
         shift, scale = x.mean(axis=0), _deviation(x)
         matrix = np.diag(1 / scale)
         if x.shape[1] > most_inputs:
-            matrix = _projected((x - shift) / scale, y, most_inputs) / scale[:, None]
+            rows = slice(None) if told is None else told
+            matrix = _projected(((x - shift) / scale)[rows], y[rows], most_inputs) / scale[:, None]
             warnings.warn(
                 f"X has {x.shape[1]} columns; the network reads {matrix.shape[1]} projections of them "
                 "(partial least squares)",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return cls(torch.from_numpy(shift), torch.from_numpy(matrix), float(y.mean()), float(_deviation(y)))
 
@@ -67,6 +75,27 @@ class Preprocessing:
     def restore(self, output: Tensor) -> Floats:
         """Give the target in its own unit, [rows] float64, of the network's outputs, [rows]."""
         return np.asarray(output.double().numpy() * self.spread + self.center)
+
+
+def standardized(x: Floats, y: Floats, most_inputs: int, seed: int) -> tuple[Preprocessing, Data]:
+    """Fit a preprocessing, and give the rows as networks read them.
+
+    A projection that was fitted to the target of a row knows it, and an error on that row then says nothing, though
+    the networks were fitted without it. Where there are few rows for the columns, half of them alone are told.
+
+    Args:
+        x: Features, [rows, features].
+        y: Target, [rows].
+        most_inputs: Most inputs of a network.
+        seed: Of the choice of rows.
+    """
+    rows, columns = x.shape
+    if columns <= most_inputs or columns * ROWS_A_COLUMN <= rows:
+        units = Preprocessing.fit(x, y, most_inputs)
+        return units, units.data(x, y)
+    told = np.sort(np.random.default_rng(seed).permutation(rows)[: rows // 2])
+    units = Preprocessing.fit(x, y, most_inputs, told)
+    return units, replace(units.data(x, y), told=torch.isin(torch.arange(rows), torch.from_numpy(told)))
 
 
 def _projected(x: Floats, y: Floats, most: int) -> Floats:

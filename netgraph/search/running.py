@@ -23,7 +23,7 @@ class Judged:
     Attributes:
         graph: It.
         left_out: What is predicted of each row by the same network when it is fitted to others alone, [rows] float64.
-        error: Mean squared error of that; inf where it is not finite.
+        error: Mean squared error of that on rows of which errors are fair; inf where it is not finite.
     """
 
     graph: NetGraph
@@ -31,9 +31,9 @@ class Judged:
     error: float
 
     @classmethod
-    def of(cls, graph: NetGraph, left_out: Tensor, y: Tensor) -> "Judged":
-        """Judge what is predicted of targets, [rows]."""
-        error = (left_out - y).square().mean()
+    def of(cls, graph: NetGraph, left_out: Tensor, data: Data) -> "Judged":
+        """Judge what is predicted of the rows of a data set, [rows]."""
+        error = (left_out - data.y)[data.fair].square().mean()
         return cls(graph, left_out, float(error) if error.isfinite() else torch.inf)
 
 
@@ -44,7 +44,7 @@ def solve(graphs: Sequence[NetGraph], data: Data, device: str = "cpu") -> list[J
         stack = Stack([graphs[i].architecture for i in members], device)
         found = solve_last_layers(stack, stack.flatten([graphs[i].state for i in members]), data.x, data.y)
         for i, state, left_out in zip(members, stack.split(found.state.cpu()), found.left_out.cpu(), strict=True):
-            solved.append((i, Judged.of(NetGraph(graphs[i].architecture, state.clone()), left_out, data.y)))
+            solved.append((i, Judged.of(NetGraph(graphs[i].architecture, state.clone()), left_out, data)))
     return [one for _, one in sorted(solved, key=lambda pair: pair[0])]
 
 

@@ -26,7 +26,7 @@ from netgraph.search.export import export_network
 from netgraph.search.job import figures_of, hold_out
 from netgraph.search.objectives import check_objectives
 from netgraph.search.pareto import front_table, hypervolume_2d, smallest_within
-from netgraph.search.preprocess import Preprocessing
+from netgraph.search.preprocess import Preprocessing, standardized
 from netgraph.search.progress import progress
 from netgraph.search.report import Searched, write_search_report
 from netgraph.search.running import judged_rows, predict, solve, squared_errors, standard_error
@@ -150,8 +150,8 @@ class _Rows:
 
     @classmethod
     def of(cls, table: Table, parts: Split, seed: int, most: int) -> "_Rows":
-        units = Preprocessing.fit(table.x[parts.train], table.y[parts.train], most)
-        searched, test = (units.data(table.x[rows], table.y[rows]) for rows in (parts.train, parts.test))
+        units, searched = standardized(table.x[parts.train], table.y[parts.train], most, seed)
+        test = units.data(table.x[parts.test], table.y[parts.test])
         return cls(units, searched, judged_rows(searched, seed), test)
 
 

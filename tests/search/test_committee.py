@@ -148,7 +148,7 @@ def test_they_are_those_of_stacked_regressions():
 def test_committees_are_networks_that_say_what_their_members_say_together(n, seed):
     data = task()
     judged = solve([linear_network(N_INPUTS), *random_networks(n, seed, N_INPUTS, RECIPE)], data)
-    for size, one in enumerate(found := committees(judged, data.y), start=2):
+    for size, one in enumerate(found := committees(judged, data), start=2):
         assert last_vertex(one.graph.architecture) is not None
         assert one.error == pytest.approx(float((one.left_out - data.y).square().mean()))
         assert one.graph.architecture.layers[-2].type == "Concat"
@@ -160,8 +160,8 @@ def test_committees_are_networks_that_say_what_their_members_say_together(n, see
 def test_what_is_said_of_left_out_rows_is_weighed_as_the_networks_are():
     data = task()
     graphs = [one.graph for one in solve(random_networks(30, 0, N_INPUTS), data)]
-    said = [Judged.of(graph, own, data.y) for graph, own in zip(graphs, outputs(graphs, data.x), strict=True)]
-    found = committees(said, data.y)
+    said = [Judged.of(graph, own, data) for graph, own in zip(graphs, outputs(graphs, data.x), strict=True)]
+    found = committees(said, data)
     assert len(found) > 1
     for one in found:
         torch.testing.assert_close(one.left_out, predict(one.graph, data.x).double(), rtol=1e-4, atol=1e-4)
@@ -171,24 +171,24 @@ def test_a_committee_of_two_that_err_apart_is_better_than_each():
     data = task()
     graphs = random_networks(2, 0, N_INPUTS)
     noise = torch.randn(2, 60, generator=Generator().manual_seed(5), dtype=torch.float64)
-    judged = [Judged.of(graph, data.y + own, data.y) for graph, own in zip(graphs, noise, strict=True)]
-    (found,) = committees(judged, data.y)
+    judged = [Judged.of(graph, data.y + own, data) for graph, own in zip(graphs, noise, strict=True)]
+    (found,) = committees(judged, data)
     assert found.error < 0.8 * min(one.error for one in judged)
 
 
 def test_what_cannot_be_a_summand_or_is_not_finite_never_joins():
     data = task()
     able = solve(random_networks(6, 1, N_INPUTS), data)
-    perfect = [Judged.of(graph, data.y.double(), data.y) for graph in ends_otherwise()]
+    perfect = [Judged.of(graph, data.y.double(), data) for graph in ends_otherwise()]
     broken = [
-        Judged.of(one.graph.replace(state=torch.full_like(one.graph.state, value)), one.left_out * value, data.y)
+        Judged.of(one.graph.replace(state=torch.full_like(one.graph.state, value)), one.left_out * value, data)
         for one in able[:2]
         for value in (torch.inf, torch.nan)
     ]
-    wanted, found = committees(able, data.y), committees([*perfect, *broken, *able], data.y)
+    wanted, found = committees(able, data), committees([*perfect, *broken, *able], data)
     assert wanted
     assert [one.error for one in found] == [one.error for one in wanted]
     assert all(torch.equal(a.graph.state, b.graph.state) for a, b in zip(found, wanted, strict=True))
-    assert committees([*perfect, *broken], data.y) == []
+    assert committees([*perfect, *broken], data) == []
     assert committees(able[:1], data.y) == []
     assert committees([], data.y) == []

@@ -9,7 +9,7 @@ from netgraph import NetGraphError, NetVAE
 from netgraph.search import SearchConfig, try_real
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
-from netgraph.search.fit import KEPT, find
+from netgraph.search.fit import CLOSING, KEPT, STEP, find
 from netgraph.search.running import is_linear, judged_rows, predict
 from netgraph.search.sources import BATCH, Drawn, Prior
 from tests.search.small import random_networks, untrained
@@ -74,6 +74,12 @@ def test_the_clock_ends_the_drawing_and_the_rounds():
     assert found.history[drawn - 1]["networks"] < config.n_candidates
     assert 0 < rounds < len(config.rungs)
     assert found.history[-2]["seconds"] < 16
+
+
+def test_a_round_that_would_not_end_in_time_has_fewer_steps():
+    deadline = Deadline(CLOSING + 30.5 * STEP, clock=lambda: 0.0)
+    found = find(Drawn(random_networks), task(), replace(SMALL, rungs=(100,)), deadline)
+    assert found.history[-2]["stage"] == "tuned for 30 steps"
 
 
 def test_without_time_there_is_a_network_of_the_first_candidates():

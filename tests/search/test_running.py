@@ -102,7 +102,7 @@ def test_what_is_not_finite_has_an_infinite_error_and_harms_no_other(value):
     errors = errors_of(solve([*graphs[:3], *(not_finite(graph, value) for graph in graphs[3:])], data))
     assert torch.allclose(errors[:3], alone)
     assert torch.equal(errors[3:], torch.full((3,), torch.inf, dtype=torch.float64))
-    assert Judged.of(graphs[0], data.y.double() * value, data.y).error == torch.inf
+    assert Judged.of(graphs[0], data.y.double() * value, data).error == torch.inf
 
 
 def test_other_ends_stay_as_they_are():
