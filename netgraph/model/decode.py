@@ -39,8 +39,17 @@ def decode_weights(
     architectures: Sequence[Architecture],
     latents: Callable[[list[int], StructureBatch], Tensor],
     context: Context,
+    finished: bool = True,
 ) -> list[NetGraph]:
-    """Give architectures their weights; ``latents`` gives those of a part, whose batch it is told."""
+    """Give architectures their weights.
+
+    Args:
+        vae: The model.
+        architectures: The architectures.
+        latents: Gives the latents of a part of them, whose batch it is told.
+        context: What the networks are for.
+        finished: Whether outputs are scaled as the latents say, and last layers solved on the rows that there are.
+    """
     order, parts = by_size(architectures)
     states: list[Tensor] = []
     for part in parts:
@@ -48,11 +57,15 @@ def decode_weights(
         batch = structure_batch(own, vae.config).to(vae.device)
         z = latents(part, batch)
         state = vae.scales.restore(vae.weights(z, context.of_decoder[part], batch), batch)
-        stack = Stack(own, vae.device)
-        if vae.config.response:
-            state = calibrate(stack, state, vae.responses.restore(z[:, -RESPONSE:]))
-        if context.rows is not None:
-            rows = context.rows.part(part)
-            state = solve_last_layers(stack, state, rows.x, rows.y).state
+        if finished:
+            state = _finished(vae, Stack(own, vae.device), state, z, context.part(part))
         states += torch.tensor_split(state.cpu(), batch.state_ptr[1:-1].tolist())
     return [NetGraph(a, states[i].clone()) for a, i in zip(architectures, order, strict=True)]
+
+
+def _finished(vae: "NetVAE", stack: Stack, state: Tensor, z: Tensor, context: Context) -> Tensor:
+    if vae.config.response:
+        state = calibrate(stack, state, vae.responses.restore(z[:, -RESPONSE:]))
+    if context.rows is not None:
+        state = solve_last_layers(stack, state, context.rows.x, context.rows.y).state
+    return state

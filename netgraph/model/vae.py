@@ -187,6 +187,7 @@ class NetVAE(nn.Module):
         rows: Rows | None = None,
         counts: Counts | None = None,
         layouts: Layouts | None = None,
+        finished: bool = True,
     ) -> tuple[list[NetGraph], Tensor]:
         """Carry noise to latents, and decode them.
 
@@ -199,6 +200,7 @@ class NetVAE(nn.Module):
             rows: Rows of these data sets; of fewer, each is for a share of the networks in a row.
             counts: Numbers of inputs and outputs of each network, if they are to be given rather than decoded.
             layouts: Layouts of the n networks, if they are not to be carried from the noise.
+            finished: Whether last layers are scaled or solved; what fits them anyway saves the time.
 
         Returns:
             n graphs, and their latents, [n, latent], from which :meth:`decode` gives them again, but for last layers
@@ -220,7 +222,7 @@ class NetVAE(nn.Module):
                 z[part] = torch.cat([join(network[:, :-1], places), network[:, -1, :RESPONSE]], dim=1)
                 return z[part]
 
-            return decode_weights(self, layouts.architectures, latents, context), z
+            return decode_weights(self, layouts.architectures, latents, context, finished), z
 
     def carry_layouts(self, noise: Tensor, context: Context) -> Layouts:
         """Carry noise, [B, latent], to layouts by the prior, and decode the architectures that they stand for."""

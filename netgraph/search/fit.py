@@ -87,7 +87,7 @@ class _Search:
     """The stages of a search, and what it did so far.
 
     Attributes:
-        judged: The best candidates, and what was tuned.
+        judged: The best candidates, or what they were tuned to.
         history: What was done.
     """
 
@@ -132,13 +132,17 @@ class _Search:
         return errors_of(solved)
 
     def tune(self, count: int) -> None:
-        """Tune the best candidates in groups while there is time."""
-        graphs = [one.graph for one in self.judged if not is_linear(one.graph)][:count]
-        for start in range(0, len(graphs), self.config.n_tuned):
-            self._halve(graphs[start : start + self.config.n_tuned])
+        """Tune the best candidates in groups while there is time; each is replaced by what it became if that is better.
 
-    def _halve(self, graphs: Sequence[NetGraph]) -> None:
-        """Tune a group in rounds, and keep all that comes of each; after a round the better half goes on.
+        Args:
+            count: How many of them.
+        """
+        numbers = [i for i, one in enumerate(self.judged) if not is_linear(one.graph)][:count]
+        for start in range(0, len(numbers), self.config.n_tuned):
+            self._halve(numbers[start : start + self.config.n_tuned])
+
+    def _halve(self, numbers: list[int]) -> None:
+        """Tune a group of candidates in rounds; after a round the better half goes on.
 
         It ends when no network has become better than the best of the round before. A round that would not end in time,
         at the pace of the one before, has fewer steps, or is not begun.
@@ -149,10 +153,11 @@ class _Search:
             steps = int(min(most, (self.deadline.seconds - CLOSING - began) / pace))
             if steps < min(most, LEAST_STEPS):
                 break
-            copies = copies or self._folds.copy(graphs)
+            copies = copies or self._folds.copy([self.judged[i].graph for i in numbers])
             copies = self._folds.tune(copies, self.config.round(len(copies), steps), self.config.seed + number)
             tuned = self._folds.judge(copies)
-            self.judged += tuned
+            for i, one in zip(numbers, tuned, strict=True):
+                self.judged[i] = min(self.judged[i], one, key=lambda judged: judged.error)
             pace = max(self.deadline.passed - began, LEAST_TIME) / steps
             self._pace = self._pace if number else pace
             order = sorted(range(len(tuned)), key=lambda i: tuned[i].error)
@@ -160,7 +165,8 @@ class _Search:
             self._note(f"tuned for {steps} steps", len(tuned), least)
             if least >= before:
                 break
-            copies = self._folds.part(copies, order[: max(LEAST_GOING, len(order) // 2)])
+            order = order[: max(LEAST_GOING, len(order) // 2)]
+            copies, numbers = self._folds.part(copies, order), [numbers[i] for i in order]
 
     def combine(self) -> list[Judged]:
         """Give all networks, and committees of them, the best first."""

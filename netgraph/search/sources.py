@@ -89,9 +89,14 @@ class Prior:
             self._portfolio = [own.part([i]) for i in range(len(own))]
 
     def carry(self, noise: Tensor, layouts: Layouts | None = None) -> tuple[list[NetGraph], Tensor]:
-        """Give the networks of noise, [n, latent], and of layouts, if they are given; and latents, [n, latent]."""
+        """Give the networks of noise, [n, latent], and of layouts, if they are given; and latents, [n, latent].
+
+        Last layers of networks for rows are left as they are: a search fits them.
+        """
         counts, noise = [(self.n_inputs, N_OUTPUTS)] * len(noise), noise.to(self.vae.device)
-        return self.vae.carry(noise, self.meta_features, rows=self.rows, counts=counts, layouts=layouts)
+        return self.vae.carry(
+            noise, self.meta_features, rows=self.rows, counts=counts, layouts=layouts, finished=self.rows is None
+        )
 
     def condition(self, n: int) -> Tensor:
         """Give what the decoder is told of the data set, for n networks, [n, width]."""

@@ -190,5 +190,5 @@ def test_what_cannot_be_a_summand_or_is_not_finite_never_joins():
     assert [one.error for one in found] == [one.error for one in wanted]
     assert all(torch.equal(a.graph.state, b.graph.state) for a, b in zip(found, wanted, strict=True))
     assert committees([*perfect, *broken], data) == []
-    assert committees(able[:1], data.y) == []
-    assert committees([], data.y) == []
+    assert committees(able[:1], data) == []
+    assert committees([], data) == []
