@@ -172,7 +172,7 @@ class _Search:
         """Give all networks, and committees of them, the best first."""
         found = committees(self.judged, self.data)
         if found:
-            self._note("combined", len(found), found[-1].error)
+            self._note("combined", len(found) + 1, found[-1].error)
         return _best([*self.judged, *found])
 
 

@@ -7,6 +7,7 @@ from torch import Generator
 
 from netgraph import NetGraphError, NetVAE
 from netgraph.search import SearchConfig, try_real
+from netgraph.search.committee import MEMBERS
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.fit import CLOSING, KEPT, STEP, find
@@ -37,8 +38,9 @@ def test_a_search_tunes_the_best_candidates_and_joins_what_is_worth_most_togethe
     assert [note["stage"] for note in found.history] == stages
     drawn, tuned, on, joined = (note["networks"] for note in found.history[1:])
     assert (drawn, on) == (24, tuned // 2)
-    assert 4 <= tuned <= SMALL.n_tuned
-    assert len(found.graphs) == 1 + drawn + tuned + on + joined
+    assert tuned == SMALL.n_tuned
+    assert joined == MEMBERS
+    assert len(found.graphs) == 1 + drawn + joined - 1  # the linear network, and committees of two and more
     assert 0 < found.standard_error < 1
 
 
@@ -97,7 +99,7 @@ def test_of_many_candidates_a_share_is_tuned_in_groups():
 
 def test_of_many_candidates_the_best_are_kept():
     found = find(Drawn(random_networks), task(), replace(SMALL, n_candidates=100, rungs=()))
-    assert len(found.graphs) == KEPT + found.history[-1]["networks"]
+    assert len(found.graphs) == KEPT + MEMBERS - 1
 
 
 def test_a_network_that_is_not_finite_is_never_chosen():
