@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from new_dataset_sources import Evolution, InOrder, Library, random_networks
+from new_dataset_sources import Evolution, InOrder, Library
 from sklearn.base import RegressorMixin
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
@@ -28,7 +28,7 @@ from netgraph.search.estimator import MOST_INPUTS
 from netgraph.search.fit import find
 from netgraph.search.preprocess import Preprocessing, standardized
 from netgraph.search.running import predict
-from netgraph.search.sources import Drawn, Prior, Source
+from netgraph.search.sources import Drawn, Prior, Source, random_networks
 from netgraph.tasks import load_real, split
 from netgraph.tasks.dataset import Floats
 from netgraph.zoo.architectures import ArchitectureRecipe

@@ -9,9 +9,9 @@ from torch import Generator, Tensor
 from netgraph import NetGraph, Zoo
 from netgraph.graph.architecture import Architecture, make_layer
 from netgraph.search.data import Data
-from netgraph.search.sources import BATCH, GENERATION
+from netgraph.search.sources import BATCH, GENERATION, random_network
 from netgraph.tasks import check_meta_vector, get_meta_features
-from netgraph.zoo.architectures import ArchitectureRecipe, chance, draw_architecture, initialize
+from netgraph.zoo.architectures import ArchitectureRecipe, chance
 
 #: Deviations from the mean at which a meta-feature is clipped, as where it conditions the model.
 FARTHEST = 5.0
@@ -21,17 +21,6 @@ POPULATION, TOURNAMENT = 64, 2
 NEW, CROSSED = 0.1, 0.5
 #: Least and largest mutation step, in deviations of the numbers of a layer's weight or bias.
 STEPS = (0.02, 0.5)
-
-
-def random_networks(recipe: ArchitectureRecipe, n_inputs: int, n: int, seed: int) -> list[NetGraph]:
-    """Draw architectures and initial weights as those of a zoo are drawn."""
-    generator = Generator().manual_seed(seed)
-    return [_random_network(recipe, n_inputs, generator) for _ in range(n)]
-
-
-def _random_network(recipe: ArchitectureRecipe, n_inputs: int, generator: Generator) -> NetGraph:
-    architecture = draw_architecture(recipe, n_inputs, generator)
-    return NetGraph(architecture, initialize(architecture, generator))
 
 
 class Library:
@@ -158,7 +147,7 @@ class Evolution:
 
     def _child(self, generator: Generator) -> NetGraph:
         if not self.population or chance(NEW, generator):
-            return _random_network(self.recipe, self.n_inputs, generator)
+            return random_network(self.recipe, self.n_inputs, generator)
         parent = self._parent(generator)
         others = [g for _, g in self.population if g is not parent and g.architecture.key == parent.architecture.key]
         if others and chance(CROSSED, generator):

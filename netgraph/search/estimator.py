@@ -44,7 +44,7 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         max_seconds: Wall time after which the search ends with what it has; None for no limit. A search that ends
             earlier gives the same network again, unless ``latency``, which is measured, is among the objectives.
         n_candidates: Networks drawn, beside the linear one.
-        strategy: How they are drawn: ``prior``, networks made for the rows and, of each architecture, three with
+        strategy: How they are drawn: ``prior``, an eighth of a batch, at least four, made for the rows, the others with
             initial weights; ``genetic`` or ``cma`` (separable CMA-ES), which search the prior's noise by the errors of
             earlier candidates; or ``gradient``, which moves the latents of the best ones by the gradient of their
             errors.

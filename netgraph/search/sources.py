@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import Protocol, cast
 
 import torch
@@ -17,15 +18,16 @@ from netgraph.search.data import Data
 from netgraph.search.gradient import Gradient
 from netgraph.search.strategies import Genetic, SeparableCMA, Strategy
 from netgraph.tasks import check_meta_vector, get_meta_features
-from netgraph.zoo.architectures import initialize
+from netgraph.zoo import ZooRecipe
+from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
 
 N_OUTPUTS = 1
 #: Candidates drawn at once: by what learns nothing, and by a strategy before it is told of them.
 BATCH, GENERATION = 128, 32
 #: Most rows that the model is told at a time, and most such choices of rows.
 SEEN, CHOICES = 128, 8
-#: Networks with initial weights beside each one of the prior.
-TWINS = 3
+#: Share of a batch of candidates that is made for the data set, and how many of it at least; the others are random.
+MADE, LEAST_MADE = 1 / 8, 4
 
 
 class Source(Protocol):
@@ -126,27 +128,45 @@ def _choices(data: Data, most: int) -> Rows:
     return Rows(data.x[torch.stack(chosen)], data.y[torch.stack(chosen)], torch.full((times,), data.x.shape[1]))
 
 
-class Twinned:
-    """Networks of the prior, and of each architecture some with initial weights, which cost next to nothing.
+class Mixed:
+    """Networks made for the data set, and others with initial weights, which cost next to nothing and differ more.
+
+    Those of the first draw have the architectures of the networks that are made, which are well chosen where the model
+    has a portfolio; later ones have random architectures.
 
     Args:
-        prior: Gives the former.
+        prior: Makes networks.
     """
 
     batch = BATCH
 
     def __init__(self, prior: Prior) -> None:
-        self.prior = prior
+        self.prior, self.recipe, self._begun = prior, ZooRecipe.load("full").architectures, False
 
     def draw(self, n: int, seed: int) -> list[NetGraph]:
-        """Give n networks, those of the prior first."""
-        made = self.prior.draw(-(-n // (1 + TWINS)), seed)
+        """Give n networks, those that are made first."""
+        made = self.prior.draw(min(n, max(LEAST_MADE, round(MADE * n))), seed)
+        more, begun, self._begun = n - len(made), self._begun, True
+        if begun:
+            return made + random_networks(self.recipe, self.prior.n_inputs, more, seed)
         generator = Generator().manual_seed(seed)
-        twins = [NetGraph(g.architecture, initialize(g.architecture, generator)) for g in made * TWINS]
-        return [*made, *twins][:n]
+        architectures = islice(cycle(graph.architecture for graph in made), more)
+        return made + [NetGraph(one, initialize(one, generator)) for one in architectures]
 
     def learn(self, errors: Tensor) -> None:
         """Forget the errors."""
+
+
+def random_networks(recipe: ArchitectureRecipe, n_inputs: int, n: int, seed: int) -> list[NetGraph]:
+    """Draw n architectures and initial weights as those of a zoo are drawn."""
+    generator = Generator().manual_seed(seed)
+    return [random_network(recipe, n_inputs, generator) for _ in range(n)]
+
+
+def random_network(recipe: ArchitectureRecipe, n_inputs: int, generator: Generator) -> NetGraph:
+    """Draw one."""
+    architecture = draw_architecture(recipe, n_inputs, generator)
+    return NetGraph(architecture, initialize(architecture, generator))
 
 
 class Searched(Prior):
@@ -211,7 +231,7 @@ def source_of(strategy: str, vae: NetVAE, data: Data, seed: int) -> Source:
     if strategy not in NAMES:
         raise NetGraphError(f"unknown strategy {strategy!r}; known: {', '.join(NAMES)}")
     if strategy == "prior":
-        return Twinned(Prior(vae, data))
+        return Mixed(Prior(vae, data))
     if strategy == "gradient":
         return Gradient(Prior(vae, data), data)
     return Searched(vae, data, strategy, seed)

@@ -1,11 +1,12 @@
 import pytest
 import torch
-from new_dataset_sources import POPULATION, Evolution, InOrder, cross, mutate, random_networks, with_inputs
+from new_dataset_sources import POPULATION, Evolution, InOrder, cross, mutate, with_inputs
 
 from netgraph import NetGraph
 from netgraph.evaluation.metrics import is_valid
 from netgraph.graph.architecture import Architecture, make_layer
 from netgraph.search.running import predict
+from netgraph.search.sources import random_networks
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.architectures import initialize
 

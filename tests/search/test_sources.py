@@ -5,7 +5,7 @@ from torch import Generator
 from netgraph import NetGraphError, NetVAE
 from netgraph.search.data import Data
 from netgraph.search.running import errors_of, solve
-from netgraph.search.sources import STRATEGIES, TWINS, Prior, Twinned, source_of
+from netgraph.search.sources import LEAST_MADE, STRATEGIES, Mixed, Prior, source_of
 from tests.search.small import untrained
 
 NAMES = ("prior", *STRATEGIES)
@@ -45,13 +45,18 @@ def test_a_strategy_goes_where_errors_are_small(vae):
     assert means[-1] < means[0]
 
 
-def test_networks_of_the_prior_have_twins_of_their_architectures_with_other_weights(vae):
+def test_few_networks_are_made_for_the_data_set_and_the_others_have_initial_weights(vae):
     data = task()
-    drawn, prior = Twinned(Prior(vae, data)).draw(16, 5), Prior(vae, data).draw(4, 5)
-    assert all(torch.equal(a.state, b.state) for a, b in zip(drawn[:4], prior, strict=True))
-    assert [g.architecture for g in drawn] == [g.architecture for g in prior] * (1 + TWINS)
-    assert len({g.state.numpy().tobytes() for g in drawn}) == 16
-    assert len(Twinned(Prior(vae, data)).draw(5, 5)) == 5
+    source, prior = Mixed(Prior(vae, data)), Prior(vae, data)
+    first, made = source.draw(16, 5), prior.draw(LEAST_MADE, 5)
+    assert all(torch.equal(a.state, b.state) for a, b in zip(first, made, strict=False))
+    assert [g.architecture for g in first] == [g.architecture for g in made] * 4
+    assert len({g.state.numpy().tobytes() for g in first}) == 16
+    second = source.draw(64, 6)
+    assert len(second) == 64
+    assert all(torch.equal(a.state, b.state) for a, b in zip(second, prior.draw(8, 6), strict=False))
+    assert len({g.architecture for g in second[8:]}) > 40
+    assert len(Mixed(Prior(vae, data)).draw(2, 5)) == 2
 
 
 def test_unknown_strategies_and_too_many_columns_are_named(vae):
