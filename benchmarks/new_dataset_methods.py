@@ -211,8 +211,8 @@ def mlp_ranges() -> dict[str, Any]:
 def search_mlp(tools: Tools, problem: Problem, seconds: float) -> Fitted:
     """Draw settings until the time is over, keep those of least error on validation rows, and fit these to all rows.
 
-    No more settings are drawn once the time left
-    is shorter than that of the best fit so far, which is to be repeated on all rows. A fit is never cut short.
+    No more settings are drawn once the time left is shorter than that of the best fit so far, which is to be repeated
+    on all rows. A fit is never cut short.
     """
     deadline = Deadline(seconds)
     parts = split(len(problem.y), problem.seed, test_share=0.0, validation_share=VALIDATION_SHARE)

@@ -241,7 +241,8 @@ def main() -> None:
         "rows that were seen (AdamW, its rate falling along a cosine, 48 rows a step). Peak rates are those that were "
         f"best on {RATE_TASKS} training tasks: {told}; random initialization {random_rate:g}. The error to be reached "
         "is the least that the random twin had within so many steps; errors are looked at after 0, 5, 10, 20, … steps; "
-        "a start without training counts as one.",
+        "a start without training counts as one. The rate of random initialization was chosen on the architectures of "
+        "the first kind.",
         "",
         *table(
             ["start", "within steps", "random: median steps", "start: median steps", "ratio, median", "reached"],

@@ -46,9 +46,12 @@ def decode_weights(
     Args:
         vae: The model.
         architectures: The architectures.
-        latents: Gives the latents of a part of them, whose batch it is told.
+        latents: Gives the latents, [b, latent], of b of them, whose numbers and batch it is told.
         context: What the networks are for.
         finished: Whether outputs are scaled as the latents say, and last layers solved on the rows that there are.
+
+    Returns:
+        A graph for each architecture, on the CPU.
     """
     order, parts = by_size(architectures)
     states: list[Tensor] = []

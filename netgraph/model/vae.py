@@ -29,9 +29,6 @@ from netgraph.model.slots import join, split
 from netgraph.model.structure import StructureDecoder
 from netgraph.model.weights import WeightDecoder
 
-#: Networks whose architectures are decoded at once: a step costs about the same for few and for many.
-CHUNK = 256
-
 
 class NetVAE(nn.Module):
     """A variational autoencoder over networks, architecture and weights together.
@@ -204,20 +201,22 @@ class NetVAE(nn.Module):
 
         Returns:
             n graphs, and their latents, [n, latent], from which :meth:`decode` gives them again, but for last layers
-            that were solved.
+            that were solved or left as they are.
 
         Raises:
-            NetGraphError: When ``meta_features`` has another length, the rows do not fit, or there are rows and the
-                model was made without a generator.
+            NetGraphError: When ``meta_features`` has another length, the rows do not fit, there are rows and the model
+                was made without a generator, or there are other layouts than networks.
         """
+        if layouts is not None and len(layouts) != len(noise):
+            raise NetGraphError(f"{len(layouts)} layouts for {len(noise)} networks")
         z = torch.zeros_like(noise)
         with evaluating(self):
             context = Context.of(self, len(noise), meta_features, rows, counts)
-            layouts = layouts or self.carry_layouts(noise, context)
-            _, place_noise = split(noise, self.config)
+            layouts = self.carry_layouts(noise, context) if layouts is None else layouts
+            whole, (_, place_noise) = layouts.network.to(self.device), split(noise, self.config)
 
             def latents(part: list[int], batch: StructureBatch) -> Tensor:
-                network = layouts.network[part]
+                network = whole[part]
                 places = self.carry_places(place_noise[part], network, batch, context.part(part))
                 z[part] = torch.cat([join(network[:, :-1], places), network[:, -1, :RESPONSE]], dim=1)
                 return z[part]

@@ -35,7 +35,7 @@ def weights_of(left_out: Tensor, y: Tensor) -> Tensor:
         y: The target, [rows].
 
     Returns:
-        Weights, [n] float64, some of which may be 0.
+        Weights, [n] float64, some of which may be 0; equal ones where the regression finds none.
     """
     from scipy.optimize import nnls
 
@@ -43,8 +43,11 @@ def weights_of(left_out: Tensor, y: Tensor) -> Tensor:
     said, wanted = left_out.double().numpy(), y.double().numpy()
     least = np.square(said - wanted).sum(axis=1).min()
     design = np.vstack([said.T, np.full(count, strict), np.eye(count) * (SHRINKAGE * least) ** 0.5])
-    found = torch.from_numpy(nnls(design, np.concatenate([wanted, [strict], np.zeros(count)]))[0])
-    return found / found.sum()
+    try:
+        found = torch.from_numpy(nnls(design, np.concatenate([wanted, [strict], np.zeros(count)]))[0])
+    except RuntimeError:  # it does not converge
+        found = torch.zeros(count, dtype=torch.float64)
+    return found / found.sum() if found.sum() > 0 else torch.full_like(found, 1 / count)
 
 
 def committees(judged: Sequence[Judged], data: Data) -> list[Judged]:
@@ -61,8 +64,9 @@ def committees(judged: Sequence[Judged], data: Data) -> list[Judged]:
         members = able[:size]
         left_out = torch.stack([one.left_out for one in members])
         weights = weights_of(left_out[:, data.fair], data.y[data.fair])
-        graph = join([one.graph for one in members], weights.tolist())
-        found.append(Judged.of(graph, weights @ left_out, data))
+        weighed = [(one.graph, float(weight)) for one, weight in zip(members, weights, strict=True) if weight > 0]
+        if len(weighed) > 1:
+            found.append(Judged.of(join(*zip(*weighed, strict=True)), weights @ left_out, data))
     return found
 
 

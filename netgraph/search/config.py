@@ -13,7 +13,7 @@ class SearchConfig:
 
     Attributes:
         n_candidates: Networks drawn, beside the linear one.
-        n_tuned: Best ones, which are fine-tuned.
+        n_tuned: Best ones that are fine-tuned side by side, and how many at least.
         tuned_share: Share of the candidates that are fine-tuned where this is more: the next best in further groups of
             ``n_tuned``.
         rungs: Steps of fine-tuning of each round of successive halving (Jamieson & Talwalkar 2016), after which the
@@ -47,6 +47,10 @@ class SearchConfig:
             value = getattr(self, name)
             if not isinstance(value, Integral) or value < least:
                 raise NetGraphError(f"{name} is {value!r}; a whole number of at least {least}")
+        if any(steps < 1 for steps in self.rungs):
+            raise NetGraphError(f"rungs is {self.rungs!r}; rounds of at least 1 step")
+        if not 0 <= self.tuned_share <= 1:
+            raise NetGraphError(f"tuned_share is {self.tuned_share!r}; from 0 to 1")
 
     def round(self, count: int, steps: int) -> FitConfig:
         """Give the training of so many networks in a round."""

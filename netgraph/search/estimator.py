@@ -34,7 +34,8 @@ MOST_INPUTS = 16
 class NetGraphRegressor(RegressorMixin, BaseEstimator):
     """Finds a small network: candidates, their last layers in closed form, the best few fine-tuned and joined.
 
-    No rows are held back: candidates are judged by leaving rows out one by one, tuned networks by cross-validation.
+    No rows are held back: candidates are judged by leaving rows out one by one, tuned networks by cross-validation. Of
+    more than 8,192 rows, so many are drawn.
     What regression on their predictions gives a weight to (stacked regressions, Breiman 1996) is joined to one network.
     Columns and target are standardized inside. A table of more than 16 columns is projected to 16 inputs by partial
     least squares, and a warning says so.
@@ -59,7 +60,8 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         graph_: The network that was found; it reads and gives standardized values.
         module_: The same as a plain ``torch.nn`` module.
         tuned_: Objectives of the best candidates, of all that were tuned and of committees, a DataFrame; errors are
-            those of rows that a network was not fitted to, in units of the target's variance.
+            those of rows that a network was not fitted to, in units of the target's variance; the weights of a
+            committee know these rows.
         chosen_: The row of ``tuned_`` that became ``graph_``.
         pareto_: The rows of ``tuned_`` that no other surpasses, by rising error.
         pareto_graphs_: The networks of ``pareto_``, row by row.

@@ -20,7 +20,7 @@ from netgraph.threads import threads
 DRAWING = 0.25
 #: Candidates of the first batch; every further one is twice as large, up to what the source draws at once.
 FIRST = 16
-#: Candidates that are kept beside those that are tuned.
+#: Candidates that are kept, at least.
 KEPT = 64
 #: Networks that go on after a round, at least.
 LEAST_GOING = 2
@@ -33,7 +33,7 @@ CLOSING = 0.03
 #: Seconds that a step of tuning is taken to last before one was measured.
 STEP = 3e-3
 
-#: A step of a search: what was done, to how many networks, the least error then, and when.
+#: A step of a search: what was done, to how many networks, the least error among them, and when.
 Note = dict[str, float | str]
 
 
@@ -42,8 +42,10 @@ class Found:
     """What a search came to.
 
     Attributes:
-        graphs: Networks, and committees of them, fitted to all rows, the best first.
-        errors: Their mean squared errors on rows that they were not fitted to, [n].
+        graphs: Networks, and committees of them, fitted to all rows, at most
+            :data:`~netgraph.search.running.MOST_ROWS`; the best first.
+        errors: Their mean squared errors on rows that they were not fitted to, [n]; the weights of a committee know
+            these rows.
         standard_error: That of the least error.
         history: What was done: stage, networks, least error and seconds so far of each step.
     """
@@ -172,7 +174,7 @@ class _Search:
         """Give all networks, and committees of them, the best first."""
         found = committees(self.judged, self.data)
         if found:
-            self._note("combined", len(found) + 1, found[-1].error)
+            self._note("combined", len(found), min(one.error for one in found))
         return _best([*self.judged, *found])
 
 

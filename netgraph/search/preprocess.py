@@ -45,8 +45,8 @@ class Preprocessing:
         shift, scale = x.mean(axis=0), _deviation(x)
         matrix = np.diag(1 / scale)
         if x.shape[1] > most_inputs:
-            rows = slice(None) if told is None else told
-            matrix = _projected(((x - shift) / scale)[rows], y[rows], most_inputs) / scale[:, None]
+            rows = np.arange(len(x)) if told is None else told
+            matrix = _projected((x - shift) / scale, y, most_inputs, rows) / scale[:, None]
             warnings.warn(
                 f"X has {x.shape[1]} columns; the network reads {matrix.shape[1]} projections of them "
                 "(partial least squares)",
@@ -98,12 +98,12 @@ def standardized(x: Floats, y: Floats, most_inputs: int, seed: int) -> tuple[Pre
     return units, replace(units.data(x, y), told=torch.isin(torch.arange(rows), torch.from_numpy(told)))
 
 
-def _projected(x: Floats, y: Floats, most: int) -> Floats:
-    """Directions, [features, most], of standardized rows that go with the target; rows along each have deviation 1."""
+def _projected(x: Floats, y: Floats, most: int, rows: Indices) -> Floats:
+    """Directions, [features, most], that go with the target of some rows; all rows along each have deviation 1."""
     from sklearn.cross_decomposition import PLSRegression
 
-    count = min(most, x.shape[1], max(1, len(x) - 1))
-    directions: Floats = PLSRegression(count, scale=False).fit(x, y).x_rotations_
+    count = min(most, x.shape[1], max(1, len(rows) - 1))
+    directions: Floats = PLSRegression(count, scale=False).fit(x[rows], y[rows]).x_rotations_
     scaled: Floats = directions / _deviation(x @ directions)
     return scaled
 

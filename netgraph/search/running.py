@@ -13,7 +13,7 @@ from netgraph.search.data import Data
 from netgraph.stack import Stack, chunks, solve_last_layers
 
 #: Most rows that networks are fitted to and judged by.
-MOST_ROWS = 16_384
+MOST_ROWS = 8192
 
 
 @dataclass(frozen=True)

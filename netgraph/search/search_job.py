@@ -91,9 +91,10 @@ class SearchJob:
 def search_table(job: SearchJob) -> dict[str, float]:
     """Search for the networks that are best in several objectives, test them on a fifth of the rows, and write them.
 
-    The error is that of leaving out one by one the rows that are searched on, in units of the target's variance; last
+    The error is that of leaving out one by one the rows that are searched on, in units of the target's variance (of a
+    table whose columns are projected, rows that had no say in that, see :func:`.preprocess.standardized`); last
     layers are fitted to them. As in a fit, one network of the front is chosen: the best in the second objective among
-    those whose error is within one standard error, that of the best one's fitted rows, of the least.
+    those whose error is within one standard error of the least.
 
     Returns:
         The figures of ``metrics.json``: those of the chosen network on held-out rows, trials, and hypervolume.
@@ -139,7 +140,7 @@ class _Rows:
     Attributes:
         units: How they were standardized.
         searched: Those that last layers may be fitted to.
-        judged: At most 2,048 of these, by which trials are judged.
+        judged: Those of them by which trials are judged, where there are many.
         test: Those that are held out.
     """
 
@@ -165,8 +166,10 @@ def _judged(
     if front.empty:
         raise NetGraphError(f"none of {len(trials)} networks gave finite outputs; there is no front")
     drawn = problem.prior.carry(explorer.noise(trials, front.index.tolist()))[0]
-    graphs = [one.graph for one in solve(drawn, rows.searched, problem.device)]
-    chosen = smallest_within(front, standard_error(squared_errors(graphs[0], rows.searched)))
+    solved = solve(drawn, rows.searched, problem.device)
+    graphs = [one.graph for one in solved]
+    squared = (solved[0].left_out - rows.searched.y)[rows.searched.fair].square()
+    chosen = smallest_within(front, standard_error(squared))
     front["held_out_error"] = [float(squared_errors(graph, rows.test).mean()) for graph in graphs]
     front["architecture"] = [repr(graph.architecture) for graph in graphs]
     graph = graphs[front.index.tolist().index(chosen)]

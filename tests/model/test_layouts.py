@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Generator
 
-from netgraph import NetVAE
+from netgraph import NetGraphError, NetVAE
 from netgraph.model.context import Context
 from netgraph.model.layouts import Layouts
 from tests.model.small import untrained
@@ -58,3 +58,9 @@ def test_a_checkpoint_keeps_the_portfolio(model, tmp_path):
     assert [a.n_inputs for a in again.portfolio.architectures] == [2, 3]
     model.save(tmp_path / "without.safetensors")
     assert NetVAE.from_pretrained(tmp_path / "without.safetensors").portfolio is None
+
+
+def test_other_layouts_than_networks_are_refused(model):
+    layouts = drawn(model, [(2, 1), (2, 1)])
+    with pytest.raises(NetGraphError, match="2 layouts for 3 networks"):
+        model.carry(torch.zeros(3, model.config.latent_size), counts=[(2, 1)] * 3, layouts=layouts)

@@ -39,8 +39,8 @@ def test_a_search_tunes_the_best_candidates_and_joins_what_is_worth_most_togethe
     drawn, tuned, on, joined = (note["networks"] for note in found.history[1:])
     assert (drawn, on) == (24, tuned // 2)
     assert tuned == SMALL.n_tuned
-    assert joined == MEMBERS
-    assert len(found.graphs) == 1 + drawn + joined - 1  # the linear network, and committees of two and more
+    assert 1 <= joined < MEMBERS
+    assert len(found.graphs) == 1 + drawn + joined  # the linear network and committees too
     assert 0 < found.standard_error < 1
 
 
@@ -99,7 +99,7 @@ def test_of_many_candidates_a_share_is_tuned_in_groups():
 
 def test_of_many_candidates_the_best_are_kept():
     found = find(Drawn(random_networks), task(), replace(SMALL, n_candidates=100, rungs=()))
-    assert len(found.graphs) == KEPT + MEMBERS - 1
+    assert len(found.graphs) == KEPT + found.history[-1]["networks"]
 
 
 def test_a_network_that_is_not_finite_is_never_chosen():
@@ -143,3 +143,17 @@ def test_a_real_data_set_is_tried_beside_its_baselines(vae):
     assert result.scores["ridge regression"] > 0.3
     assert all(np.isfinite(list(result.scores.values())))
     assert result.graph.architecture.n_inputs == 10
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"folds": 1}, "folds is 1; a whole number of at least 2"),
+        ({"n_tuned": 0}, "n_tuned is 0"),
+        ({"rungs": (50, 0)}, r"rungs is \(50, 0\); rounds of at least 1 step"),
+        ({"tuned_share": float("nan")}, "tuned_share is nan; from 0 to 1"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(changed, message):
+    with pytest.raises(NetGraphError, match=message):
+        SearchConfig(**changed)
