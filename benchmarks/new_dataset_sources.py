@@ -95,7 +95,7 @@ def with_inputs(graph: NetGraph, n_inputs: int) -> NetGraph | None:
 class InOrder:
     """Networks in a given order, from the beginning again when they are used up; it learns nothing."""
 
-    batch = BATCH
+    batch, made = BATCH, 0
 
     def __init__(self, networks: Sequence[NetGraph]) -> None:
         self.networks, self.next = networks, 0
@@ -124,7 +124,7 @@ class Evolution:
         generator: Draws the order of the seeds.
     """
 
-    batch = GENERATION
+    batch, made = GENERATION, 0
 
     def __init__(self, seeds: Sequence[NetGraph], recipe: ArchitectureRecipe, generator: Generator) -> None:
         self.recipe, self.n_inputs = recipe, seeds[0].architecture.n_inputs

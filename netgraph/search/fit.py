@@ -1,7 +1,8 @@
 """A network for a data set: candidates, the best tuned by cross-validation, and committees of what came of them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 import torch
 from torch import Tensor
@@ -114,7 +115,7 @@ class _Search:
                 break
             graphs = source.draw(n, self.config.seed + drawn)
             drawn, size = drawn + n, min(2 * size, source.batch)
-            source.learn(self._solve([*graphs, *more], max(KEPT, self._tuned_of(drawn)))[:n])
+            source.learn(self._solve([*graphs, *more], source.made, max(KEPT, self._tuned_of(drawn)))[:n])
             more = []
             self._note("drawn", drawn, self.judged[0].error)
         return self._tuned_of(drawn)
@@ -127,19 +128,24 @@ class _Search:
         passed = self.deadline.passed
         return passed + (passed - began) * times
 
-    def _solve(self, graphs: Sequence[NetGraph], kept: int) -> Tensor:
+    def _solve(self, graphs: Sequence[NetGraph], made: int, kept: int) -> Tensor:
         """Fit last layers, keep the best networks so far, and give the errors of these ones, [n]."""
-        solved = solve(graphs, self.data, self.config.device)
+        solved = [replace(one, made=i < made) for i, one in enumerate(solve(graphs, self.data, self.config.device))]
         self.judged = _best([*self.judged, *solved], kept)
         return errors_of(solved)
 
     def tune(self, count: int) -> None:
         """Tune the best candidates in groups while there is time; each is replaced by what it became if that is better.
 
+        Those that were made for the data set and the others take turns: the former are better at first, and the latter
+        gain more.
+
         Args:
             count: How many of them.
         """
-        numbers = [i for i, one in enumerate(self.judged) if not is_linear(one.graph)][:count]
+        able = [i for i, one in enumerate(self.judged) if not is_linear(one.graph)]
+        made, others = ([i for i in able if self.judged[i].made == kind] for kind in (True, False))
+        numbers = [i for pair in zip_longest(made, others) for i in pair if i is not None][:count]
         for start in range(0, len(numbers), self.config.n_tuned):
             self._halve(numbers[start : start + self.config.n_tuned])
 

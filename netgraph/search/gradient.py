@@ -56,7 +56,7 @@ class Gradient:
         data: The rows that networks may be fitted to.
     """
 
-    batch = 32
+    batch, made = 32, 0
 
     def __init__(self, prior: "Prior", data: Data) -> None:
         order = np.random.default_rng(0).permutation(len(data.x))[:MOST_ROWS]

@@ -24,11 +24,13 @@ class Judged:
         graph: It.
         left_out: What is predicted of each row by the same network when it is fitted to others alone, [rows] float64.
         error: Mean squared error of that on rows of which errors are fair; inf where it is not finite.
+        made: Whether it was made for the data set.
     """
 
     graph: NetGraph
     left_out: Tensor
     error: float
+    made: bool = False
 
     @classmethod
     def of(cls, graph: NetGraph, left_out: Tensor, data: Data) -> "Judged":

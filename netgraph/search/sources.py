@@ -37,6 +37,10 @@ class Source(Protocol):
     def batch(self) -> int:
         """Candidates that are drawn at once."""
 
+    @property
+    def made(self) -> int:
+        """How many of the networks drawn last, the first ones, were made for the data set while others were not."""
+
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Give n networks that read the data set's columns and have one output."""
 
@@ -50,6 +54,7 @@ class Drawn:
 
     function: Callable[[int, int], list[NetGraph]]
     batch: int = BATCH
+    made: int = 0
 
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Give n networks."""
@@ -73,7 +78,7 @@ class Prior:
         NetGraphError: When the data set has more columns than the model can decode.
     """
 
-    batch = BATCH
+    batch, made = BATCH, 0
 
     def __init__(self, vae: NetVAE, data: Data, choices: int = CHOICES) -> None:
         self.n_inputs = data.x.shape[1]
@@ -141,12 +146,12 @@ class Mixed:
     batch = BATCH
 
     def __init__(self, prior: Prior) -> None:
-        self.prior, self.recipe, self._begun = prior, ZooRecipe.load("full").architectures, False
+        self.prior, self.recipe, self._begun, self.made = prior, ZooRecipe.load("full").architectures, False, 0
 
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Give n networks, those that are made first."""
         made = self.prior.draw(min(n, max(LEAST_MADE, round(MADE * n))), seed)
-        more, begun, self._begun = n - len(made), self._begun, True
+        self.made, more, begun, self._begun = len(made), n - len(made), self._begun, True
         if begun:
             return made + random_networks(self.recipe, self.prior.n_inputs, more, seed)
         generator = Generator().manual_seed(seed)
