@@ -29,6 +29,8 @@ LEAST_GOING = 2
 LEAST_STEPS = 25
 #: Seconds that a round takes at least, should the clock not have moved.
 LEAST_TIME = 1e-6
+#: How often the copies of a network are gone through, beside the steps, as when last layers are solved.
+PASSES = 2
 #: Seconds that are left for committees.
 CLOSING = 0.03
 #: Seconds that a step of tuning is taken to last before one was measured.
@@ -99,7 +101,7 @@ class _Search:
         self.judged: list[Judged] = []
         self.history: list[Note] = []
         self._folds = Folds(data, config.folds, config.seed, config.device)
-        self._pace = STEP
+        self._pace, self._solving = STEP, 0.0
 
     def _note(self, stage: str, networks: int, error: float) -> None:
         self.history.append({"stage": stage, "networks": networks, "error": error, "seconds": self.deadline.passed})
@@ -130,7 +132,9 @@ class _Search:
 
     def _solve(self, graphs: Sequence[NetGraph], made: int, kept: int) -> Tensor:
         """Fit last layers, keep the best networks so far, and give the errors of these ones, [n]."""
+        began = self.deadline.passed
         solved = [replace(one, made=i < made) for i, one in enumerate(solve(graphs, self.data, self.config.device))]
+        self._solving = (self.deadline.passed - began) / len(graphs)
         self.judged = _best([*self.judged, *solved], kept)
         return errors_of(solved)
 
@@ -158,7 +162,8 @@ class _Search:
         pace, least, copies = self._pace, torch.inf, []  # type: float, float, list[NetGraph]
         for number, most in enumerate(self.config.rungs):
             began = self.deadline.passed
-            steps = int(min(most, (self.deadline.seconds - CLOSING - began) / pace))
+            left = self.deadline.seconds - CLOSING - began - (0 if copies else self._copying(len(numbers)))
+            steps = int(min(most, left / pace))
             if steps < min(most, LEAST_STEPS):
                 break
             copies = copies or self._folds.copy([self.judged[i].graph for i in numbers])
@@ -175,6 +180,10 @@ class _Search:
                 break
             order = order[: max(LEAST_GOING, len(order) // 2)]
             copies, numbers = self._folds.part(copies, order), [numbers[i] for i in order]
+
+    def _copying(self, count: int) -> float:
+        """Foresee how long it takes to copy so many networks, and to judge the copies."""
+        return PASSES * self._solving * count * self._folds.copies
 
     def combine(self) -> list[Judged]:
         """Give all networks, and committees of them, the best first."""
