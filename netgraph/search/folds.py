@@ -36,8 +36,8 @@ class Folds:
         least = min(map(len, kept))
         self.kept = torch.stack([own[torch.from_numpy(random.permutation(len(own))[:least])] for own in kept])
         # The copy on all rows takes as many steps of as many rows: the others' rows come again to make up the number.
-        filled = [torch.cat([own, own[: rows - len(own)]]) for own in self.kept]
-        self.order = torch.stack([*(torch.cat([f, f])[:rows] for f in filled), torch.arange(rows)])
+        filled = self.kept.repeat(1, -(-rows // least))[:, :rows]
+        self.order = torch.cat([filled, torch.arange(rows)[None]])
 
     @property
     def copies(self) -> int:

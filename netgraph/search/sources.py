@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
+from netgraph.evaluation import random_like
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.config import VAEConfig
 from netgraph.model.layouts import Layouts
@@ -90,10 +91,9 @@ class Prior:
             self.meta_features = check_meta_vector(get_meta_features(data.x.numpy(), data.y.numpy()))[0]
         else:
             self.rows = _choices(data, choices)
-        self._portfolio: list[Layouts] = []
+        self._portfolio = Layouts(torch.empty(0), ())
         if self.rows is not None and vae.portfolio is not None:
-            own = vae.portfolio.of_inputs(self.n_inputs)
-            self._portfolio = [own.part([i]) for i in range(len(own))]
+            self._portfolio = vae.portfolio.of_inputs(self.n_inputs)
 
     def carry(self, noise: Tensor, layouts: Layouts | None = None) -> tuple[list[NetGraph], Tensor]:
         """Give the networks of noise, [n, latent], and of layouts, if they are given; and latents, [n, latent].
@@ -112,12 +112,12 @@ class Prior:
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Sample n networks, the first ones with the layouts of the portfolio."""
         noise = torch.randn(n, self.vae.config.latent_size, generator=Generator().manual_seed(seed))
-        known, self._portfolio = self._portfolio[:n], self._portfolio[n:]
-        graphs: list[NetGraph] = []
+        known, graphs = min(n, len(self._portfolio)), []  # type: int, list[NetGraph]
         if known:
-            graphs += self.carry(noise[: len(known)], Layouts.join(known))[0]
-        if len(known) < n:
-            graphs += self.carry(noise[len(known) :])[0]
+            first, self._portfolio = self._portfolio.cut(known)
+            graphs += self.carry(noise[:known], first)[0]
+        if known < n:
+            graphs += self.carry(noise[known:])[0]
         return graphs
 
     def learn(self, errors: Tensor) -> None:
@@ -154,9 +154,7 @@ class Mixed:
         self.made, more, begun, self._begun = len(made), n - len(made), self._begun, True
         if begun:
             return made + random_networks(self.recipe, self.prior.n_inputs, more, seed)
-        generator = Generator().manual_seed(seed)
-        architectures = islice(cycle(graph.architecture for graph in made), more)
-        return made + [NetGraph(one, initialize(one, generator)) for one in architectures]
+        return made + random_like(list(islice(cycle(made), more)), Generator().manual_seed(seed))
 
     def learn(self, errors: Tensor) -> None:
         """Forget the errors."""
