@@ -12,8 +12,7 @@ from torch import Generator
 
 from netgraph.graph.netgraph import NetGraph
 from netgraph.search.data import Data
-from netgraph.search.running import Judged, outputs
-from netgraph.stack import Stack, chunks, solve_last_layers
+from netgraph.search.running import Judged, outputs, refit
 from netgraph.zoo import FitConfig, fit_networks
 
 
@@ -46,18 +45,12 @@ class Folds:
 
     def copy(self, graphs: Sequence[NetGraph]) -> list[NetGraph]:
         """Give the copies of networks that are fitted to all rows: last layers are fitted anew without each fold."""
-        copied = [graph for graph in graphs for _ in range(self.copies)]
-        for members in chunks([graph.architecture for graph in copied], self.device):
-            without = [i for i in members if i % self.copies < self.count]
-            if not without:
-                continue
-            rows = self.kept[torch.tensor(without) % self.copies]
-            stack = Stack([copied[i].architecture for i in without], self.device)
-            state = stack.flatten([copied[i].state for i in without])
-            found = solve_last_layers(stack, state, self.data.x[rows], self.data.y[rows]).state.cpu()
-            for i, own in zip(without, stack.split(found), strict=True):
-                copied[i] = NetGraph(copied[i].architecture, own.clone())
-        return copied
+        without = [graph for graph in graphs for _ in range(self.count)]
+        rows = self.kept.repeat(len(graphs), 1)
+        fitted = [graph for graph, _ in refit(without, self.data.x[rows], self.data.y[rows], self.device)]
+        return [
+            one for i, graph in enumerate(graphs) for one in (*fitted[i * self.count : (i + 1) * self.count], graph)
+        ]
 
     def tune(self, copies: Sequence[NetGraph], config: FitConfig, seed: int) -> list[NetGraph]:
         """Train copies, each on its own rows; of each its best step by these is kept."""

@@ -41,13 +41,29 @@ class Judged:
 
 def solve(graphs: Sequence[NetGraph], data: Data, device: str = "cpu") -> list[Judged]:
     """Fit the last layers of networks to rows, and judge them by leaving out one row after the other."""
-    solved: list[tuple[int, Judged]] = []
+    return [Judged.of(*fitted, data) for fitted in refit(graphs, data.x, data.y, device)]
+
+
+def refit(graphs: Sequence[NetGraph], x: Tensor, y: Tensor, device: str = "cpu") -> list[tuple[NetGraph, Tensor]]:
+    """Fit the last layers of networks, to common rows or each to its own.
+
+    Args:
+        graphs: n networks with one output.
+        x: Standardized rows, [rows, features] or [n, rows, features].
+        y: Their target, [rows] or [n, rows].
+        device: Where to run them.
+
+    Returns:
+        The networks, each with what it predicts of each row that is left out, [rows] float64.
+    """
+    fitted: dict[int, tuple[NetGraph, Tensor]] = {}
     for members in chunks([graph.architecture for graph in graphs], device):
         stack = Stack([graphs[i].architecture for i in members], device)
-        found = solve_last_layers(stack, stack.flatten([graphs[i].state for i in members]), data.x, data.y)
+        rows = (x, y) if y.ndim == 1 else (x[members], y[members])
+        found = solve_last_layers(stack, stack.flatten([graphs[i].state for i in members]), *rows)
         for i, state, left_out in zip(members, stack.split(found.state.cpu()), found.left_out.cpu(), strict=True):
-            solved.append((i, Judged.of(NetGraph(graphs[i].architecture, state.clone()), left_out, data)))
-    return [one for _, one in sorted(solved, key=lambda pair: pair[0])]
+            fitted[i] = NetGraph(graphs[i].architecture, state.clone()), left_out
+    return [fitted[i] for i in range(len(graphs))]
 
 
 def errors_of(judged: Sequence[Judged]) -> Tensor:
