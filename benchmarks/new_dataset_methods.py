@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from new_dataset_sources import Evolution, InOrder, Library
+from new_dataset_sources import Evolution, InOrder, Library, Projected
 from sklearn.base import RegressorMixin
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
@@ -24,11 +24,11 @@ from netgraph.evaluation import random_like
 from netgraph.search import SearchConfig
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
-from netgraph.search.estimator import MOST_INPUTS
 from netgraph.search.fit import find
-from netgraph.search.preprocess import Preprocessing, standardized
+from netgraph.search.preprocess import Preprocessing
+from netgraph.search.projection import Projection
 from netgraph.search.running import predict
-from netgraph.search.sources import Drawn, Prior, Source, random_networks
+from netgraph.search.sources import MOST_INPUTS, Drawn, Prior, Source, random_networks
 from netgraph.tasks import load_real, split
 from netgraph.tasks.dataset import Floats
 from netgraph.zoo.architectures import ArchitectureRecipe
@@ -70,7 +70,7 @@ def problem_of(name: str, number: int) -> Problem:
     """Give one of the splits of a real data set."""
     real = load_real(name)
     parts = split(len(real.y), number, test_share=TEST_SHARE)
-    units = Preprocessing.fit(real.x[parts.train], real.y[parts.train], real.x.shape[1])
+    units = Preprocessing.fit(real.x[parts.train], real.y[parts.train])
     x, y = units.inputs(real.x).numpy(), units.target(real.y).numpy()
     return Problem(x[parts.train], y[parts.train], x[parts.test], y[parts.test], number)
 
@@ -123,7 +123,7 @@ def fit_estimator(tools: Tools, problem: Problem, seconds: float) -> Fitted:
 def _projected_silently() -> Iterator[None]:
     """Keep quiet about columns that are projected: the section says it."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"X has \d+ columns; the network reads", UserWarning)
+        warnings.filterwarnings("ignore", r"X has \d+ columns; networks made for it read", UserWarning)
         yield
 
 
@@ -142,9 +142,10 @@ def searched(make: MakeSource) -> Method:
 
     def method(tools: Tools, problem: Problem, seconds: float) -> Fitted:
         deadline = Deadline(seconds)
+        units = Preprocessing.fit(problem.x, problem.y)
+        data = units.data(problem.x, problem.y)
         with _projected_silently():
-            units, data = standardized(problem.x, problem.y, MOST_INPUTS, search_seed(problem))
-        source, most = make(tools, data, search_seed(problem))
+            source, most = make(tools, data, search_seed(problem))
         found = find(source, data, SearchConfig(n_candidates=most, seed=search_seed(problem)), deadline)
         graph = found.graph
         exact = graph.replace(state=graph.state.double())
@@ -168,13 +169,15 @@ def _random_weights(tools: Tools, data: Data, seed: int) -> tuple[Source, int]:
 
 
 def _nearest(tools: Tools, data: Data, seed: int) -> tuple[Source, int]:
-    networks = tools.library.by_distance(data)
-    return InOrder(networks), len(networks)
+    projection = Projection(data, MOST_INPUTS)
+    networks = tools.library.by_distance(projection.data(data))
+    return Projected(InOrder(networks), projection), len(networks)
 
 
 def _evolution(tools: Tools, data: Data, seed: int) -> tuple[Source, int]:
-    generator = Generator().manual_seed(seed)
-    return Evolution(tools.library.networks(data.x.shape[1]), tools.recipe, generator), MANY
+    generator, projection = Generator().manual_seed(seed), Projection(data, MOST_INPUTS)
+    networks = tools.library.networks(projection.data(data).x.shape[1])
+    return Projected(Evolution(networks, tools.recipe, generator), projection), MANY
 
 
 def fit_mlp(tools: Tools, problem: Problem, seconds: float) -> Fitted:

@@ -9,7 +9,8 @@ from torch import Generator, Tensor
 from netgraph import NetGraph, Zoo
 from netgraph.graph.architecture import Architecture, make_layer
 from netgraph.search.data import Data
-from netgraph.search.sources import BATCH, GENERATION, random_network
+from netgraph.search.projection import Projection
+from netgraph.search.sources import BATCH, GENERATION, Source, random_network
 from netgraph.tasks import check_meta_vector, get_meta_features
 from netgraph.zoo.architectures import ArchitectureRecipe, chance
 
@@ -107,6 +108,28 @@ class InOrder:
 
     def learn(self, errors: Tensor) -> None:
         """Forget the errors."""
+
+
+class Projected:
+    """Networks of a source that read along the directions of a projection, as they read all columns.
+
+    Args:
+        source: Gives networks that read projections.
+        projection: Of the data set.
+    """
+
+    made = 0
+
+    def __init__(self, source: Source, projection: Projection) -> None:
+        self.source, self.projection, self.batch = source, projection, source.batch
+
+    def draw(self, n: int, seed: int) -> list[NetGraph]:
+        """Give n networks."""
+        return self.projection.networks(self.source.draw(n, seed))
+
+    def learn(self, errors: Tensor) -> None:
+        """Tell the source."""
+        self.source.learn(errors)
 
 
 class Evolution:

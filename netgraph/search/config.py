@@ -12,7 +12,7 @@ class SearchConfig:
     """How a network is looked for.
 
     Attributes:
-        n_candidates: Networks drawn, beside the linear one.
+        n_candidates: Networks drawn, beside the baselines.
         n_tuned: Best ones that are fine-tuned side by side, and how many at least.
         tuned_share: Share of the candidates that are fine-tuned where this is more: the next best in further groups of
             ``n_tuned``.

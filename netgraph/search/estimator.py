@@ -22,13 +22,10 @@ from netgraph.search.export import export_network
 from netgraph.search.fit import Found, find
 from netgraph.search.objectives import check_objectives, judge
 from netgraph.search.pareto import front_table, smallest_within
-from netgraph.search.preprocess import standardized
+from netgraph.search.preprocess import Preprocessing
 from netgraph.search.progress import progress
 from netgraph.search.sources import source_of
 from netgraph.search.table import MIN_ROWS
-
-#: Inputs of the largest networks that the checkpoint which ships was trained on.
-MOST_INPUTS = 16
 
 
 class NetGraphRegressor(RegressorMixin, BaseEstimator):
@@ -36,22 +33,22 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
 
     No rows are held back: candidates are judged by leaving rows out one by one, tuned networks by cross-validation. Of
     more than 8,192 rows, so many are drawn.
-    What regression on their predictions gives a weight to (stacked regressions, Breiman 1996) is joined to one network.
-    Columns and target are standardized inside. A table of more than 16 columns is projected to 16 inputs by partial
-    least squares, and a warning says so.
+    The best of them are joined to one network, weighed by a regression on their predictions (stacked regressions,
+    Breiman 1996). Columns and target are standardized inside. Of a table of more than 16 columns, the networks that are
+    made for it read 16 projections, and a warning says so; the others read all columns.
 
     Args:
         checkpoint: Safetensors file of a trained :class:`~netgraph.model.vae.NetVAE`; the one that ships when None.
         max_seconds: Wall time after which the search ends with what it has; None for no limit. A search that ends
             earlier gives the same network again, unless ``latency``, which is measured, is among the objectives.
-        n_candidates: Networks drawn, beside the linear one.
+        n_candidates: Networks drawn, beside a linear and some wide ones, see :mod:`~netgraph.search.baselines`.
         strategy: How they are drawn: ``prior``, an eighth of a batch, at least four, made for the rows, the others with
             initial weights; ``genetic`` or ``cma`` (separable CMA-ES), which search the prior's noise by the errors of
             earlier candidates; or ``gradient``, which moves the latents of the best ones by the gradient of their
             errors.
         objectives: What is to be small, ``error`` first, then any of ``parameters`` and ``latency``. With more than the
             error, the network is the one that is best in the second objective among those of the Pareto front whose
-            error is within one standard error of the least; with the error alone it may be a committee of some.
+            error is within one standard error of the least; with the error alone it is a committee of the best.
         random_state: Seed of everything.
         device: Where networks are sampled and trained, ``cpu`` or ``cuda``.
         verbose: Whether to show progress on standard error, as a bar on a terminal.
@@ -63,7 +60,7 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
             those of rows that a network was not fitted to, in units of the target's variance; the weights of a
             committee know these rows.
         chosen_: The row of ``tuned_`` that became ``graph_``.
-        pareto_: The rows of ``tuned_`` that no other surpasses, by rising error.
+        pareto_: The rows of ``tuned_`` that no other surpasses, by rising error; of the error alone, the chosen row.
         pareto_graphs_: The networks of ``pareto_``, row by row.
         preprocessing_: How columns become inputs, and outputs the target.
         history_: What the search did, step by step: a DataFrame of stage, networks, least error and seconds.
@@ -107,7 +104,8 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         seed = _seed(self.random_state)
         config = SearchConfig(n_candidates=self.n_candidates, seed=seed, device=check_device(self.device))
         vae = _loaded(self.checkpoint, self.device)
-        units, data = standardized(features, target, most_inputs(vae), seed)
+        units = Preprocessing.fit(features, target)
+        data = units.data(features, target)
         source = source_of(self.strategy, vae, data, seed)
         with progress(self.verbose) as show:
             found = find(source, data, config, deadline, show)
@@ -122,7 +120,8 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
 
         scores = judge(found.graphs, found.errors, objectives)
         self.tuned_ = pd.DataFrame(scores.numpy(), columns=list(objectives))
-        self.pareto_ = front_table(scores, objectives)
+        alone = len(objectives) == 1
+        self.pareto_ = self.tuned_.loc[[found.chosen]] if alone else front_table(scores, objectives)
         self.pareto_graphs_ = [found.graphs[row] for row in self.pareto_.index]
         self.chosen_ = smallest_within(self.pareto_, found.standard_error)
         return found.graphs[self.chosen_]
@@ -158,11 +157,6 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
             features=getattr(self, "feature_names_in_", None) if features is None else features,
             target=target,
         )
-
-
-def most_inputs(vae: NetVAE) -> int:
-    """Give how many inputs a network for a table has at most."""
-    return MOST_INPUTS if vae.generator is None else min(MOST_INPUTS, int(vae.generator.rows.max_columns))
 
 
 def _loaded(checkpoint: str | Path | None, device: str) -> NetVAE:

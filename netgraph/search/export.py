@@ -45,7 +45,7 @@ class Network(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("shift", torch.zeros({features}))
-        self.register_buffer("matrix", torch.zeros({features}, {inputs}))
+        self.register_buffer("scale", torch.ones({features}))
         self.register_buffer("center", torch.zeros(()))
         self.register_buffer("spread", torch.ones(()))
 {modules}        self.double()
@@ -53,7 +53,7 @@ class Network(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[-1] != {features}:
             raise ValueError(f"x has {{x.shape[-1]}} columns, the network reads {features}")
-        x = (x.to(self.shift.dtype) - self.shift) @ self.matrix
+        x = (x.to(self.shift.dtype) - self.shift) / self.scale
 {calls}        return self.center + self.spread * {output}
 
 
@@ -81,7 +81,7 @@ def export_network(
     path: str | Path,
     *,
     shift: Tensor,
-    matrix: Tensor,
+    scale: Tensor,
     center: float = 0.0,
     spread: float = 1.0,
     features: Sequence[str] | None = None,
@@ -90,7 +90,7 @@ def export_network(
     """Write a network as safetensors and a small Python file that rebuilds it with torch alone.
 
     The Python file has a plain module ``Network``, and ``load()``, which gives it with its weights in evaluation mode.
-    The module computes ``center + spread * network((x - shift) @ matrix)`` in float64: of x, [rows, features], the
+    The module computes ``center + spread * network((x - shift) / scale)`` in float64: of x, [rows, features], the
     target, [rows], or [rows, outputs] where the network has several outputs. The weights are written first; the Python
     file holds their sha256 and refuses any others.
 
@@ -99,7 +99,7 @@ def export_network(
         path: Where to write, without a suffix; ``.py`` and ``.safetensors`` are dropped. Missing folders are made. The
             files of an earlier export are overwritten, and stay where writing fails.
         shift: What is subtracted from each column, [features].
-        matrix: What then makes the network's inputs of the columns, [features, inputs].
+        scale: What each is divided by then, [features].
         center: The target where the network gives 0.
         spread: The change of the target where the network's output changes by 1.
         features: Names of the columns, for the reader of the Python file.
@@ -114,9 +114,9 @@ def export_network(
         StoreError: When the folder cannot be written to or the disk is full.
     """
     weights, script = _paths(Path(path))
-    _check(graph, script, shift, matrix, features)
+    _check(graph, script, shift, scale, features)
     steps = _steps(graph.architecture)
-    scaling = {"shift": shift, "matrix": matrix, "center": center, "spread": spread}
+    scaling = {"shift": shift, "scale": scale, "center": center, "spread": spread}
     wide = {name: torch.as_tensor(value, dtype=torch.float64) for name, value in scaling.items()}
     payload = _encode(wide | _state(graph, steps))
     summary = _summary(graph.architecture, script.stem, features, target)
@@ -135,14 +135,14 @@ def _paths(path: Path) -> tuple[Path, Path]:
     return path.with_name(f"{stem}.safetensors"), path.with_name(f"{stem}.py")
 
 
-def _check(graph: NetGraph, script: Path, shift: Tensor, matrix: Tensor, features: Sequence[str] | None) -> None:
+def _check(graph: NetGraph, script: Path, shift: Tensor, scale: Tensor, features: Sequence[str] | None) -> None:
     if graph.program is not None:
         raise NetGraphError(f"{script}: only a feed-forward network can be exported; to_source writes any other")
     graph.validate()
     n_inputs = graph.architecture.n_inputs
-    if shift.ndim != 1 or matrix.shape != (len(shift), n_inputs):
-        found = f"shift {list(shift.shape)} and matrix {list(matrix.shape)}"
-        raise NetGraphError(f"{script}: {found} are not [features] and [features, {n_inputs}]")
+    if shift.shape != (n_inputs,) or scale.shape != (n_inputs,):
+        found = f"shift {list(shift.shape)} and scale {list(scale.shape)}"
+        raise NetGraphError(f"{script}: {found} are not [{n_inputs}]")
     if features is not None and len(features) != len(shift):
         raise NetGraphError(f"{script}: {len(features)} names for {len(shift)} features")
 
@@ -258,7 +258,6 @@ def _source(
         stem=stem,
         sha256=sha256,
         features=features,
-        inputs=architecture.n_inputs,
         predicted=f"[rows, {architecture.n_outputs}]" if several else "[rows]",
         modules=_body(line for step in steps if step.module for line in _construction(architecture, step)),
         calls=_body(line for step in steps for line in _call(architecture, step)),

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from netgraph.graph.netgraph import NetGraph
+from netgraph.search.baselines import baselines, is_baseline
 from netgraph.search.committee import committees
 from netgraph.search.config import SearchConfig
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.folds import Folds
-from netgraph.search.running import Judged, errors_of, is_linear, judged_rows, linear_network, solve, standard_error
+from netgraph.search.running import Judged, errors_of, judged_rows, solve, standard_error
 from netgraph.search.sources import Source
 from netgraph.threads import threads
 
@@ -31,8 +32,11 @@ LEAST_STEPS = 25
 LEAST_TIME = 1e-6
 #: How often the copies of a network are gone through, beside the steps, as when last layers are solved.
 PASSES = 2
+
 #: Seconds that are left for committees.
 CLOSING = 0.03
+#: Seconds that the first batch of candidates is taken to last.
+BATCH_TIME = 0.035
 #: Seconds that a step of tuning is taken to last before one was measured.
 STEP = 3e-3
 
@@ -46,22 +50,25 @@ class Found:
 
     Attributes:
         graphs: Networks, and committees of them, fitted to all rows, at most
-            :data:`~netgraph.search.running.MOST_ROWS`; the best first.
-        errors: Their mean squared errors on rows that they were not fitted to, [n]; the weights of a committee know
-            these rows.
-        standard_error: That of the least error.
+            :data:`~netgraph.search.running.MOST_ROWS`; by rising error.
+        errors: Their mean squared errors on rows that they were not fitted to, [n]. Networks were chosen by these rows,
+            which flatters them, and the weights of a committee know them.
+        chosen: Number of the network that is to be expected to be the best: the largest committee, where there is one.
+            The least error of many is flattered more than that of a committee.
+        standard_error: That of its error.
         history: What was done: stage, networks, least error and seconds so far of each step.
     """
 
     graphs: list[NetGraph]
     errors: Tensor
+    chosen: int
     standard_error: float
     history: list[Note]
 
     @property
     def graph(self) -> NetGraph:
-        """The best network."""
-        return self.graphs[0]
+        """The chosen network."""
+        return self.graphs[self.chosen]
 
 
 def find(
@@ -83,9 +90,9 @@ def find(
     search = _Search(judged_rows(data, config.seed), config, deadline or Deadline(), show)
     with threads(1):
         search.tune(search.screen(source))
-        best = search.combine()
-    squared = (best[0].left_out - search.data.y)[search.data.fair].square()
-    return Found([one.graph for one in best], errors_of(best), standard_error(squared), search.history)
+        best, chosen = search.combine()
+    squared = (best[chosen].left_out - search.data.y).square()
+    return Found([one.graph for one in best], errors_of(best), chosen, standard_error(squared), search.history)
 
 
 class _Search:
@@ -109,26 +116,28 @@ class _Search:
 
     def screen(self, source: Source) -> int:
         """Draw candidates, solve their last layers, and keep the best; give how many of them are to be tuned."""
-        more = [linear_network(self.data.x.shape[1])]
+        self._solve(baselines(self.data.x.shape[1], self.config.seed), 0, KEPT)
+        self._note("baselines", len(self.judged), self.judged[0].error)
         drawn, size, began = 0, min(FIRST, source.batch), self.deadline.passed
         while drawn < self.config.n_candidates:
             n = min(size, self.config.n_candidates - drawn)
-            if drawn and self._after(n / drawn, began) > DRAWING * self.deadline.seconds:
+            if self._too_late(n, drawn, began):
                 break
             graphs = source.draw(n, self.config.seed + drawn)
             drawn, size = drawn + n, min(2 * size, source.batch)
-            source.learn(self._solve([*graphs, *more], source.made, max(KEPT, self._tuned_of(drawn)))[:n])
-            more = []
+            source.learn(self._solve(graphs, source.made, max(KEPT, self._tuned_of(drawn))))
             self._note("drawn", drawn, self.judged[0].error)
         return self._tuned_of(drawn)
 
     def _tuned_of(self, drawn: int) -> int:
         return max(self.config.n_tuned, round(self.config.tuned_share * drawn))
 
-    def _after(self, times: float, began: float) -> float:
-        """Foresee the time after so many times the work that was done since ``began``."""
-        passed = self.deadline.passed
-        return passed + (passed - began) * times
+    def _too_late(self, more: int, drawn: int, began: float) -> bool:
+        """Say whether so many more candidates would take too long, at the pace of those drawn since ``began``."""
+        passed, seconds = self.deadline.passed, self.deadline.seconds
+        if not drawn:
+            return passed + BATCH_TIME > seconds - CLOSING
+        return passed + (passed - began) * more / drawn > DRAWING * seconds
 
     def _solve(self, graphs: Sequence[NetGraph], made: int, kept: int) -> Tensor:
         """Fit last layers, keep the best networks so far, and give the errors of these ones, [n]."""
@@ -147,7 +156,7 @@ class _Search:
         Args:
             count: How many of them.
         """
-        able = [i for i, one in enumerate(self.judged) if not is_linear(one.graph)]
+        able = [i for i, one in enumerate(self.judged) if not is_baseline(one.graph)]
         made, others = ([i for i in able if self.judged[i].made == kind] for kind in (True, False))
         numbers = [i for pair in zip_longest(made, others) for i in pair if i is not None][:count]
         for start in range(0, len(numbers), self.config.n_tuned):
@@ -185,12 +194,14 @@ class _Search:
         """Foresee how long it takes to copy so many networks, and to judge the copies."""
         return PASSES * self._solving * count * self._folds.copies
 
-    def combine(self) -> list[Judged]:
-        """Give all networks, and committees of them, the best first."""
+    def combine(self) -> tuple[list[Judged], int]:
+        """Give all networks, and committees of them, by rising error, and the number of the one to choose."""
         found = committees(self.judged, self.data)
-        if found:
-            self._note("combined", len(found), min(one.error for one in found))
-        return _best([*self.judged, *found])
+        if not found:
+            return _best(self.judged), 0
+        self._note("combined", len(found), found[-1].error)
+        best = _best([*self.judged, *found])
+        return best, next(i for i, one in enumerate(best) if one is found[-1])
 
 
 def _best(judged: Sequence[Judged], most: int | None = None) -> list[Judged]:

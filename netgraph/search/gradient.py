@@ -60,7 +60,7 @@ class Gradient:
 
     def __init__(self, prior: "Prior", data: Data) -> None:
         order = np.random.default_rng(0).permutation(len(data.x))[:MOST_ROWS]
-        self.prior, self.data = prior, data.rows(order)
+        self.prior, self.data = prior, prior.projection.data(data.rows(order))
         self.fitted = torch.arange(len(order)) >= HELD_OUT * len(order)
         self._drawn: tuple[list[NetGraph], list[Tensor]] = [], []
         self._waiting: list[tuple[float, NetGraph, Tensor]] = []
@@ -73,7 +73,7 @@ class Gradient:
         noise = torch.randn(n - len(graphs), size, generator=Generator().manual_seed(seed))
         drawn, places = self.prior.carry(noise)
         self._drawn = graphs + drawn, z + list(places)
-        return self._drawn[0]
+        return self.prior.projection.networks(self._drawn[0])
 
     def learn(self, errors: Tensor) -> None:
         """Let the latents of the networks drawn last wait to be moved, those that failed left out."""

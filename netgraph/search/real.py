@@ -82,7 +82,7 @@ def split_data(name: str, seed: int) -> tuple[Data, Data]:
     """Split a real data set into rows to search with and test rows, and standardize both by the former."""
     real = load_real(name)
     parts = split(len(real.x), seed, test_share=0.25)
-    units = Preprocessing.fit(real.x[parts.train], real.y[parts.train], real.x.shape[1])
+    units = Preprocessing.fit(real.x[parts.train], real.y[parts.train])
     data, test = (units.data(real.x[rows], real.y[rows]) for rows in (parts.train, parts.test))
     return data, test
 

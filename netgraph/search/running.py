@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from netgraph.graph.architecture import Architecture, make_layer
 from netgraph.graph.netgraph import NetGraph
 from netgraph.search.data import Data
 from netgraph.stack import Stack, chunks, solve_last_layers
@@ -23,7 +22,7 @@ class Judged:
     Attributes:
         graph: It.
         left_out: What is predicted of each row by the same network when it is fitted to others alone, [rows] float64.
-        error: Mean squared error of that on rows of which errors are fair; inf where it is not finite.
+        error: Mean squared error of that; inf where it is not finite.
         made: Whether it was made for the data set.
     """
 
@@ -35,7 +34,7 @@ class Judged:
     @classmethod
     def of(cls, graph: NetGraph, left_out: Tensor, data: Data) -> "Judged":
         """Judge what is predicted of the rows of a data set, [rows]."""
-        error = (left_out - data.y)[data.fair].square().mean()
+        error = (left_out - data.y).square().mean()
         return cls(graph, left_out, float(error) if error.isfinite() else torch.inf)
 
 
@@ -80,17 +79,6 @@ def outputs(graphs: Sequence[NetGraph], x: Tensor, device: str = "cpu") -> Tenso
             output = stack(stack.flatten([graphs[i].state for i in members]), x)
         found[members] = output[..., 0].double().cpu()
     return found
-
-
-def linear_network(n_inputs: int) -> NetGraph:
-    """Give the network without hidden layers, its weights 0."""
-    architecture = Architecture((make_layer("Input", (), n_inputs), make_layer("Linear", (0,), 1)))
-    return NetGraph(architecture, torch.zeros(n_inputs + 1))
-
-
-def is_linear(graph: NetGraph) -> bool:
-    """Say whether a network has no hidden layers."""
-    return len(graph.architecture.layers) == 2
 
 
 def judged_rows(data: Data, seed: int) -> Data:

@@ -20,13 +20,12 @@ from netgraph.machine import check_device
 from netgraph.model.vae import NetVAE
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
-from netgraph.search.estimator import most_inputs
 from netgraph.search.explorers import Explorer, check_explorer, explorer_of
 from netgraph.search.export import export_network
 from netgraph.search.job import figures_of, hold_out
 from netgraph.search.objectives import check_objectives
 from netgraph.search.pareto import front_table, hypervolume_2d, smallest_within
-from netgraph.search.preprocess import Preprocessing, standardized
+from netgraph.search.preprocess import Preprocessing
 from netgraph.search.progress import progress
 from netgraph.search.report import Searched, write_search_report
 from netgraph.search.running import judged_rows, predict, solve, squared_errors, standard_error
@@ -91,8 +90,7 @@ class SearchJob:
 def search_table(job: SearchJob) -> dict[str, float]:
     """Search for the networks that are best in several objectives, test them on a fifth of the rows, and write them.
 
-    The error is that of leaving out one by one the rows that are searched on, in units of the target's variance (of a
-    table whose columns are projected, rows that had no say in that, see :func:`.preprocess.standardized`); last
+    The error is that of leaving out one by one the rows that are searched on, in units of the target's variance; last
     layers are fitted to them. As in a fit, one network of the front is chosen: the best in the second objective among
     those whose error is within one standard error of the least.
 
@@ -107,7 +105,7 @@ def search_table(job: SearchJob) -> dict[str, float]:
     load_optuna()
     table, parts = hold_out(job.data, job.target, job.seed)
     vae, out = NetVAE.from_pretrained(job.checkpoint).to(job.device), Path(job.out)
-    rows = _Rows.of(table, parts, job.seed, most_inputs(vae))
+    rows = _Rows.of(table, parts, job.seed)
     problem = Problem(Prior(vae, rows.judged, choices=1), rows.judged, tuple(job.objectives), job.device)
     explorer = explorer_of(job.strategy, vae.config, len(job.objectives), job.seed)
     if (out / "metrics.json").exists() and not (out / "study.db").exists():
@@ -150,8 +148,9 @@ class _Rows:
     test: Data
 
     @classmethod
-    def of(cls, table: Table, parts: Split, seed: int, most: int) -> "_Rows":
-        units, searched = standardized(table.x[parts.train], table.y[parts.train], most, seed)
+    def of(cls, table: Table, parts: Split, seed: int) -> "_Rows":
+        units = Preprocessing.fit(table.x[parts.train], table.y[parts.train])
+        searched = units.data(table.x[parts.train], table.y[parts.train])
         test = units.data(table.x[parts.test], table.y[parts.test])
         return cls(units, searched, judged_rows(searched, seed), test)
 
@@ -165,10 +164,10 @@ def _judged(
     front = front_table(values, objectives).rename_axis("trial")
     if front.empty:
         raise NetGraphError(f"none of {len(trials)} networks gave finite outputs; there is no front")
-    drawn = problem.prior.carry(explorer.noise(trials, front.index.tolist()))[0]
+    drawn = problem.prior.networks(explorer.noise(trials, front.index.tolist()))
     solved = solve(drawn, rows.searched, problem.device)
     graphs = [one.graph for one in solved]
-    squared = (solved[0].left_out - rows.searched.y)[rows.searched.fair].square()
+    squared = (solved[0].left_out - rows.searched.y).square()
     chosen = smallest_within(front, standard_error(squared))
     front["held_out_error"] = [float(squared_errors(graph, rows.test).mean()) for graph in graphs]
     front["architecture"] = [repr(graph.architecture) for graph in graphs]

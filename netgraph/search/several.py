@@ -40,7 +40,7 @@ class Problem:
 
     def networks(self, noise: Tensor) -> tuple[list[NetGraph], Tensor]:
         """Give the networks of noise, [n, latent], and their errors, [n]."""
-        judged = solve(self.prior.carry(noise)[0], self.data, self.device)
+        judged = solve(self.prior.networks(noise), self.data, self.device)
         return [one.graph for one in judged], errors_of(judged)
 
     def values(self, noise: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import cycle, islice
 from typing import Protocol, cast
 
@@ -17,11 +18,14 @@ from netgraph.model.rows import Rows
 from netgraph.model.vae import NetVAE
 from netgraph.search.data import Data
 from netgraph.search.gradient import Gradient
+from netgraph.search.projection import Projection
 from netgraph.search.strategies import Genetic, SeparableCMA, Strategy
 from netgraph.tasks import check_meta_vector, get_meta_features
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
 
+#: Inputs of the largest networks that the checkpoint which ships was trained on.
+MOST_INPUTS = 16
 N_OUTPUTS = 1
 #: Candidates drawn at once: by what learns nothing, and by a strategy before it is told of them.
 BATCH, GENERATION = 128, 32
@@ -69,23 +73,23 @@ class Prior:
     """Networks sampled for a data set: for its rows where the model reads rows, else for its meta-features.
 
     A model that reads rows is told at most :data:`SEEN` of them at a time, and some such choices where there are more.
+    Of more columns than it knows, it is told of a :class:`~netgraph.search.projection.Projection`.
 
     Args:
         vae: The model.
         data: The rows that networks may be fitted to.
         choices: Most choices of rows. With one, a network depends on its noise alone and not on what it is drawn with.
 
-    Raises:
-        NetGraphError: When the data set has more columns than the model can decode.
+    Attributes:
+        projection: What its networks read of the columns.
     """
 
     batch, made = BATCH, 0
 
     def __init__(self, vae: NetVAE, data: Data, choices: int = CHOICES) -> None:
+        self.n_columns, self.projection = data.x.shape[1], Projection(data, most_inputs(vae))
+        data = self.projection.data(data)
         self.n_inputs = data.x.shape[1]
-        if self.n_inputs + N_OUTPUTS > vae.config.max_nodes:
-            most = vae.config.max_nodes
-            raise NetGraphError(f"X has {self.n_inputs} columns; this model decodes at most {most} vertices")
         self.vae, self.rows, self.meta_features = vae, None, None  # type: NetVAE, Rows | None, Tensor | None
         if vae.generator is None:
             self.meta_features = check_meta_vector(get_meta_features(data.x.numpy(), data.y.numpy()))[0]
@@ -98,12 +102,17 @@ class Prior:
     def carry(self, noise: Tensor, layouts: Layouts | None = None) -> tuple[list[NetGraph], Tensor]:
         """Give the networks of noise, [n, latent], and of layouts, if they are given; and latents, [n, latent].
 
-        Last layers of networks for rows are left as they are: a search fits them.
+        They read the inputs that the model is told of. Last layers of networks for rows are left as they are: a search
+        fits them.
         """
         counts, noise = [(self.n_inputs, N_OUTPUTS)] * len(noise), noise.to(self.vae.device)
         return self.vae.carry(
             noise, self.meta_features, rows=self.rows, counts=counts, layouts=layouts, finished=self.rows is None
         )
+
+    def networks(self, noise: Tensor, layouts: Layouts | None = None) -> list[NetGraph]:
+        """Give the same networks, as they read the data set's columns."""
+        return self.projection.networks(self.carry(noise, layouts)[0])
 
     def condition(self, n: int) -> Tensor:
         """Give what the decoder is told of the data set, for n networks, [n, width]."""
@@ -115,13 +124,19 @@ class Prior:
         known, graphs = min(n, len(self._portfolio)), []  # type: int, list[NetGraph]
         if known:
             first, self._portfolio = self._portfolio.cut(known)
-            graphs += self.carry(noise[:known], first)[0]
+            graphs += self.networks(noise[:known], first)
         if known < n:
-            graphs += self.carry(noise[known:])[0]
+            graphs += self.networks(noise[known:])
         return graphs
 
     def learn(self, errors: Tensor) -> None:
         """Forget the errors: the prior stays what it is."""
+
+
+def most_inputs(vae: NetVAE) -> int:
+    """Give how many inputs a network that a model makes for a data set has at most."""
+    read = MOST_INPUTS if vae.generator is None else int(vae.generator.rows.max_columns)
+    return min(MOST_INPUTS, read, vae.config.max_nodes - N_OUTPUTS)
 
 
 def _choices(data: Data, most: int) -> Rows:
@@ -146,18 +161,23 @@ class Mixed:
     batch = BATCH
 
     def __init__(self, prior: Prior) -> None:
-        self.prior, self.recipe, self._begun, self.made = prior, ZooRecipe.load("full").architectures, False, 0
+        self.prior, self._begun, self.made = prior, False, 0
 
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Give n networks, those that are made first."""
         made = self.prior.draw(min(n, max(LEAST_MADE, round(MADE * n))), seed)
         self.made, more, begun, self._begun = len(made), n - len(made), self._begun, True
         if begun:
-            return made + random_networks(self.recipe, self.prior.n_inputs, more, seed)
+            return made + random_networks(_recipe(), self.prior.n_columns, more, seed)
         return made + random_like(list(islice(cycle(made), more)), Generator().manual_seed(seed))
 
     def learn(self, errors: Tensor) -> None:
         """Forget the errors."""
+
+
+@cache
+def _recipe() -> ArchitectureRecipe:
+    return ZooRecipe.load("full").architectures
 
 
 def random_networks(recipe: ArchitectureRecipe, n_inputs: int, n: int, seed: int) -> list[NetGraph]:
@@ -180,9 +200,6 @@ class Searched(Prior):
         data: The rows.
         strategy: One of :data:`STRATEGIES`.
         seed: Of the strategy.
-
-    Raises:
-        NetGraphError: As of the prior.
     """
 
     batch = GENERATION
@@ -195,7 +212,7 @@ class Searched(Prior):
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Ask for n points and decode them; all chance is the strategy's."""
         self.points = self.strategy.ask(n)
-        return self.carry(self.points)[0]
+        return self.networks(self.points)
 
     def learn(self, errors: Tensor) -> None:
         """Tell the strategy."""
@@ -229,7 +246,7 @@ def source_of(strategy: str, vae: NetVAE, data: Data, seed: int) -> Source:
         seed: Of the strategy.
 
     Raises:
-        NetGraphError: When the name is unknown, or the model cannot decode networks for the data set.
+        NetGraphError: When the name is unknown.
     """
     if strategy not in NAMES:
         raise NetGraphError(f"unknown strategy {strategy!r}; known: {', '.join(NAMES)}")

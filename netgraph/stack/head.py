@@ -14,6 +14,8 @@ from netgraph.stack.stack import Stack
 
 #: Penalties that are tried, relative to the total variance of a network's hidden activations.
 PENALTIES = tuple(10.0**power for power in (-6, -5, -4, -3, -2, -1, 0))
+#: Least length of the scores along a principal axis, relative to the greatest, with which the axis is known.
+SMALLEST_LENGTH = 1e-7
 #: Least share of a row's target that the other rows are taken to leave open.
 SMALLEST_REST = 1e-9
 
@@ -66,25 +68,33 @@ def _ridge(hidden: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     rows = hidden.shape[1]
     center, mean = hidden.mean(dim=1, keepdim=True), y.mean(dim=1, keepdim=True)
-    centered, target = hidden - center, y - mean
-    variances, axes = torch.linalg.eigh(centered.mT @ centered / rows)
-    variances = variances.clamp(min=0.0)
-    rotated = centered @ axes
-    along = (rotated * target[..., None]).mean(dim=1)  # [M, width]
-    found = [_penalized(rotated, target, variances, along, penalty) for penalty in PENALTIES]
-    coefficients, rests = (torch.stack(part, dim=1) for part in zip(*found, strict=True))  # [M, penalties, ...]
-    best = rests.square().mean(dim=2).argmin(dim=1)
+    centered, target = hidden - center, (y - mean)[..., None]
+    variances, axes = _principal(centered)
+    rotated = centered @ axes  # [M, rows, K]
+    penalties = variances.new_tensor(PENALTIES) * variances.sum(dim=1)[:, None]
+    shrunk = variances[..., None] + penalties[:, None] + 1e-12  # [M, K, penalties]
+    coefficients = rotated.mT @ target / rows / shrunk
+    residual = target - rotated @ coefficients
+    leverage = (1 + rotated.square() @ (1 / shrunk)) / rows  # [M, rows, penalties]
+    rests = residual / (1 - leverage).clamp(min=SMALLEST_REST)
+    best = rests.square().mean(dim=1).argmin(dim=1)
     at = torch.arange(len(best), device=best.device)
-    weights = (axes @ coefficients[at, best][..., None])[..., 0]
-    return weights, mean[:, 0] - (center[:, 0] * weights).sum(dim=1), rests[at, best]
+    weights = (axes @ coefficients[at, :, best][..., None])[..., 0]
+    return weights, mean[:, 0] - (center[:, 0] * weights).sum(dim=1), rests[at, :, best]
 
 
-def _penalized(
-    rotated: Tensor, target: Tensor, variances: Tensor, along: Tensor, penalty: float
-) -> tuple[Tensor, Tensor]:
-    """Give coefficients along the axes, [M, width], and what is left of each row when it is left out, [M, rows]."""
-    shrunk = variances + penalty * variances.sum(dim=1, keepdim=True) + 1e-12
-    coefficients = along / shrunk
-    residual = target - (rotated * coefficients[:, None]).sum(dim=-1)
-    leverage = (1 + (rotated.square() / shrunk[:, None]).sum(dim=-1)) / rotated.shape[1]  # [M, rows]
-    return coefficients, residual / (1 - leverage).clamp(min=SMALLEST_REST)
+def _principal(centered: Tensor) -> tuple[Tensor, Tensor]:
+    """Give the principal axes of centered values, [M, rows, width], and the variances along them.
+
+    Returns:
+        Variances, [M, K], and axes, [M, width, K], K the smaller of rows and width.
+    """
+    rows, width = centered.shape[1:]
+    if width <= rows:
+        variances, axes = torch.linalg.eigh(centered.mT @ centered / rows)
+        return variances.clamp(min=0.0), axes
+    variances, scores = torch.linalg.eigh(centered @ centered.mT / rows)
+    variances = variances.clamp(min=0.0)
+    lengths = (variances * rows).sqrt()[:, None]
+    known = lengths > SMALLEST_LENGTH * lengths.amax(dim=2, keepdim=True)
+    return variances, torch.where(known, centered.mT @ scores / lengths, 0.0)

@@ -10,10 +10,11 @@ from torch import Generator, Tensor, nn
 
 from netgraph import NetGraph, NetGraphError, canonicalize, detokenize, from_module, to_module, tokenize
 from netgraph.graph.io import load_graphs, save_graphs
-from netgraph.search.committee import MEMBERS, SHRINKAGE, committees, join, weights_of
+from netgraph.search.baselines import linear_network
+from netgraph.search.committee import MEMBERS, committees, join, shrinkage, weights_of
 from netgraph.search.data import Data
 from netgraph.search.export import export_network
-from netgraph.search.running import Judged, linear_network, outputs, predict, solve
+from netgraph.search.running import Judged, outputs, predict, solve
 from netgraph.stack import last_vertex
 from netgraph.zoo import ArchitectureRecipe
 from tests.search.small import random_networks
@@ -85,7 +86,7 @@ def test_it_survives_what_every_network_survives(tmp_path_factory, drawn):
     for again in (detokenize(tokenize([graph]))[0], load_graphs(folder / "graph.safetensors")[0]):
         assert again.architecture.key == graph.architecture.key
         assert torch.equal(again.state, graph.state)
-    _, script = export_network(graph, folder / "network", shift=torch.zeros(N_INPUTS), matrix=torch.eye(N_INPUTS))
+    _, script = export_network(graph, folder / "network", shift=torch.zeros(N_INPUTS), scale=torch.ones(N_INPUTS))
     found = runpy.run_path(str(script))["load"]()(x.double())
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
@@ -138,7 +139,7 @@ def test_they_are_those_of_stacked_regressions_shrunk_towards_equal_ones():
     least = (said - y).square().mean(dim=1).min()
 
     def loss(weights: torch.Tensor) -> torch.Tensor:
-        return (weights @ said - y).square().mean() + SHRINKAGE * least * weights.square().sum()
+        return (weights @ said - y).square().mean() + shrinkage(len(y)) * least * weights.square().sum()
 
     generator = Generator().manual_seed(3)
     for _ in range(200):
@@ -158,7 +159,7 @@ def test_committees_are_networks_that_say_what_their_members_say_together(n, see
         assert 2 <= len(one.graph.architecture.layers[-2].inputs) <= MEMBERS
     assert len(found) < MEMBERS
     if found:
-        assert found[-1].error <= min(one.error for one in judged) * (1 + SHRINKAGE) * (1 + 1e-3)
+        assert found[-1].error <= min(one.error for one in judged) * (1 + shrinkage(len(data.y))) * (1 + 1e-3)
 
 
 def test_what_is_said_of_left_out_rows_is_weighed_as_the_networks_are():

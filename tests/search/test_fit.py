@@ -7,15 +7,18 @@ from torch import Generator
 
 from netgraph import NetGraphError, NetVAE
 from netgraph.search import SearchConfig, try_real
+from netgraph.search.baselines import baselines, is_baseline
 from netgraph.search.committee import MEMBERS
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.fit import CLOSING, KEPT, STEP, find
-from netgraph.search.running import is_linear, judged_rows, predict
+from netgraph.search.running import judged_rows, predict
 from netgraph.search.sources import BATCH, Drawn, Prior
 from tests.search.small import random_networks, untrained
 
 SMALL = SearchConfig(n_candidates=24, n_tuned=6, rungs=(10, 20), learning_rate=2e-2)
+
+BASELINES = len(baselines(4, 0))
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +37,13 @@ def test_a_search_tunes_the_best_candidates_and_joins_what_is_worth_most_togethe
     assert len(found.graphs) == len(found.errors)
     assert found.errors.tolist() == sorted(found.errors.tolist())
     assert (predict(found.graph, data.x) - data.y).square().mean() < 0.5 * data.y.var()
-    stages = ["drawn", "drawn", "tuned for 10 steps", "tuned for 20 steps", "combined"]
+    stages = ["baselines", "drawn", "drawn", "tuned for 10 steps", "tuned for 20 steps", "combined"]
     assert [note["stage"] for note in found.history] == stages
-    drawn, tuned, on, joined = (note["networks"] for note in found.history[1:])
-    assert (drawn, on) == (24, tuned // 2)
+    first, _, drawn, tuned, on, joined = (note["networks"] for note in found.history)
+    assert (first, drawn, on) == (BASELINES, 24, tuned // 2)
     assert tuned == SMALL.n_tuned
     assert 1 <= joined < MEMBERS
-    assert len(found.graphs) == 1 + drawn + joined  # the linear network and committees too
+    assert len(found.graphs) == BASELINES + drawn + joined
     assert 0 < found.standard_error < 1
 
 
@@ -55,13 +58,14 @@ def test_any_source_of_networks_is_searched_and_more_work_makes_the_best_no_wors
     assert not torch.equal(other.errors[:9], tuned.errors[:9])
 
 
-def test_the_linear_network_competes_and_is_not_tuned():
+def test_baselines_compete_and_are_not_tuned():
     data = task()
     linear = Data(data.x, data.x[:, 0] - 2 * data.x[:, 1])
     found = find(Drawn(random_networks), linear, replace(SMALL, n_candidates=1))
-    assert is_linear(found.graph)
-    assert sum(map(is_linear, found.graphs)) == 1
-    assert [note["networks"] for note in found.history[:3]] == [1, 1, 1]
+    assert found.errors[0] < 1e-8
+    alone = [graph for graph in found.graphs if len(graph.architecture.layers) <= 4 and is_baseline(graph)]
+    assert len(alone) == BASELINES
+    assert [note["networks"] for note in found.history[:4]] == [BASELINES, 1, 1, 1]
 
 
 def test_the_clock_ends_the_drawing_and_the_rounds():
@@ -72,8 +76,8 @@ def test_the_clock_ends_the_drawing_and_the_rounds():
     stages = [note["stage"] for note in found.history]
     rounds = stages.count("tuned for 5 steps")
     drawn = stages.count("drawn")
-    assert stages == ["drawn"] * drawn + ["tuned for 5 steps"] * rounds + ["combined"]
-    assert found.history[drawn - 1]["networks"] < config.n_candidates
+    assert stages == ["baselines"] + ["drawn"] * drawn + ["tuned for 5 steps"] * rounds + ["combined"]
+    assert found.history[drawn]["networks"] < config.n_candidates
     assert 0 < rounds < len(config.rungs)
     assert found.history[-2]["seconds"] < 16
 
@@ -84,17 +88,17 @@ def test_a_round_that_would_not_end_in_time_has_fewer_steps():
     assert found.history[-2]["stage"] == "tuned for 30 steps"
 
 
-def test_without_time_there_is_a_network_of_the_first_candidates():
+def test_without_time_there_is_one_of_the_baselines():
     found = find(Drawn(random_networks), task(), SMALL, Deadline(0.0))
-    assert [note["stage"] for note in found.history] == ["drawn", "combined"]
+    assert [note["stage"] for note in found.history] == ["baselines", "combined"]
     assert found.errors[0].isfinite()
 
 
 def test_of_many_candidates_a_share_is_tuned_in_groups():
     found = find(Drawn(random_networks), task(), replace(SMALL, rungs=(5,), tuned_share=0.5))
-    *drawn, first, second = (note["networks"] for note in found.history[:-1])
+    *drawn, first, second = (note["networks"] for note in found.history[1:-1])
     assert drawn == [16, 24]
-    assert first + second == 12  # the linear one, which there is nothing to tune in, takes no place
+    assert first + second == 12  # baselines take no place
 
 
 def test_of_many_candidates_the_best_are_kept():

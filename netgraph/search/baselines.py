@@ -1,0 +1,43 @@
+"""Networks that every search begins with, whose last layers alone are fitted.
+
+One is linear. The others are wide: a hidden layer of many units with initial weights, that is random features (Rahimi &
+Recht 2008; Huang et al. 2006). They cost a ridge regression each, and differ from the small networks that follow.
+"""
+
+from torch import Generator, zeros
+
+from netgraph.graph.architecture import Architecture, make_layer
+from netgraph.graph.netgraph import NetGraph
+from netgraph.zoo.architectures import initialize
+
+#: Activations of the wide networks, one each.
+ACTIVATIONS = ("ReLU", "Tanh", "GELU", "SiLU")
+#: Units of their hidden layer.
+UNITS = 128
+
+
+def baselines(n_inputs: int, seed: int) -> list[NetGraph]:
+    """Give the linear network and the wide ones."""
+    generator = Generator().manual_seed(seed)
+    return [linear_network(n_inputs), *(wide_network(n_inputs, name, generator) for name in ACTIVATIONS)]
+
+
+def linear_network(n_inputs: int) -> NetGraph:
+    """Give the network without hidden layers, its weights 0."""
+    architecture = Architecture((make_layer("Input", (), n_inputs), make_layer("Linear", (0,), 1)))
+    return NetGraph(architecture, zeros(n_inputs + 1))
+
+
+def wide_network(n_inputs: int, activation: str, generator: Generator) -> NetGraph:
+    """Give a network of one hidden layer of :data:`UNITS` with initial weights."""
+    layers = [make_layer("Input", (), n_inputs)]
+    for position, (name, size) in enumerate((("Linear", UNITS), (activation, UNITS), ("Linear", 1))):
+        layers.append(make_layer(name, (position,), size))
+    architecture = Architecture(tuple(layers))
+    return NetGraph(architecture, initialize(architecture, generator))
+
+
+def is_baseline(graph: NetGraph) -> bool:
+    """Say whether a network is none of the small ones that are worth tuning."""
+    layers = graph.architecture.layers
+    return len(layers) == 2 or any(layer.size == UNITS for layer in layers)
