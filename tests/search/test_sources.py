@@ -65,7 +65,7 @@ def test_unknown_strategies_are_named(vae):
 
 
 @pytest.mark.filterwarnings("ignore:X has 60 columns")
-@pytest.mark.parametrize("name", (*NAMES, "gradient"))
+@pytest.mark.parametrize("name", [*NAMES, "gradient"])
 def test_networks_of_every_strategy_read_all_of_many_columns(vae, name):
     x = torch.randn(30, 60, generator=Generator().manual_seed(0))
     source = source_of(name, vae, Data(x, x[:, 3]), 0)
