@@ -20,14 +20,14 @@ FLOOR = -0.3
 #: Times the budget from which on a method is told to be late.
 LATE = 1.1
 ABOUT = (
-    "Rows and columns are standardized by the training rows (75 %), the same for all methods; searches of networks "
-    "read 16 projections (partial least squares) where there are more columns, the others all of them. One thread. "
+    "Rows and columns are standardized by the training rows (75 %), the same for all methods. Of more than 16 columns, "
+    "networks that are made for the rows, and those of a zoo, read 16 projections, all others the columns. One thread. "
     "Reading the model and the zoo, and one run of each method before the first cell, are not timed. `netgraph` is "
     "`NetGraphRegressor(max_seconds=budget)` with as many candidates as the time allows, an eighth of them made for "
     "the rows, the others with initial weights: of the same architectures in the first batch, of random ones later. "
-    "Random search, random weights, nearest zoo network and evolution are its search (closed-form last layers, "
-    "successive halving by cross-validation, committees) with other candidates: random architectures of the full "
-    "recipe with PyTorch's "
+    "Random search, random weights, nearest zoo network and evolution are its search (closed-form last layers, the "
+    "linear network and four wide ones of random features to begin with, successive halving by cross-validation, "
+    "committees) with other candidates: random architectures of the full recipe with PyTorch's "
     "initial weights; our architectures with such weights, which pay for the making; networks of the zoo's training "
     "tasks with as many inputs, those of the tasks with the nearest standardized meta-features first, and of a task "
     "the best first; a population that begins with such networks, drawn at random, whose weights and architectures "

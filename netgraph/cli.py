@@ -1,16 +1,15 @@
 """The command ``netgraph``."""
 
-import json
 import sys
-from itertools import takewhile
 from typing import Any, Literal
 
+from netgraph.arguments import named
 from netgraph.errors import NetGraphError
 
 #: Exit codes: what was wrong with the input, and an interrupt.
 WRONG_INPUT, INTERRUPTED = 2, 130
 #: Commands that, after an interrupt, go on with what is there.
-_RESUMABLE = (["run"], ["zoo", "build"], ["datasets", "install"], ["search"])
+_RESUMABLE = (["run"], ["train"], ["zoo", "build"], ["datasets", "install"], ["search"])
 
 
 def _run(preset: str | None = None, out: str = "runs/quick", seed: int | None = None, device: str = "cpu") -> None:
@@ -25,6 +24,48 @@ def _run(preset: str | None = None, out: str = "runs/quick", seed: int | None = 
     from netgraph.run import run
 
     _print_figures(run(preset, out, seed, device))
+    print(f"look at {out}/report.html")
+
+
+def _train(
+    zoo: str, out: str = "runs/train", preset: str | None = None, seed: int | None = None, device: str = "cpu"
+) -> None:
+    """Train a model on a zoo, or go on with a training that was interrupted.
+
+    Args:
+        zoo: Folder of the zoo.
+        out: Folder that takes checkpoints (vae.safetensors) and tensorboard.
+        preset: Sizes of the model and of its training, quick, full or tiny; those of the folder, or quick, if left out.
+        seed: Fixes everything; that of the folder, or 0, when left out.
+        device: Where the model is trained, cpu or cuda.
+    """
+    from netgraph.run import train_model
+
+    _print_figures(train_model(zoo, out, preset, seed, device))
+    print(f"{out}/checkpoints/vae.safetensors")
+
+
+def _evaluate(
+    zoo: str,
+    out: str = "runs/evaluate",
+    checkpoint: str | None = None,
+    n_samples: int = 1000,
+    seed: int = 0,
+    device: str = "cpu",
+) -> None:
+    """Evaluate a model on the held-out tasks of a zoo.
+
+    Args:
+        zoo: Folder of the zoo.
+        out: Folder that takes metrics.json, report.html and samples.
+        checkpoint: Safetensors file of a trained model; the one that ships when left out.
+        n_samples: Networks sampled from the prior.
+        seed: Fixes everything.
+        device: Where the model runs, cpu or cuda.
+    """
+    from netgraph.run import evaluate_checkpoint
+
+    _print_figures(evaluate_checkpoint(zoo, out, checkpoint, n_samples, seed, device))
     print(f"look at {out}/report.html")
 
 
@@ -228,34 +269,6 @@ def _convert(
     print(convert_file(source, out, to, example, weights))
 
 
-def _words(arguments: list[str]) -> list[str]:
-    """Give the arguments before the first option."""
-    return list(takewhile(lambda argument: not argument.startswith("-"), arguments))
-
-
-def _underscored(argument: str) -> str:
-    """Write the name of an option, ``--max-seconds``, as it is called, ``--max_seconds``."""
-    name, equals, value = argument.partition("=")
-    return "--" + name[2:].replace("-", "_") + equals + value if name.startswith("--") else argument
-
-
-def _named(arguments: list[str]) -> list[str]:
-    """Let commands take their files without their names, ``zoo merge`` its zoos as words, and options have hyphens."""
-    arguments = [_underscored(argument) for argument in arguments]
-    if arguments[:1] == ["convert"]:
-        plain = _words(arguments[1:])
-        named = [part for pair in zip(("--source", "--out"), plain, strict=False) for part in pair]
-        return ["convert", *named, *plain[2:], *arguments[1 + len(plain) :]]
-    if arguments[:1] in (["fit"], ["search"]) and _words(arguments[1:]):
-        return [arguments[0], "--data", *arguments[1:]]
-    if arguments[:2] == ["zoo", "merge"] and "--zoos" in arguments:
-        at = arguments.index("--zoos") + 1
-        zoos = _words(arguments[at:])
-        if zoos and not zoos[0].startswith("["):
-            return [*arguments[:at], json.dumps(zoos), *arguments[at + len(zoos) :]]
-    return arguments
-
-
 COMMANDS: dict[str, Any] = {
     "run": _run,
     "zoo": {
@@ -270,6 +283,8 @@ COMMANDS: dict[str, Any] = {
         "install": _datasets_install,
         "list": _datasets_list,
     },
+    "train": _train,
+    "evaluate": _evaluate,
     "sample": _sample,
     "fit": _fit,
     "search": _search,
@@ -283,7 +298,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        auto_cli(COMMANDS, args=_named(arguments), prog="netgraph", as_positional=False, exit_on_error=False)
+        auto_cli(COMMANDS, args=named(arguments), prog="netgraph", as_positional=False, exit_on_error=False)
     except (NetGraphError, ArgumentError) as error:
         said = " ".join(line.strip() for line in str(error).splitlines())
         print(f"netgraph: {said}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The whole job: zoo, training, evaluation on held-out tasks, samples, a real data set, report.
+"""The whole job: zoo, training, evaluation on held-out tasks, samples, a real data set, report; and its parts.
 
 Every phase leaves its result in the run's folder, so that an interrupted run goes on with the first phase that is not
 done; the time that an interrupted phase took is counted.
@@ -7,27 +7,24 @@ done; the time that an interrupted phase took is counted.
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-
-import torch
-from torch import Generator
+from typing import Any
 
 from netgraph.errors import NetGraphError, StoreError
-from netgraph.evaluation import Reconstruction, evaluate_reconstruction, evaluate_samples, start_of_samples
+from netgraph.evaluation.model import Evaluated, evaluate_model
 from netgraph.evaluation.report import Report, write_report
-from netgraph.files import read_record, record_path, write_atomically
+from netgraph.files import make_folder, read_record, record_path, write_atomically
 from netgraph.graph.io import save_graphs
-from netgraph.graph.netgraph import NetGraph
 from netgraph.machine import check_device, provenance
-from netgraph.model import GeneratorConfig, LossWeights, NetVAE, PriorConfig, VAEConfig
-from netgraph.search import RealResult, SearchConfig, try_real
-from netgraph.tasks import draw_tasks
+from netgraph.model import NetVAE
+from netgraph.presets import preset_of
+from netgraph.search import RealResult, try_real
 from netgraph.threads import threads
-from netgraph.training import Episodes, Example, PortfolioConfig, TrainConfig, train
 from netgraph.training.history import loss_curves, write_metrics
+from netgraph.training.on_zoo import train_on_zoo
 from netgraph.zoo import Zoo, ZooRecipe, build_zoo
 
 FORMAT, VERSION = "netgraph.run", 1
@@ -36,103 +33,11 @@ KEYS = (
     "uniqueness", "novelty", "sample_quality", "sample_behaviour_distance", "random_behaviour_distance",
     "floor_behaviour_distance", "zoo_models_per_second", "train_seconds", "total_seconds", "n_train", "n_test",
 )  # fmt: skip
+#: Held-out tasks on which samples are compared with other starts of a training, where no preset says it.
+START_TASKS = 50
 TARGETS = {
     "edge_f1": 0.97, "cosine_similarity": 0.85, "output_r2_median": 0.7, "validity": 1.0, "uniqueness": 0.95,
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Preset:
-    """The size of a run.
-
-    Attributes:
-        recipe: Name of the zoo's recipe.
-        vae: Sizes of the model.
-        training: How it is trained.
-        n_tasks: Tasks that the generator is trained on beside those of the zoo.
-        n_samples: Samples drawn.
-        n_start_tasks: Held-out tasks that networks are sampled for and fine-tuned on.
-        search: How a network for the real data set is looked for.
-        n_splits: Splits of the real data set.
-    """
-
-    recipe: str
-    vae: VAEConfig
-    training: TrainConfig
-    n_tasks: int = 1000
-    n_samples: int = 1000
-    n_start_tasks: int = 50
-    search: SearchConfig = field(default_factory=SearchConfig)
-    n_splits: int = 5
-
-
-PRESETS = {
-    "quick": Preset(
-        "quick",
-        VAEConfig(max_nodes=96, max_fan=24, generator=GeneratorConfig()),
-        TrainConfig(
-            batch_size=32,
-            learning_rate=3e-3,
-            max_epochs=15,
-            max_seconds=260.0,
-            generator_seconds=45.0,
-            mixed=True,
-            portfolio=PortfolioConfig(size=16, pool=32, tasks=8),
-        ),
-        n_tasks=500,
-    ),
-    "full": Preset(
-        "full",
-        VAEConfig(
-            place_depths=6,
-            place_positions=32,
-            slot_size=24,
-            max_nodes=416,
-            max_fan=33,
-            loss=LossWeights(jacobian=0.2),
-            prior=PriorConfig(width=96),
-            generator=GeneratorConfig(),
-        ),
-        TrainConfig(
-            max_epochs=200,
-            max_seconds=2100.0,
-            prior_epochs=400,
-            prior_seconds=3000.0,
-            generator_epochs=400,
-            generator_seconds=2700.0,
-            portfolio=PortfolioConfig(),
-            mixed=True,
-        ),
-        n_tasks=12_000,
-    ),
-    "tiny": Preset(
-        "tiny",
-        VAEConfig(
-            max_nodes=96,
-            max_fan=24,
-            width=32,
-            prior=PriorConfig(width=32),
-            generator=GeneratorConfig(width=32, layers=2, row_width=16, row_rounds=1),
-        ),
-        TrainConfig(
-            batch_size=16,
-            max_epochs=10,
-            max_seconds=20.0,
-            prior_epochs=5,
-            prior_seconds=10.0,
-            generator_epochs=5,
-            generator_seconds=10.0,
-            portfolio=PortfolioConfig(size=2, pool=4, tasks=2),
-            checkpoint_seconds=1.0,
-            log_every=1,
-        ),
-        n_tasks=50,
-        n_samples=20,
-        n_start_tasks=1,
-        search=SearchConfig(n_candidates=32, n_tuned=4, rungs=(10, 20)),
-        n_splits=2,
-    ),
-}
 
 
 def run(
@@ -154,140 +59,169 @@ def run(
         NetGraphError: When the preset is unknown, or the folder holds a run of another preset or seed.
     """
     folder, device = Path(out), check_device(device)
-    job = _Job.open(folder, preset, seed)
-    size = PRESETS[job.preset]
+    _refuse(folder, "train.json")
+    job = _Job.open(folder / "run.json", {"preset": "quick", "seed": 0}, {"preset": preset, "seed": seed})
+    size, seed = preset_of(job.of["preset"]), job.of["seed"]
     with job.phase("zoo"):
-        recipe = replace(ZooRecipe.load(size.recipe), seed=job.seed)
+        recipe = replace(ZooRecipe.load(size.recipe), seed=seed)
         zoo = build_zoo(recipe, folder / "zoo")
     with job.phase("train"):
-        vae = _trained(zoo, size, folder, job.seed, device)
+        vae = _trained(zoo, job, folder, device)
     with job.phase("evaluate"), threads(1):
-        held_out = zoo.split("test")
-        reconstruction, pairs, z = _rebuild(vae, zoo, held_out)
-        samples = vae.sample(size.n_samples, seed=job.seed)
-        save_graphs(samples, folder / "samples" / "samples.safetensors")
+        found = evaluate_model(vae, zoo, size.n_samples, size.n_start_tasks, seed)
+        save_graphs(found.samples, folder / "samples" / "samples.safetensors")
         real = try_real(vae, config=size.search, n_splits=size.n_splits)
         save_graphs([real.graph], folder / "samples" / "diabetes.safetensors")
-        generator = Generator().manual_seed(job.seed)
-        test, training = ([zoo[i] for i in zoo.split(name)] for name in ("test", "train"))
-        figures = reconstruction.metrics | evaluate_samples(samples, test, training, generator)
-        figures |= start_of_samples(vae, zoo, size.n_start_tasks, 4, generator).figures
     workers = min(os.cpu_count() or 1, recipe.n_shards)
-    figures |= {
+    figures = found.figures | {
         "zoo_models_per_second": len(zoo) * workers / max(zoo.train_seconds, 1e-9),
         "train_seconds": job.seconds["train"],
         "total_seconds": sum(job.seconds.values()),
-        "n_train": float(len(training)),
-        "n_test": float(len(test)),
     }
-    vae.card |= {"recipe": asdict(recipe), "preset": job.preset, "seed": job.seed, **provenance(), "figures": figures}
+    vae.card |= {"figures": figures}
     vae.save(_checkpoint(folder))
-    _leave(folder, job, figures, real, reconstruction, pairs, z, [zoo.tasks[zoo[i].task].family for i in held_out])
+    write_metrics(folder / "tensorboard", figures)
+    _leave(folder, f"netgraph run, preset {job.of['preset']}, seed {seed}", found, figures, real)
     return figures
 
 
-def _trained(zoo: Zoo, size: Preset, folder: Path, seed: int, device: str) -> NetVAE:
-    if record_path(_checkpoint(folder)).exists():
-        return NetVAE.from_pretrained(_checkpoint(folder))
-    examples = [_example(zoo, i) for i in zoo.split("train")]
-    episodes = training_episodes(zoo, size.n_tasks)
-    return train(examples, folder, size.vae, replace(size.training, seed=seed), episodes=episodes, device=device)
+def train_model(
+    zoo: str | Path, out: str | Path, preset: str | None = None, seed: int | None = None, device: str = "cpu"
+) -> dict[str, float]:
+    """Train a model on a zoo, or go on with a training that was interrupted.
+
+    Args:
+        zoo: Folder of the zoo.
+        out: Folder that takes ``checkpoints/`` and ``tensorboard/``.
+        preset: Sizes of the model and of its training; those of the folder, or of ``quick``, when None.
+        seed: Of everything; that of the folder, or 0, when None.
+        device: ``cpu`` or ``cuda``.
+
+    Returns:
+        Networks, and steps and seconds of each part of the training.
+
+    Raises:
+        NetGraphError: When the preset is unknown, the model of that preset cannot hold a network of the zoo, or the
+            folder holds a training of another preset, seed or zoo, or another job.
+    """
+    folder, device, opened = Path(out), check_device(device), Zoo(zoo)
+    _refuse(folder, "run.json", "metrics.json")
+    asked = {"preset": preset, "seed": seed, "zoo": opened.digest}
+    job = _Job.open(folder / "train.json", {"preset": "quick", "seed": 0, "zoo": None}, asked)
+    with job.phase("train"):
+        card = _trained(opened, job, folder, device).card
+    return {name: float(card[name]) for name in card if name == "networks" or name.endswith(("steps", "seconds"))}
 
 
-def training_episodes(zoo: Zoo, n_more: int) -> Episodes:
-    """Take the tasks of a zoo's training networks, and more of the same kind, which no network was trained on."""
-    numbers = sorted({graph.task for graph in zoo.stream(zoo.split("train"))})
-    recipe, known = zoo.recipe, zoo.meta_features[numbers]
-    more = draw_tasks(n_more, recipe.tasks, seed=recipe.seed, start=len(zoo.tasks))
-    tasks = [zoo.tasks[number] for number in numbers] + more
-    return Episodes(tasks, torch.cat([known, torch.full((n_more, known.shape[1]), torch.nan)]))
+def evaluate_checkpoint(
+    zoo: str | Path,
+    out: str | Path,
+    checkpoint: str | Path | None = None,
+    n_samples: int = 1000,
+    seed: int = 0,
+    device: str = "cpu",
+) -> dict[str, float]:
+    """Evaluate a model on the held-out tasks of a zoo.
+
+    Args:
+        zoo: Folder of the zoo.
+        out: Folder that takes ``samples/``, ``report.html`` and ``metrics.json``.
+        checkpoint: The model; the one that ships when None.
+        n_samples: Networks to sample.
+        seed: Of all that is drawn.
+        device: ``cpu`` or ``cuda``.
+
+    Returns:
+        The figures in ``metrics.json``.
+
+    Raises:
+        NetGraphError: When the folder holds another job's figures, or the model cannot hold a network of the zoo.
+    """
+    folder, opened = Path(out), Zoo(zoo)
+    _refuse(folder, "run.json", "metrics.json")
+    vae = NetVAE.from_pretrained(checkpoint).to(check_device(device))
+    with threads(1):
+        found = evaluate_model(vae, opened, n_samples, START_TASKS, seed)
+    make_folder(folder / "samples")
+    save_graphs(found.samples, folder / "samples" / "samples.safetensors")
+    _leave(folder, f"netgraph evaluate, {checkpoint or 'the checkpoint that ships'}", found, found.figures)
+    return found.figures
+
+
+def _refuse(folder: Path, *names: str) -> None:
+    """Leave alone what another job left in a folder."""
+    for name in names:
+        if (folder / name).exists():
+            raise NetGraphError(f"{folder}: holds {name} of another job; choose another folder")
+
+
+def _trained(zoo: Zoo, job: "_Job", folder: Path, device: str) -> NetVAE:
+    """Train a model and write it with a card of where it comes from; read it where that is done."""
+    path, size, seed = _checkpoint(folder), preset_of(job.of["preset"]), job.of["seed"]
+    if record_path(path).exists():
+        return NetVAE.from_pretrained(path)
+    vae = train_on_zoo(zoo, folder, size.vae, replace(size.training, seed=seed), size.n_tasks, device)
+    vae.card |= {"recipe": asdict(zoo.recipe), "preset": job.of["preset"], "seed": seed, **provenance()}
+    vae.save(path)
+    return vae
 
 
 def _checkpoint(folder: Path) -> Path:
     return folder / "checkpoints" / "vae.safetensors"
 
 
-def _example(zoo: Zoo, i: int) -> Example:
-    graph = zoo[i]
-    return Example(graph, zoo.tasks[graph.task].x, zoo.meta_features[graph.task])
-
-
-def _rebuild(
-    vae: NetVAE, zoo: Zoo, held_out: Sequence[int]
-) -> tuple[Reconstruction, list[tuple[NetGraph, NetGraph, float, float]], torch.Tensor]:
-    """Encode held-out networks and decode them free-running; also three pairs to look at, from bad to good."""
-    true = [zoo[i] for i in held_out]
-    z = vae.encode(true)
-    rebuilt = vae.decode(z)
-    result = evaluate_reconstruction(true, rebuilt, [zoo.tasks[graph.task].x for graph in true])
-    ranked = result.output_r2.argsort().tolist()
-    shown = [ranked[len(ranked) * k // 4] for k in (1, 2, 3)]
-    pairs = [(true[i], rebuilt[i], float(result.cosine[i]), float(result.output_r2[i])) for i in shown]
-    return result, pairs, z.cpu()
-
-
 def _leave(
-    folder: Path,
-    job: "_Job",
-    figures: dict[str, float],
-    real: RealResult,
-    reconstruction: Reconstruction,
-    pairs: list[tuple[NetGraph, NetGraph, float, float]],
-    z: torch.Tensor,
-    families: list[str],
+    folder: Path, title: str, found: Evaluated, figures: Mapping[str, float], real: RealResult | None = None
 ) -> None:
-    write_metrics(folder / "tensorboard", figures)
+    """Write the report and the figures."""
     report = Report(
-        title=f"netgraph run, preset {job.preset}, seed {job.seed}",
+        title=title,
         metrics=figures,
         targets=TARGETS,
         curves=loss_curves(folder / "tensorboard"),
-        pairs=pairs,
-        latents=z,
-        families=families,
-        output_r2=reconstruction.output_r2,
-        cosine=reconstruction.cosine,
-        real=real.scores,
+        pairs=found.pairs,
+        latents=found.latents,
+        families=found.families,
+        output_r2=found.reconstruction.output_r2,
+        cosine=found.reconstruction.cosine,
+        real=real.scores if real else {},
     )
     write_report(report, folder / "report.html")
-    listed = {key: figures[key] for key in KEYS} | {
-        "more": {key: value for key, value in figures.items() if key not in KEYS},
-        "diabetes_test_r2": real.scores,
-        "diabetes_test_r2_deviation": real.spread,
-    }
+    listed: dict[str, Any] = {key: figures[key] for key in KEYS if key in figures}
+    listed["more"] = {key: value for key, value in figures.items() if key not in KEYS}
+    if real:
+        listed |= {"diabetes_test_r2": real.scores, "diabetes_test_r2_deviation": real.spread}
     write_atomically(folder / "metrics.json", json.dumps(listed, indent=1).encode())
 
 
 @dataclass
 class _Job:
-    """What a run's folder says of it: preset, seed, and the time that each phase took so far."""
+    """What the record of a folder says: what the job is of, and the time that each phase took so far."""
 
     path: Path
-    preset: str
-    seed: int
+    of: dict[str, Any]
     seconds: dict[str, float]
 
     @classmethod
-    def open(cls, folder: Path, preset: str | None, seed: int | None) -> "_Job":
-        """Read the folder's record, or begin one."""
-        if preset is not None and preset not in PRESETS:
-            raise NetGraphError(f"unknown preset {preset!r}; known: {', '.join(PRESETS)}")
-        path = folder / "run.json"
+    def open(cls, path: Path, defaults: Mapping[str, Any], asked: Mapping[str, Any]) -> "_Job":
+        """Read the record, or begin one; what is asked for as None is that of the record, or the default."""
+        of = {key: default if asked[key] is None else asked[key] for key, default in defaults.items()}
+        preset_of(of["preset"])
         if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            job = cls(path, preset or "quick", seed or 0, {})
+            make_folder(path.parent)
+            job = cls(path, of, {})
             job.write()
             return job
         record = read_record(path, FORMAT, VERSION)
-        for key, asked in (("preset", preset), ("seed", seed)):
-            if asked is not None and asked != record[key]:
-                raise StoreError(f"{path}: a run with {key} {record[key]}, not {asked}; choose another folder")
-        return cls(path, record["preset"], record["seed"], record["seconds"])
+        for key, value in asked.items():
+            if value is not None and value != record[key]:
+                raise StoreError(f"{path}: a run with {key} {record[key]}, not {value}; choose another folder")
+        return cls(path, {key: record[key] for key in defaults}, record["seconds"])
 
     def write(self) -> None:
         """Write the record."""
-        fields = {"preset": self.preset, "seed": self.seed, "seconds": self.seconds}
-        write_atomically(self.path, json.dumps({"format": FORMAT, "version": VERSION} | fields).encode())
+        record = {"format": FORMAT, "version": VERSION, **self.of, "seconds": self.seconds}
+        write_atomically(self.path, json.dumps(record).encode())
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:

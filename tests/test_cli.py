@@ -73,10 +73,44 @@ def test_an_interrupted_run_is_completed(tmp_path):
     assert "preset tiny, not quick" in other.stderr
 
 
+def test_a_model_is_trained_on_a_zoo_and_evaluated_on_its_held_out_tasks(tmp_path):
+    zoo, trained, found = (str(tmp_path / name) for name in ("zoo", "trained", "found"))
+    checkpoint = f"{trained}/checkpoints/vae.safetensors"
+    assert netgraph("zoo", "build", "--recipe", "tiny", "--out", zoo, "--workers", "1").returncode == 0
+    train, evaluate = ["train", "--zoo", zoo, "--out", trained], ["evaluate", "--zoo", zoo, "--out", found]
+    done = netgraph(*train, "--preset", "tiny")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith(checkpoint)
+    written = Path(checkpoint).read_bytes()
+    again = netgraph(*train)
+    assert again.returncode == 0, again.stderr
+    assert Path(checkpoint).read_bytes() == written
+    done = netgraph(*evaluate, "--checkpoint", checkpoint, "--n-samples", "8")
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tmp_path / "found" / "metrics.json").read_text())
+    assert metrics["validity"] == 1
+    assert "A real data set" not in (tmp_path / "found" / "report.html").read_text()
+    assert len(load_any(tmp_path / "found" / "samples" / "samples.safetensors")) == 8
+    for arguments, message in (
+        ([*train, "--preset", "quick"], "trained/train.json: a run with preset tiny, not quick"),
+        ([*train, "--seed", "1"], "trained/train.json: a run with seed 0, not 1"),
+        (evaluate, "found: holds metrics.json of another job"),
+        (["run", "--out", trained], "trained: holds train.json of another job"),
+        (["train", "--zoo", zoo, "--out", found], "found: holds metrics.json of another job"),
+    ):
+        refused = netgraph(*arguments)
+        assert refused.returncode == 2
+        assert message in refused.stderr
+        assert len(refused.stderr.strip().splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["zoo", "info", "--out", "absent"], "absent: no such folder"),
+        (["train", "--zoo", "absent"], "absent: no such folder"),
+        (["train", "--preset", "tiny"], "required: train.zoo"),
+        (["evaluate", "--zoo", "absent"], "absent: no such folder"),
         (["zoo", "build", "--recipe", "absent"], "no recipe 'absent'"),
         (["sample", "--checkpoint", "absent.safetensors"], "absent.json: no such file"),
         (["run", "--preset", "huge"], "unknown preset 'huge'"),
@@ -122,6 +156,8 @@ def test_zoos_are_joined(zoos, last, tmp_path, monkeypatch, capsys):
     [
         (["zoo", "build"], True),
         (["run", "--out", "x"], True),
+        (["train", "--zoo", "x"], True),
+        (["evaluate", "--zoo", "x"], False),
         (["datasets", "install"], True),
         (["search", "data.csv", "--target", "y"], True),
         (["zoo", "merge", "--zoos", "a", "--out", "b"], False),

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from netgraph import NetGraph, NetVAE
 from netgraph.errors import NetGraphError
-from netgraph.run import PRESETS
+from netgraph.presets import PRESETS
 from netgraph.training import Example, train
 from peers.base import Peer
 from peers.plan import Bounds

@@ -28,13 +28,13 @@ class Report:
         title: Its headline.
         metrics: Figures by name.
         targets: What a figure should at least be, where there is such a mark.
-        curves: Points (step, value) of every loss term.
+        curves: Points (step, value) of every loss term; none where the training was not seen.
         pairs: Original and rebuilt networks with the cosine and the output R^2 of the pair.
         latents: Latents of held-out networks, [n, latent].
         families: Task family of each of them.
         output_r2: Of every held-out pair, [n].
         cosine: Likewise.
-        real: Test R^2 of each method on the real data set.
+        real: Test R^2 of each method on the real data set; none where there was none.
     """
 
     title: str
@@ -64,9 +64,13 @@ def write_report(report: Report, path: str | Path) -> None:
             "Latents of held-out networks on their first two principal components, colored by task family.",
             image(_latents(report), "Latent space"),
         ),
-        section("Training", "Every term of the loss, unweighted.", image(_curves(report), "Loss terms over steps")),
-        section("A real data set: diabetes", _REAL, table(["method", "test R²"], list(report.real.items()))),
     ]
+    if report.curves:
+        drawn = image(_curves(report), "Loss terms over steps")
+        sections.append(section("Training", "Every term of the loss, unweighted.", drawn))
+    if report.real:
+        methods = table(["method", "test R²"], list(report.real.items()))
+        sections.append(section("A real data set: diabetes", _REAL, methods))
     write_page(report.title, _INTRO, sections, path)
 
 

@@ -28,8 +28,8 @@ KEPT = 64
 LEAST_GOING = 2
 #: Fewest steps of a round that the clock shortens.
 LEAST_STEPS = 25
-#: Seconds that a round takes at least, should the clock not have moved.
-LEAST_TIME = 1e-6
+#: Seconds that a step takes at least, should the clock not have moved.
+LEAST_TIME = 1e-9
 #: How often the copies of a network are gone through, beside the steps, as when last layers are solved.
 PASSES = 2
 
@@ -95,6 +95,28 @@ def find(
     return Found([one.graph for one in best], errors_of(best), chosen, standard_error(squared), search.history)
 
 
+class _Pace:
+    """How long a step of tuning lasts.
+
+    Attributes:
+        step: Seconds of a step of the next round: those of the last one, for a new group those of the slowest first
+            round so far.
+    """
+
+    def __init__(self) -> None:
+        self.step = self._first = STEP
+
+    def begin(self) -> None:
+        """Begin with a group."""
+        self.step = self._first
+
+    def measure(self, step: float, first: bool) -> None:
+        """Take the seconds of a step of the last round, and whether it was the first of its group."""
+        self.step = max(step, LEAST_TIME)
+        if first:
+            self._first = max(self._first, self.step)
+
+
 class _Search:
     """The stages of a search, and what it did so far.
 
@@ -108,7 +130,7 @@ class _Search:
         self.judged: list[Judged] = []
         self.history: list[Note] = []
         self._folds = Folds(data, config.folds, config.seed, config.device)
-        self._pace, self._solving = STEP, 0.0
+        self._pace, self._solving = _Pace(), 0.0
 
     def _note(self, stage: str, networks: int, error: float) -> None:
         self.history.append({"stage": stage, "networks": networks, "error": error, "seconds": self.deadline.passed})
@@ -150,38 +172,37 @@ class _Search:
     def tune(self, count: int) -> None:
         """Tune the best candidates in groups while there is time; each is replaced by what it became if that is better.
 
-        Those that were made for the data set and the others take turns: the former are better at first, and the latter
-        gain more.
+        Those that were made for the data set and the others are better apart: the former are better at first, the
+        latter gain more. Groups of others, which come first, and half as large ones of the former take turns.
 
         Args:
-            count: How many of them.
+            count: How many of the others; of those that were made, half as many.
         """
         able = [i for i, one in enumerate(self.judged) if not is_baseline(one.graph)]
         made, others = ([i for i in able if self.judged[i].made == kind] for kind in (True, False))
-        numbers = [i for pair in zip_longest(made, others) for i in pair if i is not None][:count]
-        for start in range(0, len(numbers), self.config.n_tuned):
-            self._halve(numbers[start : start + self.config.n_tuned])
+        half = max(1, self.config.n_tuned // 2)
+        groups = _cut(others[:count], self.config.n_tuned), _cut(made[: count // 2], half)
+        for group in (group for turn in zip_longest(*groups) for group in turn if group):
+            self._halve(group)
 
-    def _halve(self, numbers: list[int]) -> None:
+    def _halve(self, numbers: Sequence[int]) -> None:
         """Tune a group of candidates in rounds; after a round the better half goes on.
 
-        It ends when no network has become better than the best of the round before. A round that would not end in time,
-        at the pace of the one before, has fewer steps, or is not begun.
+        It ends when no network has become better than the best of the round before, or the time is over.
         """
-        pace, least, copies = self._pace, torch.inf, []  # type: float, float, list[NetGraph]
+        least, copies = torch.inf, []  # type: float, list[NetGraph]
+        self._pace.begin()
         for number, most in enumerate(self.config.rungs):
             began = self.deadline.passed
-            left = self.deadline.seconds - CLOSING - began - (0 if copies else self._copying(len(numbers)))
-            steps = int(min(most, left / pace))
-            if steps < min(most, LEAST_STEPS):
+            steps = self._steps(most, 0 if copies else len(numbers))
+            if not steps:
                 break
             copies = copies or self._folds.copy([self.judged[i].graph for i in numbers])
             copies = self._folds.tune(copies, self.config.round(len(copies), steps), self.config.seed + number)
             tuned = self._folds.judge(copies)
+            self._pace.measure((self.deadline.passed - began) / steps, first=number == 0)
             for i, one in zip(numbers, tuned, strict=True):
                 self.judged[i] = min(self.judged[i], one, key=lambda judged: judged.error)
-            pace = max(self.deadline.passed - began, LEAST_TIME) / steps
-            self._pace = self._pace if number else pace
             order = sorted(range(len(tuned)), key=lambda i: tuned[i].error)
             before, least = least, tuned[order[0]].error
             self._note(f"tuned for {steps} steps", len(tuned), least)
@@ -190,9 +211,17 @@ class _Search:
             order = order[: max(LEAST_GOING, len(order) // 2)]
             copies, numbers = self._folds.part(copies, order), [numbers[i] for i in order]
 
-    def _copying(self, count: int) -> float:
-        """Foresee how long it takes to copy so many networks, and to judge the copies."""
-        return PASSES * self._solving * count * self._folds.copies
+    def _steps(self, most: int, to_copy: int) -> int:
+        """Give the steps of a round: as many as there is time for at its pace, 0 where these are too few.
+
+        Args:
+            most: How many, if there is time.
+            to_copy: Networks that are copied and judged first.
+        """
+        copying = PASSES * self._solving * to_copy * self._folds.copies
+        left = self.deadline.seconds - CLOSING - self.deadline.passed - copying
+        steps = int(min(most, left / self._pace.step))
+        return steps if steps >= min(most, LEAST_STEPS) else 0
 
     def combine(self) -> tuple[list[Judged], int]:
         """Give all networks, and committees of them, by rising error, and the number of the one to choose."""
@@ -202,6 +231,10 @@ class _Search:
         self._note("combined", len(found), found[-1].error)
         best = _best([*self.judged, *found])
         return best, next(i for i, one in enumerate(best) if one is found[-1])
+
+
+def _cut(numbers: Sequence[int], size: int) -> list[Sequence[int]]:
+    return [numbers[start : start + size] for start in range(0, len(numbers), size)]
 
 
 def _best(judged: Sequence[Judged], most: int | None = None) -> list[Judged]:

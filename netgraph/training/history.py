@@ -14,7 +14,12 @@ def write_metrics(folder: Path, figures: Mapping[str, float]) -> None:
 
 
 def loss_curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """Read the points (step, value) of every term of the loss; of a step that was logged twice the later."""
+    """Read the points (step, value) of every term of the loss; of a step that was logged twice the later.
+
+    There are none where there is no such folder.
+    """
+    if not folder.exists():
+        return {}
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0})

@@ -1,5 +1,6 @@
 """A zoo as a PyTorch Geometric data set."""
 
+import hashlib
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
@@ -94,6 +95,11 @@ class Zoo(Dataset):
         if len(self.recipes) != 1:
             raise NetGraphError(f"{self.folder}: a merged zoo has {len(self.recipes)} recipes; see zoo.recipes")
         return self.recipes[0]
+
+    @property
+    def digest(self) -> str:
+        """What the zoo is told from others by: the checksum of its shards' checksums, in hexadecimal digits."""
+        return hashlib.sha256("".join(sha256 for _, sha256 in self._files).encode()).hexdigest()
 
     @property
     def n_shards(self) -> int:

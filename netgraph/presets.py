@@ -1,0 +1,113 @@
+"""The sizes of a run, by name."""
+
+from dataclasses import dataclass, field
+
+from netgraph.errors import NetGraphError
+from netgraph.model import GeneratorConfig, LossWeights, PriorConfig, VAEConfig
+from netgraph.search import SearchConfig
+from netgraph.training import PortfolioConfig, TrainConfig
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The size of a run.
+
+    Attributes:
+        recipe: Name of the zoo's recipe.
+        vae: Sizes of the model.
+        training: How it is trained.
+        n_tasks: Tasks that the generator is trained on beside those of the zoo.
+        n_samples: Samples drawn.
+        n_start_tasks: Held-out tasks that networks are sampled for and fine-tuned on.
+        search: How a network for the real data set is looked for.
+        n_splits: Splits of the real data set.
+    """
+
+    recipe: str
+    vae: VAEConfig
+    training: TrainConfig
+    n_tasks: int = 1000
+    n_samples: int = 1000
+    n_start_tasks: int = 50
+    search: SearchConfig = field(default_factory=SearchConfig)
+    n_splits: int = 5
+
+
+PRESETS = {
+    "quick": Preset(
+        "quick",
+        VAEConfig(max_nodes=96, max_fan=24, generator=GeneratorConfig()),
+        TrainConfig(
+            batch_size=32,
+            learning_rate=3e-3,
+            max_epochs=15,
+            max_seconds=260.0,
+            generator_seconds=45.0,
+            mixed=True,
+            portfolio=PortfolioConfig(size=16, pool=32, tasks=8),
+        ),
+        n_tasks=500,
+    ),
+    "full": Preset(
+        "full",
+        VAEConfig(
+            place_depths=6,
+            place_positions=32,
+            slot_size=24,
+            max_nodes=416,
+            max_fan=33,
+            loss=LossWeights(jacobian=0.2),
+            prior=PriorConfig(width=96),
+            generator=GeneratorConfig(),
+        ),
+        TrainConfig(
+            max_epochs=200,
+            max_seconds=2100.0,
+            prior_epochs=400,
+            prior_seconds=3000.0,
+            generator_epochs=400,
+            generator_seconds=2700.0,
+            portfolio=PortfolioConfig(),
+            mixed=True,
+        ),
+        n_tasks=12_000,
+    ),
+    "tiny": Preset(
+        "tiny",
+        VAEConfig(
+            max_nodes=96,
+            max_fan=24,
+            width=32,
+            prior=PriorConfig(width=32),
+            generator=GeneratorConfig(width=32, layers=2, row_width=16, row_rounds=1),
+        ),
+        TrainConfig(
+            batch_size=16,
+            max_epochs=10,
+            max_seconds=20.0,
+            prior_epochs=5,
+            prior_seconds=10.0,
+            generator_epochs=5,
+            generator_seconds=10.0,
+            portfolio=PortfolioConfig(size=2, pool=4, tasks=2),
+            checkpoint_seconds=1.0,
+            log_every=1,
+        ),
+        n_tasks=50,
+        n_samples=20,
+        n_start_tasks=1,
+        search=SearchConfig(n_candidates=32, n_tuned=4, rungs=(10, 20)),
+        n_splits=2,
+    ),
+}
+
+
+def preset_of(name: str) -> Preset:
+    """Give the sizes of a name in :data:`PRESETS`.
+
+    Raises:
+        NetGraphError: When the name is unknown.
+    """
+    if name not in PRESETS:
+        raise NetGraphError(f"unknown preset {name!r}; known: {', '.join(PRESETS)}")
+    return PRESETS[name]

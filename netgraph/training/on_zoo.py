@@ -1,0 +1,45 @@
+"""Training on the networks and tasks of a zoo."""
+
+from pathlib import Path
+
+import torch
+
+from netgraph.model.config import VAEConfig
+from netgraph.model.vae import NetVAE
+from netgraph.tasks import draw_tasks
+from netgraph.training.config import TrainConfig
+from netgraph.training.data import Example
+from netgraph.training.episodes import Episodes
+from netgraph.training.train import train
+from netgraph.zoo import Zoo
+
+
+def train_on_zoo(
+    zoo: Zoo, folder: str | Path, config: VAEConfig, training: TrainConfig, n_tasks: int, device: str = "cpu"
+) -> NetVAE:
+    """Train a VAE on a zoo's training networks, and its generator on their tasks and more of the same kind.
+
+    Args:
+        zoo: The zoo.
+        folder: As of :func:`~netgraph.training.train.train`; an interrupted training goes on.
+        config: The model's sizes.
+        training: How it is trained.
+        n_tasks: Tasks beside those of the zoo.
+        device: ``cpu`` or ``cuda``.
+
+    Raises:
+        NetGraphError: As of :func:`~netgraph.training.train.train`.
+    """
+    numbers = zoo.split("train")
+    examples = [Example(one, zoo.tasks[one.task].x, zoo.meta_features[one.task]) for one in zoo.stream(numbers)]
+    episodes = training_episodes(zoo, n_tasks)
+    return train(examples, folder, config, training, episodes=episodes, device=device)
+
+
+def training_episodes(zoo: Zoo, n_more: int) -> Episodes:
+    """Take the tasks of a zoo's training networks, and more of the same kind, which no network was trained on."""
+    numbers = sorted({graph.task for graph in zoo.stream(zoo.split("train"))})
+    recipe, known = zoo.recipe, zoo.meta_features[numbers]
+    more = draw_tasks(n_more, recipe.tasks, seed=recipe.seed, start=len(zoo.tasks))
+    tasks = [zoo.tasks[number] for number in numbers] + more
+    return Episodes(tasks, torch.cat([known, torch.full((n_more, known.shape[1]), torch.nan)]))

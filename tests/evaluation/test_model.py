@@ -1,0 +1,48 @@
+"""What is measured of a model is measured on the held-out tasks of a zoo."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from netgraph import NetGraphError, NetVAE
+from netgraph.evaluation.model import evaluate_model
+from netgraph.zoo import Zoo, ZooRecipe, build_zoo
+from tests.search.small import untrained
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory) -> Zoo:
+    recipe = ZooRecipe.load("tiny").changed(n_tasks=3, n_test_tasks=2, architectures={"widths": (2, 8)})
+    return build_zoo(recipe, tmp_path_factory.mktemp("zoo"), workers=1)
+
+
+def test_held_out_networks_are_rebuilt_and_samples_drawn(zoo):
+    found = evaluate_model(untrained(), zoo, n_samples=12, n_start_tasks=1)
+    count = len(zoo.split("test"))
+    assert found.figures["n_test"] == count
+    assert found.figures["n_train"] == len(zoo.split("train"))
+    assert found.figures["validity"] == 1
+    assert len(found.samples) == 12
+    assert found.latents.shape == (count, untrained().config.latent_size)
+    assert found.families == [zoo.tasks[zoo[i].task].family for i in zoo.split("test")]
+    bad, middle, good = (pair[3] for pair in found.pairs)
+    assert bad <= middle <= good
+    again = evaluate_model(untrained(), zoo, n_samples=12, n_start_tasks=1)
+    assert again.figures == found.figures
+    assert torch.equal(again.latents, found.latents)
+
+
+def test_a_zoo_without_held_out_networks_is_refused(tmp_path):
+    recipe = replace(ZooRecipe.load("tiny"), n_tasks=2, n_test_tasks=0)
+    zoo = build_zoo(recipe, tmp_path / "zoo", workers=1)
+    with pytest.raises(NetGraphError, match=r"zoo: no held-out networks; a recipe with n_test_tasks has some$"):
+        evaluate_model(untrained(), zoo, 2, 1)
+
+
+def test_a_network_that_the_model_cannot_hold_is_named(tmp_path):
+    recipe = ZooRecipe.load("tiny").changed(n_tasks=2, n_test_tasks=1, architectures={"widths": (200, 210)})
+    zoo = build_zoo(recipe, Path(tmp_path) / "zoo", workers=1)
+    with pytest.raises(NetGraphError, match=r"vertices|fan"):
+        evaluate_model(NetVAE.from_pretrained(), zoo, 2, 1)

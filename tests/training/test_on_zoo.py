@@ -1,0 +1,39 @@
+"""Training on a zoo: its training networks alone, and tasks that no network of it was held out for."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from netgraph.presets import PRESETS
+from netgraph.training.on_zoo import train_on_zoo, training_episodes
+from netgraph.zoo import Zoo, build_zoo
+
+
+@pytest.fixture(scope="module")
+def tiny_zoo(tmp_path_factory) -> Zoo:
+    return build_zoo("tiny", tmp_path_factory.mktemp("zoo"), workers=1)
+
+
+def test_episodes_are_the_training_tasks_and_more_of_the_same_kind(tiny_zoo):
+    episodes = training_episodes(tiny_zoo, 5)
+    known = {tiny_zoo[i].task for i in tiny_zoo.split("train")}
+    held_out = {tiny_zoo[i].task for i in tiny_zoo.split("test")}
+    assert not known & held_out
+    assert len(episodes.meta_features) == len(known) + 5
+    assert episodes.meta_features[: len(known)].isfinite().all()
+    assert episodes.meta_features[len(known) :].isnan().all()
+    assert torch.equal(episodes.meta_features[: len(known)], tiny_zoo.meta_features[sorted(known)])
+
+
+def test_a_model_is_trained_on_training_networks_alone(tiny_zoo, tmp_path):
+    size = PRESETS["tiny"]
+    vae = train_on_zoo(tiny_zoo, tmp_path, size.vae, size.training, n_tasks=5)
+    assert vae.card["networks"] == len(tiny_zoo.split("train"))
+    assert vae.card["generator_steps"] > 0
+    assert vae.portfolio is not None
+    other = replace(size.training, seed=1)  # of which nothing is seen, for it is done
+    again = train_on_zoo(tiny_zoo, tmp_path, size.vae, other, n_tasks=5)
+    assert again.card["steps"] == vae.card["steps"]
+    for one, other in zip(vae.state_dict().values(), again.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
