@@ -138,7 +138,7 @@ class Bench:
     def _timed(self, method: Method, problem: Problem, seconds: float) -> tuple[Fitted, float, float]:
         """Give what came out, and the seconds of wall time and of CPU time."""
         tools = self.tools()
-        tools.library.networks(problem.n_inputs)  # read before the clock starts, like the model
+        tools.library.networks(problem.n_read)  # read before the clock starts, like the model
         wall, cpu = time.perf_counter(), time.process_time()
         fitted = method(tools, problem, seconds)
         return fitted, time.perf_counter() - wall, time.process_time() - cpu

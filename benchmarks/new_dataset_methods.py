@@ -60,9 +60,11 @@ class Problem:
     seed: int
 
     @property
-    def n_inputs(self) -> int:
-        """Inputs of the networks that are searched: all columns, or as many projections as networks read at most."""
-        return min(self.x.shape[1], MOST_INPUTS)
+    def n_read(self) -> int:
+        """Inputs of a zoo's networks: all columns, or as many projections as they read at most."""
+        data = Preprocessing.fit(self.x, self.y).data(self.x, self.y)
+        with projected_silently():
+            return Projection(data, MOST_INPUTS).data(data).x.shape[1]
 
 
 @lru_cache(maxsize=32)
@@ -113,14 +115,14 @@ def fit_estimator(tools: Tools, problem: Problem, seconds: float) -> Fitted:
     """Fit the estimator as a user does who gives it a time, and as many candidates as that allows."""
     checkpoint = None if tools.checkpoint is None else str(tools.checkpoint)
     estimator = NetGraphRegressor(checkpoint, seconds, MANY, random_state=problem.seed)
-    with _projected_silently():
+    with projected_silently():
         estimator.fit(problem.x, problem.y)
     notes = _notes(estimator.graph_, estimator.history_.to_dict("records"))
     return Fitted(estimator.predict, notes)
 
 
 @contextmanager
-def _projected_silently() -> Iterator[None]:
+def projected_silently() -> Iterator[None]:
     """Keep quiet about columns that are projected: the section says it."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"X has \d+ columns; networks made for it read", UserWarning)
@@ -144,7 +146,7 @@ def searched(make: MakeSource) -> Method:
         deadline = Deadline(seconds)
         units = Preprocessing.fit(problem.x, problem.y)
         data = units.data(problem.x, problem.y)
-        with _projected_silently():
+        with projected_silently():
             source, most = make(tools, data, search_seed(problem))
         found = find(source, data, SearchConfig(n_candidates=most, seed=search_seed(problem)), deadline)
         graph = found.graph

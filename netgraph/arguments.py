@@ -20,8 +20,8 @@ def named(arguments: list[str]) -> list[str]:
     arguments = [_underscored(argument) for argument in arguments]
     if arguments[:1] == ["convert"]:
         plain = _words(arguments[1:])
-        named = [part for pair in zip(("--source", "--out"), plain, strict=False) for part in pair]
-        return ["convert", *named, *plain[2:], *arguments[1 + len(plain) :]]
+        files = [part for pair in zip(("--source", "--out"), plain, strict=False) for part in pair]
+        return ["convert", *files, *plain[2:], *arguments[1 + len(plain) :]]
     if arguments[:1] in (["fit"], ["search"]) and _words(arguments[1:]):
         return [arguments[0], "--data", *arguments[1:]]
     if arguments[:2] == ["zoo", "merge"] and "--zoos" in arguments:

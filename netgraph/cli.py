@@ -1,8 +1,9 @@
 """The command ``netgraph``."""
 
 import sys
-from typing import Any, Literal
+from typing import Any
 
+from netgraph import commands
 from netgraph.arguments import named
 from netgraph.errors import NetGraphError
 
@@ -12,283 +13,26 @@ WRONG_INPUT, INTERRUPTED = 2, 130
 _RESUMABLE = (["run"], ["train"], ["zoo", "build"], ["datasets", "install"], ["search"])
 
 
-def _run(preset: str | None = None, out: str = "runs/quick", seed: int | None = None, device: str = "cpu") -> None:
-    """Do the whole job: zoo, training, evaluation, samples, a real data set, report.
-
-    Args:
-        preset: quick, full, or tiny (a smoke test); that of the folder, or quick, when left out.
-        out: Folder that takes everything; a run that was interrupted there goes on.
-        seed: Fixes everything; that of the folder, or 0, when left out.
-        device: Where the model is trained, cpu or cuda.
-    """
-    from netgraph.run import run
-
-    _print_figures(run(preset, out, seed, device))
-    print(f"look at {out}/report.html")
-
-
-def _train(
-    zoo: str, out: str = "runs/train", preset: str | None = None, seed: int | None = None, device: str = "cpu"
-) -> None:
-    """Train a model on a zoo, or go on with a training that was interrupted.
-
-    Args:
-        zoo: Folder of the zoo.
-        out: Folder that takes checkpoints (vae.safetensors) and tensorboard.
-        preset: Sizes of the model and of its training, quick, full or tiny; those of the folder, or quick, if left out.
-        seed: Fixes everything; that of the folder, or 0, when left out.
-        device: Where the model is trained, cpu or cuda.
-    """
-    from netgraph.run import train_model
-
-    _print_figures(train_model(zoo, out, preset, seed, device))
-    print(f"{out}/checkpoints/vae.safetensors")
-
-
-def _evaluate(
-    zoo: str,
-    out: str = "runs/evaluate",
-    checkpoint: str | None = None,
-    n_samples: int = 1000,
-    seed: int = 0,
-    device: str = "cpu",
-) -> None:
-    """Evaluate a model on the held-out tasks of a zoo.
-
-    Args:
-        zoo: Folder of the zoo.
-        out: Folder that takes metrics.json, report.html and samples.
-        checkpoint: Safetensors file of a trained model; the one that ships when left out.
-        n_samples: Networks sampled from the prior.
-        seed: Fixes everything.
-        device: Where the model runs, cpu or cuda.
-    """
-    from netgraph.run import evaluate_checkpoint
-
-    _print_figures(evaluate_checkpoint(zoo, out, checkpoint, n_samples, seed, device))
-    print(f"look at {out}/report.html")
-
-
-def _zoo_build(
-    recipe: str = "quick",
-    out: str = "runs/zoo",
-    seed: int | None = None,
-    engine: str = "local",
-    workers: int | None = None,
-    device: str = "cpu",
-) -> None:
-    """Build a zoo, or complete one whose build was interrupted.
-
-    Args:
-        recipe: Name of a recipe that comes with netgraph, or a YAML file.
-        out: Folder of the zoo.
-        seed: Fixes everything; that of the recipe when left out.
-        engine: local or ray.
-        workers: Processes; one a core when left out.
-        device: Where networks are trained, cpu or cuda.
-    """
-    from netgraph.zoo import ZooRecipe, build_zoo
-
-    chosen = ZooRecipe.load(recipe)
-    chosen = chosen if seed is None else chosen.changed(seed=seed)
-    zoo = build_zoo(chosen, out, engine, workers=workers, device=device)
-    print(f"{len(zoo):,} networks in {out}" + (f"; {zoo.excluded:,} left out, see zoo info" if zoo.excluded else ""))
-
-
-def _zoo_info(out: str) -> None:
-    """Show what is in a zoo.
-
-    Args:
-        out: Folder of the zoo.
-    """
-    from netgraph.zoo import Zoo, describe_zoo
-
-    print(describe_zoo(Zoo(out)))
-
-
-def _zoo_verify(out: str) -> None:
-    """Check every file and every network of a zoo.
-
-    Args:
-        out: Folder of the zoo.
-    """
-    from netgraph.zoo import Zoo, verify_zoo
-
-    print(f"{verify_zoo(Zoo(out))} networks, all sound")
-
-
-def _zoo_merge(zoos: list[str], out: str) -> None:
-    """Join zoos into a new one; the zoos themselves are not altered.
-
-    Args:
-        zoos: Their folders.
-        out: Folder of the new zoo.
-    """
-    from netgraph.zoo import merge_zoos
-
-    merged = merge_zoos(zoos, out)
-    print(f"{len(merged)} networks of {len(merged.tasks)} tasks in {out}")
-
-
-def _datasets_install(names: str | None = None, out: str | None = None) -> None:
-    """Fetch real data sets from OpenML, check and cache them; without a network go on with those that are there.
-
-    Args:
-        names: Names of the list, or openml:<data id>, separated by commas; the whole list when left out.
-        out: Folder of the cache; the environment variable NETGRAPH_DATA, or ~/.cache/netgraph, when left out.
-    """
-    from netgraph.tasks import install_real
-
-    install_real(None if names is None else list(_listed(names)), out)
-
-
-def _datasets_list(out: str | None = None) -> None:
-    """Show the real data sets: those inside scikit-learn, and the list of those on OpenML.
-
-    Args:
-        out: Folder of the cache; the environment variable NETGRAPH_DATA, or ~/.cache/netgraph, when left out.
-    """
-    from netgraph.tasks import describe_real
-
-    print(describe_real(out))
-
-
-def _sample(checkpoint: str, out: str = "samples.safetensors", n: int = 10, seed: int | None = None) -> None:
-    """Sample networks.
-
-    Args:
-        checkpoint: Safetensors file of a trained model.
-        out: File that takes the networks.
-        n: How many.
-        seed: Of the noise.
-    """
-    from netgraph.graph.io import save_graphs
-    from netgraph.model import NetVAE
-
-    graphs = NetVAE.from_pretrained(checkpoint).sample(n, seed=seed)
-    save_graphs(graphs, out)
-    for graph in graphs:
-        print(graph.architecture)
-
-
-def _fit(
-    data: str,
-    target: str,
-    out: str = "runs/fit",
-    max_seconds: float = 30.0,
-    n_candidates: int = 128,
-    strategy: str = "prior",
-    objectives: str = "error",
-    checkpoint: str | None = None,
-    seed: int = 0,
-    device: str = "cpu",
-) -> None:
-    """Find a small network for a table, test it on a fifth of the rows, and write it with a report.
-
-    Args:
-        data: CSV or parquet file with a row of column names.
-        target: Name of the column that is predicted; all others must be numbers too.
-        out: Folder that takes network.py and network.safetensors (torch alone runs them), report.html, metrics.json.
-        max_seconds: Wall time of the search.
-        n_candidates: Networks drawn from the model.
-        strategy: How they are drawn, prior, genetic, cma or gradient; all but the first learn from earlier ones.
-        objectives: What is to be small, separated by commas; error, then any of parameters and latency.
-        checkpoint: Safetensors file of a trained model; the one that ships when left out.
-        seed: Fixes everything.
-        device: Where networks are sampled and trained, cpu or cuda.
-    """
-    from netgraph.search.job import FitJob, fit_table
-
-    job = (data, target, out, max_seconds, n_candidates, strategy, _listed(objectives), checkpoint, seed, device)
-    _print_figures(fit_table(FitJob(*job)))
-    print(f"look at {out}/report.html; {out}/network.py needs torch alone")
-
-
-def _search(
-    data: str,
-    target: str,
-    out: str = "runs/search",
-    objectives: str = "error,parameters",
-    n_trials: int = 512,
-    max_seconds: float | None = None,
-    strategy: str = "nsga2",
-    checkpoint: str | None = None,
-    seed: int = 0,
-    device: str = "cpu",
-) -> None:
-    """Search for the small networks for a table that are best in several objectives, or go on with such a search.
-
-    Args:
-        data: CSV or parquet file with a row of column names.
-        target: Name of the column that is predicted; all others must be numbers too.
-        out: Folder that takes study.db, with which the same command goes on, pareto.csv, pareto.png, networks,
-            report.html, metrics.json.
-        objectives: What is to be small, separated by commas; error, then parameters, latency or both.
-        n_trials: Networks tried, those that the folder holds already among them.
-        max_seconds: Wall time after which no more are tried; no limit when left out.
-        strategy: What proposes them, nsga2 (by all objectives), prior (chance), or genetic or cma (by the error alone).
-        checkpoint: Safetensors file of a trained model; the one that ships when left out.
-        seed: Fixes everything.
-        device: Where networks are sampled and run, cpu or cuda.
-    """
-    from netgraph.search.search_job import SearchJob, search_table
-
-    job = (data, target, out, _listed(objectives), n_trials, max_seconds, strategy, checkpoint, seed, device)
-    _print_figures(search_table(SearchJob(*job)))
-    print(f"look at {out}/report.html; {out}/networks/network.py needs torch alone")
-
-
-def _listed(names: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in names.split(","))
-
-
-def _print_figures(figures: dict[str, float]) -> None:
-    for name, value in figures.items():
-        print(f"{name:32s} {value:.4g}")
-
-
-def _convert(
-    source: str,
-    out: str,
-    to: Literal["graph", "module", "onnx", "source", "graphml", "json"] = "graph",
-    example: str | None = None,
-    weights: str | None = None,
-) -> None:
-    """Convert a module to a graph, and a graph to a module's weights and source, ONNX, Python, GraphML or JSON.
-
-    Args:
-        source: A graph (FILE.safetensors, its record FILE.json beside it), or MODULE:NAME, a torch module or what
-            makes one.
-        out: File that takes the result; --to module writes FILE.safetensors and the class, FILE.py.
-        to: What to write.
-        example: Shapes of the inputs of MODULE:NAME, "2,3,32,32"; "long:2,8" for integers; several joined by ";".
-        weights: A state_dict (FILE.safetensors) that is loaded into MODULE:NAME first.
-    """
-    from netgraph.graph.modules.files import convert_file
-
-    print(convert_file(source, out, to, example, weights))
-
-
 COMMANDS: dict[str, Any] = {
-    "run": _run,
+    "run": commands.run,
     "zoo": {
         "_help": "Build and look at zoos.",
-        "build": _zoo_build,
-        "info": _zoo_info,
-        "verify": _zoo_verify,
-        "merge": _zoo_merge,
+        "build": commands.zoo_build,
+        "info": commands.zoo_info,
+        "verify": commands.zoo_verify,
+        "merge": commands.zoo_merge,
     },
     "datasets": {
         "_help": "Fetch and list real data sets.",
-        "install": _datasets_install,
-        "list": _datasets_list,
+        "install": commands.datasets_install,
+        "list": commands.datasets_list,
     },
-    "train": _train,
-    "evaluate": _evaluate,
-    "sample": _sample,
-    "fit": _fit,
-    "search": _search,
-    "convert": _convert,
+    "train": commands.train,
+    "evaluate": commands.evaluate,
+    "sample": commands.sample,
+    "fit": commands.fit,
+    "search": commands.search,
+    "convert": commands.convert,
 }
 
 

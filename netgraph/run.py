@@ -20,7 +20,7 @@ from netgraph.files import make_folder, read_record, record_path, write_atomical
 from netgraph.graph.io import save_graphs
 from netgraph.machine import check_device, provenance
 from netgraph.model import NetVAE
-from netgraph.presets import preset_of
+from netgraph.presets import PRESETS, preset_of
 from netgraph.search import RealResult, try_real
 from netgraph.threads import threads
 from netgraph.training.history import loss_curves, write_metrics
@@ -28,13 +28,15 @@ from netgraph.training.on_zoo import train_on_zoo
 from netgraph.zoo import Zoo, ZooRecipe, build_zoo
 
 FORMAT, VERSION = "netgraph.run", 1
+#: What is recorded, by the name of the record.
+JOBS = {"run": "run", "train": "training"}
 KEYS = (
     "edge_accuracy", "edge_f1", "cosine_similarity", "parameter_cosine_similarity", "output_r2_median", "validity",
     "uniqueness", "novelty", "sample_quality", "sample_behaviour_distance", "random_behaviour_distance",
     "floor_behaviour_distance", "zoo_models_per_second", "train_seconds", "total_seconds", "n_train", "n_test",
 )  # fmt: skip
-#: Held-out tasks on which samples are compared with other starts of a training, where no preset says it.
-START_TASKS = 50
+#: Fewest samples between which distances can be measured.
+LEAST_SAMPLES = 2
 TARGETS = {
     "edge_f1": 0.97, "cosine_similarity": 0.85, "output_r2_median": 0.7, "validity": 1.0, "uniqueness": 0.95,
 }  # fmt: skip
@@ -56,10 +58,10 @@ def run(
         The figures in ``metrics.json``.
 
     Raises:
-        NetGraphError: When the preset is unknown, or the folder holds a run of another preset or seed.
+        NetGraphError: When the preset is unknown, or the folder holds a run of another preset or seed, or another job.
     """
     folder, device = Path(out), check_device(device)
-    _refuse(folder, "train.json")
+    _claim(folder, "run.json", "train.json", "metrics.json")
     job = _Job.open(folder / "run.json", {"preset": "quick", "seed": 0}, {"preset": preset, "seed": seed})
     size, seed = preset_of(job.of["preset"]), job.of["seed"]
     with job.phase("zoo"):
@@ -105,7 +107,9 @@ def train_model(
             folder holds a training of another preset, seed or zoo, or another job.
     """
     folder, device, opened = Path(out), check_device(device), Zoo(zoo)
-    _refuse(folder, "run.json", "metrics.json")
+    if not (folder / "checkpoints").exists():  # of a training that kept nothing, nothing is to be gone on with
+        (folder / "train.json").unlink(missing_ok=True)
+    _claim(folder, "train.json", "run.json", "metrics.json", "checkpoints")
     asked = {"preset": preset, "seed": seed, "zoo": opened.digest}
     job = _Job.open(folder / "train.json", {"preset": "quick", "seed": 0, "zoo": None}, asked)
     with job.phase("train"):
@@ -135,23 +139,26 @@ def evaluate_checkpoint(
         The figures in ``metrics.json``.
 
     Raises:
-        NetGraphError: When the folder holds another job's figures, or the model cannot hold a network of the zoo.
+        NetGraphError: When the folder holds another job's figures, the zoo no held-out networks, or there are too few
+            samples; or the model cannot hold a network of the zoo.
     """
     folder, opened = Path(out), Zoo(zoo)
-    _refuse(folder, "run.json", "metrics.json")
+    if n_samples < LEAST_SAMPLES:
+        raise NetGraphError(f"n_samples is {n_samples}; at least {LEAST_SAMPLES}")
+    _claim(folder, "", "run.json", "metrics.json")
     vae = NetVAE.from_pretrained(checkpoint).to(check_device(device))
-    with threads(1):
-        found = evaluate_model(vae, opened, n_samples, START_TASKS, seed)
     make_folder(folder / "samples")
+    with threads(1):
+        found = evaluate_model(vae, opened, n_samples, PRESETS["quick"].n_start_tasks, seed)
     save_graphs(found.samples, folder / "samples" / "samples.safetensors")
     _leave(folder, f"netgraph evaluate, {checkpoint or 'the checkpoint that ships'}", found, found.figures)
     return found.figures
 
 
-def _refuse(folder: Path, *names: str) -> None:
-    """Leave alone what another job left in a folder."""
-    for name in names:
-        if (folder / name).exists():
+def _claim(folder: Path, own: str, *others: str) -> None:
+    """Leave alone what is in a folder, unless the job's own record says that it goes on there."""
+    for name in others:
+        if (folder / name).exists() and not (own and (folder / own).exists()):
             raise NetGraphError(f"{folder}: holds {name} of another job; choose another folder")
 
 
@@ -161,7 +168,9 @@ def _trained(zoo: Zoo, job: "_Job", folder: Path, device: str) -> NetVAE:
     if record_path(path).exists():
         return NetVAE.from_pretrained(path)
     vae = train_on_zoo(zoo, folder, size.vae, replace(size.training, seed=seed), size.n_tasks, device)
-    vae.card |= {"recipe": asdict(zoo.recipe), "preset": job.of["preset"], "seed": seed, **provenance()}
+    recipes = [asdict(recipe) for recipe in zoo.recipes]
+    of = {"recipe": recipes[0] if len(recipes) == 1 else recipes, "preset": job.of["preset"], "seed": seed}
+    vae.card |= of | provenance()
     vae.save(path)
     return vae
 
@@ -215,7 +224,8 @@ class _Job:
         record = read_record(path, FORMAT, VERSION)
         for key, value in asked.items():
             if value is not None and value != record[key]:
-                raise StoreError(f"{path}: a run with {key} {record[key]}, not {value}; choose another folder")
+                other = "on another zoo" if key == "zoo" else f"with {key} {record[key]}, not {value}"
+                raise StoreError(f"{path}: a {JOBS[path.stem]} {other}; choose another folder")
         return cls(path, {key: record[key] for key in defaults}, record["seconds"])
 
     def write(self) -> None:

@@ -92,9 +92,10 @@ def test_a_model_is_trained_on_a_zoo_and_evaluated_on_its_held_out_tasks(tmp_pat
     assert "A real data set" not in (tmp_path / "found" / "report.html").read_text()
     assert len(load_any(tmp_path / "found" / "samples" / "samples.safetensors")) == 8
     for arguments, message in (
-        ([*train, "--preset", "quick"], "trained/train.json: a run with preset tiny, not quick"),
-        ([*train, "--seed", "1"], "trained/train.json: a run with seed 0, not 1"),
+        ([*train, "--preset", "quick"], "trained/train.json: a training with preset tiny, not quick"),
+        ([*train, "--seed", "1"], "trained/train.json: a training with seed 0, not 1"),
         (evaluate, "found: holds metrics.json of another job"),
+        ([*evaluate[:3], "--n-samples", "1", "--out", f"{found}2"], "n_samples is 1; at least 2"),
         (["run", "--out", trained], "trained: holds train.json of another job"),
         (["train", "--zoo", zoo, "--out", found], "found: holds metrics.json of another job"),
     ):

@@ -77,9 +77,9 @@ def write_report(report: Report, path: str | Path) -> None:
 _INTRO = "Held-out tasks, decoded free-running: from the latent alone, nothing of the true network given."
 _EDGES = "Original on the left, rebuilt on the right. Blue edges are positive, red ones negative, gray ones structural."
 _REAL = (
-    "Networks are sampled for the data set's meta-features and their last layers solved in closed form; the best few "
-    "are fine-tuned, the best of those on validation rows is tested. The random networks have the same architectures "
-    "and the same search."
+    "Networks are sampled for the data set and their last layers solved in closed form; the best few are fine-tuned, "
+    "judged by cross-validation, and the best joined to one network, in which baselines (a linear network, wide ones "
+    "of random features) may have a part. The random networks have the same architectures and the same search."
 )
 
 

@@ -13,7 +13,7 @@ from netgraph.zoo.architectures import initialize
 #: Activations of the wide networks, one each.
 ACTIVATIONS = ("ReLU", "Tanh", "GELU", "SiLU")
 #: Units of their hidden layer.
-UNITS = 128
+UNITS = 192
 
 
 def baselines(n_inputs: int, seed: int) -> list[NetGraph]:
@@ -35,9 +35,3 @@ def wide_network(n_inputs: int, activation: str, generator: Generator) -> NetGra
         layers.append(make_layer(name, (position,), size))
     architecture = Architecture(tuple(layers))
     return NetGraph(architecture, initialize(architecture, generator))
-
-
-def is_baseline(graph: NetGraph) -> bool:
-    """Say whether a network is none of the small ones that are worth tuning."""
-    layers = graph.architecture.layers
-    return len(layers) == 2 or any(layer.size == UNITS for layer in layers)

@@ -23,8 +23,8 @@ STRICTNESS = 10.0
 #: How much the sum of the weights' squares counts, in units of the least error, of many rows; and the number of rows at
 #: which it counts 1 more. Chosen on 200 tables that no benchmark has, as was the number of members.
 SHRINKAGE, FEW_ROWS = 0.2, 100
-#: Most members.
-MEMBERS = 16
+#: Most members, and how many smaller committees have.
+MEMBERS, SIZES = 16, (2, 4, 8)
 
 
 def shrinkage(rows: int) -> float:
@@ -67,7 +67,7 @@ def committees(judged: Sequence[Judged], data: Data) -> list[Judged]:
     able = [one for one in judged if one.error < torch.inf and last_vertex(one.graph.architecture) is not None]
     able = sorted(able, key=lambda one: one.error)[:MEMBERS]
     found = []
-    for size in sorted({min(2**power, len(able)) for power in range(1, MEMBERS.bit_length())} if len(able) > 1 else ()):
+    for size in [*(size for size in SIZES if size < len(able)), len(able)] if len(able) > 1 else []:
         members = able[:size]
         left_out = torch.stack([one.left_out for one in members])
         weights = weights_of(left_out, data.y)

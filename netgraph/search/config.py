@@ -13,7 +13,8 @@ class SearchConfig:
 
     Attributes:
         n_candidates: Networks drawn, beside the baselines.
-        n_tuned: Best ones that are fine-tuned side by side, and how many at least.
+        n_tuned: Best ones that are fine-tuned side by side, and how many at least; of those that were made for the data
+            set, where others were not, half as many besides.
         tuned_share: Share of the candidates that are fine-tuned where this is more: the next best in further groups of
             ``n_tuned``.
         rungs: Steps of fine-tuning of each round of successive halving (Jamieson & Talwalkar 2016), after which the

@@ -32,10 +32,10 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
     """Finds a small network: candidates, their last layers in closed form, the best few fine-tuned and joined.
 
     No rows are held back: candidates are judged by leaving rows out one by one, tuned networks by cross-validation. Of
-    more than 8,192 rows, so many are drawn.
-    The best of them are joined to one network, weighed by a regression on their predictions (stacked regressions,
-    Breiman 1996). Columns and target are standardized inside. Of a table of more than 16 columns, the networks that are
-    made for it read 16 projections, and a warning says so; the others read all columns.
+    more than 8,192 rows, as many are drawn. The best networks are joined to one, weighed by a regression on their
+    predictions (stacked regressions, Breiman 1996). Columns and target are standardized inside. Of a table of more than
+    16 columns, the networks that are made for it read at most 16 projections, and a warning says so; the others read
+    all columns.
 
     Args:
         checkpoint: Safetensors file of a trained :class:`~netgraph.model.vae.NetVAE`; the one that ships when None.
@@ -121,7 +121,7 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         scores = judge(found.graphs, found.errors, objectives)
         self.tuned_ = pd.DataFrame(scores.numpy(), columns=list(objectives))
         alone = len(objectives) == 1
-        self.pareto_ = self.tuned_.loc[[found.chosen]] if alone else front_table(scores, objectives)
+        self.pareto_ = self.tuned_.loc[[found.chosen]].rename_axis("row") if alone else front_table(scores, objectives)
         self.pareto_graphs_ = [found.graphs[row] for row in self.pareto_.index]
         self.chosen_ = smallest_within(self.pareto_, found.standard_error)
         return found.graphs[self.chosen_]

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from netgraph.graph.netgraph import NetGraph
-from netgraph.search.baselines import baselines, is_baseline
+from netgraph.search.baselines import baselines
 from netgraph.search.committee import committees
 from netgraph.search.config import SearchConfig
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.folds import Folds
-from netgraph.search.running import Judged, errors_of, judged_rows, solve, standard_error
+from netgraph.search.running import BASELINE, MADE, OTHER, Judged, errors_of, judged_rows, solve, standard_error
 from netgraph.search.sources import Source
 from netgraph.threads import threads
 
@@ -22,8 +22,8 @@ from netgraph.threads import threads
 DRAWING = 0.25
 #: Candidates of the first batch; every further one is twice as large, up to what the source draws at once.
 FIRST = 16
-#: Candidates that are kept, at least.
-KEPT = 64
+#: Candidates that are kept, at least, and how many times as many as are tuned.
+KEPT, ROOM = 64, 3
 #: Networks that go on after a round, at least.
 LEAST_GOING = 2
 #: Fewest steps of a round that the clock shortens.
@@ -35,7 +35,7 @@ PASSES = 2
 
 #: Seconds that are left for committees.
 CLOSING = 0.03
-#: Seconds that the first batch of candidates is taken to last.
+#: Seconds that the first batch of candidates is taken to last before their last layers are solved.
 BATCH_TIME = 0.035
 #: Seconds that a step of tuning is taken to last before one was measured.
 STEP = 3e-3
@@ -55,7 +55,7 @@ class Found:
             which flatters them, and the weights of a committee know them.
         chosen: Number of the network that is to be expected to be the best: the largest committee, where there is one.
             The least error of many is flattered more than that of a committee.
-        standard_error: That of its error.
+        standard_error: That of the least error.
         history: What was done: stage, networks, least error and seconds so far of each step.
     """
 
@@ -91,7 +91,7 @@ def find(
     with threads(1):
         search.tune(search.screen(source))
         best, chosen = search.combine()
-    squared = (best[chosen].left_out - search.data.y).square()
+    squared = (best[0].left_out - search.data.y).square()
     return Found([one.graph for one in best], errors_of(best), chosen, standard_error(squared), search.history)
 
 
@@ -100,7 +100,7 @@ class _Pace:
 
     Attributes:
         step: Seconds of a step of the next round: those of the last one, for a new group those of the slowest first
-            round so far.
+            round so far, at least :data:`STEP`.
     """
 
     def __init__(self) -> None:
@@ -138,7 +138,8 @@ class _Search:
 
     def screen(self, source: Source) -> int:
         """Draw candidates, solve their last layers, and keep the best; give how many of them are to be tuned."""
-        self._solve(baselines(self.data.x.shape[1], self.config.seed), 0, KEPT)
+        first = baselines(self.data.x.shape[1], self.config.seed)
+        self._solve(first, [BASELINE] * len(first), KEPT)
         self._note("baselines", len(self.judged), self.judged[0].error)
         drawn, size, began = 0, min(FIRST, source.batch), self.deadline.passed
         while drawn < self.config.n_candidates:
@@ -147,7 +148,8 @@ class _Search:
                 break
             graphs = source.draw(n, self.config.seed + drawn)
             drawn, size = drawn + n, min(2 * size, source.batch)
-            source.learn(self._solve(graphs, source.made, max(KEPT, self._tuned_of(drawn))))
+            origins = [MADE] * source.made + [OTHER] * (n - source.made)
+            source.learn(self._solve(graphs, origins, max(KEPT, ROOM * self._tuned_of(drawn))))
             self._note("drawn", drawn, self.judged[0].error)
         return self._tuned_of(drawn)
 
@@ -158,13 +160,14 @@ class _Search:
         """Say whether so many more candidates would take too long, at the pace of those drawn since ``began``."""
         passed, seconds = self.deadline.passed, self.deadline.seconds
         if not drawn:
-            return passed + BATCH_TIME > seconds - CLOSING
+            return passed + BATCH_TIME + more * self._solving > seconds - CLOSING
         return passed + (passed - began) * more / drawn > DRAWING * seconds
 
-    def _solve(self, graphs: Sequence[NetGraph], made: int, kept: int) -> Tensor:
+    def _solve(self, graphs: Sequence[NetGraph], origins: Sequence[str], kept: int) -> Tensor:
         """Fit last layers, keep the best networks so far, and give the errors of these ones, [n]."""
         began = self.deadline.passed
-        solved = [replace(one, made=i < made) for i, one in enumerate(solve(graphs, self.data, self.config.device))]
+        fitted = zip(solve(graphs, self.data, self.config.device), origins, strict=True)
+        solved = [replace(one, origin=origin) for one, origin in fitted]
         self._solving = (self.deadline.passed - began) / len(graphs)
         self.judged = _best([*self.judged, *solved], kept)
         return errors_of(solved)
@@ -178,10 +181,9 @@ class _Search:
         Args:
             count: How many of the others; of those that were made, half as many.
         """
-        able = [i for i, one in enumerate(self.judged) if not is_baseline(one.graph)]
-        made, others = ([i for i in able if self.judged[i].made == kind] for kind in (True, False))
-        half = max(1, self.config.n_tuned // 2)
-        groups = _cut(others[:count], self.config.n_tuned), _cut(made[: count // 2], half)
+        made, others = ([i for i, one in enumerate(self.judged) if one.origin == kind] for kind in (MADE, OTHER))
+        size, half = self.config.n_tuned, max(1, self.config.n_tuned // 2)
+        groups = _cut(others[:count], size), _cut(made[: max(1, count // 2)], half)
         for group in (group for turn in zip_longest(*groups) for group in turn if group):
             self._halve(group)
 
@@ -228,7 +230,7 @@ class _Search:
         found = committees(self.judged, self.data)
         if not found:
             return _best(self.judged), 0
-        self._note("combined", len(found), found[-1].error)
+        self._note("combined", len(found), min(one.error for one in found))
         best = _best([*self.judged, *found])
         return best, next(i for i, one in enumerate(best) if one is found[-1])
 

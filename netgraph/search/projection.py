@@ -10,13 +10,14 @@ from torch import Tensor
 from netgraph.graph.architecture import Architecture, Layer, make_layer
 from netgraph.graph.netgraph import NetGraph
 from netgraph.search.data import Data
+from netgraph.search.running import MOST_ROWS
 from netgraph.tasks.dataset import Floats
 
 #: Rows for each column from which on the target has a say in the directions. Errors on rows left out, which know them,
 #: are then at most about a tenth of the noise too small; where there are fewer rows, the target must not be asked.
 ROWS_A_COLUMN = 10
 #: Least deviation along a direction, relative to the greatest.
-SMALLEST = 1e-6
+SMALLEST = 1e-5
 
 
 class Projection:
@@ -39,7 +40,10 @@ class Projection:
         self.matrix: Tensor | None = None
         if columns > most:
             x, supervised = data.x.double().numpy(), rows >= ROWS_A_COLUMN * columns
-            directions = _least_squares(x, data.y.numpy(), most) if supervised else _principal(x, most)
+            some = np.linspace(0, rows - 1, min(rows, MOST_ROWS)).astype(int)
+            directions = (
+                _least_squares(x[some], data.y.numpy()[some], most) if supervised else _principal(x[some], most)
+            )
             deviation = (x @ directions).std(axis=0)
             self.matrix = torch.from_numpy(directions / np.where(deviation > 0, deviation, 1.0))
             named = "partial least squares" if supervised else "principal components"
@@ -61,15 +65,23 @@ class Projection:
 def _least_squares(x: Floats, y: Floats, most: int) -> Floats:
     from sklearn.cross_decomposition import PLSRegression
 
-    count = min(most, int(_known(np.linalg.eigvalsh(np.cov(x.T)).clip(min=0.0)[::-1] ** 0.5).sum()))
+    count = _principal(x, most).shape[1]
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # that fewer explain the target
         directions: Floats = PLSRegression(count, scale=False).fit(x, y).x_rotations_
     return directions[:, _known((x @ directions).std(axis=0))]
 
 
 def _principal(x: Floats, most: int) -> Floats:
-    _, lengths, directions = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
-    found: Floats = directions[_known(lengths)][:most].T
+    from scipy.linalg import eigh
+
+    centered = x - x.mean(axis=0)
+    wide = x.shape[1] > len(x)
+    products = centered @ centered.T if wide else centered.T @ centered
+    last = len(products) - 1
+    squares, axes = eigh(products, subset_by_index=[max(0, last + 1 - most), last])
+    lengths = squares[::-1].clip(min=0.0) ** 0.5
+    known, axes = _known(lengths), axes[:, ::-1]
+    found: Floats = (centered.T @ axes if wide else axes)[:, known]
     return found
 
 

@@ -37,7 +37,7 @@ class RealResult:
 def try_real(vae: NetVAE, name: str = "diabetes", config: SearchConfig | None = None, n_splits: int = 5) -> RealResult:
     """Find a network for a real data set and test it on rows it has not seen, on several random splits.
 
-    Every search may also end with the linear network or with a committee, see :func:`.fit.find`.
+    Every search begins with the same baselines and ends with a committee, see :func:`.fit.find`.
 
     Args:
         vae: The model that is sampled.

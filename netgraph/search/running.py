@@ -9,10 +9,12 @@ from torch import Tensor
 
 from netgraph.graph.netgraph import NetGraph
 from netgraph.search.data import Data
-from netgraph.stack import Stack, chunks, solve_last_layers
+from netgraph.stack import Stack, chunks, first_outputs, solve_last_layers
 
 #: Most rows that networks are fitted to and judged by.
 MOST_ROWS = 8192
+#: Where a network comes from: a search begins with it, it was made for the data set, or neither.
+BASELINE, MADE, OTHER = "baseline", "made", "other"
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,13 @@ class Judged:
         graph: It.
         left_out: What is predicted of each row by the same network when it is fitted to others alone, [rows] float64.
         error: Mean squared error of that; inf where it is not finite.
-        made: Whether it was made for the data set.
+        origin: :data:`BASELINE`, :data:`MADE` or :data:`OTHER`.
     """
 
     graph: NetGraph
     left_out: Tensor
     error: float
-    made: bool = False
+    origin: str = OTHER
 
     @classmethod
     def of(cls, graph: NetGraph, left_out: Tensor, data: Data) -> "Judged":
@@ -72,13 +74,8 @@ def errors_of(judged: Sequence[Judged]) -> Tensor:
 
 def outputs(graphs: Sequence[NetGraph], x: Tensor, device: str = "cpu") -> Tensor:
     """Run networks on standardized rows, [rows, features], and give their first outputs, [n, rows] float64."""
-    found = torch.zeros(len(graphs), len(x), dtype=torch.float64)
-    for members in chunks([graph.architecture for graph in graphs], device):
-        stack = Stack([graphs[i].architecture for i in members], device)
-        with torch.no_grad():
-            output = stack(stack.flatten([graphs[i].state for i in members]), x)
-        found[members] = output[..., 0].double().cpu()
-    return found
+    architectures, states = [graph.architecture for graph in graphs], [graph.state for graph in graphs]
+    return first_outputs(architectures, states, x, device).double()
 
 
 def judged_rows(data: Data, seed: int) -> Data:

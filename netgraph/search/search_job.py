@@ -30,7 +30,7 @@ from netgraph.search.progress import progress
 from netgraph.search.report import Searched, write_search_report
 from netgraph.search.running import judged_rows, predict, solve, squared_errors, standard_error
 from netgraph.search.several import Problem, explore
-from netgraph.search.sources import Prior
+from netgraph.search.sources import Prior, most_inputs
 from netgraph.search.study import load_optuna, open_study, values_of
 from netgraph.search.table import Table
 from netgraph.tasks.split import Split
@@ -128,7 +128,8 @@ def _about(job: SearchJob, table: Table, vae: NetVAE) -> dict[str, object]:
     for values in vae.state_dict().values():
         model.update(values.cpu().numpy().tobytes())
     asked = {"objectives": list(job.objectives), "strategy": job.strategy, "seed": job.seed}
-    return {"data": data.hexdigest(), "model": model.hexdigest()} | asked
+    projected = {"inputs": most_inputs(vae)} if table.x.shape[1] > most_inputs(vae) else {}
+    return {"data": data.hexdigest(), "model": model.hexdigest()} | asked | projected
 
 
 @dataclass(frozen=True)

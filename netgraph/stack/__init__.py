@@ -3,6 +3,7 @@
 from netgraph.stack.chunking import chunks
 from netgraph.stack.head import Solved, solve_last_layers
 from netgraph.stack.last_layer import LastLayer, last_vertex
+from netgraph.stack.outputs import first_outputs
 from netgraph.stack.plain import PlainGradient, can_run
 from netgraph.stack.probe import probe
 from netgraph.stack.ridge import RidgeFit, fit_ridge
@@ -17,6 +18,7 @@ __all__ = [
     "Stack",
     "can_run",
     "chunks",
+    "first_outputs",
     "fit_ridge",
     "last_vertex",
     "probe",

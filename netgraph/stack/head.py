@@ -27,13 +27,11 @@ class Solved:
     Attributes:
         state: Their states, concatenated, [sum P].
         left_out: What each row is predicted to be when the others alone are fitted, [M, rows] float64. Of a network
-            that does not end in one linear vertex with a bias, its output as it was.
-        error: Mean squared error of that, [M]; inf for a network that is not finite.
+            that does not end in one linear vertex with a bias, or is not finite, its output as it was.
     """
 
     state: Tensor
     left_out: Tensor
-    error: Tensor
 
 
 @torch.no_grad()
@@ -56,8 +54,7 @@ def solve_last_layers(stack: Stack, state: Tensor, x: Tensor, y: Tensor) -> Solv
     weights = torch.where(fitted[:, None], weights[:, : old_weights.shape[1]].to(state), old_weights)
     biases = torch.where(fitted, biases.to(state), old_biases)
     left_out = torch.where(fitted[:, None], wanted - rest, output[:, :, 0].double())
-    error = (left_out - wanted).square().mean(dim=1).nan_to_num(torch.inf, torch.inf)
-    return Solved(last.write(state, weights, biases), left_out, error)
+    return Solved(last.write(state, weights, biases), left_out)
 
 
 def _ridge(hidden: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:

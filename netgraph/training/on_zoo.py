@@ -1,12 +1,13 @@
 """Training on the networks and tasks of a zoo."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from netgraph.model.config import VAEConfig
 from netgraph.model.vae import NetVAE
-from netgraph.tasks import draw_tasks
+from netgraph.tasks import Task, draw_tasks
 from netgraph.training.config import TrainConfig
 from netgraph.training.data import Example
 from netgraph.training.episodes import Episodes
@@ -28,18 +29,29 @@ def train_on_zoo(
         device: ``cpu`` or ``cuda``.
 
     Raises:
-        NetGraphError: As of :func:`~netgraph.training.train.train`.
+        NetGraphError: As of :func:`~netgraph.training.train.train` and :func:`training_episodes`.
     """
     numbers = zoo.split("train")
     examples = [Example(one, zoo.tasks[one.task].x, zoo.meta_features[one.task]) for one in zoo.stream(numbers)]
-    episodes = training_episodes(zoo, n_tasks)
+    episodes = training_episodes(zoo, sorted({example.graph.task for example in examples}), n_tasks)
     return train(examples, folder, config, training, episodes=episodes, device=device)
 
 
-def training_episodes(zoo: Zoo, n_more: int) -> Episodes:
-    """Take the tasks of a zoo's training networks, and more of the same kind, which no network was trained on."""
-    numbers = sorted({graph.task for graph in zoo.stream(zoo.split("train"))})
-    recipe, known = zoo.recipe, zoo.meta_features[numbers]
-    more = draw_tasks(n_more, recipe.tasks, seed=recipe.seed, start=len(zoo.tasks))
+def training_episodes(zoo: Zoo, numbers: Sequence[int], n_more: int) -> Episodes:
+    """Take tasks of a zoo, and more of the same kind, which no network was trained on.
+
+    Args:
+        zoo: The zoo; of a merged one, each recipe gives its share of what is more.
+        numbers: Those of its tasks that are taken.
+        n_more: How many more.
+
+    Raises:
+        NetGraphError: When the tasks differ in their rows.
+    """
+    more: list[Task] = []
+    for i, recipe in enumerate(zoo.recipes):
+        share = n_more * (i + 1) // len(zoo.recipes) - len(more)
+        more += draw_tasks(share, recipe.tasks, seed=recipe.seed, start=len(zoo.tasks))
+    known = zoo.meta_features[list(numbers)]
     tasks = [zoo.tasks[number] for number in numbers] + more
     return Episodes(tasks, torch.cat([known, torch.full((n_more, known.shape[1]), torch.nan)]))

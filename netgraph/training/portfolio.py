@@ -13,7 +13,7 @@ from netgraph.model.context import Context
 from netgraph.model.layouts import Layouts
 from netgraph.model.parts import evaluating
 from netgraph.model.vae import NetVAE
-from netgraph.stack import Stack, chunks
+from netgraph.stack import first_outputs
 from netgraph.training.config import PortfolioConfig
 from netgraph.training.episodes import SHARED, Episode, Episodes
 from netgraph.training.module import LEAST_ERROR
@@ -83,10 +83,6 @@ def _errors(vae: NetVAE, layouts: Layouts, episode: Episode) -> Tensor:
 
 def _unseen(graphs: list[NetGraph], x: Tensor, y: Tensor) -> Tensor:
     """Give networks' mean squared errors, relative to the target's variance, each on rows of its own, [n]."""
-    found = torch.zeros(len(graphs))
-    for members in chunks([graph.architecture for graph in graphs]):
-        stack = Stack([graphs[i].architecture for i in members])
-        output = stack(stack.flatten([graphs[i].state for i in members]), x[members].cpu())[..., 0]
-        found[members] = (output - y[members].cpu()).square().mean(dim=1)
-    relative = found / y.cpu().var(dim=1).clamp(min=LEAST_VARIANCE)
+    output = first_outputs([graph.architecture for graph in graphs], [graph.state for graph in graphs], x.cpu())
+    relative = (output - y.cpu()).square().mean(dim=1) / y.cpu().var(dim=1).clamp(min=LEAST_VARIANCE)
     return relative.nan_to_num(MOST_ERROR, MOST_ERROR).clamp(max=MOST_ERROR)

@@ -14,7 +14,8 @@ from tests.search.small import untrained
 
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory) -> Zoo:
-    recipe = ZooRecipe.load("tiny").changed(n_tasks=3, n_test_tasks=2, architectures={"widths": (2, 8)})
+    plain = {"activations": {"Tanh": 1.0}, "normalizations": {"none": 1.0}, "skips": {"none": 1.0}, "widths": (2, 8)}
+    recipe = ZooRecipe.load("tiny").changed(n_tasks=3, n_test_tasks=2, architectures=plain)
     return build_zoo(recipe, tmp_path_factory.mktemp("zoo"), workers=1)
 
 

@@ -5,11 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator
 
-from netgraph.search.baselines import ACTIVATIONS, UNITS, baselines, is_baseline
+from netgraph.search.baselines import ACTIVATIONS, UNITS, baselines
 from netgraph.search.data import Data
 from netgraph.search.running import solve
-from netgraph.zoo import ZooRecipe
-from tests.search.small import random_networks
 
 
 @given(st.integers(1, 40), st.integers(0, 2**20))
@@ -23,14 +21,8 @@ def test_one_is_linear_and_the_others_are_wide_and_differ_by_seed(n_inputs, seed
         assert not torch.equal(graph.state, other.state)
 
 
-def test_they_alone_are_baselines():
-    assert all(map(is_baseline, baselines(4, 0)))
-    recipe = ZooRecipe.load("full").architectures
-    assert not any(map(is_baseline, random_networks(50, 0, 4, recipe)))
-
-
 def test_a_wide_one_fits_what_the_linear_one_does_not():
     x = torch.randn(300, 3, generator=Generator().manual_seed(0))
     data = Data(x, (2 * x[:, 0]).sin() * x[:, 1] + x[:, 2])
     linear, *wide = (one.error for one in solve(baselines(3, 0), data))
-    assert max(wide) < 0.8 * linear
+    assert max(wide) < 0.85 * linear

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import Generator
 
-from netgraph import NetGraphError, NetVAE
+from netgraph import NetGraph, NetGraphError, NetVAE
 from netgraph.search import SearchConfig, try_real
-from netgraph.search.baselines import baselines, is_baseline
-from netgraph.search.committee import MEMBERS
+from netgraph.search.baselines import UNITS, baselines
+from netgraph.search.committee import SIZES
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.fit import CLOSING, KEPT, STEP, find
@@ -31,6 +31,12 @@ def task(rows: int = 80) -> Data:
     return Data(x, torch.tanh(2 * x[:, 0]) - x[:, 1])
 
 
+def members(graph: NetGraph) -> int:
+    """Networks that a committee is of."""
+    joins = [len(layer.inputs) for layer in graph.architecture.layers if layer.type == "Concat"]
+    return joins[-1] if joins else 1
+
+
 def test_a_search_tunes_the_best_candidates_and_joins_what_is_worth_most_together(vae):
     data = task()
     found = find(Prior(vae, data), data, SMALL)
@@ -42,7 +48,8 @@ def test_a_search_tunes_the_best_candidates_and_joins_what_is_worth_most_togethe
     first, _, drawn, tuned, on, joined = (note["networks"] for note in found.history)
     assert (first, drawn, on) == (BASELINES, 24, tuned // 2)
     assert tuned == SMALL.n_tuned
-    assert 1 <= joined < MEMBERS
+    assert joined == 1 + len(SIZES)
+    assert members(found.graph) > 1
     assert len(found.graphs) == BASELINES + drawn + joined
     assert 0 < found.standard_error < 1
 
@@ -63,8 +70,9 @@ def test_baselines_compete_and_are_not_tuned():
     linear = Data(data.x, data.x[:, 0] - 2 * data.x[:, 1])
     found = find(Drawn(random_networks), linear, replace(SMALL, n_candidates=1))
     assert found.errors[0] < 1e-8
-    alone = [graph for graph in found.graphs if len(graph.architecture.layers) <= 4 and is_baseline(graph)]
-    assert len(alone) == BASELINES
+    first = [graph.architecture.layers[1].size for graph in found.graphs if len(graph.architecture.layers) <= 4]
+    assert first.count(UNITS) == BASELINES - 1
+    assert 1 in first
     assert [note["networks"] for note in found.history[:4]] == [BASELINES, 1, 1, 1]
 
 
@@ -88,9 +96,10 @@ def test_a_round_that_would_not_end_in_time_has_fewer_steps():
     assert found.history[-2]["stage"] == "tuned for 30 steps"
 
 
-def test_without_time_there_is_one_of_the_baselines():
+def test_without_time_there_is_a_committee_of_the_baselines():
     found = find(Drawn(random_networks), task(), SMALL, Deadline(0.0))
     assert [note["stage"] for note in found.history] == ["baselines", "combined"]
+    assert {layer.size for layer in found.graph.architecture.layers if layer.type == "Linear"} == {UNITS, 1}
     assert found.errors[0].isfinite()
 
 
@@ -99,6 +108,21 @@ def test_of_many_candidates_a_share_is_tuned_in_groups():
     *drawn, first, second = (note["networks"] for note in found.history[1:-1])
     assert drawn == [16, 24]
     assert first + second == 12  # baselines take no place
+
+
+def test_networks_that_were_made_are_tuned_in_groups_of_their_own_which_take_turns():
+    found = find(
+        Drawn(random_networks, made=8), task(), replace(SMALL, n_candidates=32, rungs=(5,), n_tuned=4, tuned_share=0.25)
+    )
+    drawn = [note["networks"] for note in found.history if note["stage"] == "drawn"]
+    assert drawn == [16, 32]
+    assert [note["networks"] for note in found.history if note["stage"] == "tuned for 5 steps"] == [4, 2, 4, 2]
+
+
+def test_a_table_of_as_many_columns_as_a_wide_network_has_units_is_tuned_on():
+    x = torch.randn(60, UNITS, generator=Generator().manual_seed(0))
+    found = find(Drawn(lambda n, seed: random_networks(n, seed, UNITS)), Data(x, x[:, 0]), replace(SMALL, rungs=(5,)))
+    assert any(note["stage"] == "tuned for 5 steps" for note in found.history)
 
 
 def test_of_many_candidates_the_best_are_kept():
