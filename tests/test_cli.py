@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 import torch
 
+from netgraph import NetGraphError
 from netgraph.cli import main
 from netgraph.graph import load_any
 from netgraph.run import KEYS
@@ -74,35 +75,49 @@ def test_an_interrupted_run_is_completed(tmp_path):
 
 
 def test_a_model_is_trained_on_a_zoo_and_evaluated_on_its_held_out_tasks(tmp_path):
-    zoo, trained, found = (str(tmp_path / name) for name in ("zoo", "trained", "found"))
+    zoo, trained, other = (str(tmp_path / name) for name in ("zoo", "trained", "other"))
     checkpoint = f"{trained}/checkpoints/vae.safetensors"
     assert netgraph("zoo", "build", "--recipe", "tiny", "--out", zoo, "--workers", "1").returncode == 0
-    train, evaluate = ["train", "--zoo", zoo, "--out", trained], ["evaluate", "--zoo", zoo, "--out", found]
+    train, evaluate = ["train", "--zoo", zoo, "--out", trained], ["evaluate", "--zoo", zoo, "--out", trained]
     done = netgraph(*train, "--preset", "tiny")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith(checkpoint)
     written = Path(checkpoint).read_bytes()
+    done = netgraph(*evaluate, "--checkpoint", checkpoint, "--n-samples", "8")
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tmp_path / "trained" / "metrics.json").read_text())
+    assert metrics["validity"] == 1
+    report = (tmp_path / "trained" / "report.html").read_text()
+    assert "Loss terms over steps" in report
+    assert "A real data set" not in report
+    assert len(load_any(tmp_path / "trained" / "samples" / "samples.safetensors")) == 8
     again = netgraph(*train)
     assert again.returncode == 0, again.stderr
     assert Path(checkpoint).read_bytes() == written
-    done = netgraph(*evaluate, "--checkpoint", checkpoint, "--n-samples", "8")
-    assert done.returncode == 0, done.stderr
-    metrics = json.loads((tmp_path / "found" / "metrics.json").read_text())
-    assert metrics["validity"] == 1
-    assert "A real data set" not in (tmp_path / "found" / "report.html").read_text()
-    assert len(load_any(tmp_path / "found" / "samples" / "samples.safetensors")) == 8
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "metrics.json").write_text("{}")
     for arguments, message in (
         ([*train, "--preset", "quick"], "trained/train.json: a training with preset tiny, not quick"),
         ([*train, "--seed", "1"], "trained/train.json: a training with seed 0, not 1"),
-        (evaluate, "found: holds metrics.json of another job"),
-        ([*evaluate[:3], "--n-samples", "1", "--out", f"{found}2"], "n_samples is 1; at least 2"),
+        (evaluate, "trained: holds metrics.json of another job"),
+        ([*evaluate[:3], "--n-samples", "1", "--out", f"{other}2"], "n_samples is 1; at least 2"),
         (["run", "--out", trained], "trained: holds train.json of another job"),
-        (["train", "--zoo", zoo, "--out", found], "found: holds metrics.json of another job"),
+        (["train", "--zoo", zoo, "--out", other], "other: holds metrics.json of another job"),
     ):
         refused = netgraph(*arguments)
         assert refused.returncode == 2
         assert message in refused.stderr
         assert len(refused.stderr.strip().splitlines()) == 1
+
+
+def test_a_training_that_kept_nothing_claims_no_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    recipe = replace(small_recipe(n_tasks=2, tasks_per_shard=2), n_test_tasks=0)
+    write_store(Path("zoo"), recipe, make=lambda *_: replace(random_shard(0, 2), first_task=0))
+    monkeypatch.setattr("netgraph.run.train_on_zoo", lambda *_: (_ for _ in ()).throw(NetGraphError("too large")))
+    for preset in ("tiny", "quick"):
+        assert main(["train", "--zoo", "zoo", "--out", "out", "--preset", preset]) == 2
+        assert capsys.readouterr().err == "netgraph: too large\n"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from new_dataset_methods import (
     TIMED,
     UNTIMED,
     Fitted,
+    Problem,
     Tools,
     fitted_mlp,
     problem_of,
@@ -146,6 +147,18 @@ def test_every_method_predicts_a_real_data_set(measured):
         notes = measured[name]["notes"]
         assert notes["history"][0]["stage"] == "baselines"
         assert notes["parameters"] > 0
+
+
+@pytest.mark.parametrize("name", sorted(set(TIMED) - {"MLPRegressor, random search"}))
+def test_every_search_reads_a_table_of_many_columns(tools, name):
+    rng = np.random.default_rng(0)
+    x, x_test = rng.normal(size=(60, 24)), rng.normal(size=(30, 24))
+    problem = Problem(x, x[:, 3] - x[:, 20], x_test, x_test[:, 3] - x_test[:, 20], 0)
+    assert problem.n_read == 16
+    tools.library.networks(problem.n_read)
+    fitted = TIMED[name](tools, problem, 2.0)
+    assert fitted.notes["candidates"] >= 16
+    assert r2_of(fitted.predict(problem.x_test), problem.y_test) > 0.5
 
 
 def test_the_matched_run_is_given_no_more_time_than_scikit_learns_network_took(measured):

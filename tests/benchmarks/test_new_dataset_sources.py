@@ -1,11 +1,13 @@
 import pytest
 import torch
-from new_dataset_sources import POPULATION, Evolution, InOrder, cross, mutate, with_inputs
+from new_dataset_sources import POPULATION, Evolution, InOrder, Projected, cross, mutate, with_inputs
 
 from netgraph import NetGraph
 from netgraph.evaluation.metrics import is_valid
 from netgraph.graph.architecture import Architecture, make_layer
-from netgraph.search.running import predict
+from netgraph.search.data import Data
+from netgraph.search.projection import Projection
+from netgraph.search.running import outputs, predict
 from netgraph.search.sources import random_networks
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.architectures import initialize
@@ -106,3 +108,17 @@ def test_evolution_is_the_same_again():
         runs.append(drawn)
     for one, other in zip(*runs, strict=True):
         assert torch.equal(one.state, other.state)
+
+
+@pytest.mark.filterwarnings("ignore:X has 40 columns")
+def test_networks_that_read_projections_read_all_columns_behind_them():
+    x = torch.randn(60, 40, generator=generator())
+    networks, data = random_networks(RECIPE, 16, 5, 0), Data(x, x[:, 0])
+    projection = Projection(data, 16)
+    source = Projected(InOrder(networks), projection)
+    drawn = source.draw(4, 0)
+    assert source.batch == InOrder.batch
+    assert {graph.architecture.n_inputs for graph in drawn} == {40}
+    expected = outputs(networks[:4], projection.data(data).x)
+    torch.testing.assert_close(outputs(drawn, data.x), expected, rtol=1e-3, atol=1e-4)
+    source.learn(torch.zeros(4))
