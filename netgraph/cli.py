@@ -12,7 +12,6 @@ WRONG_INPUT, INTERRUPTED = 2, 130
 #: Commands that, after an interrupt, go on with what is there.
 _RESUMABLE = (["run"], ["train"], ["zoo", "build"], ["datasets", "install"], ["search"])
 
-
 COMMANDS: dict[str, Any] = {
     "run": commands.run,
     "zoo": {

@@ -145,7 +145,7 @@ def evaluate_checkpoint(
     folder, opened = Path(out), Zoo(zoo)
     if n_samples < LEAST_SAMPLES:
         raise NetGraphError(f"n_samples is {n_samples}; at least {LEAST_SAMPLES}")
-    _claim(folder, "", "run.json", "metrics.json")
+    _claim(folder, None, "run.json", "metrics.json")
     vae = NetVAE.from_pretrained(checkpoint).to(check_device(device))
     make_folder(folder / "samples")
     with threads(1):
@@ -155,10 +155,12 @@ def evaluate_checkpoint(
     return found.figures
 
 
-def _claim(folder: Path, own: str, *others: str) -> None:
+def _claim(folder: Path, own: str | None, *others: str) -> None:
     """Leave alone what is in a folder, unless the job's own record says that it goes on there."""
+    if own is not None and (folder / own).exists():
+        return
     for name in others:
-        if (folder / name).exists() and not (own and (folder / own).exists()):
+        if (folder / name).exists():
             raise NetGraphError(f"{folder}: holds {name} of another job; choose another folder")
 
 

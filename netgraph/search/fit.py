@@ -32,7 +32,6 @@ LEAST_STEPS = 25
 LEAST_TIME = 1e-9
 #: How often the copies of a network are gone through, beside the steps, as when last layers are solved.
 PASSES = 2
-
 #: Seconds that are left for committees.
 CLOSING = 0.03
 #: Seconds that the first batch of candidates is taken to last before their last layers are solved.
