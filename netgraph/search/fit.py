@@ -14,6 +14,7 @@ from netgraph.search.config import SearchConfig
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.folds import Folds
+from netgraph.search.relevance import focused, relevance
 from netgraph.search.running import BASELINE, MADE, OTHER, Judged, errors_of, judged_rows, solve, standard_error
 from netgraph.search.sources import Source
 from netgraph.threads import threads
@@ -34,6 +35,8 @@ LEAST_TIME = 1e-9
 PASSES = 2
 #: Seconds that are left for committees.
 CLOSING = 0.03
+#: How long it takes to focus baselines and judge them, in times of judging alone.
+FOCUSING = 1.25
 #: Seconds that the first batch of candidates is taken to last before their last layers are solved.
 BATCH_TIME = 0.035
 #: Seconds that a step of tuning is taken to last before one was measured.
@@ -135,11 +138,22 @@ class _Search:
         self.history.append({"stage": stage, "networks": networks, "error": error, "seconds": self.deadline.passed})
         self.show(self.history[-1])
 
+    def _begin(self) -> None:
+        """Judge the baselines, and the wide ones again, focused on where the best so far say that the target changes."""
+        linear, *wide = baselines(self.data.x.shape[1], self.config.seed)
+        self._judge([linear, *wide], "baselines")
+        if self.deadline.passed + FOCUSING * len(wide) * self._solving < self.deadline.seconds - CLOSING:
+            best = [one.graph for one in self.judged[: len(wide)]]
+            matrix = relevance(best, self.data.x, self.config.device)
+            self._judge([focused(graph, matrix) for graph in wide], "focused")
+
+    def _judge(self, graphs: Sequence[NetGraph], stage: str) -> None:
+        self._solve(graphs, [BASELINE] * len(graphs), KEPT)
+        self._note(stage, len(self.judged), self.judged[0].error)
+
     def screen(self, source: Source) -> int:
         """Draw candidates, solve their last layers, and keep the best; give how many of them are to be tuned."""
-        first = baselines(self.data.x.shape[1], self.config.seed)
-        self._solve(first, [BASELINE] * len(first), KEPT)
-        self._note("baselines", len(self.judged), self.judged[0].error)
+        self._begin()
         drawn, size, began = 0, min(FIRST, source.batch), self.deadline.passed
         while drawn < self.config.n_candidates:
             n = min(size, self.config.n_candidates - drawn)

@@ -7,7 +7,7 @@ from torch import Generator
 
 from netgraph import NetGraph, NetGraphError, NetVAE
 from netgraph.search import SearchConfig, try_real
-from netgraph.search.baselines import UNITS, baselines
+from netgraph.search.baselines import ACTIVATIONS, UNITS
 from netgraph.search.committee import SIZES
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
@@ -18,7 +18,8 @@ from tests.search.small import random_networks, untrained
 
 SMALL = SearchConfig(n_candidates=24, n_tuned=6, rungs=(10, 20), learning_rate=2e-2)
 
-BASELINES = len(baselines(4, 0))
+#: Baselines, and how many networks there are once the wide ones were focused.
+BASELINES, FOCUSED = 1 + len(ACTIVATIONS), 1 + 2 * len(ACTIVATIONS)
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +44,14 @@ def test_a_search_tunes_the_best_candidates_and_joins_what_is_worth_most_togethe
     assert len(found.graphs) == len(found.errors)
     assert found.errors.tolist() == sorted(found.errors.tolist())
     assert (predict(found.graph, data.x) - data.y).square().mean() < 0.5 * data.y.var()
-    stages = ["baselines", "drawn", "drawn", "tuned for 10 steps", "tuned for 20 steps", "combined"]
+    stages = ["baselines", "focused", "drawn", "drawn", "tuned for 10 steps", "tuned for 20 steps", "combined"]
     assert [note["stage"] for note in found.history] == stages
-    first, _, drawn, tuned, on, joined = (note["networks"] for note in found.history)
-    assert (first, drawn, on) == (BASELINES, 24, tuned // 2)
+    first, wide, _, drawn, tuned, on, joined = (note["networks"] for note in found.history)
+    assert (first, wide, drawn, on) == (BASELINES, FOCUSED, 24, tuned // 2)
     assert tuned == SMALL.n_tuned
     assert joined == 1 + len(SIZES)
     assert members(found.graph) > 1
-    assert len(found.graphs) == BASELINES + drawn + joined
+    assert len(found.graphs) == FOCUSED + drawn + joined
     assert 0 < found.standard_error < 1
 
 
@@ -71,23 +72,23 @@ def test_baselines_compete_and_are_not_tuned():
     found = find(Drawn(random_networks), linear, replace(SMALL, n_candidates=1))
     assert found.errors[0] < 1e-8
     first = [graph.architecture.layers[1].size for graph in found.graphs if len(graph.architecture.layers) <= 4]
-    assert first.count(UNITS) == BASELINES - 1
+    assert first.count(UNITS) == FOCUSED - 1
     assert 1 in first
-    assert [note["networks"] for note in found.history[:4]] == [BASELINES, 1, 1, 1]
+    assert [note["networks"] for note in found.history[:5]] == [BASELINES, FOCUSED, 1, 1, 1]
 
 
 def test_the_clock_ends_the_drawing_and_the_rounds():
     seconds = iter(range(1000))
-    deadline = Deadline(16.0, clock=lambda: float(next(seconds)))
+    deadline = Deadline(20.0, clock=lambda: float(next(seconds)))
     config = replace(SMALL, n_candidates=20 * BATCH, rungs=(5, 5, 5, 5, 5, 5, 5, 5))
     found = find(Drawn(random_networks), task(), config, deadline)
     stages = [note["stage"] for note in found.history]
     rounds = stages.count("tuned for 5 steps")
     drawn = stages.count("drawn")
-    assert stages == ["baselines"] + ["drawn"] * drawn + ["tuned for 5 steps"] * rounds + ["combined"]
-    assert found.history[drawn]["networks"] < config.n_candidates
+    assert stages == ["baselines", "focused"] + ["drawn"] * drawn + ["tuned for 5 steps"] * rounds + ["combined"]
+    assert found.history[drawn + 1]["networks"] < config.n_candidates
     assert 0 < rounds < len(config.rungs)
-    assert found.history[-2]["seconds"] < 16
+    assert found.history[-2]["seconds"] < 20
 
 
 def test_a_round_that_would_not_end_in_time_has_fewer_steps():
@@ -103,9 +104,17 @@ def test_without_time_there_is_a_committee_of_the_baselines():
     assert found.errors[0].isfinite()
 
 
+def test_wide_networks_are_focused_on_the_columns_that_matter():
+    x = torch.randn(200, 12, generator=Generator().manual_seed(0))
+    source = Drawn(lambda n, seed: random_networks(n, seed, n_inputs=12))
+    found = find(source, Data(x, (2 * x[:, 0]).sin()), replace(SMALL, n_candidates=1, rungs=()))
+    stages = {note["stage"]: note["error"] for note in found.history}
+    assert stages["focused"] < 0.5 * stages["baselines"]
+
+
 def test_of_many_candidates_a_share_is_tuned_in_groups():
     found = find(Drawn(random_networks), task(), replace(SMALL, rungs=(5,), tuned_share=0.5))
-    *drawn, first, second = (note["networks"] for note in found.history[1:-1])
+    *drawn, first, second = (note["networks"] for note in found.history[2:-1])
     assert drawn == [16, 24]
     assert first + second == 12  # baselines take no place
 
