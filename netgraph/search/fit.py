@@ -14,6 +14,7 @@ from netgraph.search.config import SearchConfig
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.folds import Folds
+from netgraph.search.pace import Pace
 from netgraph.search.relevance import focused, relevance
 from netgraph.search.running import BASELINE, MADE, OTHER, Judged, errors_of, judged_rows, solve, standard_error
 from netgraph.search.sources import Source
@@ -29,8 +30,6 @@ KEPT, ROOM = 64, 3
 LEAST_GOING = 2
 #: Fewest steps of a round that the clock shortens.
 LEAST_STEPS = 25
-#: Seconds that a step takes at least, should the clock not have moved.
-LEAST_TIME = 1e-9
 #: How often the copies of a network are gone through, beside the steps, as when last layers are solved.
 PASSES = 2
 #: Seconds that are left for committees.
@@ -39,8 +38,6 @@ CLOSING = 0.03
 FOCUSING = 1.25
 #: Seconds that the first batch of candidates is taken to last before their last layers are solved.
 BATCH_TIME = 0.035
-#: Seconds that a step of tuning is taken to last before one was measured.
-STEP = 3e-3
 
 #: A step of a search: what was done, to how many networks, the least error among them, and when.
 Note = dict[str, float | str]
@@ -97,28 +94,6 @@ def find(
     return Found([one.graph for one in best], errors_of(best), chosen, standard_error(squared), search.history)
 
 
-class _Pace:
-    """How long a step of tuning lasts.
-
-    Attributes:
-        step: Seconds of a step of the next round: those of the last one, for a new group those of the slowest first
-            round so far, at least :data:`STEP`.
-    """
-
-    def __init__(self) -> None:
-        self.step = self._first = STEP
-
-    def begin(self) -> None:
-        """Begin with a group."""
-        self.step = self._first
-
-    def measure(self, step: float, first: bool) -> None:
-        """Take the seconds of a step of the last round, and whether it was the first of its group."""
-        self.step = max(step, LEAST_TIME)
-        if first:
-            self._first = max(self._first, self.step)
-
-
 class _Search:
     """The stages of a search, and what it did so far.
 
@@ -132,7 +107,7 @@ class _Search:
         self.judged: list[Judged] = []
         self.history: list[Note] = []
         self._folds = Folds(data, config.folds, config.seed, config.device)
-        self._pace, self._solving = _Pace(), 0.0
+        self._pace, self._solving = Pace(data.x.shape[1]), 0.0
 
     def _note(self, stage: str, networks: int, error: float) -> None:
         self.history.append({"stage": stage, "networks": networks, "error": error, "seconds": self.deadline.passed})
@@ -206,7 +181,7 @@ class _Search:
         It ends when no network has become better than the best of the round before, or the time is over.
         """
         least, copies = torch.inf, []  # type: float, list[NetGraph]
-        self._pace.begin()
+        self._pace.begin(self._solving)
         for number, most in enumerate(self.config.rungs):
             began = self.deadline.passed
             steps = self._steps(most, 0 if copies else len(numbers))

@@ -11,7 +11,8 @@ from netgraph.search.baselines import ACTIVATIONS, UNITS
 from netgraph.search.committee import SIZES
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
-from netgraph.search.fit import CLOSING, KEPT, STEP, find
+from netgraph.search.fit import CLOSING, KEPT, find
+from netgraph.search.pace import STEP, STEP_COLUMNS
 from netgraph.search.running import judged_rows, predict
 from netgraph.search.sources import BATCH, Drawn, Prior
 from tests.search.small import random_networks, untrained
@@ -92,7 +93,7 @@ def test_the_clock_ends_the_drawing_and_the_rounds():
 
 
 def test_a_round_that_would_not_end_in_time_has_fewer_steps():
-    deadline = Deadline(CLOSING + 30.5 * STEP, clock=lambda: 0.0)
+    deadline = Deadline(CLOSING + 30.5 * STEP * (1 + 4 / STEP_COLUMNS), clock=lambda: 0.0)
     found = find(Drawn(random_networks), task(), replace(SMALL, rungs=(100,)), deadline)
     assert found.history[-2]["stage"] == "tuned for 30 steps"
 
