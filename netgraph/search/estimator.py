@@ -41,7 +41,8 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         checkpoint: Safetensors file of a trained :class:`~netgraph.model.vae.NetVAE`; the one that ships when None.
         max_seconds: Wall time after which the search ends with what it has; None for no limit. A search that ends
             earlier gives the same network again, unless ``latency``, which is measured, is among the objectives.
-        n_candidates: Networks drawn, beside a linear and some wide ones, see :mod:`~netgraph.search.baselines`.
+        n_candidates: Most networks drawn, beside a linear and some wide ones, see :mod:`~netgraph.search.baselines`;
+            fewer where there are few rows, a sixtieth of their square.
         strategy: How they are drawn: ``prior``, an eighth of a batch, at least four, made for the rows, the others with
             initial weights; ``genetic`` or ``cma`` (separable CMA-ES), which search the prior's noise by the errors of
             earlier candidates; or ``gradient``, which moves the latents of the best ones by the gradient of their

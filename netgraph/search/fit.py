@@ -15,7 +15,7 @@ from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.folds import Folds
 from netgraph.search.pace import Pace
-from netgraph.search.relevance import focused, relevance
+from netgraph.search.relevance import COLUMN_ROWS, focus, focused, relevance
 from netgraph.search.running import BASELINE, MADE, OTHER, Judged, errors_of, judged_rows, solve, standard_error
 from netgraph.search.sources import Source
 from netgraph.threads import threads
@@ -24,6 +24,9 @@ from netgraph.threads import threads
 DRAWING = 0.25
 #: Candidates of the first batch; every further one is twice as large, up to what the source draws at once.
 FIRST = 16
+#: Of few rows, candidates are at most the square of their number, divided by this. The errors of more cannot be told
+#: apart: the best of them are the luckiest, and the more there are, the worse they do on other rows.
+CROWD = 60
 #: Candidates that are kept, at least, and how many times as many as are tuned.
 KEPT, ROOM = 64, 3
 #: Networks that go on after a round, at least.
@@ -114,12 +117,14 @@ class _Search:
         self.show(self.history[-1])
 
     def _begin(self) -> None:
-        """Judge the baselines, and the wide ones again, focused on where the best so far say that the target changes."""
-        linear, *wide = baselines(self.data.x.shape[1], self.config.seed)
+        """Judge the baselines, and the wide ones again, focused on where the best say that the target changes."""
+        rows, columns = self.data.x.shape
+        linear, *wide = baselines(columns, self.config.seed)
         self._judge([linear, *wide], "baselines")
-        if self.deadline.passed + FOCUSING * len(wide) * self._solving < self.deadline.seconds - CLOSING:
+        done = self.deadline.passed + FOCUSING * len(wide) * self._solving
+        if rows >= COLUMN_ROWS * columns and done <= self.deadline.seconds - CLOSING:
             best = [one.graph for one in self.judged[: len(wide)]]
-            matrix = relevance(best, self.data.x, self.config.device)
+            matrix = focus(relevance(best, self.data.x, self.config.device), rows)
             self._judge([focused(graph, matrix) for graph in wide], "focused")
 
     def _judge(self, graphs: Sequence[NetGraph], stage: str) -> None:
@@ -130,8 +135,9 @@ class _Search:
         """Draw candidates, solve their last layers, and keep the best; give how many of them are to be tuned."""
         self._begin()
         drawn, size, began = 0, min(FIRST, source.batch), self.deadline.passed
-        while drawn < self.config.n_candidates:
-            n = min(size, self.config.n_candidates - drawn)
+        most = min(self.config.n_candidates, max(1, len(self.data.y) ** 2 // CROWD))
+        while drawn < most:
+            n = min(size, most - drawn)
             if self._too_late(n, drawn, began):
                 break
             graphs = source.draw(n, self.config.seed + drawn)

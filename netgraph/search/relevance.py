@@ -13,9 +13,12 @@ from torch import Tensor
 from netgraph.graph.netgraph import NetGraph
 from netgraph.stack import Stack
 
-#: Shares of the product and of its diagonal, single columns, in what a network looks at; every column has the rest. By
-#: its diagonal a column counts that matters in several directions; chosen on 200 tables that no benchmark has.
-DIRECTIONS, COLUMNS = 0.45, 0.45
+#: Rows a column from which on directions count, and from which on single columns do. What is drawn along them knows the
+#: target of all rows, which makes its error on a row left out at most about a tenth of the noise too small; of fewer
+#: rows, more.
+DIRECTION_ROWS, COLUMN_ROWS = 10, 4
+#: Share of every column alike in what a network looks at, so that none is lost.
+ALIKE = 0.1
 
 
 def relevance(graphs: Sequence[NetGraph], x: Tensor, device: str = "cpu") -> Tensor:
@@ -39,14 +42,23 @@ def relevance(graphs: Sequence[NetGraph], x: Tensor, device: str = "cpu") -> Ten
     return torch.where((size > 0) & size.isfinite(), products / size, 0.0).mean(dim=0).cpu()
 
 
-def focused(graph: NetGraph, matrix: Tensor) -> NetGraph:
-    """Give a network whose first layer looks where the target changes.
+def focus(matrix: Tensor, rows: int) -> Tensor:
+    """Give what the columns are multiplied by, so that a network looks where the target changes.
+
+    Half of it is the relevance, half its diagonal: a column counts that matters in several directions. Where there are
+    few rows it is the diagonal alone. Both shares were chosen on 200 tables that no benchmark has.
 
     Args:
-        graph: A network whose columns are read by one linear layer, the first.
-        matrix: The relevance of the columns, [columns, columns].
+        matrix: The relevance, [columns, columns].
+        rows: How many it was found on.
     """
+    columns = matrix.diagonal().diag()
+    looked = (matrix + columns) / 2 if rows >= DIRECTION_ROWS * len(matrix) else columns
+    return (1 - ALIKE) * looked + ALIKE * torch.eye(len(matrix))
+
+
+def focused(graph: NetGraph, focus: Tensor) -> NetGraph:
+    """Give a network that reads the columns times a matrix, [columns, columns]; its first layer alone reads columns."""
     first = graph.architecture.tensors[0]
-    seen = DIRECTIONS * matrix + COLUMNS * matrix.diagonal().diag() + (1 - DIRECTIONS - COLUMNS) * torch.eye(len(matrix))
-    weights = graph.state[: first.size].view(first.shape).double() @ seen
+    weights = graph.state[: first.size].view(first.shape).double() @ focus
     return graph.replace(state=torch.cat([weights.flatten().to(graph.state), graph.state[first.size :]]))

@@ -13,6 +13,7 @@ from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.fit import CLOSING, KEPT, find
 from netgraph.search.pace import STEP, STEP_COLUMNS
+from netgraph.search.relevance import COLUMN_ROWS
 from netgraph.search.running import judged_rows, predict
 from netgraph.search.sources import BATCH, Drawn, Prior
 from tests.search.small import random_networks, untrained
@@ -103,6 +104,20 @@ def test_without_time_there_is_a_committee_of_the_baselines():
     assert [note["stage"] for note in found.history] == ["baselines", "combined"]
     assert {layer.size for layer in found.graph.architecture.layers if layer.type == "Linear"} == {UNITS, 1}
     assert found.errors[0].isfinite()
+
+
+def test_of_too_few_rows_a_column_the_target_has_no_say_in_what_wide_networks_read():
+    x = torch.randn(COLUMN_ROWS * 20 - 1, 21, generator=Generator().manual_seed(0))
+    for columns, focusing in ((20, False), (19, True)):
+        source = Drawn(lambda n, seed, columns=columns: random_networks(n, seed, columns))
+        found = find(source, Data(x[:, :columns], x[:, 20]), replace(SMALL, n_candidates=1, rungs=()))
+        assert any(note["stage"] == "focused" for note in found.history) == focusing
+
+
+@pytest.mark.parametrize(("rows", "candidates"), [(7, 1), (15, 3), (60, 60), (90, 100)])
+def test_of_few_rows_few_candidates_are_drawn(rows, candidates):
+    found = find(Drawn(random_networks), task(rows), replace(SMALL, n_candidates=100, rungs=()))
+    assert [note["networks"] for note in found.history if note["stage"] == "drawn"][-1] == candidates
 
 
 def test_wide_networks_are_focused_on_the_columns_that_matter():

@@ -1,5 +1,6 @@
 """Where a target changes, as the gradients of networks that fit it say."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -10,8 +11,8 @@ from netgraph.graph import to_module
 from netgraph.graph.netgraph import NetGraph
 from netgraph.search.baselines import baselines
 from netgraph.search.data import Data
-from netgraph.search.relevance import focused, relevance
-from netgraph.search.running import predict, solve
+from netgraph.search.relevance import ALIKE, DIRECTION_ROWS, focus, focused, relevance
+from netgraph.search.running import Judged, predict, solve
 from tests.search.small import random_networks
 
 
@@ -56,19 +57,39 @@ def test_what_a_constant_or_broken_network_says_does_not_count(weights):
 
 def test_a_focused_network_reads_the_columns_times_the_matrix():
     _, graph, *_ = baselines(3, 0)
-    x = torch.randn(20, 3, generator=Generator().manual_seed(1))
-    matrix = torch.diag(torch.tensor([3.0, 0.0, 0.0], dtype=torch.float64))
-    seen = x * torch.tensor([2.8, 0.1, 0.1])
+    x, matrix = torch.randn(2, 20, 3, generator=Generator().manual_seed(1))[0], torch.randn(3, 3, dtype=torch.float64)
+    seen = (x.double() @ matrix.T).float()
     torch.testing.assert_close(predict(focused(graph, matrix), x), predict(graph, seen), rtol=1e-4, atol=1e-5)
+
+
+def test_of_few_rows_columns_count_one_by_one_and_none_is_lost():
+    matrix = torch.tensor([[2.0, 1.0], [1.0, 0.0]], dtype=torch.float64)
+    many, few = (focus(matrix, rows) for rows in (2 * DIRECTION_ROWS, 2 * DIRECTION_ROWS - 1))
+    other = (1 - ALIKE) / 2
+    torch.testing.assert_close(many, torch.tensor([[2 - ALIKE, other], [other, ALIKE]], dtype=torch.float64))
+    torch.testing.assert_close(few, torch.tensor([[2 - ALIKE, 0.0], [0.0, ALIKE]], dtype=torch.float64))
+
+
+def _tried(data: Data) -> tuple[list[Judged], list[Judged]]:
+    """Judge the wide networks before and after they are focused."""
+    graphs = baselines(data.x.shape[1], 0)[1:]
+    before = solve(graphs, data)
+    matrix = focus(relevance([one.graph for one in before], data.x), len(data.y))
+    return before, solve([focused(graph, matrix) for graph in graphs], data)
 
 
 def test_focused_features_fit_better_what_changes_along_few_columns():
     data, unseen = _data(200, 12), _data(1000, 12)
-    graphs = baselines(12, 0)[1:]
-    before = solve(graphs, data)
-    matrix = relevance([one.graph for one in before], data.x)
-    assert matrix[0, 0] > 0.5 * matrix.trace()
-    after = solve([focused(graph, matrix) for graph in graphs], data)
-    for one, other in zip(before, after, strict=True):
+    for one, other in zip(*_tried(data), strict=True):
         error, focused_error = ((predict(j.graph, unseen.x) - unseen.y).square().mean() for j in (one, other))
         assert focused_error < 0.5 * error
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(20, 10 * 20), (20, 5 * 20), (20, 4 * 20), (5, 10 * 5), (5, 4 * 5)])
+def test_errors_on_rows_left_out_are_too_small_by_a_tenth_of_the_noise_at_most(columns, rows):
+    before, after = [], []  # type: list[float], list[float]
+    for seed in range(20):
+        x, y = torch.randn(rows, columns + 1, generator=Generator().manual_seed(seed)).split((columns, 1), dim=1)
+        for errors, judged in zip((before, after), _tried(Data(x, y[:, 0])), strict=True):
+            errors += [one.error for one in judged]
+    assert np.mean(after) > 0.9 * np.mean(before)
