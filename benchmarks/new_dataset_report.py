@@ -26,7 +26,7 @@ ABOUT = (
     "`NetGraphRegressor(max_seconds=budget)` with as many candidates as the time allows, an eighth of them made for "
     "the rows, the others with initial weights: of the same architectures in the first batch, of random ones later. "
     "Random search, random weights, nearest zoo network and evolution are its search (closed-form last layers, the "
-    "linear network and four wide ones of random features to begin with, successive halving by cross-validation, "
+    "linear network and four wide ones of random features to begin with, these focused by their own gradients, successive halving by cross-validation, "
     "committees) with other candidates: random architectures of the full recipe with PyTorch's "
     "initial weights; our architectures with such weights, which pay for the making; networks of the zoo's training "
     "tasks with as many inputs, those of the tasks with the nearest standardized meta-features first, and of a task "

@@ -35,8 +35,8 @@ LEAST_GOING = 2
 LEAST_STEPS = 25
 #: How often the copies of a network are gone through, beside the steps, as when last layers are solved.
 PASSES = 2
-#: Seconds that are left for committees.
-CLOSING = 0.03
+#: Seconds that committees take, and that are left for them after steps whose time is a guess.
+COMBINING, CLOSING = 0.012, 0.03
 #: How long it takes to focus baselines and judge them, in times of judging alone.
 FOCUSING = 1.25
 #: Seconds that the first batch of candidates is taken to last before their last layers are solved.
@@ -122,7 +122,7 @@ class _Search:
         linear, *wide = baselines(columns, self.config.seed)
         self._judge([linear, *wide], "baselines")
         done = self.deadline.passed + FOCUSING * len(wide) * self._solving
-        if rows >= COLUMN_ROWS * columns and done <= self.deadline.seconds - CLOSING:
+        if rows >= COLUMN_ROWS * columns and done <= self.deadline.seconds - COMBINING:
             best = [one.graph for one in self.judged[: len(wide)]]
             matrix = focus(relevance(best, self.data.x, self.config.device), rows)
             self._judge([focused(graph, matrix) for graph in wide], "focused")
