@@ -79,7 +79,8 @@ _EDGES = "Original on the left, rebuilt on the right. Blue edges are positive, r
 _REAL = (
     "Networks are sampled for the data set and their last layers solved in closed form; the best few are fine-tuned, "
     "judged by cross-validation, and the best joined to one network, in which baselines (a linear network, wide ones "
-    "of random features and recursive feature machines) may have a part. The random networks have the same architectures and the same search."
+    "of random features and recursive feature machines) may have a part. The random networks have the same "
+    "architectures and the same search."
 )
 
 

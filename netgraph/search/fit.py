@@ -35,9 +35,10 @@ LEAST_GOING = 2
 LEAST_STEPS = 25
 #: How often the copies of a network are gone through, beside the steps, as when last layers are solved.
 PASSES = 2
-#: Seconds that committees take, and that are left for them after steps whose time is a guess.
+#: Seconds that committees take at most on such tables, and that are left for them after what may take longer than
+#: before, candidates and steps.
 COMBINING, CLOSING = 0.012, 0.03
-#: How long it takes to focus baselines and judge them, in times of judging alone.
+#: How long it takes to focus baselines and to judge them, in times of judging alone, on tables of 100 to 1,350 rows.
 FOCUSING = 1.25
 #: Seconds that the first batch of candidates is taken to last before their last layers are solved.
 BATCH_TIME = 0.035
@@ -117,19 +118,23 @@ class _Search:
         self.show(self.history[-1])
 
     def _begin(self) -> None:
-        """Judge the baselines, and the wide ones again, focused on where the best say that the target changes."""
-        rows, columns = self.data.x.shape
-        linear, *wide = baselines(columns, self.config.seed)
+        """Judge the baselines, and the wide ones again, focused on the target, where rows and time allow it."""
+        linear, *wide = baselines(self.data.x.shape[1], self.config.seed)
         self._judge([linear, *wide], "baselines")
-        done = self.deadline.passed + FOCUSING * len(wide) * self._solving
-        if rows >= COLUMN_ROWS * columns and done <= self.deadline.seconds - COMBINING:
+        if self._may_focus(len(wide)):
             best = [one.graph for one in self.judged[: len(wide)]]
-            matrix = focus(relevance(best, self.data.x, self.config.device), rows)
+            matrix = focus(relevance(best, self.data.x, self.config.device), len(self.data.y))
             self._judge([focused(graph, matrix) for graph in wide], "focused")
+
+    def _may_focus(self, count: int) -> bool:
+        """Say whether so many networks can be focused; a single column leaves nothing to choose."""
+        rows, columns = self.data.x.shape
+        done = self.deadline.passed + FOCUSING * count * self._solving
+        return rows >= COLUMN_ROWS * columns > COLUMN_ROWS and done <= self.deadline.seconds - COMBINING
 
     def _judge(self, graphs: Sequence[NetGraph], stage: str) -> None:
         self._solve(graphs, [BASELINE] * len(graphs), KEPT)
-        self._note(stage, len(self.judged), self.judged[0].error)
+        self._note(stage, len(graphs), self.judged[0].error)
 
     def screen(self, source: Source) -> int:
         """Draw candidates, solve their last layers, and keep the best; give how many of them are to be tuned."""
