@@ -181,7 +181,7 @@ def fit(
         target: Name of the column that is predicted; all others must be numbers too.
         out: Folder that takes network.py and network.safetensors (torch alone runs them), report.html, metrics.json.
         max_seconds: Wall time of the search.
-        n_candidates: Most networks drawn, some from the model, most with initial weights; fewer of few rows.
+        n_candidates: At most so many networks are drawn, some from the model; fewer where there are few rows.
         strategy: How they are drawn, prior, genetic, cma or gradient; all but the first learn from earlier ones.
         objectives: What is to be small, separated by commas; error, then any of parameters and latency.
         checkpoint: Safetensors file of a trained model; the one that ships when left out.

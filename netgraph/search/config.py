@@ -12,7 +12,8 @@ class SearchConfig:
     """How a network is looked for.
 
     Attributes:
-        n_candidates: Most networks drawn, beside the baselines; of few rows fewer, see :data:`.fit.CROWD`.
+        n_candidates: At most so many networks are drawn, beside the baselines; fewer where there are few rows, see
+            :data:`netgraph.search.fit.CROWD`.
         n_tuned: Best ones that are fine-tuned side by side, and how many at least; of those that were made for the data
             set, where others were not, half as many besides.
         tuned_share: Share of the candidates that are fine-tuned where this is more: the next best in further groups of

@@ -41,8 +41,8 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         checkpoint: Safetensors file of a trained :class:`~netgraph.model.vae.NetVAE`; the one that ships when None.
         max_seconds: Wall time after which the search ends with what it has; None for no limit. A search that ends
             earlier gives the same network again, unless ``latency``, which is measured, is among the objectives.
-        n_candidates: Most networks drawn, beside a linear and some wide ones, see :mod:`~netgraph.search.baselines`;
-            fewer where there are few rows, a sixtieth of their square.
+        n_candidates: At most so many networks are drawn, and a sixtieth of the square of the rows, beside a linear and
+            some wide ones, see :mod:`~netgraph.search.baselines`.
         strategy: How they are drawn: ``prior``, an eighth of a batch, at least four, made for the rows, the others with
             initial weights; ``genetic`` or ``cma`` (separable CMA-ES), which search the prior's noise by the errors of
             earlier candidates; or ``gradient``, which moves the latents of the best ones by the gradient of their
@@ -59,7 +59,7 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         module_: The same as a plain ``torch.nn`` module.
         tuned_: Objectives of the best candidates, of all that were tuned and of committees, a DataFrame; errors are
             those of rows that a network was not fitted to, in units of the target's variance; the weights of a
-            committee know these rows.
+            committee know these rows, and what a wide baseline looks at (see :mod:`~netgraph.search.relevance`).
         chosen_: The row of ``tuned_`` that became ``graph_``.
         pareto_: The rows of ``tuned_`` that no other surpasses, by rising error; of the error alone, the chosen row.
         pareto_graphs_: The networks of ``pareto_``, row by row.

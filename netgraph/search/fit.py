@@ -24,8 +24,8 @@ from netgraph.threads import threads
 DRAWING = 0.25
 #: Candidates of the first batch; every further one is twice as large, up to what the source draws at once.
 FIRST = 16
-#: Of few rows, candidates are at most the square of their number, divided by this. The errors of more cannot be told
-#: apart: the best of them are the luckiest, and the more there are, the worse they do on other rows.
+#: Candidates are at most the square of the number of rows, divided by this. The errors of more cannot be told apart:
+#: the best of them are the luckiest, and on 15, 30 and 60 rows of development tables they do worse on others.
 CROWD = 60
 #: Candidates that are kept, at least, and how many times as many as are tuned.
 KEPT, ROOM = 64, 3
@@ -55,7 +55,7 @@ class Found:
         graphs: Networks, and committees of them, fitted to all rows, at most
             :data:`~netgraph.search.running.MOST_ROWS`; by rising error.
         errors: Their mean squared errors on rows that they were not fitted to, [n]. Networks were chosen by these rows,
-            which flatters them, and the weights of a committee know them.
+            which flatters them; the weights of a committee and the focus of a baseline know them.
         chosen: Number of the network that is to be expected to be the best: the largest committee, where there is one.
             The least error of many is flattered more than that of a committee.
         standard_error: That of the least error.

@@ -32,7 +32,7 @@ class FitJob:
         out: Folder that takes ``network.py``, ``network.safetensors``, ``graph.safetensors``, ``metrics.json`` and
             ``report.html``.
         max_seconds: Wall time of the search.
-        n_candidates: Most networks drawn.
+        n_candidates: At most so many networks are drawn.
         strategy: How they are drawn: ``prior``, ``genetic``, ``cma`` or ``gradient``.
         objectives: What is to be small.
         checkpoint: The model; the one that ships when None.

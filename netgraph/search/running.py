@@ -23,7 +23,8 @@ class Judged:
 
     Attributes:
         graph: It.
-        left_out: What is predicted of each row by the same network when it is fitted to others alone, [rows] float64.
+        left_out: What is predicted of each row by the same network when it is fitted to others alone, [rows] float64;
+            what all rows say of where the target changes, a focused baseline knows.
         error: Mean squared error of that; inf where it is not finite.
         origin: :data:`BASELINE`, :data:`MADE` or :data:`OTHER`.
     """

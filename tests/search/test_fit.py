@@ -12,7 +12,7 @@ from netgraph.search.committee import SIZES
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.fit import CLOSING, KEPT, find
-from netgraph.search.pace import STEP, STEP_COLUMNS
+from netgraph.search.pace import Pace
 from netgraph.search.relevance import COLUMN_ROWS
 from netgraph.search.running import judged_rows, predict
 from netgraph.search.sources import BATCH, Drawn, Prior
@@ -20,8 +20,8 @@ from tests.search.small import random_networks, untrained
 
 SMALL = SearchConfig(n_candidates=24, n_tuned=6, rungs=(10, 20), learning_rate=2e-2)
 
-#: Baselines, and how many networks there are once the wide ones were focused.
-BASELINES, FOCUSED = 1 + len(ACTIVATIONS), 1 + 2 * len(ACTIVATIONS)
+#: Baselines, and those of them that are focused.
+BASELINES, FOCUSED = 1 + len(ACTIVATIONS), len(ACTIVATIONS)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_a_search_tunes_the_best_candidates_and_joins_what_is_worth_most_togethe
     assert tuned == SMALL.n_tuned
     assert joined == 1 + len(SIZES)
     assert members(found.graph) > 1
-    assert len(found.graphs) == FOCUSED + drawn + joined
+    assert len(found.graphs) == BASELINES + FOCUSED + drawn + joined
     assert 0 < found.standard_error < 1
 
 
@@ -74,7 +74,7 @@ def test_baselines_compete_and_are_not_tuned():
     found = find(Drawn(random_networks), linear, replace(SMALL, n_candidates=1))
     assert found.errors[0] < 1e-8
     first = [graph.architecture.layers[1].size for graph in found.graphs if len(graph.architecture.layers) <= 4]
-    assert first.count(UNITS) == FOCUSED - 1
+    assert first.count(UNITS) == 2 * FOCUSED
     assert 1 in first
     assert [note["networks"] for note in found.history[:5]] == [BASELINES, FOCUSED, 1, 1, 1]
 
@@ -94,7 +94,7 @@ def test_the_clock_ends_the_drawing_and_the_rounds():
 
 
 def test_a_round_that_would_not_end_in_time_has_fewer_steps():
-    deadline = Deadline(CLOSING + 30.5 * STEP * (1 + 4 / STEP_COLUMNS), clock=lambda: 0.0)
+    deadline = Deadline(CLOSING + 30.5 * Pace(columns=4).step, clock=lambda: 0.0)
     found = find(Drawn(random_networks), task(), replace(SMALL, rungs=(100,)), deadline)
     assert found.history[-2]["stage"] == "tuned for 30 steps"
 
@@ -106,12 +106,16 @@ def test_without_time_there_is_a_committee_of_the_baselines():
     assert found.errors[0].isfinite()
 
 
-def test_of_too_few_rows_a_column_the_target_has_no_say_in_what_wide_networks_read():
-    x = torch.randn(COLUMN_ROWS * 20 - 1, 21, generator=Generator().manual_seed(0))
-    for columns, focusing in ((20, False), (19, True)):
-        source = Drawn(lambda n, seed, columns=columns: random_networks(n, seed, columns))
-        found = find(source, Data(x[:, :columns], x[:, 20]), replace(SMALL, n_candidates=1, rungs=()))
-        assert any(note["stage"] == "focused" for note in found.history) == focusing
+@pytest.mark.parametrize(
+    ("rows", "columns", "focusing"),
+    [(COLUMN_ROWS * 20 - 1, 20, False), (COLUMN_ROWS * 20, 20, True), (10, 2, True), (100, 1, False), (800, 192, True)],
+)
+def test_wide_networks_are_focused_where_there_are_rows_enough_and_columns_to_choose(rows, columns, focusing):
+    x, y = torch.randn(rows, columns + 1, generator=Generator().manual_seed(0)).split((columns, 1), dim=1)
+    source = Drawn(lambda n, seed: random_networks(n, seed, columns))
+    found = find(source, Data(x, y[:, 0]), replace(SMALL, n_candidates=1, rungs=()))
+    assert any(note["stage"] == "focused" for note in found.history) == focusing
+    assert found.errors[0].isfinite()
 
 
 @pytest.mark.parametrize(("rows", "candidates"), [(7, 1), (15, 3), (60, 60), (90, 100)])
