@@ -139,8 +139,13 @@ def _notes(graph: NetGraph, history: list[dict[str, Any]]) -> dict[str, Any]:
 MakeSource = Callable[[Tools, Data, int], tuple[Source, int]]
 
 
-def searched(make: MakeSource) -> Method:
-    """Give the estimator's search with other candidates: all else, its defaults and its seed, is the estimator's."""
+def searched(make: MakeSource, focus: bool = False) -> Method:
+    """Give the estimator's search with other candidates: all else, its defaults and its seed, is the estimator's.
+
+    Args:
+        make: Gives the candidates.
+        focus: Whether the wide baselines are focused for the data set, as the estimator's are.
+    """
 
     def method(tools: Tools, problem: Problem, seconds: float) -> Fitted:
         deadline = Deadline(seconds)
@@ -148,7 +153,7 @@ def searched(make: MakeSource) -> Method:
         data = units.data(problem.x, problem.y)
         with projected_silently():
             source, most = make(tools, data, search_seed(problem))
-        found = find(source, data, SearchConfig(n_candidates=most, seed=search_seed(problem)), deadline)
+        found = find(source, data, SearchConfig(n_candidates=most, focus=focus, seed=search_seed(problem)), deadline)
         graph = found.graph
         exact = graph.replace(state=graph.state.double())
         return Fitted(lambda x: units.restore(predict(exact, units.inputs(x))), _notes(graph, found.history))
@@ -258,6 +263,7 @@ MATCHED = "netgraph, in MLPRegressor's time"
 TIMED: Mapping[str, Method] = {
     OURS: fit_estimator,
     "random search": searched(_random_search),
+    "random search, focused": searched(_random_search, focus=True),
     "random weights": searched(_random_weights),
     "nearest zoo network": searched(_nearest),
     "evolution without the VAE": searched(_evolution),

@@ -24,6 +24,7 @@ class SearchConfig:
         batch_rows: Rows in a step.
         learning_rate: Peak learning rate of each round.
         weight_decay: Of fine-tuning.
+        focus: Whether the wide baselines are focused on where the target changes, see :mod:`netgraph.search.relevance`.
         seed: Of everything.
         device: Where networks are run and trained.
     """
@@ -36,6 +37,7 @@ class SearchConfig:
     batch_rows: int = 64
     learning_rate: float = 1e-2
     weight_decay: float = 1e-2
+    focus: bool = True
     seed: int = 0
     device: str = "cpu"
 

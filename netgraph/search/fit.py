@@ -127,10 +127,11 @@ class _Search:
             self._judge([focused(graph, matrix) for graph in wide], "focused")
 
     def _may_focus(self, count: int) -> bool:
-        """Say whether so many networks can be focused; a single column leaves nothing to choose."""
+        """Say whether so many networks are to be focused; a single column leaves nothing to choose."""
         rows, columns = self.data.x.shape
         done = self.deadline.passed + FOCUSING * count * self._solving
-        return rows >= COLUMN_ROWS * columns > COLUMN_ROWS and done <= self.deadline.seconds - COMBINING
+        in_time = done <= self.deadline.seconds - COMBINING
+        return self.config.focus and in_time and rows >= COLUMN_ROWS * columns > COLUMN_ROWS
 
     def _judge(self, graphs: Sequence[NetGraph], stage: str) -> None:
         self._solve(graphs, [BASELINE] * len(graphs), KEPT)
