@@ -35,11 +35,11 @@ LEAST_GOING = 2
 LEAST_STEPS = 25
 #: How often the copies of a network are gone through, beside the steps, as when last layers are solved.
 PASSES = 2
-#: Seconds that committees take at most on such tables, and that are left for them after what may take longer than
-#: before, candidates and steps.
-COMBINING, CLOSING = 0.012, 0.03
 #: How long it takes to focus baselines and to judge them, in times of judging alone, on tables of 100 to 1,350 rows.
 FOCUSING = 1.25
+#: Seconds that committees take at most on such tables, and that are left for them after candidates and steps, which
+#: may take longer than before.
+COMBINING, CLOSING = 0.012, 0.03
 #: Seconds that the first batch of candidates is taken to last before their last layers are solved.
 BATCH_TIME = 0.035
 
