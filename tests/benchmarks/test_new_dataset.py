@@ -196,10 +196,13 @@ def test_every_search_is_the_estimators_and_cuts_the_same_folds(tools, monkeypat
     searches = []
     for module in ("netgraph.search.estimator", "new_dataset_methods"):
         monkeypatch.setattr(f"{module}.find", lambda source, data, config, *rest: searches.append((data, config)))
-    for name in set(TIMED) - {"MLPRegressor, random search"}:
+    names = [name for name in TIMED if name != "MLPRegressor, random search"]
+    for name in names:
         with pytest.raises(AttributeError):
             TIMED[name](tools, problem_of("iris", 4), 0.1)
-    assert len({replace(config, n_candidates=1) for _, config in searches}) == 1
+    assert len({replace(config, n_candidates=1, focus=True) for _, config in searches}) == 1
+    focusing = {name for name, (_, config) in zip(names, searches, strict=True) if config.focus}
+    assert focusing == {OURS, "random search, focused"}
     assert all(torch.equal(data.x, searches[0][0].x) and torch.equal(data.y, searches[0][0].y) for data, _ in searches)
 
 
