@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from netgraph.graph.netgraph import NetGraph
+from netgraph.search.projection import ROWS_A_COLUMN
 from netgraph.stack import Stack
 
-#: Rows a column from which on directions count, and from which on single columns do. What is drawn along them knows the
-#: target of all rows, which makes errors on rows left out smaller by at most about a tenth of the noise; of fewer rows,
-#: by more.
-DIRECTION_ROWS, COLUMN_ROWS = 10, 4
+#: Rows a column from which on single columns count; directions need as many as those of a projection. What is drawn
+#: along them knows the target of all rows, which makes errors on rows left out smaller by at most about a tenth of the
+#: noise; of fewer rows, by more.
+COLUMN_ROWS = 4
 #: Share of the identity in a focus, so that no column is lost.
 SHRINKAGE = 0.1
 #: Most rows that gradients are taken at.
@@ -58,7 +59,7 @@ def focus(matrix: Tensor, rows: int) -> Tensor:
         rows: How many it was found on.
     """
     columns = matrix.diagonal().diag()
-    relevant = (matrix + columns) / 2 if rows >= DIRECTION_ROWS * len(matrix) else columns
+    relevant = (matrix + columns) / 2 if rows >= ROWS_A_COLUMN * len(matrix) else columns
     return (1 - SHRINKAGE) * relevant + SHRINKAGE * torch.eye(len(matrix), dtype=matrix.dtype)
 
 

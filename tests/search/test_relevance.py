@@ -13,7 +13,8 @@ from netgraph.graph import to_module
 from netgraph.graph.netgraph import NetGraph
 from netgraph.search.baselines import baselines
 from netgraph.search.data import Data
-from netgraph.search.relevance import COLUMN_ROWS, DIRECTION_ROWS, SHRINKAGE, focus, focused, relevance
+from netgraph.search.projection import ROWS_A_COLUMN
+from netgraph.search.relevance import COLUMN_ROWS, SHRINKAGE, focus, focused, relevance
 from netgraph.search.running import Judged, predict, solve
 from tests.search.small import random_networks
 
@@ -80,7 +81,7 @@ def test_a_focused_network_reads_the_columns_times_the_matrix():
 
 def test_of_few_rows_columns_count_one_by_one_and_none_is_lost():
     matrix = torch.tensor([[2.0, 1.0], [1.0, 0.0]], dtype=torch.float64)
-    many, few = (focus(matrix, rows) for rows in (2 * DIRECTION_ROWS, 2 * DIRECTION_ROWS - 1))
+    many, few = (focus(matrix, rows) for rows in (2 * ROWS_A_COLUMN, 2 * ROWS_A_COLUMN - 1))
     other = (1 - SHRINKAGE) / 2
     torch.testing.assert_close(many, torch.tensor([[2 - SHRINKAGE, other], [other, SHRINKAGE]], dtype=torch.float64))
     torch.testing.assert_close(few, torch.tensor([[2 - SHRINKAGE, 0.0], [0.0, SHRINKAGE]], dtype=torch.float64))
@@ -103,7 +104,7 @@ def test_focused_features_fit_better_what_changes_along_few_columns(function):
 
 
 @pytest.mark.parametrize("columns", [2, 5, 20])
-@pytest.mark.parametrize("rows_a_column", [COLUMN_ROWS, DIRECTION_ROWS])
+@pytest.mark.parametrize("rows_a_column", [COLUMN_ROWS, ROWS_A_COLUMN])
 def test_the_target_of_a_row_left_out_is_known_by_a_tenth_of_the_noise_at_most(columns, rows_a_column):
     before, after = [], []  # type: list[float], list[float]
     rows = max(10, rows_a_column * columns)
