@@ -2,7 +2,7 @@
 
 One is linear. The others are wide: a hidden layer of many units with initial weights, that is random features (Rahimi &
 Recht 2008; Huang et al. 2006); a search fits them a second time, focused on where the target changes (see
-:mod:`~netgraph.search.relevance`). They cost a ridge regression each, and differ from the small networks that follow.
+:mod:`~netgraph.search.focusing`). They cost a ridge regression each, and differ from the small networks that follow.
 """
 
 from torch import Generator, zeros

@@ -13,9 +13,9 @@ from netgraph.search.committee import committees
 from netgraph.search.config import SearchConfig
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
+from netgraph.search.focusing import COLUMN_ROWS, fit_focused, focus_by_folds
 from netgraph.search.folds import Folds
 from netgraph.search.pace import Pace
-from netgraph.search.relevance import COLUMN_ROWS, focus, focused, relevance
 from netgraph.search.running import BASELINE, MADE, OTHER, Judged, errors_of, judged_rows, solve, standard_error
 from netgraph.search.sources import Source
 from netgraph.threads import threads
@@ -35,10 +35,11 @@ LEAST_GOING = 2
 LEAST_STEPS = 25
 #: How often the copies of a network are gone through, beside the steps, as when last layers are solved.
 PASSES = 2
-#: How long it takes to focus baselines and to judge them, in times of judging alone, on tables of 100 to 1,350 rows.
-FOCUSING = 1.25
-#: Seconds that committees take at most on such tables, and that are left for them after candidates and steps, which
-#: may take longer than before.
+#: How long it takes to focus baselines and to judge them, in times of judging alone: leaving out one row after the
+#: other, on tables of 100 to 1,350 rows, and at most by folds, on tables of 15 to 2,000.
+FOCUSING, FOCUSING_BY_FOLDS = 1.25, 20
+#: Seconds that committees take at most on the former tables, and that are left for them after candidates and steps,
+#: which may take longer than before.
 COMBINING, CLOSING = 0.012, 0.03
 #: Seconds that the first batch of candidates is taken to last before their last layers are solved.
 BATCH_TIME = 0.035
@@ -118,24 +119,26 @@ class _Search:
         self.show(self.history[-1])
 
     def _begin(self) -> None:
-        """Judge the baselines, and the wide ones again, focused on the target, where rows and time allow it."""
-        linear, *wide = baselines(self.data.x.shape[1], self.config.seed)
-        self._judge([linear, *wide], "baselines")
-        if self._may_focus(len(wide)):
-            best = [one.graph for one in self.judged[: len(wide)]]
-            matrix = focus(relevance(best, self.data.x, self.config.device), len(self.data.y))
-            self._judge([focused(graph, matrix) for graph in wide], "focused")
+        """Judge the baselines, and the wide ones again, focused on the target, where there is time."""
+        graphs = baselines(self.data.x.shape[1], self.config.seed)
+        self._keep(self._solve(graphs), "baselines")
+        wide, by_folds = graphs[1:], self.data.x.shape[0] < COLUMN_ROWS * self.data.x.shape[1]
+        if not self._may_focus(len(wide), by_folds):
+            return
+        if by_folds:
+            self._keep(focus_by_folds(wide, graphs, self._folds), "focused")
+        else:
+            self._keep(fit_focused(wide, self.judged, self.data, self.config.device), "focused")
 
-    def _may_focus(self, count: int) -> bool:
+    def _may_focus(self, count: int, by_folds: bool) -> bool:
         """Say whether so many networks are to be focused; a single column leaves nothing to choose."""
-        rows, columns = self.data.x.shape
-        done = self.deadline.passed + FOCUSING * count * self._solving
-        in_time = done <= self.deadline.seconds - COMBINING
-        return self.config.focus and in_time and rows >= COLUMN_ROWS * columns > COLUMN_ROWS
+        times = FOCUSING_BY_FOLDS if by_folds else FOCUSING
+        done = self.deadline.passed + times * count * self._solving
+        return self.config.focus and done <= self.deadline.seconds - COMBINING and self.data.x.shape[1] > 1
 
-    def _judge(self, graphs: Sequence[NetGraph], stage: str) -> None:
-        self._solve(graphs, [BASELINE] * len(graphs), KEPT)
-        self._note(stage, len(graphs), self.judged[0].error)
+    def _keep(self, found: Sequence[Judged], stage: str) -> None:
+        self.judged = _best([*self.judged, *(replace(one, origin=BASELINE) for one in found)])
+        self._note(stage, len(found), self.judged[0].error)
 
     def screen(self, source: Source) -> int:
         """Draw candidates, solve their last layers, and keep the best; give how many of them are to be tuned."""
@@ -149,7 +152,10 @@ class _Search:
             graphs = source.draw(n, self.config.seed + drawn)
             drawn, size = drawn + n, min(2 * size, source.batch)
             origins = [MADE] * source.made + [OTHER] * (n - source.made)
-            source.learn(self._solve(graphs, origins, max(KEPT, ROOM * self._tuned_of(drawn))))
+            solved = self._solve(graphs)
+            known = [replace(one, origin=origin) for one, origin in zip(solved, origins, strict=True)]
+            self.judged = _best([*self.judged, *known], max(KEPT, ROOM * self._tuned_of(drawn)))
+            source.learn(errors_of(solved))
             self._note("drawn", drawn, self.judged[0].error)
         return self._tuned_of(drawn)
 
@@ -163,14 +169,12 @@ class _Search:
             return passed + BATCH_TIME + more * self._solving > seconds - CLOSING
         return passed + (passed - began) * more / drawn > DRAWING * seconds
 
-    def _solve(self, graphs: Sequence[NetGraph], origins: Sequence[str], kept: int) -> Tensor:
-        """Fit last layers, keep the best networks so far, and give the errors of these ones, [n]."""
+    def _solve(self, graphs: Sequence[NetGraph]) -> list[Judged]:
+        """Fit last layers, and measure how long that takes."""
         began = self.deadline.passed
-        fitted = zip(solve(graphs, self.data, self.config.device), origins, strict=True)
-        solved = [replace(one, origin=origin) for one, origin in fitted]
+        solved = solve(graphs, self.data, self.config.device)
         self._solving = (self.deadline.passed - began) / len(graphs)
-        self.judged = _best([*self.judged, *solved], kept)
-        return errors_of(solved)
+        return solved
 
     def tune(self, count: int) -> None:
         """Tune the best candidates in groups while there is time; each is replaced by what it became if that is better.

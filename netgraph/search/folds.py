@@ -43,6 +43,11 @@ class Folds:
         """Copies of a network."""
         return self.count + 1
 
+    @property
+    def parts(self) -> list[Data]:
+        """The rows without each fold."""
+        return [self.data.rows(own) for own in self.kept]
+
     def copy(self, graphs: Sequence[NetGraph]) -> list[NetGraph]:
         """Give the copies of networks that are fitted to all rows: last layers are fitted anew without each fold."""
         without = [graph for graph in graphs for _ in range(self.count)]

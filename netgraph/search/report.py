@@ -12,6 +12,7 @@ from netgraph.evaluation.page import image, new_figure, section, table, write_pa
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.plot import draw
 from netgraph.search.estimator import NetGraphRegressor
+from netgraph.search.focusing import COLUMN_ROWS
 from netgraph.search.pareto import draw_front
 from netgraph.tasks.dataset import Floats
 
@@ -37,7 +38,8 @@ _HYPERVOLUME = (
 _DONE = (
     "Errors of networks that were drawn are those on rows that are left out one by one, of tuned ones those of "
     "cross-validation; those of a committee are what regression on its members' makes of both. Wide networks that "
-    "are focused know of all rows where the target changes, which makes their errors a little too small."
+    f"are focused on at least {COLUMN_ROWS} rows a column know of all rows where the target changes, which makes their "
+    "errors a little too small."
 )
 _DRAWN = "Blue edges are positive, red ones negative, gray ones structural."
 

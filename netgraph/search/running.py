@@ -24,7 +24,7 @@ class Judged:
     Attributes:
         graph: It.
         left_out: What is predicted of each row by the same network when it is fitted to others alone, [rows] float64;
-            what all rows say of where the target changes, a focused baseline knows.
+            what all rows say of where the target changes, a baseline that is focused on many rows knows.
         error: Mean squared error of that; inf where it is not finite.
         origin: :data:`BASELINE`, :data:`MADE` or :data:`OTHER`.
     """

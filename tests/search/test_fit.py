@@ -12,8 +12,8 @@ from netgraph.search.committee import SIZES
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.fit import CLOSING, KEPT, find
+from netgraph.search.focusing import COLUMN_ROWS
 from netgraph.search.pace import Pace
-from netgraph.search.relevance import COLUMN_ROWS
 from netgraph.search.running import judged_rows, predict
 from netgraph.search.sources import BATCH, Drawn, Prior
 from tests.search.small import random_networks, untrained
@@ -108,14 +108,24 @@ def test_without_time_there_is_a_committee_of_the_baselines():
 
 @pytest.mark.parametrize(
     ("rows", "columns", "focusing"),
-    [(COLUMN_ROWS * 20 - 1, 20, False), (COLUMN_ROWS * 20, 20, True), (10, 2, True), (100, 1, False), (800, 192, True)],
+    [(COLUMN_ROWS * 20 - 1, 20, True), (10, 30, True), (2, 3, True), (10, 2, True), (100, 1, False), (800, 192, True)],
 )
-def test_wide_networks_are_focused_where_there_are_rows_enough_and_columns_to_choose(rows, columns, focusing):
+def test_wide_networks_are_focused_where_there_are_columns_to_choose(rows, columns, focusing):
     x, y = torch.randn(rows, columns + 1, generator=Generator().manual_seed(0)).split((columns, 1), dim=1)
     source = Drawn(lambda n, seed: random_networks(n, seed, columns))
     found = find(source, Data(x, y[:, 0]), replace(SMALL, n_candidates=1, rungs=()))
     assert any(note["stage"] == "focused" for note in found.history) == focusing
     assert found.errors[0].isfinite()
+
+
+@pytest.mark.parametrize(("rows", "by_folds"), [(COLUMN_ROWS * 3 - 1, True), (COLUMN_ROWS * 3, False)])
+def test_of_few_rows_a_column_focused_networks_are_judged_by_folds(rows, by_folds, monkeypatch):
+    judged = []
+    monkeypatch.setattr("netgraph.search.fit.focus_by_folds", lambda wide, *_: judged.append(wide) or [])
+    x, y = torch.randn(rows, 4, generator=Generator().manual_seed(0)).split((3, 1), dim=1)
+    source = Drawn(lambda n, seed: random_networks(n, seed, n_inputs=3))
+    find(source, Data(x, y[:, 0]), replace(SMALL, n_candidates=1, rungs=()))
+    assert [len(wide) for wide in judged] == [FOCUSED] * by_folds
 
 
 @pytest.mark.parametrize(("rows", "candidates"), [(7, 1), (15, 3), (60, 60), (90, 100)])

@@ -66,6 +66,15 @@ def test_a_seed_gives_the_same_folds_again():
     assert not torch.equal(one.fold, other.fold)
 
 
+def test_parts_are_the_rows_without_each_fold():
+    data = task(23)
+    folds = Folds(data, 4, 0)
+    assert len(folds.parts) == 4
+    for k, part in enumerate(folds.parts):
+        assert torch.equal(part.x, data.x[folds.kept[k]])
+        assert torch.equal(part.y, data.y[folds.kept[k]])
+
+
 def test_a_copy_is_fitted_to_the_rows_without_its_fold():
     data = task()
     folds, graphs = Folds(data, 3, 0), networks(data)

@@ -4,6 +4,9 @@ The gradients of fitted networks say along which directions of the columns their
 product (AGOP). Random features drawn along these directions and fitted anew are what a recursive feature machine does
 (Radhakrishnan et al. 2024), which learns features without a gradient step. Here it is done once, with the mean product
 of several networks, and columns are multiplied by the product itself, which is what its root comes to in two rounds.
+
+What is focused knows the target of all rows. With rows enough that makes errors on rows left out hardly smaller; with
+fewer, networks are focused and fitted anew without each fold, and judged by what they say of it.
 """
 
 from collections.abc import Sequence
@@ -12,12 +15,14 @@ import torch
 from torch import Tensor
 
 from netgraph.graph.netgraph import NetGraph
+from netgraph.search.data import Data
+from netgraph.search.folds import Folds
 from netgraph.search.projection import ROWS_A_COLUMN
+from netgraph.search.running import Judged, solve
 from netgraph.stack import Stack
 
-#: Rows a column from which on single columns count; directions need as many as those of a projection. What is drawn
-#: along them knows the target of all rows, which makes errors on rows left out smaller by at most about a tenth of the
-#: noise; of fewer rows, by more.
+#: Rows a column from which on focused networks are judged by leaving out one row after the other: their errors are then
+#: smaller by at most about a tenth of the noise; of fewer rows, by more.
 COLUMN_ROWS = 4
 #: Share of the identity in a focus, so that no column is lost.
 SHRINKAGE = 0.1
@@ -26,7 +31,7 @@ MOST_ROWS = 2048
 
 
 @torch.enable_grad()
-def relevance(graphs: Sequence[NetGraph], x: Tensor, device: str = "cpu") -> Tensor:
+def agop(graphs: Sequence[NetGraph], x: Tensor, device: str = "cpu") -> Tensor:
     """Give the average gradient outer product of networks, each brought to mean 1 on its diagonal.
 
     Args:
@@ -51,11 +56,11 @@ def relevance(graphs: Sequence[NetGraph], x: Tensor, device: str = "cpu") -> Ten
 def focus(matrix: Tensor, rows: int) -> Tensor:
     """Give what columns are multiplied by, so that a network looks where the target changes.
 
-    It is the mean of the relevance and its diagonal, since a column counts that matters in several directions, and of
+    It is the mean of the product and its diagonal, since a column counts that matters in several directions, and of
     few rows the diagonal alone; shrunk towards the identity.
 
     Args:
-        matrix: The relevance, [columns, columns].
+        matrix: The average gradient outer product, [columns, columns].
         rows: How many it was found on.
     """
     columns = matrix.diagonal().diag()
@@ -68,3 +73,31 @@ def focused(graph: NetGraph, matrix: Tensor) -> NetGraph:
     first = graph.architecture.tensors[0]
     weights = graph.state[: first.size].view(first.shape).double() @ matrix
     return graph.replace(state=torch.cat([weights.flatten().to(graph.state), graph.state[first.size :]]))
+
+
+def fit_focused(wide: Sequence[NetGraph], fitted: Sequence[Judged], data: Data, device: str = "cpu") -> list[Judged]:
+    """Focus networks, and fit their last layers anew.
+
+    Args:
+        wide: Networks whose first layers alone read columns.
+        fitted: Networks that fit the same rows, the best of which, as many, say where to look.
+        data: The rows.
+        device: Where to run them.
+    """
+    best = sorted(fitted, key=lambda one: one.error)[: len(wide)]
+    matrix = focus(agop([one.graph for one in best], data.x, device), len(data.y))
+    return solve([focused(graph, matrix) for graph in wide], data, device)
+
+
+def focus_by_folds(wide: Sequence[NetGraph], baselines: Sequence[NetGraph], folds: Folds) -> list[Judged]:
+    """Focus networks on all rows, and judge them by copies for which a fold was left out from the beginning.
+
+    Args:
+        wide: Networks whose first layers alone read columns.
+        baselines: Networks that are fitted first, to say where to look.
+        folds: The rows.
+    """
+    fits = []
+    for rows in (*folds.parts, folds.data):
+        fits.append(fit_focused(wide, solve(baselines, rows, folds.device), rows, folds.device))
+    return folds.judge([one.graph for copies in zip(*fits, strict=True) for one in copies])

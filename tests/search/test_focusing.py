@@ -13,8 +13,9 @@ from netgraph.graph import to_module
 from netgraph.graph.netgraph import NetGraph
 from netgraph.search.baselines import baselines
 from netgraph.search.data import Data
+from netgraph.search.focusing import COLUMN_ROWS, SHRINKAGE, agop, fit_focused, focus, focus_by_folds, focused
+from netgraph.search.folds import Folds
 from netgraph.search.projection import ROWS_A_COLUMN
-from netgraph.search.relevance import COLUMN_ROWS, SHRINKAGE, focus, focused, relevance
 from netgraph.search.running import Judged, predict, solve
 from tests.search.small import random_networks
 
@@ -33,7 +34,7 @@ def _linear(weights: torch.Tensor) -> NetGraph:
 @given(st.integers(1, 6), st.integers(0, 1000))
 def test_of_a_linear_network_it_is_the_outer_product_of_its_weights(columns, seed):
     weights = torch.randn(columns, generator=Generator().manual_seed(seed))
-    found = relevance([_linear(weights)], _data(20, columns).x)
+    found = agop([_linear(weights)], _data(20, columns).x)
     expected = weights.double().outer(weights.double()) * columns / weights.double().square().sum()
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
@@ -43,33 +44,33 @@ def test_it_is_the_mean_product_of_gradients_as_autograd_gives_them():
     rows = x.clone().requires_grad_()
     (gradients,) = torch.autograd.grad(to_module(graph)(rows).sum(), rows)
     product = (gradients.mT @ gradients).double()
-    torch.testing.assert_close(relevance([graph], x), product * 3 / product.trace(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(agop([graph], x), product * 3 / product.trace(), rtol=1e-4, atol=1e-5)
 
 
 def test_networks_count_the_same_whatever_their_size():
-    both = relevance([_linear(torch.tensor([1.0, 0.0])), _linear(torch.tensor([0.0, 1e-3]))], _data(10, 2).x)
+    both = agop([_linear(torch.tensor([1.0, 0.0])), _linear(torch.tensor([0.0, 1e-3]))], _data(10, 2).x)
     torch.testing.assert_close(both, torch.eye(2, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("weights", [[0.0, 0.0], [torch.inf, 1.0], [torch.nan, 1.0]])
 def test_what_a_constant_or_broken_network_says_does_not_count(weights):
     x, broken = _data(10, 2).x, _linear(torch.tensor(weights))
-    found = relevance([broken, _linear(torch.tensor([1.0, 0.0]))], x)
+    found = agop([broken, _linear(torch.tensor([1.0, 0.0]))], x)
     torch.testing.assert_close(found, torch.tensor([[2.0, 0.0], [0.0, 0.0]], dtype=torch.float64))
-    assert not relevance([broken], x).any()
+    assert not agop([broken], x).any()
 
 
 def test_columns_that_do_not_vary_are_irrelevant():
     x = _data(10, 3).x
     x[:, 1] = 0.5
-    found = relevance([_linear(torch.ones(3))], x)
+    found = agop([_linear(torch.ones(3))], x)
     torch.testing.assert_close(found, torch.tensor([[1.5, 0, 1.5], [0, 0, 0], [1.5, 0, 1.5]], dtype=torch.float64))
 
 
 def test_of_many_rows_it_is_found_on_some(monkeypatch):
     (graph,), x = random_networks(1, seed=1, n_inputs=3), _data(100, 3).x
-    monkeypatch.setattr("netgraph.search.relevance.MOST_ROWS", 30)
-    assert torch.equal(relevance([graph], x), relevance([graph], x[::4]))
+    monkeypatch.setattr("netgraph.search.focusing.MOST_ROWS", 30)
+    assert torch.equal(agop([graph], x), agop([graph], x[::4]))
 
 
 def test_a_focused_network_reads_the_columns_times_the_matrix():
@@ -91,8 +92,12 @@ def _tried(data: Data) -> tuple[list[Judged], list[Judged]]:
     """Judge the wide networks before and after they are focused."""
     graphs = baselines(data.x.shape[1], 0)[1:]
     before = solve(graphs, data)
-    matrix = focus(relevance([one.graph for one in before], data.x), len(data.y))
-    return before, solve([focused(graph, matrix) for graph in graphs], data)
+    return before, fit_focused(graphs, before, data)
+
+
+def _by_folds(data: Data, count: int = 5) -> list[Judged]:
+    graphs = baselines(data.x.shape[1], 0)
+    return focus_by_folds(graphs[1:], graphs, Folds(data, count, 0))
 
 
 @pytest.mark.parametrize("function", [torch.sin, torch.cos])
@@ -113,3 +118,39 @@ def test_the_target_of_a_row_left_out_is_known_by_a_tenth_of_the_noise_at_most(c
         for errors, judged in zip((before, after), _tried(Data(x, y[:, 0])), strict=True):
             errors += [one.error for one in judged]
     assert np.mean(after) > 0.9 * np.mean(before)
+
+
+def test_the_best_fits_say_where_to_look():
+    data = _data(100, 3)
+    wide, away = baselines(3, 0)[1:2], torch.tensor([0.0, 1.0, 0.0])
+    best, worst = (Judged(_linear(weights), data.y, error) for weights, error in ((1 - away, 0.1), (away, 0.2)))
+    (found,) = fit_focused(wide, [worst, best], data)
+    matrix = focus(agop([best.graph], data.x), len(data.y))
+    assert torch.equal(found.graph.state, solve([focused(wide[0], matrix)], data)[0].graph.state)
+
+
+@pytest.mark.parametrize("fold", [0, 3])
+def test_what_is_said_of_a_fold_does_not_depend_on_its_targets(fold):
+    data = _data(20, 9)
+    of = Folds(data, 5, 0).fold == fold
+    other = Data(data.x, torch.where(of, 10 * torch.randn(20, generator=Generator().manual_seed(1)), data.y))
+    for one, changed in zip(_by_folds(data), _by_folds(other), strict=True):
+        assert torch.equal(one.left_out[of], changed.left_out[of])
+        assert not torch.equal(one.left_out[~of], changed.left_out[~of])
+        assert not torch.equal(one.graph.state, changed.graph.state)
+
+
+def test_by_folds_networks_are_those_that_are_focused_on_all_rows():
+    data, graphs = _data(30, 9), baselines(9, 0)
+    whole = fit_focused(graphs[1:], solve(graphs, data), data)
+    for one, other in zip(_by_folds(data), whole, strict=True):
+        assert torch.equal(one.graph.state, other.graph.state)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(10, 40), (30, 30), (60, 20)])
+def test_of_few_rows_folds_see_no_less_noise_than_there_is(rows, columns):
+    errors = []
+    for seed in range(20):
+        x, y = torch.randn(rows, columns + 1, generator=Generator().manual_seed(seed)).split((columns, 1), dim=1)
+        errors += [one.error / float(y.var()) for one in _by_folds(Data(x, y[:, 0]))]
+    assert np.mean(errors) > 1
