@@ -5,13 +5,16 @@ from dataclasses import dataclass
 
 import torch
 from checkpoint import Setup, axes, picture, setup, table
+from new_dataset_sources import InOrder
 from torch import Generator, Tensor
 
 from netgraph import NetGraph
 from netgraph.evaluation import random_like
 from netgraph.evaluation.training_start import Start, StartConfig, compare_starts, rows_to_train_on
 from netgraph.model import Rows
+from netgraph.search import SearchConfig
 from netgraph.search.data import Data
+from netgraph.search.fit import find
 from netgraph.search.running import errors_of, solve
 from netgraph.stack import Stack
 from netgraph.tasks import Task, check_meta_vector, get_meta_features
@@ -105,18 +108,21 @@ def zero_shot(chosen: Setup, tasks: Sequence[Problem]) -> list[str]:
     """Tabulate R^2 on unseen rows without a gradient step."""
     rows = []
     for name, draw in sources(chosen).items():
-        single, best = [], []
+        single, best, joined = [], [], []
         for problem in tasks:
             judged = solve(draw(problem, CANDIDATES), problem.seen)
             r2 = problem.r2([one.graph for one in judged])
             single.append(r2[:NETWORKS])
             best.append(r2[errors_of(judged).argmin()])
-        rows.append([name, *_spread(torch.cat(single)), *_spread(torch.stack(best))])
+            joined.append(problem.r2(begun(draw)(problem, 1))[0])
+        rows.append([name, *_spread(torch.cat(single)), *_spread(torch.stack(best)), *_spread(torch.stack(joined))])
     trained = chosen.zoo.table.groupby("task")["validation_r2"]
     own = torch.cat([torch.tensor(trained.get_group(problem.number).to_numpy()) for problem in tasks]).clamp(min=-1)
-    rows.append(["trained networks of the zoo (300 to 500 steps)", *_spread(own), *["–"] * 3])
-    head = ["networks for", "one network: median R²", "mean", "10th percentile"]
-    return table([*head, f"best of {CANDIDATES}: median R²", "mean", "10th percentile"], rows)
+    rows.append(["trained networks of the zoo (300 to 500 steps)", *_spread(own), *["–"] * 6])
+    head = ["networks for"]
+    for what in ("one network", f"best of {CANDIDATES}", "begun fit"):
+        head += [f"{what}: median R²", "mean", "10th percentile"]
+    return table(head, rows)
 
 
 def _spread(r2: Tensor) -> list[float]:
@@ -132,6 +138,17 @@ def best_of(draw: Draw) -> Draw:
         return [min(part, key=lambda one: one.error).graph for part in parts]
 
     return best
+
+
+def begun(draw: Draw) -> Draw:
+    """Make the network that a fit has before its first gradient step: the best of baselines and candidates, joined."""
+
+    def begin(problem: Problem, n: int) -> list[NetGraph]:
+        config = SearchConfig(n_candidates=CANDIDATES, rungs=())
+        networks = draw(problem, CANDIDATES * n)
+        return [find(InOrder(networks[i::n]), problem.seen, config).graph for i in range(n)]
+
+    return begin
 
 
 @dataclass(frozen=True)
@@ -156,22 +173,22 @@ def kinds(chosen: Setup) -> list[Kind]:
         Kind("made for the rows", made, NETWORKS),
         Kind(f"best of {CANDIDATES} made for the rows", best_of(made), 1),
         Kind(f"best of {CANDIDATES} random ones, last layers solved", best_of(random), 1),
+        Kind(f"begun fit with {CANDIDATES} made for the rows", begun(made), 1),
+        Kind(f"begun fit with {CANDIDATES} random ones", begun(random), 1),
     ]
 
 
-def compared(
-    chosen: Setup, tasks: Sequence[Problem], kind: Kind, rate: float, random_rate: float | None = None
-) -> Start:
+def compared(chosen: Setup, tasks: Sequence[Problem], kind: Kind, rate: float, random_rate: float) -> Start:
     """Train starts of a kind, and random ones of the same architectures, on the rows that were seen."""
     graphs = [graph for problem in tasks for graph in kind.draw(problem, kind.networks)]
     rows = [(problem.task.x, problem.task.y) for problem in tasks for _ in range(kind.networks)]
-    configs = [StartConfig(learning_rate=one) for one in (rate, random_rate or rate)]
+    configs = [StartConfig(learning_rate=one) for one in (rate, random_rate)]
     return compare_starts(graphs, rows, UNSEEN, [0.0] * len(graphs), chosen.generator, *configs)
 
 
 def best_rates(chosen: Setup, tasks: Sequence[Problem], kind: Kind) -> tuple[float, float]:
     """Choose the rates of a kind of start, and of random initialization, of the best mean over looks of median R^2."""
-    found = {rate: compared(chosen, tasks, kind, rate) for rate in RATES}
+    found = {rate: compared(chosen, tasks, kind, rate, rate) for rate in RATES}
 
     def best(side: str) -> float:
         return max(RATES, key=lambda rate: float(getattr(found[rate], side).r2.clamp(min=-1).median(dim=0)[0].mean()))
@@ -208,8 +225,9 @@ def ahead(start: Start) -> list[list[float | int | str]]:
 def draw_curves(found: Mapping[str, Start]) -> str:
     """Draw R^2 on unseen rows over steps: medians, and the quarter above and below."""
     figure, (ax,) = axes(7, 4.2, 1)
-    first = next(iter(found.values()))
-    sides = {name: start.sampled for name, start in found.items()} | {"random initialization": first.random}
+    first, *_, last = found.values()
+    sides = {name: start.sampled for name, start in found.items()}
+    sides |= {"random initialization": first.random, "random initialization, as large as a begun fit": last.random}
     for label, side in sides.items():
         low, middle, high = (side.r2.clamp(min=-1).quantile(q, dim=0) for q in (0.25, 0.5, 0.75))
         (line,) = ax.plot(first.looks, middle, label=label)
@@ -227,22 +245,22 @@ def main() -> None:
     tasks = problems(chosen, "test", chosen.options.tasks)
     others, all_kinds = problems(chosen, "train", RATE_TASKS), kinds(chosen)
     rates = {kind.name: best_rates(chosen, others, kind) for kind in all_kinds}
-    random_rate = rates[all_kinds[0].name][1]
-    found = {kind.name: compared(chosen, tasks, kind, rates[kind.name][0], random_rate) for kind in all_kinds}
-    told = "; ".join(f"{name} {own:g}" for name, (own, _) in rates.items())
+    found = {kind.name: compared(chosen, tasks, kind, *rates[kind.name]) for kind in all_kinds}
+    told = "; ".join(f"{name} {own:g} and {random:g}" for name, (own, random) in rates.items())
     lines = [
         f"{len(tasks)} held-out random tasks, {NETWORKS} networks each; the last quarter of the rows is unseen. Last "
         "layers are solved in closed form on the rows that were seen, of every network that is not trained: no "
-        f"gradient step. The best of {CANDIDATES} is the one of least error when rows that were seen are left out.",
+        f"gradient step. The best of {CANDIDATES} is the one of least error when rows that were seen are left out. "
+        f"A begun fit is what `NetGraphRegressor` has of {CANDIDATES} candidates before its first gradient step: the "
+        "best of baselines, focused baselines and candidates, joined to one network by least squares.",
         "",
         *zero_shot(chosen, tasks),
         "",
-        "Few-shot: starts of three kinds, each beside random initializations of the same architectures, trained on the "
-        "rows that were seen (AdamW, its rate falling along a cosine, 48 rows a step). Peak rates are those that were "
-        f"best on {RATE_TASKS} training tasks: {told}; random initialization {random_rate:g}. The error to be reached "
-        "is the least that the random twin had within so many steps; errors are looked at after 0, 5, 10, 20, … steps; "
-        "a start without training counts as one. The rate of random initialization was chosen on the architectures of "
-        "the first kind.",
+        f"Few-shot: starts of {len(all_kinds)} kinds, each beside random initializations of the same architectures, "
+        "trained on the rows that were seen (AdamW, its rate falling along a cosine, 48 rows a step). Peak rates of a "
+        f"start and of random initialization are those that were best on {RATE_TASKS} training tasks: {told}. The "
+        "error to be reached is the least that the random twin had within so many steps; errors are looked at after 0, "
+        "5, 10, 20, … steps; a start without training counts as one.",
         "",
         *table(
             ["start", "within steps", "random: median steps", "start: median steps", "ratio, median", "reached"],
