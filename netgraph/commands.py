@@ -144,19 +144,27 @@ def datasets_list(out: str | None = None) -> None:
     print(describe_real(out))
 
 
-def sample(checkpoint: str, out: str = "samples.safetensors", n: int = 10, seed: int | None = None) -> None:
+def sample(
+    checkpoint: str | None = None,
+    out: str = "samples.safetensors",
+    n: int = 10,
+    seed: int | None = None,
+    device: str = "cpu",
+) -> None:
     """Sample networks.
 
     Args:
-        checkpoint: Safetensors file of a trained model.
+        checkpoint: Safetensors file of a trained model; the one that ships when left out.
         out: File that takes the networks.
         n: How many.
         seed: Of the noise.
+        device: Where the model runs, cpu or cuda.
     """
     from netgraph.graph.io import save_graphs
+    from netgraph.machine import check_device
     from netgraph.model import NetVAE
 
-    graphs = NetVAE.from_pretrained(checkpoint).sample(n, seed=seed)
+    graphs = NetVAE.from_pretrained(checkpoint).to(check_device(device)).sample(n, seed=seed)
     save_graphs(graphs, out)
     for graph in graphs:
         print(graph.architecture)

@@ -169,12 +169,10 @@ def _trained(zoo: Zoo, job: "_Job", folder: Path, device: str) -> NetVAE:
     path, size, seed = _checkpoint(folder), preset_of(job.of["preset"]), job.of["seed"]
     if record_path(path).exists():
         return NetVAE.from_pretrained(path)
-    vae = train_on_zoo(zoo, folder, size.vae, replace(size.training, seed=seed), size.n_tasks, device)
     recipes = [asdict(recipe) for recipe in zoo.recipes]
-    of = {"recipe": recipes[0] if len(recipes) == 1 else recipes, "preset": job.of["preset"], "seed": seed}
-    vae.card |= of | provenance()
-    vae.save(path)
-    return vae
+    card = {"recipe": recipes[0] if len(recipes) == 1 else recipes, "preset": job.of["preset"], "seed": seed}
+    training = replace(size.training, seed=seed)
+    return train_on_zoo(zoo, folder, size.vae, training, size.n_tasks, device, card | provenance())
 
 
 def _checkpoint(folder: Path) -> Path:

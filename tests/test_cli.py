@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import torch
 
-from netgraph import NetGraphError
+from netgraph import NetGraphError, NetVAE
 from netgraph.cli import main
 from netgraph.graph import load_any
 from netgraph.run import KEYS
@@ -37,9 +37,9 @@ def hear_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def interrupt_when(path: Path, pattern: str, folder: Path) -> int:
-    """Start a tiny run and interrupt it as soon as a file is there; give the exit code."""
-    command = [sys.executable, "-m", "netgraph.cli", "run", "--preset", "tiny", "--out", str(folder)]
+def interrupt_when(path: Path, pattern: str, *arguments: str) -> int:
+    """Start a command and interrupt it as soon as a file is there; give the exit code."""
+    command = [sys.executable, "-m", "netgraph.cli", *arguments]
     process = subprocess.Popen(
         command,
         env=ENVIRONMENT,
@@ -57,9 +57,10 @@ def interrupt_when(path: Path, pattern: str, folder: Path) -> int:
 
 def test_an_interrupted_run_is_completed(tmp_path):
     folder = tmp_path / "run"
-    assert interrupt_when(folder / "zoo" / "shards", "*.json", folder) == 130
+    tiny = ("run", "--preset", "tiny", "--out", str(folder))
+    assert interrupt_when(folder / "zoo" / "shards", "*.json", *tiny) == 130
     assert not (folder / "metrics.json").exists()
-    assert interrupt_when(folder / "tensorboard", "events*", folder) == 130
+    assert interrupt_when(folder / "tensorboard", "events*", *tiny) == 130
     done = netgraph("run", "--out", str(folder))
     assert done.returncode == 0, done.stderr
     metrics = json.loads((folder / "metrics.json").read_text())
@@ -79,6 +80,8 @@ def test_a_model_is_trained_on_a_zoo_and_evaluated_on_its_held_out_tasks(tmp_pat
     checkpoint = f"{trained}/checkpoints/vae.safetensors"
     assert netgraph("zoo", "build", "--recipe", "tiny", "--out", zoo, "--workers", "1").returncode == 0
     train, evaluate = ["train", "--zoo", zoo, "--out", trained], ["evaluate", "--zoo", zoo, "--out", trained]
+    assert interrupt_when(tmp_path / "trained" / "tensorboard", "events*", *train, "--preset", "tiny") == 130
+    assert not Path(checkpoint).exists()
     done = netgraph(*train, "--preset", "tiny")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith(checkpoint)
@@ -129,6 +132,7 @@ def test_a_training_that_kept_nothing_claims_no_folder(tmp_path, monkeypatch, ca
         (["evaluate", "--zoo", "absent"], "absent: no such folder"),
         (["zoo", "build", "--recipe", "absent"], "no recipe 'absent'"),
         (["sample", "--checkpoint", "absent.safetensors"], "absent.json: no such file"),
+        (["sample", "--device", "gpu"], "unknown device 'gpu'"),
         (["run", "--preset", "huge"], "unknown preset 'huge'"),
         (["zoo", "build", "--colour", "red"], "unrecognized arguments: --colour red"),
         (["zoo", "build", "--workers", "two"], 'Parser key "workers"'),
@@ -151,6 +155,15 @@ def test_wrong_input_ends_in_one_line(arguments, message, tmp_path, monkeypatch)
     assert result.stderr.startswith("netgraph: ")
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_without_a_checkpoint_the_one_that_ships_is_sampled(tmp_path, capsys):
+    out = tmp_path / "samples.safetensors"
+    assert main(["sample", "--n", "3", "--seed", "0", "--out", str(out)]) == 0
+    graphs = load_any(out)
+    assert len(graphs) == len(capsys.readouterr().out.splitlines()) == 3
+    expected = NetVAE.from_pretrained().sample(3, seed=0)
+    assert all(torch.equal(one.state, other.state) for one, other in zip(graphs, expected, strict=True))
 
 
 @pytest.mark.parametrize(

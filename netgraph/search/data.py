@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,3 +25,8 @@ class Data:
         """Give some of the rows."""
         at = torch.as_tensor(chosen)
         return Data(self.x[at], self.y[at])
+
+
+def evenly_spaced(rows: int, most: int) -> Indices:
+    """Choose rows evenly out of so many: all, or ``most`` of them, the first and the last included."""
+    return np.linspace(0, rows - 1, min(rows, most)).astype(int)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from netgraph.graph.netgraph import NetGraph
-from netgraph.search.data import Data
+from netgraph.search.data import Data, evenly_spaced
 from netgraph.search.folds import Folds
 from netgraph.search.projection import ROWS_A_COLUMN
 from netgraph.search.running import Judged, solve
@@ -43,7 +43,7 @@ def agop(graphs: Sequence[NetGraph], x: Tensor, device: str = "cpu") -> Tensor:
         A positive semidefinite matrix, [columns, columns] float64; 0 where no network counts.
     """
     stack = Stack([graph.architecture for graph in graphs], device)
-    some = x[:: -(-len(x) // MOST_ROWS)].to(stack.device)
+    some = x[evenly_spaced(len(x), MOST_ROWS)].to(stack.device)
     rows = some.expand(len(graphs), -1, -1).clone().requires_grad_()
     output = stack(stack.flatten([graph.state for graph in graphs]), rows)
     gradients = torch.autograd.grad(output.sum(), rows)[0] * (some != some[0]).any(dim=0)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from netgraph.graph.architecture import Architecture, Layer, make_layer
 from netgraph.graph.netgraph import NetGraph
-from netgraph.search.data import Data
+from netgraph.search.data import Data, evenly_spaced
 from netgraph.search.running import MOST_ROWS
 from netgraph.tasks.dataset import Floats
 
@@ -40,7 +40,7 @@ class Projection:
         self.matrix: Tensor | None = None
         if columns > most:
             x, supervised = data.x.double().numpy(), rows >= ROWS_A_COLUMN * columns
-            some = np.linspace(0, rows - 1, min(rows, MOST_ROWS)).astype(int)
+            some = evenly_spaced(rows, MOST_ROWS)
             directions = (
                 _least_squares(x[some], data.y.numpy()[some], most) if supervised else _principal(x[some], most)
             )

@@ -1,7 +1,8 @@
 """Training on the networks and tasks of a zoo."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,7 +17,13 @@ from netgraph.zoo import Zoo
 
 
 def train_on_zoo(
-    zoo: Zoo, folder: str | Path, config: VAEConfig, training: TrainConfig, n_tasks: int, device: str = "cpu"
+    zoo: Zoo,
+    folder: str | Path,
+    config: VAEConfig,
+    training: TrainConfig,
+    n_tasks: int,
+    device: str = "cpu",
+    card: Mapping[str, Any] | None = None,
 ) -> NetVAE:
     """Train a VAE on a zoo's training networks, and its generator on their tasks and more of the same kind.
 
@@ -27,6 +34,7 @@ def train_on_zoo(
         training: How it is trained.
         n_tasks: Tasks beside those of the zoo.
         device: ``cpu`` or ``cuda``.
+        card: What the checkpoint's card says besides.
 
     Raises:
         NetGraphError: As of :func:`~netgraph.training.train.train` and :func:`training_episodes`.
@@ -34,7 +42,7 @@ def train_on_zoo(
     numbers = zoo.split("train")
     examples = [Example(one, zoo.tasks[one.task].x, zoo.meta_features[one.task]) for one in zoo.stream(numbers)]
     episodes = training_episodes(zoo, sorted({example.graph.task for example in examples}), n_tasks)
-    return train(examples, folder, config, training, episodes=episodes, device=device)
+    return train(examples, folder, config, training, episodes=episodes, device=device, card=card)
 
 
 def training_episodes(zoo: Zoo, numbers: Sequence[int], n_more: int) -> Episodes:

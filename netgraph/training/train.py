@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ def train(
     episodes: Episodes | None = None,
     callbacks: Sequence[Callback] = (),
     device: str = "cpu",
+    card: Mapping[str, Any] | None = None,
 ) -> NetVAE:
     """Train a VAE; an interrupted training goes on where it stopped when called again with the same folder.
 
@@ -54,6 +55,7 @@ def train(
         episodes: Tasks that the generator is trained on, where the model has one.
         callbacks: More Lightning callbacks.
         device: ``cpu`` or ``cuda``.
+        card: What the checkpoint's card says beside how it was trained.
 
     Returns:
         The trained model, its prior and its generator too, in evaluation mode.
@@ -74,7 +76,7 @@ def train(
         _fit_statistics(vae, examples, batches)
         module = VAEModule(vae, training, len(batches))
         _fit(module, "training", batches, folder, callbacks, device)
-        vae.card = {"training": asdict(training), "networks": len(examples)}
+        vae.card = {"training": asdict(training), "networks": len(examples), **(card or {})}
         vae.card |= {"steps": module.steps_done, "seconds": module.seconds}
         _fit_prior_statistics(vae.eval(), batches)
         vae.prior.train()

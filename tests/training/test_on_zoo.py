@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from netgraph.model import NetVAE
 from netgraph.presets import PRESETS
 from netgraph.training.on_zoo import train_on_zoo, training_episodes
 from netgraph.zoo import Zoo, build_zoo
@@ -26,7 +27,9 @@ def test_episodes_are_the_training_tasks_and_more_of_the_same_kind(tiny_zoo):
 
 def test_a_model_is_trained_on_training_networks_alone(tiny_zoo, tmp_path):
     size = PRESETS["tiny"]
-    vae = train_on_zoo(tiny_zoo, tmp_path, size.vae, size.training, n_tasks=5)
+    vae = train_on_zoo(tiny_zoo, tmp_path, size.vae, size.training, n_tasks=5, card={"recipe": "tiny"})
+    assert NetVAE.from_pretrained(tmp_path / "checkpoints" / "vae.safetensors").card == vae.card
+    assert vae.card["recipe"] == "tiny"
     assert vae.card["networks"] == len(tiny_zoo.split("train"))
     assert vae.card["generator_steps"] > 0
     assert vae.portfolio is not None
