@@ -1,9 +1,14 @@
 import math
 
 import torch
-from zero_shot import ahead, steps_to
+from torch import Generator
+from zero_shot import CANDIDATES, Problem, ahead, begun, steps_to
 
+from netgraph import NetGraph
 from netgraph.evaluation.training_start import Start, Tuning
+from netgraph.search.data import Data
+from netgraph.tasks import Task
+from tests.search.small import random_networks
 
 LOOKS = (0, 10, 20, 50, 100, 200, 500)
 RANDOM = torch.tensor([[-0.5, 0.0, 0.2, 0.5, 0.6, 0.55, 0.6], [-0.5, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]])
@@ -31,3 +36,21 @@ def test_networks_that_are_their_own_twins_are_not_ahead() -> None:
     for _, theirs, ours, ratio, reached in ahead(start(RANDOM, RANDOM)):
         assert theirs == ours
         assert ratio == reached == 1
+
+
+def test_a_begun_fit_joins_what_is_best_of_its_own_candidates() -> None:
+    x = torch.randn(160, 3, generator=Generator().manual_seed(0))
+    y = (2 * x[:, 0]).sin() + x[:, 1]
+    task = Task(x, y, "waves", 0, torch.zeros(3), torch.ones(3), 0.0, 1.0)
+    problem = Problem(0, task, Data(x[:120], y[:120]), Data(x[120:], y[120:]), torch.zeros(1))
+    asked = []
+
+    def draw(problem: Problem, n: int) -> list[NetGraph]:
+        asked.append(n)
+        return random_networks(n, seed=1, n_inputs=3)
+
+    graphs = begun(draw)(problem, 2)
+    assert asked == [2 * CANDIDATES]
+    assert not torch.equal(graphs[0].state, graphs[1].state)
+    assert (problem.r2(graphs) > 0.6).all()
+    assert (problem.r2(draw(problem, CANDIDATES)) < 0.5).all()
