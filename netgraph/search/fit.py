@@ -56,7 +56,8 @@ class Found:
         graphs: Networks, and committees of them, fitted to all rows, at most
             :data:`~netgraph.search.running.MOST_ROWS`; by rising error.
         errors: Their mean squared errors on rows that they were not fitted to, [n]. Networks were chosen by these rows,
-            which flatters them; the weights of a committee and the focus of a baseline know them.
+            which flatters them; the weights of a committee and the focus of a baseline know them, and what a network
+            looks at that was made for all rows: on noise its error is 0.95 with ten rows a column, 0.9 with three.
         chosen: Number of the network that is to be expected to be the best: the largest committee, where there is one.
             The least error of many is flattered more than that of a committee.
         standard_error: That of the least error.
