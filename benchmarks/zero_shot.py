@@ -110,11 +110,12 @@ def zero_shot(chosen: Setup, tasks: Sequence[Problem]) -> list[str]:
     for name, draw in sources(chosen).items():
         single, best, joined = [], [], []
         for problem in tasks:
-            judged = solve(draw(problem, CANDIDATES), problem.seen)
+            networks = draw(problem, CANDIDATES)
+            judged = solve(networks, problem.seen)
             r2 = problem.r2([one.graph for one in judged])
             single.append(r2[:NETWORKS])
             best.append(r2[errors_of(judged).argmin()])
-            joined.append(problem.r2(begun(draw)(problem, 1))[0])
+            joined.append(problem.r2([begin(problem, networks)])[0])
         rows.append([name, *_spread(torch.cat(single)), *_spread(torch.stack(best)), *_spread(torch.stack(joined))])
     trained = chosen.zoo.table.groupby("task")["validation_r2"]
     own = torch.cat([torch.tensor(trained.get_group(problem.number).to_numpy()) for problem in tasks]).clamp(min=-1)
@@ -140,15 +141,20 @@ def best_of(draw: Draw) -> Draw:
     return best
 
 
+def begin(problem: Problem, candidates: Sequence[NetGraph]) -> NetGraph:
+    """Give what a fit has before its first gradient step: the best of baselines and candidates, joined."""
+    config = SearchConfig(n_candidates=len(candidates), rungs=())
+    return find(InOrder(candidates), problem.seen, config).graph
+
+
 def begun(draw: Draw) -> Draw:
-    """Make the network that a fit has before its first gradient step: the best of baselines and candidates, joined."""
+    """Make networks that are each what a fit begins with of :data:`CANDIDATES`."""
 
-    def begin(problem: Problem, n: int) -> list[NetGraph]:
-        config = SearchConfig(n_candidates=CANDIDATES, rungs=())
+    def begun_each(problem: Problem, n: int) -> list[NetGraph]:
         networks = draw(problem, CANDIDATES * n)
-        return [find(InOrder(networks[i::n]), problem.seen, config).graph for i in range(n)]
+        return [begin(problem, networks[i::n]) for i in range(n)]
 
-    return begin
+    return begun_each
 
 
 @dataclass(frozen=True)

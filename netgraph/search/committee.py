@@ -15,7 +15,7 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture, Layer
 from netgraph.graph.netgraph import NetGraph
 from netgraph.search.data import Data
-from netgraph.search.running import Judged
+from netgraph.search.running import Judged, best
 from netgraph.stack import last_vertex
 
 #: How much more than a row the sum of the weights counts.
@@ -65,7 +65,7 @@ def committees(judged: Sequence[Judged], data: Data) -> list[Judged]:
         data: The rows that they are judged by.
     """
     able = [one for one in judged if one.error < torch.inf and last_vertex(one.graph.architecture) is not None]
-    able = sorted(able, key=lambda one: one.error)[:MEMBERS]
+    able = best(able, MEMBERS)
     found = []
     for size in [*(size for size in SIZES if size < len(able)), len(able)] if len(able) > 1 else []:
         members = able[:size]

@@ -27,6 +27,6 @@ class Data:
         return Data(self.x[at], self.y[at])
 
 
-def evenly_spaced(rows: int, most: int) -> Indices:
-    """Choose rows evenly out of so many: all, or ``most`` of them, the first and the last included."""
-    return np.linspace(0, rows - 1, min(rows, most)).astype(int)
+def evenly_spaced(n: int, most: int) -> Indices:
+    """Choose numbers evenly out of 0 to n - 1: all, or ``most`` of them, the first and the last included."""
+    return np.linspace(0, n - 1, min(n, most)).astype(int)

@@ -16,7 +16,7 @@ from netgraph.search.deadline import Deadline
 from netgraph.search.focusing import COLUMN_ROWS, fit_focused, focus_by_folds
 from netgraph.search.folds import Folds
 from netgraph.search.pace import Pace
-from netgraph.search.running import BASELINE, MADE, OTHER, Judged, errors_of, judged_rows, solve, standard_error
+from netgraph.search.running import BASELINE, MADE, OTHER, Judged, best, errors_of, judged_rows, solve, standard_error
 from netgraph.search.sources import Source
 from netgraph.threads import threads
 
@@ -95,9 +95,9 @@ def find(
     search = _Search(judged_rows(data, config.seed), config, deadline or Deadline(), show)
     with threads(1):
         search.tune(search.screen(source))
-        best, chosen = search.combine()
-    squared = (best[0].left_out - search.data.y).square()
-    return Found([one.graph for one in best], errors_of(best), chosen, standard_error(squared), search.history)
+        ranked, chosen = search.combine()
+    squared = (ranked[0].left_out - search.data.y).square()
+    return Found([one.graph for one in ranked], errors_of(ranked), chosen, standard_error(squared), search.history)
 
 
 class _Search:
@@ -122,14 +122,15 @@ class _Search:
     def _begin(self) -> None:
         """Judge the baselines, and the wide ones again, focused on the target, where there is time."""
         graphs = baselines(self.data.x.shape[1], self.config.seed)
-        self._keep(self._solve(graphs), "baselines")
+        self._keep_baselines(self._solve(graphs), "baselines")
         wide, by_folds = graphs[1:], self.data.x.shape[0] < COLUMN_ROWS * self.data.x.shape[1]
         if not self._may_focus(len(wide), by_folds):
             return
         if by_folds:
-            self._keep(focus_by_folds(wide, graphs, self._folds), "focused")
+            again = focus_by_folds(wide, graphs, self.judged, self._folds)
         else:
-            self._keep(fit_focused(wide, self.judged, self.data, self.config.device), "focused")
+            again = fit_focused(wide, self.judged, self.data, self.config.device)
+        self._keep_baselines(again, "focused")
 
     def _may_focus(self, count: int, by_folds: bool) -> bool:
         """Say whether so many networks are to be focused; a single column leaves nothing to choose."""
@@ -137,9 +138,14 @@ class _Search:
         done = self.deadline.passed + times * count * self._solving
         return self.config.focus and done <= self.deadline.seconds - COMBINING and self.data.x.shape[1] > 1
 
-    def _keep(self, found: Sequence[Judged], stage: str) -> None:
-        self.judged = _best([*self.judged, *(replace(one, origin=BASELINE) for one in found)])
+    def _keep_baselines(self, found: Sequence[Judged], stage: str) -> None:
+        self._keep(found, [BASELINE] * len(found), KEPT)
         self._note(stage, len(found), self.judged[0].error)
+
+    def _keep(self, found: Sequence[Judged], origins: Sequence[str], most: int) -> None:
+        """Keep the best so far, at most so many."""
+        known = [replace(one, origin=origin) for one, origin in zip(found, origins, strict=True)]
+        self.judged = best([*self.judged, *known], most)
 
     def screen(self, source: Source) -> int:
         """Draw candidates, solve their last layers, and keep the best; give how many of them are to be tuned."""
@@ -154,8 +160,7 @@ class _Search:
             drawn, size = drawn + n, min(2 * size, source.batch)
             origins = [MADE] * source.made + [OTHER] * (n - source.made)
             solved = self._solve(graphs)
-            known = [replace(one, origin=origin) for one, origin in zip(solved, origins, strict=True)]
-            self.judged = _best([*self.judged, *known], max(KEPT, ROOM * self._tuned_of(drawn)))
+            self._keep(solved, origins, max(KEPT, ROOM * self._tuned_of(drawn)))
             source.learn(errors_of(solved))
             self._note("drawn", drawn, self.judged[0].error)
         return self._tuned_of(drawn)
@@ -234,15 +239,11 @@ class _Search:
         """Give all networks, and committees of them, by rising error, and the number of the one to choose."""
         found = committees(self.judged, self.data)
         if not found:
-            return _best(self.judged), 0
+            return best(self.judged), 0
         self._note("combined", len(found), min(one.error for one in found))
-        best = _best([*self.judged, *found])
-        return best, next(i for i, one in enumerate(best) if one is found[-1])
+        ranked = best([*self.judged, *found])
+        return ranked, next(i for i, one in enumerate(ranked) if one is found[-1])
 
 
 def _cut(numbers: Sequence[int], size: int) -> list[Sequence[int]]:
     return [numbers[start : start + size] for start in range(0, len(numbers), size)]
-
-
-def _best(judged: Sequence[Judged], most: int | None = None) -> list[Judged]:
-    return sorted(judged, key=lambda one: one.error)[:most]

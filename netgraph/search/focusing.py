@@ -18,7 +18,7 @@ from netgraph.graph.netgraph import NetGraph
 from netgraph.search.data import Data, evenly_spaced
 from netgraph.search.folds import Folds
 from netgraph.search.projection import ROWS_A_COLUMN
-from netgraph.search.running import Judged, solve
+from netgraph.search.running import Judged, best, solve
 from netgraph.stack import Stack
 
 #: Rows a column from which on focused networks are judged by leaving out one row after the other: their errors are then
@@ -84,20 +84,22 @@ def fit_focused(wide: Sequence[NetGraph], fitted: Sequence[Judged], data: Data, 
         data: The rows.
         device: Where to run them.
     """
-    best = sorted(fitted, key=lambda one: one.error)[: len(wide)]
-    matrix = focus(agop([one.graph for one in best], data.x, device), len(data.y))
+    matrix = focus(agop([one.graph for one in best(fitted, len(wide))], data.x, device), len(data.y))
     return solve([focused(graph, matrix) for graph in wide], data, device)
 
 
-def focus_by_folds(wide: Sequence[NetGraph], baselines: Sequence[NetGraph], folds: Folds) -> list[Judged]:
+def focus_by_folds(
+    wide: Sequence[NetGraph], baselines: Sequence[NetGraph], fitted: Sequence[Judged], folds: Folds
+) -> list[Judged]:
     """Focus networks on all rows, and judge them by copies for which a fold was left out from the beginning.
 
     Args:
         wide: Networks whose first layers alone read columns.
-        baselines: Networks that are fitted first, to say where to look.
+        baselines: Networks that are fitted first without each fold, to say where to look.
+        fitted: The same, fitted to all rows.
         folds: The rows.
     """
-    fits = []
-    for rows in (*folds.parts, folds.data):
-        fits.append(fit_focused(wide, solve(baselines, rows, folds.device), rows, folds.device))
-    return folds.judge([one.graph for copies in zip(*fits, strict=True) for one in copies])
+    device = folds.device
+    without = [fit_focused(wide, solve(baselines, rows, device), rows, device) for rows in folds.parts]
+    whole = fit_focused(wide, fitted, folds.data, device)
+    return folds.judge([one.graph for copies in zip(*without, whole, strict=True) for one in copies])

@@ -73,6 +73,11 @@ def errors_of(judged: Sequence[Judged]) -> Tensor:
     return torch.tensor([one.error for one in judged], dtype=torch.float64)
 
 
+def best(judged: Sequence[Judged], most: int | None = None) -> list[Judged]:
+    """Give networks by rising error, at most so many."""
+    return sorted(judged, key=lambda one: one.error)[:most]
+
+
 def outputs(graphs: Sequence[NetGraph], x: Tensor, device: str = "cpu") -> Tensor:
     """Run networks on standardized rows, [rows, features], and give their first outputs, [n, rows] float64."""
     architectures, states = [graph.architecture for graph in graphs], [graph.state for graph in graphs]

@@ -18,7 +18,7 @@ from netgraph.graph.io import save_graphs
 from netgraph.graph.netgraph import NetGraph
 from netgraph.machine import check_device
 from netgraph.model.vae import NetVAE
-from netgraph.search.data import Data
+from netgraph.search.data import Data, evenly_spaced
 from netgraph.search.deadline import Deadline
 from netgraph.search.explorers import Explorer, check_explorer, explorer_of
 from netgraph.search.export import export_network
@@ -181,7 +181,7 @@ def _hypervolumes(values: Tensor) -> list[tuple[int, float]]:
     pairs = values[:, :2]
     largest = float(pairs[pairs.isfinite().all(dim=1), 1].max())
     reference = (WORST_ERROR, BEYOND * largest)
-    counts = np.unique(np.linspace(1, len(pairs), min(len(pairs), MOST_POINTS)).astype(int)).tolist()
+    counts = (1 + evenly_spaced(len(pairs), MOST_POINTS)).tolist()
     return [(n, hypervolume_2d(pairs[:n], reference) / (reference[0] * reference[1])) for n in counts]
 
 

@@ -97,7 +97,7 @@ def _tried(data: Data) -> tuple[list[Judged], list[Judged]]:
 
 def _by_folds(data: Data, count: int = 5) -> list[Judged]:
     graphs = baselines(data.x.shape[1], 0)
-    return focus_by_folds(graphs[1:], graphs, Folds(data, count, 0))
+    return focus_by_folds(graphs[1:], graphs, solve(graphs, data), Folds(data, count, 0))
 
 
 @pytest.mark.parametrize("function", [torch.sin, torch.cos])
