@@ -1,7 +1,7 @@
 """Networks for unseen tasks: what they are worth before any gradient step, and how many steps they are ahead."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from checkpoint import Setup, axes, picture, setup, table
@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from netgraph import NetGraph
 from netgraph.evaluation import random_like
-from netgraph.evaluation.training_start import Start, StartConfig, compare_starts, rows_to_train_on
+from netgraph.evaluation.training_start import Start, StartConfig, Tuning, compare_starts, rows_to_train_on
 from netgraph.model import Rows
 from netgraph.search import SearchConfig
 from netgraph.search.data import Data
@@ -28,7 +28,7 @@ LEVELS = (10, 20, 50, 100, 200, 500)
 #: Name of what owes nothing to the model but its architectures.
 RANDOM = "random initialization, architectures of the first"
 #: Learning rates of which each kind of start gets its best, and training tasks on which that is chosen.
-RATES, RATE_TASKS = (1e-3, 3e-3, 1e-2, 2e-2), 25
+RATES, RATE_TASKS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 2e-2), 25
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,10 @@ class Kind:
     draw: Draw
     networks: int
 
+    def of(self, tasks: Sequence[Problem]) -> list[NetGraph]:
+        """Make the networks of tasks, those of a task beside each other."""
+        return [graph for problem in tasks for graph in self.draw(problem, self.networks)]
+
 
 def kinds(chosen: Setup) -> list[Kind]:
     """Give the starts that are compared with random initialization."""
@@ -184,17 +188,18 @@ def kinds(chosen: Setup) -> list[Kind]:
     ]
 
 
-def compared(chosen: Setup, tasks: Sequence[Problem], kind: Kind, rate: float, random_rate: float) -> Start:
-    """Train starts of a kind, and random ones of the same architectures, on the rows that were seen."""
-    graphs = [graph for problem in tasks for graph in kind.draw(problem, kind.networks)]
-    rows = [(problem.task.x, problem.task.y) for problem in tasks for _ in range(kind.networks)]
+def compared(
+    chosen: Setup, tasks: Sequence[Problem], graphs: Sequence[NetGraph], rate: float, random_rate: float
+) -> Start:
+    """Train starts, as many for every task, and random ones of the same architectures, on the rows that were seen."""
+    rows = [(problem.task.x, problem.task.y) for problem in tasks for _ in range(len(graphs) // len(tasks))]
     configs = [StartConfig(learning_rate=one) for one in (rate, random_rate)]
     return compare_starts(graphs, rows, UNSEEN, [0.0] * len(graphs), chosen.generator, *configs)
 
 
-def best_rates(chosen: Setup, tasks: Sequence[Problem], kind: Kind) -> tuple[float, float]:
-    """Choose the rates of a kind of start, and of random initialization, of the best mean over looks of median R^2."""
-    found = {rate: compared(chosen, tasks, kind, rate, rate) for rate in RATES}
+def best_rates(chosen: Setup, tasks: Sequence[Problem], graphs: Sequence[NetGraph]) -> tuple[float, float]:
+    """Choose the rates of starts, and of random initialization, of the best mean over looks of median R^2."""
+    found = {rate: compared(chosen, tasks, graphs, rate, rate) for rate in RATES}
 
     def best(side: str) -> float:
         return max(RATES, key=lambda rate: float(getattr(found[rate], side).r2.clamp(min=-1).median(dim=0)[0].mean()))
@@ -217,15 +222,32 @@ def steps_to(start: Start, level: int) -> tuple[Tensor, Tensor]:
     return first(start.sampled.r2), first(start.random.r2)
 
 
-def ahead(start: Start) -> list[list[float | int | str]]:
-    """Compare steps to the errors of random initialization after some steps."""
-    rows: list[list[float | int | str]] = []
+def beside(start: Start, random: Tuning) -> Start:
+    """Compare starts, one for each task, with other random networks, several for each task beside each other."""
+    times = len(random.r2) // len(start.sampled.r2)
+    r2, steps, targets = (
+        one.repeat_interleave(times, dim=0) for one in (start.sampled.r2, start.sampled.steps, start.targets)
+    )
+    return replace(start, targets=targets, sampled=Tuning(r2, steps), random=random)
+
+
+def ahead(start: Start) -> list[tuple[float, float]]:
+    """Give for every level how many times fewer steps a start takes, the median, and the share that gets there."""
+    found = []
     for level in LEVELS:
         ours, theirs = steps_to(start, level)
-        share = float(ours.isfinite().double().mean())
-        ratio = float((theirs / ours).median())
-        rows.append([level, float(theirs.median()), float(ours.median()), ratio, share])
-    return rows
+        found.append((float((theirs / ours).median()), float(ours.isfinite().double().mean())))
+    return found
+
+
+def few_shot(found: Mapping[str, Start]) -> list[str]:
+    """Tabulate how many times fewer steps the starts take."""
+    (first, single), *others = found.items()
+    pairs = [(first, "the same architecture", single)]
+    for name, start in others:
+        pairs += [(name, "the same architecture", start), (name, "as the first row's", beside(start, single.random))]
+    head = ["start", "random initialization", *(f"in {level} steps" for level in LEVELS)]
+    return table(head, [[*names, *(f"{n:.3g} × ({k:.0%})" for n, k in ahead(start))] for *names, start in pairs])
 
 
 def draw_curves(found: Mapping[str, Start]) -> str:
@@ -250,8 +272,8 @@ def main() -> None:
     chosen = setup("zero_shot.py", __doc__, tasks=100)
     tasks = problems(chosen, "test", chosen.options.tasks)
     others, all_kinds = problems(chosen, "train", RATE_TASKS), kinds(chosen)
-    rates = {kind.name: best_rates(chosen, others, kind) for kind in all_kinds}
-    found = {kind.name: compared(chosen, tasks, kind, *rates[kind.name]) for kind in all_kinds}
+    rates = {kind.name: best_rates(chosen, others, kind.of(others)) for kind in all_kinds}
+    found = {kind.name: compared(chosen, tasks, kind.of(tasks), *rates[kind.name]) for kind in all_kinds}
     told = "; ".join(f"{name} {own:g} and {random:g}" for name, (own, random) in rates.items())
     lines = [
         f"{len(tasks)} held-out random tasks, {NETWORKS} networks each; the last quarter of the rows is unseen. Last "
@@ -265,13 +287,11 @@ def main() -> None:
         f"Few-shot: starts of {len(all_kinds)} kinds, each beside random initializations of the same architectures, "
         "trained on the rows that were seen (AdamW, its rate falling along a cosine, 48 rows a step). Peak rates of a "
         f"start and of random initialization are those that were best on {RATE_TASKS} training tasks: {told}. The "
-        "error to be reached is the least that the random twin had within so many steps; errors are looked at after 0, "
-        "5, 10, 20, … steps; a start without training counts as one.",
+        "error to be reached is the least that a random network had within so many steps; errors are looked at after "
+        "0, 5, 10, 20, … steps; a start without training counts as one. Told is how many times fewer steps the start "
+        "takes to it than the random network, the median, 0 where most never get there, and the share that does.",
         "",
-        *table(
-            ["start", "within steps", "random: median steps", "start: median steps", "ratio, median", "reached"],
-            [[name, *row] for name, start in found.items() for row in ahead(start)],
-        ),
+        *few_shot(found),
         "",
         draw_curves(found),
     ]

@@ -2,7 +2,7 @@ import math
 
 import torch
 from torch import Generator
-from zero_shot import CANDIDATES, Problem, ahead, begun, steps_to
+from zero_shot import CANDIDATES, LEVELS, Problem, ahead, begun, beside, steps_to
 
 from netgraph import NetGraph
 from netgraph.evaluation.training_start import Start, Tuning
@@ -33,9 +33,14 @@ def test_a_start_without_training_counts_as_one_step() -> None:
 
 
 def test_networks_that_are_their_own_twins_are_not_ahead() -> None:
-    for _, theirs, ours, ratio, reached in ahead(start(RANDOM, RANDOM)):
-        assert theirs == ours
-        assert ratio == reached == 1
+    assert ahead(start(RANDOM, RANDOM)) == [(1, 1)] * len(LEVELS)
+
+
+def test_a_start_is_compared_with_each_random_network_of_its_task() -> None:
+    several = start(MADE.repeat_interleave(2, dim=0), torch.stack([*RANDOM, *RANDOM]))
+    found = beside(start(MADE, RANDOM), several.random)
+    assert [ours.tolist() for ours in steps_to(found, 50)] == [ours.tolist() for ours in steps_to(several, 50)]
+    assert found.sampled.r2.shape == found.random.r2.shape == (4, len(LOOKS))
 
 
 def test_a_begun_fit_joins_what_is_best_of_its_own_candidates() -> None:
