@@ -28,7 +28,8 @@ from netgraph.search.fit import find
 from netgraph.search.preprocess import Preprocessing
 from netgraph.search.projection import Projection
 from netgraph.search.running import predict
-from netgraph.search.sources import MOST_INPUTS, Drawn, Prior, Source, random_networks
+from netgraph.search.source import Source
+from netgraph.search.sources import MOST_INPUTS, Drawn, Prior, random_networks
 from netgraph.tasks import load_real, split
 from netgraph.tasks.dataset import Floats
 from netgraph.zoo.architectures import ArchitectureRecipe

@@ -10,7 +10,8 @@ from netgraph import NetGraph, Zoo
 from netgraph.graph.architecture import Architecture, make_layer
 from netgraph.search.data import Data
 from netgraph.search.projection import Projection
-from netgraph.search.sources import BATCH, GENERATION, Source, random_network
+from netgraph.search.source import Source
+from netgraph.search.sources import GENERATION, random_network
 from netgraph.tasks import check_meta_vector, get_meta_features
 from netgraph.zoo.architectures import ArchitectureRecipe, chance
 
@@ -93,10 +94,8 @@ def with_inputs(graph: NetGraph, n_inputs: int) -> NetGraph | None:
     return NetGraph(new, state)
 
 
-class InOrder:
-    """Networks in a given order, from the beginning again when they are used up; it learns nothing."""
-
-    batch, made = BATCH, 0
+class InOrder(Source):
+    """Networks in a given order, from the beginning again when they are used up."""
 
     def __init__(self, networks: Sequence[NetGraph]) -> None:
         self.networks, self.next = networks, 0
@@ -106,19 +105,14 @@ class InOrder:
         first, self.next = self.next, self.next + n
         return [self.networks[i % len(self.networks)] for i in range(first, first + n)]
 
-    def learn(self, errors: Tensor) -> None:
-        """Forget the errors."""
 
-
-class Projected:
+class Projected(Source):
     """Networks of a source that read along the directions of a projection, as they read all columns.
 
     Args:
         source: Gives networks that read projections.
         projection: Of the data set.
     """
-
-    made = 0
 
     def __init__(self, source: Source, projection: Projection) -> None:
         self.source, self.projection, self.batch = source, projection, source.batch
@@ -132,7 +126,7 @@ class Projected:
         self.source.learn(errors)
 
 
-class Evolution:
+class Evolution(Source):
     """Evolves the weights and architectures of trained networks, without a model.
 
     The population begins with networks of the zoo, drawn at random. A child is a new draw of the generator with a
@@ -147,7 +141,7 @@ class Evolution:
         generator: Draws the order of the seeds.
     """
 
-    batch, made = GENERATION, 0
+    batch = GENERATION
 
     def __init__(self, seeds: Sequence[NetGraph], recipe: ArchitectureRecipe, generator: Generator) -> None:
         self.recipe, self.n_inputs = recipe, seeds[0].architecture.n_inputs

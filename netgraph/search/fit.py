@@ -13,11 +13,11 @@ from netgraph.search.committee import committees
 from netgraph.search.config import SearchConfig
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
-from netgraph.search.focusing import COLUMN_ROWS, fit_focused, focus_by_folds
+from netgraph.search.focusing import fit_focused, focus_by_folds
 from netgraph.search.folds import Folds
 from netgraph.search.pace import Pace
 from netgraph.search.running import BASELINE, MADE, OTHER, Judged, best, errors_of, judged_rows, solve, standard_error
-from netgraph.search.sources import Source
+from netgraph.search.source import Source
 from netgraph.threads import threads
 
 #: Share of the time after which no more candidates are drawn.
@@ -123,18 +123,18 @@ class _Search:
         """Judge the baselines, and the wide ones again, focused on the target, where there is time."""
         graphs = baselines(self.data.x.shape[1], self.config.seed)
         self._keep_baselines(self._solve(graphs), "baselines")
-        wide, by_folds = graphs[1:], self.data.x.shape[0] < COLUMN_ROWS * self.data.x.shape[1]
-        if not self._may_focus(len(wide), by_folds):
+        wide = graphs[1:]
+        if not self._may_focus(len(wide)):
             return
-        if by_folds:
+        if self._folds.needed:
             again = focus_by_folds(wide, graphs, self.judged, self._folds)
         else:
             again = fit_focused(wide, self.judged, self.data, self.config.device)
         self._keep_baselines(again, "focused")
 
-    def _may_focus(self, count: int, by_folds: bool) -> bool:
+    def _may_focus(self, count: int) -> bool:
         """Say whether so many networks are to be focused; a single column leaves nothing to choose."""
-        times = FOCUSING_BY_FOLDS if by_folds else FOCUSING
+        times = FOCUSING_BY_FOLDS if self._folds.needed else FOCUSING
         done = self.deadline.passed + times * count * self._solving
         return self.config.focus and done <= self.deadline.seconds - COMBINING and self.data.x.shape[1] > 1
 
@@ -159,7 +159,7 @@ class _Search:
             graphs = source.draw(n, self.config.seed + drawn)
             drawn, size = drawn + n, min(2 * size, source.batch)
             origins = [MADE] * source.made + [OTHER] * (n - source.made)
-            solved = self._solve(graphs)
+            solved = self._judge(source, graphs)
             self._keep(solved, origins, max(KEPT, ROOM * self._tuned_of(drawn)))
             source.learn(errors_of(solved))
             self._note("drawn", drawn, self.judged[0].error)
@@ -172,8 +172,18 @@ class _Search:
         """Say whether so many more candidates would take too long, at the pace of those drawn since ``began``."""
         passed, seconds = self.deadline.passed, self.deadline.seconds
         if not drawn:
-            return passed + BATCH_TIME + more * self._solving > seconds - CLOSING
+            times = self._folds.copies if self._folds.needed else 1
+            return passed + times * (BATCH_TIME + more * self._solving) > seconds - CLOSING
         return passed + (passed - began) * more / drawn > DRAWING * seconds
+
+    def _judge(self, source: Source, graphs: Sequence[NetGraph]) -> list[Judged]:
+        """Fit last layers of what was drawn; of few rows, those that know them are made again without each fold."""
+        if not self._folds.needed:
+            return self._solve(graphs)
+        without = source.again(self._folds.parts)
+        known = len(without[0])
+        judged = self._folds.solve(without, graphs[:known]) if known else []
+        return judged + (self._solve(graphs[known:]) if known < len(graphs) else [])
 
     def _solve(self, graphs: Sequence[NetGraph]) -> list[Judged]:
         """Fit last layers, and measure how long that takes."""
@@ -209,7 +219,7 @@ class _Search:
             steps = self._steps(most, 0 if copies else len(numbers))
             if not steps:
                 break
-            copies = copies or self._folds.copy([self.judged[i].graph for i in numbers])
+            copies = copies or self._folds.copy([self.judged[i] for i in numbers])
             copies = self._folds.tune(copies, self.config.round(len(copies), steps), self.config.seed + number)
             tuned = self._folds.judge(copies)
             self._pace.measure((self.deadline.passed - began) / steps, first=number == 0)

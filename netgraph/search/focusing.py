@@ -21,9 +21,6 @@ from netgraph.search.projection import ROWS_A_COLUMN
 from netgraph.search.running import Judged, best, solve
 from netgraph.stack import Stack
 
-#: Rows a column from which on focused networks are judged by leaving out one row after the other: their errors are then
-#: smaller by at most about a tenth of the noise; of fewer rows, by more.
-COLUMN_ROWS = 4
 #: Share of the identity in a focus, so that no column is lost.
 SHRINKAGE = 0.1
 #: Most rows that gradients are taken at.
@@ -101,5 +98,4 @@ def focus_by_folds(
     """
     device = folds.device
     without = [fit_focused(wide, solve(baselines, rows, device), rows, device) for rows in folds.parts]
-    whole = fit_focused(wide, fitted, folds.data, device)
-    return folds.judge([one.graph for copies in zip(*without, whole, strict=True) for one in copies])
+    return folds.pair(without, fit_focused(wide, fitted, folds.data, device))

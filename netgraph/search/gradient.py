@@ -16,6 +16,7 @@ from netgraph.model.prior import FlowPrior
 from netgraph.model.response import calibrate
 from netgraph.model.slots import split
 from netgraph.search.data import Data
+from netgraph.search.source import Source
 from netgraph.stack import LastLayer, Stack, fit_ridge
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ LARGEST = 1e12
 REST = 1e-6
 
 
-class Gradient:
+class Gradient(Source):
     """Networks whose latents are moved down the gradient of their error.
 
     The first batch are draws of the prior. Of every later batch one half are the best latents so far, moved by some
@@ -56,7 +57,7 @@ class Gradient:
         data: The rows that networks may be fitted to.
     """
 
-    batch, made = 32, 0
+    batch = 32
 
     def __init__(self, prior: "Prior", data: Data) -> None:
         order = np.random.default_rng(0).permutation(len(data.x))[:MOST_ROWS]

@@ -33,11 +33,13 @@ class Projection:
     Attributes:
         matrix: Directions, along each of which the rows have deviation 1, [columns, inputs] float64; None where all
             columns are inputs.
+        note: What a user should know of them, in one line; None likewise.
     """
 
     def __init__(self, data: Data, most: int) -> None:
         rows, columns = data.x.shape
         self.matrix: Tensor | None = None
+        self.note: str | None = None
         if columns > most:
             x, supervised = data.x.double().numpy(), rows >= ROWS_A_COLUMN * columns
             some = evenly_spaced(rows, MOST_ROWS)
@@ -47,11 +49,13 @@ class Projection:
             deviation = (x @ directions).std(axis=0)
             self.matrix = torch.from_numpy(directions / np.where(deviation > 0, deviation, 1.0))
             named = "partial least squares" if supervised else "principal components"
-            warnings.warn(
-                f"X has {columns} columns; networks made for it read {directions.shape[1]} projections ({named})",
-                UserWarning,
-                stacklevel=5,
-            )
+            count = directions.shape[1]
+            self.note = f"X has {columns} columns; networks made for it read {count} projections ({named})"
+
+    def warn(self, stacklevel: int) -> None:
+        """Tell the user, as a warning of a caller so many levels up."""
+        if self.note:
+            warnings.warn(self.note, UserWarning, stacklevel=stacklevel + 1)
 
     def data(self, data: Data) -> Data:
         """Give rows as the networks read them."""

@@ -12,7 +12,7 @@ from netgraph.evaluation.page import image, new_figure, section, table, write_pa
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.plot import draw
 from netgraph.search.estimator import NetGraphRegressor
-from netgraph.search.focusing import COLUMN_ROWS
+from netgraph.search.folds import COLUMN_ROWS
 from netgraph.search.pareto import draw_front
 from netgraph.tasks.dataset import Floats
 

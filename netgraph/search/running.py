@@ -24,21 +24,23 @@ class Judged:
     Attributes:
         graph: It.
         left_out: What is predicted of each row by the same network when it is fitted to others alone, [rows] float64;
-            what all rows say of where the target changes, a baseline that is focused on many rows knows.
+            what all rows say of where the target changes, a network knows that looks there, where rows are many.
         error: Mean squared error of that; inf where it is not finite.
         origin: :data:`BASELINE`, :data:`MADE` or :data:`OTHER`.
+        copies: Where it is judged by folds, the same network without each fold; else none.
     """
 
     graph: NetGraph
     left_out: Tensor
     error: float
     origin: str = OTHER
+    copies: tuple[NetGraph, ...] = ()
 
     @classmethod
-    def of(cls, graph: NetGraph, left_out: Tensor, data: Data) -> "Judged":
+    def of(cls, graph: NetGraph, left_out: Tensor, data: Data, copies: Sequence[NetGraph] = ()) -> "Judged":
         """Judge what is predicted of the rows of a data set, [rows]."""
         error = (left_out - data.y).square().mean()
-        return cls(graph, left_out, float(error) if error.isfinite() else torch.inf)
+        return cls(graph, left_out, float(error) if error.isfinite() else torch.inf, copies=tuple(copies))
 
 
 def solve(graphs: Sequence[NetGraph], data: Data, device: str = "cpu") -> list[Judged]:

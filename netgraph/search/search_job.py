@@ -106,7 +106,9 @@ def search_table(job: SearchJob) -> dict[str, float]:
     table, parts = hold_out(job.data, job.target, job.seed)
     vae, out = NetVAE.from_pretrained(job.checkpoint).to(job.device), Path(job.out)
     rows = _Rows.of(table, parts, job.seed)
-    problem = Problem(Prior(vae, rows.judged, choices=1), rows.judged, tuple(job.objectives), job.device)
+    prior = Prior(vae, rows.judged, choices=1)
+    prior.projection.warn(stacklevel=2)
+    problem = Problem(prior, rows.judged, tuple(job.objectives), job.device)
     explorer = explorer_of(job.strategy, vae.config, len(job.objectives), job.seed)
     if (out / "metrics.json").exists() and not (out / "study.db").exists():
         raise NetGraphError(f"{out}: holds something else than a search; choose another folder")

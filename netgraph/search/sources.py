@@ -1,10 +1,9 @@
 """Where the candidates of a search come from: the prior, or a strategy that learns from their errors."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import cycle, islice
-from typing import Protocol, cast
+from typing import cast
 
 import torch
 from torch import Generator, Tensor
@@ -19,6 +18,7 @@ from netgraph.model.vae import NetVAE
 from netgraph.search.data import Data
 from netgraph.search.gradient import Gradient
 from netgraph.search.projection import Projection
+from netgraph.search.source import BATCH, Source
 from netgraph.search.strategies import Genetic, SeparableCMA, Strategy
 from netgraph.tasks import check_meta_vector, get_meta_features
 from netgraph.zoo import ZooRecipe
@@ -27,49 +27,32 @@ from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, in
 #: Inputs of the largest networks that the checkpoint which ships was trained on.
 MOST_INPUTS = 16
 N_OUTPUTS = 1
-#: Candidates drawn at once: by what learns nothing, and by a strategy before it is told of them.
-BATCH, GENERATION = 128, 32
+#: Candidates drawn at once by a strategy before it is told of them.
+GENERATION = 32
 #: Most rows that the model is told at a time, and most such choices of rows.
 SEEN, CHOICES = 128, 8
 #: Share of a batch of candidates that is made for the data set, and how many of it at least; the others are random.
 MADE, LEAST_MADE = 1 / 8, 4
 
 
-class Source(Protocol):
-    """Gives candidates and is told what they were worth."""
+class Drawn(Source):
+    """Networks that a function of a number and a seed gives.
 
-    @property
-    def batch(self) -> int:
-        """Candidates that are drawn at once."""
+    Args:
+        function: It.
+        batch: Candidates that are drawn at once.
+        made: How many of them, the first ones, count as made for the data set.
+    """
 
-    @property
-    def made(self) -> int:
-        """How many of the networks drawn last, the first ones, were made for the data set while others were not."""
-
-    def draw(self, n: int, seed: int) -> list[NetGraph]:
-        """Give n networks that read the data set's columns and have one output."""
-
-    def learn(self, errors: Tensor) -> None:
-        """Take the errors of the networks drawn last, [n]; inf for what failed."""
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """Networks that a function of a number and a seed gives; it learns nothing."""
-
-    function: Callable[[int, int], list[NetGraph]]
-    batch: int = BATCH
-    made: int = 0
+    def __init__(self, function: Callable[[int, int], list[NetGraph]], batch: int = BATCH, made: int = 0) -> None:
+        self.function, self.batch, self.made = function, batch, made
 
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Give n networks."""
         return self.function(n, seed)
 
-    def learn(self, errors: Tensor) -> None:
-        """Forget the errors."""
 
-
-class Prior:
+class Prior(Source):
     """Networks sampled for a data set: for its rows where the model reads rows, else for its meta-features.
 
     A model that reads rows is told at most :data:`SEEN` of them at a time, and some such choices where there are more.
@@ -84,9 +67,8 @@ class Prior:
         projection: What its networks read of the columns.
     """
 
-    batch, made = BATCH, 0
-
     def __init__(self, vae: NetVAE, data: Data, choices: int = CHOICES) -> None:
+        self.choices, self._drawn = choices, []  # type: int, list[tuple[Tensor, Layouts | None]]
         self.n_columns, self.projection = data.x.shape[1], Projection(data, most_inputs(vae))
         data = self.projection.data(data)
         self.n_inputs = data.x.shape[1]
@@ -121,16 +103,23 @@ class Prior:
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Sample n networks, the first ones with the layouts of the portfolio."""
         noise = torch.randn(n, self.vae.config.latent_size, generator=Generator().manual_seed(seed))
-        known, graphs = min(n, len(self._portfolio)), []  # type: int, list[NetGraph]
-        if known:
-            first, self._portfolio = self._portfolio.cut(known)
-            graphs += self.networks(noise[:known], first)
-        if known < n:
-            graphs += self.networks(noise[known:])
-        return graphs
+        first, self._portfolio = self._portfolio.cut(min(n, len(self._portfolio)))
+        known = len(first)
+        return self._networks([(noise[:known], first), (noise[known:], None)])
 
-    def learn(self, errors: Tensor) -> None:
-        """Forget the errors: the prior stays what it is."""
+    def _networks(self, drawn: Sequence[tuple[Tensor, Layouts | None]]) -> list[NetGraph]:
+        """Give the networks of noise and of layouts, and remember them."""
+        self._drawn = [(noise, layouts) for noise, layouts in drawn if len(noise)]
+        return [graph for pair in self._drawn for graph in self.networks(*pair)]
+
+    def again(self, parts: Sequence[Data]) -> list[list[NetGraph]]:
+        """Give the networks drawn last for other rows, of the same noise, and layouts where the inputs are as many."""
+        found = []
+        for part in parts:
+            prior = Prior(self.vae, part, self.choices)
+            fits = prior.n_inputs == self.n_inputs
+            found.append(prior._networks([(noise, layouts if fits else None) for noise, layouts in self._drawn]))
+        return found
 
 
 def most_inputs(vae: NetVAE) -> int:
@@ -148,7 +137,7 @@ def _choices(data: Data, most: int) -> Rows:
     return Rows(data.x[torch.stack(chosen)], data.y[torch.stack(chosen)], torch.full((times,), data.x.shape[1]))
 
 
-class Mixed:
+class Mixed(Source):
     """Networks made for the data set, and others with initial weights, which cost next to nothing and differ more.
 
     Those of the first draw have the architectures of the networks that are made, which are well chosen where the model
@@ -158,10 +147,8 @@ class Mixed:
         prior: Makes networks.
     """
 
-    batch = BATCH
-
     def __init__(self, prior: Prior) -> None:
-        self.prior, self._begun, self.made = prior, False, 0
+        self.prior, self._begun = prior, False
 
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Give n networks, those that are made first."""
@@ -171,8 +158,9 @@ class Mixed:
             return made + random_networks(_recipe(), self.prior.n_columns, more, seed)
         return made + random_like(list(islice(cycle(made), more)), Generator().manual_seed(seed))
 
-    def learn(self, errors: Tensor) -> None:
-        """Forget the errors."""
+    def again(self, parts: Sequence[Data]) -> list[list[NetGraph]]:
+        """Give those that were made, for other rows; the others know no rows."""
+        return self.prior.again(parts)
 
 
 @cache
@@ -212,7 +200,7 @@ class Searched(Prior):
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Ask for n points and decode them; all chance is the strategy's."""
         self.points = self.strategy.ask(n)
-        return self.networks(self.points)
+        return self._networks([(self.points, None)])
 
     def learn(self, errors: Tensor) -> None:
         """Tell the strategy."""
@@ -250,8 +238,8 @@ def source_of(strategy: str, vae: NetVAE, data: Data, seed: int) -> Source:
     """
     if strategy not in NAMES:
         raise NetGraphError(f"unknown strategy {strategy!r}; known: {', '.join(NAMES)}")
-    if strategy == "prior":
-        return Mixed(Prior(vae, data))
+    prior = Searched(vae, data, strategy, seed) if strategy in STRATEGIES else Prior(vae, data)
+    prior.projection.warn(stacklevel=3)
     if strategy == "gradient":
-        return Gradient(Prior(vae, data), data)
-    return Searched(vae, data, strategy, seed)
+        return Gradient(prior, data)
+    return Mixed(prior) if strategy == "prior" else prior

@@ -1,21 +1,31 @@
-"""A small model with initial weights that samples networks of the commonest layers, and random networks."""
+"""Small models with initial weights that sample networks of the commonest layers, and random networks."""
+
+from dataclasses import replace
 
 import torch
 from torch import Generator
 
 from netgraph import NetGraph, NetVAE
-from netgraph.model import PriorConfig, VAEConfig
+from netgraph.model import GeneratorConfig, PriorConfig, VAEConfig
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
 
 PRIOR = PriorConfig(width=16, heads=2, place_layers=1, layout_layers=1, steps=2)
 CONFIG = VAEConfig(width=16, heads=2, place_positions=4, slot_size=4, max_nodes=40, max_fan=24, prior=PRIOR)
 
 
-def untrained() -> NetVAE:
-    """Make it."""
+#: That of a model which reads rows.
+READING = replace(
+    CONFIG,
+    slot_size=6,
+    generator=GeneratorConfig(width=16, heads=2, layers=1, row_width=8, row_heads=2, row_rounds=1, inducing_points=4),
+)
+
+
+def untrained(config: VAEConfig = CONFIG) -> NetVAE:
+    """Make a model."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = NetVAE(CONFIG)
+        model = NetVAE(config)
     model.structure.known_types[torch.tensor([3, 4, 6])] = True
     return model.eval()
 

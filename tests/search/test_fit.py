@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,10 +13,11 @@ from netgraph.search.committee import SIZES
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.fit import CLOSING, KEPT, find
-from netgraph.search.focusing import COLUMN_ROWS
+from netgraph.search.folds import COLUMN_ROWS, Folds
 from netgraph.search.pace import Pace
 from netgraph.search.running import judged_rows, predict
-from netgraph.search.sources import BATCH, Drawn, Prior
+from netgraph.search.source import BATCH, Source
+from netgraph.search.sources import Drawn, Prior
 from tests.search.small import random_networks, untrained
 
 SMALL = SearchConfig(n_candidates=24, n_tuned=6, rungs=(10, 20), learning_rate=2e-2)
@@ -126,6 +128,35 @@ def test_of_few_rows_a_column_focused_networks_are_judged_by_folds(rows, by_fold
     source = Drawn(lambda n, seed: random_networks(n, seed, n_inputs=3))
     find(source, Data(x, y[:, 0]), replace(SMALL, n_candidates=1, rungs=()))
     assert [len(wide) for wide in judged] == [FOCUSED] * by_folds
+
+
+class Known(Source):
+    """Random networks, of which the first few count as made for the rows; made again, they are constant."""
+
+    def __init__(self, known: int) -> None:
+        self.known, self.errors = known, torch.empty(0)
+
+    def draw(self, n: int, seed: int) -> list[NetGraph]:
+        return random_networks(n, seed)
+
+    def again(self, parts: Sequence[Data]) -> list[list[NetGraph]]:
+        (graph,) = random_networks(1, 0)
+        return [[graph.replace(state=torch.zeros_like(graph.state))] * self.known for _ in parts]
+
+    def learn(self, errors: torch.Tensor) -> None:
+        self.errors = errors
+
+
+@pytest.mark.parametrize("known", [0, 1, 3])
+@pytest.mark.parametrize("rows", [COLUMN_ROWS * 4 - 1, COLUMN_ROWS * 4])
+def test_of_few_rows_candidates_that_know_them_are_judged_as_they_are_without_each_fold(rows, known):
+    data, source = task(rows), Known(known)
+    find(source, data, replace(SMALL, n_candidates=4, rungs=()))
+    folds = Folds(data, SMALL.folds, SMALL.seed)
+    said = torch.stack([part.y.mean() for part in folds.parts])[folds.fold]
+    constant = torch.isclose(source.errors, (said - data.y).square().mean().double(), rtol=1e-4)
+    by_folds = known if folds.needed else 0
+    assert constant.tolist() == ([True] * by_folds + [False] * (4 - by_folds))[: len(source.errors)]
 
 
 @pytest.mark.parametrize(("rows", "candidates"), [(7, 1), (15, 3), (60, 60), (90, 100)])

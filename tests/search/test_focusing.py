@@ -13,8 +13,8 @@ from netgraph.graph import to_module
 from netgraph.graph.netgraph import NetGraph
 from netgraph.search.baselines import baselines
 from netgraph.search.data import Data
-from netgraph.search.focusing import COLUMN_ROWS, SHRINKAGE, agop, fit_focused, focus, focus_by_folds, focused
-from netgraph.search.folds import Folds
+from netgraph.search.focusing import SHRINKAGE, agop, fit_focused, focus, focus_by_folds, focused
+from netgraph.search.folds import COLUMN_ROWS, Folds
 from netgraph.search.projection import ROWS_A_COLUMN
 from netgraph.search.running import Judged, predict, solve
 from tests.search.small import random_networks

@@ -11,8 +11,8 @@ from torch import Generator, nn
 from netgraph import NetGraph, from_module
 from netgraph.search import SearchConfig
 from netgraph.search.data import Data
-from netgraph.search.folds import Folds
-from netgraph.search.running import errors_of, outputs, predict, solve
+from netgraph.search.folds import COLUMN_ROWS, Folds
+from netgraph.search.running import Judged, errors_of, outputs, predict, solve
 from netgraph.zoo import ArchitectureRecipe
 from tests.search.small import random_networks
 
@@ -31,12 +31,16 @@ def task(rows: int = 60) -> Data:
     return Data(x, torch.tanh(2 * x[:, 0]) - x[:, 1] + noise)
 
 
-def networks(data: Data, n: int = 4) -> list[NetGraph]:
+def networks(data: Data, n: int = 4) -> list[Judged]:
     """Networks that are fitted to all rows."""
-    return [one.graph for one in solve(random_networks(n, 6, recipe=RECIPE), data)]
+    return solve(random_networks(n, 6, recipe=RECIPE), data)
 
 
-def tuned(folds: Folds, graphs: list[NetGraph], steps: int = 15) -> list[NetGraph]:
+def unfitted(*graphs: NetGraph) -> list[Judged]:
+    return [Judged(graph, torch.empty(0), torch.inf) for graph in graphs]
+
+
+def tuned(folds: Folds, graphs: list[Judged], steps: int = 15) -> list[NetGraph]:
     copies = folds.copy(graphs)
     return folds.tune(copies, CONFIG.round(len(copies), steps), seed=3)
 
@@ -81,10 +85,37 @@ def test_a_copy_is_fitted_to_the_rows_without_its_fold():
     copies = folds.copy(graphs)
     for i, graph in enumerate(graphs):
         own = copies[i * folds.copies : (i + 1) * folds.copies]
-        assert own[-1] is graph
+        assert own[-1] is graph.graph
         for k, copy in enumerate(own[:-1]):
-            wanted = solve([graph], data.rows(folds.kept[k]))[0].graph
+            wanted = solve([graph.graph], data.rows(folds.kept[k]))[0].graph
             assert torch.allclose(predict(copy, data.x), predict(wanted, data.x), atol=1e-3)
+
+
+def test_what_was_judged_by_folds_is_copied_as_it_was_judged():
+    data = task()
+    folds, (first, last) = Folds(data, 3, 0), networks(data, 2)
+    (judged,) = folds.judge(tuned(folds, [first]))
+    copies = folds.copy([last, judged, last])
+    assert [id(copy) for copy in copies[4:8]] == [id(copy) for copy in (*judged.copies, judged.graph)]
+    assert [torch.equal(a.state, b.state) for a, b in zip(copies[:4], copies[8:], strict=True)] == [True] * 4
+    assert copies[3] is copies[-1] is last.graph
+
+
+@pytest.mark.parametrize("columns", [1, 4, 15, 16])
+def test_folds_are_needed_where_rows_are_few_for_their_columns(columns):
+    assert Folds(Data(torch.zeros(60, columns), torch.zeros(60)), 5, 0).needed == (COLUMN_ROWS * columns > 60)
+
+
+def test_networks_are_judged_by_what_came_of_the_rows_without_each_fold():
+    data = task()
+    folds, graphs = Folds(data, 3, 0), random_networks(8, 6)
+    judged = folds.solve([graphs[2 * k : 2 * k + 2] for k in range(3)], graphs[6:])
+    wanted = [solve(graphs[2 * k : 2 * k + 2], part) for k, part in enumerate(folds.parts)]
+    for i, one in enumerate(judged):
+        assert torch.equal(one.graph.state, solve(graphs[6:], data)[i].graph.state)
+        for k in range(3):
+            of = folds.fold == k
+            assert torch.allclose(one.left_out[of], predict(wanted[k][i].graph, data.x[of]).double(), atol=1e-5)
 
 
 def test_a_row_is_judged_by_the_copy_that_did_not_see_it_and_the_copy_on_all_rows_is_kept():
@@ -119,7 +150,7 @@ def test_a_target_has_no_say_in_what_is_said_of_its_row(row, count):
 
 def test_tuning_fits_the_rows_better_and_is_the_same_again():
     data = task()
-    folds, graphs = Folds(data, 4, 0), [one.graph for one in solve(random_networks(4, 6), data)]
+    folds, graphs = Folds(data, 4, 0), solve(random_networks(4, 6), data)
     copies = tuned(folds, graphs, 40)
     for i, (before, after) in enumerate(zip(folds.copy(graphs), copies, strict=True)):
         rows = data.rows(folds.order[i % folds.copies])
@@ -148,10 +179,11 @@ def test_a_network_of_which_any_copy_is_not_finite_has_an_infinite_error(broken)
 
 def test_networks_that_are_not_finite_stay_so_and_spoil_no_other():
     data = task()
-    folds, graphs = Folds(data, 3, 0), random_networks(4, 6)
+    folds, graphs = Folds(data, 3, 0), unfitted(*random_networks(4, 6))
     alone = errors_of(folds.judge(tuned(folds, graphs)))
-    worst = graphs[0].replace(state=torch.full_like(graphs[0].state, torch.inf))
-    among = errors_of(folds.judge(tuned(folds, [*graphs, worst])))
+    graph = graphs[0].graph
+    worst = unfitted(graph.replace(state=torch.full_like(graph.state, torch.inf)))
+    among = errors_of(folds.judge(tuned(folds, [*graphs, *worst])))
     assert among[-1] == torch.inf
     torch.testing.assert_close(among[:-1], alone, rtol=1e-2, atol=1e-3)
 
@@ -161,8 +193,8 @@ def test_other_ends_are_tuned_from_what_they_were():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         graph = from_module(nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 1), nn.Tanh()))
-    folds = Folds(data, 3, 0)
-    copies = folds.copy([graph])
+    folds, graphs = Folds(data, 3, 0), unfitted(graph)
+    copies = folds.copy(graphs)
     assert all(torch.equal(copy.state, graph.state) for copy in copies)
-    before, after = (folds.judge(own)[0].error for own in (copies, tuned(folds, [graph], 60)))
+    before, after = (folds.judge(own)[0].error for own in (copies, tuned(folds, graphs, 60)))
     assert after < before

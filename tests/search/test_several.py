@@ -1,12 +1,10 @@
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Generator
 
-from netgraph import NetGraphError, NetVAE
-from netgraph.model import GeneratorConfig
+from netgraph import NetGraphError
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.explorers import NAMES, explorer_of
@@ -14,7 +12,7 @@ from netgraph.search.pareto import non_dominated
 from netgraph.search.several import Problem, explore
 from netgraph.search.sources import Prior
 from netgraph.search.study import open_study, values_of
-from tests.search.small import CONFIG, untrained
+from tests.search.small import CONFIG, READING, untrained
 
 OBJECTIVES = ("error", "parameters")
 
@@ -55,14 +53,10 @@ def test_trials_are_rebuilt_from_the_storage_alone(tmp_path, problem):
 
 
 def test_noise_alone_says_which_network_where_the_model_reads_rows(tmp_path):
-    sizes = GeneratorConfig(width=16, heads=2, layers=1, row_width=8, row_heads=2, row_rounds=1, inducing_points=4)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        vae = NetVAE(replace(CONFIG, slot_size=6, generator=sizes))
-    vae.structure.known_types[torch.tensor([3, 4, 6])] = True
+    vae = untrained(READING)
     x = torch.randn(600, 3, generator=Generator().manual_seed(0))
     data = Data(x, torch.tanh(2 * x[:, 0]))
-    reading = Problem(Prior(vae.eval(), data, choices=1), data, OBJECTIVES)
+    reading = Problem(Prior(vae, data, choices=1), data, OBJECTIVES)
     noise = torch.randn(12, vae.config.latent_size, generator=Generator().manual_seed(0))
     together, alone = reading.values(noise), reading.values(noise[8:])
     torch.testing.assert_close(together[8:], alone, rtol=1e-3, atol=1e-6)

@@ -5,8 +5,8 @@ from torch import Generator
 from netgraph import NetGraphError, NetVAE
 from netgraph.search.data import Data
 from netgraph.search.running import errors_of, solve
-from netgraph.search.sources import LEAST_MADE, STRATEGIES, Mixed, Prior, source_of
-from tests.search.small import untrained
+from netgraph.search.sources import LEAST_MADE, STRATEGIES, Drawn, Mixed, Prior, source_of
+from tests.search.small import READING, random_networks, untrained
 
 NAMES = ("prior", *STRATEGIES)
 
@@ -57,6 +57,41 @@ def test_few_networks_are_made_for_the_data_set_and_the_others_have_initial_weig
     assert all(torch.equal(a.state, b.state) for a, b in zip(second, prior.draw(8, 6), strict=False))
     assert len({g.architecture for g in second[8:]}) > 40
     assert len(Mixed(Prior(vae, data)).draw(2, 5)) == 2
+
+
+def other_task() -> Data:
+    x = torch.randn(50, 4, generator=Generator().manual_seed(1))
+    return Data(x, x[:, 2].abs())
+
+
+def test_what_was_drawn_is_made_again_for_other_rows():
+    vae, data, parts = untrained(READING), task(), [task().rows(range(40)), other_task()]
+    prior = Prior(vae, data)
+    drawn = prior.draw(6, 5)
+    for part, again in zip(parts, prior.again(parts), strict=True):
+        wanted = Prior(vae, part).draw(6, 5)
+        assert all(torch.equal(a.state, b.state) for a, b in zip(again, wanted, strict=True))
+        assert any(not torch.equal(a.state, b.state) for a, b in zip(again, drawn, strict=True))
+    (same,) = prior.again([data])
+    assert all(torch.equal(a.state, b.state) for a, b in zip(same, drawn, strict=True))
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_the_points_of_a_strategy_are_made_again_for_other_rows(name):
+    data = task()
+    source = source_of(name, untrained(READING), data, 3)
+    drawn = source.draw(6, 5)
+    (same,) = source.again([data])
+    assert all(torch.equal(a.state, b.state) for a, b in zip(same, drawn, strict=True))
+
+
+def test_what_knows_no_rows_is_not_made_again(vae):
+    mixed = Mixed(Prior(vae, task()))
+    mixed.draw(16, 5)
+    assert [len(again) for again in mixed.again([other_task()] * 3)] == [LEAST_MADE] * 3
+    drawn = Drawn(random_networks)
+    drawn.draw(3, 0)
+    assert drawn.again([other_task()] * 3) == [[], [], []]
 
 
 def test_unknown_strategies_are_named(vae):

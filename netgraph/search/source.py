@@ -1,0 +1,42 @@
+"""What gives a search its candidates."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from netgraph.graph.netgraph import NetGraph
+from netgraph.search.data import Data
+
+#: Candidates drawn at once by what learns nothing.
+BATCH = 128
+
+
+class Source(ABC):
+    """Gives candidates and is told what they were worth.
+
+    Attributes:
+        batch: Candidates that are drawn at once.
+        made: How many of the networks drawn last, the first ones, were made for the data set while others were not.
+    """
+
+    batch: int = BATCH
+    made: int = 0
+
+    @abstractmethod
+    def draw(self, n: int, seed: int) -> list[NetGraph]:
+        """Give n networks that read the data set's columns and have one output."""
+
+    def again(self, parts: Sequence[Data]) -> list[list[NetGraph]]:
+        """Give those of the networks drawn last that know the rows, the first ones, as they are for others instead.
+
+        Args:
+            parts: Other rows, such as those without each fold.
+
+        Returns:
+            The networks for each; as many for all, none where no network knows the rows.
+        """
+        return [[] for _ in parts]
+
+    def learn(self, errors: Tensor) -> None:  # noqa: B027
+        """Take the errors of the networks drawn last, [n]; inf for what failed. Most sources forget them."""
