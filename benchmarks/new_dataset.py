@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from new_dataset_methods import MATCHED, MLP, OURS, TIMED, UNTIMED, Fitted, Method, Problem, Tools, problem_of
-from new_dataset_report import report
+from new_dataset_report import COLUMNS, WHOLE, report
 from new_dataset_sources import Library
 from sklearn.datasets import make_friedman1
 from threadpoolctl import threadpool_limits
@@ -29,6 +29,7 @@ from netgraph import NetGraphRegressor, NetVAE, Zoo
 from netgraph.files import make_folder, write_atomically
 from netgraph.machine import commit, processor
 from netgraph.model.checkpoint import SHIPPED
+from netgraph.tasks.bundled import bundled_columns
 from netgraph.threads import threads
 from netgraph.zoo import ZooRecipe
 
@@ -237,13 +238,15 @@ def main() -> None:
             raise SystemExit(f"{options.cells}: no cells yet; RESULTS.md stays as it is")
         path = options.cells / "fit-time.json"
         fit_time = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-        print("\n".join(report(found, len(cells), fit_time, command(options))))
+        section = COLUMNS if options.columns else WHOLE
+        print("\n".join(report(found, len(cells), fit_time, command(options), section)))
 
 
 def command(options: argparse.Namespace) -> str:
     """Give the command that measures the cells."""
     checkpoint = f" --checkpoint {options.checkpoint.name}" if options.checkpoint else ""
-    return f"python benchmarks/new_dataset.py {options.zoo.name} --cells CELLS{checkpoint}"
+    columns = " --columns" if options.columns else ""
+    return f"python benchmarks/new_dataset.py {options.zoo.name} --cells CELLS{columns}{checkpoint}"
 
 
 def arguments() -> argparse.Namespace:
@@ -254,11 +257,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--checkpoint", type=Path, help="safetensors file; the one that ships by default")
     parser.add_argument("--part", type=_part, default=(0, 1), metavar="I/N", help="do the I-th of N parts, 0/1 if none")
     parser.add_argument("--datasets", nargs="+", default=DATASETS, choices=DATASETS, metavar="NAME", help="these alone")
+    parser.add_argument("--columns", action="store_true", help="every column of four tables as the target instead")
     parser.add_argument("--splits", type=_splits, default=5, help="5 by default")
     parser.add_argument("--budgets", nargs="+", type=float, default=BUDGETS, help="seconds, rising; 1 5 30 by default")
     parser.add_argument("--fit-time", action="store_true", help="time fits of 500 x 10 alone, with all cores")
     parser.add_argument("--report", action="store_true", help="measure nothing, write the section from what is there")
     options = parser.parse_args()
+    if options.columns:
+        options.datasets = bundled_columns()
     if list(options.budgets) != sorted({budget for budget in options.budgets if budget > 0}):
         parser.error(f"argument --budgets: {options.budgets} must be above 0 and rise")
     return options

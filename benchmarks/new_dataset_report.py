@@ -1,6 +1,7 @@
 """The section and the pictures of new data sets, from as many cells as there are."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import critical_difference as cd
@@ -40,7 +41,43 @@ ABOUT = (
 )
 
 
-def report(found: Found, total: int, fit_time: dict[str, Any] | None, command: str) -> list[str]:
+@dataclass(frozen=True)
+class Section:
+    """What a section is of.
+
+    Attributes:
+        title: Its own.
+        targets: What the data sets are.
+        about: What the methods are.
+        pictures: What the names of its pictures begin with.
+    """
+
+    title: str
+    targets: str
+    about: str
+    pictures: str
+
+
+WHOLE = Section(
+    "New data sets",
+    "regression targets out of scikit-learn's own data, described at `netgraph.tasks.bundled.load_bundled`; several "
+    "come from one table, so they are not independent, and linnerud has 5 test rows",
+    ABOUT,
+    "new_datasets",
+)
+COLUMNS = Section(
+    "New data sets, every column",
+    "regression targets: every column of scikit-learn's diabetes, iris, wine and breast cancer tables that has at "
+    "least 10 values and no correlation of 0.98 with another, predicted by the other columns; those of one table are "
+    "not independent",
+    "Methods are those of the section above. These targets came after all of netgraph's settings.",
+    "new_columns",
+)
+
+
+def report(
+    found: Found, total: int, fit_time: dict[str, Any] | None, command: str, section: Section = WHOLE
+) -> list[str]:
     """Write the section, draw its pictures, and give its lines.
 
     Args:
@@ -48,24 +85,30 @@ def report(found: Found, total: int, fit_time: dict[str, Any] | None, command: s
         total: How many there are to be.
         fit_time: Seconds of fits of 500 × 10, where they were measured.
         command: What measures the cells.
+        section: Which one.
     """
     results = Results(found)
     levels = [level for budget in results.budgets if (level := compare(results, budget))]
-    parts = [[intro(found, total), "", ABOUT]]
+    parts = [[intro(found, total, section.targets), "", section.about]]
     if levels:
         parts += [
             rank_lines(levels),
+            table_lines(levels),
             win_lines(levels),
             [line for level in levels for line in (verdict(level), "")][:-1],
         ]
-        parts += [diagrams(levels), score_lines(levels[-1]), [scores_picture(levels)]]
+        parts += [
+            diagrams(levels, section.pictures),
+            score_lines(levels[-1]),
+            [scores_picture(levels, section.pictures)],
+        ]
     parts += [reach_lines(results), fit_time_lines(fit_time)]
     lines = [line for part in parts if part for line in [*part, ""]][:-1]
-    write_section("New data sets", command, lines)
+    write_section(section.title, command, lines)
     return lines
 
 
-def intro(found: Found, total: int) -> str:
+def intro(found: Found, total: int, targets: str) -> str:
     """Say what there is and where it comes from."""
     made = {key: ", ".join(sorted({str(cell[key]) for cell in found})) for key in ("machine", "commit")}
     searched = [cell["seconds"] / cell["cpu_seconds"] for cell in found if cell["method"] in TIMED]
@@ -73,9 +116,7 @@ def intro(found: Found, total: int) -> str:
     quiet = f" Median wall time over CPU time of the searches: {np.median(searched):.2f}." if searched else ""
     return (
         f"{len(found):,} of {total:,} cells measured, at commit {made['commit'] or '–'} on {made['machine'] or '–'}. "
-        f"{len(names)} regression targets out of scikit-learn's own data, described at "
-        "`netgraph.tasks.bundled.load_bundled`; several come from one table, so they are not independent, and linnerud "
-        f"has 5 test rows. Budgets are seconds of wall time.{quiet}"
+        f"{len(names)} {targets}. Budgets are seconds of wall time.{quiet}"
     )
 
 
@@ -88,6 +129,16 @@ def rank_lines(levels: Sequence[Compared]) -> list[str]:
     measured = "; ".join(f"{x.budget:g} s: {len(x.datasets)} data sets, {len(x.pairs)} splits" for x in levels)
     text = "Ranks are of mean test R² over splits, 1 the best; medians are over all splits of all data sets"
     return [f"{text} ({measured}).", "", *table(head, rows)]
+
+
+def table_lines(levels: Sequence[Compared]) -> list[str]:
+    """Lay out mean ranks by the table that targets come from, where several are columns of one."""
+    tables = list(dict.fromkeys(name.partition(":")[0] for name in levels[0].datasets))
+    if len(tables) == len(levels[0].datasets):
+        return []
+    head = ["mean rank", *(f"{name}, {level.budget:g} s" for level in levels for name in tables)]
+    columns = [level.of_table(name).mean_ranks for level in levels for name in tables]
+    return table(head, [[name, *(f"{column[i]:.2f}" for column in columns)] for i, name in enumerate(METHODS)])
 
 
 def _median_r2(level: Compared) -> Floats:
@@ -134,11 +185,11 @@ def verdict(level: Compared) -> str:
     return " ".join(parts)
 
 
-def diagrams(levels: Sequence[Compared]) -> list[str]:
+def diagrams(levels: Sequence[Compared], pictures: str) -> list[str]:
     """Draw the mean ranks of each budget."""
     lines = []
     for level in (level for level in levels if len(level.datasets) > 1):
-        name, n = f"new_datasets_ranks_{level.budget:g}", len(level.datasets)
+        name, n = f"{pictures}_ranks_{level.budget:g}", len(level.datasets)
         title = f"Mean ranks at {level.budget:g} s, {n} data sets"
         figure = cd.draw(METHODS, level.mean_ranks, cd.critical_difference(len(METHODS), n), title)
         lines += [picture(figure, name, f"{title}; bars join methods that do not differ (Nemenyi, 5 %)"), ""]
@@ -156,15 +207,15 @@ def score_lines(level: Compared) -> list[str]:
     return [f"Test R² at {level.budget:g} s, mean over splits:", "", *table(head, rows)]
 
 
-def scores_picture(levels: Sequence[Compared]) -> str:
+def scores_picture(levels: Sequence[Compared], name: str) -> str:
     """Draw test R^2 of every split."""
-    figure = Figure(figsize=(12, 1.6 + 2.2 * len(levels)), layout="constrained")
+    figure = Figure(figsize=(max(12, 0.45 * len(levels[0].datasets)), 1.6 + 2.2 * len(levels)), layout="constrained")
     for ax, level in zip(figure.subplots(len(levels), 1, squeeze=False)[:, 0], levels, strict=True):
         place = {name: i for i, name in enumerate(level.datasets)}
         x = np.array([place[name] for name, _ in level.pairs])
-        for i, name in enumerate(METHODS):
+        for i, method in enumerate(METHODS):
             at, color = (i - (len(METHODS) - 1) / 2) * 0.085, f"C{i}"
-            ax.scatter(x + at, level.r2[:, i].clip(FLOOR), s=8, color=color, alpha=0.6, linewidths=0, label=name)
+            ax.scatter(x + at, level.r2[:, i].clip(FLOOR), s=8, color=color, alpha=0.6, linewidths=0, label=method)
             ax.scatter(np.arange(len(place)) + at, level.means[:, i].clip(FLOOR), s=45, color=color, marker="_")
         ax.set(ylabel=f"test R², {level.budget:g} s", ylim=(FLOOR - 0.05, 1.03), xlim=(-0.6, len(place) - 0.4))
         names = list(place) if level is levels[-1] or list(place) != levels[-1].datasets else []
@@ -173,4 +224,4 @@ def scores_picture(levels: Sequence[Compared]) -> str:
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=5, frameon=False, fontsize=8, markerscale=2)
     about = f"Test R² of every split, dashes the means; what is below {FLOOR:g} is drawn there"
-    return picture(figure, "new_datasets", about)
+    return picture(figure, name, about)

@@ -60,6 +60,11 @@ class Compared:
         """Names of the data sets, each once."""
         return list(dict.fromkeys(name for name, _ in self.pairs))
 
+    def of_table(self, name: str) -> "Compared":
+        """Give the part whose targets are columns of a table, or the data set of that name."""
+        chosen = [i for i, (dataset, _) in enumerate(self.pairs) if dataset.partition(":")[0] == name]
+        return Compared(self.budget, [self.pairs[i] for i in chosen], self.r2[chosen], self.seconds[chosen])
+
     @property
     def means(self) -> Floats:
         """Mean over splits, [data sets, methods]."""

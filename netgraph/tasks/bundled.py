@@ -1,5 +1,6 @@
 """Real data sets that ship inside scikit-learn: nothing is downloaded."""
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +31,10 @@ _SOURCES = {
     "digits": _Source("load_digits", {}, "pixel_3_3"),
     "digits_pixel_5_4": _Source("load_digits", {}, "pixel_5_4"),
 }
+#: Tables every column of which can be a target, by their loader and its arguments.
+_TABLES = {name: _SOURCES[name][:2] for name in ("diabetes", "iris", "wine", "breast_cancer")}
+#: Fewest values of a column that is a target, and correlation from which on another column is a copy of it.
+_VALUES, _COPY = 10, 0.98
 #: The data set that is made of an image, the image's file, and the steps, in pixels, to the neighbors and between rows.
 _PIXEL, _IMAGE, _REACH, _STEP = "china_pixel", "china.jpg", 2, 12
 
@@ -37,6 +42,16 @@ _PIXEL, _IMAGE, _REACH, _STEP = "china_pixel", "china.jpg", 2, 12
 def bundled_names() -> tuple[str, ...]:
     """Names that :func:`load_bundled` knows."""
     return (*_SOURCES, _PIXEL)
+
+
+@cache
+def bundled_columns() -> tuple[str, ...]:
+    """Names, such as ``wine:ash``, under which :func:`load_bundled` gives a column of a table as the target.
+
+    They are the columns of ``diabetes``, ``iris``, ``wine`` and ``breast_cancer`` that have at least 10 values and no
+    correlation of 0.98 or more with another.
+    """
+    return tuple(f"{table}:{column}" for table in _TABLES for column in _targets(_load(*_TABLES[table])))
 
 
 def load_bundled(name: str) -> RealDataset:
@@ -52,20 +67,37 @@ def load_bundled(name: str) -> RealDataset:
     three of those are constant). ``china_pixel`` is made of scikit-learn's photograph of a temple: the green value of
     every 12th pixel of every 12th line from the green values of the 16 pixels of the ring 2 pixels away (1,855 x 16).
 
+    ``table:column`` is a column of a table that the table's other columns predict, its own target left out.
+
     Args:
-        name: One of :func:`bundled_names`.
+        name: One of :func:`bundled_names` or :func:`bundled_columns`.
     """
+    if name == _PIXEL:
+        from sklearn import datasets
+
+        return _pixel(np.asarray(datasets.load_sample_image(_IMAGE)[..., 1], dtype=np.float64))
+    table, _, column = name.partition(":")
+    loader, arguments, target = (*_TABLES[table], column) if column else _SOURCES[name]
+    bunch = _load(loader, arguments)
+    columns = _columns(bunch)
+    y = np.asarray(bunch.target, dtype=np.float64) if target is None else columns.pop(target)
+    return _dataset(name, columns, y)
+
+
+def _load(loader: str, arguments: dict[str, bool]) -> Any:
     from sklearn import datasets
 
-    if name == _PIXEL:
-        return _pixel(np.asarray(datasets.load_sample_image(_IMAGE)[..., 1], dtype=np.float64))
-    source = _SOURCES[name]
-    bunch = getattr(datasets, source.loader)(**source.arguments)
+    return getattr(datasets, loader)(**arguments)
+
+
+def _targets(bunch: Any) -> list[str]:
     columns = _columns(bunch)
-    if source.target is None:
-        return _dataset(name, columns, np.asarray(bunch.target, dtype=np.float64))
-    target = columns.pop(source.target)
-    return _dataset(name, columns, target)
+    alike = np.abs(np.corrcoef(list(columns.values()))) - np.eye(len(columns))
+    return [
+        name
+        for (name, values), most in zip(columns.items(), alike.max(axis=1), strict=True)
+        if len(np.unique(values)) >= _VALUES and most < _COPY
+    ]
 
 
 def _columns(bunch: Any) -> dict[str, Any]:

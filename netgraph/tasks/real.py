@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from netgraph.errors import NetGraphError
-from netgraph.tasks.bundled import bundled_names, load_bundled
+from netgraph.tasks.bundled import bundled_columns, bundled_names, load_bundled
 from netgraph.tasks.cache import data_folder, is_cached, read_cached, write_cached
 from netgraph.tasks.catalog import Entry, find_entry
 from netgraph.tasks.check import MIN_ROWS
@@ -23,10 +23,10 @@ def load_real(name: str, folder: str | Path | None = None) -> RealDataset:
     """Load a real data set.
 
     Args:
-        name: One of :func:`real_names`, described at :func:`~netgraph.tasks.bundled.load_bundled`; a name of
-            datasets/real.yaml, such as ``abalone``; or ``openml:<data id>``. The latter two are read from the cache, or
-            fetched and cached where they are not there; see :func:`~netgraph.tasks.encode.encode` for how categories,
-            missing values and text are coded.
+        name: One of :func:`real_names`, or a column of a table such as ``wine:ash``, both described at
+            :func:`~netgraph.tasks.bundled.load_bundled`; a name of datasets/real.yaml, such as ``abalone``; or
+            ``openml:<data id>``. The latter two are read from the cache, or fetched and cached where they are not
+            there; see :func:`~netgraph.tasks.encode.encode` for how categories, missing values and text are coded.
         folder: Folder of the cache; the environment variable ``NETGRAPH_DATA``, or ``~/.cache/netgraph``, where it is
             None.
 
@@ -36,7 +36,7 @@ def load_real(name: str, folder: str | Path | None = None) -> RealDataset:
     Raises:
         NetGraphError: The name is unknown, the cached file is damaged, or it has to be fetched and cannot be.
     """
-    if name in bundled_names():
+    if name in bundled_names() or name in bundled_columns():
         return load_bundled(name)
     entry = find_entry(name)
     if entry is None:

@@ -7,15 +7,16 @@ from hypothesis import strategies as st
 
 from netgraph.errors import NetGraphError
 from netgraph.tasks import check_data, load_real, real_names, real_task, split
+from netgraph.tasks.bundled import bundled_columns
 
 
-@pytest.mark.parametrize("name", real_names())
+@pytest.mark.parametrize("name", [*real_names(), *bundled_columns()])
 def test_every_data_set_is_a_regression_problem(name):
     data = load_real(name)
     x, y = check_data(data.x, data.y)
     assert data.name == name
     assert x.shape == (len(y), len(data.feature_names))
-    assert len(np.unique(y)) > 10
+    assert len(np.unique(y)) >= 10
     assert not any((column == y).all() for column in x.T)
 
 
@@ -52,7 +53,18 @@ def test_every_bundled_set_is_there_with_its_target():
     assert load_real("wine_proline").y[0] == 1065
 
 
-@pytest.mark.parametrize("name", real_names())
+def test_a_column_of_a_table_is_predicted_by_the_others():
+    data, whole = load_real("wine:ash"), load_real("wine")
+    assert "ash" not in data.feature_names
+    assert (data.y == whole.x[:, whole.feature_names.index("ash")]).all()
+    assert load_real("diabetes:bmi").x.shape == (442, 9)
+    assert {name.partition(":")[0] for name in bundled_columns()} == {"diabetes", "iris", "wine", "breast_cancer"}
+    assert not {"diabetes:sex", "breast_cancer:mean radius", "breast_cancer:mean area"} & set(bundled_columns())
+    with pytest.raises(NetGraphError, match="unknown data set 'wine:cork'"):
+        load_real("wine:cork")
+
+
+@pytest.mark.parametrize("name", [*real_names(), *bundled_columns()])
 def test_no_target_is_a_linear_copy_of_a_column(name):
     data = load_real(name)
     varying = data.x[:, np.ptp(data.x, axis=0) > 0]
