@@ -58,9 +58,8 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         graph_: The network that was found; it reads and gives standardized values.
         module_: The same as a plain ``torch.nn`` module.
         tuned_: Objectives of the best candidates, of all that were tuned and of committees, a DataFrame; errors are
-            those of rows that a network was not fitted to, in units of the target's variance; the weights of a
-            committee know these rows, and what a wide baseline looks at (see :mod:`~netgraph.search.focusing`) or a
-            network that was made for the table, the more the fewer rows there are.
+            those of rows that a network was not fitted to, in units of the target's variance. The best of many are
+            flattered, the more the fewer rows there are: keep some rows to know what a network is worth.
         chosen_: The row of ``tuned_`` that became ``graph_``.
         pareto_: The rows of ``tuned_`` that no other surpasses, by rising error; of the error alone, the chosen row.
         pareto_graphs_: The networks of ``pareto_``, row by row.

@@ -56,8 +56,9 @@ class Found:
         graphs: Networks, and committees of them, fitted to all rows, at most
             :data:`~netgraph.search.running.MOST_ROWS`; by rising error.
         errors: Their mean squared errors on rows that they were not fitted to, [n]. Networks were chosen by these rows,
-            which flatters them; the weights of a committee and the focus of a baseline know them, and what a network
-            looks at that was made for all rows: on noise its error is 0.95 with ten rows a column, 0.9 with three.
+            which flatters them, and the weights of a committee know them. From
+            :data:`~netgraph.search.folds.COLUMN_ROWS` rows a column on, so do baselines that are focused and networks
+            that are made for the rows, of which all say where to look: on noise each has an error of 0.9 to 1.
         chosen: Number of the network that is to be expected to be the best: the largest committee, where there is one.
             The least error of many is flattered more than that of a committee.
         standard_error: That of the least error.

@@ -37,10 +37,10 @@ _HYPERVOLUME = (
 )
 _DONE = (
     "Errors of networks that were drawn are those on rows that are left out one by one, of tuned ones those of "
-    "cross-validation; those of a committee are what regression on its members' makes of both. Wide networks that "
-    f"are focused on at least {COLUMN_ROWS} rows a column know of all rows where the target changes, as do networks "
-    "that were made for the table, which makes their errors too small: by a twentieth of the noise with ten rows a "
-    "column, by more with fewer."
+    "cross-validation; those of a committee are what regression on its members' makes of both. Networks that look "
+    "where all rows say that the target changes, focused or made for the table, are judged by cross-validation too "
+    f"where there are fewer than {COLUMN_ROWS} rows a column; with more, their errors are too small by up to a tenth "
+    "of the noise. Having been chosen flatters all of them: what the network is worth, the rows held out say."
 )
 _DRAWN = "Blue edges are positive, red ones negative, gray ones structural."
 
