@@ -3,7 +3,7 @@ import pytest
 from new_dataset import BUDGETS, DATASETS, plan
 from new_dataset_methods import MATCHED, MLP, OURS, TIMED
 from new_dataset_reach import Reach, beats, fit_time_lines, reach_lines, reach_of
-from new_dataset_report import report, verdict
+from new_dataset_report import COLUMNS, report, verdict
 from new_dataset_results import METHODS, Results, compare, win_rate
 
 PAIR = ("iris", 0)
@@ -113,6 +113,20 @@ def test_the_section_is_written_with_its_pictures_from_what_there_is(tmp_path, m
     assert len([line for line in text.splitlines() if line.startswith("| netgraph |")]) == 1
     names = {path.name for path in (tmp_path / "pictures").iterdir()}
     assert names == {"new_datasets.png", "new_datasets_ranks_1.png", "new_datasets_ranks_5.png"}
+
+
+def test_columns_of_tables_have_a_section_and_ranks_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr("results.PATH", tmp_path / "RESULTS.md")
+    monkeypatch.setattr("checkpoint.PICTURES", tmp_path / "pictures")
+    first = lambda cell, random: float(cell.dataset == "wine:ash" and cell.method == OURS)  # noqa: E731
+    found = cells_of(["wine:ash", "iris:petal width (cm)", "wine:hue"], budgets=(1.0,), r2=first)
+    report(found, len(found), None, "command", COLUMNS)
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert "## New data sets, every column" in text
+    assert "| mean rank | wine, 1 s | iris, 1 s |" in text
+    tied = (len(METHODS) + 1) / 2
+    assert f"| netgraph | {(1 + tied) / 2:.2f} | {tied:.2f} |" in text
+    assert {path.stem for path in (tmp_path / "pictures").iterdir()} == {"new_columns", "new_columns_ranks_1"}
 
 
 def test_a_section_can_be_written_from_one_cell_or_none(tmp_path, monkeypatch):
