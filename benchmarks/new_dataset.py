@@ -256,8 +256,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cells", type=Path, required=True, help="folder that takes a JSON file a cell")
     parser.add_argument("--checkpoint", type=Path, help="safetensors file; the one that ships by default")
     parser.add_argument("--part", type=_part, default=(0, 1), metavar="I/N", help="do the I-th of N parts, 0/1 if none")
-    parser.add_argument("--datasets", nargs="+", default=DATASETS, choices=DATASETS, metavar="NAME", help="these alone")
-    parser.add_argument("--columns", action="store_true", help="every column of four tables as the target instead")
+    targets = parser.add_mutually_exclusive_group()
+    targets.add_argument(
+        "--datasets", nargs="+", default=DATASETS, choices=DATASETS, metavar="NAME", help="these alone"
+    )
+    targets.add_argument("--columns", action="store_true", help="every other column of four tables as the target")
     parser.add_argument("--splits", type=_splits, default=5, help="5 by default")
     parser.add_argument("--budgets", nargs="+", type=float, default=BUDGETS, help="seconds, rising; 1 5 30 by default")
     parser.add_argument("--fit-time", action="store_true", help="time fits of 500 x 10 alone, with all cores")

@@ -1,8 +1,7 @@
 """The methods that are given a new data set, all from the same standardized rows, on one thread."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -64,8 +63,7 @@ class Problem:
     def n_read(self) -> int:
         """Inputs of a zoo's networks: all columns, or as many projections as they read at most."""
         data = Preprocessing.fit(self.x, self.y).data(self.x, self.y)
-        with projected_silently():
-            return Projection(data, MOST_INPUTS).data(data).x.shape[1]
+        return Projection(data, MOST_INPUTS).data(data).x.shape[1]
 
 
 @lru_cache(maxsize=32)
@@ -116,18 +114,11 @@ def fit_estimator(tools: Tools, problem: Problem, seconds: float) -> Fitted:
     """Fit the estimator as a user does who gives it a time, and as many candidates as that allows."""
     checkpoint = None if tools.checkpoint is None else str(tools.checkpoint)
     estimator = NetGraphRegressor(checkpoint, seconds, MANY, random_state=problem.seed)
-    with projected_silently():
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"X has \d+ columns; networks made for it read", UserWarning)
         estimator.fit(problem.x, problem.y)
     notes = _notes(estimator.graph_, estimator.history_.to_dict("records"))
     return Fitted(estimator.predict, notes)
-
-
-@contextmanager
-def projected_silently() -> Iterator[None]:
-    """Keep quiet about columns that are projected: the section says it."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"X has \d+ columns; networks made for it read", UserWarning)
-        yield
 
 
 def _notes(graph: NetGraph, history: list[dict[str, Any]]) -> dict[str, Any]:
@@ -152,8 +143,7 @@ def searched(make: MakeSource, focus: bool = False) -> Method:
         deadline = Deadline(seconds)
         units = Preprocessing.fit(problem.x, problem.y)
         data = units.data(problem.x, problem.y)
-        with projected_silently():
-            source, most = make(tools, data, search_seed(problem))
+        source, most = make(tools, data, search_seed(problem))
         found = find(source, data, SearchConfig(n_candidates=most, focus=focus, seed=search_seed(problem)), deadline)
         graph = found.graph
         exact = graph.replace(state=graph.state.double())

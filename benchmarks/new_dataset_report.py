@@ -70,7 +70,7 @@ COLUMNS = Section(
     "regression targets: every column of scikit-learn's diabetes, iris, wine and breast cancer tables that has at "
     "least 10 values and no correlation of 0.98 with another, predicted by the other columns; those of one table are "
     "not independent",
-    "Methods are those of the section above. These targets came after all of netgraph's settings.",
+    "Methods are those of the section New data sets, whose targets are not repeated.",
     "new_columns",
 )
 
@@ -136,8 +136,9 @@ def table_lines(levels: Sequence[Compared]) -> list[str]:
     tables = list(dict.fromkeys(name.partition(":")[0] for name in levels[0].datasets))
     if len(tables) == len(levels[0].datasets):
         return []
-    head = ["mean rank", *(f"{name}, {level.budget:g} s" for level in levels for name in tables)]
-    columns = [level.of_table(name).mean_ranks for level in levels for name in tables]
+    pairs = [(level, name) for level in levels for name in tables if level.of_table(name).pairs]
+    head = ["mean rank", *(f"{name}, {level.budget:g} s" for level, name in pairs)]
+    columns = [level.of_table(name).mean_ranks for level, name in pairs]
     return table(head, [[name, *(f"{column[i]:.2f}" for column in columns)] for i, name in enumerate(METHODS)])
 
 

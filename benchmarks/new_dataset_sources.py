@@ -115,11 +115,19 @@ class Projected(Source):
     """
 
     def __init__(self, source: Source, projection: Projection) -> None:
-        self.source, self.projection, self.batch = source, projection, source.batch
+        self.source, self.projection = source, projection
+        self.batch, self.made, self.remakes = source.batch, source.made, source.remakes
 
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Give n networks."""
-        return self.projection.networks(self.source.draw(n, seed))
+        graphs = self.source.draw(n, seed)
+        self.made = self.source.made
+        return self.projection.networks(graphs)
+
+    def again(self, parts: Sequence[Data]) -> list[list[NetGraph]]:
+        """Make those for other rows that the source makes again."""
+        made = self.source.again([self.projection.data(part) for part in parts])
+        return [self.projection.networks(graphs) for graphs in made]
 
     def learn(self, errors: Tensor) -> None:
         """Tell the source."""

@@ -20,7 +20,7 @@ class SearchConfig:
             ``n_tuned``.
         rungs: Steps of fine-tuning of each round of successive halving (Jamieson & Talwalkar 2016), after which the
             better half goes on, at least two.
-        folds: Folds of the cross-validation that tuned networks are judged by.
+        folds: Folds of the cross-validation that tuned networks are judged by, and of few rows those that know them.
         batch_rows: Rows in a step.
         learning_rate: Peak learning rate of each round.
         weight_decay: Of fine-tuning.

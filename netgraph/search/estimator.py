@@ -31,11 +31,11 @@ from netgraph.search.table import MIN_ROWS
 class NetGraphRegressor(RegressorMixin, BaseEstimator):
     """Finds a small network: candidates, their last layers in closed form, the best few fine-tuned and joined.
 
-    No rows are held back: candidates are judged by leaving rows out one by one, tuned networks by cross-validation. Of
-    more than 8,192 rows, as many are drawn. The best networks are joined to one, weighed by a regression on their
-    predictions (stacked regressions, Breiman 1996). Columns and target are standardized inside. Of a table of more than
-    16 columns, the networks that are made for it read at most 16 projections, and a warning says so; the others read
-    all columns.
+    No rows are held back: candidates are judged by leaving rows out one by one, tuned networks by cross-validation, and
+    so are, of few rows a column, those that are made for the rows or focused on what they say. Of more than 8,192 rows,
+    as many are drawn. The best networks are joined to one, weighed by a regression on their predictions (stacked
+    regressions, Breiman 1996). Columns and target are standardized inside. Of a table of more than 16 columns, the
+    networks that are made for it read at most 16 projections, and a warning says so; the others read all columns.
 
     Args:
         checkpoint: Safetensors file of a trained :class:`~netgraph.model.vae.NetVAE`; the one that ships when None.
@@ -59,7 +59,8 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         module_: The same as a plain ``torch.nn`` module.
         tuned_: Objectives of the best candidates, of all that were tuned and of committees, a DataFrame; errors are
             those of rows that a network was not fitted to, in units of the target's variance. The best of many are
-            flattered, the more the fewer rows there are: keep some rows to know what a network is worth.
+            flattered, the more the fewer rows there are, and the weights of a committee know these rows: keep some to
+            know what a network is worth.
         chosen_: The row of ``tuned_`` that became ``graph_``.
         pareto_: The rows of ``tuned_`` that no other surpasses, by rising error; of the error alone, the chosen row.
         pareto_graphs_: The networks of ``pareto_``, row by row.

@@ -58,7 +58,8 @@ class Found:
         errors: Their mean squared errors on rows that they were not fitted to, [n]. Networks were chosen by these rows,
             which flatters them, and the weights of a committee know them. From
             :data:`~netgraph.search.folds.COLUMN_ROWS` rows a column on, so do baselines that are focused and networks
-            that are made for the rows, of which all say where to look: on noise each has an error of 0.9 to 1.
+            that are made for the rows, of which all say where to look: on noise each has an error of 0.9 to 1. So do
+            networks whose latents are moved by gradients, of however many rows.
         chosen: Number of the network that is to be expected to be the best: the largest committee, where there is one.
             The least error of many is flattered more than that of a committee.
         standard_error: That of the least error.
@@ -127,7 +128,7 @@ class _Search:
         wide = graphs[1:]
         if not self._may_focus(len(wide)):
             return
-        if self._folds.needed:
+        if self._folds.few_rows:
             again = focus_by_folds(wide, graphs, self.judged, self._folds)
         else:
             again = fit_focused(wide, self.judged, self.data, self.config.device)
@@ -135,12 +136,12 @@ class _Search:
 
     def _may_focus(self, count: int) -> bool:
         """Say whether so many networks are to be focused; a single column leaves nothing to choose."""
-        times = FOCUSING_BY_FOLDS if self._folds.needed else FOCUSING
+        times = FOCUSING_BY_FOLDS if self._folds.few_rows else FOCUSING
         done = self.deadline.passed + times * count * self._solving
         return self.config.focus and done <= self.deadline.seconds - COMBINING and self.data.x.shape[1] > 1
 
     def _keep_baselines(self, found: Sequence[Judged], stage: str) -> None:
-        self._keep(found, [BASELINE] * len(found), KEPT)
+        self._keep([replace(one, copies=()) for one in found], [BASELINE] * len(found), KEPT)
         self._note(stage, len(found), self.judged[0].error)
 
     def _keep(self, found: Sequence[Judged], origins: Sequence[str], most: int) -> None:
@@ -155,7 +156,7 @@ class _Search:
         most = min(self.config.n_candidates, max(1, len(self.data.y) ** 2 // CROWD))
         while drawn < most:
             n = min(size, most - drawn)
-            if self._too_late(n, drawn, began):
+            if self._too_late(source, n, drawn, began):
                 break
             graphs = source.draw(n, self.config.seed + drawn)
             drawn, size = drawn + n, min(2 * size, source.batch)
@@ -169,22 +170,23 @@ class _Search:
     def _tuned_of(self, drawn: int) -> int:
         return max(self.config.n_tuned, round(self.config.tuned_share * drawn))
 
-    def _too_late(self, more: int, drawn: int, began: float) -> bool:
+    def _too_late(self, source: Source, more: int, drawn: int, began: float) -> bool:
         """Say whether so many more candidates would take too long, at the pace of those drawn since ``began``."""
         passed, seconds = self.deadline.passed, self.deadline.seconds
         if not drawn:
-            times = self._folds.copies if self._folds.needed else 1
-            return passed + times * (BATCH_TIME + more * self._solving) > seconds - CLOSING
+            times = self._folds.copies if self._folds.few_rows and source.remakes else 1
+            return passed + times * BATCH_TIME + more * self._solving > seconds - CLOSING
         return passed + (passed - began) * more / drawn > DRAWING * seconds
 
     def _judge(self, source: Source, graphs: Sequence[NetGraph]) -> list[Judged]:
         """Fit last layers of what was drawn; of few rows, those that know them are made again without each fold."""
-        if not self._folds.needed:
-            return self._solve(graphs)
-        without = source.again(self._folds.parts)
-        known = len(without[0])
-        judged = self._folds.solve(without, graphs[:known]) if known else []
-        return judged + (self._solve(graphs[known:]) if known < len(graphs) else [])
+        without = source.again(self._folds.parts) if self._folds.few_rows and source.remakes else [[]]
+        known, rest, judged = len(without[0]), graphs[len(without[0]) :], []  # type: int, Sequence[NetGraph], list[Judged]
+        if known:
+            began = self.deadline.passed
+            judged = self._folds.solve(without, graphs[:known])
+            self._solving = (self.deadline.passed - began) / (known * self._folds.copies)
+        return judged + (self._solve(rest) if rest else [])
 
     def _solve(self, graphs: Sequence[NetGraph]) -> list[Judged]:
         """Fit last layers, and measure how long that takes."""

@@ -1,10 +1,11 @@
-"""Tuning by cross-validation: of every network one copy without each fold, and one on all rows, all side by side.
+"""Cross-validation: of every network one copy without each fold, and one on all rows, all side by side.
 
 What a copy says of its fold is what the network would say of rows that it never saw; the copy on all rows is the one
-that is kept. Nothing is held back, and all copies are steps of the same programs.
+that is kept. Nothing is held back. Networks are tuned so, and of few rows those that know them are made so.
 """
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 import torch
@@ -53,10 +54,10 @@ class Folds:
         return [self.data.rows(own) for own in self.kept]
 
     @property
-    def needed(self) -> bool:
-        """Whether the rows are so few that what looks where all of them say is judged by what says so without a fold.
+    def few_rows(self) -> bool:
+        """Whether there are fewer than :data:`COLUMN_ROWS` rows a column.
 
-        It depends on the rows a column, :data:`COLUMN_ROWS`.
+        What all targets had a say in is then judged by what is made again without each fold.
         """
         rows, columns = self.data.x.shape
         return rows < COLUMN_ROWS * columns
@@ -67,25 +68,38 @@ class Folds:
         Args:
             without: For each of the :attr:`parts`, n networks that came of it.
             whole: n networks that came of all rows.
+
+        Returns:
+            The latter.
         """
-        fitted = [solve(own, part, self.device) for own, part in zip(without, self.parts, strict=True)]
-        return self.pair(fitted, solve(whole, self.data, self.device))
+        copies = iter(self._fit([graph for own in zip(*without, strict=True) for graph in own]))
+        fitted = solve(whole, self.data, self.device)
+        return self.judge([copy for one in fitted for copy in (*islice(copies, self.count), one.graph)])
 
     def pair(self, without: Sequence[Sequence[Judged]], whole: Sequence[Judged]) -> list[Judged]:
-        """Judge networks that are fitted to all rows by those that are fitted to each of the parts."""
+        """Judge networks by others that know nothing of a fold.
+
+        Args:
+            without: For each of the :attr:`parts`, n networks fitted to it.
+            whole: n networks fitted to all rows.
+
+        Returns:
+            The latter.
+        """
         return self.judge([one.graph for copies in zip(*without, whole, strict=True) for one in copies])
 
     def copy(self, networks: Sequence[Judged]) -> list[NetGraph]:
         """Give the copies of networks: those they were judged by, else with last layers fitted without each fold."""
-        whole = [one.graph for one in networks if not one.copies]
-        rows = self.kept.repeat(len(whole), 1)
-        without = [graph for graph in whole for _ in range(self.count)]
-        fitted = iter(refit(without, self.data.x[rows], self.data.y[rows], self.device) if whole else ())
-        return [
-            copy
-            for one in networks
-            for copy in (*(one.copies or [next(fitted)[0] for _ in range(self.count)]), one.graph)
-        ]
+        new = [one.graph for one in networks if not one.copies]
+        fitted = iter(self._fit([graph for graph in new for _ in range(self.count)]))
+        return [copy for one in networks for copy in (*(one.copies or islice(fitted, self.count)), one.graph)]
+
+    def _fit(self, graphs: Sequence[NetGraph]) -> list[NetGraph]:
+        """Fit last layers of networks, as many as folds beside each other, each of these without its fold."""
+        if not graphs:
+            return []
+        rows = self.kept.repeat(len(graphs) // self.count, 1)
+        return [graph for graph, _ in refit(graphs, self.data.x[rows], self.data.y[rows], self.device)]
 
     def tune(self, copies: Sequence[NetGraph], config: FitConfig, seed: int) -> list[NetGraph]:
         """Train copies, each on its own rows; of each its best step by these is kept."""

@@ -52,6 +52,8 @@ class Gradient(Source):
     of the rows is therefore kept from the steps, and a latent goes as far as its error on these falls; one whose error
     rises at once has not moved and makes room for another draw.
 
+    It does not remake: of few rows too, networks are judged by leaving out one after the other, which flatters them.
+
     Args:
         prior: Gives first latents.
         data: The rows that networks may be fitted to.

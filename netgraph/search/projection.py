@@ -23,8 +23,8 @@ SMALLEST = 1e-5
 class Projection:
     """Directions of the columns of a data set, which become the first layer of networks that read along them.
 
-    Partial least squares (Wold et al. 1984) where there are many rows for the columns, else principal components. It
-    warns that not all is read. A table of few columns is read as it is.
+    Partial least squares (Wold et al. 1984) where there are many rows for the columns, else principal components. A
+    table of few columns is read as it is.
 
     Args:
         data: The rows.
@@ -33,7 +33,7 @@ class Projection:
     Attributes:
         matrix: Directions, along each of which the rows have deviation 1, [columns, inputs] float64; None where all
             columns are inputs.
-        note: What a user should know of them, in one line; None likewise.
+        note: What a user should know of them, in one line; None where all columns are inputs.
     """
 
     def __init__(self, data: Data, most: int) -> None:

@@ -1,7 +1,6 @@
 """The test on a real data set: networks from the prior beside a ridge regression and random networks."""
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -59,14 +58,17 @@ def _one_split(vae: NetVAE, name: str, config: SearchConfig) -> tuple[dict[str, 
     from sklearn.linear_model import RidgeCV
 
     data, test = split_data(name, config.seed)
-    sampled = lru_cache(Prior(vae, data).draw)  # the three searches begin with the same networks
+    sources = [Prior(vae, data) for _ in range(3)]  # which give the same networks
+    sources[0].projection.warn(stacklevel=3)
 
     def same_architectures(n: int, seed: int) -> list[NetGraph]:
-        return random_like(sampled(n, seed), Generator().manual_seed(seed))
+        return random_like(sources[2].draw(n, seed), Generator().manual_seed(seed))
 
     tuned, drawn, random = (
-        find(Drawn(draw), data, chosen)
-        for draw, chosen in ((sampled, config), (sampled, replace(config, rungs=())), (same_architectures, config))
+        find(source, data, chosen)
+        for source, chosen in zip(
+            (*sources[:2], Drawn(same_architectures)), (config, replace(config, rungs=()), config), strict=True
+        )
     )
     ridge = RidgeCV(np.logspace(-3, 3, 13)).fit(data.x.numpy(), data.y.numpy())
     scores = {

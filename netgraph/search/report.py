@@ -27,9 +27,9 @@ _FRONT = (
 )
 _TRIED = (
     "The networks that no other one surpasses in all objectives; the picture shows the first two, and all that were "
-    "tried. Errors are those of leaving out one by one the rows that were searched on, and those of the rows that were "
-    "held out, in units of the target's variance. networks/front.safetensors holds the networks row by row, and "
-    "networks/network.py is the chosen one."
+    "tried. Errors are those of leaving out one by one the rows that were searched on, of few rows a column fold by "
+    "fold, and those of the rows that were held out, in units of the target's variance. networks/front.safetensors "
+    "holds the networks row by row, and networks/network.py is the chosen one."
 )
 _HYPERVOLUME = (
     "The share of the area up to a reference that the front of the first two objectives dominates. The reference is "

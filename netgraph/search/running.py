@@ -27,7 +27,7 @@ class Judged:
             what all rows say of where the target changes, a network knows that looks there, where rows are many.
         error: Mean squared error of that; inf where it is not finite.
         origin: :data:`BASELINE`, :data:`MADE` or :data:`OTHER`.
-        copies: Where it is judged by folds, the same network without each fold; else none.
+        copies: Where it is judged by folds, what was made, or fitted, in the same way without each of them; else none.
     """
 
     graph: NetGraph

@@ -90,9 +90,9 @@ class SearchJob:
 def search_table(job: SearchJob) -> dict[str, float]:
     """Search for the networks that are best in several objectives, test them on a fifth of the rows, and write them.
 
-    The error is that of leaving out one by one the rows that are searched on, in units of the target's variance; last
-    layers are fitted to them. As in a fit, one network of the front is chosen: the best in the second objective among
-    those whose error is within one standard error of the least.
+    The error is that of leaving out one by one the rows that are searched on, of few rows a column fold by fold, in
+    units of the target's variance; last layers are fitted to them. As in a fit, one network of the front is chosen: the
+    best in the second objective among those whose error is within one standard error of the least.
 
     Returns:
         The figures of ``metrics.json``: those of the chosen network on held-out rows, trials, and hypervolume.

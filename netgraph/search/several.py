@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from netgraph.graph.netgraph import NetGraph
+from netgraph.search.config import SearchConfig
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.explorers import Explorer
 from netgraph.search.fit import Note
+from netgraph.search.folds import Folds
 from netgraph.search.objectives import judge
 from netgraph.search.running import errors_of, solve
 from netgraph.search.sources import GENERATION, Prior
@@ -29,7 +32,7 @@ class Problem:
     Attributes:
         prior: Carries it to networks, with one choice of rows, so that noise alone says which.
         data: Rows that their last layers are fitted to.
-        objectives: Names, the error first: that of rows left out one by one.
+        objectives: Names, the error first: that of rows left out one by one, of few rows a column fold by fold.
         device: Where networks are run.
     """
 
@@ -38,9 +41,18 @@ class Problem:
     objectives: tuple[str, ...]
     device: str = "cpu"
 
+    @cached_property
+    def folds(self) -> Folds:
+        """The rows, cut into folds."""
+        return Folds(self.data, SearchConfig().folds, 0, self.device)
+
     def networks(self, noise: Tensor) -> tuple[list[NetGraph], Tensor]:
         """Give the networks of noise, [n, latent], and their errors, [n]."""
-        judged = solve(self.prior.networks(noise), self.data, self.device)
+        drawn = self.prior.networks(noise)
+        if self.folds.few_rows:
+            judged = self.folds.solve([self.prior.of(part).networks(noise) for part in self.folds.parts], drawn)
+        else:
+            judged = solve(drawn, self.data, self.device)
         return [one.graph for one in judged], errors_of(judged)
 
     def values(self, noise: Tensor) -> Tensor:

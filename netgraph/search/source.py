@@ -18,23 +18,25 @@ class Source(ABC):
     Attributes:
         batch: Candidates that are drawn at once.
         made: How many of the networks drawn last, the first ones, were made for the data set while others were not.
+        remakes: Whether networks know the rows they were made for, and can be made again for others.
     """
 
     batch: int = BATCH
     made: int = 0
+    remakes: bool = False
 
     @abstractmethod
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Give n networks that read the data set's columns and have one output."""
 
     def again(self, parts: Sequence[Data]) -> list[list[NetGraph]]:
-        """Give those of the networks drawn last that know the rows, the first ones, as they are for others instead.
+        """Make those of the networks drawn last that know the rows, the first ones, for others instead.
 
         Args:
             parts: Other rows, such as those without each fold.
 
         Returns:
-            The networks for each; as many for all, none where no network knows the rows.
+            The networks for each; as many for all, none where a source does not remake.
         """
         return [[] for _ in parts]
 

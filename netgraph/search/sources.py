@@ -62,14 +62,17 @@ class Prior(Source):
         vae: The model.
         data: The rows that networks may be fitted to.
         choices: Most choices of rows. With one, a network depends on its noise alone and not on what it is drawn with.
+        projection: What its networks are to read of the columns; found on the rows when None.
 
     Attributes:
-        projection: What its networks read of the columns.
+        projection: What they read.
     """
 
-    def __init__(self, vae: NetVAE, data: Data, choices: int = CHOICES) -> None:
-        self.choices, self._drawn = choices, []  # type: int, list[tuple[Tensor, Layouts | None]]
-        self.n_columns, self.projection = data.x.shape[1], Projection(data, most_inputs(vae))
+    remakes = True
+
+    def __init__(self, vae: NetVAE, data: Data, choices: int = CHOICES, projection: Projection | None = None) -> None:
+        self._most, self._drawn = choices, []  # type: int, list[tuple[Tensor, Layouts | None]]
+        self.n_columns, self.projection = data.x.shape[1], projection or Projection(data, most_inputs(vae))
         data = self.projection.data(data)
         self.n_inputs = data.x.shape[1]
         self.vae, self.rows, self.meta_features = vae, None, None  # type: NetVAE, Rows | None, Tensor | None
@@ -112,14 +115,13 @@ class Prior(Source):
         self._drawn = [(noise, layouts) for noise, layouts in drawn if len(noise)]
         return [graph for pair in self._drawn for graph in self.networks(*pair)]
 
+    def of(self, data: Data) -> "Prior":
+        """Give the same for other rows, whose networks read the same of the columns."""
+        return Prior(self.vae, data, self._most, self.projection)
+
     def again(self, parts: Sequence[Data]) -> list[list[NetGraph]]:
-        """Give the networks drawn last for other rows, of the same noise, and layouts where the inputs are as many."""
-        found = []
-        for part in parts:
-            prior = Prior(self.vae, part, self.choices)
-            fits = prior.n_inputs == self.n_inputs
-            found.append(prior._networks([(noise, layouts if fits else None) for noise, layouts in self._drawn]))
-        return found
+        """Make the networks drawn last for other rows, of the same noise and layouts."""
+        return [self.of(part)._networks(self._drawn) for part in parts]
 
 
 def most_inputs(vae: NetVAE) -> int:
@@ -147,6 +149,8 @@ class Mixed(Source):
         prior: Makes networks.
     """
 
+    remakes = True
+
     def __init__(self, prior: Prior) -> None:
         self.prior, self._begun = prior, False
 
@@ -159,7 +163,7 @@ class Mixed(Source):
         return made + random_like(list(islice(cycle(made), more)), Generator().manual_seed(seed))
 
     def again(self, parts: Sequence[Data]) -> list[list[NetGraph]]:
-        """Give those that were made, for other rows; the others know no rows."""
+        """Make those for other rows that were made for the data set."""
         return self.prior.again(parts)
 
 
@@ -235,6 +239,9 @@ def source_of(strategy: str, vae: NetVAE, data: Data, seed: int) -> Source:
 
     Raises:
         NetGraphError: When the name is unknown.
+
+    Warns:
+        UserWarning: At the caller's caller, when networks read projections of the columns.
     """
     if strategy not in NAMES:
         raise NetGraphError(f"unknown strategy {strategy!r}; known: {', '.join(NAMES)}")

@@ -49,9 +49,15 @@ def bundled_columns() -> tuple[str, ...]:
     """Names, such as ``wine:ash``, under which :func:`load_bundled` gives a column of a table as the target.
 
     They are the columns of ``diabetes``, ``iris``, ``wine`` and ``breast_cancer`` that have at least 10 values and no
-    correlation of 0.98 or more with another.
+    correlation of 0.98 or more with another, but for those which have a name of their own in :func:`bundled_names`.
     """
-    return tuple(f"{table}:{column}" for table in _TABLES for column in _targets(_load(*_TABLES[table])))
+    named = {(source.loader, source.target) for source in _SOURCES.values()}
+    return tuple(
+        f"{table}:{column}"
+        for table, (loader, arguments) in _TABLES.items()
+        for column in _targets(_load(loader, arguments))
+        if (loader, column) not in named
+    )
 
 
 def load_bundled(name: str) -> RealDataset:
@@ -70,7 +76,7 @@ def load_bundled(name: str) -> RealDataset:
     ``table:column`` is a column of a table that the table's other columns predict, its own target left out.
 
     Args:
-        name: One of :func:`bundled_names` or :func:`bundled_columns`.
+        name: One of :func:`bundled_names` or :func:`bundled_columns`; KeyError else.
     """
     if name == _PIXEL:
         from sklearn import datasets

@@ -36,7 +36,7 @@ def load_real(name: str, folder: str | Path | None = None) -> RealDataset:
     Raises:
         NetGraphError: The name is unknown, the cached file is damaged, or it has to be fetched and cannot be.
     """
-    if name in bundled_names() or name in bundled_columns():
+    if name in bundled_names() or (":" in name and name in bundled_columns()):
         return load_bundled(name)
     entry = find_entry(name)
     if entry is None:

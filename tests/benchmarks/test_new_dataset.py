@@ -119,6 +119,7 @@ def measured(options, cells, tools):
         (["--part", "2/2"], "argument --part: invalid"),
         (["--splits", "0"], "argument --splits: invalid"),
         (["--budgets", "5", "1"], "argument --budgets: [5.0, 1.0] must be above 0 and rise"),
+        (["--columns", "--datasets", "wine"], "not allowed with argument"),
         (["--datasets", "boston"], "argument --datasets: invalid choice: 'boston'"),
     ],
 )

@@ -110,7 +110,6 @@ def test_evolution_is_the_same_again():
         assert torch.equal(one.state, other.state)
 
 
-@pytest.mark.filterwarnings("ignore:X has 40 columns")
 def test_networks_that_read_projections_read_all_columns_behind_them():
     x = torch.randn(60, 40, generator=generator())
     networks, data = random_networks(RECIPE, 16, 5, 0), Data(x, x[:, 0])

@@ -51,10 +51,12 @@ def test_it_works_where_scikit_learn_puts_it(make):
     assert search.best_score_ > 0.5
 
 
-def test_more_than_sixteen_columns_are_projected(make):
+@pytest.mark.parametrize("strategy", ["prior", "genetic", "gradient"])
+def test_more_than_sixteen_columns_are_projected(make, strategy):
     x = np.random.default_rng(0).normal(size=(80, 25))
-    with pytest.warns(UserWarning, match="X has 25 columns"):
-        estimator = make().fit(x, x[:, 3])
+    with pytest.warns(UserWarning, match="X has 25 columns") as said:
+        estimator = make(strategy=strategy).fit(x, x[:, 3])
+    assert said[0].filename == __file__
     assert estimator.graph_.architecture.n_inputs == 25
     assert estimator.score(x, x[:, 3]) > 0.8
 

@@ -131,7 +131,9 @@ def test_of_few_rows_a_column_focused_networks_are_judged_by_folds(rows, by_fold
 
 
 class Known(Source):
-    """Random networks, of which the first few count as made for the rows; made again, they are constant."""
+    """Random networks, of which the first few know the rows, it is said; made again, they are constant."""
+
+    remakes = True
 
     def __init__(self, known: int) -> None:
         self.known, self.errors = known, torch.empty(0)
@@ -155,7 +157,7 @@ def test_of_few_rows_candidates_that_know_them_are_judged_as_they_are_without_ea
     folds = Folds(data, SMALL.folds, SMALL.seed)
     said = torch.stack([part.y.mean() for part in folds.parts])[folds.fold]
     constant = torch.isclose(source.errors, (said - data.y).square().mean().double(), rtol=1e-4)
-    by_folds = known if folds.needed else 0
+    by_folds = known if folds.few_rows else 0
     assert constant.tolist() == ([True] * by_folds + [False] * (4 - by_folds))[: len(source.errors)]
 
 

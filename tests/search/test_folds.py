@@ -102,8 +102,8 @@ def test_what_was_judged_by_folds_is_copied_as_it_was_judged():
 
 
 @pytest.mark.parametrize("columns", [1, 4, 15, 16])
-def test_folds_are_needed_where_rows_are_few_for_their_columns(columns):
-    assert Folds(Data(torch.zeros(60, columns), torch.zeros(60)), 5, 0).needed == (COLUMN_ROWS * columns > 60)
+def test_rows_are_few_for_their_columns(columns):
+    assert Folds(Data(torch.zeros(60, columns), torch.zeros(60)), 5, 0).few_rows == (COLUMN_ROWS * columns > 60)
 
 
 def test_networks_are_judged_by_what_came_of_the_rows_without_each_fold():

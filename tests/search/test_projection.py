@@ -59,13 +59,13 @@ def test_where_rows_are_few_directions_know_nothing_of_the_target():
 def test_columns_that_repeat_others_give_no_directions_of_their_own(rows):
     data = table(rows)
     twice = Data(data.x[:, torch.arange(COLUMNS) % 5], data.y)
-    found = Projection(twice)
+    found = Projection(twice, MOST)
     assert found.matrix.shape == (COLUMNS, 5)
     assert found.matrix.isfinite().all()
 
 
 def test_rows_that_are_all_alike_give_one_direction():
-    found = Projection(Data(torch.zeros(20, COLUMNS), torch.zeros(20)))
+    found = Projection(Data(torch.zeros(20, COLUMNS), torch.zeros(20)), MOST)
     assert found.matrix.shape == (COLUMNS, 1)
     assert found.data(table(5)).x.isfinite().all()
 

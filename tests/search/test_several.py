@@ -9,6 +9,7 @@ from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.explorers import NAMES, explorer_of
 from netgraph.search.pareto import non_dominated
+from netgraph.search.running import outputs, solve
 from netgraph.search.several import Problem, explore
 from netgraph.search.sources import Prior
 from netgraph.search.study import open_study, values_of
@@ -61,6 +62,22 @@ def test_noise_alone_says_which_network_where_the_model_reads_rows(tmp_path):
     together, alone = reading.values(noise), reading.values(noise[8:])
     torch.testing.assert_close(together[8:], alone, rtol=1e-3, atol=1e-6)
     assert len(run(tmp_path / "study.db", reading, 8)) == 8
+
+
+def test_of_few_rows_a_column_noise_is_judged_by_what_it_gives_without_each_fold():
+    x = torch.randn(20, 6, generator=Generator().manual_seed(0))
+    data, vae = Data(x, x[:, 0].abs()), untrained(READING)
+    reading = Problem(Prior(vae, data, choices=1), data, OBJECTIVES)
+    noise = torch.randn(3, vae.config.latent_size, generator=Generator().manual_seed(0))
+    graphs, errors = reading.networks(noise)
+    said = torch.zeros(3, 20, dtype=torch.float64)
+    for k, part in enumerate(reading.folds.parts):
+        of = reading.folds.fold == k
+        made = solve(Prior(vae, part, 1, reading.prior.projection).networks(noise), part)
+        said[:, of] = outputs([one.graph for one in made], x[of])
+    torch.testing.assert_close(errors, (said - data.y).square().mean(dim=1), rtol=1e-4, atol=1e-5)
+    whole = solve(reading.prior.networks(noise), data)
+    assert all(torch.equal(a.state, b.graph.state) for a, b in zip(graphs, whole, strict=True))
 
 
 def test_the_clock_ends_it_after_a_batch_and_every_batch_is_shown(tmp_path, problem):

@@ -4,6 +4,7 @@ from torch import Generator
 
 from netgraph import NetGraphError, NetVAE
 from netgraph.search.data import Data
+from netgraph.search.folds import Folds
 from netgraph.search.running import errors_of, solve
 from netgraph.search.sources import LEAST_MADE, STRATEGIES, Drawn, Mixed, Prior, source_of
 from tests.search.small import READING, random_networks, untrained
@@ -81,8 +82,24 @@ def test_the_points_of_a_strategy_are_made_again_for_other_rows(name):
     data = task()
     source = source_of(name, untrained(READING), data, 3)
     drawn = source.draw(6, 5)
-    (same,) = source.again([data])
+    same, other = source.again([data, other_task()])
     assert all(torch.equal(a.state, b.state) for a, b in zip(same, drawn, strict=True))
+    assert any(not torch.equal(a.state, b.state) for a, b in zip(other, drawn, strict=True))
+
+
+@pytest.mark.parametrize("columns", [4, 20])
+def test_what_is_said_of_a_fold_does_not_depend_on_its_targets(columns):
+    x = torch.randn(15, columns, generator=Generator().manual_seed(0))
+    data = Data(x, x[:, 0] + torch.randn(15, generator=Generator().manual_seed(1)))
+    of, said = Folds(data, 4, 0).fold == 2, []
+    for rows in (data, Data(x, torch.where(of, 9.0, data.y))):
+        source, folds = Mixed(Prior(untrained(READING), rows)), Folds(rows, 4, 0)
+        made = source.draw(4, 0)
+        said.append(folds.solve(source.again(folds.parts), made))
+    for one, changed in zip(*said, strict=True):
+        assert torch.equal(one.left_out[of], changed.left_out[of])
+        assert not torch.equal(one.left_out[~of], changed.left_out[~of])
+        assert not torch.equal(one.graph.state, changed.graph.state)
 
 
 def test_what_knows_no_rows_is_not_made_again(vae):
