@@ -174,19 +174,23 @@ class _Search:
         """Say whether so many more candidates would take too long, at the pace of those drawn since ``began``."""
         passed, seconds = self.deadline.passed, self.deadline.seconds
         if not drawn:
-            times = self._folds.copies if self._folds.few_rows and source.remakes else 1
+            times = self._folds.copies if self._made_again(source) else 1
             return passed + times * BATCH_TIME + more * self._solving > seconds - CLOSING
         return passed + (passed - began) * more / drawn > DRAWING * seconds
 
+    def _made_again(self, source: Source) -> bool:
+        """Say whether rows are so few that networks which know them are to be judged by what is made without a fold."""
+        return source.remakes and self._folds.few_rows
+
     def _judge(self, source: Source, graphs: Sequence[NetGraph]) -> list[Judged]:
-        """Fit last layers of what was drawn; of few rows, those that know them are made again without each fold."""
-        without = source.again(self._folds.parts) if self._folds.few_rows and source.remakes else [[]]
-        known, rest, judged = len(without[0]), graphs[len(without[0]) :], []  # type: int, Sequence[NetGraph], list[Judged]
-        if known:
-            began = self.deadline.passed
-            judged = self._folds.solve(without, graphs[:known])
-            self._solving = (self.deadline.passed - began) / (known * self._folds.copies)
-        return judged + (self._solve(rest) if rest else [])
+        """Fit last layers of what was drawn."""
+        if not self._made_again(source):
+            return self._solve(graphs)
+        without = source.again(self._folds.parts)
+        known, began = len(without[0]), self.deadline.passed
+        judged = self._folds.solve(without, graphs[:known])
+        self._solving = (self.deadline.passed - began) / (known * self._folds.copies)
+        return judged + (self._solve(graphs[known:]) if known < len(graphs) else [])
 
     def _solve(self, graphs: Sequence[NetGraph]) -> list[Judged]:
         """Fit last layers, and measure how long that takes."""
