@@ -121,3 +121,22 @@ def test_networks_that_read_projections_read_all_columns_behind_them():
     expected = outputs(networks[:4], projection.data(data).x)
     torch.testing.assert_close(outputs(drawn, data.x), expected, rtol=1e-3, atol=1e-4)
     source.learn(torch.zeros(4))
+
+
+def test_projected_networks_are_made_again_for_rows_as_the_source_reads_them():
+    x = torch.randn(60, 40, generator=generator())
+    data = Data(x, x[:, 0])
+    projection, asked = Projection(data, 16), []
+
+    class Remade(InOrder):
+        remakes = True
+
+        def again(self, parts):
+            asked.extend(part.x.shape for part in parts)
+            return [self.networks for _ in parts]
+
+    source = Projected(Remade(random_networks(RECIPE, 16, 3, 0)), projection)
+    assert source.remakes
+    (again,) = source.again([data.rows(range(20))])
+    assert asked == [(20, 16)]
+    assert [graph.architecture.n_inputs for graph in again] == [40] * 3
