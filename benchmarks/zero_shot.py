@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from checkpoint import Setup, setup, table
-from few_shot import draw_curves, few_shot
+from few_shot import RATE_TASKS, about_few_shot, draw_curves, few_shot
 from new_dataset_sources import InOrder
 from torch import Generator, Tensor
 
@@ -26,8 +26,8 @@ UNSEEN = 0.25
 NETWORKS, CANDIDATES = 8, 64
 #: Name of what owes nothing to the model but its architectures.
 RANDOM = "random initialization, architectures of the first"
-#: Learning rates of which each kind of start gets its best, and training tasks on which that is chosen.
-RATES, RATE_TASKS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 2e-2), 25
+#: Learning rates of which each kind of start gets its best.
+RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 2e-2)
 
 
 @dataclass(frozen=True)
@@ -115,17 +115,18 @@ def zero_shot(chosen: Setup, tasks: Sequence[Problem]) -> list[str]:
             single.append(r2[:NETWORKS])
             best.append(r2[errors_of(judged).argmin()])
             joined.append(problem.r2([begin(problem, networks)])[0])
-        rows.append([name, *_spread(torch.cat(single)), *_spread(torch.stack(best)), *_spread(torch.stack(joined))])
+        rows.append([name, *spread(torch.cat(single)), *spread(torch.stack(best)), *spread(torch.stack(joined))])
     trained = chosen.zoo.table.groupby("task")["validation_r2"]
     own = torch.cat([torch.tensor(trained.get_group(problem.number).to_numpy()) for problem in tasks]).clamp(min=-1)
-    rows.append(["trained networks of the zoo (300 to 500 steps)", *_spread(own), *["–"] * 6])
+    rows.append(["trained networks of the zoo (300 to 500 steps)", *spread(own), *["–"] * 6])
     head = ["networks for"]
     for what in ("one network", f"best of {CANDIDATES}", "begun fit"):
         head += [f"{what}: median R²", "mean", "10th percentile"]
     return table(head, rows)
 
 
-def _spread(r2: Tensor) -> list[float]:
+def spread(r2: Tensor) -> list[float]:
+    """Give median, mean and 10th percentile."""
     return [float(r2.double().median()), float(r2.double().mean()), float(r2.double().quantile(0.1))]
 
 
@@ -196,12 +197,14 @@ def compared(
     return compare_starts(graphs, rows, UNSEEN, [0.0] * len(graphs), chosen.generator, *configs)
 
 
-def best_rates(chosen: Setup, tasks: Sequence[Problem], graphs: Sequence[NetGraph]) -> tuple[float, float]:
+def best_rates(
+    chosen: Setup, tasks: Sequence[Problem], graphs: Sequence[NetGraph], rates: Sequence[float] = RATES
+) -> tuple[float, float]:
     """Choose the rates of starts, and of random initialization, of the best mean over looks of median R^2."""
-    found = {rate: compared(chosen, tasks, graphs, rate, rate) for rate in RATES}
+    found = {rate: compared(chosen, tasks, graphs, rate, rate) for rate in rates}
 
     def best(side: str) -> float:
-        return max(RATES, key=lambda rate: float(getattr(found[rate], side).r2.clamp(min=-1).median(dim=0)[0].mean()))
+        return max(rates, key=lambda rate: float(getattr(found[rate], side).r2.clamp(min=-1).median(dim=0)[0].mean()))
 
     return best("sampled"), best("random")
 
@@ -213,7 +216,6 @@ def main() -> None:
     others, all_kinds = problems(chosen, "train", RATE_TASKS), kinds(chosen)
     rates = {kind.name: best_rates(chosen, others, kind.of(others)) for kind in all_kinds}
     found = {kind.name: compared(chosen, tasks, kind.of(tasks), *rates[kind.name]) for kind in all_kinds}
-    told = "; ".join(f"{name} {own:g} and {random:g}" for name, (own, random) in rates.items())
     lines = [
         f"{len(tasks)} held-out random tasks, {NETWORKS} networks each; the last quarter of the rows is unseen. Last "
         "layers are solved in closed form on the rows that were seen, of every network that is not trained: no "
@@ -223,16 +225,11 @@ def main() -> None:
         "",
         *zero_shot(chosen, tasks),
         "",
-        f"Few-shot: starts of {len(all_kinds)} kinds, each beside random initializations of the same architectures, "
-        "trained on the rows that were seen (AdamW, its rate falling along a cosine, 48 rows a step). Peak rates of a "
-        f"start and of random initialization are those that were best on {RATE_TASKS} training tasks: {told}. The "
-        "error to be reached is the least that a random network had within so many steps; errors are looked at after "
-        "0, 5, 10, 20, … steps; a start without training counts as one. Told is how many times fewer steps the start "
-        "takes to it than the random network, the median, 0 where most never get there, and the share that does.",
+        f"Few-shot: starts of {len(all_kinds)} kinds. {about_few_shot(rates)}",
         "",
         *few_shot(found),
         "",
-        draw_curves(found),
+        draw_curves(found, "zero_shot"),
     ]
     chosen.write("Zero-shot and few-shot", lines)
 
