@@ -102,7 +102,7 @@ def report(
             score_lines(levels[-1]),
             [scores_picture(levels, section.pictures)],
         ]
-    parts += [reach_lines(results), fit_time_lines(fit_time)]
+    parts += [reach_lines(results), fit_time_lines(fit_time) if section is WHOLE else []]
     lines = [line for part in parts if part for line in [*part, ""]][:-1]
     write_section(section.title, command, lines)
     return lines
