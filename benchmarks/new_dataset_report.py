@@ -99,7 +99,7 @@ def report(
         ]
         parts += [
             diagrams(levels, section.pictures),
-            score_lines(levels[-1]),
+            score_lines(max(levels, key=lambda level: (len(level.datasets), level.budget))),
             [scores_picture(levels, section.pictures)],
         ]
     parts += [reach_lines(results), fit_time_lines(fit_time) if section is WHOLE else []]
