@@ -15,6 +15,11 @@ LEVELS = (10, 20, 50, 100, 200, 500)
 RATE_TASKS = 25
 
 
+def few_shot_lines(rates: Mapping[str, tuple[float, float]], found: Mapping[str, Start], name: str) -> list[str]:
+    """Tell what starts are ahead, given the rates of every one and of its random networks; draw a picture of a name."""
+    return [about_few_shot(rates), "", *few_shot(found), "", draw_curves(found, name)]
+
+
 def about_few_shot(rates: Mapping[str, tuple[float, float]]) -> str:
     """Say what was done, given the rates of every start and of its random networks."""
     told = "; ".join(f"{name} {own:g} and {random:g}" for name, (own, random) in rates.items())

@@ -1,8 +1,8 @@
 """What a fit begins with, before its first gradient step, and how many steps random initialization is behind."""
 
 from checkpoint import setup, table
-from few_shot import RATE_TASKS, about_few_shot, draw_curves, few_shot
-from zero_shot import NETWORKS, RATES, Kind, Problem, best_rates, compared, problems, sources, spread
+from few_shot import few_shot_lines
+from zero_shot import NETWORKS, RATES, Kind, Problem, problems, sources, spread, train_starts
 
 from netgraph import NetGraph, NetVAE
 from netgraph.search import SearchConfig
@@ -26,12 +26,10 @@ def main() -> None:
         Kind("one network made for the rows", sources(chosen)["rows"], NETWORKS),
         Kind("what a fit begins with", lambda problem, n: [begin(chosen.vae, problem)], 1),
     ]
-    tasks, others = problems(chosen, "test", chosen.options.tasks), problems(chosen, "train", RATE_TASKS)
-    rates = {kind.name: best_rates(chosen, others, kind.of(others), LOW_RATES) for kind in kinds}
-    graphs = {kind.name: kind.of(tasks) for kind in kinds}
-    found = {name: compared(chosen, tasks, own, *rates[name]) for name, own in graphs.items()}
-    sizes = sorted(graph.architecture.state_size for graph in graphs[kinds[-1].name])
-    rows = [[name, *spread(start.sampled.r2[:, 0].clamp(min=-1))] for name, start in found.items()]
+    tasks = problems(chosen, "test", chosen.options.tasks)
+    trained = train_starts(chosen, kinds, tasks, LOW_RATES)
+    sizes = sorted(graph.architecture.state_size for graph in trained.graphs[kinds[-1].name])
+    rows = [[name, *spread(start.sampled.r2[:, 0].clamp(min=-1))] for name, start in trained.found.items()]
     lines = [
         f"{len(tasks)} held-out random tasks; the last quarter of the rows is unseen. What a fit begins with is the "
         f"network that `NetGraphRegressor` has, with default settings, of {SearchConfig().n_candidates} candidates "
@@ -40,11 +38,7 @@ def main() -> None:
         "",
         *table(["without a gradient step", "median R²", "mean", "10th percentile"], rows),
         "",
-        about_few_shot(rates),
-        "",
-        *few_shot(found),
-        "",
-        draw_curves(found, "fit_start"),
+        *few_shot_lines(trained.rates, trained.found, "fit_start"),
     ]
     chosen.write("What a fit begins with", lines)
 

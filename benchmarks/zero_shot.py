@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from checkpoint import Setup, setup, table
-from few_shot import RATE_TASKS, about_few_shot, draw_curves, few_shot
+from few_shot import RATE_TASKS, few_shot_lines
 from new_dataset_sources import InOrder
 from torch import Generator, Tensor
 
@@ -198,7 +198,7 @@ def compared(
 
 
 def best_rates(
-    chosen: Setup, tasks: Sequence[Problem], graphs: Sequence[NetGraph], rates: Sequence[float] = RATES
+    chosen: Setup, tasks: Sequence[Problem], graphs: Sequence[NetGraph], rates: Sequence[float]
 ) -> tuple[float, float]:
     """Choose the rates of starts, and of random initialization, of the best mean over looks of median R^2."""
     found = {rate: compared(chosen, tasks, graphs, rate, rate) for rate in rates}
@@ -209,13 +209,36 @@ def best_rates(
     return best("sampled"), best("random")
 
 
+@dataclass(frozen=True)
+class Trained:
+    """Kinds of starts, trained at their best rates; all by name.
+
+    Attributes:
+        rates: Of the starts, and of random initialization.
+        graphs: The starts.
+        found: How they did.
+    """
+
+    rates: dict[str, tuple[float, float]]
+    graphs: dict[str, list[NetGraph]]
+    found: dict[str, Start]
+
+
+def train_starts(
+    chosen: Setup, all_kinds: Sequence[Kind], tasks: Sequence[Problem], rates: Sequence[float] = RATES
+) -> Trained:
+    """Choose the rates of all kinds on training tasks, and train their starts for others."""
+    others = problems(chosen, "train", RATE_TASKS)
+    best = {kind.name: best_rates(chosen, others, kind.of(others), rates) for kind in all_kinds}
+    graphs = {kind.name: kind.of(tasks) for kind in all_kinds}
+    return Trained(best, graphs, {name: compared(chosen, tasks, own, *best[name]) for name, own in graphs.items()})
+
+
 def main() -> None:
     """Measure and write the section."""
     chosen = setup("zero_shot.py", __doc__, tasks=100)
-    tasks = problems(chosen, "test", chosen.options.tasks)
-    others, all_kinds = problems(chosen, "train", RATE_TASKS), kinds(chosen)
-    rates = {kind.name: best_rates(chosen, others, kind.of(others)) for kind in all_kinds}
-    found = {kind.name: compared(chosen, tasks, kind.of(tasks), *rates[kind.name]) for kind in all_kinds}
+    tasks, all_kinds = problems(chosen, "test", chosen.options.tasks), kinds(chosen)
+    trained = train_starts(chosen, all_kinds, tasks)
     lines = [
         f"{len(tasks)} held-out random tasks, {NETWORKS} networks each; the last quarter of the rows is unseen. Last "
         "layers are solved in closed form on the rows that were seen, of every network that is not trained: no "
@@ -225,11 +248,8 @@ def main() -> None:
         "",
         *zero_shot(chosen, tasks),
         "",
-        f"Few-shot: starts of {len(all_kinds)} kinds. {about_few_shot(rates)}",
-        "",
-        *few_shot(found),
-        "",
-        draw_curves(found, "zero_shot"),
+        f"Few-shot: starts of {len(all_kinds)} kinds.",
+        *few_shot_lines(trained.rates, trained.found, "zero_shot"),
     ]
     chosen.write("Zero-shot and few-shot", lines)
 
