@@ -29,12 +29,12 @@ class Block(nn.Module):
         self.project = nn.Linear(width, width)
         self.feed_forward = nn.Sequential(nn.Linear(width, 3 * width), nn.GELU(), nn.Linear(3 * width, width))
 
-    def forward(self, x: Tensor, mask: Tensor, cache: "Cache | None" = None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None, cache: "Cache | None" = None) -> Tensor:
         """Attend.
 
         Args:
             x: Tokens, [B, T, width].
-            mask: Who may be attended to, broadcastable to [B, heads, T, keys], bool.
+            mask: Who may be attended to, broadcastable to [B, heads, T, keys], bool, with as many keys; all when None.
             cache: Keys and values of earlier tokens; those of ``x`` are appended.
 
         Returns:
@@ -44,7 +44,7 @@ class Block(nn.Module):
         with torch.autocast(x.device.type, torch.bfloat16, enabled=wanted and fast_bfloat16(x.device.type)):
             return self._forward(x, mask, cache).to(x.dtype)
 
-    def _forward(self, x: Tensor, mask: Tensor, cache: "Cache | None") -> Tensor:
+    def _forward(self, x: Tensor, mask: Tensor | None, cache: "Cache | None") -> Tensor:
         qkv = self.qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1))  # [B, T, 3, heads, d]
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each [B, heads, T, d]
         if cache is not None:
@@ -62,7 +62,7 @@ def fast_bfloat16(device_type: str) -> bool:
     return device_type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
     """Attend in float32, [B, heads, T, d]: the gradient in bfloat16 is slow on a CPU."""
     with torch.autocast(query.device.type, enabled=False):
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)

@@ -27,9 +27,12 @@ class Condition(nn.Module):
         self.null = nn.Parameter(torch.randn(width) * 0.1)
 
     def fit(self, meta_features: Tensor) -> None:
-        """Take mean and deviation of each feature from the training data sets, [n, features]."""
-        deviation = meta_features.std(dim=0, unbiased=False)
-        self.mean.copy_(meta_features.mean(dim=0))
+        """Take mean and deviation of each feature from the training data sets, [n, features], NaN for none."""
+        known = meta_features[~meta_features.isnan().any(dim=1)]
+        if not len(known):
+            return
+        deviation = known.std(dim=0, unbiased=False)
+        self.mean.copy_(known.mean(dim=0))
         self.scale.copy_(torch.where(deviation > 1e-6, deviation, torch.ones_like(deviation)))
 
     def standardize(self, meta_features: Tensor) -> Tensor:

@@ -228,9 +228,8 @@ class StructureDecoder(nn.Module):
         return list(zip(n_inputs.tolist(), n_outputs.tolist(), strict=True))
 
     def _advance(self, tokens: Tensor, caches: list[Cache]) -> Tensor:
-        mask = torch.ones(1, 1, dtype=torch.bool, device=tokens.device)
         for block, cache in zip(self.blocks, caches, strict=True):
-            tokens = block(tokens, mask, cache)
+            tokens = block(tokens, None, cache)
         return cast(Tensor, self.norm(tokens))
 
     def _step(self, hidden: Tensor, keys: Tensor, grammars: list[Grammar], generator: torch.Generator | None) -> Tensor:

@@ -81,6 +81,13 @@ class Stack:
         self._pieces = [shape for p in self.positions for g in p.groups for _, shape in g.slots.values()]
         self.deliveries = plan_deliveries(self.positions, self._tensor)
         self._operands = [[self._prepare(group, p) for group in p.groups] for p in self.positions]
+        self._on: dict[torch.device, Stack] = {}
+
+    def on(self, device: torch.device) -> "Stack":
+        """Give the same stack on another device, where it is compiled but once."""
+        if device not in self._on:
+            self._on[device] = type(self)(self.architectures, device)
+        return self._on[device]
 
     def __len__(self) -> int:
         return len(self.architectures)

@@ -74,10 +74,9 @@ def loader(batches: Batches, training: TrainConfig, epoch: int) -> "DataLoader[t
 
 
 def to_device(batch: tuple[NetBatch, Behavior], device: torch.device) -> tuple[NetBatch, Behavior]:
-    """Move a batch; its executor is compiled anew where it has to be."""
+    """Move a batch; its executor is compiled for the device once."""
     nets, behavior = batch
     if behavior.x.device == device:
         return batch
-    stack = type(behavior.stack)(behavior.stack.architectures, device)
     moved = {name: getattr(behavior, name).to(device) for name in ("x", "output", "hidden")}
-    return nets.to(device), replace(behavior, stack=stack, **moved)
+    return nets.to(device), replace(behavior, stack=behavior.stack.on(device), **moved)

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from netgraph.errors import NetGraphError
 from netgraph.model.rows import Rows
@@ -15,7 +15,7 @@ from netgraph.tasks import Task
 #: Networks of a batch that share a task, where as many read the same number of columns.
 SHARED = 2
 #: Fewest and most rows that the generator sees.
-SEEN = (24, 96)
+SEEN = (24, 192)
 #: Fewest rows of a task, of which the generator sees at most three quarters.
 LEAST_ROWS = 32
 #: Share of tasks whose targets get more noise, and its least and largest deviation beside a target's own of 1.
@@ -40,11 +40,6 @@ class Episode:
     seen: int
     meta_features: Tensor
 
-    def to(self, device: torch.device) -> Self:
-        """Move it."""
-        told = self.meta_features.to(device)
-        return replace(self, rows=self.rows.to(device), owner=self.owner.to(device), meta_features=told)
-
 
 class Episodes:
     """Draws episodes from tasks, with torch's own randomness.
@@ -52,14 +47,15 @@ class Episodes:
     Args:
         tasks: The tasks; those of one number of columns have as many rows.
         meta_features: Of the tasks, NaN in rows for tasks whose meta-features are not known, [n, features].
+        shared: Networks of a batch that share a task, where as many read the same number of columns.
 
     Raises:
         NetGraphError: When tasks of one number of columns differ in their rows, or one has too few.
     """
 
-    def __init__(self, tasks: Sequence[Task], meta_features: Tensor) -> None:
-        self.meta_features = meta_features
-        self._of: dict[int, tuple[Tensor, Tensor, list[int]]] = {}
+    def __init__(self, tasks: Sequence[Task], meta_features: Tensor, shared: int = SHARED) -> None:
+        self.meta_features, self.shared = meta_features, shared
+        self._of: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
         for columns in sorted({task.n_features for task in tasks}):
             own = [i for i, task in enumerate(tasks) if task.n_features == columns]
             if len({tasks[i].rows for i in own}) > 1 or tasks[own[0]].rows < LEAST_ROWS:
@@ -67,7 +63,12 @@ class Episodes:
                     f"tasks of {columns} columns: expected as many rows for each, at least {LEAST_ROWS}"
                 )
             x, y = (torch.stack([getattr(tasks[i], name) for i in own]) for name in ("x", "y"))
-            self._of[columns] = x, y, own
+            self._of[columns] = x, y, torch.tensor(own)
+
+    def to(self, device: torch.device) -> None:
+        """Move the tasks; episodes are drawn where they lie."""
+        self.meta_features = self.meta_features.to(device)
+        self._of = {n: (x.to(device), y.to(device), own.to(device)) for n, (x, y, own) in self._of.items()}
 
     @property
     def columns(self) -> list[int]:
@@ -80,38 +81,50 @@ class Episodes:
         Raises:
             NetGraphError: When there is no task of as many columns.
         """
-        owner, columns = _owners(n_inputs.tolist())
+        owner, columns = _owners(n_inputs.tolist(), self.shared)
         missing = set(columns) - set(self._of)
         if missing:
             raise NetGraphError(f"no task of {min(missing)} columns to train the generator on")
         count = min(self._of[n][0].shape[1] for n in columns)
-        x, y = torch.zeros(len(columns), count, max(columns)), torch.zeros(len(columns), count)
-        told = torch.full((len(columns), self.meta_features.shape[1]), float("nan"))
-        for i, n in enumerate(columns):
-            all_x, all_y, numbers = self._of[n]
-            chosen, order = int(torch.randint(len(all_y), ())), torch.randperm(all_y.shape[1])[:count]
-            x[i, :, :n], y[i] = all_x[chosen][order], all_y[chosen][order]
-            if float(torch.rand(())) >= UNTOLD:
-                told[i] = self.meta_features[numbers[chosen]]
-        seen = int(torch.randint(SEEN[0], min(SEEN[1], count * 3 // 4) + 1, ()))
-        return Episode(Rows(x, noisy(y, seen), torch.tensor(columns)), torch.tensor(owner), seen, told[owner])
+        chosen = [self._draw(n, columns.count(n), count, max(columns)) for n in sorted(set(columns))]
+        x, y, told = (torch.cat(parts) for parts in zip(*chosen, strict=True))
+        seen = _seen(count)
+        rows = Rows(x, noisy(y, seen), torch.tensor(columns, device=x.device))
+        numbers = torch.tensor(owner, device=x.device)
+        return Episode(rows, numbers, seen, told[numbers])
+
+    def _draw(self, columns: int, n: int, count: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw n tasks of so many columns: x, [n, count, width], y, [n, count], and their meta-features, or NaN."""
+        x, y, numbers = self._of[columns]
+        chosen = torch.randint(len(y), (n, 1), device=y.device)
+        order = torch.rand(n, y.shape[1], device=y.device).argsort(dim=1)[:, :count]
+        told = self.meta_features[numbers[chosen[:, 0]]]
+        told = told.masked_fill(torch.rand(n, 1, device=y.device) < UNTOLD, torch.nan)
+        return functional.pad(x[chosen, order], (0, width - columns)), y[chosen, order], told
+
+
+def _seen(count: int) -> int:
+    """Draw how many of so many rows are seen, small numbers as often as large ones on a logarithmic scale."""
+    low, high = math.log(SEEN[0]), math.log(min(SEEN[1], count * 3 // 4))
+    return round(math.exp(low + (high - low) * float(torch.rand(()))))
 
 
 def noisy(y: Tensor, seen: int) -> Tensor:
     """Add noise to some tasks' targets, [tasks, rows], in the rows that are seen; what is asked for has none."""
     low, high = (math.log(deviation) for deviation in NOISE)
-    deviation = (low + (high - low) * torch.rand(len(y), 1)).exp() * (torch.rand(len(y), 1) < NOISY)
-    noise = torch.randn_like(y) * (torch.arange(y.shape[1]) < seen)
+    draws = torch.rand(2, len(y), 1, device=y.device)
+    deviation = (low + (high - low) * draws[0]).exp() * (draws[1] < NOISY)
+    noise = torch.randn_like(y) * (torch.arange(y.shape[1], device=y.device) < seen)
     return (y + deviation * noise) / (1 + deviation.square()).sqrt()
 
 
-def _owners(n_inputs: list[int]) -> tuple[list[int], list[int]]:
+def _owners(n_inputs: list[int], shared: int) -> tuple[list[int], list[int]]:
     """Let networks with equal numbers of inputs share tasks; give each one's task, and the columns of each task."""
     owner, columns = [0] * len(n_inputs), []  # type: list[int], list[int]
     for n in sorted(set(n_inputs)):
         own = [i for i, size in enumerate(n_inputs) if size == n]
-        for start in range(0, len(own), SHARED):
-            for i in own[start : start + SHARED]:
+        for start in range(0, len(own), shared):
+            for i in own[start : start + shared]:
                 owner[i] = len(columns)
             columns.append(n)
     return owner, columns

@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import lightning
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from netgraph.model.attention import Block
 from netgraph.model.batch import NetBatch
@@ -44,6 +46,9 @@ class Paced(lightning.LightningModule):
         config: How it is trained.
         steps_per_epoch: Batches in an epoch.
         clock: Gives seconds; what it gives at the first step counts as the start.
+
+    Attributes:
+        skipped: Steps whose gradient was not finite, which were left out.
     """
 
     def __init__(
@@ -54,7 +59,7 @@ class Paced(lightning.LightningModule):
         for part in vae.modules():
             if isinstance(part, Block):
                 part.mixed = config.mixed
-        self.total_steps = steps_per_epoch * config.max_epochs
+        self.total_steps, self.skipped = steps_per_epoch * config.max_epochs, 0
         self.steps_done, self.seconds_before, self.started = 0, 0.0, None  # type: tuple[int, float, float | None]
 
     @property
@@ -81,7 +86,7 @@ class Paced(lightning.LightningModule):
         """Give the loss of a batch, and its terms to be logged."""
         raise NotImplementedError
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
+    def configure_optimizers(self) -> Optimizer:
         """Give AdamW; its learning rate is set at every step."""
         learned = [value for name, value in self.vae.named_parameters() if self.learns(name)]
         return torch.optim.AdamW(learned, self.config.learning_rate, (0.9, 0.98), weight_decay=self.config.weight_decay)
@@ -94,6 +99,18 @@ class Paced(lightning.LightningModule):
     def on_train_end(self) -> None:
         """Leave the model as it was found."""
         self.vae.requires_grad_(True)
+        if self.skipped:
+            warnings.warn(f"{self.skipped} steps were left out: their gradients were not finite", stacklevel=2)
+
+    def configure_gradient_clipping(
+        self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Clip by the norm; a gradient that is not finite changes nothing, as one such step would end the training."""
+        learned = [value for group in optimizer.param_groups for value in group["params"]]
+        norm = torch.nn.utils.clip_grad_norm_(learned, self.config.clip)
+        if not norm.isfinite():
+            self.skipped += 1
+            optimizer.zero_grad()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> int | None:
         """Set the learning rate, or end the training when its time is over."""
@@ -191,10 +208,15 @@ class GeneratorModule(Paced):
         """Say yes to the generator."""
         return name.startswith("generator.")
 
+    def on_train_start(self) -> None:
+        """Let episodes be drawn where they are needed."""
+        super().on_train_start()
+        self.episodes.to(self.device)
+
     def losses(self, batch: tuple[NetBatch, Behavior]) -> tuple[Tensor, dict[str, Tensor]]:
         """Generate networks of the batch's architectures for tasks, and test them on rows that were not seen."""
         nets, behavior = batch
-        episode = self.episodes.draw(nets.structure.steps[:, 0, 2].cpu()).to(self.device)
+        episode = self.episodes.draw(nets.structure.steps[:, 0, 2])
         seen, told = episode.rows.first(episode.seen), episode.meta_features
         context = Context.of(self.vae, len(nets), told, seen, owner=episode.owner)
         z, rows = self.vae.draw_posterior(nets), episode.rows.part(episode.owner)

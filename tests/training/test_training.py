@@ -1,3 +1,5 @@
+import itertools
+import math
 import signal
 from dataclasses import replace
 
@@ -11,6 +13,7 @@ from netgraph.tasks import TaskRecipe, draw_task, draw_tasks
 from netgraph.training import Episodes, Example, TrainConfig, train
 from netgraph.training.episodes import noisy
 from netgraph.training.history import loss_curves, write_metrics
+from netgraph.training.module import VAEModule
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.make_shard import make_shard
 
@@ -72,6 +75,21 @@ def test_training_lowers_every_loss_and_leaves_a_checkpoint(examples, tmp_path):
     assert 2 * vae.card["steps"] == vae.card["prior_steps"] > 0
     assert again.card == vae.card
     assert len(vae.sample(3, examples[0].meta_features, seed=0)) == 3
+
+
+def test_a_step_whose_gradient_is_not_finite_changes_nothing(examples, tmp_path, monkeypatch):
+    whole, steps = VAEModule.losses, itertools.count()
+
+    def broken(self, batch):
+        total, terms = whole(self, batch)
+        return total * (math.nan if next(steps) == 2 else 1), terms
+
+    monkeypatch.setattr(VAEModule, "losses", broken)
+    with pytest.warns(UserWarning, match="^1 steps were left out: their gradients were not finite"):
+        vae = train(examples, tmp_path, CONFIG, TRAINING)
+    assert all(value.isfinite().all() for value in vae.parameters())
+    curve = [value for _, value in loss_curves(tmp_path / "tensorboard")["total"]]
+    assert curve[-1] < curve[0]
 
 
 def test_a_generator_is_trained_last_and_alone(examples, episodes, tmp_path):
