@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import ParameterSampler
 from sklearn.neural_network import MLPRegressor
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from torch import Generator
 
@@ -71,8 +72,8 @@ def problem_of(name: str, number: int) -> Problem:
     """Give one of the splits of a real data set."""
     real = load_real(name)
     parts = split(len(real.y), number, test_share=TEST_SHARE)
-    units = Preprocessing.fit(real.x[parts.train], real.y[parts.train])
-    x, y = units.inputs(real.x).numpy(), units.target(real.y).numpy()
+    of_x, of_y = (StandardScaler().fit(rows[parts.train]) for rows in (real.x, real.y[:, None]))
+    x, y = of_x.transform(real.x), of_y.transform(real.y[:, None])[:, 0]
     return Problem(x[parts.train], y[parts.train], x[parts.test], y[parts.test], number)
 
 

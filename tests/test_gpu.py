@@ -40,7 +40,7 @@ def test_a_gpu_trains_encoder_prior_and_generator(tmp_path):
     tasks = [draw_task("linear", columns, 48, columns) for columns in range(1, 17)]
     examples = [_example(draw_architecture(recipe, task.n_features, generator), task, generator) for task in tasks[:8]]
     config = VAEConfig(slot_size=18, max_fan=32, generator=GeneratorConfig())
-    training = TrainConfig(batch_size=4, max_epochs=3, prior_epochs=3, generator_epochs=3)
+    training = TrainConfig(batch_size=4, max_epochs=3, prior_epochs=3, generator_epochs=3, log_every=1)
     episodes = Episodes(tasks, torch.full((16, 37), torch.nan))
     trained = train(examples, tmp_path, config, training, episodes=episodes, device="cuda")
     assert trained.card["steps"] == trained.card["generator_steps"] == 6

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import sys
 from collections import Counter
@@ -48,13 +49,15 @@ class Network(nn.Module):
         self.register_buffer("scale", torch.ones({features}))
         self.register_buffer("center", torch.zeros(()))
         self.register_buffer("spread", torch.ones(()))
+        self.register_buffer("least", torch.full((), -torch.inf))
+        self.register_buffer("most", torch.full((), torch.inf))
 {modules}        self.double()
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[-1] != {features}:
             raise ValueError(f"x has {{x.shape[-1]}} columns, the network reads {features}")
         x = (x.to(self.shift.dtype) - self.shift) / self.scale
-{calls}        return self.center + self.spread * {output}
+{calls}        return (self.center + self.spread * {output}).clamp(self.least, self.most)
 
 
 def load(path: str | Path | None = None) -> Network:
@@ -84,6 +87,9 @@ def export_network(
     scale: Tensor,
     center: float = 0.0,
     spread: float = 1.0,
+    least: float = -math.inf,
+    most: float = math.inf,
+    tail: float = math.inf,
     features: Sequence[str] | None = None,
     target: str | None = None,
 ) -> tuple[Path, Path]:
@@ -91,8 +97,9 @@ def export_network(
 
     The Python file has a plain module ``Network``, and ``load()``, which gives it with its weights in evaluation mode.
     The module computes ``center + spread * network((x - shift) / scale)`` in float64: of x, [rows, features], the
-    target, [rows], or [rows, outputs] where the network has several outputs. The weights are written first; the Python
-    file holds their sha256 and refuses any others.
+    target, [rows], or [rows, outputs] where the network has several outputs. What the network reads counts
+    logarithmically beyond ``tail``. The weights are written first; the Python file holds their sha256 and refuses any
+    others.
 
     Args:
         graph: A feed-forward network.
@@ -102,6 +109,9 @@ def export_network(
         scale: What each is divided by then, [features].
         center: The target where the network gives 0.
         spread: The change of the target where the network's output changes by 1.
+        least: The least target that the module gives.
+        most: The largest.
+        tail: See :func:`~netgraph.search.preprocess.compressed`.
         features: Names of the columns, for the reader of the Python file.
         target: Name of the target, likewise.
 
@@ -116,11 +126,12 @@ def export_network(
     weights, script = _paths(Path(path))
     _check(graph, script, shift, scale, features)
     steps = _steps(graph.architecture)
-    scaling = {"shift": shift, "scale": scale, "center": center, "spread": spread}
+    scaling = {"shift": shift, "scale": scale, "center": center, "spread": spread, "least": least, "most": most}
     wide = {name: torch.as_tensor(value, dtype=torch.float64) for name, value in scaling.items()}
     payload = _encode(wide | _state(graph, steps))
     summary = _summary(graph.architecture, script.stem, features, target)
-    source = _source(graph.architecture, steps, script.stem, summary, hashlib.sha256(payload).hexdigest(), len(shift))
+    sha256 = hashlib.sha256(payload).hexdigest()
+    source = _source(graph.architecture, steps, script.stem, summary, sha256, len(shift), tail)
     make_folder(script.parent)
     with _kept(weights):
         write_atomically(weights, payload)
@@ -250,9 +261,17 @@ def _readable(name: str) -> str:
 
 
 def _source(
-    architecture: Architecture, steps: Sequence[_Step], stem: str, summary: str, sha256: str, features: int
+    architecture: Architecture,
+    steps: Sequence[_Step],
+    stem: str,
+    summary: str,
+    sha256: str,
+    features: int,
+    tail: float,
 ) -> str:
     output, several = steps[-1].value if steps else "x", architecture.n_outputs > 1
+    compression = f"x = x.clamp(-{tail}, {tail}) + x.sign() * (x.abs() - {tail}).clamp(min=0).log1p()"
+    calls = [line for step in steps for line in _call(architecture, step)]
     return _SOURCE.format(
         summary=summary,
         stem=stem,
@@ -260,7 +279,7 @@ def _source(
         features=features,
         predicted=f"[rows, {architecture.n_outputs}]" if several else "[rows]",
         modules=_body(line for step in steps if step.module for line in _construction(architecture, step)),
-        calls=_body(line for step in steps for line in _call(architecture, step)),
+        calls=_body([compression, *calls] if tail < math.inf else calls),
         output=output if several else f"{output}[..., 0]",
     )
 

@@ -12,33 +12,48 @@ from netgraph.tasks.dataset import Floats
 
 #: Largest magnitude of a column that counts as 0: what it would be divided by could not be represented.
 SMALLEST = 1e-290
+#: Deviations of a column beyond which it counts logarithmically.
+TAIL = 3.0
+#: How far beyond the targets of the training rows predictions reach, as a share of their range.
+MARGIN = 0.05
 
 
 @dataclass(frozen=True)
 class Preprocessing:
     """Affine maps of each column and of the target to mean 0 and deviation 1, fitted to training rows.
 
+    Few rows say little of what lies far out. A column counts logarithmically beyond some deviations, and predictions
+    stay where targets were seen, but for a margin.
+
     Attributes:
         shift: Means of the columns, [features] float64.
         scale: Their deviations; 1 for a constant, [features] float64.
         center: The target's mean.
         spread: The target's deviation; 1 for a constant.
+        least: The least prediction, in the target's unit.
+        most: The largest.
+        tail: Deviations beyond which a column counts logarithmically.
     """
 
     shift: Tensor
     scale: Tensor
     center: float
     spread: float
+    least: float
+    most: float
+    tail: float = TAIL
 
     @classmethod
     def fit(cls, x: Floats, y: Floats) -> Self:
         """Fit them to rows, x [rows, features] and y [rows]."""
         shift, scale = torch.from_numpy(x.mean(axis=0)), torch.from_numpy(_deviation(x))
-        return cls(shift, scale, float(y.mean()), float(_deviation(y)))
+        low, high = float(y.min()), float(y.max())
+        margin = MARGIN * high - MARGIN * low
+        return cls(shift, scale, float(y.mean()), float(_deviation(y)), low - margin, high + margin)
 
     def inputs(self, x: Floats) -> Tensor:
         """Give what the network reads, [rows, features] float64, of rows, [rows, features]."""
-        return (torch.from_numpy(np.array(x)) - self.shift) / self.scale
+        return compressed((torch.from_numpy(np.array(x)) - self.shift) / self.scale, self.tail)
 
     def target(self, y: Floats) -> Tensor:
         """Give what the network is to give, [rows] float64."""
@@ -50,7 +65,12 @@ class Preprocessing:
 
     def restore(self, output: Tensor) -> Floats:
         """Give the target in its own unit, [rows] float64, of the network's outputs, [rows]."""
-        return np.asarray(output.double().numpy() * self.spread + self.center)
+        return np.asarray((output.double().numpy() * self.spread + self.center).clip(self.least, self.most))
+
+
+def compressed(x: Tensor, tail: float) -> Tensor:
+    """Keep what lies within so many deviations, and let the rest grow as a logarithm does, with no kink in between."""
+    return x.clamp(-tail, tail) + x.sign() * (x.abs() - tail).clamp(min=0).log1p()
 
 
 def _deviation(values: Floats) -> Any:

@@ -45,6 +45,21 @@ def test_with_several_objectives_the_network_is_small_and_nearly_as_good(make):
     assert small.score(x, y) > 0.8
 
 
+def test_far_from_all_rows_it_says_nothing_extreme_and_neither_does_what_is_exported(make, tmp_path):
+    x, y = rows()
+    estimator = make().fit(x, y)
+    far = np.concatenate([x, 1e3 * x, -1e9 * x])
+    predicted = estimator.predict(far)
+    margin = 0.051 * np.ptp(y)
+    assert y.min() - margin <= predicted.min() < y.min()
+    assert y.max() < predicted.max() <= y.max() + margin
+    weights, script = estimator.export(tmp_path / "found")
+    scope = {"__file__": str(script), "__name__": "found"}
+    exec(compile(script.read_text(), script, "exec"), scope)  # noqa: S102 - the file under test
+    exported = scope["load"](weights)(torch.from_numpy(far)).detach()
+    assert np.allclose(exported, predicted, rtol=1e-9)
+
+
 def test_it_works_where_scikit_learn_puts_it(make):
     x, y = rows(60)
     search = GridSearchCV(make(), {"n_candidates": [4, 24]}, cv=2).fit(x, y)

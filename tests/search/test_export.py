@@ -1,6 +1,7 @@
 """A network as two files for someone who has torch and nothing else."""
 
 import importlib.util
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from netgraph.errors import StoreError
 from netgraph.graph.architecture import Architecture, make_layer
 from netgraph.graph.layers import LAYER_TYPES
 from netgraph.search.export import export_network
+from netgraph.search.preprocess import compressed
 from tests.strategies import graphs, random_graph, randomize
 
 #: Runs a written network where the packages that wrote it, and numpy, cannot be imported.
@@ -91,7 +93,9 @@ def assert_same(graph, script: Path, scaling: dict) -> None:
     shift, scale = scaling["shift"], scaling["scale"]
     x = torch.randn(5, len(shift), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     module = to_module(graph.replace(state=graph.state.double()))
-    expected = scaling.get("center", 0.0) + scaling.get("spread", 1.0) * module((x - shift) / scale.double())
+    read = compressed((x - shift) / scale.double(), scaling.get("tail", math.inf))
+    expected = scaling.get("center", 0.0) + scaling.get("spread", 1.0) * module(read)
+    expected = expected.clamp(scaling.get("least", -math.inf), scaling.get("most", math.inf))
     found = imported(script).load()(x)
     assert found.dtype == torch.float64
     assert found.shape == (expected[:, 0] if graph.architecture.n_outputs == 1 else expected).shape
@@ -104,8 +108,12 @@ def test_the_written_network_gives_what_the_graph_gives(tmp_path_factory, graph,
     n_inputs = graph.architecture.n_inputs
     shift, power = torch.randn(2, n_inputs, generator=generator, dtype=torch.float64)
     scaling = {"shift": shift, "scale": power.exp(), "center": 30.0, "spread": 0.1}
-    _, script = export_network(graph, tmp_path_factory.mktemp("export") / "network", **scaling)
+    folder = tmp_path_factory.mktemp("export")
+    _, script = export_network(graph, folder / "network", **scaling)
     assert_same(graph, script, scaling)
+    bounded = scaling | {"least": 29.9, "most": 30.05, "tail": 0.7}
+    _, script = export_network(graph, folder / "bounded", **bounded)
+    assert_same(graph, script, bounded)
 
 
 @pytest.mark.parametrize(("name", "hyper", "line"), LAYERS, ids=[line for _, _, line in LAYERS])
@@ -138,7 +146,7 @@ def test_a_skip_connection_is_read_as_it_is_drawn(tmp_path):
         "h3 = h1 + x",
         "h4 = torch.cat([h3, h2, x], dim=-1)",
         "y = self.block5(h4)",
-        "return self.center + self.spread * y[..., 0]",
+        "return (self.center + self.spread * y[..., 0]).clamp(self.least, self.most)",
     ]
     assert "".join(f"        {line}\n" for line in lines) in script.read_text()
     assert_same(graph, script, plain(graph))

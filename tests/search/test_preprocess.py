@@ -1,9 +1,10 @@
 import numpy as np
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from netgraph.search.preprocess import Preprocessing
+from netgraph.search.preprocess import TAIL, Preprocessing, compressed
 
 
 @settings(deadline=None)
@@ -11,8 +12,9 @@ from netgraph.search.preprocess import Preprocessing
 def test_columns_and_target_are_standardized_and_the_target_comes_back(x, scale, shift):
     y = x[:, 0] * scale + shift
     units = Preprocessing.fit(x, y)
-    inputs, target = units.inputs(x).numpy(), units.target(y)
-    assert inputs.shape == (12, 3)
+    read, target = units.inputs(x), units.target(y)
+    assert read.shape == (12, 3)
+    inputs = torch.where(read.abs() > TAIL, read.sign() * (TAIL + (read.abs() - TAIL).expm1()), read).numpy()
     assert np.allclose(inputs.mean(axis=0), 0, atol=1e-5)
     varied = x.std(axis=0) > 1e-6 * (1 + np.abs(x).max(axis=0))
     assert np.allclose(inputs.std(axis=0)[varied], 1)
@@ -24,3 +26,22 @@ def test_a_constant_column_and_a_constant_target_become_zeros():
     units = Preprocessing.fit(x, np.full(10, 3.0))
     assert np.allclose(units.inputs(x)[:, 0], 0)
     assert np.allclose(units.target(np.full(10, 3.0)), 0)
+
+
+def test_what_lies_far_out_counts_logarithmically_in_its_order_and_without_a_kink():
+    x = torch.linspace(-40, 40, 8001, dtype=torch.float64)
+    found = compressed(x, TAIL)
+    inside = x.abs() <= TAIL
+    assert torch.equal(found[inside], x[inside])
+    assert torch.equal(found, -compressed(-x, TAIL))
+    slope = found.diff() / x.diff()
+    assert (slope > 0).all()
+    assert slope.diff().abs().max() < 0.011
+    assert np.isclose(compressed(torch.tensor(TAIL + np.expm1(2.0)), TAIL), TAIL + 2.0)
+
+
+def test_predictions_stay_where_targets_were_seen_but_for_a_margin():
+    units = Preprocessing.fit(np.zeros((10, 1)), np.arange(10.0))
+    restored = units.restore(torch.tensor([-1e9, -0.5, 0.0, 1e9]))
+    assert np.allclose(restored[[0, 3]], [-0.45, 9.45])
+    assert np.allclose(restored[1:3], 4.5 + np.array([-0.5, 0.0]) * units.spread)
