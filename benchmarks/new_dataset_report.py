@@ -21,7 +21,9 @@ FLOOR = -0.3
 #: Times the budget from which on a method is told to be late.
 LATE = 1.1
 ABOUT = (
-    "Rows and columns are standardized by the training rows (75 %), the same for all methods. Of more than 16 columns, "
+    "Rows and columns are standardized by the training rows (75 %), the same for all methods; the estimator and the "
+    "searches let what lies beyond three deviations count logarithmically, and keep predictions near the range of the "
+    "training targets. Of more than 16 columns, "
     "networks that are made for the rows, and those of a zoo, read 16 projections, all others the columns. One thread. "
     "Reading the model and the zoo, and one run of each method before the first cell, are not timed. `netgraph` is "
     "`NetGraphRegressor(max_seconds=budget)` with as many candidates as the time allows, an eighth of them made for "

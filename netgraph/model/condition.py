@@ -27,7 +27,10 @@ class Condition(nn.Module):
         self.null = nn.Parameter(torch.randn(width) * 0.1)
 
     def fit(self, meta_features: Tensor) -> None:
-        """Take mean and deviation of each feature from the training data sets, [n, features], NaN for none."""
+        """Take mean and deviation of each feature from training data sets, [n, features], NaN in rows for unknown ones.
+
+        They stay as they are where none is known.
+        """
         known = meta_features[~meta_features.isnan().any(dim=1)]
         if not len(known):
             return

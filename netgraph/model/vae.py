@@ -1,6 +1,7 @@
 """NetVAE: networks to latents and back, free-running."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -13,7 +14,7 @@ from netgraph.graph.symmetry import canonicalize
 from netgraph.model.batch import NetBatch, StructureBatch, net_batch
 from netgraph.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from netgraph.model.condition import Condition
-from netgraph.model.config import RESPONSE, VAEConfig
+from netgraph.model.config import RESPONSE, GeneratorConfig, VAEConfig
 from netgraph.model.context import Context, Counts
 from netgraph.model.decode import decode_layouts, decode_weights
 from netgraph.model.encoder import LEAST_LOG_VARIANCE, Encoder
@@ -53,6 +54,24 @@ class NetVAE(nn.Module):
         self.weights = WeightDecoder(self.config)
         self.prior = FlowPrior(self.config)
         self.generator = Generator(self.config, self.config.generator) if self.config.generator else None
+
+    def with_generator(self, sizes: GeneratorConfig, seed: int = 0) -> Self:
+        """Give the same model with a new generator, which has yet to be trained, and without a portfolio.
+
+        Args:
+            sizes: Of the generator.
+            seed: Of its weights.
+
+        Raises:
+            NetGraphError: When a width is not a multiple of its heads.
+        """
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            fresh = type(self)(replace(self.config, generator=sizes))
+        kept = {name: value for name, value in self.state_dict().items() if not name.startswith("generator.")}
+        fresh.load_state_dict(kept, strict=False)
+        fresh.card = {name: value for name, value in self.card.items() if not name.startswith("generator")}
+        return fresh.to(self.device).eval()
 
     @torch.no_grad()
     def encode(self, graphs: Sequence[NetGraph], meta_features: Tensor | None = None) -> Tensor:

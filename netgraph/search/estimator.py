@@ -34,7 +34,9 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
     No rows are held back: candidates are judged by leaving rows out one by one, tuned networks by cross-validation, and
     so are, of few rows a column, those that are made for the rows or focused on what they say. Of more than 8,192 rows,
     as many are drawn. The best networks are joined to one, weighed by a regression on their predictions (stacked
-    regressions, Breiman 1996). Columns and target are standardized inside. Of a table of more than 16 columns, the
+    regressions, Breiman 1996). Columns and target are standardized inside,
+    values beyond three deviations of their column count logarithmically, and predictions stay within a twentieth of the
+    range of the targets seen in ``fit``. Of a table of more than 16 columns, the
     networks that are made for it read at most 16 projections, and a warning says so; the others read all columns.
 
     Args:
@@ -55,7 +57,8 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         verbose: Whether to show progress on standard error, as a bar on a terminal.
 
     Attributes:
-        graph_: The network that was found; it reads and gives standardized values.
+        graph_: The network that was found; it reads what ``preprocessing_.inputs`` gives, and gives what
+            ``preprocessing_.restore`` takes.
         module_: The same as a plain ``torch.nn`` module.
         tuned_: Objectives of the best candidates, of all that were tuned and of committees, a DataFrame; errors are
             those of rows that a network was not fitted to, in units of the target's variance. The best of many are

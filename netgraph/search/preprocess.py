@@ -22,8 +22,8 @@ MARGIN = 0.05
 class Preprocessing:
     """Affine maps of each column and of the target to mean 0 and deviation 1, fitted to training rows.
 
-    Few rows say little of what lies far out. A column counts logarithmically beyond some deviations, and predictions
-    stay where targets were seen, but for a margin.
+    Few rows say little of what lies far out. A column then counts logarithmically beyond some deviations, without being
+    standardized again, and predictions stay where targets were seen, but for a margin.
 
     Attributes:
         shift: Means of the columns, [features] float64.

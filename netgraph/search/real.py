@@ -3,15 +3,13 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from torch import Generator
 
 from netgraph.evaluation import random_like
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.vae import NetVAE
 from netgraph.search.config import SearchConfig
-from netgraph.search.data import Data
-from netgraph.search.fit import find
+from netgraph.search.fit import Found, find
 from netgraph.search.preprocess import Preprocessing
 from netgraph.search.running import predict
 from netgraph.search.sources import Drawn, Prior
@@ -56,8 +54,15 @@ def try_real(vae: NetVAE, name: str = "diabetes", config: SearchConfig | None = 
 
 def _one_split(vae: NetVAE, name: str, config: SearchConfig) -> tuple[dict[str, float], NetGraph]:
     from sklearn.linear_model import RidgeCV
+    from sklearn.metrics import r2_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
-    data, test = split_data(name, config.seed)
+    real = load_real(name)
+    parts = split(len(real.x), config.seed, test_share=0.25)
+    (x, y), (test_x, test_y) = ((real.x[rows], real.y[rows]) for rows in (parts.train, parts.test))
+    units = Preprocessing.fit(x, y)
+    data = units.data(x, y)
     sources = [Prior(vae, data) for _ in range(3)]  # which give the same networks
     sources[0].projection.warn(stacklevel=3)
 
@@ -70,24 +75,15 @@ def _one_split(vae: NetVAE, name: str, config: SearchConfig) -> tuple[dict[str, 
             (*sources[:2], Drawn(same_architectures)), (config, replace(config, rungs=()), config), strict=True
         )
     )
-    ridge = RidgeCV(np.logspace(-3, 3, 13)).fit(data.x.numpy(), data.y.numpy())
+
+    def score(found: Found) -> float:
+        return float(r2_score(test_y, units.restore(predict(found.graph, units.inputs(test_x).float()))))
+
+    ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 3, 13))).fit(x, y)
     scores = {
-        "netgraph, sampled and fine-tuned": _r2(predict(tuned.graph, test.x), test.y),
-        "netgraph, sampled, last layer solved": _r2(predict(drawn.graph, test.x), test.y),
-        "random initialization, same architectures, same search": _r2(predict(random.graph, test.x), test.y),
-        "ridge regression": _r2(torch.from_numpy(ridge.predict(test.x.numpy())), test.y),
+        "netgraph, sampled and fine-tuned": score(tuned),
+        "netgraph, sampled, last layer solved": score(drawn),
+        "random initialization, same architectures, same search": score(random),
+        "ridge regression": float(ridge.score(test_x, test_y)),
     }
     return scores, tuned.graph
-
-
-def split_data(name: str, seed: int) -> tuple[Data, Data]:
-    """Split a real data set into rows to search with and test rows, and standardize both by the former."""
-    real = load_real(name)
-    parts = split(len(real.x), seed, test_share=0.25)
-    units = Preprocessing.fit(real.x[parts.train], real.y[parts.train])
-    data, test = (units.data(real.x[rows], real.y[rows]) for rows in (parts.train, parts.test))
-    return data, test
-
-
-def _r2(predicted: torch.Tensor, y: torch.Tensor) -> float:
-    return float(1 - (predicted - y).square().sum() / (y - y.mean()).square().sum())

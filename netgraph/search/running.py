@@ -91,11 +91,6 @@ def judged_rows(data: Data, seed: int) -> Data:
     return data.rows(np.sort(np.random.default_rng(seed).permutation(len(data.x))[:MOST_ROWS]))
 
 
-def squared_errors(graph: NetGraph, data: Data) -> Tensor:
-    """Give a network's squared errors on rows, [rows]."""
-    return (predict(graph, data.x) - data.y).square()
-
-
 def standard_error(squared: Tensor) -> float:
     """Give the standard error of the mean of squared errors, [rows]."""
     return float(squared.std(correction=0) / len(squared) ** 0.5)

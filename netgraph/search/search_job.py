@@ -25,14 +25,15 @@ from netgraph.search.export import export_network
 from netgraph.search.job import figures_of, hold_out
 from netgraph.search.objectives import check_objectives
 from netgraph.search.pareto import front_table, hypervolume_2d, smallest_within
-from netgraph.search.preprocess import Preprocessing
+from netgraph.search.preprocess import TAIL, Preprocessing
 from netgraph.search.progress import progress
 from netgraph.search.report import Searched, write_search_report
-from netgraph.search.running import judged_rows, predict, solve, squared_errors, standard_error
+from netgraph.search.running import judged_rows, predict, solve, standard_error
 from netgraph.search.several import Problem, explore
 from netgraph.search.sources import Prior, most_inputs
 from netgraph.search.study import load_optuna, open_study, values_of
 from netgraph.search.table import Table
+from netgraph.tasks.dataset import Floats
 from netgraph.tasks.split import Split
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def _about(job: SearchJob, table: Table, vae: NetVAE) -> dict[str, object]:
         model.update(values.cpu().numpy().tobytes())
     asked = {"objectives": list(job.objectives), "strategy": job.strategy, "seed": job.seed}
     projected = {"inputs": most_inputs(vae)} if table.x.shape[1] > most_inputs(vae) else {}
-    return {"data": data.hexdigest(), "model": model.hexdigest()} | asked | projected
+    return {"data": data.hexdigest(), "model": model.hexdigest(), "tail": TAIL} | asked | projected
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,14 @@ class _Rows:
         test = units.data(table.x[parts.test], table.y[parts.test])
         return cls(units, searched, judged_rows(searched, seed), test)
 
+    def predicted(self, graph: NetGraph) -> Floats:
+        """Give what a network predicts of the rows that are held out, in the target's unit, [rows]."""
+        return self.units.restore(predict(graph, self.test.x))
+
+    def held_out_error(self, graph: NetGraph) -> float:
+        """Give its mean squared error there, in units of the target's variance."""
+        return float((self.units.target(self.predicted(graph)) - self.test.y).square().mean())
+
 
 def _judged(
     problem: Problem, explorer: Explorer, trials: "Sequence[FrozenTrial]", rows: _Rows
@@ -172,7 +181,7 @@ def _judged(
     graphs = [one.graph for one in solved]
     squared = (solved[0].left_out - rows.searched.y).square()
     chosen = smallest_within(front, standard_error(squared))
-    front["held_out_error"] = [float(squared_errors(graph, rows.test).mean()) for graph in graphs]
+    front["held_out_error"] = [rows.held_out_error(graph) for graph in graphs]
     front["architecture"] = [repr(graph.architecture) for graph in graphs]
     graph = graphs[front.index.tolist().index(chosen)]
     return Searched(objectives, values, front, chosen, graph, _hypervolumes(values)), graphs
@@ -191,7 +200,7 @@ def _write(
     job: SearchJob, table: Table, parts: Split, rows: _Rows, searched: Searched, graphs: list[NetGraph], seconds: float
 ) -> dict[str, float]:
     out = Path(job.out)
-    y, predicted = table.y[parts.test], rows.units.restore(predict(searched.graph, rows.test.x))
+    y, predicted = table.y[parts.test], rows.predicted(searched.graph)
     figures = figures_of(y, predicted, float(table.y[parts.train].mean())) | {
         "n_train": float(len(parts.train)),
         "n_test": float(len(parts.test)),

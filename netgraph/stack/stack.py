@@ -84,7 +84,9 @@ class Stack:
         self._on: dict[torch.device, Stack] = {}
 
     def on(self, device: torch.device) -> "Stack":
-        """Give the same stack on another device, where it is compiled but once."""
+        """Give the same stack on a device, where it is compiled once and stays as long as this one does."""
+        if device == self.device:
+            return self
         if device not in self._on:
             self._on[device] = type(self)(self.architectures, device)
         return self._on[device]

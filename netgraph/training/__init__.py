@@ -4,6 +4,6 @@ from netgraph.training.config import PortfolioConfig, TrainConfig
 from netgraph.training.data import Batches, Example
 from netgraph.training.episodes import Episodes
 from netgraph.training.module import VAEModule
-from netgraph.training.train import train
+from netgraph.training.train import train, train_generator
 
-__all__ = ["Batches", "Episodes", "Example", "PortfolioConfig", "TrainConfig", "VAEModule", "train"]
+__all__ = ["Batches", "Episodes", "Example", "PortfolioConfig", "TrainConfig", "VAEModule", "train", "train_generator"]

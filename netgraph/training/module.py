@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from netgraph.errors import NetGraphError
 from netgraph.model.attention import Block
 from netgraph.model.batch import NetBatch
 from netgraph.model.config import LossWeights
@@ -25,6 +26,8 @@ from netgraph.training.episodes import Episodes
 
 #: Relative error on unseen rows below which the generator has little to gain.
 LEAST_ERROR = 0.05
+#: Steps in a row whose gradients are not finite, after which a training is given up.
+MOST_SKIPPED = 50
 
 
 def total_loss(losses: Losses, weights: LossWeights) -> Tensor:
@@ -59,7 +62,7 @@ class Paced(lightning.LightningModule):
         for part in vae.modules():
             if isinstance(part, Block):
                 part.mixed = config.mixed
-        self.total_steps, self.skipped = steps_per_epoch * config.max_epochs, 0
+        self.total_steps, self.skipped, self._in_a_row = steps_per_epoch * config.max_epochs, 0, 0
         self.steps_done, self.seconds_before, self.started = 0, 0.0, None  # type: tuple[int, float, float | None]
 
     @property
@@ -100,17 +103,24 @@ class Paced(lightning.LightningModule):
         """Leave the model as it was found."""
         self.vae.requires_grad_(True)
         if self.skipped:
-            warnings.warn(f"{self.skipped} steps were left out: their gradients were not finite", stacklevel=2)
+            warnings.warn(f"steps left out because their gradients were not finite: {self.skipped}", stacklevel=2)
 
     def configure_gradient_clipping(
         self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
-        """Clip by the norm; a gradient that is not finite changes nothing, as one such step would end the training."""
+        """Clip by the norm; a gradient that is not finite changes nothing, as one such step would end the training.
+
+        Raises:
+            NetGraphError: When there are :data:`MOST_SKIPPED` such steps in a row.
+        """
         learned = [value for group in optimizer.param_groups for value in group["params"]]
-        norm = torch.nn.utils.clip_grad_norm_(learned, self.config.clip)
-        if not norm.isfinite():
-            self.skipped += 1
-            optimizer.zero_grad()
+        if torch.nn.utils.clip_grad_norm_(learned, self.config.clip).isfinite():
+            self._in_a_row = 0
+            return
+        optimizer.zero_grad()
+        self.skipped, self._in_a_row = self.skipped + 1, self._in_a_row + 1
+        if self._in_a_row == MOST_SKIPPED:
+            raise NetGraphError(f"the gradients of {MOST_SKIPPED} steps in a row are not finite; try a lower rate")
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> int | None:
         """Set the learning rate, or end the training when its time is over."""
@@ -212,6 +222,11 @@ class GeneratorModule(Paced):
         """Let episodes be drawn where they are needed."""
         super().on_train_start()
         self.episodes.to(self.device)
+
+    def on_train_end(self) -> None:
+        """Bring them back."""
+        super().on_train_end()
+        self.episodes.to(torch.device("cpu"))
 
     def losses(self, batch: tuple[NetBatch, Behavior]) -> tuple[Tensor, dict[str, Tensor]]:
         """Generate networks of the batch's architectures for tasks, and test them on rows that were not seen."""

@@ -15,7 +15,7 @@ from netgraph.model.parts import evaluating
 from netgraph.model.vae import NetVAE
 from netgraph.stack import first_outputs
 from netgraph.training.config import PortfolioConfig
-from netgraph.training.episodes import SHARED, Episode, Episodes
+from netgraph.training.episodes import Episode, Episodes
 from netgraph.training.module import LEAST_ERROR
 
 #: Networks that are made for the tasks at once.
@@ -42,9 +42,10 @@ def build_portfolio(vae: NetVAE, episodes: Episodes, config: PortfolioConfig, se
         for columns in episodes.columns:
             context = Context.of(vae, config.pool, counts=[(columns, 1)] * config.pool)
             layouts = vae.carry_layouts(torch.randn(config.pool, vae.config.latent_size, device=vae.device), context)
-            errors = _errors(vae, layouts, episodes.draw(torch.full((SHARED * config.tasks,), columns)))
+            errors = _errors(vae, layouts, episodes.draw(torch.full((episodes.shared * config.tasks,), columns)))
             parts.append(layouts.part(greedily((LEAST_ERROR + errors).log(), config.size)))
-    return Layouts.join(parts)
+    joined = Layouts.join(parts)
+    return Layouts(joined.network.cpu(), joined.architectures)
 
 
 def greedily(errors: Tensor, size: int) -> list[int]:

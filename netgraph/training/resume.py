@@ -10,6 +10,7 @@ import lightning
 import torch
 from torch import Tensor
 
+from netgraph.errors import NetGraphError
 from netgraph.files import read_tensors, record_path, write_tensors
 from netgraph.training.module import Paced
 
@@ -85,7 +86,11 @@ def save(path: Path, module: Paced, optimizer: torch.optim.Optimizer) -> None:
     tensors: dict[str, Tensor] = {f"model.{name}": value for name, value in state_dict.items() if module.learns(name)}
     for i, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{i}.{name}": torch.as_tensor(value) for name, value in state.items()}
-    write_tensors(path, tensors, FORMAT, VERSION, {"steps": module.steps_done, "seconds": module.seconds})
+    write_tensors(path, tensors, FORMAT, VERSION, _progress(module))
+
+
+def _progress(module: Paced) -> dict[str, float]:
+    return {"steps": module.steps_done, "seconds": module.seconds, "skipped": module.skipped}
 
 
 def restore(path: Path, module: Paced, optimizer: torch.optim.Optimizer) -> None:
@@ -93,11 +98,15 @@ def restore(path: Path, module: Paced, optimizer: torch.optim.Optimizer) -> None
 
     Raises:
         StoreError: When a file is missing, damaged or of another version.
+        NetGraphError: When it is of a model of other sizes.
     """
     tensors, record = read_tensors(path, FORMAT, VERSION)
     prefix = "model."
     values = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-    module.vae.load_state_dict({k: v for k, v in values.items() if module.learns(k)}, strict=False)
+    learned = {name: value.shape for name, value in module.vae.state_dict().items() if module.learns(name)}
+    if learned != {name: value.shape for name, value in values.items()}:
+        raise NetGraphError(f"{path}: the training of a model of other sizes; choose another folder")
+    module.vae.load_state_dict(values, strict=False)
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if not name.startswith(prefix):
@@ -105,3 +114,4 @@ def restore(path: Path, module: Paced, optimizer: torch.optim.Optimizer) -> None
             state.setdefault(int(i), {})[key] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     module.steps_done, module.seconds_before = int(record["steps"]), float(record["seconds"])
+    module.skipped = int(record.get("skipped", 0))

@@ -17,6 +17,8 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from netgraph.errors import NetGraphError
+from netgraph.files import record_path
+from netgraph.machine import check_device
 from netgraph.model.config import VAEConfig
 from netgraph.model.slots import Slots, split
 from netgraph.model.vae import NetVAE
@@ -64,8 +66,7 @@ def train(
         NetGraphError: When there is no example, a network's sensitivity was not measured, the device is unknown, or
             there are no episodes for a generator.
     """
-    if device not in ACCELERATORS:
-        raise NetGraphError(f"unknown device {device!r}; known: {', '.join(ACCELERATORS)}")
+    check_device(device)
     folder, config, training = Path(folder), config or VAEConfig(), training or TrainConfig()
     if config.generator is not None and episodes is None:
         raise NetGraphError("a model with a generator needs episodes to train it on")
@@ -84,14 +85,75 @@ def train(
         _fit(prior, "prior", batches, folder, callbacks, device)
         vae.card |= {"prior_steps": prior.steps_done, "prior_seconds": prior.seconds}
         if config.generator is not None and episodes is not None:
-            vae.eval().get_submodule("generator").train()
-            generator = GeneratorModule(vae, training.of_generator(), len(batches), episodes)
-            _fit(generator, "generator", batches, folder, callbacks, device)
-            vae.card |= {"generator_steps": generator.steps_done, "generator_seconds": generator.seconds}
-            if training.portfolio is not None:
-                vae.portfolio = build_portfolio(vae.eval(), episodes, training.portfolio, training.seed)
+            _fit_generator(vae, training, batches, folder, episodes, callbacks, device)
     vae.cpu().save(folder / "checkpoints" / "vae.safetensors")
     return vae.eval()
+
+
+def train_generator(
+    vae: NetVAE,
+    examples: Sequence[Example],
+    folder: str | Path,
+    training: TrainConfig | None = None,
+    *,
+    episodes: Episodes,
+    callbacks: Sequence[Callback] = (),
+    device: str = "cpu",
+    card: Mapping[str, Any] | None = None,
+) -> NetVAE:
+    """Train a model's generator alone, as :func:`train` does when all else is trained; it begins as it is.
+
+    Args:
+        vae: The model, which is trained in place; see :meth:`~netgraph.model.vae.NetVAE.with_generator` for a new
+            generator.
+        examples: Networks, sampled ones for instance, for whose layouts it is trained.
+        folder: Takes ``checkpoints/vae.safetensors``, ``checkpoints/generator.safetensors`` and ``tensorboard/``; an
+            interrupted training of the same model goes on.
+        training: How it is trained; its limits count for this training, whatever came before.
+        episodes: Tasks that it is trained on.
+        callbacks: More Lightning callbacks.
+        device: ``cpu`` or ``cuda``.
+        card: What the checkpoint's card says besides; steps and seconds are added to those that it has.
+
+    Returns:
+        The model, on the CPU and in evaluation mode.
+
+    Raises:
+        NetGraphError: When it has no generator, there is no example, one is larger than the model allows or reads as
+            many columns as no task has, there is no such device, or the folder holds another training.
+    """
+    check_device(device)
+    if vae.generator is None:
+        raise NetGraphError("this model was made without a generator: there is none to train")
+    folder, training = Path(folder), training or TrainConfig()
+    if record_path(folder / "checkpoints" / "training.safetensors").exists():
+        raise NetGraphError(f"{folder}: holds the training of a whole model; choose another folder")
+    batches = Batches(examples, vae.config, training)
+    with torch.random.fork_rng(), threads(training.threads):
+        torch.manual_seed(training.seed)
+        _fit_generator(vae, training, batches, folder, episodes, callbacks, device)
+    vae.card |= {"generator_training": asdict(training), **(card or {})}
+    vae.cpu().save(folder / "checkpoints" / "vae.safetensors")
+    return vae.eval()
+
+
+def _fit_generator(
+    vae: NetVAE,
+    training: TrainConfig,
+    batches: Batches,
+    folder: Path,
+    episodes: Episodes,
+    callbacks: Sequence[Callback],
+    device: str,
+) -> None:
+    """Train the generator, note it in the card, and choose the portfolio."""
+    vae.eval().get_submodule("generator").train()
+    module = GeneratorModule(vae, training.of_generator(), len(batches), episodes)
+    _fit(module, "generator", batches, folder, callbacks, device)
+    for name, done in (("generator_steps", module.steps_done), ("generator_seconds", module.seconds)):
+        vae.card[name] = vae.card.get(name, 0) + done
+    if training.portfolio is not None:
+        vae.portfolio = build_portfolio(vae.to(device).eval(), episodes, training.portfolio, training.seed)
 
 
 def _fit_statistics(vae: NetVAE, examples: Sequence[Example], batches: Batches) -> None:
@@ -129,18 +191,17 @@ def _fit(
     callbacks: Sequence[Callback],
     device: str,
 ) -> None:
-    training = module.config
+    training, place = module.config, torch.device(device)
     resume = Resume(folder / "checkpoints" / f"{name}.safetensors", training.checkpoint_seconds)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     (folder / "tensorboard").mkdir(parents=True, exist_ok=True)
     trainer = lightning.Trainer(
-        accelerator=ACCELERATORS[device],
-        devices=1,
+        accelerator=ACCELERATORS[place.type],
+        devices=1 if place.index is None else [place.index],
         max_epochs=training.max_epochs,
         logger=TensorBoardLogger(folder, name="tensorboard", version=""),
         callbacks=[resume, *callbacks],
-        gradient_clip_val=training.clip,
-        log_every_n_steps=training.log_every,
+        log_every_n_steps=min(training.log_every, len(batches)),
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=sys.stderr.isatty(),

@@ -11,7 +11,9 @@ import torch
 from netgraph import NetGraphError
 from netgraph.graph.io import load_graphs
 from netgraph.search import SearchJob, search_table
+from netgraph.search.job import TEST_SHARE
 from netgraph.search.pareto import non_dominated
+from netgraph.tasks import split
 from tests.search.small import untrained
 
 
@@ -64,6 +66,8 @@ def test_the_chosen_network_is_one_of_the_front_and_torch_alone_runs_it(folder):
     predicted = network(torch.tensor(frame[["age", "income", "rate"]].to_numpy())).detach().numpy()
     error = np.mean((predicted - frame["price"]) ** 2) / frame["price"].var()
     assert error < 3 * front["error"][row] + 0.05
+    variance = frame["price"][split(len(frame), 0, test_share=TEST_SHARE).train].var(ddof=0)
+    assert front["held_out_error"][row] * variance == pytest.approx(figures["test_rmse"] ** 2, rel=1e-5)
     assert figures["chosen_latency"] > 0
 
 

@@ -10,10 +10,10 @@ from lightning import Callback
 from netgraph import NetGraphError, NetVAE
 from netgraph.model import GeneratorConfig, PriorConfig, VAEConfig
 from netgraph.tasks import TaskRecipe, draw_task, draw_tasks
-from netgraph.training import Episodes, Example, TrainConfig, train
+from netgraph.training import Episodes, Example, TrainConfig, train, train_generator
 from netgraph.training.episodes import noisy
 from netgraph.training.history import loss_curves, write_metrics
-from netgraph.training.module import VAEModule
+from netgraph.training.module import MOST_SKIPPED, VAEModule
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.make_shard import make_shard
 
@@ -85,11 +85,34 @@ def test_a_step_whose_gradient_is_not_finite_changes_nothing(examples, tmp_path,
         return total * (math.nan if next(steps) == 2 else 1), terms
 
     monkeypatch.setattr(VAEModule, "losses", broken)
-    with pytest.warns(UserWarning, match="^1 steps were left out: their gradients were not finite"):
+    with pytest.warns(UserWarning, match="^steps left out because their gradients were not finite: 1$"):
         vae = train(examples, tmp_path, CONFIG, TRAINING)
     assert all(value.isfinite().all() for value in vae.parameters())
     curve = [value for _, value in loss_curves(tmp_path / "tensorboard")["total"]]
     assert curve[-1] < curve[0]
+
+
+def test_such_a_step_leaves_weights_and_optimizer_as_they_were_and_many_end_the_training():
+    module = VAEModule(NetVAE(CONFIG), TRAINING, 1)
+    optimizer = module.configure_optimizers()
+    learned = optimizer.param_groups[0]["params"]
+
+    def step(value: float) -> list[torch.Tensor]:
+        for parameter in learned:
+            parameter.grad = torch.full_like(parameter, value)
+        module.configure_gradient_clipping(optimizer)
+        optimizer.step()
+        return [parameter.detach().clone() for parameter in learned]
+
+    first, second = step(1.0), step(math.nan)
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert {int(state["step"]) for state in optimizer.state.values()} == {1}
+    assert not torch.equal(step(1.0)[0], second[0])
+    for _ in range(MOST_SKIPPED - 1):
+        step(math.inf)
+    with pytest.raises(NetGraphError, match=f"the gradients of {MOST_SKIPPED} steps in a row are not finite"):
+        step(math.inf)
+    assert module.skipped == 1 + MOST_SKIPPED
 
 
 def test_a_generator_is_trained_last_and_alone(examples, episodes, tmp_path):
@@ -109,6 +132,44 @@ def test_a_generator_is_trained_last_and_alone(examples, episodes, tmp_path):
     assert not all(same.values())
 
 
+def test_a_generator_of_other_sizes_takes_the_place_of_the_first_and_is_trained_alone(examples, episodes, tmp_path):
+    sizes = GeneratorConfig(width=16, heads=2, layers=1, row_width=8, row_rounds=1)
+    first = NetVAE(replace(CONFIG, slot_size=18, generator=sizes))
+    first.card = {"networks": 3, "generator_steps": 70}
+    vae, twin = (first.with_generator(replace(sizes, width=8)) for _ in range(2))
+    assert vae.config.generator.width == 8
+    assert vae.card == {"networks": 3}
+    before = twin.state_dict()
+    assert all(torch.equal(a, before[name]) for name, a in vae.state_dict().items())
+
+    training = replace(TRAINING, generator_epochs=2)
+    trained = train_generator(vae, examples, tmp_path / "a", training, episodes=episodes, card={"generator": "small"})
+    steps = 2 * -(-len(examples) // training.batch_size)
+    assert (trained.card["generator_steps"], trained.card["generator"]) == (steps, "small")
+    after = trained.state_dict()
+    changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    assert changed
+    assert all(name.startswith("generator.") for name in changed)
+    again = NetVAE.from_pretrained(tmp_path / "a" / "checkpoints" / "vae.safetensors")
+    assert all(torch.equal(a, again.state_dict()[name]) for name, a in after.items())
+    further = train_generator(again, examples, tmp_path / "b", training, episodes=episodes)
+    assert further.card["generator_steps"] == 2 * steps
+
+
+def test_a_folder_of_another_training_is_refused(examples, episodes, tmp_path):
+    sizes = GeneratorConfig(width=16, heads=2, layers=1, row_width=8, row_rounds=1)
+    config, training = replace(CONFIG, slot_size=18, generator=sizes), replace(TRAINING, generator_epochs=1)
+    with pytest.raises(NetGraphError, match="made without a generator"):
+        train_generator(NetVAE(CONFIG), examples, tmp_path, training, episodes=episodes)
+    train_generator(NetVAE(config), examples, tmp_path / "alone", training, episodes=episodes)
+    other = NetVAE(config).with_generator(replace(sizes, width=8))
+    with pytest.raises(NetGraphError, match="of a model of other sizes; choose another folder"):
+        train_generator(other, examples, tmp_path / "alone", training, episodes=episodes)
+    train(examples, tmp_path / "whole", CONFIG, replace(TRAINING, max_epochs=1, prior_epochs=1))
+    with pytest.raises(NetGraphError, match="holds the training of a whole model"):
+        train_generator(other, examples, tmp_path / "whole", training, episodes=episodes)
+
+
 def test_a_generator_without_tasks_is_refused(examples, episodes, tmp_path):
     config = replace(CONFIG, generator=GeneratorConfig())
     with pytest.raises(NetGraphError, match="needs episodes"):
@@ -126,6 +187,18 @@ def test_episodes_give_networks_of_equal_inputs_a_common_task(episodes):
     assert len(episode.rows) == 3
     assert 24 <= episode.seen <= 36
     assert (episode.rows.y.mean(dim=1).abs() < 0.5).all()
+
+
+def test_more_networks_may_share_a_task_and_few_rows_are_seen_as_often_as_many():
+    tasks = [draw_task("linear", 2, 256, seed) for seed in range(3)]
+    drawn = Episodes(tasks, torch.full((3, 37), torch.nan), shared=4)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        seen = torch.tensor([drawn.draw(torch.full((8,), 2)).seen for _ in range(400)])
+        assert len(drawn.draw(torch.full((9,), 2)).rows) == 3
+    assert 24 <= seen.min() < 28
+    assert 180 < seen.max() <= 192
+    assert 0.4 < (seen < 68).double().mean() < 0.6
 
 
 def test_noise_is_added_to_the_targets_of_rows_that_are_seen_alone():
