@@ -8,7 +8,7 @@ from netgraph import NetGraph, NetGraphRegressor, NetVAE, canonicalize
 from netgraph.graph.architecture import Architecture
 from netgraph.model import GeneratorConfig, VAEConfig
 from netgraph.tasks import Task, draw_task
-from netgraph.training import Episodes, Example, TrainConfig, train
+from netgraph.training import Episodes, Example, PortfolioConfig, TrainConfig, train
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.architectures import draw_architecture, initialize
 
@@ -40,10 +40,12 @@ def test_a_gpu_trains_encoder_prior_and_generator(tmp_path):
     tasks = [draw_task("linear", columns, 48, columns) for columns in range(1, 17)]
     examples = [_example(draw_architecture(recipe, task.n_features, generator), task, generator) for task in tasks[:8]]
     config = VAEConfig(slot_size=18, max_fan=32, generator=GeneratorConfig())
-    training = TrainConfig(batch_size=4, max_epochs=3, prior_epochs=3, generator_epochs=3, log_every=1)
+    portfolio = PortfolioConfig(size=2, pool=3, tasks=2)
+    training = TrainConfig(batch_size=4, max_epochs=3, prior_epochs=3, generator_epochs=3, portfolio=portfolio)
     episodes = Episodes(tasks, torch.full((16, 37), torch.nan))
     trained = train(examples, tmp_path, config, training, episodes=episodes, device="cuda")
     assert trained.card["steps"] == trained.card["generator_steps"] == 6
+    assert len(trained.portfolio) == 2 * len(tasks)
     assert all(value.isfinite().all() for value in trained.parameters())
 
 
