@@ -62,7 +62,7 @@ def _one_split(vae: NetVAE, name: str, config: SearchConfig) -> tuple[dict[str, 
     parts = split(len(real.x), config.seed, test_share=0.25)
     (x, y), (test_x, test_y) = ((real.x[rows], real.y[rows]) for rows in (parts.train, parts.test))
     units = Preprocessing.fit(x, y)
-    data = units.data(x, y)
+    data, test_inputs = units.data(x, y), units.inputs(test_x).float()
     sources = [Prior(vae, data) for _ in range(3)]  # which give the same networks
     sources[0].projection.warn(stacklevel=3)
 
@@ -77,7 +77,7 @@ def _one_split(vae: NetVAE, name: str, config: SearchConfig) -> tuple[dict[str, 
     )
 
     def score(found: Found) -> float:
-        return float(r2_score(test_y, units.restore(predict(found.graph, units.inputs(test_x).float()))))
+        return float(r2_score(test_y, units.restore(predict(found.graph, test_inputs))))
 
     ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 3, 13))).fit(x, y)
     scores = {

@@ -86,11 +86,8 @@ def save(path: Path, module: Paced, optimizer: torch.optim.Optimizer) -> None:
     tensors: dict[str, Tensor] = {f"model.{name}": value for name, value in state_dict.items() if module.learns(name)}
     for i, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{i}.{name}": torch.as_tensor(value) for name, value in state.items()}
-    write_tensors(path, tensors, FORMAT, VERSION, _progress(module))
-
-
-def _progress(module: Paced) -> dict[str, float]:
-    return {"steps": module.steps_done, "seconds": module.seconds, "skipped": module.skipped}
+    progress = {"steps": module.steps_done, "seconds": module.seconds, "skipped": module.skipped}
+    write_tensors(path, tensors, FORMAT, VERSION, progress)
 
 
 def restore(path: Path, module: Paced, optimizer: torch.optim.Optimizer) -> None:

@@ -144,3 +144,9 @@ def test_of_many_rows_some_judge_in_their_order(monkeypatch):
 def test_the_standard_error_is_that_of_a_mean():
     squared = torch.tensor([1.0, 2.0, 3.0, 6.0])
     assert standard_error(squared) == pytest.approx((14 / 4) ** 0.5 / 2)
+
+
+def test_a_network_without_weights_predicts_its_bias():
+    data = task()
+    predicted = predict(linear_network(4), data.x)
+    assert torch.equal((predicted - data.y).square(), data.y.square())
