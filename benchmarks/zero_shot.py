@@ -18,7 +18,7 @@ from netgraph.search.data import Data
 from netgraph.search.fit import find
 from netgraph.search.running import errors_of, solve
 from netgraph.stack import Stack
-from netgraph.tasks import Task, check_meta_vector, get_meta_features
+from netgraph.tasks import Task, check_meta_vector, compressed, get_meta_features
 
 #: Share of a task's rows, the last ones, that no network has seen; the zoo's own networks did not train on them.
 UNSEEN = 0.25
@@ -76,7 +76,8 @@ def problems(chosen: Setup, split: str, count: int) -> list[Problem]:
     for number in sorted(numbers[i] for i in drawn):
         task = zoo.task(number)
         cut = rows_to_train_on(task.rows, UNSEEN)
-        parts = Data(task.x[:cut], task.y[:cut]), Data(task.x[cut:], task.y[cut:])
+        x = compressed(task.x)  # as a fit does
+        parts = Data(x[:cut], task.y[:cut]), Data(x[cut:], task.y[cut:])
         meta_features = check_meta_vector(get_meta_features(parts[0].x.numpy(), parts[0].y.numpy()))[0]
         found.append(Problem(number, task, *parts, meta_features))
     return found

@@ -37,7 +37,7 @@ def export_network(
     The Python file has a plain module ``Network``, and ``load()``, which gives it with its weights in evaluation mode.
     The module computes ``center + spread * network(compressed((x - shift) / scale))`` in float64, and keeps it between
     ``least`` and ``most``: of x, [rows, features], the target, [rows], or [rows, outputs] where the network has several
-    outputs. :func:`~netgraph.search.preprocess.compressed` lets what lies beyond ``tail`` count logarithmically. The
+    outputs. :func:`~netgraph.tasks.compressed` lets what lies beyond ``tail`` count logarithmically. The
     weights are written first; the Python file holds their sha256 and refuses any others.
 
     Args:

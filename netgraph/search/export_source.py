@@ -91,7 +91,7 @@ def python_of(
         sha256: Of its weights, under the names that :func:`module_names` gives.
         features: Names of the columns.
         target: Name of the target.
-        tail: See :func:`~netgraph.search.preprocess.compressed`.
+        tail: See :func:`~netgraph.tasks.compressed`.
     """
     steps, several = _steps(architecture), architecture.n_outputs > 1
     output = steps[-1].value if steps else "x"

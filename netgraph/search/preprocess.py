@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from netgraph.search.data import Data
+from netgraph.tasks import TAIL, compressed
 from netgraph.tasks.dataset import Floats
 
 #: Largest magnitude of a column that counts as 0: what it would be divided by could not be represented.
 SMALLEST = 1e-290
-#: Deviations of a column beyond which it counts logarithmically.
-TAIL = 3.0
 #: How far beyond the targets of the training rows predictions reach, as a share of their range.
 MARGIN = 0.05
 
@@ -66,11 +65,6 @@ class Preprocessing:
     def restore(self, output: Tensor) -> Floats:
         """Give the target in its own unit, [rows] float64, of the network's outputs, [rows]."""
         return np.asarray((output.double().numpy() * self.spread + self.center).clip(self.least, self.most))
-
-
-def compressed(x: Tensor, tail: float) -> Tensor:
-    """Keep what lies within so many deviations, and let the rest grow as a logarithm does, with no kink in between."""
-    return x.clamp(-tail, tail) + x.sign() * (x.abs() - tail).clamp(min=0).log1p()
 
 
 def _deviation(values: Floats) -> Any:

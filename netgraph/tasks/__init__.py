@@ -10,11 +10,13 @@ from netgraph.tasks.modifiers import MODIFIERS, Modifier
 from netgraph.tasks.real import load_real, real_names, real_task
 from netgraph.tasks.recipe import TaskRecipe
 from netgraph.tasks.split import Split, split
+from netgraph.tasks.tails import TAIL, compressed
 from netgraph.tasks.task import Task, make_task
 
 __all__ = [
     "META_FEATURE_NAMES",
     "MODIFIERS",
+    "TAIL",
     "Modifier",
     "RealDataset",
     "Split",
@@ -23,6 +25,7 @@ __all__ = [
     "TaskRecipe",
     "check_data",
     "check_meta_vector",
+    "compressed",
     "describe_real",
     "draw_task",
     "draw_tasks",

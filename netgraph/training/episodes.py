@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from netgraph.errors import NetGraphError
 from netgraph.model.rows import Rows
-from netgraph.tasks import Task
+from netgraph.tasks import Task, compressed
 
 #: Networks of a batch that share a task, where as many read the same number of columns.
 SHARED = 2
@@ -63,7 +63,7 @@ class Episodes:
                     f"tasks of {columns} columns: expected as many rows for each, at least {LEAST_ROWS}"
                 )
             x, y = (torch.stack([getattr(tasks[i], name) for i in own]) for name in ("x", "y"))
-            self._of[columns] = x, y, torch.tensor(own)
+            self._of[columns] = compressed(x), y, torch.tensor(own)
 
     def to(self, device: torch.device) -> None:
         """Move the tasks; episodes are drawn where they lie."""
@@ -100,7 +100,22 @@ class Episodes:
         order = torch.rand(n, y.shape[1], device=y.device).argsort(dim=1)[:, :count]
         told = self.meta_features[numbers[chosen[:, 0]]]
         told = told.masked_fill(torch.rand(n, 1, device=y.device) < UNTOLD, torch.nan)
-        return functional.pad(x[chosen, order], (0, width - columns)), y[chosen, order], told
+        x, y = _turned(x[chosen, order], y[chosen, order], told.isnan().any(dim=1))
+        return functional.pad(x, (0, width - columns)), y, told
+
+
+def _turned(x: Tensor, y: Tensor, signs: Tensor) -> tuple[Tensor, Tensor]:
+    """Shuffle the columns of each task; turn the signs of some, and of the target, where meta-features say nothing.
+
+    Args:
+        x: Columns, [tasks, rows, columns].
+        y: Targets, [tasks, rows].
+        signs: Where signs may be turned, [tasks].
+    """
+    n, _, columns = x.shape
+    order = torch.rand(n, 1, columns, device=x.device).argsort(dim=2)
+    turns = 1 - 2 * torch.randint(2, (n, 1, columns + 1), device=x.device) * signs[:, None, None]
+    return x.gather(2, order.expand_as(x)) * turns[..., 1:], y * turns[..., 0]
 
 
 def _seen(count: int) -> int:

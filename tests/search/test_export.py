@@ -20,7 +20,7 @@ from netgraph.errors import StoreError
 from netgraph.graph.architecture import Architecture, make_layer
 from netgraph.graph.layers import LAYER_TYPES
 from netgraph.search.export import export_network
-from netgraph.search.preprocess import compressed
+from netgraph.tasks import compressed
 from tests.strategies import graphs, random_graph, randomize
 
 #: Runs a written network where the packages that wrote it, and numpy, cannot be imported.

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from netgraph.search.preprocess import TAIL, Preprocessing, compressed
+from netgraph.search.preprocess import Preprocessing
+from netgraph.tasks import TAIL
 
 
 @settings(deadline=None)
@@ -26,18 +27,6 @@ def test_a_constant_column_and_a_constant_target_become_zeros():
     units = Preprocessing.fit(x, np.full(10, 3.0))
     assert np.allclose(units.inputs(x)[:, 0], 0)
     assert np.allclose(units.target(np.full(10, 3.0)), 0)
-
-
-def test_what_lies_far_out_counts_logarithmically_in_its_order_and_without_a_kink():
-    x = torch.linspace(-40, 40, 8001, dtype=torch.float64)
-    found = compressed(x, TAIL)
-    inside = x.abs() <= TAIL
-    assert torch.equal(found[inside], x[inside])
-    assert torch.equal(found, -compressed(-x, TAIL))
-    slope = found.diff() / x.diff()
-    assert (slope > 0).all()
-    assert slope.diff().abs().max() < 0.011
-    assert np.isclose(compressed(torch.tensor(TAIL + np.expm1(2.0)), TAIL), TAIL + 2.0)
 
 
 def test_predictions_stay_where_targets_were_seen_but_for_a_margin():
