@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from joblib import Parallel, delayed
 
@@ -36,15 +37,15 @@ SEED = 5000
 OBSERVED = 32
 
 
-def drawn(recipe: TaskRecipe, seed: int, told: bool) -> list[tuple[Any, Any, Any]]:
-    """Draw tasks: x, y and meta-features, NaN where they are not told, as arrays."""
+def drawn(recipe: TaskRecipe, seed: int) -> list[tuple[Any, Any]]:
+    """Draw tasks: x and y, as arrays."""
     torch.set_num_threads(1)
-    none = np.full(len(META_FEATURE_NAMES), np.nan, dtype="float32")
-    found = []
-    for task in draw_tasks(TASKS, recipe, seed=seed):
-        x, y = task.x.numpy(), task.y.numpy()
-        found.append((x, y, get_meta_features(x, y).to_numpy("float32") if told else none))
-    return found
+    return [(task.x.numpy(), task.y.numpy()) for task in draw_tasks(TASKS, recipe, seed=seed)]
+
+
+def described(recipe: TaskRecipe, seed: int) -> list[Any]:
+    """Give the meta-features of the same tasks."""
+    return [get_meta_features(x, y).to_numpy("float32") for x, y in drawn(recipe, seed)]
 
 
 def sampled(checkpoint: Path | None, seed: int) -> list[tuple[Any, Any]]:
@@ -62,9 +63,23 @@ def side_by_side(function: Callable[..., list[Any]], arguments: Iterable[tuple[A
 def episodes_of(options: argparse.Namespace, recipe: TaskRecipe) -> Episodes:
     """Draw the tasks."""
     parts = -(-options.tasks // TASKS)
-    found = side_by_side(drawn, [(recipe, SEED + i, i * TASKS < options.told) for i in range(parts)])
-    tasks: list[Task] = [make_task(x, y, family="drawn") for x, y, _ in found]
-    return Episodes(tasks, torch.stack([torch.from_numpy(meta) for *_, meta in found]), options.shared)
+    found = side_by_side(drawn, [(recipe, SEED + i) for i in range(parts)])
+    tasks: list[Task] = [make_task(x, y, family="drawn") for x, y in found]
+    told = torch.from_numpy(_told(options, recipe)[: len(tasks)])
+    untold = torch.full((len(tasks) - len(told), len(META_FEATURE_NAMES)), torch.nan)
+    return Episodes(tasks, torch.cat([told, untold]), options.shared)
+
+
+def _told(options: argparse.Namespace, recipe: TaskRecipe) -> npt.NDArray[np.float32]:
+    """Give the meta-features of the first tasks, [told, features], from the file that keeps them, if there is one."""
+    if options.meta_features and options.meta_features.exists():
+        return np.asarray(np.load(options.meta_features))
+    parts = -(-options.told // TASKS)
+    found = side_by_side(described, [(recipe, SEED + i) for i in range(parts)])
+    told = np.array(found, dtype="float32").reshape(-1, len(META_FEATURE_NAMES))
+    if options.meta_features:
+        np.save(options.meta_features, told)
+    return told
 
 
 def examples_of(options: argparse.Namespace, most_inputs: int) -> list[Example]:
@@ -99,7 +114,7 @@ def main() -> None:
         generator_epochs=10**6,
         generator_seconds=options.seconds,
         mixed=True,
-        portfolio=PortfolioConfig() if vae.portfolio is None else None,
+        portfolio=PortfolioConfig() if options.portfolio and vae.portfolio is None else None,
     )
     episodes, examples = episodes_of(options, recipe), examples_of(options, recipe.n_features[1])
     made = {f"generator_{name}": value for name, value in provenance().items()} | {"generator_tasks": asdict(recipe)}
@@ -117,6 +132,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
     parser.add_argument("--tasks", type=int, default=45_000, help=f"tasks that are drawn, {TASKS} at a time")
     parser.add_argument("--told", type=int, default=0, help="how many of them with meta-features (pymfe)")
+    parser.add_argument("--meta-features", type=Path, help="a .npy file that keeps these, and is read if it is there")
+    parser.add_argument("--portfolio", action=argparse.BooleanOptionalAction, default=True, help="choose one if needed")
     parser.add_argument("--rows", type=int, default=256, help="rows of a task")
     parser.add_argument("--networks", type=int, default=16_384, help=f"networks that are sampled, {NETWORKS} at a time")
     parser.add_argument("--batch", type=int, default=512, help="networks in a batch")
