@@ -13,7 +13,7 @@ from netgraph.model.config import GeneratorConfig, LossWeights, PriorConfig, VAE
 from netgraph.model.layouts import Layouts
 
 FORMAT = "netgraph.NetVAE"
-VERSION = 5
+VERSION = 6
 #: What the names of the tensors of its portfolio begin with.
 PORTFOLIO = "portfolio."
 SHIPPED = Path(__file__).parent.parent / "pretrained" / "full.safetensors"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -25,15 +25,13 @@ class Context:
         counts: Numbers of inputs and outputs, if they are to be given rather than decoded.
         of_decoder: What the decoder is told, [n, width].
         of_prior: What the prior is told, [n, width of the prior].
-        rows: The rows of each network's data set; None where there are none.
-        tokens: The encoded rows, [n, columns, tokens, width]; None likewise.
+        rows: The rows of each network's data set, encoded; None where there are none.
     """
 
     counts: Counts | None
     of_decoder: Tensor
     of_prior: Tensor
     rows: Rows | None
-    tokens: Tensor | None
 
     @classmethod
     def of(
@@ -51,7 +49,7 @@ class Context:
             vae: The model.
             n: How many networks.
             meta_features: Of their data sets, [n, features] or [features].
-            rows: Of their data sets.
+            rows: Of their data sets, encoded already or not.
             counts: Numbers of inputs and outputs; those of the rows, and one output, when None.
             owner: Which of the data sets each network is for, [n]; each is for a share of them in a row when None.
 
@@ -62,15 +60,14 @@ class Context:
         """
         if counts is not None and len(counts) != n:
             raise NetGraphError(f"{len(counts)} numbers of inputs and outputs for {n} networks")
-        meta, tokens = vae.condition.rows(meta_features, n), None
+        meta = vae.condition.rows(meta_features, n)
         if rows is not None:
-            encoded = _encoded(vae, rows)
             owner = torch.arange(n) * len(rows) // n if owner is None else owner
-            rows, tokens = rows.to(vae.device).part(owner), encoded[owner]
+            rows = encode_rows(vae, rows).part(owner)
             counts = counts or [(columns, 1) for columns in rows.n_features.tolist()]
             _check_columns(rows, counts)
         n_inputs = torch.tensor([i for i, _ in counts] if counts else [0] * n, device=vae.device)
-        return cls(counts, vae.condition(meta), vae.prior.embed_condition(meta, n_inputs), rows, tokens)
+        return cls(counts, vae.condition(meta), vae.prior.embed_condition(meta, n_inputs), rows)
 
     def part(self, chosen: list[int]) -> "Context":
         """Give what some of the networks are for."""
@@ -80,14 +77,19 @@ class Context:
             of_decoder=self.of_decoder[chosen],
             of_prior=self.of_prior[chosen],
             rows=None if self.rows is None else self.rows.part(chosen),
-            tokens=None if self.tokens is None else self.tokens[chosen],
         )
 
 
-def _encoded(vae: "NetVAE", rows: Rows) -> Tensor:
+def encode_rows(vae: "NetVAE", rows: Rows) -> Rows:
+    """Encode rows on the model's device; those that are encoded already are only moved.
+
+    Raises:
+        NetGraphError: When the model was made without a generator, or there are more columns than it reads.
+    """
     if vae.generator is None:
         raise NetGraphError("this model was made without a generator: it cannot read rows")
-    return cast(Tensor, vae.generator.rows(rows.to(vae.device)))
+    rows = rows.to(vae.device)
+    return replace(rows, tokens=vae.generator.rows(rows)) if rows.tokens is None else rows
 
 
 def _check_columns(rows: Rows, counts: Counts) -> None:

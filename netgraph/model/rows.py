@@ -1,11 +1,13 @@
 """The encoder of a data set's rows: a set transformer whose tokens do not depend on the order of the rows.
 
-Every value is a token that knows its column, its row's target, what linear regression makes of both, and what products
-of columns explain of the rest (principal Hessian directions, Li 1992). Attention runs in turns over the columns of a
-row and, through inducing points, over the rows of a column (Lee et al. 2019, "Set Transformer"; turns as by Kossen et
-al. 2021 and Hollmann et al. 2025); pooling by attention leaves a few tokens for each column.
+Every value is a token that knows its column, its row's target, what linear regression makes of both, what products of
+columns explain of the rest (principal Hessian directions, Li 1992), and along which columns a kernel regression changes
+there (recursive feature machines, Radhakrishnan et al. 2024). Attention runs in turns over the columns of a row and,
+through inducing points, over the rows of a column (Lee et al. 2019, "Set Transformer"; turns as by Kossen et al. 2021
+and Hollmann et al. 2025); pooling by attention leaves a few tokens for each column.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -14,13 +16,13 @@ from torch_geometric.nn.aggr.utils import InducedSetAttentionBlock, PoolingByMul
 
 from netgraph.errors import NetGraphError
 from netgraph.model.config import GeneratorConfig
-from netgraph.stack import fit_ridge
+from netgraph.stack import fit_kernel, fit_ridge
 
 #: Penalty of the linear regression that the encoder is told of.
 PENALTY = 1e-2
 #: Values beyond it are those of no standardized data set.
 LARGEST = 1e6
-_CELL = 8
+_CELL = 11
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,13 @@ class Rows:
         x: Features, 0 in columns that a data set has not, [B, rows, columns].
         y: Targets, [B, rows].
         n_features: Columns of each, [B].
+        tokens: What an encoder made of them, [B, columns, tokens, width]; None before that was done.
     """
 
     x: Tensor
     y: Tensor
     n_features: Tensor
+    tokens: Tensor | None = None
 
     @classmethod
     def of(cls, x: Tensor, y: Tensor) -> "Rows":
@@ -58,14 +62,18 @@ class Rows:
 
     def to(self, device: torch.device) -> "Rows":
         """Move them."""
-        return Rows(self.x.to(device), self.y.to(device), self.n_features.to(device))
+        return self._map(lambda values: values.to(device))
 
     def part(self, chosen: Tensor | list[int]) -> "Rows":
         """Give those of some of the data sets, which may occur more than once."""
-        return Rows(self.x[chosen], self.y[chosen], self.n_features[chosen])
+        return self._map(lambda values: values[chosen])
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> "Rows":
+        tokens = None if self.tokens is None else function(self.tokens)
+        return Rows(function(self.x), function(self.y), function(self.n_features), tokens)
 
     def first(self, count: int) -> "Rows":
-        """Give the first rows of each data set."""
+        """Give the first rows of each data set, which have yet to be encoded."""
         return Rows(self.x[:, :count], self.y[:, :count], self.n_features)
 
     def __len__(self) -> int:
@@ -119,16 +127,21 @@ def _scattered(values: Tensor, real: Tensor) -> Tensor:
 
 
 def _cells(rows: Rows) -> Tensor:
-    """What each cell is told, [B, rows, columns, 8].
+    """What each cell is told, [B, rows, columns, 11].
 
-    Its value; its row's target, what linear regression leaves of it, and the quadratic form of that rest; its column's
-    coefficient, correlation and curvature; and the slope of the quadratic form along its column.
+    Its value, and the slopes of two regressions along its column: of the quadratic form, and of the kernel's. Its row's
+    target, what linear regression leaves of it, the quadratic form of that rest, and what the kernel leaves of the
+    target. Its column's coefficient, correlation, curvature, and the mean square of the kernel's slopes.
     """
     fit = fit_ridge(rows.x, rows.y, PENALTY)
     correlation = (rows.x * rows.y[..., None]).mean(dim=1)
     hessian = (rows.x * fit.left_out[..., None]).mT @ rows.x / rows.x.shape[1]  # [B, columns, columns]
     slope = rows.x @ hessian
-    of_row = torch.stack([rows.y, fit.left_out, (slope * rows.x).sum(dim=-1)], dim=-1)[:, :, None, :]
-    of_column = torch.stack([fit.weights, correlation, hessian.diagonal(dim1=1, dim2=2)], dim=-1)[:, None]
-    shape = (*rows.x.shape, -1)
-    return torch.cat([torch.stack([rows.x, slope], dim=-1), of_row.expand(shape), of_column.expand(shape)], dim=-1)
+    kernel = fit_kernel(rows.x.double(), rows.y.double())
+    left_out, steepness = kernel.left_out.to(rows.y), kernel.gradients.to(rows.x)
+    quadratic = (slope * rows.x).sum(dim=-1)
+    of_row = torch.stack([rows.y, fit.left_out, quadratic, left_out], dim=-1)[:, :, None, :]
+    curvature, relevance = hessian.diagonal(dim1=1, dim2=2), steepness.square().mean(dim=1).sqrt()
+    of_column = torch.stack([fit.weights, correlation, curvature, relevance], dim=-1)[:, None]
+    of_cell, shape = torch.stack([rows.x, slope, steepness], dim=-1), (*rows.x.shape, -1)
+    return torch.cat([of_cell, of_row.expand(shape), of_column.expand(shape)], dim=-1)

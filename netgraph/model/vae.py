@@ -256,10 +256,10 @@ class NetVAE(nn.Module):
             batch: The architectures that the layouts decode to.
             context: What the networks are for.
         """
-        if context.rows is None or context.tokens is None or self.generator is None:
+        if context.rows is None or context.rows.tokens is None or self.generator is None:
             return self.prior.carry_places(noise, network, batch, context.of_prior)
         known = self.prior.standardize_network(network)
-        places, filled = self.generator(noise, known, batch, context.of_prior, context.tokens, context.rows.real)
+        places, filled = self.generator(noise, known, batch, context.of_prior, context.rows.tokens, context.rows.real)
         return cast(Tensor, self.prior.restore_places(places) * filled)
 
     @property

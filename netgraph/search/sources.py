@@ -12,7 +12,9 @@ from netgraph.errors import NetGraphError
 from netgraph.evaluation import random_like
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.config import VAEConfig
+from netgraph.model.context import encode_rows
 from netgraph.model.layouts import Layouts
+from netgraph.model.parts import evaluating
 from netgraph.model.rows import Rows
 from netgraph.model.vae import NetVAE
 from netgraph.search.data import Data
@@ -79,7 +81,7 @@ class Prior(Source):
         if vae.generator is None:
             self.meta_features = check_meta_vector(get_meta_features(data.x.numpy(), data.y.numpy()))[0]
         else:
-            self.rows = _choices(data, choices)
+            self.rows = _read(vae, _choices(data, choices))
         self._portfolio = Layouts(torch.empty(0), ())
         if self.rows is not None and vae.portfolio is not None:
             self._portfolio = vae.portfolio.of_inputs(self.n_inputs)
@@ -128,6 +130,13 @@ def most_inputs(vae: NetVAE) -> int:
     """Give how many inputs a network that a model makes for a data set has at most."""
     read = MOST_INPUTS if vae.generator is None else int(vae.generator.rows.max_columns)
     return min(MOST_INPUTS, read, vae.config.max_nodes - N_OUTPUTS)
+
+
+@torch.no_grad()
+def _read(vae: NetVAE, rows: Rows) -> Rows:
+    """Encode rows once for all networks that are drawn."""
+    with evaluating(vae):
+        return encode_rows(vae, rows)
 
 
 def _choices(data: Data, most: int) -> Rows:

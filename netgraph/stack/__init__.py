@@ -2,6 +2,7 @@
 
 from netgraph.stack.chunking import chunks
 from netgraph.stack.head import Solved, solve_last_layers
+from netgraph.stack.kernel import fit_kernel
 from netgraph.stack.last_layer import LastLayer, last_vertex
 from netgraph.stack.outputs import first_outputs
 from netgraph.stack.plain import PlainGradient, can_run
@@ -19,6 +20,7 @@ __all__ = [
     "can_run",
     "chunks",
     "first_outputs",
+    "fit_kernel",
     "fit_ridge",
     "last_vertex",
     "probe",

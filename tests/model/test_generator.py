@@ -7,7 +7,7 @@ from torch import Generator, nn
 from netgraph import NetGraph, NetGraphError, NetVAE, from_module
 from netgraph.model import GeneratorConfig, Rows
 from netgraph.model.batch import structure_batch
-from netgraph.model.context import Context
+from netgraph.model.context import Context, encode_rows
 from netgraph.model.fit import generated_errors
 from netgraph.stack import LastLayer, Stack
 from tests.model.small import CONFIG, untrained
@@ -79,6 +79,16 @@ def test_several_data_sets_share_the_networks(vae):
     for graph, single in zip(together, alone, strict=True):
         assert graph.architecture == single.architecture
         torch.testing.assert_close(graph.state, single.state, rtol=1e-3, atol=1e-3)
+
+
+def test_rows_may_be_encoded_once_for_all_networks(vae):
+    rows = Rows.of(*data())
+    with torch.no_grad():
+        encoded = encode_rows(vae, rows)
+    assert encode_rows(vae, encoded).tokens is encoded.tokens
+    for one, two in zip(vae.sample(3, seed=0, rows=rows), vae.sample(3, seed=0, rows=encoded), strict=True):
+        assert torch.equal(one.state, two.state)
+    assert encoded.first(10).tokens is None
 
 
 def test_errors_on_unseen_rows_have_a_gradient_in_the_generator(vae):
