@@ -2,7 +2,8 @@
 
 Every cell (data set, split, budget, method) is a JSON file in ``--cells``, written once it is measured: an interrupted
 run goes on with those that are missing, several processes share the work with ``--part 0/2`` and ``--part 1/2``, and
-``--report`` writes the section from the cells there are. The smallest budget comes first, split by split.
+``--report`` writes the section from the cells there are. The smallest budget comes first, split by split. Those of
+RESULTS.md lie in ``benchmarks/new_dataset_cells.tar.xz``: unpacked, they need not be measured again on such a machine.
 """
 
 import argparse
@@ -19,7 +20,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from new_dataset_methods import MATCHED, MLP, OURS, TIMED, UNTIMED, Fitted, Method, Problem, Tools, problem_of
+from new_dataset_methods import (
+    DEPENDS_ON,
+    MATCHED,
+    MLP,
+    OURS,
+    TIMED,
+    UNTIMED,
+    Fitted,
+    Method,
+    Problem,
+    Tools,
+    problem_of,
+)
 from new_dataset_report import COLUMNS, WHOLE, report
 from new_dataset_sources import Library
 from sklearn.datasets import make_friedman1
@@ -121,13 +134,13 @@ class Bench:
             if missing:
                 self._warm_up()
             for number, cell in enumerate(missing, start=1):
-                result = self.measure(cell) | self._about()
+                result = self.measure(cell) | self._about(cell.method)
                 write(cell.path(self.options.cells), result)
                 line = f"{cell.dataset}, split {cell.split}, {cell.method}, {cell.budget or 'any'} s"
                 print(f"{number}/{len(missing)} {line}: {result['r2']:.3f} in {result['seconds']:.2f} s", flush=True)
 
-    def _about(self) -> dict[str, Any]:
-        return {"settings": settings(self.options), "commit": commit(), "machine": processor()}
+    def _about(self, method: str) -> dict[str, Any]:
+        return {"settings": settings(self.options, method), "commit": commit(), "machine": processor()}
 
     def _warm_up(self) -> None:
         """Run every method once: what is imported and compiled at the first use is not the methods' time."""
@@ -172,9 +185,10 @@ def r2_of(predicted: Any, y: Any) -> float:
     return float(1 - np.square(predicted - y).sum() / np.square(y - y.mean()).sum())
 
 
-def settings(options: argparse.Namespace) -> dict[str, Any]:
-    """Say what all cells of a folder have in common."""
-    return {"zoo": options.zoo.name, "checkpoint": _digest(options.checkpoint or SHIPPED)}
+def settings(options: argparse.Namespace, method: str) -> dict[str, Any]:
+    """Say what a method's cells depend on beside the code: those of others stay when a checkpoint is another one."""
+    about = {"zoo": options.zoo.name, "checkpoint": _digest(options.checkpoint or SHIPPED)}
+    return {name: value for name, value in about.items() if name == DEPENDS_ON.get(method)}
 
 
 @cache
@@ -192,8 +206,9 @@ def read(cell: Cell, options: argparse.Namespace) -> dict[str, Any] | None:
     if not path.exists():
         return None
     result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if result["settings"] != settings(options):
-        raise SystemExit(f"{path}: measured with {result['settings']}, not {settings(options)}; choose other --cells")
+    wanted = settings(options, cell.method)
+    if result["settings"] != wanted:
+        raise SystemExit(f"{path}: measured with {result['settings']}, not {wanted}; choose other --cells")
     return result
 
 
@@ -213,7 +228,7 @@ def fit_times(options: argparse.Namespace) -> Iterator[float]:
             NetGraphRegressor(options.checkpoint and str(options.checkpoint), random_state=max(seed, 0)).fit(x, y)
             found.append(time.perf_counter() - started)
             yield found[-1]
-    write(path, {"seconds": found[1:], "machine": processor(), "commit": commit(), "settings": settings(options)})
+    write(path, {"seconds": found[1:], "machine": processor(), "commit": commit(), "settings": settings(options, OURS)})
 
 
 def tools_of(options: argparse.Namespace) -> Tools:

@@ -267,3 +267,7 @@ UNTIMED: Mapping[str, Method] = {
     "ridge": _sklearn(lambda seed: RidgeCV(np.logspace(-3, 3, 13))),
     "gradient boosting": _sklearn(lambda seed: HistGradientBoostingRegressor(random_state=seed)),
 }
+#: What methods depend on beside the code.
+DEPENDS_ON = dict.fromkeys((OURS, MATCHED, "random weights"), "checkpoint") | dict.fromkeys(
+    ("nearest zoo network", "evolution without the VAE"), "zoo"
+)

@@ -1,6 +1,7 @@
 import json
 from argparse import Namespace
 from dataclasses import replace
+from pathlib import Path
 
 import new_dataset
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from new_dataset import BUDGETS, DATASETS, LOOKS, Bench, Cell, plan, r2_of, shared
 from new_dataset_methods import (
+    DEPENDS_ON,
     MATCHED,
     MLP,
     OURS,
@@ -181,9 +183,17 @@ def test_nothing_is_read_where_nothing_is_missing(options, cells, measured):
     Bench(options, lambda: pytest.fail("the model is read")).run([c for c in cells if c.method == OURS])
 
 
-def test_cells_of_another_zoo_are_refused(options, cells, measured):
-    with pytest.raises(SystemExit, match="choose other --cells"):
-        new_dataset.read(cells[0], Namespace(**vars(options) | {"zoo": options.zoo / "other"}))
+@pytest.mark.parametrize(
+    "changed", [{"zoo": Path("other")}, {"checkpoint": Path(__file__)}], ids=lambda c: next(iter(c))
+)
+def test_cells_of_another_zoo_or_checkpoint_are_refused_where_they_depend_on_it(options, cells, measured, changed):
+    other = Namespace(**vars(options) | changed)
+    for cell in cells:
+        if DEPENDS_ON.get(cell.method) in changed:
+            with pytest.raises(SystemExit, match="choose other --cells"):
+                new_dataset.read(cell, other)
+        else:
+            assert new_dataset.read(cell, other) == new_dataset.read(cell, options)
 
 
 def test_what_failed_is_kept_as_minus_infinity(options, tools, monkeypatch, tmp_path):
