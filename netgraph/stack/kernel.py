@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-#: Penalties of which each data set takes that with the least error on rows left out; the metric is found with the mid.
+#: Penalties, of which each data set takes that with the least error on rows left out; the second one finds the metric.
 PENALTIES = (3e-3, 3e-2, 3e-1)
 #: Share of the identity in a metric, so that no column is lost.
 SHRINKAGE = 0.1
