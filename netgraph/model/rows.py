@@ -131,7 +131,7 @@ def _cells(rows: Rows) -> Tensor:
 
     Its value, and the slopes of two regressions along its column: of the quadratic form, and of the kernel's. Its row's
     target, what linear regression leaves of it, the quadratic form of that rest, and what the kernel leaves of the
-    target. Its column's coefficient, correlation, curvature, and the mean square of the kernel's slopes.
+    target. Its column's coefficient, correlation, curvature, and the root mean square of the kernel's slopes.
     """
     fit = fit_ridge(rows.x, rows.y, PENALTY)
     correlation = (rows.x * rows.y[..., None]).mean(dim=1)
