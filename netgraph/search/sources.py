@@ -1,7 +1,7 @@
 """Where the candidates of a search come from: the prior, or a strategy that learns from their errors."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from itertools import cycle, islice
 from typing import cast
 
@@ -31,8 +31,8 @@ MOST_INPUTS = 16
 N_OUTPUTS = 1
 #: Candidates drawn at once by a strategy before it is told of them.
 GENERATION = 32
-#: Most rows that the model is told at a time, and most such choices of rows.
-SEEN, CHOICES = 128, 8
+#: Most rows that the model is told at a time, and most such choices of rows, each of which takes time to be read.
+SEEN, CHOICES = 128, 2
 #: Share of a batch of candidates that is made for the data set, and how many of it at least; the others are random.
 MADE, LEAST_MADE = 1 / 8, 4
 
@@ -77,14 +77,22 @@ class Prior(Source):
         self.n_columns, self.projection = data.x.shape[1], projection or Projection(data, most_inputs(vae))
         data = self.projection.data(data)
         self.n_inputs = data.x.shape[1]
-        self.vae, self.rows, self.meta_features = vae, None, None  # type: NetVAE, Rows | None, Tensor | None
+        self.vae, self._rows, self.meta_features = vae, None, None  # type: NetVAE, Rows | None, Tensor | None
         if vae.generator is None:
             self.meta_features = check_meta_vector(get_meta_features(data.x.numpy(), data.y.numpy()))[0]
         else:
-            self.rows = _read(vae, _choices(data, choices))
+            self._rows = _choices(data, choices)
         self._portfolio = Layouts(torch.empty(0), ())
-        if self.rows is not None and vae.portfolio is not None:
+        if self._rows is not None and vae.portfolio is not None:
             self._portfolio = vae.portfolio.of_inputs(self.n_inputs)
+
+    @cached_property
+    def rows(self) -> Rows | None:
+        """Rows that the model is told, encoded once, when the first networks are drawn; None where it reads none."""
+        if self._rows is None:
+            return None
+        with torch.no_grad(), evaluating(self.vae):
+            return encode_rows(self.vae, self._rows)
 
     def carry(self, noise: Tensor, layouts: Layouts | None = None) -> tuple[list[NetGraph], Tensor]:
         """Give the networks of noise, [n, latent], and of layouts, if they are given; and latents, [n, latent].
@@ -130,13 +138,6 @@ def most_inputs(vae: NetVAE) -> int:
     """Give how many inputs a network that a model makes for a data set has at most."""
     read = MOST_INPUTS if vae.generator is None else int(vae.generator.rows.max_columns)
     return min(MOST_INPUTS, read, vae.config.max_nodes - N_OUTPUTS)
-
-
-@torch.no_grad()
-def _read(vae: NetVAE, rows: Rows) -> Rows:
-    """Encode rows once for all networks that are drawn."""
-    with evaluating(vae):
-        return encode_rows(vae, rows)
 
 
 def _choices(data: Data, most: int) -> Rows:
