@@ -19,8 +19,7 @@ UNITS = 192
 
 def baselines(n_inputs: int, seed: int) -> list[NetGraph]:
     """Give the linear network and the wide ones."""
-    generator = Generator().manual_seed(seed)
-    return [linear_network(n_inputs), *(wide_network(n_inputs, name, generator) for name in ACTIVATIONS)]
+    return [linear_network(n_inputs), *wide_networks(n_inputs, UNITS, seed)]
 
 
 def linear_network(n_inputs: int) -> NetGraph:
@@ -29,10 +28,15 @@ def linear_network(n_inputs: int) -> NetGraph:
     return NetGraph(architecture, zeros(n_inputs + 1))
 
 
-def wide_network(n_inputs: int, activation: str, generator: Generator) -> NetGraph:
-    """Give a network of one hidden layer of :data:`UNITS` with initial weights."""
+def wide_networks(n_inputs: int, units: int, seed: int) -> list[NetGraph]:
+    """Give a network of one hidden layer with initial weights for each of :data:`ACTIVATIONS`."""
+    generator = Generator().manual_seed(seed)
+    return [_wide_network(n_inputs, units, name, generator) for name in ACTIVATIONS]
+
+
+def _wide_network(n_inputs: int, units: int, activation: str, generator: Generator) -> NetGraph:
     layers = [make_layer("Input", (), n_inputs)]
-    for position, (name, size) in enumerate((("Linear", UNITS), (activation, UNITS), ("Linear", 1))):
+    for position, (name, size) in enumerate((("Linear", units), (activation, units), ("Linear", 1))):
         layers.append(make_layer(name, (position,), size))
     architecture = Architecture(tuple(layers))
     return NetGraph(architecture, initialize(architecture, generator))

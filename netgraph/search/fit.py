@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from netgraph.graph.netgraph import NetGraph
-from netgraph.search.baselines import baselines
+from netgraph.search.baselines import baselines, wide_networks
 from netgraph.search.committee import committees
 from netgraph.search.config import SearchConfig
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
-from netgraph.search.focusing import fit_focused, focus_by_folds
-from netgraph.search.folds import Folds
+from netgraph.search.focusing import Gradients, Look, Relevance, fit_focused, focus_by_folds, relative
+from netgraph.search.folds import COLUMN_ROWS, Folds
 from netgraph.search.pace import Pace
+from netgraph.search.projection import ROWS_A_COLUMN
 from netgraph.search.running import BASELINE, MADE, OTHER, Judged, best, errors_of, judged_rows, solve, standard_error
 from netgraph.search.source import Source
 from netgraph.threads import threads
@@ -38,6 +39,10 @@ PASSES = 2
 #: How long it takes to focus baselines and to judge them, in times of judging alone: leaving out one row after the
 #: other, on tables of 100 to 1,350 rows, and at most by folds, on tables of 15 to 2,000.
 FOCUSING, FOCUSING_BY_FOLDS = 1.25, 20
+#: Units of the wide networks that are focused by relevance, and how much longer than a baseline one takes to solve.
+FOCUSED_UNITS, WIDER = 384, 4
+#: Share of the time after which relevance is no longer looked for.
+RELEVANCE = 0.2
 #: Seconds that committees take at most on the former tables, and that are left for them after candidates and steps,
 #: which may take longer than before.
 COMBINING, CLOSING = 0.012, 0.03
@@ -121,24 +126,42 @@ class _Search:
         self.history.append({"stage": stage, "networks": networks, "error": error, "seconds": self.deadline.passed})
         self.show(self.history[-1])
 
-    def _begin(self) -> None:
-        """Judge the baselines, and the wide ones again, focused on the target, where there is time."""
-        graphs = baselines(self.data.x.shape[1], self.config.seed)
+    def _begin(self, source: Source) -> None:
+        """Judge the baselines, and wide ones that are focused on the target, where there is time."""
+        columns, seed, device = self.data.x.shape[1], self.config.seed, self.config.device
+        graphs = baselines(columns, seed)
         self._keep_baselines(self._solve(graphs), "baselines")
-        wide = graphs[1:]
-        if not self._may_focus(len(wide)):
-            return
-        if self._folds.few_rows:
-            again = focus_by_folds(wide, graphs, self.judged, self._folds)
-        else:
-            again = fit_focused(wide, self.judged, self.data, self.config.device)
-        self._keep_baselines(again, "focused")
+        gradients = Gradients(graphs, self.judged, self.data, device)
+        self._focus(graphs[1:], gradients, COLUMN_ROWS, "focused")
+        end = self.deadline.passed + RELEVANCE * self.deadline.seconds
+        relevance, wide = Relevance(lambda: self.deadline.passed > end), wide_networks(columns, FOCUSED_UNITS, seed + 1)
+        for matrix in self._focus(wide, relevance, ROWS_A_COLUMN, "focused by relevance", WIDER)[:1]:
+            source.focus(relative(matrix))
 
-    def _may_focus(self, count: int) -> bool:
-        """Say whether so many networks are to be focused; a single column leaves nothing to choose."""
-        times = FOCUSING_BY_FOLDS if self._folds.few_rows else FOCUSING
-        done = self.deadline.passed + times * count * self._solving
-        return self.config.focus and done <= self.deadline.seconds - COMBINING and self.data.x.shape[1] > 1
+    def _focus(
+        self, wide: Sequence[NetGraph], look: Look, rows_a_column: int, stage: str, cost: float = 1.0
+    ) -> list[Tensor]:
+        """Focus wide networks, if there is time and more than one column to choose from.
+
+        Args:
+            wide: The networks.
+            look: Says where all rows, or some, look.
+            rows_a_column: Of fewer rows, networks are judged by folds that had no say.
+            stage: Name of what is done.
+            cost: How much longer it takes to solve such a network than a baseline.
+
+        Returns:
+            What rows look at that are enough to be judged one by one.
+        """
+        rows, columns = self.data.x.shape
+        few = rows < rows_a_column * columns
+        time = (FOCUSING_BY_FOLDS if few else FOCUSING) * cost * len(wide) * self._solving
+        if not self.config.focus or columns == 1 or self.deadline.passed + time > self.deadline.seconds - COMBINING:
+            return []
+        matrices = look(self.data, len(wide))
+        again = fit_focused(wide, matrices, self.data, self.config.device)
+        self._keep_baselines(focus_by_folds(wide, look, again, self._folds) if few else again, stage)
+        return [] if few else matrices
 
     def _keep_baselines(self, found: Sequence[Judged], stage: str) -> None:
         self._keep([replace(one, copies=()) for one in found], [BASELINE] * len(found), KEPT)
@@ -151,7 +174,7 @@ class _Search:
 
     def screen(self, source: Source) -> int:
         """Draw candidates, solve their last layers, and keep the best; give how many of them are to be tuned."""
-        self._begin()
+        self._begin(source)
         drawn, size, began = 0, min(FIRST, source.batch), self.deadline.passed
         most = min(self.config.n_candidates, max(1, len(self.data.y) ** 2 // CROWD))
         while drawn < most:

@@ -4,12 +4,15 @@ The gradients of fitted networks say along which directions of the columns their
 product (AGOP). Random features drawn along these directions and fitted anew are what a recursive feature machine does
 (Radhakrishnan et al. 2024), which learns features without a gradient step. Here it is done once, with the mean product
 of several networks, and columns are multiplied by the product itself, which is what its root comes to in two rounds.
+A Gaussian process says how far along each column the target stays alike (see :mod:`~netgraph.search.relevance`); random
+features whose weights are as large as one over these lengths are like functions drawn from it (Rahimi & Recht 2008).
 
 What is focused knows the target of all rows. With rows enough that makes errors on rows left out hardly smaller; with
 fewer, networks are focused and fitted anew without each fold, and judged by what they say of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import cycle, islice
 
 import torch
 from torch import Tensor
@@ -18,6 +21,7 @@ from netgraph.graph.netgraph import NetGraph
 from netgraph.search.data import Data, evenly_spaced
 from netgraph.search.folds import Folds
 from netgraph.search.projection import ROWS_A_COLUMN
+from netgraph.search.relevance import length_scales, matern, squared_exponential
 from netgraph.search.running import Judged, best, solve
 from netgraph.stack import Stack
 
@@ -25,6 +29,11 @@ from netgraph.stack import Stack
 SHRINKAGE = 0.1
 #: Most rows that gradients are taken at.
 MOST_ROWS = 2048
+#: Kernels of the processes whose length scales random features are given.
+KERNELS = (squared_exponential, matern)
+
+#: Gives, for rows and a number of networks, what each of these reads the columns times, [columns, columns].
+Look = Callable[[Data, int], list[Tensor]]
 
 
 @torch.enable_grad()
@@ -72,30 +81,66 @@ def focused(graph: NetGraph, matrix: Tensor) -> NetGraph:
     return graph.replace(state=torch.cat([weights.flatten().to(graph.state), graph.state[first.size :]]))
 
 
-def fit_focused(wide: Sequence[NetGraph], fitted: Sequence[Judged], data: Data, device: str = "cpu") -> list[Judged]:
-    """Focus networks, and fit their last layers anew.
+class Gradients:
+    """Look along the gradients of the best of networks that are fitted to rows.
 
     Args:
-        wide: Networks whose first layers alone read columns.
-        fitted: Networks that fit the same rows, the best of which, as many, say where to look.
-        data: The rows.
+        graphs: The networks.
+        fitted: The same, fitted to all rows.
+        data: All rows.
         device: Where to run them.
     """
-    matrix = focus(agop([one.graph for one in best(fitted, len(wide))], data.x, device), len(data.y))
-    return solve([focused(graph, matrix) for graph in wide], data, device)
+
+    def __init__(self, graphs: Sequence[NetGraph], fitted: Sequence[Judged], data: Data, device: str = "cpu") -> None:
+        self.graphs, self.fitted, self.data, self.device = graphs, tuple(fitted), data, device
+
+    def __call__(self, rows: Data, count: int) -> list[Tensor]:
+        """Ask the best ``count`` networks, and give what they say together as often."""
+        fitted = self.fitted if rows is self.data else solve(self.graphs, rows, self.device)
+        product = agop([one.graph for one in best(fitted, count)], rows.x, self.device)
+        return [focus(product, len(rows.y))] * count
 
 
-def focus_by_folds(
-    wide: Sequence[NetGraph], baselines: Sequence[NetGraph], fitted: Sequence[Judged], folds: Folds
-) -> list[Judged]:
-    """Focus networks on all rows, and judge them by copies for which a fold was left out from the beginning.
+class Relevance:
+    """Give random features the length scales of Gaussian processes, one of each kernel in turn.
 
     Args:
-        wide: Networks whose first layers alone read columns.
-        baselines: Networks that are fitted first without each fold, to say where to look.
-        fitted: The same, fitted to all rows.
+        over: Says that time is over.
+    """
+
+    def __init__(self, over: Callable[[], bool] = lambda: False) -> None:
+        self.over = over
+
+    def __call__(self, rows: Data, count: int) -> list[Tensor]:
+        """Give one over the scales, in units of a first layer's initial weights."""
+        initial = (3 * rows.x.shape[1]) ** -0.5
+        found = [(1 / (initial * length_scales(rows, kernel, self.over))).diag() for kernel in KERNELS[:count]]
+        return list(islice(cycle(found), count))
+
+
+def relative(matrix: Tensor) -> Tensor:
+    """Give what a network of initial weights may be focused by, which says of columns only how they compare."""
+    return (1 - SHRINKAGE) * len(matrix) * matrix / matrix.trace() + SHRINKAGE * torch.eye(len(matrix)).to(matrix)
+
+
+def can_be_focused(graph: NetGraph) -> bool:
+    """Say whether one linear layer alone reads the columns."""
+    readers = [i for i, layer in enumerate(graph.architecture.layers) if 0 in layer.inputs]
+    return readers == [graph.architecture.tensors[0].layer] and graph.architecture.layers[readers[0]].type == "Linear"
+
+
+def fit_focused(wide: Sequence[NetGraph], matrices: Sequence[Tensor], data: Data, device: str = "cpu") -> list[Judged]:
+    """Focus networks whose first layers alone read columns, each by a matrix, and fit their last layers to rows."""
+    return solve([focused(graph, matrix) for graph, matrix in zip(wide, matrices, strict=True)], data, device)
+
+
+def focus_by_folds(wide: Sequence[NetGraph], look: Look, whole: Sequence[Judged], folds: Folds) -> list[Judged]:
+    """Judge focused networks by copies for which a fold was left out from the beginning.
+
+    Args:
+        wide: The networks before they were focused.
+        look: Says where rows look.
+        whole: The networks, focused and fitted on all rows.
         folds: The rows.
     """
-    device = folds.device
-    without = [fit_focused(wide, solve(baselines, rows, device), rows, device) for rows in folds.parts]
-    return folds.pair(without, fit_focused(wide, fitted, folds.data, device))
+    return folds.pair([fit_focused(wide, look(rows, len(wide)), rows, folds.device) for rows in folds.parts], whole)

@@ -29,6 +29,12 @@ class Source(ABC):
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Give n networks that read the data set's columns and have one output."""
 
+    def focus(self, matrix: Tensor) -> None:  # noqa: B027
+        """Take what networks that know nothing of the rows may read the columns times, [columns, columns].
+
+        Sources whose networks know the rows, or learn from errors, forget it.
+        """
+
     def again(self, parts: Sequence[Data]) -> list[list[NetGraph]]:
         """Make those of the networks drawn last that know the rows, the first ones, for others instead.
 

@@ -18,6 +18,7 @@ from netgraph.model.parts import evaluating
 from netgraph.model.rows import Rows
 from netgraph.model.vae import NetVAE
 from netgraph.search.data import Data
+from netgraph.search.focusing import can_be_focused, focused
 from netgraph.search.gradient import Gradient
 from netgraph.search.projection import Projection
 from netgraph.search.source import BATCH, Source
@@ -37,7 +38,24 @@ SEEN, CHOICES = 128, 2
 MADE, LEAST_MADE = 1 / 8, 4
 
 
-class Drawn(Source):
+class Focusable(Source):
+    """Gives networks with initial weights; every second of them is focused once there is something to look at."""
+
+    _matrix: Tensor | None = None
+
+    def focus(self, matrix: Tensor) -> None:
+        """Look so from now on."""
+        self._matrix = matrix
+
+    def half_focused(self, graphs: Sequence[NetGraph]) -> list[NetGraph]:
+        """Focus every second network in which one layer alone reads the columns."""
+        matrix = self._matrix
+        if matrix is None:
+            return list(graphs)
+        return [focused(graph, matrix) if i % 2 and can_be_focused(graph) else graph for i, graph in enumerate(graphs)]
+
+
+class Drawn(Focusable):
     """Networks that a function of a number and a seed gives.
 
     Args:
@@ -51,7 +69,8 @@ class Drawn(Source):
 
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Give n networks."""
-        return self.function(n, seed)
+        drawn = self.function(n, seed)
+        return drawn[: self.made] + self.half_focused(drawn[self.made :])
 
 
 class Prior(Source):
@@ -149,7 +168,7 @@ def _choices(data: Data, most: int) -> Rows:
     return Rows(data.x[torch.stack(chosen)], data.y[torch.stack(chosen)], torch.full((times,), data.x.shape[1]))
 
 
-class Mixed(Source):
+class Mixed(Focusable):
     """Networks made for the data set, and others with initial weights, which cost next to nothing and differ more.
 
     Those of the first draw have the architectures of the networks that are made, which are well chosen where the model
@@ -169,8 +188,10 @@ class Mixed(Source):
         made = self.prior.draw(min(n, max(LEAST_MADE, round(MADE * n))), seed)
         self.made, more, begun, self._begun = len(made), n - len(made), self._begun, True
         if begun:
-            return made + random_networks(_recipe(), self.prior.n_columns, more, seed)
-        return made + random_like(list(islice(cycle(made), more)), Generator().manual_seed(seed))
+            others = random_networks(_recipe(), self.prior.n_columns, more, seed)
+        else:
+            others = random_like(list(islice(cycle(made), more)), Generator().manual_seed(seed))
+        return made + self.half_focused(others)
 
     def again(self, parts: Sequence[Data]) -> list[list[NetGraph]]:
         """Make those for other rows that were made for the data set."""

@@ -12,9 +12,10 @@ from netgraph.search.baselines import ACTIVATIONS, UNITS
 from netgraph.search.committee import SIZES
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
-from netgraph.search.fit import CLOSING, KEPT, find
+from netgraph.search.fit import CLOSING, FOCUSED_UNITS, KEPT, find
 from netgraph.search.folds import COLUMN_ROWS, Folds
 from netgraph.search.pace import Pace
+from netgraph.search.projection import ROWS_A_COLUMN
 from netgraph.search.running import judged_rows, predict
 from netgraph.search.source import BATCH, Source
 from netgraph.search.sources import Drawn, Prior
@@ -22,7 +23,9 @@ from tests.search.small import random_networks, untrained
 
 SMALL = SearchConfig(n_candidates=24, n_tuned=6, rungs=(10, 20), learning_rate=2e-2)
 
-#: Baselines, and those of them that are focused.
+#: What every search begins with.
+BEGIN = ["baselines", "focused", "focused by relevance"]
+#: Baselines, and those of them that are focused each time.
 BASELINES, FOCUSED = 1 + len(ACTIVATIONS), len(ACTIVATIONS)
 
 
@@ -48,14 +51,14 @@ def test_a_search_tunes_the_best_candidates_and_joins_what_is_worth_most_togethe
     assert len(found.graphs) == len(found.errors)
     assert found.errors.tolist() == sorted(found.errors.tolist())
     assert (predict(found.graph, data.x) - data.y).square().mean() < 0.5 * data.y.var()
-    stages = ["baselines", "focused", "drawn", "drawn", "tuned for 10 steps", "tuned for 20 steps", "combined"]
+    stages = [*BEGIN, "drawn", "drawn", "tuned for 10 steps", "tuned for 20 steps", "combined"]
     assert [note["stage"] for note in found.history] == stages
-    first, wide, _, drawn, tuned, on, joined = (note["networks"] for note in found.history)
-    assert (first, wide, drawn, on) == (BASELINES, FOCUSED, 24, tuned // 2)
+    first, wide, relevant, _, drawn, tuned, on, joined = (note["networks"] for note in found.history)
+    assert (first, wide, relevant, drawn, on) == (BASELINES, FOCUSED, FOCUSED, 24, tuned // 2)
     assert tuned == SMALL.n_tuned
     assert joined == 1 + len(SIZES)
     assert members(found.graph) > 1
-    assert len(found.graphs) == BASELINES + FOCUSED + drawn + joined
+    assert len(found.graphs) == BASELINES + 2 * FOCUSED + drawn + joined
     assert 0 < found.standard_error < 1
 
 
@@ -77,22 +80,23 @@ def test_baselines_compete_and_are_not_tuned():
     assert found.errors[0] < 1e-8
     first = [graph.architecture.layers[1].size for graph in found.graphs if len(graph.architecture.layers) <= 4]
     assert first.count(UNITS) == 2 * FOCUSED
+    assert first.count(FOCUSED_UNITS) == FOCUSED
     assert 1 in first
-    assert [note["networks"] for note in found.history[:5]] == [BASELINES, FOCUSED, 1, 1, 1]
+    assert [note["networks"] for note in found.history[:6]] == [BASELINES, FOCUSED, FOCUSED, 1, 1, 1]
 
 
 def test_the_clock_ends_the_drawing_and_the_rounds():
     seconds = iter(range(1000))
-    deadline = Deadline(20.0, clock=lambda: float(next(seconds)))
+    deadline = Deadline(60.0, clock=lambda: float(next(seconds)))
     config = replace(SMALL, n_candidates=20 * BATCH, rungs=(5, 5, 5, 5, 5, 5, 5, 5))
     found = find(Drawn(random_networks), task(), config, deadline)
     stages = [note["stage"] for note in found.history]
     rounds = stages.count("tuned for 5 steps")
     drawn = stages.count("drawn")
-    assert stages == ["baselines", "focused"] + ["drawn"] * drawn + ["tuned for 5 steps"] * rounds + ["combined"]
-    assert found.history[drawn + 1]["networks"] < config.n_candidates
+    assert stages == BEGIN + ["drawn"] * drawn + ["tuned for 5 steps"] * rounds + ["combined"]
+    assert found.history[len(BEGIN) + drawn - 1]["networks"] < config.n_candidates
     assert 0 < rounds < len(config.rungs)
-    assert found.history[-2]["seconds"] < 20
+    assert found.history[-2]["seconds"] < 60
 
 
 def test_a_round_that_would_not_end_in_time_has_fewer_steps():
@@ -116,18 +120,23 @@ def test_wide_networks_are_focused_where_there_are_columns_to_choose(rows, colum
     x, y = torch.randn(rows, columns + 1, generator=Generator().manual_seed(0)).split((columns, 1), dim=1)
     source = Drawn(lambda n, seed: random_networks(n, seed, columns))
     found = find(source, Data(x, y[:, 0]), replace(SMALL, n_candidates=1, rungs=()))
-    assert any(note["stage"] == "focused" for note in found.history) == focusing
+    assert [note["stage"] for note in found.history][: len(BEGIN)] == (
+        BEGIN if focusing else ["baselines", "drawn", "combined"]
+    )
     assert found.errors[0].isfinite()
 
 
-@pytest.mark.parametrize(("rows", "by_folds"), [(COLUMN_ROWS * 3 - 1, True), (COLUMN_ROWS * 3, False)])
-def test_of_few_rows_a_column_focused_networks_are_judged_by_folds(rows, by_folds, monkeypatch):
+@pytest.mark.parametrize(
+    ("rows", "times"),
+    [(COLUMN_ROWS * 3 - 1, 2), (COLUMN_ROWS * 3, 1), (ROWS_A_COLUMN * 3 - 1, 1), (ROWS_A_COLUMN * 3, 0)],
+)
+def test_of_few_rows_a_column_focused_networks_are_judged_by_folds(rows, times, monkeypatch):
     judged = []
     monkeypatch.setattr("netgraph.search.fit.focus_by_folds", lambda wide, *_: judged.append(wide) or [])
     x, y = torch.randn(rows, 4, generator=Generator().manual_seed(0)).split((3, 1), dim=1)
     source = Drawn(lambda n, seed: random_networks(n, seed, n_inputs=3))
     find(source, Data(x, y[:, 0]), replace(SMALL, n_candidates=1, rungs=()))
-    assert [len(wide) for wide in judged] == [FOCUSED] * by_folds
+    assert [len(wide) for wide in judged] == [FOCUSED] * times
 
 
 class Known(Source):
@@ -173,11 +182,22 @@ def test_wide_networks_are_focused_on_the_columns_that_matter():
     found = find(source, Data(x, (2 * x[:, 0]).sin()), replace(SMALL, n_candidates=1, rungs=()))
     stages = {note["stage"]: note["error"] for note in found.history}
     assert stages["focused"] < 0.5 * stages["baselines"]
+    assert stages["focused by relevance"] < 0.5 * stages["focused"]
+
+
+@pytest.mark.parametrize(("rows", "told"), [(ROWS_A_COLUMN * 4 - 1, False), (ROWS_A_COLUMN * 4, True)])
+def test_of_many_rows_candidates_may_look_at_the_columns_that_matter(rows, told):
+    source, matrices = Drawn(random_networks), []
+    source.focus = matrices.append  # type: ignore[method-assign]
+    find(source, task(rows), replace(SMALL, n_candidates=1, rungs=()))
+    assert len(matrices) == told
+    for matrix in matrices:
+        assert matrix[0, 0] > matrix.diagonal()[2:].max()
 
 
 def test_of_many_candidates_a_share_is_tuned_in_groups():
     found = find(Drawn(random_networks), task(), replace(SMALL, rungs=(5,), tuned_share=0.5))
-    *drawn, first, second = (note["networks"] for note in found.history[2:-1])
+    *drawn, first, second = (note["networks"] for note in found.history[len(BEGIN) : -1])
     assert drawn == [16, 24]
     assert first + second == 12  # baselines take no place
 

@@ -10,12 +10,26 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from netgraph.graph import to_module
+from netgraph.graph.architecture import Architecture, make_layer
 from netgraph.graph.netgraph import NetGraph
-from netgraph.search.baselines import baselines
+from netgraph.search.baselines import baselines, wide_networks
 from netgraph.search.data import Data
-from netgraph.search.focusing import SHRINKAGE, agop, fit_focused, focus, focus_by_folds, focused
+from netgraph.search.focusing import (
+    SHRINKAGE,
+    Gradients,
+    Look,
+    Relevance,
+    agop,
+    can_be_focused,
+    fit_focused,
+    focus,
+    focus_by_folds,
+    focused,
+    relative,
+)
 from netgraph.search.folds import COLUMN_ROWS, Folds
 from netgraph.search.projection import ROWS_A_COLUMN
+from netgraph.search.relevance import length_scales, matern, squared_exponential
 from netgraph.search.running import Judged, predict, solve
 from tests.search.small import random_networks
 
@@ -88,34 +102,53 @@ def test_of_few_rows_columns_count_one_by_one_and_none_is_lost():
     torch.testing.assert_close(few, torch.tensor([[2 - SHRINKAGE, 0.0], [0.0, SHRINKAGE]], dtype=torch.float64))
 
 
-def _tried(data: Data) -> tuple[list[Judged], list[Judged]]:
-    """Judge the wide networks before and after they are focused."""
-    graphs = baselines(data.x.shape[1], 0)[1:]
-    before = solve(graphs, data)
-    return before, fit_focused(graphs, before, data)
-
-
-def _by_folds(data: Data, count: int = 5) -> list[Judged]:
+def _gradients(data: Data) -> Look:
     graphs = baselines(data.x.shape[1], 0)
-    return focus_by_folds(graphs[1:], graphs, solve(graphs, data), Folds(data, count, 0))
+    return Gradients(graphs, solve(graphs, data), data)
 
 
+def _relevance(data: Data) -> Look:
+    return Relevance()
+
+
+#: What networks are focused by, and how many rows a column are enough for errors on rows left out one by one.
+LOOKS = pytest.mark.parametrize("look", [_gradients, _relevance])
+ENOUGH = [(_gradients, COLUMN_ROWS), (_gradients, ROWS_A_COLUMN), (_relevance, ROWS_A_COLUMN)]
+#: Gives what looks at a data set.
+LookOf = Callable[[Data], Look]
+
+
+def _focus(data: Data, look: LookOf) -> list[Judged]:
+    wide = baselines(data.x.shape[1], 0)[1:]
+    return fit_focused(wide, look(data)(data, len(wide)), data)
+
+
+def _by_folds(data: Data, look: LookOf, count: int = 5) -> list[Judged]:
+    return focus_by_folds(baselines(data.x.shape[1], 0)[1:], look(data), _focus(data, look), Folds(data, count, 0))
+
+
+def _tried(data: Data, look: LookOf) -> tuple[list[Judged], list[Judged]]:
+    """Judge the wide networks before and after they are focused."""
+    return solve(baselines(data.x.shape[1], 0)[1:], data), _focus(data, look)
+
+
+@LOOKS
 @pytest.mark.parametrize("function", [torch.sin, torch.cos])
-def test_focused_features_fit_better_what_changes_along_few_columns(function):
+def test_focused_features_fit_better_what_changes_along_few_columns(function, look):
     data, unseen = _data(200, 12, function), _data(1000, 12, function)
-    for one, other in zip(*_tried(data), strict=True):
+    for one, other in zip(*_tried(data, look), strict=True):
         error, focused_error = ((predict(j.graph, unseen.x) - unseen.y).square().mean() for j in (one, other))
         assert focused_error < 0.5 * error
 
 
 @pytest.mark.parametrize("columns", [2, 5, 20])
-@pytest.mark.parametrize("rows_a_column", [COLUMN_ROWS, ROWS_A_COLUMN])
-def test_the_target_of_a_row_left_out_is_known_by_a_tenth_of_the_noise_at_most(columns, rows_a_column):
+@pytest.mark.parametrize(("look", "rows_a_column"), ENOUGH)
+def test_the_target_of_a_row_left_out_is_known_by_a_tenth_of_the_noise_at_most(columns, rows_a_column, look):
     before, after = [], []  # type: list[float], list[float]
     rows = max(10, rows_a_column * columns)
     for seed in range(30):
         x, y = torch.randn(rows, columns + 1, generator=Generator().manual_seed(seed)).split((columns, 1), dim=1)
-        for errors, judged in zip((before, after), _tried(Data(x, y[:, 0])), strict=True):
+        for errors, judged in zip((before, after), _tried(Data(x, y[:, 0]), look), strict=True):
             errors += [one.error for one in judged]
     assert np.mean(after) > 0.9 * np.mean(before)
 
@@ -124,33 +157,62 @@ def test_the_best_fits_say_where_to_look():
     data = _data(100, 3)
     wide, away = baselines(3, 0)[1:2], torch.tensor([0.0, 1.0, 0.0])
     best, worst = (Judged(_linear(weights), data.y, error) for weights, error in ((1 - away, 0.1), (away, 0.2)))
-    (found,) = fit_focused(wide, [worst, best], data)
-    matrix = focus(agop([best.graph], data.x), len(data.y))
+    (matrix,) = Gradients(baselines(3, 0), [worst, best], data)(data, 1)
+    assert torch.equal(matrix, focus(agop([best.graph], data.x), len(data.y)))
+    (found,) = fit_focused(wide, [matrix], data)
     assert torch.equal(found.graph.state, solve([focused(wide[0], matrix)], data)[0].graph.state)
 
 
+@LOOKS
 @pytest.mark.parametrize("fold", [0, 3])
-def test_what_is_said_of_a_fold_does_not_depend_on_its_targets(fold):
+def test_what_is_said_of_a_fold_does_not_depend_on_its_targets(fold, look):
     data = _data(20, 9)
     of = Folds(data, 5, 0).fold == fold
     other = Data(data.x, torch.where(of, 10 * torch.randn(20, generator=Generator().manual_seed(1)), data.y))
-    for one, changed in zip(_by_folds(data), _by_folds(other), strict=True):
+    for one, changed in zip(_by_folds(data, look), _by_folds(other, look), strict=True):
         assert torch.equal(one.left_out[of], changed.left_out[of])
         assert not torch.equal(one.left_out[~of], changed.left_out[~of])
         assert not torch.equal(one.graph.state, changed.graph.state)
 
 
-def test_by_folds_networks_are_those_that_are_focused_on_all_rows():
-    data, graphs = _data(30, 9), baselines(9, 0)
-    whole = fit_focused(graphs[1:], solve(graphs, data), data)
-    for one, other in zip(_by_folds(data), whole, strict=True):
+@LOOKS
+def test_by_folds_networks_are_those_that_are_focused_on_all_rows(look):
+    data = _data(30, 9)
+    for one, other in zip(_by_folds(data, look), _focus(data, look), strict=True):
         assert torch.equal(one.graph.state, other.graph.state)
 
 
+@LOOKS
 @pytest.mark.parametrize(("rows", "columns"), [(10, 40), (30, 30), (60, 20)])
-def test_of_few_rows_folds_see_no_less_noise_than_there_is(rows, columns):
+def test_of_few_rows_folds_see_no_less_noise_than_there_is(rows, columns, look):
     errors = []
     for seed in range(20):
         x, y = torch.randn(rows, columns + 1, generator=Generator().manual_seed(seed)).split((columns, 1), dim=1)
-        errors += [one.error / float(y.var()) for one in _by_folds(Data(x, y[:, 0]))]
+        errors += [one.error / float(y.var()) for one in _by_folds(Data(x, y[:, 0]), look)]
     assert np.mean(errors) > 1
+
+
+def test_random_features_get_the_length_scales_of_each_kernel_in_turn():
+    data = _data(60, 3)
+    for matrix, kernel in zip(Relevance()(data, 4), (squared_exponential, matern) * 2, strict=True):
+        weights = wide_networks(3, 4096, 0)[0].state[: 3 * 4096].view(4096, 3).double() @ matrix
+        torch.testing.assert_close(1 / weights.std(dim=0), length_scales(data, kernel), rtol=0.05, atol=0)
+
+
+@given(st.integers(1, 6), st.floats(1e-3, 1e3))
+def test_relative_to_each_other_columns_count_1_in_the_mean(columns, scale):
+    matrix = (torch.arange(columns, dtype=torch.float64) + 1).diag()
+    found = relative(scale * matrix)
+    torch.testing.assert_close(found, relative(matrix))
+    assert float(found.diagonal().mean()) == pytest.approx(1)
+    assert (found.diagonal() > SHRINKAGE).all()
+
+
+def test_networks_whose_columns_are_read_once_can_be_focused():
+    layers = [make_layer("Input", (), 3), make_layer("Linear", (0,), 3), make_layer("Add", (0, 1), 3)]
+    twice = Architecture((*layers, make_layer("Linear", (2,), 1)))
+    scaled = Architecture((layers[0], make_layer("LayerNorm", (0,), 3), make_layer("Linear", (1,), 1)))
+    bent = Architecture((layers[0], make_layer("Tanh", (0,), 3), make_layer("Linear", (1,), 1)))
+    for architecture in (twice, scaled, bent):
+        assert not can_be_focused(NetGraph(architecture, torch.zeros(architecture.state_size)))
+    assert all(map(can_be_focused, baselines(3, 0)))
