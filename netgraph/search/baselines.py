@@ -1,8 +1,9 @@
 """Networks that every search begins with, whose last layers alone are fitted.
 
 One is linear. The others are wide: a hidden layer of many units with initial weights, that is random features (Rahimi &
-Recht 2008; Huang et al. 2006); a search fits them a second time, focused on where the target changes (see
-:mod:`~netgraph.search.focusing`). They cost a ridge regression each, and differ from the small networks that follow.
+Recht 2008; Huang et al. 2006); a search fits them, and wider ones, again when they are focused on where the target
+changes (see :mod:`~netgraph.search.focusing`). They cost a ridge regression each, and differ from the small networks
+that follow.
 """
 
 from torch import Generator, zeros

@@ -24,7 +24,8 @@ class SearchConfig:
         batch_rows: Rows in a step.
         learning_rate: Peak learning rate of each round.
         weight_decay: Of fine-tuning.
-        focus: Whether the wide baselines are focused on where the target changes, see :mod:`netgraph.search.focusing`.
+        focus: Whether wide networks, and of many rows candidates that know nothing of them, are focused on where the
+            target changes, see :mod:`netgraph.search.focusing`.
         seed: Of everything.
         device: Where networks are run and trained.
     """

@@ -63,8 +63,9 @@ class Found:
         errors: Their mean squared errors on rows that they were not fitted to, [n]. Networks were chosen by these rows,
             which flatters them, and the weights of a committee know them. From
             :data:`~netgraph.search.folds.COLUMN_ROWS` rows a column on, so do baselines that are focused and networks
-            that are made for the rows, of which all say where to look: on noise each has an error of 0.9 to 1. So do
-            networks whose latents are moved by gradients, of however many rows.
+            that are made for the rows, of which all say where to look: on noise each has an error of 0.9 to 1; from
+            :data:`~netgraph.search.projection.ROWS_A_COLUMN` on, so does what is focused by relevance. So do networks
+            whose latents are moved by gradients, of however many rows.
         chosen: Number of the network that is to be expected to be the best: the largest committee, where there is one.
             The least error of many is flattered more than that of a committee.
         standard_error: That of the least error.

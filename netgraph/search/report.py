@@ -14,6 +14,7 @@ from netgraph.graph.plot import draw
 from netgraph.search.estimator import NetGraphRegressor
 from netgraph.search.folds import COLUMN_ROWS
 from netgraph.search.pareto import draw_front
+from netgraph.search.projection import ROWS_A_COLUMN
 from netgraph.tasks.dataset import Floats
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ _DONE = (
     "Errors of networks that were drawn are those on rows that are left out one by one, of tuned ones those of "
     "cross-validation; those of a committee are what regression on its members' makes of both. Networks that look "
     "where all rows say that the target changes, focused or made for the table, are judged by cross-validation too "
-    f"where there are fewer than {COLUMN_ROWS} rows a column; with more, their errors are too small by up to a tenth "
-    "of the noise. Having been chosen flatters all of them: what the network is worth, the rows held out say."
+    f"where there are fewer than {COLUMN_ROWS} rows a column, those focused by relevance with fewer than "
+    f"{ROWS_A_COLUMN}; with more, their errors are too small by up to a tenth of the noise. Having been chosen "
+    "flatters all of them: what the network is worth, the rows held out say."
 )
 _DRAWN = "Blue edges are positive, red ones negative, gray ones structural."
 
