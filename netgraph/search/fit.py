@@ -136,8 +136,9 @@ class _Search:
         self._focus(graphs[1:], gradients, COLUMN_ROWS, "focused")
         end = self.deadline.passed + RELEVANCE * self.deadline.seconds
         relevance, wide = Relevance(lambda: self.deadline.passed > end), wide_networks(columns, FOCUSED_UNITS, seed + 1)
-        for matrix in self._focus(wide, relevance, ROWS_A_COLUMN, "focused by relevance", WIDER)[:1]:
-            source.focus(relative(matrix))
+        told = self._focus(wide, relevance, ROWS_A_COLUMN, "focused by relevance", WIDER)
+        if told:
+            source.focus(relative(told[0]))
 
     def _focus(
         self, wide: Sequence[NetGraph], look: Look, rows_a_column: int, stage: str, cost: float = 1.0
