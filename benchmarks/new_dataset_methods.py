@@ -29,7 +29,7 @@ from netgraph.search.preprocess import Preprocessing
 from netgraph.search.projection import Projection
 from netgraph.search.running import predict
 from netgraph.search.source import Source
-from netgraph.search.sources import MOST_INPUTS, Drawn, Prior, random_networks
+from netgraph.search.sources import MOST_INPUTS, Drawn, Prior, Random
 from netgraph.tasks import load_real, split
 from netgraph.tasks.dataset import Floats
 from netgraph.zoo.architectures import ArchitectureRecipe
@@ -159,7 +159,7 @@ def search_seed(problem: Problem) -> int:
 
 
 def _random_search(tools: Tools, data: Data, seed: int) -> tuple[Source, int]:
-    return Drawn(lambda n, seed: random_networks(tools.recipe, data.x.shape[1], n, seed)), MANY
+    return Random(tools.recipe, data.x.shape[1]), MANY
 
 
 def _random_weights(tools: Tools, data: Data, seed: int) -> tuple[Source, int]:

@@ -29,15 +29,22 @@ def linear_network(n_inputs: int) -> NetGraph:
     return NetGraph(architecture, zeros(n_inputs + 1))
 
 
-def wide_networks(n_inputs: int, units: int, seed: int) -> list[NetGraph]:
-    """Give a network of one hidden layer with initial weights for each of :data:`ACTIVATIONS`."""
+def wide_networks(n_inputs: int, units: int, seed: int, direct: bool = False) -> list[NetGraph]:
+    """Give a network of one hidden layer with initial weights for each of :data:`ACTIVATIONS`.
+
+    Args:
+        n_inputs: Columns.
+        units: Of the hidden layer.
+        seed: Of the weights.
+        direct: Whether the last layer reads the columns too.
+    """
     generator = Generator().manual_seed(seed)
-    return [_wide_network(n_inputs, units, name, generator) for name in ACTIVATIONS]
+    architectures = [_wide(n_inputs, units, activation, direct) for activation in ACTIVATIONS]
+    return [NetGraph(architecture, initialize(architecture, generator)) for architecture in architectures]
 
 
-def _wide_network(n_inputs: int, units: int, activation: str, generator: Generator) -> NetGraph:
-    layers = [make_layer("Input", (), n_inputs)]
-    for position, (name, size) in enumerate((("Linear", units), (activation, units), ("Linear", 1))):
-        layers.append(make_layer(name, (position,), size))
-    architecture = Architecture(tuple(layers))
-    return NetGraph(architecture, initialize(architecture, generator))
+def _wide(n_inputs: int, units: int, activation: str, direct: bool) -> Architecture:
+    layers = [make_layer("Input", (), n_inputs), make_layer("Linear", (0,), units), make_layer(activation, (1,), units)]
+    if direct:
+        layers.append(make_layer("Concat", (2, 0), units + n_inputs))
+    return Architecture((*layers, make_layer("Linear", (len(layers) - 1,), 1)))

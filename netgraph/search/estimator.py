@@ -42,13 +42,14 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
     Args:
         checkpoint: Safetensors file of a trained :class:`~netgraph.model.vae.NetVAE`; the one that ships when None.
         max_seconds: Wall time after which the search ends with what it has; None for no limit. A search that ends
-            earlier gives the same network again, unless ``latency``, which is measured, is among the objectives.
+            earlier, and was nowhere short of time, gives the same network again, unless ``latency``, which is measured,
+            is among the objectives.
         n_candidates: At most so many networks are drawn, and a sixtieth of the square of the rows, beside a linear and
             some wide ones, see :mod:`~netgraph.search.baselines`.
         strategy: How they are drawn: ``prior``, an eighth of a batch, at least four, made for the rows, the others with
-            initial weights; ``genetic`` or ``cma`` (separable CMA-ES), which search the prior's noise by the errors of
-            earlier candidates; or ``gradient``, which moves the latents of the best ones by the gradient of their
-            errors.
+            initial weights, of many rows half of them focused, see :mod:`~netgraph.search.focusing`; ``genetic`` or
+            ``cma`` (separable CMA-ES), which search the prior's noise by the errors of earlier candidates; or
+            ``gradient``, which moves the latents of the best ones by the gradient of their errors.
         objectives: What is to be small, ``error`` first, then any of ``parameters`` and ``latency``. With more than the
             error, the network is the one that is best in the second objective among those of the Pareto front whose
             error is within one standard error of the least; with the error alone it is a committee of the best.

@@ -13,7 +13,7 @@ from netgraph.search.committee import committees
 from netgraph.search.config import SearchConfig
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
-from netgraph.search.focusing import Gradients, Look, Relevance, fit_focused, focus_by_folds, relative
+from netgraph.search.focusing import KERNELS, Gradients, Look, Relevance, fit_focused, focus_by_folds, sensitivity
 from netgraph.search.folds import COLUMN_ROWS, Folds
 from netgraph.search.pace import Pace
 from netgraph.search.projection import ROWS_A_COLUMN
@@ -41,7 +41,7 @@ PASSES = 2
 FOCUSING, FOCUSING_BY_FOLDS = 1.25, 20
 #: Units of the wide networks that are focused by relevance, and how much longer than a baseline one takes to solve.
 FOCUSED_UNITS, WIDER = 384, 4
-#: Share of the time after which relevance is no longer looked for.
+#: Share of the time that length scales are looked for at most.
 RELEVANCE = 0.2
 #: Seconds that committees take at most on the former tables, and that are left for them after candidates and steps,
 #: which may take longer than before.
@@ -96,7 +96,7 @@ def find(
     Args:
         source: Gives candidates.
         data: The rows.
-        config: How; the clock can only shorten it, so that a search that ends in time is the same again.
+        config: How; the clock can only shorten it, so that a search that it did not shorten is the same again.
         deadline: When the time is over; never when None.
         show: Is told of every step.
     """
@@ -134,15 +134,22 @@ class _Search:
         self._keep_baselines(self._solve(graphs), "baselines")
         gradients = Gradients(graphs, self.judged, self.data, device)
         self._focus(graphs[1:], gradients, COLUMN_ROWS, "focused")
-        end = self.deadline.passed + RELEVANCE * self.deadline.seconds
-        relevance, wide = Relevance(lambda: self.deadline.passed > end), wide_networks(columns, FOCUSED_UNITS, seed + 1)
-        told = self._focus(wide, relevance, ROWS_A_COLUMN, "focused by relevance", WIDER)
-        if told:
-            source.focus(relative(told[0]))
+        wide = wide_networks(columns, FOCUSED_UNITS, seed + 1, direct=True)
+        relevance = Relevance(self.deadline, self._time_of_a_process(len(wide)))
+        if self._focus(wide, relevance, ROWS_A_COLUMN, "focused by relevance", WIDER):
+            source.focus(sensitivity(self.judged, len(wide), self.data.x, device))
 
-    def _focus(
-        self, wide: Sequence[NetGraph], look: Look, rows_a_column: int, stage: str, cost: float = 1.0
-    ) -> list[Tensor]:
+    def _time_of_a_process(self, count: int) -> float:
+        """Give the seconds that length scales of one process may take, with time left to solve so many networks."""
+        few = self._folds.fewer_than(ROWS_A_COLUMN)
+        left = self.deadline.seconds - COMBINING - self.deadline.passed - self._focusing_time(count * WIDER, few)
+        share = min(RELEVANCE * self.deadline.seconds, left)
+        return share / (len(KERNELS) * (self._folds.copies if few else 1))
+
+    def _focusing_time(self, count: float, by_folds: bool) -> float:
+        return (FOCUSING_BY_FOLDS if by_folds else FOCUSING) * count * self._solving
+
+    def _focus(self, wide: Sequence[NetGraph], look: Look, rows_a_column: int, stage: str, cost: float = 1.0) -> bool:
         """Focus wide networks, if there is time and more than one column to choose from.
 
         Args:
@@ -153,17 +160,15 @@ class _Search:
             cost: How much longer it takes to solve such a network than a baseline.
 
         Returns:
-            What rows look at that are enough to be judged one by one.
+            Whether it was done, and rows are enough to be judged one by one by what all of them say.
         """
-        rows, columns = self.data.x.shape
-        few = rows < rows_a_column * columns
-        time = (FOCUSING_BY_FOLDS if few else FOCUSING) * cost * len(wide) * self._solving
-        if not self.config.focus or columns == 1 or self.deadline.passed + time > self.deadline.seconds - COMBINING:
-            return []
-        matrices = look(self.data, len(wide))
-        again = fit_focused(wide, matrices, self.data, self.config.device)
+        few = self._folds.fewer_than(rows_a_column)
+        done = self.deadline.passed + self._focusing_time(cost * len(wide), few)
+        if not self.config.focus or self.data.x.shape[1] == 1 or done > self.deadline.seconds - COMBINING:
+            return False
+        again = fit_focused(wide, look(self.data, len(wide)), self.data, self.config.device)
         self._keep_baselines(focus_by_folds(wide, look, again, self._folds) if few else again, stage)
-        return [] if few else matrices
+        return not few
 
     def _keep_baselines(self, found: Sequence[Judged], stage: str) -> None:
         self._keep([replace(one, copies=()) for one in found], [BASELINE] * len(found), KEPT)

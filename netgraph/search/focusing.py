@@ -4,8 +4,9 @@ The gradients of fitted networks say along which directions of the columns their
 product (AGOP). Random features drawn along these directions and fitted anew are what a recursive feature machine does
 (Radhakrishnan et al. 2024), which learns features without a gradient step. Here it is done once, with the mean product
 of several networks, and columns are multiplied by the product itself, which is what its root comes to in two rounds.
-A Gaussian process says how far along each column the target stays alike (see :mod:`~netgraph.search.relevance`); random
-features whose weights are as large as one over these lengths are like functions drawn from it (Rahimi & Recht 2008).
+A Gaussian process says how far along each column it goes straight on (see :mod:`~netgraph.search.relevance`); random
+features whose weights are as large as one over these lengths resemble it (Rahimi & Recht 2008), where the last layer
+reads the columns too.
 
 What is focused knows the target of all rows. With rows enough that makes errors on rows left out hardly smaller; with
 fewer, networks are focused and fitted anew without each fold, and judged by what they say of it.
@@ -19,9 +20,10 @@ from torch import Tensor
 
 from netgraph.graph.netgraph import NetGraph
 from netgraph.search.data import Data, evenly_spaced
+from netgraph.search.deadline import Deadline
 from netgraph.search.folds import Folds
 from netgraph.search.projection import ROWS_A_COLUMN
-from netgraph.search.relevance import length_scales, matern, squared_exponential
+from netgraph.search.relevance import Kernel, length_scales, matern, squared_exponential
 from netgraph.search.running import Judged, best, solve
 from netgraph.stack import Stack
 
@@ -75,7 +77,7 @@ def focus(matrix: Tensor, rows: int) -> Tensor:
 
 
 def focused(graph: NetGraph, matrix: Tensor) -> NetGraph:
-    """Give a network that reads the columns times a matrix, [columns, columns]; its first layer alone reads columns."""
+    """Give a network whose first layer reads the columns times a matrix, [columns, columns]."""
     first = graph.architecture.tensors[0]
     weights = graph.state[: first.size].view(first.shape).double() @ matrix
     return graph.replace(state=torch.cat([weights.flatten().to(graph.state), graph.state[first.size :]]))
@@ -105,22 +107,39 @@ class Relevance:
     """Give random features the length scales of Gaussian processes, one of each kernel in turn.
 
     Args:
-        over: Says that time is over.
+        deadline: Its clock.
+        seconds: Time after which the search for the scales of a process is over.
     """
 
-    def __init__(self, over: Callable[[], bool] = lambda: False) -> None:
-        self.over = over
+    def __init__(self, deadline: Deadline, seconds: float) -> None:
+        self.deadline, self.seconds = deadline, seconds
 
     def __call__(self, rows: Data, count: int) -> list[Tensor]:
         """Give one over the scales, in units of a first layer's initial weights."""
         initial = (3 * rows.x.shape[1]) ** -0.5
-        found = [(1 / (initial * length_scales(rows, kernel, self.over))).diag() for kernel in KERNELS[:count]]
+        found = [(1 / (initial * self._scales(rows, kernel))).diag() for kernel in KERNELS[:count]]
         return list(islice(cycle(found), count))
 
+    def _scales(self, rows: Data, kernel: Kernel) -> Tensor:
+        end = self.deadline.passed + self.seconds
+        return length_scales(rows, kernel, lambda: self.deadline.passed > end)
 
-def relative(matrix: Tensor) -> Tensor:
-    """Give what a network of initial weights may be focused by, which says of columns only how they compare."""
-    return (1 - SHRINKAGE) * len(matrix) * matrix / matrix.trace() + SHRINKAGE * torch.eye(len(matrix)).to(matrix)
+
+def sensitivity(fitted: Sequence[Judged], count: int, x: Tensor, device: str = "cpu") -> Tensor:
+    """Say how much the best of networks change along each column, by which those with initial weights may be focused.
+
+    Args:
+        fitted: The networks.
+        count: How many are asked.
+        x: Rows, [rows, columns].
+        device: Where to run them.
+
+    Returns:
+        Roots of mean squared gradients, of mean 1 and shrunk towards it, on a diagonal, [columns, columns] float64.
+    """
+    roots = agop([one.graph for one in best(fitted, count)], x, device).diagonal().sqrt()
+    mean = roots.mean().clamp(min=torch.finfo(roots.dtype).tiny)
+    return ((1 - SHRINKAGE) * roots / mean + SHRINKAGE).diag()
 
 
 def can_be_focused(graph: NetGraph) -> bool:
@@ -130,7 +149,7 @@ def can_be_focused(graph: NetGraph) -> bool:
 
 
 def fit_focused(wide: Sequence[NetGraph], matrices: Sequence[Tensor], data: Data, device: str = "cpu") -> list[Judged]:
-    """Focus networks whose first layers alone read columns, each by a matrix, and fit their last layers to rows."""
+    """Focus networks, each by a matrix, and fit their last layers to rows."""
     return solve([focused(graph, matrix) for graph, matrix in zip(wide, matrices, strict=True)], data, device)
 
 

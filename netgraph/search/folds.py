@@ -59,8 +59,12 @@ class Folds:
 
         What all targets had a say in is then judged by what is made again without each fold.
         """
+        return self.fewer_than(COLUMN_ROWS)
+
+    def fewer_than(self, rows_a_column: int) -> bool:
+        """Whether there are fewer rows for each column."""
         rows, columns = self.data.x.shape
-        return rows < COLUMN_ROWS * columns
+        return rows < rows_a_column * columns
 
     def solve(self, without: Sequence[Sequence[NetGraph]], whole: Sequence[NetGraph]) -> list[Judged]:
         """Fit last layers, and judge networks by others of the same origin that know nothing of a fold.

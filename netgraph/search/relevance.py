@@ -1,8 +1,9 @@
-"""How far a target stays alike along each column, which no network has to be trained for.
+"""How far a target goes straight on along each column, which no network has to be trained for.
 
 A Gaussian process (Rasmussen & Williams 2006) explains a target by a smooth function, a linear one, and noise. Each
 column has a length scale of its own in the smooth one; those that make the target most likely (their section 5.4.1) are
-long where a column says nothing of it: automatic relevance determination (MacKay 1996; Neal 1996).
+short where the target bends, and long where it is linear in a column or does not depend on it: automatic relevance
+determination (MacKay 1996; Neal 1996).
 """
 
 from collections.abc import Callable
@@ -15,10 +16,10 @@ from netgraph.search.data import Data
 
 #: Most rows that a process explains, whose time grows with their cube.
 MOST_ROWS = 256
-#: Most times that the likelihood is evaluated.
+#: Times that the likelihood is evaluated before the last iteration.
 EVALUATIONS = 40
-#: What length scales begin with, and the variances of the smooth function, the linear one and the noise.
-LENGTH, VARIANCES = 3.0, (1.0, 0.3, 0.3)
+#: What the variances of the smooth function, the linear one and the noise begin with.
+VARIANCES = (1.0, 0.3, 0.3)
 #: Least and largest length scales of standardized columns, and variances of a standardized target.
 LENGTHS, RANGE = (0.1, 1e3), (1e-4, 1e4)
 #: Stands for the likelihood of a process that cannot be computed.
@@ -44,10 +45,12 @@ def matern(squared: Tensor) -> tuple[Tensor, Tensor]:
 def length_scales(data: Data, kernel: Kernel = squared_exponential, over: Callable[[], bool] = lambda: False) -> Tensor:
     """Find the length scale of each column.
 
+    All begin with the root of their number, by which rows are as alike at first however many columns there are.
+
     Args:
         data: Standardized rows; of more than :data:`MOST_ROWS`, as many are drawn.
         kernel: Of the smooth function.
-        over: Says that time is over; the best scales so far are given then.
+        over: Says that time is over, which is asked after every iteration; the scales so far are given then.
 
     Returns:
         [columns] float64, in deviations of the column, within :data:`LENGTHS`; the largest where it does not vary.
@@ -55,7 +58,7 @@ def length_scales(data: Data, kernel: Kernel = squared_exponential, over: Callab
     from scipy.optimize import minimize
 
     process, columns = _Process(data, kernel), data.x.shape[1]
-    begin = np.log([*[LENGTH] * columns, *VARIANCES])
+    begin = np.log([*[columns**0.5] * columns, *VARIANCES])
     bounds = np.log([*[LENGTHS] * columns, *[RANGE] * len(VARIANCES)])
     found = minimize(
         process,
@@ -66,7 +69,7 @@ def length_scales(data: Data, kernel: Kernel = squared_exponential, over: Callab
         callback=lambda intermediate_result: _stop_if(over()),
         options={"maxfun": EVALUATIONS},
     )
-    varying = (data.x != data.x[0]).any(dim=0)
+    varying = (process.x != process.x[0]).any(dim=0)
     return torch.from_numpy(found.x[:columns]).exp().where(varying, LENGTHS[1])
 
 

@@ -38,24 +38,7 @@ SEEN, CHOICES = 128, 2
 MADE, LEAST_MADE = 1 / 8, 4
 
 
-class Focusable(Source):
-    """Gives networks with initial weights; every second of them is focused once there is something to look at."""
-
-    _matrix: Tensor | None = None
-
-    def focus(self, matrix: Tensor) -> None:
-        """Look so from now on."""
-        self._matrix = matrix
-
-    def half_focused(self, graphs: Sequence[NetGraph]) -> list[NetGraph]:
-        """Focus every second network in which one layer alone reads the columns."""
-        matrix = self._matrix
-        if matrix is None:
-            return list(graphs)
-        return [focused(graph, matrix) if i % 2 and can_be_focused(graph) else graph for i, graph in enumerate(graphs)]
-
-
-class Drawn(Focusable):
+class Drawn(Source):
     """Networks that a function of a number and a seed gives.
 
     Args:
@@ -69,8 +52,41 @@ class Drawn(Focusable):
 
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Give n networks."""
-        drawn = self.function(n, seed)
-        return drawn[: self.made] + self.half_focused(drawn[self.made :])
+        return self.function(n, seed)
+
+
+class Focusable(Source):
+    """Gives networks with initial weights, half of which are focused once it is told where to look."""
+
+    _matrix: Tensor | None = None
+
+    def focus(self, matrix: Tensor) -> None:
+        """Look so from now on."""
+        self._matrix = matrix
+
+    def half_focused(self, graphs: Sequence[NetGraph]) -> list[NetGraph]:
+        """Focus those of the second half of networks in which one layer alone reads the columns."""
+        matrix, half = self._matrix, len(graphs) // 2
+        if matrix is None:
+            return list(graphs)
+        later = [focused(graph, matrix) if can_be_focused(graph) else graph for graph in graphs[half:]]
+        return [*graphs[:half], *later]
+
+
+class Random(Focusable):
+    """Networks of random architectures with initial weights.
+
+    Args:
+        recipe: What architectures are made of.
+        n_inputs: What they read.
+    """
+
+    def __init__(self, recipe: ArchitectureRecipe, n_inputs: int) -> None:
+        self.recipe, self.n_inputs = recipe, n_inputs
+
+    def draw(self, n: int, seed: int) -> list[NetGraph]:
+        """Give n networks."""
+        return self.half_focused(random_networks(self.recipe, self.n_inputs, n, seed))
 
 
 class Prior(Source):
@@ -171,8 +187,9 @@ def _choices(data: Data, most: int) -> Rows:
 class Mixed(Focusable):
     """Networks made for the data set, and others with initial weights, which cost next to nothing and differ more.
 
-    Those of the first draw have the architectures of the networks that are made, which are well chosen where the model
-    has a portfolio; later ones have random architectures.
+    The others of the first draw have the architectures of the networks that are made, which are well chosen where the
+    model has a portfolio; later ones have random architectures. Once it is known where the target changes, half of them
+    look there.
 
     Args:
         prior: Makes networks.

@@ -12,7 +12,8 @@ from netgraph.search.baselines import ACTIVATIONS, UNITS
 from netgraph.search.committee import SIZES
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
-from netgraph.search.fit import CLOSING, FOCUSED_UNITS, KEPT, find
+from netgraph.search.fit import CLOSING, FOCUSED_UNITS, KEPT, RELEVANCE, find
+from netgraph.search.focusing import KERNELS
 from netgraph.search.folds import COLUMN_ROWS, Folds
 from netgraph.search.pace import Pace
 from netgraph.search.projection import ROWS_A_COLUMN
@@ -80,7 +81,8 @@ def test_baselines_compete_and_are_not_tuned():
     assert found.errors[0] < 1e-8
     first = [graph.architecture.layers[1].size for graph in found.graphs if len(graph.architecture.layers) <= 4]
     assert first.count(UNITS) == 2 * FOCUSED
-    assert first.count(FOCUSED_UNITS) == FOCUSED
+    wider = [graph.architecture.layers[1].size for graph in found.graphs if len(graph.architecture.layers) == 5]
+    assert wider.count(FOCUSED_UNITS) == FOCUSED
     assert 1 in first
     assert [note["networks"] for note in found.history[:6]] == [BASELINES, FOCUSED, FOCUSED, 1, 1, 1]
 
@@ -127,16 +129,21 @@ def test_wide_networks_are_focused_where_there_are_columns_to_choose(rows, colum
 
 
 @pytest.mark.parametrize(
-    ("rows", "times"),
-    [(COLUMN_ROWS * 3 - 1, 2), (COLUMN_ROWS * 3, 1), (ROWS_A_COLUMN * 3 - 1, 1), (ROWS_A_COLUMN * 3, 0)],
+    ("rows", "units"),
+    [
+        (COLUMN_ROWS * 3 - 1, [UNITS, FOCUSED_UNITS]),
+        (COLUMN_ROWS * 3, [FOCUSED_UNITS]),
+        (ROWS_A_COLUMN * 3 - 1, [FOCUSED_UNITS]),
+        (ROWS_A_COLUMN * 3, []),
+    ],
 )
-def test_of_few_rows_a_column_focused_networks_are_judged_by_folds(rows, times, monkeypatch):
+def test_of_few_rows_a_column_focused_networks_are_judged_by_folds(rows, units, monkeypatch):
     judged = []
     monkeypatch.setattr("netgraph.search.fit.focus_by_folds", lambda wide, *_: judged.append(wide) or [])
     x, y = torch.randn(rows, 4, generator=Generator().manual_seed(0)).split((3, 1), dim=1)
     source = Drawn(lambda n, seed: random_networks(n, seed, n_inputs=3))
     find(source, Data(x, y[:, 0]), replace(SMALL, n_candidates=1, rungs=()))
-    assert [len(wide) for wide in judged] == [FOCUSED] * times
+    assert [{graph.architecture.layers[1].size for graph in wide} for wide in judged] == [{size} for size in units]
 
 
 class Known(Source):
@@ -192,7 +199,26 @@ def test_of_many_rows_candidates_may_look_at_the_columns_that_matter(rows, told)
     find(source, task(rows), replace(SMALL, n_candidates=1, rungs=()))
     assert len(matrices) == told
     for matrix in matrices:
-        assert matrix[0, 0] > matrix.diagonal()[2:].max()
+        assert matrix.diagonal()[:2].min() > 2 * matrix.diagonal()[2:].max()
+
+
+@pytest.mark.parametrize("rows", [ROWS_A_COLUMN * 4 - 1, ROWS_A_COLUMN * 4])
+@pytest.mark.parametrize("seconds", [5.0, 40.0])
+def test_length_scales_are_looked_for_while_there_is_time(rows, seconds, monkeypatch):
+    now, asked = [0.0], []
+
+    def scales(data, kernel, over):
+        while not over():
+            now[0] += 0.01
+        asked.append(now[0])
+        return torch.ones(data.x.shape[1], dtype=torch.float64)
+
+    monkeypatch.setattr("netgraph.search.focusing.length_scales", scales)
+    config = replace(SMALL, n_candidates=1, rungs=())
+    find(Drawn(random_networks), task(rows), config, Deadline(seconds, clock=lambda: now[0]))
+    assert len(asked) == len(KERNELS) * (1 if rows >= ROWS_A_COLUMN * 4 else SMALL.folds + 1)
+    assert asked[-1] == pytest.approx(RELEVANCE * seconds, rel=0.2)
+    assert np.diff([0.0, *asked]) == pytest.approx(asked[0], abs=0.02)
 
 
 def test_of_many_candidates_a_share_is_tuned_in_groups():

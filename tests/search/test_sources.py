@@ -7,9 +7,11 @@ from netgraph.search.data import Data
 from netgraph.search.focusing import can_be_focused, focused
 from netgraph.search.folds import Folds
 from netgraph.search.running import errors_of, solve
-from netgraph.search.sources import LEAST_MADE, STRATEGIES, Drawn, Mixed, Prior, source_of
+from netgraph.search.sources import LEAST_MADE, STRATEGIES, Drawn, Mixed, Prior, Random, source_of
+from netgraph.zoo import ZooRecipe
 from tests.search.small import READING, random_networks, untrained
 
+RECIPE = ZooRecipe.load("full").architectures
 NAMES = ("prior", *STRATEGIES)
 
 
@@ -128,22 +130,21 @@ def test_networks_of_every_strategy_read_all_of_many_columns(vae, name):
         source.learn(torch.rand(12, generator=Generator().manual_seed(seed)))
 
 
-@pytest.mark.parametrize("make", [lambda vae: Mixed(Prior(vae, task())), lambda vae: Drawn(random_networks, made=3)])
-def test_every_second_network_that_was_not_made_is_focused(vae, make):
+@pytest.mark.parametrize("make", [lambda vae: Mixed(Prior(vae, task())), lambda vae: Random(RECIPE, 4)])
+def test_half_of_the_networks_that_were_not_made_are_focused(vae, make):
     plain, source, matrix = make(vae), make(vae), torch.tensor([2.0, 1.0, 0.5, 0.0]).double().diag()
     source.focus(matrix)
     for seed in (0, 1):
         before, after = plain.draw(24, seed), source.draw(24, seed)
-        others = list(zip(before[plain.made :], after[plain.made :], strict=True))
-        untouched = [*zip(before[: plain.made], after[: plain.made], strict=True), *others[::2]]
-        assert all(torch.equal(old.state, new.state) for old, new in untouched)
-        for old, new in others[1::2]:
-            expected = focused(old, matrix) if can_be_focused(old) else old
-            assert torch.equal(new.state, expected.state)
-    assert any(map(can_be_focused, before[plain.made + 1 :: 2]))
+        first = plain.made + (24 - plain.made) // 2
+        assert all(torch.equal(a.state, b.state) for a, b in zip(before[:first], after[:first], strict=True))
+        for old, new in zip(before[first:], after[first:], strict=True):
+            assert torch.equal(new.state, (focused(old, matrix) if can_be_focused(old) else old).state)
+    assert any(map(can_be_focused, before[first:]))
 
 
-def test_networks_that_know_the_rows_are_not_focused(vae):
-    plain, source = Prior(vae, task()), Prior(vae, task())
+@pytest.mark.parametrize("make", [lambda vae: Prior(vae, task()), lambda vae: Drawn(random_networks)])
+def test_networks_that_know_the_rows_or_come_from_elsewhere_are_not_focused(vae, make):
+    plain, source = make(vae), make(vae)
     source.focus(torch.eye(4).double() * 2)
     assert all(torch.equal(a.state, b.state) for a, b in zip(plain.draw(4, 0), source.draw(4, 0), strict=True))
