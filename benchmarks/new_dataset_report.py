@@ -38,10 +38,10 @@ ABOUT = (
     "that the target changes, and others that are focused by the length scales of Gaussian processes; of 10 rows a "
     "column and more, half of the candidates with initial weights look where these networks change. So does `random "
     "search, focused`: what it is ahead of random search is what focusing is worth, and what `netgraph` is ahead of it "
-    "what its candidates are worth. No search draws more candidates than a "
-    "sixtieth of the square of the rows. MLPRegressor has its default settings; its random search fits drawn settings "
-    "until the time is over, keeps the best by the validation rows, and never cuts a fit short. A method that ends "
-    "before its budget, or after it, has the seconds that the table says."
+    "what its candidates are worth. No search draws more candidates than a sixtieth of the square of the rows. "
+    "MLPRegressor has its default settings; its random search fits drawn settings until the time is over, keeps the "
+    "best by the validation rows, and never cuts a fit short. A method that ends before its budget, or after it, has "
+    "the seconds that the table says."
 )
 
 

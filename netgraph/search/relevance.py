@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from netgraph.search.data import Data
+from netgraph.stack.kernel import squared_distances
 
 #: Most rows that a process explains, whose time grows with their cube.
 MOST_ROWS = 256
@@ -96,8 +97,9 @@ class _Process:
         """Give both for the logarithms of length scales and of the three variances (their equations 5.8 and 5.9)."""
         *lengths, smooth, linear, noise = np.exp(logarithms)
         near = self.x / torch.tensor(lengths)
-        covariance, slope = self.kernel(_squared_distances(near))
-        total = smooth * covariance + linear * self.linear + noise * torch.eye(len(self.y), dtype=self.x.dtype)
+        covariance, slope = self.kernel(squared_distances(near, near))
+        total = smooth * covariance + linear * self.linear
+        total.diagonal().add_(noise)
         factor, failed = torch.linalg.cholesky_ex(total)
         if failed:
             return IMPOSSIBLE, np.zeros_like(logarithms)
@@ -114,8 +116,3 @@ class _Process:
         ]
         gradient = np.concatenate([by_lengths.numpy(), by_variances])
         return loss / len(self.y), gradient / len(self.y)
-
-
-def _squared_distances(x: Tensor) -> Tensor:
-    norm = x.square().sum(dim=1)
-    return (norm[:, None] + norm - 2 * x @ x.mT).clamp(min=0)

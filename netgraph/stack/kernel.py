@@ -50,15 +50,24 @@ def fit_kernel(x: Tensor, y: Tensor) -> KernelFit:
 
 def _fit(x: Tensor, y: Tensor, metric: Tensor, penalties: tuple[float, ...]) -> KernelFit:
     """Fit with distances by a metric, [B, columns, columns], whose mean is the kernel's width."""
-    along = x @ metric
-    norm = (along * x).sum(dim=2)
-    squared = (norm[:, :, None] + norm[:, None] - 2 * along @ x.mT).clamp(min=0)
+    squared = squared_distances(x @ metric, x)
     width = squared.mean(dim=(1, 2), keepdim=True).clamp(min=LEAST_DISTANCE)
     kernel = (-squared / width).exp()
     center = y.mean(dim=1, keepdim=True)
     weights, left_out = _least(kernel, y - center, penalties)
     pull = kernel * weights[:, None]
     return KernelFit(left_out, (pull @ x - pull.sum(dim=2, keepdim=True) * x) @ metric * (2 / width))
+
+
+def squared_distances(along: Tensor, x: Tensor) -> Tensor:
+    """Give those between rows, [..., rows, rows].
+
+    Args:
+        along: The rows times a metric, [..., rows, columns]; the rows themselves for Euclidean distances.
+        x: The rows.
+    """
+    norm = (along * x).sum(dim=-1)
+    return (norm[..., :, None] + norm[..., None, :] - 2 * along @ x.mT).clamp(min=0)
 
 
 def _least(kernel: Tensor, target: Tensor, penalties: tuple[float, ...]) -> tuple[Tensor, Tensor]:

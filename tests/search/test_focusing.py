@@ -1,4 +1,4 @@
-"""Where a target changes, as the gradients of networks that fit it say."""
+"""Where a target changes, as the gradients of networks that fit it say, and the length scales of a process."""
 
 from collections.abc import Callable
 
