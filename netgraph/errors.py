@@ -5,6 +5,16 @@ class NetGraphError(ValueError):
     """Base of every error that netgraph raises for wrong input. Its message is one line."""
 
 
+def missing_extra(need: str, extra: str) -> NetGraphError:
+    """Return the error for an optional dependency that is not installed, with the command that installs it.
+
+    Args:
+        need: Subject and package, such as "parquet needs pyarrow".
+        extra: Name of the extra that installs it.
+    """
+    return NetGraphError(f'{need}: pip install -e ".[{extra}]" in a checkout of netgraph')
+
+
 class UnsupportedLayerError(NetGraphError):
     """A module contains a layer or an operation that netgraph cannot represent."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from netgraph.errors import NetGraphError, StoreError
+from netgraph.errors import StoreError, missing_extra
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -31,7 +31,7 @@ def load_optuna() -> "ModuleType":
     try:
         import optuna
     except ImportError:
-        raise NetGraphError('a search needs optuna: pip install "netgraph[search]"') from None
+        raise missing_extra("a search needs optuna", "search") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
 

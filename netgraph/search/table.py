@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from netgraph.errors import NetGraphError
+from netgraph.errors import NetGraphError, missing_extra
 from netgraph.tasks.dataset import Floats
 
 #: Fewest rows that a network is fitted to.
@@ -218,7 +218,7 @@ def _read_parquet(path: Path) -> _Raw:
     try:
         frame = pd.read_parquet(path, engine="pyarrow")
     except ImportError:
-        _refuse(path, 'parquet needs pyarrow: pip install "netgraph[parquet]"')
+        raise missing_extra(f"{path}: parquet needs pyarrow", "parquet") from None
     except (OSError, ValueError) as error:
         _refuse(path, f"cannot be read as parquet: {' '.join(str(error).split())}")
     values, texts = np.full(frame.shape, np.nan), dict[int, tuple[str, int]]()

@@ -16,7 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from netgraph.errors import NetGraphError
+from netgraph.errors import NetGraphError, missing_extra
 
 Result = TypeVar("Result")
 Job = Callable[[int], Result]
@@ -231,7 +231,7 @@ def _load_ray() -> Any:
     try:
         import ray
     except ModuleNotFoundError:
-        raise NetGraphError("engine 'ray' needs Ray: pip install 'netgraph[ray]'") from None
+        raise missing_extra("engine 'ray' needs Ray", "ray") from None
     return ray
 
 

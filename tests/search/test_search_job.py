@@ -145,5 +145,5 @@ def test_bad_parameters_and_bad_tables_are_named_before_a_folder_is_made(folder)
 
 def test_without_optuna_it_says_what_installs_it(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(NetGraphError, match=r'pip install "netgraph\[search\]"'):
+    with pytest.raises(NetGraphError, match=r'pip install -e "\.\[search\]"'):
         search_table(job(folder, "none"))

@@ -102,5 +102,5 @@ def test_what_failed_has_infinite_objectives():
 
 def test_a_missing_optuna_is_told_with_what_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(NetGraphError, match=r'pip install "netgraph\[search\]"'):
+    with pytest.raises(NetGraphError, match=r'pip install -e "\.\[search\]"'):
         load_optuna()

@@ -237,7 +237,7 @@ def test_a_file_of_the_wrong_kind_is_named(tmp_path, write, name, message):
 
 def test_parquet_without_pyarrow_names_the_extra(write, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(NetGraphError, match=r'parquet needs pyarrow: pip install "netgraph\[parquet\]"'):
+    with pytest.raises(NetGraphError, match=r'parquet needs pyarrow: pip install -e "\.\[parquet\]"'):
         read_table(write(b"PAR1", "data.parquet"), "y")
 
 

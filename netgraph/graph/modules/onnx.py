@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from netgraph.errors import NetGraphError, UnsupportedLayerError
+from netgraph.errors import UnsupportedLayerError, missing_extra
 from netgraph.files import write_atomically
 from netgraph.graph.modules.export import quiet
 from netgraph.graph.modules.general import example_of
@@ -31,7 +31,7 @@ def to_onnx(graph: NetGraph, path: str | Path) -> None:
             warnings.simplefilter("ignore")
             program = torch.onnx.export(to_module(graph), inputs, input_names=names, dynamo=True, verbose=False)
     except ImportError as error:
-        raise NetGraphError(f"ONNX needs the extra: pip install netgraph[onnx] ({error})") from error
+        raise missing_extra("ONNX needs onnx and onnxscript", "onnx") from error
     except Exception as error:
         raise UnsupportedLayerError(f"torch.onnx cannot express the network: {first_line(error)}") from error
     if program is None:
