@@ -1,11 +1,18 @@
 """Hypothesis strategies: random modules of the grammar, and random graphs."""
 
 import torch
+from hypothesis import settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from netgraph.graph import NetGraph, from_module
 from netgraph.tokens import Grammar, Limits
+
+
+def examples(n: int) -> settings:
+    """Return settings that try at most n examples, and no more than the profile does."""
+    return settings(max_examples=min(n, settings.default.max_examples))
+
 
 ACTIVATIONS = st.sampled_from(
     [

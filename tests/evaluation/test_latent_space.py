@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator, nn
 
@@ -17,7 +17,7 @@ from netgraph.evaluation.interpolation import (
 )
 from netgraph.evaluation.latent_space import Described, probe_latents
 from netgraph.evaluation.linear_probes import depth, main_activation, probe_label, probe_value
-from tests.strategies import graphs, randomize
+from tests.strategies import examples, graphs, randomize
 
 
 def network(*hidden: int, seed: int = 0, activation: type[nn.Module] = nn.Tanh):
@@ -59,7 +59,7 @@ def test_paths_with_invalid_networks_count_for_validity_only():
     assert math.isnan(smoothness([[broken, broken]]).median_length)
 
 
-@settings(deadline=None, max_examples=15)
+@examples(15)
 @given(graphs(), st.integers(2, 6))
 def test_a_path_between_equal_networks_stays_where_it_is(graph, points):
     found = smoothness(weight_paths([(graph, graph)], points))

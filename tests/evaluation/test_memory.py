@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator, nn
 
@@ -10,7 +10,7 @@ from netgraph import NetGraphError, canonicalize, from_module, metrics
 from netgraph.evaluation.alignment import align
 from netgraph.evaluation.evaluate import random_like
 from netgraph.evaluation.memory import average_pairs, nearness, perturb
-from tests.strategies import graphs, random_graph, randomize
+from tests.strategies import examples, graphs, random_graph, randomize
 
 
 def network(width: int = 8, seed: int = 0, activation: type[nn.Module] = nn.Tanh):
@@ -31,7 +31,7 @@ def test_noise_that_exchanges_units_in_the_canonical_order_is_seen_through(activ
     assert all(own <= 1.3 * distance(a, b) for own, a, b in zip(aligned, noisy, found, strict=True))
 
 
-@settings(deadline=None, max_examples=30)
+@examples(30)
 @given(graphs(), st.integers(0, 2**20))
 def test_alignment_keeps_the_function_and_never_moves_away(graph, seed):
     reference = random_graph(graph.architecture, seed)

@@ -1,13 +1,13 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from torch import nn
 
 from netgraph import NetGraphError, canonicalize, from_module, metrics
 from netgraph.evaluation import evaluate_reconstruction, evaluate_samples, random_like
 from netgraph.evaluation.meaning import MEANING
 from netgraph.evaluation.report import Report, write_report
-from tests.strategies import graphs, randomize
+from tests.strategies import examples, graphs, randomize
 
 
 def network(width: int = 4, seed: int = 0):
@@ -17,7 +17,7 @@ def network(width: int = 4, seed: int = 0):
 X = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
 
 
-@settings(deadline=None, max_examples=20)
+@examples(20)
 @given(graphs())
 def test_a_network_is_like_itself(graph):
     x = torch.randn(10, graph.architecture.n_inputs, generator=torch.Generator().manual_seed(0))

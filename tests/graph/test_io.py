@@ -1,15 +1,15 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.files import write_tensors
 from netgraph.graph.io import FORMAT, from_tensors, load_graphs, save_graphs, to_tensors
-from tests.strategies import graphs
+from tests.strategies import examples, graphs
 
 
-@settings(deadline=None, max_examples=30)
+@examples(30)
 @given(st.lists(graphs(), max_size=4), st.sampled_from([torch.float32, torch.float64]))
 def test_graphs_come_back_bit_for_bit(tmp_path_factory, found, dtype):
     found = [one.replace(state=one.state.to(dtype), sensitivity=torch.rand(one.num_nodes)) for one in found + found[:1]]
@@ -26,7 +26,7 @@ def test_graphs_come_back_bit_for_bit(tmp_path_factory, found, dtype):
         assert loaded[0].architecture is loaded[-1].architecture
 
 
-@settings(deadline=None, max_examples=1)
+@examples(1)
 @given(graphs())
 def test_an_unknown_layer_type_is_named(graph):
     tensors, record = to_tensors([graph])

@@ -4,7 +4,7 @@ from dataclasses import replace
 import networkx as nx
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from torch import nn
 from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
@@ -13,14 +13,14 @@ from torch_geometric.utils import to_networkx
 from netgraph import NetGraph, NetGraphError, from_module
 from netgraph.graph import Architecture, make_layer
 from netgraph.graph.io import load_graphs, save_graphs
-from tests.strategies import graphs
+from tests.strategies import examples, graphs
 
 
 def example() -> NetGraph:
     return from_module(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1)))
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(graphs())
 def test_edges_run_forward_and_are_sorted(graph):
     source, target = graph.edge_index
@@ -103,7 +103,7 @@ def test_wrong_lengths_are_refused():
         make_layer("Conv9d", (0,), 3)
 
 
-@settings(deadline=None, max_examples=10)
+@examples(10)
 @given(graphs())
 def test_files_keep_graphs(tmp_path_factory, graph):
     path = tmp_path_factory.mktemp("graphs") / "g.safetensors"

@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from matplotlib.figure import Figure
 from torch import nn
 
 from netgraph import NetGraphError, from_module, plot, with_sensitivity
-from tests.strategies import graphs
+from tests.strategies import examples, graphs
 
 
-@settings(deadline=None, max_examples=8)
+@examples(8)
 @given(graphs())
 def test_every_vertex_is_drawn(graph):
     ax = plot.draw(graph, Figure().subplots())

@@ -1,13 +1,13 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from torch import nn
 
 from netgraph import NetGraphError, from_module, to_module
-from tests.strategies import Joined, Residual, modules, rows
+from tests.strategies import Joined, Residual, examples, modules, rows
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(modules())
 def test_rebuilt_module_is_the_same_bit_for_bit(module):
     rebuilt = to_module(from_module(module))

@@ -2,12 +2,12 @@ import copy
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
 from netgraph import canonicalize, from_module, sensitivity, to_module
-from tests.strategies import graphs, randomize
+from tests.strategies import examples, graphs, randomize
 
 
 def network(activation: type[nn.Module], seed: int) -> nn.Module:
@@ -25,7 +25,7 @@ def transformed(module: nn.Module, order: torch.Tensor, factor: torch.Tensor) ->
     return out
 
 
-@settings(deadline=None, max_examples=30)
+@examples(30)
 @given(
     st.sampled_from([nn.ReLU, nn.Tanh, nn.Sigmoid, nn.LeakyReLU]),
     st.permutations(range(5)),
@@ -44,7 +44,7 @@ def test_symmetries_change_neither_behavior_nor_canonical_form(activation, order
     assert torch.allclose(to_module(one)(x), module(x), atol=1e-9)
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(graphs())
 def test_canonical_form_is_stable_and_keeps_the_function(graph):
     graph = graph.replace(state=graph.state.double(), sensitivity=graph.sensitivity.double())

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from netgraph.errors import InvalidGraphError
 from netgraph.graph.architecture import SLOT_KINDS, Architecture, Layer, make_layer
 from netgraph.graph.table import LayerTable, runs, starts
-from tests.strategies import graphs
+from tests.strategies import examples, graphs
 
 architectures = st.lists(graphs().map(lambda graph: graph.architecture), min_size=1, max_size=4)
 
@@ -18,7 +18,7 @@ def test_runs_stand_one_after_the_other(pairs):
     assert starts(counts).tolist() == [sum(n for _, n in pairs[:i]) for i in range(len(pairs) + 1)]
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(architectures)
 def test_architectures_are_unpacked_as_they_were(found):
     table = LayerTable.pack(found)
@@ -33,7 +33,7 @@ def test_architectures_are_unpacked_as_they_were(found):
         assert np.array_equal(again.offsets, fresh.offsets)
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(architectures)
 def test_the_state_lies_where_each_architecture_says(found):
     table, sizes = LayerTable.pack(found), starts(np.array([one.state_size for one in found]))
@@ -49,7 +49,7 @@ def test_the_state_lies_where_each_architecture_says(found):
     assert table.num_nodes.tolist() == [one.num_nodes for one in found]
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(architectures, st.lists(st.integers(0, 3), min_size=1, max_size=6))
 def test_rows_are_taken_and_tables_joined(found, rows):
     rows = [row % len(found) for row in rows]

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -12,7 +12,7 @@ from netgraph.model.slots import split
 from netgraph.stack import Stack
 from netgraph.zoo.architectures import initialize
 from tests.model import small as small_model
-from tests.strategies import graphs
+from tests.strategies import examples, graphs
 
 CONFIG = replace(small_model.CONFIG, slot_size=8)
 
@@ -50,7 +50,7 @@ def errors(vae: NetVAE, found: list[NetGraph], z: torch.Tensor, xs: list[torch.T
     return torch.stack(measured)
 
 
-@settings(deadline=None, max_examples=10)
+@examples(10)
 @given(lists)
 def test_a_refined_latent_is_never_worse_on_its_rows_and_decodes_to_the_same_architecture(vae, found):
     xs = rows(found)
@@ -60,7 +60,7 @@ def test_a_refined_latent_is_never_worse_on_its_rows_and_decodes_to_the_same_arc
     assert torch.allclose(split(start, CONFIG)[0], split(refined, CONFIG)[0], atol=1e-6)
 
 
-@settings(deadline=None, max_examples=10)
+@examples(10)
 @given(lists)
 def test_other_networks_of_the_batch_do_not_matter(vae, found):
     xs = rows(found)

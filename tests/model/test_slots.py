@@ -1,6 +1,6 @@
 import numpy as np
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from netgraph import NetGraph
@@ -9,7 +9,7 @@ from netgraph.model import VAEConfig
 from netgraph.model.batch import net_batch, structure_batch
 from netgraph.model.direct import DirectDecoder, DirectEncoder
 from netgraph.model.slots import Slots, join, split
-from tests.strategies import graphs
+from tests.strategies import examples, graphs
 
 CONFIG = VAEConfig(place_depths=8, place_positions=48, slot_size=56, max_fan=50, max_nodes=200)
 
@@ -38,7 +38,7 @@ def doubly_normalized(architecture: Architecture) -> bool:
 lists = st.lists(graphs(), min_size=3, max_size=5).map(fitting).filter(bool)
 
 
-@settings(deadline=None, max_examples=20)
+@examples(20)
 @given(lists)
 def test_what_is_written_to_a_place_is_read_there(found):
     carriers = structure_batch([g.architecture for g in found], CONFIG).carriers
@@ -60,7 +60,7 @@ def test_split_and_join_are_inverse():
     assert torch.equal(join(layout, places), z[:, : CONFIG.code_size])
 
 
-@settings(deadline=None, max_examples=20)
+@examples(20)
 @given(lists)
 def test_the_direct_path_starts_out_lossless_where_a_slot_has_room(found):
     batch = net_batch(found, CONFIG)
@@ -76,7 +76,7 @@ def test_the_direct_path_starts_out_lossless_where_a_slot_has_room(found):
     assert torch.equal(back[counted], batch.state[counted])
 
 
-@settings(deadline=None, max_examples=10)
+@examples(10)
 @given(lists)
 def test_packing_keeps_every_number(found):
     batch = net_batch(found, CONFIG, torch.rand(len(found), 37))

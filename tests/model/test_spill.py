@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -15,7 +15,7 @@ from netgraph.model.slots import Slots, holders
 from netgraph.model.spill import spill
 from tests.model.small import CONFIG as SMALL
 from tests.model.small import fitting
-from tests.strategies import graphs
+from tests.strategies import examples, graphs
 
 CONFIG = replace(SMALL, place_depths=3, place_positions=8, slot_size=6, max_nodes=200, weight_layers=3, spill=True)
 
@@ -27,7 +27,7 @@ def small(found: list[NetGraph]) -> list[NetGraph]:
 lists = st.lists(graphs(), min_size=1, max_size=4).map(small).filter(bool)
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(lists)
 def test_each_spilled_weight_has_a_number_of_its_own_that_nothing_else_uses(found):
     for graph in found:

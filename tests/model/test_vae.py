@@ -3,7 +3,7 @@ from dataclasses import asdict, replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -20,7 +20,7 @@ from netgraph.stack import Stack
 from netgraph.tokens import END, Grammar, Limits
 from netgraph.zoo import ZooRecipe
 from tests.model.small import CONFIG, fitting, untrained
-from tests.strategies import graphs
+from tests.strategies import examples, graphs
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def small(found: list[NetGraph]) -> list[NetGraph]:
 lists = st.lists(graphs(), min_size=2, max_size=4).map(small).filter(lambda found: len(found) >= 2)
 
 
-@settings(deadline=None, max_examples=15)
+@examples(15)
 @given(lists)
 def test_a_network_is_encoded_and_decoded_alike_alone_and_among_others(vae, found):
     z = vae.encode(found)
@@ -47,7 +47,7 @@ def test_a_network_is_encoded_and_decoded_alike_alone_and_among_others(vae, foun
     assert torch.allclose(decoded[0].state, alone[0].state, atol=1e-4)
 
 
-@settings(deadline=None, max_examples=15)
+@examples(15)
 @given(lists)
 def test_steps_are_what_generation_walks(found):
     """Every step is a free choice, between steps all is forced, and generation tells a step what training did."""

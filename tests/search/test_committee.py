@@ -4,7 +4,7 @@ import runpy
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator, Tensor, nn
 
@@ -18,7 +18,7 @@ from netgraph.search.running import Judged, outputs, predict, solve
 from netgraph.stack import last_vertex
 from netgraph.zoo import ArchitectureRecipe
 from tests.search.small import random_networks
-from tests.strategies import random_graph
+from tests.strategies import examples, random_graph
 
 #: Networks of all normalizations and skips.
 RECIPE = ArchitectureRecipe(
@@ -76,7 +76,7 @@ def test_it_computes_the_weighted_sum_of_its_members(drawn):
     assert from_module(module).architecture.digest == graph.architecture.digest
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(joined())
 def test_it_survives_what_every_network_survives(tmp_path_factory, drawn):
     graph, x, expected = drawn
@@ -147,7 +147,7 @@ def test_they_are_those_of_stacked_regressions_shrunk_towards_equal_ones():
         assert loss(other / other.sum()) > loss(found) * (1 - 1e-3)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(st.integers(2, 20), st.integers(0, 2**20))
 def test_committees_are_networks_that_say_what_their_members_say_together(n, seed):
     data = task()

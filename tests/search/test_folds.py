@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator, nn
 
@@ -15,6 +15,7 @@ from netgraph.search.folds import COLUMN_ROWS, Folds
 from netgraph.search.running import Judged, errors_of, outputs, predict, solve
 from netgraph.zoo import ArchitectureRecipe
 from tests.search.small import random_networks
+from tests.strategies import examples
 
 CONFIG = SearchConfig(learning_rate=2e-2, batch_rows=16)
 #: Networks with normalizations, skips and dropout.
@@ -132,7 +133,7 @@ def test_a_row_is_judged_by_the_copy_that_did_not_see_it_and_the_copy_on_all_row
         assert one.error == pytest.approx(float((one.left_out - data.y).square().mean()))
 
 
-@settings(max_examples=6)
+@examples(6)
 @given(row=st.integers(0, 59), count=st.integers(2, 6))
 def test_a_target_has_no_say_in_what_is_said_of_its_row(row, count):
     data = task()

@@ -1,6 +1,6 @@
 import numpy as np
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -8,7 +8,6 @@ from netgraph.search.preprocess import Preprocessing
 from netgraph.tasks import TAIL
 
 
-@settings(deadline=None)
 @given(arrays(np.float64, (12, 3), elements=st.floats(-1e6, 1e6)), st.floats(1e-3, 1e3), st.floats(-1e3, 1e3))
 def test_columns_and_target_are_standardized_and_the_target_comes_back(x, scale, shift):
     y = x[:, 0] * scale + shift

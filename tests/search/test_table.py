@@ -7,12 +7,13 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from netgraph.errors import NetGraphError
 from netgraph.search.table import Table, read_table
+from tests.strategies import examples
 
 #: Ten rows of a feature a, 0 … 9, and a target y, its square.
 ROWS = [f"{i},{i * i}" for i in range(10)]
@@ -52,7 +53,7 @@ def finite_arrays(draw) -> np.ndarray:
     return draw(arrays(np.float64, shape, elements=st.floats(allow_nan=False, allow_infinity=False)))
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     values=finite_arrays(),
     target=st.integers(0, 4),

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator
 
@@ -9,6 +9,7 @@ from netgraph.stack import PlainGradient, Stack, can_run, chunks
 from netgraph.stack.activations import KERNELS
 from netgraph.stack.plain import is_plain
 from netgraph.zoo import ArchitectureRecipe, draw_architecture, initialize
+from tests.strategies import examples
 
 PLAIN = ArchitectureRecipe(
     depths={"1": 1.0, "2": 1.0, "4": 1.0},
@@ -42,7 +43,7 @@ def laid_out(plain: PlainGradient, stack: Stack, x: torch.Tensor, y: torch.Tenso
     return stack.arrange(x).contiguous(), y[plain.order].mT.contiguous()
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(st.integers(1, 12), st.integers(0, 10_000))
 def test_the_gradient_is_that_of_autograd(count, seed):
     stack, state, x, y = problem(count, seed)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -13,7 +13,7 @@ from netgraph import NetGraph, NetGraphError, from_module, sensitivity, to_modul
 from netgraph.graph.architecture import Architecture, Layer, make_layer
 from netgraph.graph.layers import LAYER_TYPES
 from netgraph.stack import Stack, sensitivities, stack_sensitivity
-from tests.strategies import graphs, random_graph, randomize
+from tests.strategies import examples, graphs, random_graph, randomize
 
 lists = st.lists(graphs(), min_size=1, max_size=5)
 
@@ -73,7 +73,7 @@ def draw_rows(n_inputs: int, dtype: torch.dtype = torch.float64, n: int = 4) -> 
     return torch.randn(n, n_inputs, generator=torch.Generator().manual_seed(2)).to(dtype)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(graphs(), st.sampled_from([torch.float32, torch.float64]))
 def test_agrees_with_the_definition(graph, dtype):
     graph = graph.replace(state=graph.state.to(dtype), sensitivity=graph.sensitivity.to(dtype))
@@ -154,7 +154,7 @@ def test_a_network_beside_others_has_the_sensitivity_it_has_alone():
             torch.testing.assert_close(one, alone, rtol=1e-6, atol=1e-6)
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(lists)
 def test_sensitivity_of_many_is_that_of_each(found):
     found = [graph.replace(state=graph.state.double(), sensitivity=graph.sensitivity.double()) for graph in found]

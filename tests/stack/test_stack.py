@@ -1,13 +1,13 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.func import functional_call
 
 from netgraph import NetGraphError, from_module, to_module
 from netgraph.stack import Stack
-from tests.strategies import graphs, modules, randomize, rows
+from tests.strategies import examples, graphs, modules, randomize, rows
 
 lists = st.lists(graphs(), min_size=1, max_size=5)
 
@@ -21,7 +21,7 @@ def inputs(stack: Stack, n: int = 6) -> torch.Tensor:
     return torch.randn(n, stack.max_inputs, generator=generator, dtype=torch.float64)
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(lists)
 def test_agrees_with_the_modules(found):
     found = [doubled(graph) for graph in found]
@@ -34,7 +34,7 @@ def test_agrees_with_the_modules(found):
         assert not one[:, expected.shape[1] :].any()
 
 
-@settings(deadline=None, max_examples=20)
+@examples(20)
 @given(modules())
 def test_gradients_agree_with_autograd(module):
     module = module.double()
@@ -51,7 +51,7 @@ def test_gradients_agree_with_autograd(module):
             assert torch.allclose(ours, parameters[name].grad, atol=1e-8)
 
 
-@settings(deadline=None, max_examples=20)
+@examples(20)
 @given(st.lists(graphs(), min_size=2, max_size=5))
 def test_networks_do_not_touch_each_other(found):
     found = [doubled(graph) for graph in found]

@@ -5,12 +5,13 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from netgraph.errors import NetGraphError
 from netgraph.tasks import Task, check_data, make_task, standardize
+from tests.strategies import examples
 
 X = np.arange(12.0).reshape(4, 3) ** 1.5
 Y = np.array([1.0, 3.0, 2.0, 5.0])
@@ -76,7 +77,7 @@ def test_the_callers_arrays_are_not_shared():
     assert not np.shares_memory(y, Y)
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(
     arrays(np.float64, st.tuples(st.integers(2, 20), st.integers(1, 4)), elements=st.floats(-1e6, 1e6, width=32)),
     st.sampled_from([1e-200, 1.0, 1e150]),

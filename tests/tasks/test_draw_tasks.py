@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from netgraph.errors import NetGraphError
@@ -17,12 +17,13 @@ from netgraph.tasks import MODIFIERS, TaskRecipe, draw_task, draw_tasks, family_
 from netgraph.tasks.families import GaussianProcess
 from netgraph.tasks.learnable import is_learnable, learnable_r2
 from netgraph.tasks.settings import Between
+from tests.strategies import examples
 from tests.tasks.helpers import PLAIN, equal, generator
 
 QUICK = TaskRecipe(rows=16, learnable=False)
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(seed=st.integers(0, 2**40), n=st.integers(1, 6), more=st.integers(1, 4), learnable=st.booleans())
 def test_a_task_depends_on_its_recipe_seed_and_number_alone(seed, n, more, learnable):
     recipe = replace(QUICK, learnable=learnable)
@@ -173,7 +174,7 @@ def settings_of(kind):
     return st.fixed_dictionaries({}, optional=limits)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(data=st.data())
 def test_every_recipe_gives_finite_tasks(data):
     families = data.draw(st.lists(st.sampled_from(family_names()), min_size=1, max_size=3, unique=True))

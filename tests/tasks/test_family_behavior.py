@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import kv
 
@@ -25,6 +25,7 @@ from netgraph.tasks.families import (
 )
 from netgraph.tasks.families.causal import related
 from netgraph.tasks.inputs import columns, normal
+from tests.strategies import examples
 from tests.tasks.helpers import PLAIN, generator, informative, linear_r2, raw_x, raw_y
 
 
@@ -153,7 +154,7 @@ def test_pieces_are_constant_at_slope_zero_and_planes_above():
             assert linear_r2(z[rows], steep[rows]) == pytest.approx(1)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(roots=st.integers(1, 6), nodes=st.integers(2, 20), seed=st.integers(0, 2**20))
 def test_a_causal_graph_leads_from_its_first_root_to_every_effect(roots, nodes, seed):
     parents = StructuralCausalModel().graph(roots, roots + nodes, generator(seed))

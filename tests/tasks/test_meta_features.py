@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pymfe.mfe import MFE
 
@@ -21,6 +21,7 @@ from netgraph.tasks import (
     standardize,
 )
 from netgraph.tasks.meta_features import LIMIT, MAX_ROWS, _classes
+from tests.strategies import examples
 
 FEATURES = {name.split(".")[0] for name in META_FEATURE_NAMES}
 
@@ -85,7 +86,7 @@ def test_the_values_are_those_of_pymfe(rows, n_features):
     assert actual == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
-@settings(deadline=None, max_examples=15, derandomize=True)
+@examples(15)
 @given(st.integers(0, 10**6), st.floats(1e-6, 1e6), st.floats(-10, 10), st.floats(1e-6, 1e6))
 def test_units_do_not_matter(seed, unit, shift, y_unit):
     x, y = problem(50, 3, seed)
@@ -146,7 +147,7 @@ def test_real_data():
     assert vector["cor.mean"] > 0.1
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(st.lists(st.sampled_from([0.0, 1.0, 2.5, 3.0, 7.0, 9.5, 11.0, 20.0]), min_size=2, max_size=60))
 def test_classes_keep_the_order_and_equal_values_together(values):
     y = np.array(values)

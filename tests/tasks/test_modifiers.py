@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from netgraph.tasks import MODIFIERS, draw_task, family_names
 from netgraph.tasks.inputs import columns, normal
 from netgraph.tasks.modifiers import Collinearity, Discretization, HeavyTails, Heteroscedasticity
+from tests.strategies import examples
 from tests.tasks.helpers import PLAIN, equal, generator, informative, linear_r2, raw_x, raw_y
 
 ALWAYS = {"probability": 1.0}
@@ -42,7 +43,7 @@ def test_a_modifier_acts_as_often_as_asked():
         assert sum(key in task.description for task in tasks) / 400 == pytest.approx(share, abs=0.07)
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(seed=st.integers(0, 2**20), n_features=st.integers(2, 8), correlation=st.floats(0.5, 1.0))
 def test_collinear_columns_follow_from_the_others(seed, n_features, correlation):
     z = normal(2000, n_features, generator=generator(seed))
@@ -76,7 +77,7 @@ def test_heavy_tails_raise_the_kurtosis_and_keep_the_order():
     assert kurtosis(normal_again).max() == pytest.approx(3, abs=0.2)
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(seed=st.integers(0, 2**20), levels=st.integers(2, 12), rows=st.integers(2, 60))
 def test_discretized_columns_hold_few_values_in_order(seed, levels, rows):
     x = normal(rows, 3, generator=generator(seed))

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from netgraph.errors import NetGraphError
 from netgraph.tasks import check_data, load_real, real_names, real_task, split
 from netgraph.tasks.bundled import bundled_columns
+from tests.strategies import examples
 
 
 @pytest.mark.parametrize("name", [*real_names(), *bundled_columns()])
@@ -82,7 +83,7 @@ def test_the_pixel_of_the_photograph_stands_in_the_middle_of_its_ring():
     assert "pixel_+1_+1" not in ring
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(
     name=st.sampled_from(["diabetes", "wine"]),
     rows=st.integers(2, 170),
@@ -140,7 +141,7 @@ def test_an_unknown_name_lists_the_known_ones():
         load_real("boston")
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(st.integers(4, 300), st.integers(0, 2**40), st.sampled_from([0.0, 0.1, 0.25]), st.sampled_from([0.0, 0.2]))
 def test_the_parts_hold_every_row_once(rows, seed, test_share, validation_share):
     parts = split(rows, seed, test_share, validation_share)

@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from netgraph.errors import NetGraphError
@@ -12,6 +12,7 @@ from netgraph.tasks import TaskFamily, TaskRecipe, draw_task, draw_tasks, family
 from netgraph.tasks.families import Products
 from netgraph.tasks.inputs import columns, normal_columns, standard
 from netgraph.tasks.learnable import is_learnable
+from tests.strategies import examples
 from tests.tasks.helpers import PLAIN, equal, generator, informative, raw_x, raw_y
 
 ROWS = 64
@@ -82,7 +83,7 @@ def test_every_column_bears_on_the_target(name):
 
 
 @families
-@settings(max_examples=10)
+@examples(10)
 @given(seed=st.integers(0, 2**32 - 1), extra=st.integers(0, 4))
 def test_tasks_are_standardized_and_repeatable(name, seed, extra):
     n_features = get_family(name).min_features + extra

@@ -2,17 +2,17 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from netgraph import NetGraphError, detokenize, from_module, to_module, tokenize
 from netgraph.graph.architecture import SLOT_KINDS, Architecture
 from netgraph.tokens import CONTINUE, END, START, STAY, Grammar, Limits, stream
 from netgraph.tokens.grammar import MAX_OPERANDS
-from tests.strategies import graphs, modules, random_graph, rows
+from tests.strategies import examples, graphs, modules, random_graph, rows
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(modules(), st.sampled_from([1, 2, 3, 16]))
 def test_modules_survive_the_whole_way(module, chunk):
     (graph,) = detokenize(tokenize([from_module(module)], chunk))
@@ -22,7 +22,7 @@ def test_modules_survive_the_whole_way(module, chunk):
     assert set(rebuilt.state_dict()) == set(module.state_dict())
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(graphs(), st.integers(1, 20))
 def test_graphs_survive_bit_for_bit(graph, chunk):
     graph = graph.replace(sensitivity=torch.rand(graph.num_nodes, dtype=graph.state.dtype))
@@ -48,7 +48,7 @@ def vertex_by_vertex(architecture: Architecture, chunk: int) -> list[tuple]:
     return tokens
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(graphs(), st.sampled_from([1, 2, 3, 16]))
 def test_a_stream_says_what_its_definition_says(graph, chunk):
     tokens, architecture = stream(graph.architecture, chunk), graph.architecture
@@ -76,7 +76,7 @@ def limits(draw, least):
     )
 
 
-@settings(deadline=None, max_examples=120)
+@examples(120)
 @given(st.data(), st.integers(1, 6), st.integers(1, 4))
 def test_every_string_under_the_mask_is_runnable_and_within_the_limits(data, n_inputs, n_outputs):
     most = data.draw(limits(n_inputs + n_outputs))
@@ -98,7 +98,7 @@ def test_every_string_under_the_mask_is_runnable_and_within_the_limits(data, n_i
     assert module(torch.zeros(3, n_inputs)).shape == (3, n_outputs)
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(graphs())
 def test_as_many_branches_as_a_network_has_admit_it_and_no_fewer(graph):
     architecture = graph.architecture
@@ -128,7 +128,7 @@ def vertex_tokens(architecture):
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-@settings(deadline=None, max_examples=15)
+@examples(15)
 @given(st.lists(graphs(), min_size=2, max_size=4))
 def test_a_batch_is_its_networks_side_by_side(found):
     found = [graph.replace(state=graph.state.float()) for graph in found]

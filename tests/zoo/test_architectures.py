@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator
 
@@ -15,6 +15,7 @@ from netgraph.zoo.architectures import (
     draw_architectures,
     initialize,
 )
+from tests.strategies import examples
 
 VARIED = ArchitectureRecipe(
     depths={str(depth): 1.0 for depth in range(1, 9)},
@@ -39,7 +40,7 @@ def hidden(architecture: Architecture) -> list[int]:
     return [layer.size for layer in architecture.layers[:-1] if layer.type == "Linear"]
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(st.integers(1, 16), st.integers(0, 10_000))
 def test_every_drawn_architecture_is_a_network_that_runs(n_inputs, seed):
     architecture = draw_architecture(VARIED, n_inputs, generator(seed))
@@ -152,7 +153,7 @@ def test_the_canonical_hash_tells_one_layer_read_twice_from_two_alike():
     assert Architecture((*head, *tail)).digest != Architecture((*head, *twice)).digest
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(st.integers(0, 10_000))
 def test_other_hyper_parameters_are_other_architectures(seed):
     architecture = draw_architecture(VARIED, 3, generator(seed))

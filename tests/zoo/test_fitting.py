@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator, nn
 
@@ -10,7 +10,7 @@ from netgraph import NetGraph, NetGraphError, from_module, to_module
 from netgraph.stack import Stack, chunks
 from netgraph.zoo import OPTIMIZERS, FitConfig, fit_networks, fit_stack
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
-from tests.strategies import graphs, randomize
+from tests.strategies import examples, graphs, randomize
 
 ROWS = 32
 
@@ -154,7 +154,7 @@ def test_chunks_train_as_the_whole_does(monkeypatch):
         assert cut.states[i].shape == states[i].shape
 
 
-@settings(deadline=None, max_examples=30)
+@examples(30)
 @given(st.lists(graphs(), min_size=1, max_size=12))
 def test_every_network_is_in_one_chunk(found):
     cut = chunks([graph.architecture for graph in found])

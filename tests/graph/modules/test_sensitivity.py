@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from torch import nn
 from torch.nn import functional as F
 
@@ -13,10 +13,10 @@ from netgraph.graph.modules.general import generalize
 from tests.graph.zoo_of_modules.exact import prepared, tree_leaves
 from tests.graph.zoo_of_modules.test_attention import Bert, Decoder, Perceiver
 from tests.graph.zoo_of_modules.test_sequences import Tagger, Translator, ids, numbers
-from tests.strategies import modules, rows
+from tests.strategies import examples, modules, rows
 
 
-@settings(deadline=None, max_examples=25)
+@examples(25)
 @given(modules())
 def test_a_feed_forward_network_has_the_sensitivity_of_the_stack(module):
     graph = from_module(module)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
@@ -11,7 +11,7 @@ from torch_geometric.loader import DataLoader
 from netgraph import NetGraphError, from_module
 from netgraph.graph.modules.general import generalize
 from tests.graph.zoo_of_modules.exact import dependencies, prepared
-from tests.strategies import modules
+from tests.strategies import examples, modules
 
 
 def edges_between(graph, name, of=None):
@@ -29,7 +29,7 @@ def edges_between(graph, name, of=None):
     }
 
 
-@settings(deadline=None, max_examples=30)
+@examples(30)
 @given(modules())
 def test_a_feed_forward_network_has_the_same_vertices_and_edges_in_both_forms(module):
     graph = from_module(module)
@@ -44,7 +44,7 @@ def test_a_feed_forward_network_has_the_same_vertices_and_edges_in_both_forms(mo
     assert torch.equal(general.bias, graph.bias)
 
 
-@settings(deadline=None, max_examples=20)
+@examples(20)
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.sampled_from([1, 2]), st.booleans())
 def test_a_convolution_s_edges_carry_its_kernels(groups, inputs, outputs, kernel, transposed):
     conv = (nn.ConvTranspose1d if transposed else nn.Conv1d)(groups * inputs, groups * outputs, kernel, groups=groups)
