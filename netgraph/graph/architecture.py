@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netgraph.errors import InvalidGraphError
+from netgraph.graph.frozen import Frozen
 from netgraph.graph.layers import HyperValue, LayerType, Slot, SlotKind, layer_type
 
 Ints = npt.NDArray[np.int64]
@@ -88,7 +89,7 @@ class StateTensor:
 
 
 @dataclass(frozen=True, repr=False)
-class Architecture:
+class Architecture(Frozen):
     """A feed-forward architecture: layers in topological order, the input first and the output last.
 
     Attributes:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netgraph.errors import UnsupportedLayerError
+from netgraph.graph.frozen import Frozen
 from netgraph.graph.modules.encoding import Encoded, dtype_named, references
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Table:
 
 
 @dataclass(frozen=True, repr=False)
-class Program:
+class Program(Frozen):
     """A network without its weights.
 
     Attributes:
