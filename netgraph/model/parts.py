@@ -13,13 +13,14 @@ CHUNK = 64
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Set a module to evaluation mode, and restore its mode at the end."""
-    training = module.training
+    """Set a module to evaluation mode, and restore the mode of each of its submodules at the end."""
+    modes = {part: part.training for part in module.modules()}
     module.eval()
     try:
         yield
     finally:
-        module.train(training)
+        for part, training in modes.items():
+            part.training = training
 
 
 def by_size(architectures: Sequence[Architecture]) -> tuple[list[int], list[list[int]]]:
