@@ -28,7 +28,6 @@ from netgraph.training import Example
 from netgraph.training.config import TrainConfig
 from netgraph.training.data import Batches, loader
 from netgraph.training.module import Paced, PriorModule, VAEModule
-from netgraph.training.train import _fit_prior_statistics, _fit_statistics
 
 #: Training networks whose latents the simple priors are made of.
 ENCODED = 3000
@@ -96,10 +95,10 @@ class Bench:
         with torch.random.fork_rng():
             torch.manual_seed(training.seed)
             vae = NetVAE(variant.vae)
-            _fit_statistics(vae, data.examples, batches)
+            vae.fit_statistics(batches.networks)
             done: dict[str, Any] = {"steps": fit(VAEModule(vae, training, len(batches), cpu_seconds), batches)}
             if variant.prior:
-                _fit_prior_statistics(vae.eval(), batches)
+                vae.eval().fit_statistics(batches.networks)
                 vae.prior.train()
                 prior = PriorModule(vae, training.of_prior(), len(batches), cpu_seconds)
                 done["prior_steps"] = fit(prior, batches)

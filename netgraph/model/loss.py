@@ -121,6 +121,19 @@ def compute_losses(vae: "NetVAE", batch: NetBatch, behavior: Behavior) -> Losses
     )
 
 
+def prior_losses(vae: "NetVAE", batch: NetBatch) -> tuple[Tensor, Tensor]:
+    """Compute the flow-matching losses of the prior on latents that are drawn from q(z | network).
+
+    Only the prior gets a gradient. Call ``vae.fit_statistics`` once the encoder is trained, before the first step.
+
+    Returns:
+        Mean squared errors of the velocities of the architecture code and of the weight code, two scalars.
+    """
+    z = vae.draw_posterior(batch)
+    condition = vae.prior.embed_condition(batch.meta_features, batch.structure.steps[:, 0, 2])
+    return vae.prior.losses(z, batch.structure, condition)
+
+
 def weight_error(rebuilt: Tensor, true: Tensor, batch: NetBatch, by_sensitivity: bool = True) -> Tensor:
     """Mean over networks of the (sensitivity-weighted) mean squared error; counts of batches are left out.
 

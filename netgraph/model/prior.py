@@ -125,7 +125,7 @@ class FlowPrior(nn.Module):
         """Take what to standardize by, of networks, [n, G + 1, slot], of places, [m, slot], and meta-features."""
         for name, slots in (("network", network), ("place", places)):
             getattr(self, f"{name}_mean").copy_(slots.mean(dim=0))
-            getattr(self, f"{name}_scale").copy_(slots.std(dim=0).clamp(min=SMALLEST_DEVIATION))
+            getattr(self, f"{name}_scale").copy_(slots.std(dim=0, correction=0).clamp(min=SMALLEST_DEVIATION))
         self.condition.fit(meta_features)
 
     def embed_condition(

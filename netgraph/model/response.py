@@ -77,7 +77,7 @@ class ResponseScale(nn.Module):
     def fit(self, responses: Tensor) -> None:
         """Take the statistics of responses, [n, 2]."""
         self.mean.copy_(responses.mean(dim=0))
-        self.scale.copy_(responses.std(dim=0).clamp(min=1e-3))
+        self.scale.copy_(responses.std(dim=0, correction=0).clamp(min=1e-3))
 
     def standardize(self, response: Tensor) -> Tensor:
         """Standardize responses, [n, 2]."""

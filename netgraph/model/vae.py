@@ -27,6 +27,7 @@ from netgraph.model.response import ResponseScale
 from netgraph.model.rows import Rows
 from netgraph.model.scales import Scales
 from netgraph.model.slots import join, split
+from netgraph.model.statistics import fit_statistics
 from netgraph.model.structure import StructureDecoder
 from netgraph.model.weights import WeightDecoder
 
@@ -126,11 +127,27 @@ class NetVAE(nn.Module):
         """Encode networks and refine the latents by gradient steps on their behavior; see :func:`.refine.refine`."""
         return refine(self, graphs, xs, steps, learning_rate, meta_features)
 
+    def fit_statistics(self, networks: Sequence[NetBatch]) -> None:
+        """Fit every statistic that is stored with the weights to the training networks.
+
+        These are the means and deviations by which weights, outputs, meta-features and latents are standardized, and
+        the supported vocabulary. Latents depend on the encoder: call it before the first training step, and again
+        before the prior is trained. It draws no random number of the caller's.
+
+        Args:
+            networks: Batches of canonical training networks, such as ``Batches(...).networks``.
+
+        Raises:
+            NetGraphError: When there is no network.
+        """
+        fit_statistics(self, networks)
+
     @torch.no_grad()
-    def draw_posterior(self, batch: NetBatch) -> Tensor:
+    def draw_posterior(self, batch: NetBatch, generator: torch.Generator | None = None) -> Tensor:
         """Draw from q(z | network) for a batch on the model's device, [B, latent]."""
         mean, log_variance = self.encode_batch(batch)
-        return mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+        noise = torch.randn(mean.shape, generator=generator, device=mean.device)
+        return mean + noise * (0.5 * log_variance).exp()
 
     @torch.no_grad()
     def decode(

@@ -45,6 +45,11 @@ class Batches(Dataset[tuple[NetBatch, Behavior]]):
             for part in _by_size(examples, training.batch_size, generator)
         ]
 
+    @property
+    def networks(self) -> list[NetBatch]:
+        """The networks of every batch, packed, without their behavior."""
+        return [nets for nets, _ in self.batches]
+
     def __len__(self) -> int:
         return len(self.batches)
 

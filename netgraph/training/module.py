@@ -18,7 +18,7 @@ from netgraph.model.batch import NetBatch
 from netgraph.model.config import LossWeights
 from netgraph.model.context import Context
 from netgraph.model.fit import generated_errors
-from netgraph.model.loss import Behavior, Losses, compute_losses
+from netgraph.model.loss import Behavior, Losses, compute_losses, prior_losses
 from netgraph.model.vae import NetVAE
 from netgraph.training.config import TrainConfig
 from netgraph.training.data import to_device
@@ -185,10 +185,7 @@ class PriorModule(Paced):
 
     def losses(self, batch: tuple[NetBatch, Behavior]) -> tuple[Tensor, dict[str, Tensor]]:
         """Draw from the aggregated posterior, then measure both flows."""
-        nets = batch[0]
-        z = self.vae.draw_posterior(nets)
-        condition = self.vae.prior.embed_condition(nets.meta_features, nets.structure.steps[:, 0, 2])
-        layout, places = self.vae.prior.losses(z, nets.structure, condition)
+        layout, places = prior_losses(self.vae, batch[0])
         return layout + places, {"loss/layout_flow": layout, "loss/place_flow": places}
 
 

@@ -20,7 +20,6 @@ from netgraph.errors import NetGraphError
 from netgraph.files import record_path
 from netgraph.machine import check_device
 from netgraph.model.config import VAEConfig
-from netgraph.model.slots import Slots, split
 from netgraph.model.vae import NetVAE
 from netgraph.threads import threads
 from netgraph.training.config import TrainConfig
@@ -32,8 +31,6 @@ from netgraph.training.resume import Resume
 
 #: Lightning's names of the devices.
 ACCELERATORS = {"cpu": "cpu", "cuda": "gpu"}
-#: Batches from which the prior's statistics are taken.
-STATISTICS = 100
 
 
 def train(
@@ -74,12 +71,12 @@ def train(
     with torch.random.fork_rng(), threads(training.threads):
         torch.manual_seed(training.seed)
         vae = NetVAE(config)
-        _fit_statistics(vae, examples, batches)
+        vae.fit_statistics(batches.networks)
         module = VAEModule(vae, training, len(batches))
         _fit(module, "training", batches, folder, callbacks, device)
         vae.card = {"training": asdict(training), "networks": len(examples), **(card or {})}
         vae.card |= {"steps": module.steps_done, "seconds": module.seconds}
-        _fit_prior_statistics(vae.eval(), batches)
+        vae.cpu().eval().fit_statistics(batches.networks)
         vae.prior.train()
         prior = PriorModule(vae, training.of_prior(), len(batches))
         _fit(prior, "prior", batches, folder, callbacks, device)
@@ -154,33 +151,6 @@ def _fit_generator(
         vae.card[name] = vae.card.get(name, 0) + done
     if training.portfolio is not None:
         vae.portfolio = build_portfolio(vae.to(device).eval(), episodes, training.portfolio, training.seed)
-
-
-def _fit_statistics(vae: NetVAE, examples: Sequence[Example], batches: Batches) -> None:
-    """Take from the training networks what the model standardizes by, and which layer types there are."""
-    structures = [nets.structure for nets, _ in batches.batches]
-    states = torch.cat([nets.state for nets, _ in batches.batches])
-    kinds, fan = (torch.cat([getattr(s, name) for s in structures]) for name in ("slot_scale", "slot_fan"))
-    vae.scales.fit(states, kinds, fan)
-    vae.responses.fit(torch.cat([nets.response for nets, _ in batches.batches]))
-    vae.condition.fit(torch.stack([example.meta_features for example in examples]))
-    vae.structure.know({example.graph.architecture.key for example in examples})
-
-
-@torch.no_grad()
-def _fit_prior_statistics(vae: NetVAE, batches: Batches) -> None:
-    """Take from some encoded networks what the prior standardizes by."""
-    vae.cpu()
-    layouts, places, rows = [], [], []
-    for i in range(0, len(batches), max(1, len(batches) // STATISTICS)):
-        nets, _ = batches[i]
-        z = vae.draw_posterior(nets)
-        layouts.append(vae.prior.of_network(z))
-        _, place = split(z, vae.config)
-        slots = Slots(nets.structure.carriers, vae.config, nets.structure.spilled_place)
-        places.append(place[slots.filled.squeeze(-1)])
-        rows.append(nets.meta_features)
-    vae.prior.fit(torch.cat(layouts), torch.cat(places), torch.cat(rows))
 
 
 def _fit(
