@@ -15,7 +15,7 @@ from tests.strategies import randomize
 
 
 def pickled(value):
-    return pickle.loads(pickle.dumps(value))
+    return pickle.loads(pickle.dumps(value))  # noqa: S301 - bytes of this very test
 
 
 def saved(value):
