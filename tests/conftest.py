@@ -3,13 +3,19 @@
 ``pytest -n 0`` runs in one process, as one named file does; ``--hypothesis-profile=thorough`` tries more examples.
 """
 
+import fcntl
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 from hypothesis import settings
 
-torch.set_num_threads(1)
+if TYPE_CHECKING:
+    from netgraph import Zoo
+
 settings.register_profile("quick", derandomize=True, deadline=None, max_examples=20)
 settings.register_profile("thorough", derandomize=True, deadline=None, max_examples=200)
 settings.load_profile("quick")
@@ -30,3 +36,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         elif not item.get_closest_marker("docs") and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
     items.sort(key=lambda item: not (item.get_closest_marker("docs") or item.get_closest_marker("ray")))
+
+
+def shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that the first process to want it makes, and that all only read."""
+    base = factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, unfinished = base / name, base / f"{name}.unfinished"
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            shutil.rmtree(unfinished, ignore_errors=True)
+            make(unfinished)
+            unfinished.rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_zoo(tmp_path_factory: pytest.TempPathFactory) -> "Zoo":
+    """The zoo of the recipe ``tiny``: 96 networks on 12 tasks, 4 of them test tasks, in 3 shards."""
+    from netgraph import Zoo
+    from tests.zoo.stores import build_here  # what hands the tests out needs no torch
+
+    return Zoo(shared(tmp_path_factory, "tiny-zoo", lambda folder: build_here("tiny", folder)))

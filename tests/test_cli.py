@@ -1,12 +1,11 @@
-"""The command in real processes: the whole job, an interrupt and its resumption, wrong input."""
+"""The command: the whole job, an interrupt and its resumption in real processes, wrong input in this one."""
 
 import json
-import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,46 +20,28 @@ from netgraph import NetGraphError, NetVAE
 from netgraph.cli import main
 from netgraph.graph import load_any
 from netgraph.run import KEYS
+from netgraph.training.module import VAEModule
+from netgraph.zoo.engines import ENGINES
+from tests.commands import netgraph, stopped
 from tests.search.small import untrained
 from tests.zoo.stores import random_shard, small_recipe, write_store
 
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 
-
-def netgraph(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "netgraph.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=300, check=False)
-
-
-def hear_interrupts() -> None:
-    """Undo what a shell does to jobs in the background, whose children would ignore the signal."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def interrupt_when(path: Path, pattern: str, *arguments: str) -> int:
-    """Start a command and interrupt it as soon as a file is there; give the exit code."""
-    command = [sys.executable, "-m", "netgraph.cli", *arguments]
-    process = subprocess.Popen(
-        command,
-        env=ENVIRONMENT,
-        start_new_session=True,
-        stderr=subprocess.PIPE,
-        preexec_fn=hear_interrupts,
-    )
-    deadline = time.monotonic() + 200
-    while not list(path.glob(pattern)) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=100)
-    return process.returncode
-
-
-def test_an_interrupted_run_is_completed(tmp_path):
+def test_an_interrupted_run_is_completed(tiny_zoo, tmp_path, monkeypatch):
     folder = tmp_path / "run"
-    tiny = ("run", "--preset", "tiny", "--out", str(folder))
-    assert interrupt_when(folder / "zoo" / "shards", "*.json", *tiny) == 130
+    with monkeypatch.context() as patch:
+        patch.setitem(ENGINES, "local", lambda *_: (signal.raise_signal(signal.SIGINT) for _ in "a"))
+        assert netgraph("run", "--preset", "tiny", "--out", str(folder)).returncode == 130
+    shutil.copytree(tiny_zoo.folder, folder / "zoo", dirs_exist_ok=True)
+    for path in (folder / "zoo" / "manifest.json", *(folder / "zoo" / "shards").glob("00001.*")):
+        path.unlink()
+    events = (folder / "tensorboard").glob
+    code, _ = stopped(signal.SIGINT, lambda: list(events("events*")), "run", "--out", str(folder))
+    assert code == 130
+    assert (folder / "zoo" / "shards" / "00001.safetensors").read_bytes() == (
+        tiny_zoo.folder / "shards" / "00001.safetensors"
+    ).read_bytes()
     assert not (folder / "metrics.json").exists()
-    assert interrupt_when(folder / "tensorboard", "events*", *tiny) == 130
     done = netgraph("run", "--out", str(folder))
     assert done.returncode == 0, done.stderr
     metrics = json.loads((folder / "metrics.json").read_text())
@@ -69,18 +50,18 @@ def test_an_interrupted_run_is_completed(tmp_path):
     assert metrics["n_train"] + metrics["n_test"] <= 96
     for name in ("zoo", "checkpoints", "tensorboard", "samples", "report.html"):
         assert (folder / name).exists(), name
-    assert "Traceback" not in done.stderr
     other = netgraph("run", "--preset", "quick", "--out", str(folder))
     assert other.returncode == 2
     assert "preset tiny, not quick" in other.stderr
 
 
-def test_a_model_is_trained_on_a_zoo_and_evaluated_on_its_held_out_tasks(tmp_path):
-    zoo, trained, other = (str(tmp_path / name) for name in ("zoo", "trained", "other"))
+def test_a_model_is_trained_on_a_zoo_and_evaluated_on_its_held_out_tasks(tiny_zoo, tmp_path, monkeypatch):
+    zoo, trained, other = str(tiny_zoo.folder), str(tmp_path / "trained"), str(tmp_path / "other")
     checkpoint = f"{trained}/checkpoints/vae.safetensors"
-    assert netgraph("zoo", "build", "--recipe", "tiny", "--out", zoo, "--workers", "1").returncode == 0
     train, evaluate = ["train", "--zoo", zoo, "--out", trained], ["evaluate", "--zoo", zoo, "--out", trained]
-    assert interrupt_when(tmp_path / "trained" / "tensorboard", "events*", *train, "--preset", "tiny") == 130
+    with monkeypatch.context() as patch:
+        interrupt_a_step(patch)
+        assert netgraph(*train, "--preset", "tiny").returncode == 130
     assert not Path(checkpoint).exists()
     done = netgraph(*train, "--preset", "tiny")
     assert done.returncode == 0, done.stderr
@@ -111,6 +92,17 @@ def test_a_model_is_trained_on_a_zoo_and_evaluated_on_its_held_out_tasks(tmp_pat
         assert refused.returncode == 2
         assert message in refused.stderr
         assert len(refused.stderr.strip().splitlines()) == 1
+
+
+def interrupt_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Press Ctrl-C in the middle of a training step."""
+    losses = VAEModule.losses
+
+    def interrupted(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        return losses(*arguments)
+
+    monkeypatch.setattr(VAEModule, "losses", interrupted)
 
 
 def test_a_training_that_kept_nothing_claims_no_folder(tmp_path, monkeypatch, capsys):
@@ -223,39 +215,21 @@ def recorded(database: Path) -> list[tuple[int, float]]:
     return []
 
 
-def stop_search(arguments: list[str], database: Path, sent: signal.Signals) -> tuple[int, str]:
-    """Start a search and send it a signal once it has recorded some trials; give exit code and what it said."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "netgraph.cli", *arguments],
-        env=ENVIRONMENT,
-        start_new_session=True,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        preexec_fn=hear_interrupts,
-    )
-    deadline = time.monotonic() + 200
-    while not (database.exists() and recorded(database)) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.killpg(process.pid, sent)
-    said = process.communicate(timeout=100)[1]
-    return process.returncode, said
-
-
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
 def test_a_search_that_was_stopped_goes_on_and_loses_nothing(search, sent, code):
     arguments, folder = search
     out = folder / sent.name
-    stopped, said = stop_search([*arguments, "--out", str(out)], out / "study.db", sent)
-    assert stopped == code
+    database = out / "study.db"
+    ended, said = stopped(sent, lambda: database.exists() and recorded(database), *arguments, "--out", str(out))
+    assert ended == code
     assert ("the same command goes on from here" in said) == (sent == signal.SIGINT)
-    kept = recorded(out / "study.db")
+    kept = recorded(database)
     assert 0 < len(kept) < 2 * 160
     assert not (out / "metrics.json").exists()
     done = netgraph(*arguments, "--out", str(out))
     assert done.returncode == 0, done.stderr
     assert "test_r2" in done.stdout
-    assert recorded(out / "study.db")[: len(kept)] == kept
+    assert recorded(database)[: len(kept)] == kept
     assert json.loads((out / "metrics.json").read_text())["trials"] == 160
     for name in ("pareto.csv", "pareto.png", "report.html", "networks/network.py", "networks/front.safetensors"):
         assert (out / name).exists(), name
@@ -329,9 +303,10 @@ def test_what_cannot_be_converted_ends_in_one_line(arguments, message, tmp_path,
 
 def test_import_and_help_are_light():
     code = "import sys, netgraph; print([m for m in ('torch', 'lightning', 'pandas') if m in sys.modules])"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "[]"
-    assert "zoo" in netgraph("--help").stdout
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"
+    shown = subprocess.run([sys.executable, "-m", "netgraph.cli", "--help"], capture_output=True, text=True, check=True)
+    assert "zoo" in shown.stdout
 
 
 def test_help_says_what_each_command_and_option_does():

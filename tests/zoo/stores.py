@@ -1,4 +1,4 @@
-"""Stores of untrained networks, there at once."""
+"""Zoos built in this process, and stores of untrained networks, there at once."""
 
 import json
 from collections.abc import Callable
@@ -6,17 +6,26 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Generator
 
-from netgraph import NetGraph, Zoo
+from netgraph import NetGraph, Zoo, build_zoo
 from netgraph.files import make_folder, write_atomically
 from netgraph.graph.architecture import Architecture, make_layer
 from netgraph.tasks.task import Task, make_task
 from netgraph.zoo import ZooRecipe
+from netgraph.zoo.engines import ENGINES
 from netgraph.zoo.manifest import entries_of, write_manifest
 from netgraph.zoo.store import MAX_BYTES, Shard, encode_shard
 from netgraph.zoo.zoo import FORMAT, VERSION
+
+
+def build_here(recipe: ZooRecipe | str, folder: Path) -> Zoo:
+    """Build a zoo in this process: workers, which have to import torch first, are for the tests of engines."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ENGINES, "local", lambda job, numbers, workers: ((number, job(number)) for number in numbers))
+        return build_zoo(recipe, folder, progress=False)
 
 
 def small_recipe(n_tasks: int, tasks_per_shard: int) -> ZooRecipe:
