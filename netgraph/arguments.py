@@ -1,7 +1,13 @@
 """Arguments of the command as people write them, for a parser that wants all of them named."""
 
 import json
+from collections import Counter
 from itertools import takewhile
+
+from netgraph.errors import NetGraphError
+
+#: An option that needs no value, though the parser wants one, and the values it may have.
+_FLAG, _VALUES = "--overwrite", (["true"], ["false"])
 
 
 def _words(arguments: list[str]) -> list[str]:
@@ -16,8 +22,23 @@ def _underscored(argument: str) -> str:
 
 
 def named(arguments: list[str]) -> list[str]:
-    """Let commands take their files without their names, ``zoo merge`` its zoos as words, and options have hyphens."""
-    arguments = [_underscored(argument) for argument in arguments]
+    """Name the files of a command, and the zoos of ``zoo merge``, that were given as words; options may have hyphens.
+
+    Raises:
+        NetGraphError: When an option is given more than once.
+    """
+    given = [_underscored(argument) for argument in arguments]
+    flags = [i for i, argument in enumerate(given) if argument == _FLAG and given[i + 1 : i + 2] not in _VALUES]
+    rest = [argument for i, argument in enumerate(given) if i not in flags]
+    arguments = _with_names(rest) + [f"{_FLAG}=true" for _ in flags]
+    names = Counter(name for argument in arguments if (name := argument.partition("=")[0]).startswith("--"))
+    for name, count in names.items():
+        if count > 1 and not name.endswith("+"):
+            raise NetGraphError(f"{name} is given {count} times; give it once")
+    return arguments
+
+
+def _with_names(arguments: list[str]) -> list[str]:
     if arguments[:1] == ["convert"]:
         plain = _words(arguments[1:])
         files = [part for pair in zip(("--source", "--out"), plain, strict=False) for part in pair]

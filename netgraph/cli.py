@@ -35,17 +35,23 @@ COMMANDS: dict[str, Any] = {
 }
 
 
+def _refuse(reason: str) -> int:
+    print(f"netgraph: {reason}", file=sys.stderr)
+    return WRONG_INPUT
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; give 0, or 2 after one line that says what is wrong with the input."""
     from jsonargparse import ArgumentError, auto_cli
 
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        auto_cli(COMMANDS, args=named(arguments), prog="netgraph", as_positional=False, exit_on_error=False)
+        options = {"prog": "netgraph", "as_positional": False, "exit_on_error": False, "allow_abbrev": False}
+        auto_cli(COMMANDS, args=named(arguments), **options)
     except (NetGraphError, ArgumentError) as error:
-        said = " ".join(line.strip() for line in str(error).splitlines())
-        print(f"netgraph: {said}", file=sys.stderr)
-        return WRONG_INPUT
+        return _refuse(" ".join(line.strip() for line in str(error).splitlines()))
+    except OSError as error:  # of a path that nothing can be done with
+        return _refuse(str(error) if error.filename is None else f"{error.filename}: {error.strerror}")
     except KeyboardInterrupt:
         goes_on = any(arguments[: len(command)] == command for command in _RESUMABLE)
         print("netgraph: interrupted" + ("; the same command goes on from here" if goes_on else ""), file=sys.stderr)

@@ -1,6 +1,9 @@
 """What the commands do; each imports what it needs when it is called, so that help is there at once."""
 
+from pathlib import Path
 from typing import Literal
+
+from netgraph.errors import NetGraphError
 
 
 def run(preset: str | None = None, out: str = "runs/quick", seed: int | None = None, device: str = "cpu") -> None:
@@ -43,6 +46,7 @@ def evaluate(
     n_samples: int = 1000,
     seed: int = 0,
     device: str = "cpu",
+    overwrite: bool = False,
 ) -> None:
     """Evaluate a model on the held-out tasks of a zoo.
 
@@ -53,10 +57,11 @@ def evaluate(
         n_samples: Networks sampled from the prior.
         seed: Fixes everything.
         device: Where the model runs, cpu or cuda.
+        overwrite: Replace files that are there; never those that are read.
     """
     from netgraph.run import evaluate_checkpoint
 
-    _print_figures(evaluate_checkpoint(zoo, out, checkpoint, n_samples, seed, device))
+    _print_figures(evaluate_checkpoint(zoo, out, checkpoint, n_samples, seed, device, overwrite))
     print(f"look at {out}/report.html")
 
 
@@ -150,6 +155,7 @@ def sample(
     n: int = 10,
     seed: int | None = None,
     device: str = "cpu",
+    overwrite: bool = False,
 ) -> None:
     """Sample networks.
 
@@ -159,15 +165,23 @@ def sample(
         n: How many.
         seed: Of the noise.
         device: Where the model runs, cpu or cuda.
+        overwrite: Replace files that are there; never those that are read.
     """
     from netgraph.graph.io import save_graphs
     from netgraph.machine import check_device
     from netgraph.model import NetVAE
+    from netgraph.outputs import check_outputs, remove, with_record
 
-    graphs = NetVAE.from_pretrained(checkpoint).to(check_device(device)).sample(n, seed=seed)
+    vae, written = NetVAE.from_pretrained(checkpoint).to(check_device(device)), with_record(Path(out))
+    if written[0].suffix != ".safetensors":
+        raise NetGraphError(f"{out}: samples go to a file that ends in .safetensors")
+    check_outputs(written, () if checkpoint is None else with_record(Path(checkpoint)), overwrite=overwrite)
+    graphs = vae.sample(n, seed=seed)
+    remove(written)
     save_graphs(graphs, out)
     for graph in graphs:
         print(graph.architecture)
+    print(f"{n} networks in {out}")
 
 
 def fit(
@@ -181,6 +195,7 @@ def fit(
     checkpoint: str | None = None,
     seed: int = 0,
     device: str = "cpu",
+    overwrite: bool = False,
 ) -> None:
     """Find a small network for a table, test it on a fifth of the rows, and write it with a report.
 
@@ -195,11 +210,12 @@ def fit(
         checkpoint: Safetensors file of a trained model; the one that ships when left out.
         seed: Fixes everything.
         device: Where networks are sampled and trained, cpu or cuda.
+        overwrite: Replace files that are there; never those that are read.
     """
     from netgraph.search.job import FitJob, fit_table
 
     job = (data, target, out, max_seconds, n_candidates, strategy, _listed(objectives), checkpoint, seed, device)
-    _print_figures(fit_table(FitJob(*job)))
+    _print_figures(fit_table(FitJob(*job, overwrite)))
     print(f"look at {out}/report.html; {out}/network.py needs torch alone")
 
 
@@ -214,6 +230,7 @@ def search(
     checkpoint: str | None = None,
     seed: int = 0,
     device: str = "cpu",
+    overwrite: bool = False,
 ) -> None:
     """Search for the small networks for a table that are best in several objectives, or go on with such a search.
 
@@ -229,11 +246,12 @@ def search(
         checkpoint: Safetensors file of a trained model; the one that ships when left out.
         seed: Fixes everything.
         device: Where networks are sampled and run, cpu or cuda.
+        overwrite: Replace what is there where the folder holds no search; never files that are read.
     """
     from netgraph.search.search_job import SearchJob, search_table
 
     job = (data, target, out, _listed(objectives), n_trials, max_seconds, strategy, checkpoint, seed, device)
-    _print_figures(search_table(SearchJob(*job)))
+    _print_figures(search_table(SearchJob(*job, overwrite)))
     print(f"look at {out}/report.html; {out}/networks/network.py needs torch alone")
 
 
@@ -249,9 +267,10 @@ def _print_figures(figures: dict[str, float]) -> None:
 def convert(
     source: str,
     out: str,
-    to: Literal["graph", "module", "onnx", "source", "graphml", "json"] = "graph",
+    to: Literal["graph", "module", "onnx", "source", "graphml", "json"] | None = None,
     example: str | None = None,
     weights: str | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Convert a module to a graph, and a graph to a module's weights and source, ONNX, Python, GraphML or JSON.
 
@@ -259,10 +278,11 @@ def convert(
         source: A graph (FILE.safetensors, its record FILE.json beside it), or MODULE:NAME, a torch module or what
             makes one.
         out: File that takes the result; --to module writes FILE.safetensors and the class, FILE.py.
-        to: What to write.
+        to: What to write; what the suffix of OUT says when left out.
         example: Shapes of the inputs of MODULE:NAME, "2,3,32,32"; "long:2,8" for integers; several joined by ";".
         weights: A state_dict (FILE.safetensors) that is loaded into MODULE:NAME first.
+        overwrite: Replace files that are there; never those that are read.
     """
     from netgraph.graph.modules.files import convert_file
 
-    print(convert_file(source, out, to, example, weights))
+    print(convert_file(source, out, to, example, weights, overwrite))

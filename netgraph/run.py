@@ -20,6 +20,7 @@ from netgraph.files import make_folder, read_record, record_path, write_atomical
 from netgraph.graph.io import save_graphs
 from netgraph.machine import check_device, provenance
 from netgraph.model import NetVAE
+from netgraph.outputs import check_outputs, remove, with_record
 from netgraph.presets import PRESETS, preset_of
 from netgraph.search import RealResult, try_real
 from netgraph.threads import threads
@@ -62,6 +63,8 @@ def run(
     """
     folder, device = Path(out), check_device(device)
     _claim(folder, "run.json", "train.json", "metrics.json")
+    if not (folder / "run.json").exists():
+        check_outputs([folder / "report.html", *with_record(_samples(folder)), *with_record(_checkpoint(folder))])
     job = _Job.open(folder / "run.json", {"preset": "quick", "seed": 0}, {"preset": preset, "seed": seed})
     size, seed = preset_of(job.of["preset"]), job.of["seed"]
     with job.phase("zoo"):
@@ -71,7 +74,7 @@ def run(
         vae = _trained(zoo, job, folder, device)
     with job.phase("evaluate"), threads(1):
         found = evaluate_model(vae, zoo, size.n_samples, size.n_start_tasks, seed)
-        save_graphs(found.samples, folder / "samples" / "samples.safetensors")
+        save_graphs(found.samples, _samples(folder))
         real = try_real(vae, config=size.search, n_splits=size.n_splits)
         save_graphs([real.graph], folder / "samples" / "diabetes.safetensors")
     workers = min(os.cpu_count() or 1, recipe.n_shards)
@@ -107,8 +110,9 @@ def train_model(
             folder holds a training of another preset, seed or zoo, or another job.
     """
     folder, device, opened = Path(out), check_device(device), Zoo(zoo)
-    if not (folder / "checkpoints").exists():  # of a training that kept nothing, nothing is to be gone on with
-        (folder / "train.json").unlink(missing_ok=True)
+    if (folder / "train.json").exists() and not (folder / "checkpoints").exists():
+        read_record(folder / "train.json", FORMAT, VERSION)  # nobody else's file is removed
+        (folder / "train.json").unlink()  # of a training that kept nothing, nothing is to be gone on with
     _claim(folder, "train.json", "run.json", "metrics.json", "checkpoints")
     asked = {"preset": preset, "seed": seed, "zoo": opened.digest}
     job = _Job.open(folder / "train.json", {"preset": "quick", "seed": 0, "zoo": None}, asked)
@@ -124,6 +128,7 @@ def evaluate_checkpoint(
     n_samples: int = 1000,
     seed: int = 0,
     device: str = "cpu",
+    overwrite: bool = False,
 ) -> dict[str, float]:
     """Evaluate a model on the held-out tasks of a zoo.
 
@@ -134,23 +139,28 @@ def evaluate_checkpoint(
         n_samples: Networks to sample.
         seed: Of all that is drawn.
         device: ``cpu`` or ``cuda``.
+        overwrite: Whether files of an earlier evaluation, or others, may be replaced.
 
     Returns:
         The figures in ``metrics.json``.
 
     Raises:
-        NetGraphError: When the folder holds another job's figures, the zoo no held-out networks, or there are too few
-            samples; or the model cannot hold a network of the zoo.
+        NetGraphError: When the folder holds another job's figures, a file would be lost, the zoo has no held-out
+            networks, there are too few samples, or the model cannot hold a network of the zoo.
     """
     folder, opened = Path(out), Zoo(zoo)
     if n_samples < LEAST_SAMPLES:
         raise NetGraphError(f"n_samples is {n_samples}; at least {LEAST_SAMPLES}")
-    _claim(folder, None, "run.json", "metrics.json")
+    _claim(folder, None, "run.json", *([] if overwrite else ["metrics.json"]))
+    written, samples = [folder / "metrics.json", folder / "report.html"], with_record(_samples(folder))
+    read = () if checkpoint is None else with_record(Path(checkpoint))
+    check_outputs((*written, *samples), read, overwrite=overwrite)
     vae = NetVAE.from_pretrained(checkpoint).to(check_device(device))
     make_folder(folder / "samples")
     with threads(1):
         found = evaluate_model(vae, opened, n_samples, PRESETS["quick"].n_start_tasks, seed)
-    save_graphs(found.samples, folder / "samples" / "samples.safetensors")
+    remove(samples)
+    save_graphs(found.samples, _samples(folder))
     _leave(folder, f"netgraph evaluate, {checkpoint or 'the checkpoint that ships'}", found, found.figures)
     return found.figures
 
@@ -173,6 +183,10 @@ def _trained(zoo: Zoo, job: "_Job", folder: Path, device: str) -> NetVAE:
     card = {"recipe": recipes[0] if len(recipes) == 1 else recipes, "preset": job.of["preset"], "seed": seed}
     training = replace(size.training, seed=seed)
     return train_on_zoo(zoo, folder, size.vae, training, size.n_tasks, device, card | provenance())
+
+
+def _samples(folder: Path) -> Path:
+    return folder / "samples" / "samples.safetensors"
 
 
 def _checkpoint(folder: Path) -> Path:

@@ -153,7 +153,9 @@ def test_without_a_checkpoint_the_one_that_ships_is_sampled(tmp_path, capsys):
     out = tmp_path / "samples.safetensors"
     assert main(["sample", "--n", "3", "--seed", "0", "--out", str(out)]) == 0
     graphs = load_any(out)
-    assert len(graphs) == len(capsys.readouterr().out.splitlines()) == 3
+    *networks, last = capsys.readouterr().out.splitlines()
+    assert len(graphs) == len(networks) == 3
+    assert last == f"3 networks in {out}"
     expected = NetVAE.from_pretrained().sample(3, seed=0)
     assert all(torch.equal(one.state, other.state) for one, other in zip(graphs, expected, strict=True))
 

@@ -11,6 +11,7 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 from netgraph.errors import NetGraphError
 from netgraph.files import make_folder, write_atomically
 from netgraph.graph.io import save_graphs
+from netgraph.outputs import check_outputs, remove, with_record
 from netgraph.search.estimator import NetGraphRegressor
 from netgraph.search.report import write_fit_report
 from netgraph.search.table import MIN_ROWS, Table, read_table
@@ -38,6 +39,7 @@ class FitJob:
         checkpoint: The model; the one that ships when None.
         seed: Of everything.
         device: ``cpu`` or ``cuda``.
+        overwrite: Whether an earlier fit, or other files in the folder, may be replaced.
     """
 
     data: str | Path
@@ -50,6 +52,7 @@ class FitJob:
     checkpoint: str | None = None
     seed: int = 0
     device: str = "cpu"
+    overwrite: bool = False
 
 
 def fit_table(job: FitJob) -> dict[str, float]:
@@ -59,13 +62,16 @@ def fit_table(job: FitJob) -> dict[str, float]:
         The figures of ``metrics.json``: R^2, errors in the target's unit, parameters and seconds.
 
     Raises:
-        NetGraphError: When the file is not such a table, or the folder holds a fit already.
+        NetGraphError: When the file is not such a table, the folder holds a fit already, or a file would be lost.
     """
     out, (table, parts) = Path(job.out), hold_out(job.data, job.target, job.seed)
-    if (out / "metrics.json").exists():
+    if (out / "metrics.json").exists() and not job.overwrite:
         raise NetGraphError(f"{out}: holds a fit already; choose another folder")
     if (out / "study.db").exists():
         raise NetGraphError(f"{out}: holds a search; choose another folder")
+    graph, names = with_record(out / "graph.safetensors"), ("network.py", "network.safetensors", "report.html")
+    written = (*graph, *(out / name for name in names), out / "metrics.json")
+    check_outputs(written, read_by(job.data, job.checkpoint), overwrite=job.overwrite)
     estimator = NetGraphRegressor(
         checkpoint=job.checkpoint,
         max_seconds=job.max_seconds,
@@ -84,11 +90,17 @@ def fit_table(job: FitJob) -> dict[str, float]:
         "n_test": float(len(parts.test)),
     }
     make_folder(out)
+    remove(graph)
     save_graphs([estimator.graph_], out / "graph.safetensors")
     estimator.export(out / "network", table.features, table.target)
     write_fit_report(estimator, table.target, y, predicted, figures, out / "report.html")
     write_atomically(out / "metrics.json", json.dumps(figures, indent=1).encode())
     return figures
+
+
+def read_by(data: str | Path, checkpoint: str | Path | None) -> tuple[str | Path, ...]:
+    """Return the files that a job reads."""
+    return data, *(() if checkpoint is None else with_record(Path(checkpoint)))
 
 
 def hold_out(data: str | Path, target: str, seed: int) -> tuple[Table, Split]:

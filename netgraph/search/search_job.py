@@ -18,11 +18,12 @@ from netgraph.graph.io import save_graphs
 from netgraph.graph.netgraph import NetGraph
 from netgraph.machine import check_device
 from netgraph.model.vae import NetVAE
+from netgraph.outputs import check_outputs, remove, with_record
 from netgraph.search.data import Data, evenly_spaced
 from netgraph.search.deadline import Deadline
 from netgraph.search.explorers import Explorer, check_explorer, explorer_of
 from netgraph.search.export import export_network
-from netgraph.search.job import figures_of, hold_out
+from netgraph.search.job import figures_of, hold_out, read_by
 from netgraph.search.objectives import check_objectives
 from netgraph.search.pareto import front_table, hypervolume_2d, smallest_within
 from netgraph.search.preprocess import Preprocessing
@@ -62,6 +63,7 @@ class SearchJob:
         checkpoint: The model; the one that ships when None.
         seed: Of everything.
         device: ``cpu`` or ``cuda``.
+        overwrite: Whether files in a folder that holds no search may be replaced.
     """
 
     data: str | Path
@@ -74,6 +76,7 @@ class SearchJob:
     checkpoint: str | None = None
     seed: int = 0
     device: str = "cpu"
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be searched for.
@@ -112,8 +115,12 @@ def search_table(job: SearchJob) -> dict[str, float]:
     prior.projection.warn(stacklevel=2)
     problem = Problem(prior, rows.judged, tuple(job.objectives), job.device)
     explorer = explorer_of(job.strategy, vae.config, len(job.objectives), job.seed)
-    if (out / "metrics.json").exists() and not (out / "study.db").exists():
+    own, front = (out / "study.db").exists(), with_record(out / "networks" / "front.safetensors")
+    if (out / "metrics.json").exists() and not (own or job.overwrite):
         raise NetGraphError(f"{out}: holds something else than a search; choose another folder")
+    names = ("networks/network.py", "networks/network.safetensors", "pareto.csv", "pareto.png", "report.html")
+    written = (*front, *(out / name for name in names), out / "metrics.json")
+    check_outputs(written, read_by(job.data, job.checkpoint), overwrite=own or job.overwrite)
     make_folder(out / "networks")
     with (
         open_study(out / "study.db", len(job.objectives), _about(job, table, vae)) as study,
@@ -212,7 +219,9 @@ def _write(
     }
     chosen = searched.front.loc[searched.chosen]
     figures |= {f"chosen_{name}": float(chosen[name]) for name in searched.objectives}
-    save_graphs(graphs, out / "networks" / "front.safetensors")
+    front = out / "networks" / "front.safetensors"
+    remove(with_record(front))
+    save_graphs(graphs, front)
     path = out / "networks" / "network"
     export_network(searched.graph, path, **vars(rows.units), features=table.features, target=table.target)
     write_atomically(out / "pareto.csv", searched.front.to_csv().encode())

@@ -87,11 +87,13 @@ def _check_real(recipe: ZooRecipe) -> None:
 
 def _check_folder(root: Path, recipe: ZooRecipe) -> None:
     """Check that the folder can be written to, and that what it holds, if anything, is a zoo of this recipe."""
+    path = root / "zoo.json"
+    if manifest_path(root).exists() and not path.exists():
+        raise StoreError(f"{manifest_path(root)}: not of a zoo that is built here; choose another folder")
     make_folder(root / "shards")
     if not os.access(root / "shards", os.W_OK):
         raise StoreError(f"{root / 'shards'}: cannot be written to")
     clear_leftovers(root)
-    path = root / "zoo.json"
     if not path.exists():
         return
     record = read_own_record(path, FORMAT, VERSION, ["digest", "recipes"], unchecked=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from netgraph.errors import NetGraphError, StoreError
-from netgraph.files import make_folder, record_path, write_atomically
+from netgraph.files import make_folder, write_atomically
 from netgraph.graph.from_module import from_module
 from netgraph.graph.modules.encoding import dtype_named
 from netgraph.graph.modules.onnx import to_onnx
@@ -21,34 +21,55 @@ from netgraph.graph.modules.text import to_graphml, to_json
 from netgraph.graph.modules.trace import first_line
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module
+from netgraph.outputs import check_outputs, remove, with_record
 
 
-def convert_file(source: str, out: str, to: str, example: str | None = None, weights: str | None = None) -> str:
+def convert_file(
+    source: str,
+    out: str,
+    to: str | None = None,
+    example: str | None = None,
+    weights: str | None = None,
+    overwrite: bool = False,
+) -> str:
     """Read a graph or a module and write it in another form; no file is unpickled.
 
     Args:
         source: A file of a graph, or MODULE:NAME.
         out: The file to write.
-        to: graph, module, onnx, source, graphml or json.
+        to: graph, module, onnx, source, graphml or json; by the suffix of ``out`` when None.
         example: Shapes of the inputs of MODULE:NAME.
         weights: A state_dict for MODULE:NAME.
+        overwrite: Whether files that exist may be replaced, though never one that was read.
 
     Returns:
         What was written, in one line.
 
     Raises:
-        NetGraphError: When something cannot be read, or not be converted.
+        NetGraphError: When something cannot be read, or not be converted, the suffix contradicts ``to``, or a file
+            would be lost.
     """
-    graph = _from_python(source, example, weights) if ":" in source else _from_file(source, example, weights)
-    path = Path(out)
-    if path.resolve() in (Path(source).resolve(), record_path(Path(source)).resolve()):
-        raise NetGraphError(f"{out}: is the source, or the record beside it")
+    graph, read = _from_python(source, example, weights) if ":" in source else _from_file(source, example, weights)
+    path, form = Path(out), _form(out, to)
+    written = path, *([path.with_suffix(_BESIDE[form])] if form in _BESIDE else [])
+    check_outputs(written, read, overwrite=overwrite)
+    remove(written)
     make_folder(path.parent)
-    _WRITERS[to](graph, path)
+    _WRITERS[form](graph, path)
     return f"{graph.num_nodes} vertices, {graph.state.numel()} numbers in {out}"
 
 
-def _from_file(source: str, example: str | None, weights: str | None) -> NetGraph:
+def _form(out: str, to: str | None) -> str:
+    """Return the form that a suffix and ``--to`` agree on."""
+    by_suffix = _FORMS.get(Path(out).suffix.lower())
+    if to is None and by_suffix is None:
+        raise NetGraphError(f"{out}: no form has this suffix; known: {', '.join(_FORMS)}; or give --to")
+    if to is not None and by_suffix not in (None, "graph" if to == "module" else to):
+        raise NetGraphError(f"{out}: its suffix is that of {by_suffix}, not of --to {to}")
+    return to or str(by_suffix)
+
+
+def _from_file(source: str, example: str | None, weights: str | None) -> tuple[NetGraph, tuple[Path, ...]]:
     if example is not None or weights is not None:
         raise NetGraphError(f"{source}: --example and --weights go with MODULE:NAME only")
     if not source.endswith(".safetensors"):
@@ -56,14 +77,17 @@ def _from_file(source: str, example: str | None, weights: str | None) -> NetGrap
     graphs = load_any(source)
     if len(graphs) != 1:
         raise NetGraphError(f"{source}: holds {len(graphs)} graphs; convert takes one")
-    return graphs[0]
+    return graphs[0], with_record(Path(source))
 
 
-def _from_python(source: str, example: str | None, weights: str | None) -> NetGraph:
+def _from_python(source: str, example: str | None, weights: str | None) -> tuple[NetGraph, tuple[Path, ...]]:
     module = _module(source)
     if weights is not None:
         _load(module, weights)
-    return from_module(module, None if example is None else parse_example(example))
+    graph = from_module(module, None if example is None else parse_example(example))
+    names = {source.partition(":")[0], *(type(part).__module__ for part in module.modules())}
+    files = [getattr(sys.modules.get(name), "__file__", None) for name in sorted(names)]
+    return graph, tuple(Path(file) for file in (*files, weights) if file)
 
 
 def _module(source: str) -> nn.Module:
@@ -130,6 +154,10 @@ def _write_module(graph: NetGraph, path: Path) -> None:
     write_atomically(path.with_suffix(".py"), to_source(graph).encode())
 
 
+#: Forms by the suffix of a file; a module's weights have that of a graph.
+_FORMS = {".safetensors": "graph", ".onnx": "onnx", ".py": "source", ".graphml": "graphml", ".json": "json"}
+#: Suffix of the file that a form writes beside the one that is named.
+_BESIDE = {"graph": ".json", "module": ".py"}
 _WRITERS: dict[str, Callable[[NetGraph, Path], Any]] = {
     "graph": save_any,
     "module": _write_module,
