@@ -25,6 +25,10 @@ class DamagedError(StoreError):
     """A file is missing, or is not what was written."""
 
 
+class ForeignError(StoreError):
+    """A record is of something else."""
+
+
 def write_atomically(path: Path, payload: bytes) -> None:
     """Write a file so that a reader, or a crash, sees the old one or the new one and nothing between."""
     try:
@@ -92,7 +96,7 @@ def read_record(path: Path, format_name: str, version: int) -> dict[str, Any]:
         raise DamagedError(f"{path}: not a JSON record") from None
     found = record.get("format") if isinstance(record, dict) else None
     if found != format_name:
-        raise StoreError(f"{path}: not a {format_name} record")
+        raise ForeignError(f"{path}: not a {format_name} record")
     if record.get("version") != version:
         raise StoreError(f"{path}: version {record.get('version')}; this netgraph reads version {version}")
     return dict(record)
@@ -184,6 +188,8 @@ class EncodedTensors:
         Raises:
             StoreError: When the folder cannot be written to or the disk is full; what is there already stays.
         """
+        if path == record_path(path):
+            raise StoreError(f"{path}: is the name of a record; that of tensors ends in .safetensors")
         make_folder(path.parent)
         complete = self.record | {_CHECKSUM: _record_sha256(self.record)}
         if record_path(path).exists():
@@ -222,6 +228,8 @@ def read_tensors(path: Path, format_name: str, version: int) -> "tuple[dict[str,
     """
     from safetensors.torch import load
 
+    if not path.exists() and not record_path(path).exists():
+        raise DamagedError(f"{path}: no such file")
     record = check_tensors(path, format_name, version)
     return load(path.read_bytes()), record
 

@@ -123,7 +123,7 @@ def test_a_training_that_kept_nothing_claims_no_folder(tmp_path, monkeypatch, ca
         (["train", "--preset", "tiny"], "required: train.zoo"),
         (["evaluate", "--zoo", "absent"], "absent: no such folder"),
         (["zoo", "build", "--recipe", "absent"], "no recipe 'absent'"),
-        (["sample", "--checkpoint", "absent.safetensors"], "absent.json: no such file"),
+        (["sample", "--checkpoint", "absent.safetensors"], "absent.safetensors: no such file"),
         (["sample", "--device", "gpu"], "unknown device 'gpu'"),
         (["run", "--preset", "huge"], "unknown preset 'huge'"),
         (["zoo", "build", "--colour", "red"], "unrecognized arguments: --colour red"),

@@ -104,6 +104,17 @@ def test_what_is_no_file_is_named(tmp_path):
         read_tensors(path, "test", 1)
 
 
+def test_missing_tensors_are_named_and_not_their_record(tmp_path):
+    with pytest.raises(NetGraphError, match=r"absent\.safetensors: no such file"):
+        read_tensors(tmp_path / "absent.safetensors", "test", 1)
+
+
+def test_tensors_do_not_take_the_name_of_their_record(tmp_path):
+    with pytest.raises(NetGraphError, match=r"state\.json: is the name of a record"):
+        write(tmp_path / "state.json", 1)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_tensors_encoded_here_can_be_written_there(tmp_path):
     encoded = pickle.loads(pickle.dumps(files.encode_tensors({"x": torch.ones(2)}, "test", 1, {"value": (1, None)})))  # noqa: S301
     encoded.write(tmp_path / "new" / "state.safetensors")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from netgraph.errors import NetGraphError, StoreError
+from netgraph.files import ForeignError
 from netgraph.tasks.bundled import bundled_names
 from netgraph.tasks.cache import data_folder, is_cached, read_cached, write_cached
 from netgraph.tasks.catalog import Entry, find_entry, read_catalog
@@ -78,6 +79,8 @@ def _is_sound(entry: Entry, folder: Path, say: Say) -> bool:
         return False
     try:
         data = read_cached(entry.openml, folder, entry.name)
+    except ForeignError:  # nothing that is not netgraph's is replaced
+        raise
     except StoreError as error:
         say(f"{error}; it is fetched again")
         return False

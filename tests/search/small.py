@@ -1,12 +1,14 @@
 """Small models with initial weights that sample networks of the commonest layers, and random networks."""
 
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Generator
 
 from netgraph import NetGraph, NetVAE
 from netgraph.model import GeneratorConfig, PriorConfig, VAEConfig
+from netgraph.search.config import SearchConfig
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
 
 PRIOR = PriorConfig(width=16, heads=2, place_layers=1, layout_layers=1, steps=2)
@@ -19,6 +21,10 @@ READING = replace(
     slot_size=6,
     generator=GeneratorConfig(width=16, heads=2, layers=1, row_width=8, row_heads=2, row_rounds=1, inducing_points=4),
 )
+
+
+#: Searches of few steps, which end by themselves.
+SHORT = partial(SearchConfig, rungs=(10, 20))
 
 
 def untrained(config: VAEConfig = CONFIG) -> NetVAE:

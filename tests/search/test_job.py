@@ -12,7 +12,7 @@ import torch
 from netgraph import NetGraphError
 from netgraph.graph.io import load_graphs
 from netgraph.search import FitJob, fit_table
-from tests.search.small import untrained
+from tests.search.small import SHORT, untrained
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +27,13 @@ def folder(tmp_path_factory):
 
 
 def job(folder, out, **changes) -> FitJob:
-    known = {"checkpoint": str(folder / "vae.safetensors"), "n_candidates": 24, "objectives": ("error", "parameters")}
+    model = {"checkpoint": str(folder / "vae.safetensors"), "max_seconds": 600.0}  # steps end it, not the clock
+    known = model | {"n_candidates": 24, "objectives": ("error", "parameters")}
     return FitJob(folder / "data.csv", "price", folder / out, **(known | changes))
 
 
-def test_a_table_becomes_a_network_that_torch_alone_runs_and_a_report(folder, capsys):
+def test_a_table_becomes_a_network_that_torch_alone_runs_and_a_report(folder, capsys, monkeypatch):
+    monkeypatch.setattr("netgraph.search.estimator.SearchConfig", SHORT)
     figures = fit_table(job(folder, "one"))
     out = folder / "one"
     assert json.loads((out / "metrics.json").read_text()) == figures

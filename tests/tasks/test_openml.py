@@ -92,6 +92,14 @@ def test_a_record_that_is_no_record_is_replaced(openml, tmp_path):
     assert load_real("openml:9001", tmp_path).x.shape == (ROWS - 1, 7)
 
 
+def test_a_record_of_something_else_is_kept(openml, tmp_path):
+    other = tmp_path / "openml-9001.json"
+    other.write_text('{"mine": 1}')
+    with pytest.raises(StoreError, match=r"openml-9001\.json: not a netgraph-data record"):
+        install_real(["openml:9001"], tmp_path, lambda _: None)
+    assert other.read_text() == '{"mine": 1}'
+
+
 def test_install_says_what_is_there_and_leaves_out_what_cannot_be_used(openml, tmp_path):
     said = []
     names = ["openml:9002", "openml:9001", "openml:77"]
