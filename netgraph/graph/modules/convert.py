@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +17,7 @@ from netgraph.graph.modules.execute import execute
 from netgraph.graph.modules.export import trace_by_export
 from netgraph.graph.modules.parts import CONTAINERS, READERS, describe, is_leaf
 from netgraph.graph.modules.program import ALIGNMENT, Kind, Part, Program, Row, Stored, Table
+from netgraph.graph.modules.sizes import Sizes
 from netgraph.graph.modules.trace import NotTraceableError, first_line, mode, trace
 from netgraph.graph.modules.values import empty_state, view
 from netgraph.graph.netgraph import NetGraph
@@ -36,12 +38,25 @@ def convert(module: nn.Module, example_input: Example) -> NetGraph:
     """
     given = _bind(module, example_input)
     refuse_hooks(module)
-    fixed: tuple[tuple[int | None, ...] | None, ...] = ()
     parts = _parts(module)
     try:
         table, train_table, constants = _alone(given) if is_leaf(module) else trace(module, given)
+        return _graph(module, given, parts, table, train_table, constants)
     except NotTraceableError as error:
-        table, train_table, constants, fixed = trace_by_export(module, given, str(error))
+        traced = trace_by_export(module, given, str(error), partial(_agrees, module))
+        return _graph(module, given, parts, *traced)
+
+
+def _graph(
+    module: nn.Module,
+    given: Mapping[str, Any],
+    parts: tuple[Part, ...],
+    table: Table,
+    train_table: Table | None,
+    constants: dict[str, Tensor],
+    fixed: Sizes = (),
+) -> NetGraph:
+    """Place the tensors, note the shapes, and compare the calls with the module."""
     found = [*_tensors(module, parts), *_constants(constants)]
     _refuse_overlaps(found)
     tensors, dtype = _place(found)
@@ -237,7 +252,7 @@ def _with_shapes(
         )
         torch.set_rng_state(before)
     if not same(expected, found):
-        raise UnsupportedLayerError(
+        raise NotTraceableError(
             f"{type(module).__name__}: its calls, replayed, give another output than the module; forward keeps a "
             "state of its own or decides by values that tracing does not see"
         )
@@ -245,6 +260,21 @@ def _with_shapes(
     values |= {i: _attribute(root, row.target) for i, row in enumerate(table.rows) if row.op == "tensor"}
     shapes |= {i: shape_of(value) for i, value in values.items()}
     return Table(tuple(replace(row, shape=shapes[i]) for i, row in enumerate(table.rows)), table.output)
+
+
+def _agrees(module: nn.Module, inputs: Mapping[str, Any], table: Table | None, constants: Mapping[str, Tensor]) -> bool:
+    """Say whether a module runs on inputs; with a table, whether its calls give the same wherever it does."""
+    with mode(module, False), torch.no_grad(), torch.random.fork_rng():
+        before = torch.get_rng_state()
+        try:
+            expected = module(**_copies(inputs))
+        except Exception:  # the module's own, on inputs that it was not made for
+            return table is not None
+        torch.set_rng_state(before)
+        try:
+            return table is None or same(expected, execute(table, _Lender(module, constants), _copies(inputs)))
+        except Exception:  # the same
+            return False
 
 
 def _copies(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,14 +1,19 @@
 """The fallback of tracing: ``torch.export``, for a ``forward`` that decides by the shapes of its input.
 
 What comes back are ATen calls on the module's own tensors. They hold for the sizes on which no decision was made; the
-others are fixed to those of the example, and the rebuilt module refuses any other.
+others are fixed to those of the example, and the rebuilt module refuses any other. Sizes are free where the module
+takes others than the example's. Where torch cannot follow them all (it has inequalities to solve), only the number of
+rows is, then none, and a warning says for which shapes the graph holds.
 """
 
+import contextlib
+import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,21 +22,25 @@ from torch.utils import _pytree as pytree
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules.program import Table
+from netgraph.graph.modules.sizes import Dimension, Sizes, elastic, narrowed, sizes_of, warn_of_sizes, widened
 from netgraph.graph.modules.trace import Reader, check_agreement, first_line, merge, mode, plain_attributes
 
-Sizes = tuple[tuple[int | None, ...] | None, ...]
 _SIZE = re.compile(r"L\['(\w+)'\]\.size\(\)\[(\d+)\]")
+Constants = dict[str, Tensor]
+#: Compares a module with a table and its constants on inputs; without a table, whether the module runs on them.
+Agrees = Callable[[Mapping[str, Any], Table | None, Constants], bool]
 
 
 def trace_by_export(
-    module: nn.Module, given: Mapping[str, Any], why: str
-) -> tuple[Table, Table | None, dict[str, Tensor], Sizes]:
+    module: nn.Module, given: Mapping[str, Any], why: str, agrees: Agrees
+) -> tuple[Table, Table | None, Constants, Sizes]:
     """Trace a module in both modes through ``torch.export``.
 
     Args:
         module: The module; it is not changed.
         given: The example inputs by name.
         why: Why ``torch.fx`` does not serve.
+        agrees: Compares the module with a table and its constants on inputs, or without a table says whether it runs.
 
     Returns:
         As :func:`~netgraph.graph.modules.trace.trace`, and the sizes that each input must have, None for any.
@@ -39,63 +48,91 @@ def trace_by_export(
     Raises:
         UnsupportedLayerError: When ``torch.export`` does not serve either, or a call is not supported.
     """
-    exported = [_export(module, given, training, why) for training in (False, True)]
-    readers = [_read(program, given, why) for program in exported]
-    table, train_table = merge(*readers)
-    constants: dict[str, Tensor] = {}
-    for program in exported:
-        graph_module = program.module(check_guards=False)
-        found = plain_attributes(graph_module.graph, module, graph_module)
-        check_agreement(constants, found)
-        constants |= found
-    fixed = set().union(*(_decided(program, given) for program in exported))
-    sizes = tuple(
-        tuple(n if (name, i) in fixed else None for i, n in enumerate(value.shape))
-        if isinstance(value, Tensor)
-        else None
-        for name, value in given.items()
-    )
-    return table, train_table, constants, sizes
+    most = elastic(given, lambda inputs: agrees(inputs, None, {}))
+    found: _Traced | None = None
+    failure: Exception | None = None
+    for tried in (most, {dimension for dimension in most if dimension[1] == 0}, set()):
+        if found is not None and not tried:
+            break
+        try:
+            traced = _trace(module, given, tried, agrees)
+        except Exception as error:  # torch.export raises errors of every kind
+            failure = error
+            continue
+        rows_are_free = all(dimension in traced.free for dimension in most if dimension[1] == 0)
+        if rows_are_free or found is None:
+            found = traced
+        if rows_are_free:
+            break
+    if found is None:
+        raise _refusal(failure, why) from failure
+    sizes = sizes_of(given, found.free)
+    if failure is not None:
+        warn_of_sizes(type(module).__name__, given, sizes)
+    return found.table, found.train_table, found.constants, sizes
+
+
+@dataclass(frozen=True)
+class _Traced:
+    """What ``torch.export`` found in both modes, and the dimensions whose sizes may be any."""
+
+    table: Table
+    train_table: Table | None
+    constants: Constants
+    free: set[Dimension]
 
 
 @contextmanager
-def quiet(name: str) -> Iterator[None]:
-    """Keep a logger of torch's, and those below it, from telling what the caller need not know."""
-    loggers = [logging.getLogger(one) for one in logging.root.manager.loggerDict if one.startswith(name)]
+def quiet() -> Iterator[None]:
+    """Keep torch from logging and printing on the way to an error that is told in one line."""
+    known = [name for name in logging.root.manager.loggerDict if name.startswith("torch.")]
+    loggers = [logging.getLogger(name) for name in ("torch", *known)]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.ERROR)
+        logger.setLevel(logging.CRITICAL + 1)
     try:
-        yield
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
 
 
-def _export(module: nn.Module, given: Mapping[str, Any], training: bool, why: str) -> torch.export.ExportedProgram:
+def _trace(module: nn.Module, given: Mapping[str, Any], tried: set[Dimension], agrees: Agrees) -> _Traced:
+    """Export both modes, and compare the calls with the module, also where a free size is one."""
+    readers: list[Reader] = []
+    constants: Constants = {}
+    free = set(tried)
+    for training in (False, True):
+        program = _export(module, widened(given, tried), training, tried)
+        graph_module = program.module(check_guards=False)
+        found = plain_attributes(graph_module.graph, module, graph_module)
+        check_agreement(constants, found)
+        constants |= found
+        readers.append(Reader(_readable(program, graph_module.graph, given)))
+        free -= set(_fixed(program))
+    table, train_table = merge(*readers)
+    if not agrees(given, table, constants):
+        raise UnsupportedLayerError("its calls give another output than the module")
+    free -= {dimension for dimension, inputs in narrowed(given, free) if not agrees(inputs, table, constants)}
+    return _Traced(table, train_table, constants, free)
+
+
+def _export(
+    module: nn.Module, given: Mapping[str, Any], training: bool, tried: set[Dimension]
+) -> torch.export.ExportedProgram:
+    kinds = {True: torch.export.Dim.AUTO, False: torch.export.Dim.STATIC}
     free = {
-        name: tuple(torch.export.Dim.AUTO for _ in value.shape) if isinstance(value, Tensor) else None
+        name: tuple(kinds[(name, i) in tried] for i in range(value.ndim)) if isinstance(value, Tensor) else None
         for name, value in given.items()
     }
-    try:
-        with mode(module, training), warnings.catch_warnings(), quiet("torch._export"):
-            warnings.simplefilter("ignore")
-            return torch.export.export(module, (), dict(given), dynamic_shapes=free, strict=False)
-    except Exception as error:
-        reason = f"{why}; torch.export says: {first_line(error)}"
-        raise UnsupportedLayerError(f"{reason}; forward may decide by shapes, not by values") from error
+    with mode(module, training), quiet():
+        return torch.export.export(module, (), dict(given), dynamic_shapes=free, strict=False)
 
 
-def _read(program: torch.export.ExportedProgram, given: Mapping[str, Any], why: str) -> Reader:
-    try:
-        return Reader(_readable(program, given))
-    except UnsupportedLayerError as error:
-        raise UnsupportedLayerError(f"{error} ({why})") from error
-
-
-def _readable(program: torch.export.ExportedProgram, given: Mapping[str, Any]) -> fx.Graph:
+def _readable(program: torch.export.ExportedProgram, graph: fx.Graph, given: Mapping[str, Any]) -> fx.Graph:
     """Give the graph with the module's own names and the result in its own structure."""
-    graph: fx.Graph = program.module(check_guards=False).graph
     for node in graph.nodes:
         if node.op == "placeholder" and node.target not in given:
             raise UnsupportedLayerError(f"{node.target}: an input that is not a tensor of its own")
@@ -104,15 +141,20 @@ def _readable(program: torch.export.ExportedProgram, given: Mapping[str, Any]) -
     return graph
 
 
-def _decided(program: torch.export.ExportedProgram, given: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """List the (input, dimension) pairs on whose size a decision was made."""
-    guards = getattr(program, "_guards_code", None)
-    if guards is None:  # a torch that does not tell: every size may matter
-        guards = [
-            f"L['{name}'].size()[{i}]" for name, x in given.items() if isinstance(x, Tensor) for i in range(x.ndim)
-        ]
-    for guard in guards:
+def _fixed(program: torch.export.ExportedProgram) -> Iterator[Dimension]:
+    """List the dimensions whose size is a number in the program, or by which a decision was made."""
+    for node in program.graph.nodes:
+        sizes = getattr(node.meta.get("val"), "shape", ()) if node.op == "placeholder" else ()
+        yield from ((str(node.target), i) for i, size in enumerate(sizes) if isinstance(size, int))
+    for guard in program._guards_code:
         found = _SIZE.findall(guard)
         if not found:
             raise NetGraphError(f"a decision by {guard} cannot be kept")
         yield from ((name, int(dimension)) for name, dimension in found)
+
+
+def _refusal(error: Exception | None, why: str) -> UnsupportedLayerError:
+    if isinstance(error, NetGraphError):
+        return UnsupportedLayerError(f"{error} ({why})")
+    reason = first_line(error) if error is not None else ""
+    return UnsupportedLayerError(f"{why}; torch.export says: {reason}; forward may decide by shapes, not by values")

@@ -66,12 +66,13 @@ _FUNCTIONS = {
     ("torch", "same"): "clone detach dropout",
     ("torch", "reduce"): "mean sum amax amin max min var std var_mean logsumexp norm",
     ("torch", "scalar"): "arange zeros ones full eye tril triu zeros_like ones_like full_like empty_like linspace "
-    "tensor logical_not logical_and logical_or eq ne lt le gt ge argmax rand_like randn_like rand randn",
+    "tensor logical_not logical_and logical_or eq ne lt le gt ge argmax rand_like randn_like rand randn _assert "
+    "sym_float sym_int sym_max sym_min sym_not sym_sqrt",
     ("operator", "join"): "add sub mul truediv pow iadd isub imul itruediv neg",
     ("operator", "matmul"): "matmul",
     ("operator", "view"): "getitem",
     ("operator", "scalar"): "floordiv mod eq ne lt le gt ge and_ or_ not_ invert index",
-    ("math", "scalar"): "sqrt ceil floor log exp prod pow",
+    ("math", "scalar"): "sqrt ceil floor log exp prod pow trunc",
     ("builtins", "scalar"): "getattr int float max min round len",
 }
 _METHODS = {
@@ -99,7 +100,9 @@ _ATEN = {
     "conv": "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
     "norm": "layer_norm group_norm instance_norm batch_norm rms_norm",
     "pool": "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
-    "adaptive_avg_pool3d adaptive_max_pool2d upsample_nearest2d upsample_bilinear2d",
+    "adaptive_avg_pool3d adaptive_max_pool2d upsample_nearest1d upsample_nearest2d upsample_nearest3d "
+    "upsample_linear1d upsample_bilinear2d upsample_trilinear3d upsample_bicubic2d _upsample_nearest_exact1d "
+    "_upsample_nearest_exact2d _upsample_nearest_exact3d",
     "view": "view reshape flatten permute transpose unsqueeze squeeze chunk split split_with_sizes unbind expand "
     "repeat roll flip index_select slice select cat stack pad constant_pad_nd narrow unflatten expand_as movedim t "
     "pixel_shuffle view_as index unsafe_chunk unsafe_split",

@@ -1,6 +1,5 @@
 """Networks as ONNX files."""
 
-import warnings
 from pathlib import Path
 
 import torch
@@ -27,8 +26,7 @@ def to_onnx(graph: NetGraph, path: str | Path) -> None:
     inputs = example if isinstance(example, tuple) else (example,)
     names = None if graph.program is None else list(graph.program.inputs)
     try:
-        with warnings.catch_warnings(), quiet("torch.onnx"):
-            warnings.simplefilter("ignore")
+        with quiet():
             program = torch.onnx.export(to_module(graph), inputs, input_names=names, dynamo=True, verbose=False)
     except ImportError as error:
         raise missing_extra("ONNX needs onnx and onnxscript", "onnx") from error

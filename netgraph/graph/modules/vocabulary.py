@@ -34,7 +34,9 @@ _GENERAL_NAMES = """
     Transformer TransformerDecoder TransformerDecoderLayer TransformerEncoder TransformerEncoderLayer Transpose
     Tril Triu Type TypeAs Unbind Unflatten UnsafeChunk UnsafeSplit Unsqueeze UnsqueezeCopy Upsample
     UpsampleBilinear2D UpsampleNearest2D UpsamplingBilinear2d UpsamplingNearest2d Var VarMean View ViewAs Where
-    ZeroPad1d ZeroPad2d ZeroPad3d Zeros ZerosLike
+    ZeroPad1d ZeroPad2d ZeroPad3d Zeros ZerosLike Assert SymFloat SymInt SymMax SymMin SymNot SymSqrt Trunc
+    UpsampleBicubic2D UpsampleLinear1D UpsampleNearest1D UpsampleNearest3D UpsampleNearestExact1D
+    UpsampleNearestExact2D UpsampleNearestExact3D UpsampleTrilinear3D
 """
 GENERAL_TYPES = tuple(_GENERAL_NAMES.split())
 _SAME = {"Iadd": "Add", "Isub": "Sub", "Imul": "Mul", "Itruediv": "Div", "Truediv": "Div", "TrueDivide": "Div",
