@@ -20,12 +20,22 @@ from netgraph.zoo.manifest import entries_of, write_manifest
 from netgraph.zoo.store import MAX_BYTES, Shard, encode_shard
 from netgraph.zoo.zoo import FORMAT, VERSION
 
+#: A recipe of 18 networks on 6 tasks, 3 of them test tasks, in 3 shards, which are made in a moment.
+SMALL = ZooRecipe.load("tiny").changed(
+    n_tasks=6, n_test_tasks=3, nets_per_task=3, tasks_per_shard=2, tasks={"rows": 32}, training={"steps": (20, 20)}
+)
+
 
 def build_here(recipe: ZooRecipe | str, folder: Path) -> Zoo:
     """Build a zoo in this process: workers, which have to import torch first, are for the tests of engines."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(ENGINES, "local", lambda job, numbers, workers: ((number, job(number)) for number in numbers))
         return build_zoo(recipe, folder, progress=False)
+
+
+def checksums(root: Path) -> list[str]:
+    """Return the checksums of a zoo's shards."""
+    return [row["sha256"] for row in json.loads((root / "manifest.json").read_text())["shards"]]
 
 
 def small_recipe(n_tasks: int, tasks_per_shard: int) -> ZooRecipe:

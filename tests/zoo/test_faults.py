@@ -1,31 +1,22 @@
-import json
 import os
 import resource
 import shutil
-import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from netgraph import Zoo, build_zoo
+from netgraph import Zoo
 from netgraph.errors import StoreError
-from netgraph.zoo import ZooRecipe, verify_zoo
-
-TINY = ZooRecipe.load("tiny").changed(
-    n_tasks=6, n_test_tasks=3, nets_per_task=3, tasks_per_shard=2, tasks={"rows": 32}, training={"steps": (20, 20)}
-)
+from netgraph.zoo import verify_zoo
+from tests.zoo.stores import SMALL, build_here, checksums
 
 
-@pytest.fixture(scope="module")
-def zoo(tmp_path_factory):
-    return build_zoo(TINY, tmp_path_factory.mktemp("zoo"), workers=1, progress=False)
-
-
-def checksums(root: Path) -> list[str]:
-    return [row["sha256"] for row in json.loads((root / "manifest.json").read_text())["shards"]]
+@pytest.fixture
+def zoo(small_zoo) -> Zoo:
+    return small_zoo
 
 
 def mount(*arguments: str) -> bool:
@@ -53,7 +44,7 @@ def disk(zoo, tmp_path) -> Iterator[tuple[Path, Callable[[str], bool]]]:
 def assert_one_line_and_nothing_lost(root: Path, message: str) -> None:
     before = {path.name: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     with pytest.raises(StoreError, match=message) as caught:
-        build_zoo(TINY, root, workers=1, progress=False)
+        build_here(SMALL, root)
     assert "\n" not in str(caught.value)
     after = {path.name: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     assert before.items() <= after.items()
@@ -61,7 +52,7 @@ def assert_one_line_and_nothing_lost(root: Path, message: str) -> None:
 
 
 def assert_goes_on(root: Path, zoo: Zoo) -> None:
-    assert verify_zoo(build_zoo(TINY, root, workers=1, progress=False)) == len(zoo)
+    assert verify_zoo(build_here(SMALL, root)) == len(zoo)
     assert checksums(root) == checksums(zoo.folder)
 
 
@@ -96,15 +87,21 @@ def test_a_zoo_in_a_folder_of_others_goes_on_when_it_is_writable(zoo, tmp_path):
 def test_a_folder_that_cannot_be_written_to_ends_in_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="Not a directory"):
-        build_zoo(TINY, tmp_path / "file" / "zoo", progress=False)
+        build_here(SMALL, tmp_path / "file" / "zoo")
     with pytest.raises(StoreError) as caught:
-        build_zoo(TINY, "/proc/zoo", progress=False)
+        build_here(SMALL, Path("/proc/zoo"))
     assert "\n" not in str(caught.value)
 
 
-def _limited(size: int) -> None:
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+@contextmanager
+def limited(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond a size."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_write_that_stops_halfway_ends_in_one_line_and_loses_nothing(zoo, tmp_path):
@@ -113,16 +110,9 @@ def test_a_write_that_stops_halfway_ends_in_one_line_and_loses_nothing(zoo, tmp_
     shutil.copytree(zoo.folder, root)
     (root / "shards" / "00002.json").unlink()
     (root / "shards" / "00002.safetensors").unlink()
-    code = (
-        "import sys; from tests.zoo.test_faults import TINY, StoreError, build_zoo\n"
-        "try: build_zoo(TINY, sys.argv[1], workers=1, progress=False)\n"
-        "except StoreError as error: print(error)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(root)], capture_output=True, text=True, preexec_fn=lambda: _limited(2000)
-    )
-    assert done.stdout.count("\n") == 1, done.stderr
-    assert "00002.safetensors: File too large" in done.stdout
+    with limited(2000), pytest.raises(StoreError, match=r"00002\.safetensors: File too large") as caught:
+        build_here(SMALL, root)
+    assert "\n" not in str(caught.value)
     assert sorted(path.name for path in (root / "shards").glob("0*.json")) == ["00000.json", "00001.json"]
     assert not list((root / "shards").glob(".*"))
     assert_goes_on(root, zoo)

@@ -1,9 +1,7 @@
 import copy
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,33 +13,25 @@ import pytest
 import torch
 from torch_geometric.loader import DataLoader
 
-from netgraph import NetGraphError, Zoo, build_zoo, files
+from netgraph import NetGraphError, Zoo, files
 from netgraph.errors import StoreError
 from netgraph.files import write_own_record, write_tensors
-from netgraph.zoo import ZooRecipe, describe_zoo, merge_zoos, verify_zoo
+from netgraph.zoo import describe_zoo, merge_zoos, verify_zoo
 from netgraph.zoo.manifest import ShardEntry, read_manifest, write_manifest
 from netgraph.zoo.open_shard import OpenShard
 from netgraph.zoo.store import shard_name
-from tests.zoo.stores import random_shard, small_recipe, write_store
-
-TINY = ZooRecipe.load("tiny").changed(
-    n_tasks=6, n_test_tasks=3, nets_per_task=3, tasks_per_shard=2, tasks={"rows": 32}, training={"steps": (20, 20)}
-)
+from tests.commands import PATIENCE
+from tests.zoo.stores import SMALL, build_here, checksums, random_shard, small_recipe, write_store
 
 
-@pytest.fixture(scope="module")
-def zoo(tmp_path_factory):
-    return build_zoo(TINY, tmp_path_factory.mktemp("zoo"), workers=1, progress=False)
+@pytest.fixture
+def zoo(small_zoo):
+    return Zoo(small_zoo.folder)
 
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory):
-    recipe = replace(TINY, n_tasks=2, n_test_tasks=1, seed=5)
-    return build_zoo(recipe, tmp_path_factory.mktemp("other"), workers=1, progress=False)
-
-
-def checksums(root: Path) -> list[str]:
-    return [row["sha256"] for row in json.loads((root / "manifest.json").read_text())["shards"]]
+    return build_here(replace(SMALL, n_tasks=2, n_test_tasks=1, seed=5), tmp_path_factory.mktemp("other"))
 
 
 def test_opening_a_zoo_of_a_million_networks_reads_its_manifest_only(zoo, tmp_path):
@@ -276,19 +266,25 @@ def test_a_part_of_a_zoo_is_neither_described_nor_verified(zoo):
             look(zoo[:2])
 
 
-@pytest.mark.parametrize("shards", [0, 1, 2])
+BUILD = """
+import sys
+from pathlib import Path
+from tests.zoo.stores import SMALL, build_here
+
+build_here(SMALL, Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("shards", [0, 2])
 def test_a_build_that_is_killed_goes_on_to_the_same_content(zoo, tmp_path, shards):
-    code = "import sys; from tests.zoo.test_store import TINY, build_zoo; build_zoo(TINY, sys.argv[1], workers=1)"
-    child = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.DEVNULL, start_new_session=True
-    )
-    deadline = time.monotonic() + 60
+    child = subprocess.Popen([sys.executable, "-c", BUILD, str(tmp_path)], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + PATIENCE
     while len(list(tmp_path.glob("shards/*.json"))) < shards or not (tmp_path / "zoo.json").exists():
         assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.killpg(child.pid, signal.SIGKILL)
+        time.sleep(0.001)
+    child.kill()
     child.wait()
-    build_zoo(TINY, tmp_path, workers=1, progress=False)
+    build_here(SMALL, tmp_path)
     assert checksums(tmp_path) == checksums(zoo.folder)
 
 

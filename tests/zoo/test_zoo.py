@@ -8,18 +8,15 @@ from torch import nn
 
 from netgraph import NetGraph, NetGraphError, Zoo, build_zoo, to_module
 from netgraph.stack import Stack
-from netgraph.zoo import FitConfig, ZooRecipe, fit_stack, verify_zoo
+from netgraph.zoo import FitConfig, fit_stack, verify_zoo
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
 from netgraph.zoo.make_shard import make_shard
-
-TINY = ZooRecipe.load("tiny").changed(
-    n_tasks=4, n_test_tasks=2, nets_per_task=4, tasks_per_shard=2, training={"steps": (40, 40)}
-)
+from tests.zoo.stores import SMALL, build_here
 
 
-@pytest.fixture(scope="module")
-def zoo(tmp_path_factory):
-    return build_zoo(TINY, tmp_path_factory.mktemp("zoo"), workers=1, progress=False)
+@pytest.fixture
+def zoo(small_zoo):
+    return small_zoo
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -27,47 +24,47 @@ def files(root: Path) -> dict[str, bytes]:
 
 
 def test_every_network_is_sound_and_its_task_is_known(zoo):
-    assert len(zoo) + zoo.excluded == 16
+    assert len(zoo) + zoo.excluded == 18
     for i in range(len(zoo)):
         graph = zoo[i]
         assert graph.validate()
         assert torch.isfinite(graph.sensitivity).all()
         assert graph.architecture.n_inputs == zoo.tasks[graph.task].n_features
-        assert to_module(graph)(zoo.tasks[graph.task].x).shape == (64, 1)
+        assert to_module(graph)(zoo.tasks[graph.task].x).shape == (32, 1)
     assert len(zoo.table) == len(zoo)
-    assert zoo.meta_features.shape == (4, 37)
+    assert zoo.meta_features.shape == (6, 37)
 
 
 def test_no_task_is_in_both_splits(zoo):
     train, test = ({zoo[i].task for i in zoo.split(name)} for name in ("train", "test"))
-    assert train == {0, 1}
-    assert test == {2, 3}
+    assert train == {0, 1, 2}
+    assert test == {3, 4, 5}
     with pytest.raises(NetGraphError, match="unknown split"):
         zoo.split("dev")
 
 
 def test_training_helps():
-    shard = make_shard(
-        TINY.changed(n_tasks=2, n_test_tasks=1, tasks={"families": {"linear": 1.0}}, training={"steps": (200, 200)}), 0
-    )
+    linear = {"rows": 64, "families": {"linear": 1.0}}
+    recipe = SMALL.changed(n_tasks=2, n_test_tasks=1, nets_per_task=4, tasks=linear, training={"steps": (200, 200)})
+    shard = make_shard(recipe, 0)
     assert shard.columns["r2"].median() > 0.5
 
 
 def test_the_same_recipe_gives_the_same_bytes_and_a_lost_shard_comes_back(zoo, tmp_path):
-    again = build_zoo(TINY, tmp_path, workers=1, progress=False)
+    again = build_here(SMALL, tmp_path)
     assert files(tmp_path) == files(zoo.folder)
     first = tmp_path / "shards" / "00000.json"
     untouched = (tmp_path / "shards" / "00001.safetensors").stat().st_mtime_ns
     first.unlink()
     with pytest.raises(NetGraphError, match=r"00000\.json: no such file"):
         Zoo(tmp_path)[0]
-    build_zoo(TINY, tmp_path, workers=1, progress=False)
+    build_here(SMALL, tmp_path)
     assert files(tmp_path) == files(again.folder)
     assert (tmp_path / "shards" / "00001.safetensors").stat().st_mtime_ns == untouched
 
 
 def test_damage_and_other_versions_are_named(zoo, tmp_path):
-    build_zoo(TINY, tmp_path, workers=1, progress=False)
+    build_here(SMALL, tmp_path)
     payload = tmp_path / "shards" / "00001.safetensors"
     flipped = bytearray(payload.read_bytes())
     flipped[-1] ^= 1
@@ -79,11 +76,11 @@ def test_damage_and_other_versions_are_named(zoo, tmp_path):
     with pytest.raises(NetGraphError, match=r"00000\.json: version 99"):
         Zoo(tmp_path)[0]
     with pytest.raises(NetGraphError, match="another recipe: seed is 0 there and 5 here; choose another folder"):
-        build_zoo(replace(TINY, seed=5), tmp_path)
+        build_zoo(replace(SMALL, seed=5), tmp_path)
     with pytest.raises(NetGraphError, match="no such folder"):
         Zoo(tmp_path / "absent")
     with pytest.raises(NetGraphError, match="unknown engine"):
-        build_zoo(TINY, tmp_path, engine="slurm")
+        build_zoo(SMALL, tmp_path, engine="slurm")
 
 
 def test_stacked_training_is_one_by_one_training():
@@ -112,39 +109,34 @@ def _train_alone(module: nn.Module, x: torch.Tensor, y: torch.Tensor) -> None:
     module.eval()
 
 
-def test_local_processes_build_the_same_zoo(zoo, tmp_path):
-    build_zoo(TINY, tmp_path, workers=2, progress=False)
-    assert files(tmp_path) == files(zoo.folder)
-
-
 @pytest.mark.parametrize(
     ("key", "name", "message"), [("real", "nonsense", "nonsense"), ("real_test", "linnerud", "20 rows")]
 )
 def test_real_data_sets_are_tried_before_anything_is_trained(tmp_path, key, name, message):
     with pytest.raises(NetGraphError, match=f"^{key}: .*{message}"):
-        build_zoo(TINY.changed(**{key: [name]}), tmp_path, workers=1, progress=False)
+        build_zoo(SMALL.changed(**{key: [name]}), tmp_path, workers=1, progress=False)
     assert not (tmp_path / "zoo.json").exists()
 
 
 def test_a_build_that_fails_at_once_claims_no_folder(tmp_path):
     with pytest.raises(NetGraphError, match="workers is 0"):
-        build_zoo(TINY.changed(seed=3), tmp_path, workers=0, progress=False)
-    build_zoo(TINY.changed(n_tasks=1, n_test_tasks=0), tmp_path, workers=1, progress=False)
+        build_zoo(SMALL.changed(seed=3), tmp_path, workers=0, progress=False)
+    build_here(SMALL.changed(n_tasks=1, n_test_tasks=0), tmp_path)
     with pytest.raises(NetGraphError, match="device 'tpu'"):
-        build_zoo(TINY, tmp_path, device="tpu")
+        build_zoo(SMALL, tmp_path, device="tpu")
 
 
 def test_real_data_sets_are_the_first_and_the_last_tasks(tmp_path):
-    recipe = TINY.changed(real=["diabetes"], real_test=["wine"], tasks={"n_features": (2, 8)})
-    built = build_zoo(recipe, tmp_path, workers=1, progress=False)
-    assert [built.tasks[0].family, built.tasks[3].family] == ["diabetes", "wine"]
-    assert all(task.n_features <= 8 and task.rows == 64 for task in built.tasks)
-    assert {built[i].task for i in built.split("test")} <= {2, 3}
+    recipe = SMALL.changed(real=["diabetes"], real_test=["wine"], tasks={"n_features": (2, 8)})
+    built = build_here(recipe, tmp_path)
+    assert [built.tasks[0].family, built.tasks[5].family] == ["diabetes", "wine"]
+    assert all(task.n_features <= 8 and task.rows == 32 for task in built.tasks)
+    assert {built[i].task for i in built.split("test")} <= {3, 4, 5}
 
 
 def test_a_state_of_the_trajectory_is_the_network_that_it_was():
     """With BatchNorm1d too, whose running statistics no step of ours keeps."""
-    recipe = TINY.changed(
+    recipe = SMALL.changed(
         architectures={
             "normalizations": {"BatchNorm1d": 1.0},
             "activations": {"Identity": 1.0},
