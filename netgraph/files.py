@@ -5,12 +5,14 @@ import json
 import os
 import sysconfig
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netgraph.errors import StoreError
+from netgraph.reading import DamagedError, building, one_line, opening, read_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,10 +21,6 @@ if TYPE_CHECKING:
 _CHECKSUM = "record_sha256"
 #: The sha256 of each file that this process hashed and may hash again, and what its metadata were then.
 _hashed: dict[Path, tuple[tuple[int, ...], str]] = {}
-
-
-class DamagedError(StoreError):
-    """A file is missing, or is not what was written."""
 
 
 class ForeignError(StoreError):
@@ -86,20 +84,13 @@ def read_record(path: Path, format_name: str, version: int) -> dict[str, Any]:
         DamagedError: When it is missing or is not JSON.
         StoreError: When it cannot be read, or is of another format or version.
     """
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DamagedError(f"{path}: no such file") from None
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}") from None
-    except (UnicodeDecodeError, json.JSONDecodeError):
-        raise DamagedError(f"{path}: not a JSON record") from None
-    found = record.get("format") if isinstance(record, dict) else None
-    if found != format_name:
+    record = read_json(path)
+    if not isinstance(record, dict) or record.get("format") != format_name:
         raise ForeignError(f"{path}: not a {format_name} record")
-    if record.get("version") != version:
-        raise StoreError(f"{path}: version {record.get('version')}; this netgraph reads version {version}")
-    return dict(record)
+    found = record.get("version")
+    if type(found) is not int or found != version:
+        raise StoreError(f"{path}: version {one_line(found)}; this netgraph reads version {version}")
+    return record
 
 
 def write_own_record(
@@ -138,11 +129,11 @@ def read_own_record(
         StoreError: When it cannot be read, or is of another format or version.
     """
     record = read_record(path, format_name, version)
-    if not unchecked or _CHECKSUM in record:
-        check_record(path, record)
     missing = [key for key in keys if key not in record]
     if missing:
         raise DamagedError(f"{path}: has no {missing[0]!r}")
+    if not unchecked or _CHECKSUM in record:
+        check_record(path, record)
     return record
 
 
@@ -226,12 +217,48 @@ def read_tensors(path: Path, format_name: str, version: int) -> "tuple[dict[str,
     Raises:
         StoreError: When one is missing, the tensors are damaged, or the record is of another format or version.
     """
-    from safetensors.torch import load
-
     if not path.exists() and not record_path(path).exists():
         raise DamagedError(f"{path}: no such file")
     record = check_tensors(path, format_name, version)
-    return load(path.read_bytes()), record
+    return load_safetensors(path), record
+
+
+def load_safetensors(path: Path) -> "dict[str, Tensor]":
+    """Load the tensors of a file of safetensors.
+
+    Raises:
+        DamagedError: When it is missing, or is not such a file.
+        StoreError: When it cannot be read.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        with opening(path), building(path, "not a safetensors file"):
+            tensors: dict[str, Tensor] = load(path.read_bytes())
+            return tensors
+    except SafetensorError as error:
+        raise DamagedError(f"{path}: not a safetensors file: {one_line(error)}") from None
+
+
+@contextmanager
+def building_from(path: Path, record: Mapping[str, Any], problem: str = "damaged") -> Iterator[None]:
+    """Build something from tensors and their record, see :func:`~netgraph.reading.building`.
+
+    The record's checksum is checked last, because a key that is wrong says more. Older records have none.
+
+    Args:
+        path: The file of tensors.
+        record: Their record.
+        problem: The word for content that is not as expected.
+
+    Raises:
+        NetGraphError: When the content is not as expected, or the record is not the one that was written.
+    """
+    with building(record_path(path), problem):
+        yield
+    if _CHECKSUM in record:
+        check_record(path, record)
 
 
 def check_tensors(path: Path, format_name: str, version: int, *, again: bool = True) -> dict[str, Any]:
@@ -267,16 +294,11 @@ def _candidates(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _file_sha256(path: Path, again: bool) -> str:
-    try:
-        with path.open("rb") as file:
-            found = os.fstat(file.fileno())
-            metadata = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
-            known, digest = _hashed.get(path, ((), ""))
-            if again or known != metadata:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-                _hashed[path] = metadata, digest
-    except FileNotFoundError:
-        raise DamagedError(f"{path}: no such file") from None
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}") from None
+    with opening(path), path.open("rb") as file:
+        found = os.fstat(file.fileno())
+        metadata = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+        known, digest = _hashed.get(path, ((), ""))
+        if again or known != metadata:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            _hashed[path] = metadata, digest
     return digest

@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from netgraph.files import read_tensors, write_tensors
+from netgraph.files import building_from, read_tensors, write_tensors
+from netgraph.graph.check_table import check_layers, check_length, check_lengths, check_range, column
 from netgraph.graph.layers import BY_CODE, layer_type
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.table import DEFAULTS, LayerTable
+from netgraph.reading import field_of
 
 FORMAT, VERSION = "netgraph.graphs", 2
 #: Columns of a layer table that are stored as they are.
@@ -38,13 +40,22 @@ def to_tensors(graphs: Sequence[NetGraph]) -> tuple[dict[str, Tensor], dict[str,
 
 
 def from_tensors(tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> list[NetGraph]:
-    """Invert :func:`to_tensors`; graphs of one architecture share it."""
+    """Invert :func:`to_tensors`; graphs of one architecture share it.
+
+    Raises:
+        NetGraphError: When they do not describe networks.
+    """
     table = table_from_tensors(tensors, record)
+    rows = column(tensors, "architecture").numpy().astype(np.int64)
+    check_range("architecture", rows, len(table))
     architectures = [table.architecture(i) for i in range(len(table))]
-    chosen = [architectures[i] for i in tensors["architecture"].tolist()]
-    states = tensors["state"].split([architecture.state_size for architecture in chosen])
-    sensitivities = tensors["sensitivity"].split([architecture.num_nodes for architecture in chosen])
-    return [NetGraph(*fields) for fields in zip(chosen, states, sensitivities, strict=True)]
+    chosen = [architectures[i] for i in rows.tolist()]
+    parts = []
+    for name, sizes in (("state", table.state_size[rows]), ("sensitivity", table.num_nodes[rows])):
+        values = column(tensors, name, floating=True)
+        check_length(name, values, int(sizes.sum()))
+        parts.append(values.split(sizes.tolist()))
+    return [NetGraph(*fields) for fields in zip(chosen, *parts, strict=True)]
 
 
 def table_to_tensors(table: LayerTable) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -65,16 +76,22 @@ def table_from_tensors(tensors: Mapping[str, Tensor], record: Mapping[str, Any])
     """Invert :func:`table_to_tensors`.
 
     Raises:
-        NetGraphError: When a layer type is unknown.
+        NetGraphError: When a layer type is unknown, or the layers do not form networks.
     """
-    arrays = {key: tensors[f"layers.{key}"].numpy() for key in (*_COLUMNS, "type", "names", "changed", "hyper")}
-    codes = np.array([layer_type(name).code for name in record["layer_types"]], dtype=np.int64)
-    code = codes[arrays["type"]]
-    hyper = DEFAULTS[code]
-    hyper[arrays["changed"]] = arrays["hyper"]
-    names = [tuple(row) for row in record["names"]]
-    columns = {name: arrays[name].astype(np.int64) for name in _COLUMNS}
-    return LayerTable(code=code, hyper=hyper, names=tuple([names[i] for i in arrays["names"].tolist()]), **columns)
+    keys = (*_COLUMNS, "type", "names", "changed")
+    arrays = {key: column(tensors, f"layers.{key}").numpy().astype(np.int64) for key in keys}
+    types, names = field_of(record, "layer_types", list[str]), field_of(record, "names", list[list[str]])
+    for key, end in (("type", len(types)), ("names", len(names)), ("changed", len(arrays["type"]))):
+        check_range(f"layers.{key}", arrays[key], end)
+    code = np.array([layer_type(name).code for name in types], dtype=np.int64)[arrays["type"]]
+    hyper, given = DEFAULTS[code], column(tensors, "layers.hyper", 2, floating=True).numpy()
+    hyper[arrays["changed"], : given.shape[1]] = given
+    rows = [tuple(row) for row in names]
+    columns = {name: arrays[name] for name in _COLUMNS}
+    table = LayerTable(code=code, hyper=hyper, names=tuple([rows[i] for i in arrays["names"].tolist()]), **columns)
+    check_lengths(table)
+    check_layers(table)
+    return table
 
 
 def save_graphs(graphs: Sequence[NetGraph], path: str | Path) -> None:
@@ -87,7 +104,8 @@ def load_graphs(path: str | Path) -> list[NetGraph]:
     """Read what :func:`save_graphs` wrote.
 
     Raises:
-        StoreError: When a file is missing, damaged or of another version.
+        NetGraphError: When a file is missing, damaged or of another version, or does not describe networks.
     """
     tensors, record = read_tensors(Path(path), FORMAT, VERSION)
-    return from_tensors(tensors, record["architectures"])
+    with building_from(Path(path), record):
+        return from_tensors(tensors, field_of(record, "architectures", dict[str, Any]))

@@ -121,7 +121,7 @@ class FeatureEmbedding(nn.Module):
         bounds = torch.tensor(sizes)
         self.register_buffer("last", bounds, persistent=False)
         self.register_buffer("first", torch.cumsum(bounds + 1, 0) - bounds - 1, persistent=False)
-        self.table = nn.EmbeddingBag(int((bounds + 1).sum()), width, mode="sum")
+        self.table = nn.EmbeddingBag(sum(sizes) + len(sizes), width, mode="sum")
         nn.init.normal_(self.table.weight, std=0.5 / len(sizes) ** 0.5)
 
     def forward(self, features: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Checkpoints: weights as safetensors, and a JSON record beside them that is written last."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -7,15 +8,19 @@ from typing import Any
 from torch import Tensor
 
 from netgraph.errors import StoreError
-from netgraph.files import read_tensors, record_path, write_tensors
+from netgraph.files import building_from, read_tensors, write_tensors
 from netgraph.graph.layers import LAYER_TYPES
-from netgraph.model.config import GeneratorConfig, LossWeights, PriorConfig, VAEConfig
+from netgraph.model.config import GeneratorConfig, VAEConfig
 from netgraph.model.layouts import Layouts
+from netgraph.reading import field_of, typed
 
 FORMAT = "netgraph.NetVAE"
 VERSION = 6
 #: What the names of the tensors of its portfolio begin with.
 PORTFOLIO = "portfolio."
+#: Keys of a model's sizes that hold those of a part; names of numbers of layers, each of which has tensors; and the
+#: most that any other size is (chosen: far beyond what a computer can train).
+_PARTS, _REPEATED, _LARGEST = ("loss", "prior", "generator"), ("layers", "rounds"), 2**16
 SHIPPED = Path(__file__).parent.parent / "pretrained" / "full.safetensors"
 
 
@@ -55,11 +60,16 @@ def load_checkpoint(path: str | Path | None) -> Checkpoint:
     """
     path = SHIPPED if path is None else Path(path)
     tensors, record = read_tensors(path, FORMAT, VERSION)
-    _check_vocabulary(path, record["layer_types"])
-    state = {name: tensor for name, tensor in tensors.items() if not name.startswith(PORTFOLIO)}
-    more = {name.removeprefix(PORTFOLIO): tensors[name] for name in tensors.keys() - state.keys()}
-    portfolio = Layouts.from_tensors(more, record["portfolio"]) if more else None
-    return Checkpoint(_config(path, record["config"]), record["card"], state, portfolio)
+    with building_from(path, record):
+        _check_vocabulary(path, field_of(record, "layer_types", dict[str, int]))
+        state = {name: tensor for name, tensor in tensors.items() if not name.startswith(PORTFOLIO)}
+        more = {name.removeprefix(PORTFOLIO): tensors[name] for name in tensors.keys() - state.keys()}
+        config, card = (
+            _config(field_of(record, "config", dict[str, Any]), state),
+            field_of(record, "card", dict[str, Any]),
+        )
+        portfolio = _portfolio(config, more, field_of(record, "portfolio", dict[str, Any])) if more else None
+        return Checkpoint(config, card, state, portfolio)
 
 
 def _check_vocabulary(path: Path, codes: dict[str, int]) -> None:
@@ -69,10 +79,44 @@ def _check_vocabulary(path: Path, codes: dict[str, int]) -> None:
         raise StoreError(f"{path}: made with another vocabulary of layer types ({changed[0][0]} differs)")
 
 
-def _config(path: Path, values: dict[str, Any]) -> VAEConfig:
-    try:
-        parts = {"loss": LossWeights(**values["loss"]), "prior": PriorConfig(**values["prior"])}
-        generator = values["generator"] and GeneratorConfig(**values["generator"])
-        return VAEConfig(**values | parts | {"generator": generator})
-    except TypeError as error:
-        raise StoreError(f"{record_path(path)}: {error}") from None
+def _config(values: dict[str, Any], state: Mapping[str, Tensor]) -> VAEConfig:
+    """Read the sizes of a model; those that an older checkpoint does not have keep their defaults."""
+    known = asdict(VAEConfig(generator=GeneratorConfig()))
+    nested = {key: known[key] | values[key] for key in _PARTS if isinstance(values.get(key), dict)}
+    config = typed(VAEConfig, asdict(VAEConfig()) | values | nested, "config")
+    for part in (config, config.prior, config.generator):
+        for name, value in asdict(part).items() if part else ():
+            if type(value) is int and value > (len(state) if name.endswith(_REPEATED) else _LARGEST):
+                raise StoreError(f"config: {name} is {value} in a model of {len(state)} tensors")
+    return config
+
+
+def _portfolio(config: VAEConfig, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> Layouts:
+    found = Layouts.from_tensors(tensors, record)
+    expected = (len(found), config.layout_slots + 1, config.slot_size)
+    if tuple(found.network.shape) != expected or not found.network.isfinite().all():
+        raise StoreError(f"tensor {PORTFOLIO + 'network'!r} is not finite, or has another shape than {expected}")
+    return found
+
+
+def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Check that the weights of a checkpoint are those of a model of its sizes.
+
+    Args:
+        path: The checkpoint.
+        state: Its weights.
+        expected: Tensors of the same names and shapes, which need not hold anything.
+
+    Raises:
+        StoreError: With the first tensor that is missing, too much, of another shape, or not finite.
+    """
+    for name in sorted(state.keys() ^ expected.keys()):
+        raise StoreError(f"{path}: tensor {name!r} is {'unknown' if name in state else 'missing'}")
+    for name, found in state.items():
+        if found.shape != expected[name].shape:
+            shapes = f"{tuple(found.shape)}, its sizes ask for {tuple(expected[name].shape)}"
+            raise StoreError(f"{path}: tensor {name!r} has shape {shapes}")
+        if found.is_floating_point() != expected[name].is_floating_point():
+            raise StoreError(f"{path}: tensor {name!r} has type {found.dtype}, not {expected[name].dtype}")
+        if not found.sum().isfinite():
+            raise StoreError(f"{path}: tensor {name!r} holds NaN or infinity")

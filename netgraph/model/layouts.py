@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from netgraph.graph.architecture import Architecture
+from netgraph.graph.check_table import column
 from netgraph.graph.io import table_from_tensors, table_to_tensors
 from netgraph.graph.table import LayerTable
 
@@ -45,7 +46,7 @@ class Layouts:
     def from_tensors(cls, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> Self:
         """Invert :meth:`to_tensors`."""
         table = table_from_tensors(tensors, record)
-        return cls(tensors["network"], [table.architecture(i) for i in range(len(table))])
+        return cls(column(tensors, "network", 3, floating=True), [table.architecture(i) for i in range(len(table))])
 
     @classmethod
     def join(cls, parts: "Sequence[Layouts]") -> Self:

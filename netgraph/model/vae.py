@@ -12,7 +12,7 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
 from netgraph.model.batch import NetBatch, StructureBatch, net_batch
-from netgraph.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from netgraph.model.checkpoint import SHIPPED, Checkpoint, check_state, load_checkpoint, save_checkpoint
 from netgraph.model.condition import Condition
 from netgraph.model.config import RESPONSE, GeneratorConfig, VAEConfig
 from netgraph.model.context import Context, Counts
@@ -299,6 +299,9 @@ class NetVAE(nn.Module):
             StoreError: When there is none, it is damaged, or it is of another version.
         """
         found = load_checkpoint(path)
+        with torch.device("meta"):
+            expected = cls(found.config).state_dict()
+        check_state(Path(path or SHIPPED), found.state, expected)
         vae = cls(found.config)
         vae.card, vae.portfolio = found.card, found.portfolio
         vae.load_state_dict(found.state)

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from netgraph.errors import StoreError
-from netgraph.files import make_folder, read_tensors, record_path, write_tensors
+from netgraph.files import building_from, make_folder, read_tensors, record_path, write_tensors
+from netgraph.reading import field_of
+from netgraph.tasks.check import check_data
 from netgraph.tasks.dataset import RealDataset
 
 FORMAT, VERSION = "netgraph-data", 1
@@ -57,5 +59,11 @@ def read_cached(openml: int, folder: Path, name: str) -> RealDataset:
     Raises:
         StoreError: It is missing or damaged.
     """
-    tensors, record = read_tensors(cache_path(openml, folder), FORMAT, VERSION)
-    return RealDataset(name, tensors["x"].numpy(), tensors["y"].numpy(), tuple(record["feature_names"]))
+    path = cache_path(openml, folder)
+    tensors, record = read_tensors(path, FORMAT, VERSION)
+    with building_from(path, record):
+        names = tuple(field_of(record, "feature_names", list[str]))
+        x, y = check_data(tensors["x"], tensors["y"], names)
+        if len(names) != x.shape[1]:
+            raise StoreError(f"feature_names has {len(names)} names for {x.shape[1]} columns")
+        return RealDataset(name, x, y, names)

@@ -6,6 +6,7 @@ from typing import Any
 
 from netgraph.errors import NetGraphError
 from netgraph.files import datasets_folder
+from netgraph.reading import building, read_yaml, typed
 
 CATALOG = datasets_folder() / "real.yaml"
 PREFIX = "openml:"
@@ -36,14 +37,9 @@ def read_catalog(path: Path = CATALOG) -> dict[str, Entry]:
     Raises:
         NetGraphError: The file is missing or is not such a list; it names the file and the entry.
     """
-    import yaml
-
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise NetGraphError(f"{path}: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise NetGraphError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not path.exists():
+        raise NetGraphError(f"{path}: No such file")
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise NetGraphError(f"{path}: must be a mapping of names to data sets")
     return {str(name): _entry(path, str(name), value) for name, value in values.items()}
@@ -68,7 +64,12 @@ def find_entry(name: str, path: Path = CATALOG) -> Entry | None:
 
 
 def _entry(path: Path, name: str, values: Any) -> Entry:
-    known = {one.name for one in fields(Entry)} - {"name"}
-    if not isinstance(values, dict) or not isinstance(values.get("openml"), int) or not set(values) <= known:
-        raise NetGraphError(f"{path}: {name}: must have the key openml, OpenML's data id, and may have {sorted(known)}")
-    return Entry(name, **values)
+    known = {one.name: None for one in fields(Entry)}
+    if not isinstance(values, dict) or "openml" not in values or not values.keys() <= known.keys() - {"name"}:
+        rest = sorted(known.keys() - {"name"})
+        raise NetGraphError(f"{path}: {name}: must have the key openml, OpenML's data id, and may have {rest}")
+    with building(path):
+        entry = typed(Entry, known | values | {"name": name}, name)
+        if any(value is not None and value < 1 for value in (entry.openml, entry.rows, entry.features)):
+            raise NetGraphError(f"{name}: openml, rows and features are at least 1")
+    return entry

@@ -1,16 +1,20 @@
 """What is in a zoo, in one small file, so that opening a zoo reads no shard."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from netgraph.errors import StoreError
-from netgraph.files import DamagedError, read_own_record, write_own_record
+from netgraph.files import read_own_record, write_own_record
+from netgraph.reading import DamagedError, building, typed
 from netgraph.zoo.recipe import ZooRecipe
 from netgraph.zoo.store import shard_records
 
 FORMAT, VERSION = "netgraph.Zoo.manifest", 2
+#: Names of shards, and more networks than a task can have (chosen).
+_NAME, _MOST = re.compile(r"[0-9]+(-[0-9]+)?"), 2**31
 
 
 @dataclass(frozen=True)
@@ -84,11 +88,16 @@ def read_manifest(root: Path) -> list[ShardEntry]:
         rows = read_own_record(path, FORMAT, VERSION, ["shards"])["shards"]
     except DamagedError as error:
         raise StoreError(f"{error}; delete it and build again, or merge again into another folder") from None
-    return [_read_entry(path, row) for row in rows]
+    with building(path):
+        return [_read_entry(row) for row in typed(list[dict[str, Any]], rows, "shards")]
 
 
-def _read_entry(path: Path, row: dict[str, Any]) -> ShardEntry:
+def _read_entry(row: dict[str, Any]) -> ShardEntry:
     wrong = sorted({one.name for one in fields(ShardEntry)} ^ set(row))
     if wrong:
-        raise StoreError(f"{path}: a shard has the key {wrong[0]!r} too much or too little")
-    return ShardEntry(**row)
+        raise StoreError(f"a shard has the key {wrong[0]!r} too much or too little")
+    entry = typed(ShardEntry, row, "shards")
+    counted = all(0 <= count < _MOST for count in (*entry.networks, entry.excluded))
+    if not _NAME.fullmatch(entry.name) or not counted or len(entry.networks) != len(entry.test):
+        raise StoreError(f"shard {entry.name!r} has no such name, or counts its networks or tasks wrongly")
+    return entry

@@ -6,16 +6,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from netgraph.files import DamagedError, check_record, check_tensors
+from netgraph.files import check_record, check_tensors, record_path
 from netgraph.graph.architecture import Architecture, Ints
+from netgraph.graph.check_table import check_length, check_range, column
 from netgraph.graph.io import table_from_tensors
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.table import LayerTable, runs, starts
+from netgraph.reading import DamagedError, building, field_of, one_line
 from netgraph.tasks import Task
-from netgraph.zoo.store import FORMAT, TASK_TENSORS, VERSION, shard_path
+from netgraph.zoo.store import FORMAT, TASK_TENSORS, VERSION, check_shard_record, shard_path
 
 
 class OpenShard:
@@ -39,10 +41,14 @@ class OpenShard:
     def __init__(self, root: Path, name: str, sha256: str, *, again: bool = False) -> None:
         self.path = shard_path(root, name)
         self.record = check_tensors(self.path, FORMAT, VERSION, again=again)
+        check_shard_record(record_path(self.path), self.record)
         check_record(self.path, self.record)
         if self.record["sha256"] != sha256:
             raise DamagedError(f"{self.path}: not the shard of the manifest")
-        self._file = safe_open(self.path, framework="pt")
+        try:
+            self._file = safe_open(self.path, framework="pt")
+        except SafetensorError as error:
+            raise DamagedError(f"{self.path}: not a safetensors file: {one_line(error)}") from None
         self._unpacked: dict[int, Architecture] = {}
 
     def __len__(self) -> int:
@@ -50,29 +56,60 @@ class OpenShard:
 
     def tensor(self, name: str) -> Tensor:
         """Read one of its tensors; it is the file's own memory, so clone what leaves the zoo."""
-        found: Tensor = self._file.get_tensor(name)
+        try:
+            found: Tensor = self._file.get_tensor(name)
+        except SafetensorError as error:
+            raise DamagedError(f"{self.path}: {one_line(error)}") from None
+        return found
+
+    def _numbers(self, name: str, end: int) -> Ints:
+        """Read what each network is counted by, [n]."""
+        with building(self.path):
+            found = column({name: self.tensor(name)}, name).numpy().astype(np.int64)
+            check_length(name, found, len(self))
+            check_range(name, found, end)
+        return found
+
+    def _values(self, name: str, sizes: Ints) -> Tensor:
+        """Read values of all networks, one after the other."""
+        with building(self.path):
+            found = column({name: self.tensor(name)}, name, floating=True)
+            check_length(name, found, int(sizes.sum()))
         return found
 
     @cached_property
     def table(self) -> LayerTable:
         """Its architectures, each once."""
         names = [name for name in self._file.keys() if name.startswith("layers.")]  # noqa: SIM118
-        return table_from_tensors({name: self.tensor(name) for name in names}, self.record["architectures"])
+        with building(self.path):
+            return table_from_tensors({name: self.tensor(name) for name in names}, self.record["architectures"])
 
     @cached_property
     def architecture_of(self) -> Ints:
         """Row of the table that is each network's architecture, [n]."""
-        return self.tensor("architecture").numpy().astype(np.int64)
+        return self._numbers("architecture", len(self.table))
 
     @cached_property
     def task_of(self) -> Ints:
         """Task of each network, counted within the shard, [n]."""
-        return self.tensor("task").numpy().astype(np.int64)
+        return self._numbers("task", len(self.record["tasks"]))
 
     @cached_property
     def columns(self) -> dict[str, Tensor]:
         """Figures of each network, by name."""
-        return {name: self.tensor(f"columns.{name}").clone() for name in self.record["columns"]}
+        found = {name: self.tensor(f"columns.{name}").clone() for name in self.record["columns"]}
+        with building(self.path):
+            for name, values in found.items():
+                check_length(f"columns.{name}", values, len(self))
+        return found
+
+    @property
+    def meta_features(self) -> Tensor:
+        """Meta-features of each task, [tasks, 37]."""
+        found = self.tensor("meta_features")
+        if found.ndim != 2 or len(found) != len(self.record["tasks"]):
+            raise DamagedError(f"{self.path}: tensor 'meta_features' has shape {tuple(found.shape)}")
+        return found
 
     @cached_property
     def _state_start(self) -> Ints:
@@ -84,11 +121,11 @@ class OpenShard:
 
     @cached_property
     def _state(self) -> Tensor:
-        return self.tensor("state")
+        return self._values("state", self.table.state_size[self.architecture_of])
 
     @cached_property
     def _sensitivity(self) -> Tensor:
-        return self.tensor("sensitivity")
+        return self._values("sensitivity", self.table.num_nodes[self.architecture_of])
 
     def architecture(self, i: int) -> Architecture:
         """Give the architecture of one network; networks that have the same share it."""
@@ -120,9 +157,15 @@ class OpenShard:
         first, end = self._state_start[i : i + 2].tolist()
         if not self.trajectory_steps:
             return torch.zeros(0, end - first)
-        return self.tensor("trajectory")[:, first:end].clone()
+        found = self.tensor("trajectory")
+        if found.shape != (len(self.trajectory_steps), self._state_start[-1]):
+            raise DamagedError(f"{self.path}: tensor 'trajectory' has shape {tuple(found.shape)}")
+        return found[:, first:end].clone()
 
     def task(self, i: int) -> Task:
         """Read one task."""
         fields: dict[str, Any] = {name: self.tensor(f"tasks.{i}.{name}").clone() for name in TASK_TENSORS}
-        return Task(**fields, **self.record["tasks"][i])
+        kinds = {"family": str, "seed": int, "y_mean": float, "y_scale": float, "description": dict[str, Any]}
+        record = self.record["tasks"][i]
+        with building(self.path):
+            return Task(**fields, **{key: field_of(record, key, kind) for key, kind in kinds.items()})

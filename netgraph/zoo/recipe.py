@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import yaml
-
 from netgraph.errors import NetGraphError
 from netgraph.files import datasets_folder
+from netgraph.reading import building, read_yaml
 from netgraph.tasks import TaskRecipe
 from netgraph.tasks.catalog import find_entry
 from netgraph.tasks.settings import Between, Names, check_settings, configure
@@ -110,11 +109,8 @@ class ZooRecipe:
         if not path.is_file():
             known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml") if p.stem != "real"))
             raise NetGraphError(f"no recipe {str(source)!r}; known: {known}")
-        try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise NetGraphError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-        return cls.from_dict(values or {}, str(path))
+        values = read_yaml(path)
+        return cls.from_dict({} if values is None else values, str(path))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], name: str = "recipe") -> Self:
@@ -125,11 +121,9 @@ class ZooRecipe:
         """
         if not isinstance(values, Mapping):
             raise NetGraphError(f"{name}: a recipe is a mapping of keys to values")
-        try:
+        with building(name):
             made = {key: _make(key, value) for key, value in values.items()}
             return configure(cls, made, "")
-        except NetGraphError as error:
-            raise NetGraphError(f"{name}: {error}") from None
 
 
 _SECTIONS: dict[str, type[Any]] = {"tasks": TaskRecipe, "architectures": ArchitectureRecipe, "training": FitRecipe}

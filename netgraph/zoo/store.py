@@ -11,7 +11,6 @@ from torch import Tensor
 
 from netgraph.errors import StoreError
 from netgraph.files import (
-    DamagedError,
     EncodedTensors,
     check_record,
     encode_tensors,
@@ -22,11 +21,18 @@ from netgraph.files import (
 from netgraph.graph.io import to_tensors
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.table import starts
+from netgraph.reading import DamagedError, building, field_of
 from netgraph.tasks import Task
 
 FORMAT, VERSION = "netgraph.Zoo.shard", 3
 #: Most bytes of a shard's tensors, unless the networks of one task alone take more.
 MAX_BYTES = 64 * 2**20
+#: What stands in the record of a shard.
+_KEYS: dict[str, Any] = {
+    "recipe": str, "first_task": int, "networks": list[int], "excluded": list[dict[str, Any]], "seconds": float,
+    "tasks": list[dict[str, Any]], "columns": list[str], "trajectory_steps": list[int], "parts": list[str],
+    "architectures": dict[str, Any], "sha256": str,
+}  # fmt: skip
 TASK_TENSORS = ("x", "y", "x_mean", "x_scale")
 
 
@@ -176,9 +182,25 @@ def read_shard_record(root: Path, name: str) -> dict[str, Any]:
     Raises:
         StoreError: When it is missing, damaged or of another version.
     """
-    record = read_record(record_path(shard_path(root, name)), FORMAT, VERSION)
-    check_record(shard_path(root, name), record)
+    path = record_path(shard_path(root, name))
+    record = read_record(path, FORMAT, VERSION)
+    check_shard_record(path, record)
+    check_record(path, record)
     return record
+
+
+def check_shard_record(path: Path, record: dict[str, Any]) -> None:
+    """Check that the record of a shard holds what is read of it, except for its architectures.
+
+    Raises:
+        DamagedError: When it does not; it names the key.
+    """
+    with building(path):
+        for key, kind in _KEYS.items():
+            if key != "parts" or key in record:  # the first shard of a job has it
+                field_of(record, key, kind)
+        if len(record["networks"]) != len(record["tasks"]) or min(record["networks"], default=0) < 0:
+            raise StoreError("networks does not count those of each of the tasks")
 
 
 def remedy(root: Path, name: str) -> str:

@@ -15,10 +15,11 @@ from torch import Tensor
 from torch_geometric.data import Dataset
 
 from netgraph.errors import NetGraphError, StoreError
-from netgraph.files import DamagedError, read_own_record
+from netgraph.files import read_own_record
 from netgraph.graph.architecture import Ints
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.table import LayerTable
+from netgraph.reading import DamagedError, building, field_of
 from netgraph.tasks import Task
 from netgraph.tokens import TokenBatch, tokenize_packed
 from netgraph.zoo.manifest import read_manifest
@@ -67,7 +68,9 @@ class Zoo(Dataset):
             raise StoreError(f"{self.folder}: no such folder")
         path = self.folder / "zoo.json"
         record = read_own_record(path, FORMAT, VERSION, ["digest", "recipes"], unchecked=True)
-        self.recipes = [ZooRecipe.from_dict(values, str(path)) for values in record["recipes"]]
+        with building(path):
+            plain = field_of(record, "recipes", list[dict[str, Any]])
+            self.recipes = [ZooRecipe.from_dict(values, str(path)) for values in plain]
         self._built = record["digest"] is not None
         entries = read_manifest(self.folder)
         self.train_seconds = sum(entry.seconds for entry in entries)
@@ -241,7 +244,7 @@ class Zoo(Dataset):
     @cached_property
     def meta_features(self) -> Tensor:
         """Meta-features of each task, [tasks, 37]."""
-        return torch.cat([self.shard(i).tensor("meta_features") for i in range(self.n_shards)])
+        return torch.cat([self.shard(i).meta_features for i in range(self.n_shards)])
 
     def split(self, name: str) -> list[int]:
         """List the networks of ``train`` or ``test`` tasks.
@@ -268,12 +271,7 @@ class Zoo(Dataset):
         numbers = self._own_numbers()
         order = np.argsort(numbers, kind="stable")
         parts = list(self._by_shard(numbers[order])) or [(0, numbers)]
-        rows = pd.concat(
-            [
-                read_rows(self.shard(number), networks, self._first_task[number], self._test)
-                for number, networks in parts
-            ]
-        )
+        rows = pd.concat([read_rows(self.shard(i), part, self._first_task[i], self._test) for i, part in parts])
         return rows.iloc[np.argsort(order)].reset_index(drop=True)
 
 

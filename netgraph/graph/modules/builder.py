@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from netgraph.errors import NetGraphError, UnsupportedLayerError
+from netgraph.errors import InvalidGraphError, NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules.labels import Value, distinct, features, together
 from netgraph.graph.modules.program import Program
 from netgraph.graph.modules.values import slot_offsets
@@ -174,10 +174,11 @@ class Builder:
 
     Attributes:
         row: The row that is being wired.
+        most: Most vertices; None for no limit.
     """
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(self, program: Program, most: int | None = None) -> None:
+        self.program, self.most = program, most
         self.row = 0
         self.groups: list[Group] = []
         self.links: list[tuple[int, Link]] = []
@@ -213,7 +214,13 @@ class Builder:
         return Weights(tuple(shape), lambda: change(torch.arange(start, stop).view(tensor.shape)))
 
     def add(self, kind: str, name: str, size: int, before: bool = False) -> Tensor:
-        """Add vertices; give their labels, [size]."""
+        """Add vertices; give their labels, [size].
+
+        Raises:
+            InvalidGraphError: When there are more than the most.
+        """
+        if self.most is not None and self._size + size > self.most:
+            raise InvalidGraphError(f"{self._size + size} vertices, but sensitivities of {self.most}")
         self.groups.append(Group(kind, name, self._size, size, self.row, before))
         self._size += size
         return torch.arange(self._size - size + 1, self._size + 1)

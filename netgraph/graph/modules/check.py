@@ -1,14 +1,21 @@
 """Whether a program can be rebuilt: every name, every reference and every place in the state."""
 
+import math
 import re
 from collections.abc import Iterator
+from itertools import pairwise
+
+from torch import nn
 
 from netgraph.errors import InvalidGraphError
 from netgraph.graph.modules.encoding import Encoded, decode, dtype_named, references
 from netgraph.graph.modules.functions import check_attribute, find_operation
 from netgraph.graph.modules.parts import CONTAINERS, TYPES, build
-from netgraph.graph.modules.program import Program, Row, Table
+from netgraph.graph.modules.program import Part, Program, Row, Table
+from netgraph.reading import FAILURES
 
+#: Most elements of a value that passes through a network, whose labels are laid out (chosen: 2 GiB of them).
+MOST_ELEMENTS = 2**28
 #: Names that torch takes, but for quotes, brackets and what else could mean something in Python or in a path.
 _NAME = re.compile(r"[\w \-+:/@]+(\.[\w \-+:/@]+)*")
 
@@ -20,17 +27,25 @@ def check(program: Program) -> None:
         InvalidGraphError: With the part, tensor or row that is wrong.
         UnsupportedLayerError: With the operation that is not registered.
     """
-    for problem in [*_parts(program), *_tensors(program), *_tables(program)]:
+    for problem in [*_constructors(program), *_parts(program), *_tensors(program), *_tables(program)]:
         raise InvalidGraphError(problem)
+
+
+def _constructors(program: Program) -> Iterator[str]:
+    built: dict[Part, nn.Module] = {}
+    for part in program.parts:
+        kind = Part("", part.type, part.hyper)
+        if part.type in TYPES and kind not in built:
+            try:
+                built[kind] = _built(program, kind)
+            except FAILURES as error:
+                yield f"{part.type} cannot be made from {part.hyper}: {error}"
+        if part.alias is None and kind in built:
+            yield from _shapes(program, part, built[kind])
 
 
 def _parts(program: Program) -> Iterator[str]:
     seen: set[str] = set()
-    for kind, hyper in {(part.type, part.hyper) for part in program.parts if part.type in TYPES}:
-        try:
-            build(kind, hyper)
-        except (TypeError, ValueError, RuntimeError, KeyError) as error:
-            yield f"{kind} cannot be made from {hyper}: {error}"
     for part in program.parts:
         owner = part.name.rpartition(".")[0]
         if part.name and (not _NAME.fullmatch(part.name) or owner not in seen):
@@ -47,17 +62,46 @@ def _parts(program: Program) -> Iterator[str]:
         yield "the network itself is not listed"
 
 
+def _built(program: Program, part: Part) -> nn.Module:
+    """Build a module without memory; a stack has no more layers than there are tensors, else it would take for ever."""
+    for name, value in _items(part.hyper):
+        if name == "num_layers" and (type(value) is not int or value > len(program.tensors)):
+            raise InvalidGraphError(f"{value} layers with {len(program.tensors)} tensors")
+    return build(part.type, part.hyper)
+
+
+def _items(hyper: Encoded) -> Iterator[tuple[Encoded, Encoded]]:
+    if isinstance(hyper, tuple):
+        if len(hyper) == 3 and hyper[0] == "item":
+            yield hyper[1], hyper[2]
+        for inner in hyper:
+            yield from _items(inner)
+
+
+def _shapes(program: Program, part: Part, built: nn.Module) -> Iterator[str]:
+    for name, value in (*built.named_parameters(), *built.named_buffers()):
+        full = f"{part.name}.{name}" if part.name else name
+        stored = program.tensor_named.get(full)
+        if stored is not None and stored.shape != tuple(value.shape):
+            yield f"tensor {full}: its state has shape {stored.shape}, a {part.type} has {tuple(value.shape)}"
+
+
 def _tensors(program: Program) -> Iterator[str]:
     for tensor in program.tensors:
         dtype_named(tensor.dtype)
         if not tensor.names or not all(map(_NAME.fullmatch, tensor.names)):
             yield f"tensor {tensor.names}: not a name"
         if tensor.offset < 0 or any(n < 0 for n in tensor.shape):
-            yield f"tensor {tensor.names[0]}: starts at {tensor.offset}"
+            yield f"tensor {tensor.names[0]}: shape {tensor.shape}, starts at {tensor.offset}"
         if tensor.order and sorted(tensor.order) != list(range(len(tensor.shape))):
             yield f"tensor {tensor.names[0]}: {tensor.order} is no order of its dimensions"
         if tensor.in_state and tensor.dtype != program.dtype:
             yield f"tensor {tensor.names[0]}: {tensor.dtype} in a state of {program.dtype}"
+    for inside in (True, False):
+        placed = sorted((one for one in program.tensors if one.in_state == inside and one.size), key=lambda t: t.offset)
+        for before, after in pairwise(placed):
+            if after.offset < before.end:
+                yield f"tensor {after.names[0]}: starts at {after.offset}, inside of {before.names[0]}"
 
 
 def _tables(program: Program) -> Iterator[str]:
@@ -75,6 +119,8 @@ def _rows(program: Program, table: Table) -> Iterator[str]:
             yield f"{row.name}: fed by rows {row.inputs}, which are not all earlier"
         if not row.name.isidentifier() or not all(str(key).isidentifier() for key in _keywords(row.kwargs)):
             yield f"row {position}: {row.name!r} or a keyword is not a name"
+        if row.shape is not None and any(math.prod(sizes) > MOST_ELEMENTS for sizes in _sizes(row.shape)):
+            yield f"{row.name}: has more than {MOST_ELEMENTS:,} elements"
         _check_call(row)
         if row.op in known and row.target not in known[row.op]:
             yield f"{row.name}: {row.op} {row.target!r} is unknown"
@@ -84,6 +130,18 @@ def _rows(program: Program, table: Table) -> Iterator[str]:
         for name in _flags(row.args, row.kwargs):
             if name not in parts:
                 yield f"{row.name}: training of {name!r}, which is unknown"
+
+
+def _sizes(shape: Encoded) -> Iterator[tuple[int, ...]]:
+    """List the recorded shapes of a row."""
+    if isinstance(shape, tuple) and shape and shape[0] == "shape":
+        dtype_named(shape[1])
+        if any(type(size) is not int or size < 0 for size in shape[2:]):
+            raise InvalidGraphError(f"{shape[2:]} is no shape")
+        yield shape[2:]
+    elif isinstance(shape, tuple):
+        for inner in shape:
+            yield from _sizes(inner)
 
 
 def _with_inner(program: Program, parts: set[str]) -> set[str]:

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netgraph.errors import NetGraphError, StoreError
-from netgraph.files import make_folder, write_atomically
+from netgraph.errors import NetGraphError
+from netgraph.files import load_safetensors, make_folder, write_atomically
 from netgraph.graph.from_module import from_module
 from netgraph.graph.modules.encoding import dtype_named
 from netgraph.graph.modules.onnx import to_onnx
@@ -22,6 +22,7 @@ from netgraph.graph.modules.trace import first_line
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module
 from netgraph.outputs import check_outputs, remove, with_record
+from netgraph.reading import building
 
 
 def convert_file(
@@ -109,17 +110,9 @@ def _module(source: str) -> nn.Module:
 
 
 def _load(module: nn.Module, weights: str) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        module.load_state_dict(load_file(weights))
-    except FileNotFoundError:
-        raise StoreError(f"{weights}: no such file") from None
-    except SafetensorError as error:
-        raise StoreError(f"{weights}: not a safetensors file: {error}") from error
-    except RuntimeError as error:
-        raise NetGraphError(f"{weights}: {' '.join(str(error).split())}") from error
+    state = load_safetensors(Path(weights))
+    with building(weights, "does not fit"):
+        module.load_state_dict(state)
 
 
 def parse_example(text: str) -> Tensor | tuple[Tensor, ...]:

@@ -1,16 +1,20 @@
 """Networks of any kind on disk: tensors as safetensors, the rest as a JSON record; no code, no pickle."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from netgraph.errors import NetGraphError, StoreError
-from netgraph.files import read_record, read_tensors, record_path, write_tensors
+from torch import Tensor
+
+from netgraph.errors import InvalidGraphError, NetGraphError, StoreError
+from netgraph.files import building_from, read_tensors, record_path, write_tensors
 from netgraph.graph import io
-from netgraph.graph.modules.encoding import from_json
-from netgraph.graph.modules.program import Part, Program, Row, Stored, Table
+from netgraph.graph.modules.encoding import dtype_named, from_json
+from netgraph.graph.modules.program import Program, Table
+from netgraph.graph.modules.wiring import wire
 from netgraph.graph.netgraph import NetGraph
+from netgraph.reading import field_of, read_json, typed
 
 FORMAT, VERSION = "netgraph.modules", 1
 _KEYS = ("state", "other_state", "sensitivity")
@@ -27,26 +31,19 @@ def from_record(record: dict[str, Any]) -> Program:
     Raises:
         InvalidGraphError: When the program is not one that can be rebuilt.
     """
-    train = record["train_table"]
-    program = Program(
-        parts=tuple(Part(**_tuples(part)) for part in record["parts"]),
-        tensors=tuple(Stored(**_tuples(tensor)) for tensor in record["tensors"]),
-        table=_table(record["table"]),
-        inputs=tuple(record["inputs"]),
-        train_table=None if train is None else _table(train),
-        fixed=from_json(record["fixed"]),
-        dtype=record["dtype"],
-    )
+    program = typed(Program, record)
+    parts = tuple(replace(part, hyper=from_json(part.hyper)) for part in program.parts)
+    train = None if program.train_table is None else _decoded(program.train_table)
+    program = replace(program, parts=parts, table=_decoded(program.table), train_table=train)
     program.validate()
     return program
 
 
-def _table(record: dict[str, Any]) -> Table:
-    return Table(tuple(Row(**_tuples(row)) for row in record["rows"]), from_json(record["output"]))
-
-
-def _tuples(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: from_json(value) for key, value in record.items()}
+def _decoded(table: Table) -> Table:
+    """Turn what JSON gives back for encoded arguments into nested tuples."""
+    names = ("args", "kwargs", "shape")
+    rows = tuple(replace(row, **{name: from_json(getattr(row, name)) for name in names}) for row in table.rows)
+    return Table(rows, from_json(table.output))
 
 
 def save_modules(graphs: Sequence[NetGraph], path: str | Path) -> None:
@@ -67,18 +64,32 @@ def load_modules(path: str | Path) -> list[NetGraph]:
     """Read what :func:`save_modules` wrote.
 
     Raises:
-        StoreError: When a file is missing, damaged or of another version.
-        InvalidGraphError: When a network in it cannot be rebuilt.
+        NetGraphError: When a file is missing, damaged or of another version, or a network in it cannot be rebuilt.
     """
     tensors, record = read_tensors(Path(path), FORMAT, VERSION)
-    try:
-        programs = [from_record(program) for program in record["programs"]]
-        return [
-            NetGraph(program, tensors[f"{i}.state"], tensors[f"{i}.sensitivity"], tensors[f"{i}.other_state"])
-            for i, program in enumerate(programs)
-        ]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise StoreError(f"{record_path(Path(path))}: not a record of networks: {error}") from error
+    with building_from(Path(path), record, "not a record of networks"):
+        programs = field_of(record, "programs", list[dict[str, Any]])
+        return [_graph(i, from_record(program), tensors) for i, program in enumerate(programs)]
+
+
+def _graph(i: int, program: Program, tensors: Mapping[str, Tensor]) -> NetGraph:
+    """Build a graph, everything of whose sizes is checked before it is laid out in memory."""
+    state, other, sensitivity = (_flat(tensors, f"{i}.{key}") for key in _KEYS)
+    for name, found, expected in (("state", state, program.state_size), ("other_state", other, program.other_size)):
+        if len(found) != expected:
+            raise InvalidGraphError(f"program {i}: {name} has shape {tuple(found.shape)} instead of ({expected},)")
+    dtype = dtype_named(program.dtype)
+    if state.dtype != dtype and not (state.is_floating_point() and dtype.is_floating_point):
+        raise InvalidGraphError(f"program {i}: state has type {state.dtype} instead of {dtype}")
+    program.__dict__["wiring"] = wire(program, len(sensitivity))
+    return NetGraph(program, state, sensitivity, other)
+
+
+def _flat(tensors: Mapping[str, Tensor], name: str) -> Tensor:
+    found = tensors.get(name)
+    if found is None or found.ndim != 1:
+        raise InvalidGraphError(f"has no tensor {name!r} of one dimension")
+    return found
 
 
 def save_any(graph: NetGraph, path: str | Path) -> None:
@@ -96,10 +107,5 @@ def load_any(path: str | Path) -> list[NetGraph]:
     place = record_path(Path(path))
     if not place.exists():
         raise StoreError(f"{path}: has no record {place.name} beside it, so it is no graph of netgraph")
-    try:
-        read_record(place, FORMAT, VERSION)
-    except StoreError as error:
-        if "not a netgraph" not in str(error):
-            raise
-        return io.load_graphs(path)
-    return load_modules(path)
+    record = read_json(place)
+    return load_modules(path) if isinstance(record, dict) and record.get("format") == FORMAT else io.load_graphs(path)

@@ -30,13 +30,17 @@ from netgraph.graph.modules.program import Program, Row
 __all__ = ["Wiring", "wire"]
 
 
-def wire(program: Program) -> Wiring:
+def wire(program: Program, most: int | None = None) -> Wiring:
     """Go through the rows of a program in evaluation mode.
+
+    Args:
+        program: The program.
+        most: Its number of vertices, where that is known: a file may ask for more than memory holds.
 
     Raises:
         UnsupportedLayerError: When it is not known how the vertices of a row are wired, with the row's name.
     """
-    builder, aliases = Builder(program), Aliases(program)
+    builder, aliases = Builder(program, most), Aliases(program)
     values: list[Any] = []
     made: list[Any] = []
     for position, row in enumerate(program.rows):
