@@ -227,8 +227,7 @@ def load_safetensors(path: Path) -> "dict[str, Tensor]":
     """Load the tensors of a file of safetensors.
 
     Raises:
-        DamagedError: When it is missing, or is not such a file.
-        StoreError: When it cannot be read.
+        StoreError: When it is missing, cannot be read, or is not such a file.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -243,14 +242,9 @@ def load_safetensors(path: Path) -> "dict[str, Tensor]":
 
 @contextmanager
 def building_from(path: Path, record: Mapping[str, Any], problem: str = "damaged") -> Iterator[None]:
-    """Build something from tensors and their record, see :func:`~netgraph.reading.building`.
+    """Build something from the tensors of a file and their record, see :func:`~netgraph.reading.building`.
 
     The record's checksum is checked last, because a key that is wrong says more. Older records have none.
-
-    Args:
-        path: The file of tensors.
-        record: Their record.
-        problem: The word for content that is not as expected.
 
     Raises:
         NetGraphError: When the content is not as expected, or the record is not the one that was written.

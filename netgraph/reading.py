@@ -63,7 +63,8 @@ def building(path: object, problem: str = "damaged") -> Iterator[None]:
     except NetGraphError as error:
         if str(error).startswith(str(path)):
             raise
-        raise type(error)(f"{path}: {one_line(error)}") from error
+        kind = StoreError if type(error) is NetGraphError else type(error)
+        raise kind(f"{path}: {one_line(error)}") from error
     except FAILURES as error:
         named = f"no {error.args[0]!r}" if isinstance(error, KeyError) and error.args else error
         reason = "nested too deeply" if isinstance(error, RecursionError) else one_line(named) or type(error).__name__
