@@ -14,7 +14,8 @@ from variants import BASE, ENTRIES, Variant, check
 
 from netgraph import canonicalize
 from netgraph.stack import Stack
-from netgraph.zoo import ZooRecipe, build_zoo
+from netgraph.zoo import ZooRecipe
+from tests.zoo.stores import build_here
 
 
 def outputs(graphs, xs):
@@ -105,7 +106,7 @@ MEASURED = ["base, seed 0", "sampling, flow, 2 solver steps", "refinement, 20 st
 def options(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ablations")
     recipe = ZooRecipe.load("tiny").changed(n_tasks=4, n_test_tasks=1, tasks_per_shard=4, training={"steps": (30, 30)})
-    build_zoo(recipe, folder / "zoo", workers=1, progress=False)
+    build_here(recipe, folder / "zoo")
     return Namespace(zoo=folder / "zoo", out=folder, seconds=1.0, prior_seconds=0.5, n=6, only=MEASURED)
 
 

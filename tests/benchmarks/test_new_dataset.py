@@ -29,8 +29,9 @@ from netgraph.errors import StoreError
 from netgraph.evaluation.metrics import is_valid
 from netgraph.search.data import Data
 from netgraph.tasks import load_real, split
-from netgraph.zoo import ZooRecipe, build_zoo
+from netgraph.zoo import ZooRecipe
 from tests.search.small import untrained
+from tests.zoo.stores import build_here
 
 N_METHODS = len(TIMED) + len(UNTIMED)
 
@@ -89,7 +90,7 @@ def folder(tmp_path_factory):
     """A small model and the zoo it was to be trained on."""
     folder = tmp_path_factory.mktemp("new_dataset")
     changes = {"n_tasks": 8, "n_test_tasks": 1, "tasks_per_shard": 4, "training": {"steps": (30, 30)}}
-    build_zoo(ZooRecipe.load("tiny").changed(**changes), folder / "zoo", workers=1, progress=False)
+    build_here(ZooRecipe.load("tiny").changed(**changes), folder / "zoo")
     untrained().save(folder / "model.safetensors")
     return folder
 

@@ -1,22 +1,22 @@
 """What is measured of a model is measured on the held-out tasks of a zoo."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 
 from netgraph import NetGraphError, NetVAE
 from netgraph.evaluation.model import evaluate_model
-from netgraph.zoo import Zoo, ZooRecipe, build_zoo
+from netgraph.zoo import Zoo, ZooRecipe
 from tests.search.small import untrained
+from tests.zoo.stores import build_here
 
 
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory) -> Zoo:
     plain = {"activations": {"Tanh": 1.0}, "normalizations": {"none": 1.0}, "skips": {"none": 1.0}, "widths": (2, 8)}
     recipe = ZooRecipe.load("tiny").changed(n_tasks=3, n_test_tasks=2, architectures=plain)
-    return build_zoo(recipe, tmp_path_factory.mktemp("zoo"), workers=1)
+    return build_here(recipe, tmp_path_factory.mktemp("zoo"))
 
 
 def test_held_out_networks_are_rebuilt_and_samples_drawn(zoo):
@@ -37,13 +37,13 @@ def test_held_out_networks_are_rebuilt_and_samples_drawn(zoo):
 
 def test_a_zoo_without_held_out_networks_is_refused(tmp_path):
     recipe = replace(ZooRecipe.load("tiny"), n_tasks=2, n_test_tasks=0)
-    zoo = build_zoo(recipe, tmp_path / "zoo", workers=1)
+    zoo = build_here(recipe, tmp_path / "zoo")
     with pytest.raises(NetGraphError, match=r"zoo: no held-out networks; a recipe with n_test_tasks has some$"):
         evaluate_model(untrained(), zoo, 2, 1)
 
 
 def test_a_network_that_the_model_cannot_hold_is_named(tmp_path):
     recipe = ZooRecipe.load("tiny").changed(n_tasks=2, n_test_tasks=1, architectures={"widths": (200, 210)})
-    zoo = build_zoo(recipe, Path(tmp_path) / "zoo", workers=1)
+    zoo = build_here(recipe, tmp_path / "zoo")
     with pytest.raises(NetGraphError, match=r"vertices|fan"):
         evaluate_model(NetVAE.from_pretrained(), zoo, 2, 1)

@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import Generator
 
-from netgraph import NetGraph, NetGraphError, Zoo, build_zoo
+from netgraph import NetGraph, NetGraphError, Zoo
 from netgraph.evaluation.meaning import MEANING
 from netgraph.evaluation.training_start import Start, StartConfig, Tuning, compare_starts, training_start
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
+from tests.zoo.stores import build_here
 
 CONFIG = StartConfig(looks=(0, 10, 50, 150))
 
@@ -27,7 +28,7 @@ def line(n_inputs: int, seed: int = 0):
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory) -> Zoo:
     recipe = ZooRecipe(n_tasks=4, n_test_tasks=2, nets_per_task=8, tasks_per_shard=4)
-    return build_zoo(recipe, tmp_path_factory.mktemp("start") / "zoo", workers=1)
+    return build_here(recipe, tmp_path_factory.mktemp("start"))
 
 
 def test_trained_networks_are_there_from_the_start(zoo):

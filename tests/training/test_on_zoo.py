@@ -2,18 +2,11 @@
 
 from dataclasses import replace
 
-import pytest
 import torch
 
 from netgraph.model import NetVAE
 from netgraph.presets import PRESETS
 from netgraph.training.on_zoo import train_on_zoo, training_episodes
-from netgraph.zoo import Zoo, build_zoo
-
-
-@pytest.fixture(scope="module")
-def tiny_zoo(tmp_path_factory) -> Zoo:
-    return build_zoo("tiny", tmp_path_factory.mktemp("zoo"), workers=1)
 
 
 def test_episodes_are_the_training_tasks_and_more_of_the_same_kind(tiny_zoo):
