@@ -172,6 +172,11 @@ class Architecture(Frozen):
             return np.concatenate(feeding)[:, None]
         return np.stack(feeding, axis=1) if feeding else np.zeros((row.size, 0), dtype=np.int64)
 
+    @property
+    def num_edges(self) -> int:
+        """Number of edges, E."""
+        return sum(self.sources(i).size for i in range(len(self.layers)))
+
     @cached_property
     def parent(self) -> Ints:
         """First vertex that feeds each vertex, -1 for inputs, [N]."""

@@ -1,86 +1,38 @@
 """A network as a PyTorch Geometric graph."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, Self, cast
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
-from torch_geometric.data.storage import GlobalStorage
-from torch_geometric.data.view import ItemsView, KeysView, ValuesView
+from torch_geometric.data.data import size_repr
 
 from netgraph.errors import InvalidGraphError, NetGraphError
-from netgraph.graph.architecture import Architecture, Ints, StateTensor
+from netgraph.graph.architecture import Architecture, StateTensor
 from netgraph.graph.modules.program import Program, Stored
-from netgraph.graph.modules.values import expand, view
+from netgraph.graph.modules.values import view
+from netgraph.graph.storage import EXPANDED, HELD, Storage
 
-#: Attributes that are expanded from ``architecture`` and ``state`` when asked for.
-EXPANDED = ("layer_type", "index", "parent", "bias", "edge_index", "edge_weight", "structural")
-
-
-class _Expanded(Mapping[str, Any]):
-    """The stored attributes and, after them, the expanded ones, each computed when it is read."""
-
-    def __init__(self, storage: "_Storage") -> None:
-        self.storage = storage
-
-    def __getitem__(self, key: str) -> Any:
-        return self.storage[key]
-
-    def __iter__(self) -> Iterator[str]:
-        yield from self.storage._mapping
-        if self.storage.holds_one_graph:
-            yield from EXPANDED
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+#: PyG's verbs that make other graphs, which are no networks.
+_VERBS = ("subgraph", "edge_subgraph", "connected_components", "concat", "sort", "coalesce", "sort_by_time", "snapshot",
+          "up_to", "to_heterogeneous")  # fmt: skip
 
 
-class _Storage(GlobalStorage):
-    """PyG's storage, with the expanded attributes visible to batching, printing and conversion."""
+def _on_plain_data(verb: str) -> Callable[..., Any]:
+    """Make a verb that gives what it gives of the plain graph."""
+    method = getattr(Data, verb)
 
-    @property
-    def holds_one_graph(self) -> bool:
-        return isinstance(self._mapping.get("architecture"), Architecture | Program)
+    @wraps(method)
+    def call(graph: "NetGraph", *args: Any, **kwargs: Any) -> Any:
+        return method(*(_plain(value) for value in (graph, *args)), **kwargs)
 
-    def __getitem__(self, key: str) -> Any:
-        if key in EXPANDED and self.holds_one_graph:
-            return self._expand(key)
-        return self._mapping[key]
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        if not (key in EXPANDED and self.holds_one_graph):
-            super().__setitem__(key, value)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._mapping or (key in EXPANDED and self.holds_one_graph)
-
-    def keys(self, *args: str) -> KeysView:
-        return KeysView(_Expanded(self), *args)
-
-    def values(self, *args: str) -> ValuesView:
-        return ValuesView(_Expanded(self), *args)
-
-    def items(self, *args: str) -> ItemsView:
-        return ItemsView(_Expanded(self), *args)
-
-    def _expand(self, key: str) -> Tensor:
-        architecture, state = self._mapping["architecture"], self._mapping["state"]
-        if isinstance(architecture, Program) and key in ("bias", "edge_weight", "structural"):
-            return expand(key, architecture, state, self._mapping["other_state"])
-        if key == "bias":
-            return _gather(state, architecture.bias_slot, 0.0)
-        if key == "edge_weight":
-            return _gather(state, architecture.edge_slot, 1.0)
-        values = {"index": lambda: np.arange(architecture.num_nodes), "structural": lambda: architecture.edge_slot < 0}
-        array = values[key]() if key in values else getattr(architecture, key)
-        return torch.from_numpy(array).to(state.device)
+    return call
 
 
-def _gather(state: Tensor, slots: Ints, missing: float) -> Tensor:
-    padded = torch.cat([state, state.new_full((1,), missing)])
-    return padded[torch.from_numpy(slots).to(state.device)]
+def _plain(value: Any) -> Any:
+    return value.to_data() if isinstance(value, NetGraph) and value._store.holds_one_graph else value
 
 
 class NetGraph(Data):
@@ -114,28 +66,17 @@ class NetGraph(Data):
         other_state: Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.__dict__["_store"] = _Storage(_parent=self)
+        self.__dict__["_store"] = Storage(_parent=self)
         if architecture is None:
             return
-        if state is None or state.shape != (architecture.state_size,):
-            shape = None if state is None else tuple(state.shape)
-            raise InvalidGraphError(f"state has shape {shape}, the architecture asks for ({architecture.state_size},)")
-        if sensitivity is None:
-            sensitivity = state.new_full((architecture.num_nodes,), float("nan"))
-        if sensitivity.shape != (architecture.num_nodes,):
-            raise InvalidGraphError(
-                f"sensitivity has shape {tuple(sensitivity.shape)} for {architecture.num_nodes} vertices"
-            )
         # What needs a feed-forward architecture may take it for one: a program refuses what it does not have.
         self.architecture = cast(Architecture, architecture)
-        self.state, self.sensitivity = state, sensitivity
-        self.num_nodes = architecture.num_nodes
+        self.state = cast(Tensor, state)
+        nodes = architecture.num_nodes
+        self.sensitivity = self.state.new_full((nodes,), float("nan")) if sensitivity is None else sensitivity
+        self.num_nodes = nodes
         if isinstance(architecture, Program):
             self.other_state = torch.zeros(0, dtype=torch.uint8) if other_state is None else other_state
-            if self.other_state.shape != (architecture.other_size,):
-                raise InvalidGraphError(
-                    f"other_state has {self.other_state.numel()} bytes instead of {architecture.other_size}"
-                )
 
     @property
     def program(self) -> Program | None:
@@ -143,18 +84,19 @@ class NetGraph(Data):
         found = self._store._mapping.get("architecture")
         return found if isinstance(found, Program) else None
 
-    def __setattr__(self, key: str, value: Any) -> None:
-        if key in EXPANDED and isinstance(self._store, _Storage) and self._store.holds_one_graph:
-            raise NetGraphError(f"{key} is expanded from architecture and state; change those")
-        super().__setattr__(key, value)
-
     def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
         return 0 if key in ("index", "parent") else super().__inc__(key, value, *args, **kwargs)
 
     def __repr__(self) -> str:
-        if self.program is None:
+        architecture = self._store._mapping.get("architecture")
+        if isinstance(architecture, Program):
+            return f"{type(self).__name__}(vertices={self.num_nodes}, parameters={self.state.numel()})"
+        if not isinstance(architecture, Architecture):
             return str(super().__repr__())
-        return f"{type(self).__name__}(vertices={self.num_nodes}, parameters={self.state.numel()})"
+        sizes = {"edge_index": (2, self.num_edges), "edge_weight": (self.num_edges,), "structural": (self.num_edges,)}
+        shown = {key: torch.empty(sizes.get(key, (self.num_nodes,)), device="meta") for key in EXPANDED}
+        fields = [size_repr(key, value) for key, value in (self._store._mapping | shown).items()]
+        return f"{type(self).__name__}({', '.join(fields)})"
 
     def tensor(self, where: StateTensor | Stored) -> Tensor:
         """View one tensor of the state in its own shape."""
@@ -163,9 +105,46 @@ class NetGraph(Data):
         values: Tensor = self.state[where.offset : where.offset + where.size]
         return values.view(where.shape)
 
+    def to_data(self) -> Data:
+        """Copy vertices and edges into a plain PyG graph, which may be changed at will and is no network any more."""
+        fields = {
+            key: value for key, value in self.to_dict().items() if key not in ("architecture", "state", "other_state")
+        }
+        return Data.from_dict(fields).clone()
+
+    @classmethod
+    def from_dict(cls, mapping: dict[str, Any]) -> Self:
+        """Invert ``to_dict``.
+
+        Raises:
+            NetGraphError: When an attribute does not fit the architecture.
+        """
+        one = isinstance(mapping.get("architecture"), Architecture | Program)
+        held = {key: mapping[key] for key in HELD if one and key in mapping}
+        out = cls(**held)
+        for key, value in mapping.items():
+            if key not in held:
+                setattr(out, key, value)
+        return out
+
+    def to(self, device: Any, *args: str, non_blocking: bool = False) -> Self:
+        """Move to a device.
+
+        Raises:
+            NetGraphError: When given a floating-point type.
+        """
+        if isinstance(device, torch.dtype):
+            raise NetGraphError(f"graph.to moves to a device; use from_module(to_module(graph).to({device}))")
+        return cast(Self, super().to(device, *args, non_blocking=non_blocking))
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether any tensor is on a GPU."""
+        return any(isinstance(value, Tensor) and value.is_cuda for value in self._store._mapping.values())
+
     def replace(self, **changes: Any) -> Self:
         """Copy the graph with some of its attributes exchanged; nothing else is cloned."""
-        held = [key for key in ("architecture", "state", "sensitivity", "other_state") if key in self._store._mapping]
+        held = [key for key in HELD if key in self._store._mapping]
         fields = {key: changes.pop(key, self[key]) for key in held}
         out = type(self)(**fields)
         extra = {key: self[key] for key in self._store._mapping if key not in out._store._mapping}
@@ -209,3 +188,7 @@ class NetGraph(Data):
         for tensor in program.tensors:
             if tensor.kind == "parameter" and not torch.isfinite(self.tensor(tensor)).all():
                 raise InvalidGraphError(f"{tensor.names[0]} holds NaN or infinity")
+
+
+for _verb in _VERBS:
+    setattr(NetGraph, _verb, _on_plain_data(_verb))

@@ -190,6 +190,11 @@ class Program(Frozen):
         return self.wiring.num_nodes
 
     @property
+    def num_edges(self) -> int:
+        """Number of edges, E."""
+        return len(self.wiring.edges.count)
+
+    @property
     def layer_type(self) -> Ints:
         """Code of each vertex's type, [N]."""
         return self.wiring.layer_type
