@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from ablation_report import report
+from equal_time import pace
 from forms import FORMS
 from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor
@@ -26,7 +27,7 @@ from netgraph.files import write_atomically
 from netgraph.model.attention import Block
 from netgraph.training import Example
 from netgraph.training.config import TrainConfig
-from netgraph.training.data import Batches, loader
+from netgraph.training.data import Batches, Epochs
 from netgraph.training.module import Paced, PriorModule, VAEModule
 
 #: Training networks whose latents the simple priors are made of.
@@ -152,21 +153,22 @@ def cpu_seconds() -> float:
 
 def fit(module: Paced, batches: Batches) -> int:
     """Train until the time is over; give the number of steps."""
-    optimizer, config, epoch = module.configure_optimizers(), module.config, 0
+    optimizer, config, most = module.configure_optimizers(), module.config, module.total_steps
     learned = [value for group in optimizer.param_groups for value in group["params"]]
+    seconds = config.max_seconds or 0.0
     module.started = module.clock()
     while module.progress < 1:
-        for batch in loader(batches, config, epoch):
+        for batch in Epochs(batches, config.seed, lambda: module.steps_done):
             for group in optimizer.param_groups:
                 group["lr"] = module.learning_rate()
             optimizer.zero_grad()
             module.losses(batch)[0].backward()
             torch.nn.utils.clip_grad_norm_(learned, config.clip)
             optimizer.step()
-            module.steps_done += 1
+            module.steps_done, module.total_steps = module.steps_done + 1, most
+            pace(module, seconds)
             if module.progress >= 1:
                 break
-        epoch += 1
     return module.steps_done
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from equal_time import EqualTime
 from joblib import Parallel, delayed
 
 from netgraph import NetVAE
@@ -112,13 +113,15 @@ def main() -> None:
         batch_size=options.batch,
         generator_learning_rate=options.learning_rate,
         generator_epochs=10**6,
-        generator_seconds=options.seconds,
         mixed=True,
         portfolio=PortfolioConfig() if options.portfolio and vae.portfolio is None else None,
     )
     episodes, examples = episodes_of(options, recipe), examples_of(options, recipe.n_features[1])
     made = {f"generator_{name}": value for name, value in provenance().items()} | {"generator_tasks": asdict(recipe)}
-    vae = train_generator(vae, examples, options.out, training, episodes=episodes, device=options.device, card=made)
+    paced = [EqualTime({"hypernet": options.seconds})]
+    vae = train_generator(
+        vae, examples, options.out, training, episodes=episodes, callbacks=paced, device=options.device, card=made
+    )
     print(f"{vae.card['generator_steps']} steps in all, {vae.card['generator_seconds']:.0f} s")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from equal_time import EqualTime
 from torch import Tensor
 
 from netgraph import NetGraph, NetVAE
@@ -51,15 +52,18 @@ class NetGraphVAE(Peer):
         training = replace(
             PRESETS["quick"].training,
             max_epochs=100_000,
-            max_seconds=seconds,
-            prior_epochs=1,
-            prior_seconds=1.0,
+            max_steps=None,
+            max_seconds=None,
+            prior_epochs=100_000,
+            prior_steps=None,
+            prior_seconds=None,
             threads=1,
             seed=self.seed,
         )
         if self.folder.exists():
             shutil.rmtree(self.folder)
-        self.vae: NetVAE = train(train_on, self.folder, self.config, training)
+        equal_time = EqualTime({"VAE": seconds, "prior": 1.0})
+        self.vae: NetVAE = train(train_on, self.folder, self.config, training, callbacks=[equal_time])
 
     def encode(self, graphs: Sequence[NetGraph]) -> Tensor:
         """Give the means."""

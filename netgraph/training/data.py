@@ -1,11 +1,11 @@
 """Training batches: collated, compiled and observed once, so that a training step is tensor work alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, RandomSampler
+from torch.utils.data import Dataset
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
@@ -72,10 +72,26 @@ def _batch(examples: Sequence[Example], config: VAEConfig, rows: int) -> tuple[N
     return net_batch(graphs, config, meta_features, behavior.stack).packed(), behavior
 
 
-def loader(batches: Batches, training: TrainConfig, epoch: int) -> "DataLoader[tuple[NetBatch, Behavior]]":
-    """Give the batches in the order of an epoch."""
-    sampler = RandomSampler(batches, generator=torch.Generator().manual_seed(training.seed * 100_003 + epoch))
-    return DataLoader(batches, batch_size=None, sampler=sampler)
+class Epochs:
+    """Batches in the order of an epoch, drawn anew for each; a pass begins at the step at hand.
+
+    Args:
+        batches: The batches.
+        seed: Of the orders.
+        step: Returns the number of steps that are done.
+    """
+
+    def __init__(self, batches: Batches, seed: int, step: Callable[[], int]) -> None:
+        self.batches, self.seed, self.step = batches, seed, step
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[tuple[NetBatch, Behavior]]:
+        epoch, first = divmod(self.step(), len(self.batches))
+        generator = torch.Generator().manual_seed(self.seed * 100_003 + epoch)
+        for i in torch.randperm(len(self.batches), generator=generator).tolist()[first:]:
+            yield self.batches[i]
 
 
 def to_device(batch: tuple[NetBatch, Behavior], device: torch.device) -> tuple[NetBatch, Behavior]:

@@ -41,8 +41,8 @@ def total_loss(losses: Losses, weights: LossWeights) -> Tensor:
 class Paced(lightning.LightningModule):
     """Trains a part of a :class:`~netgraph.model.vae.NetVAE` with AdamW.
 
-    The schedule runs by progress, the larger of the share of epochs and the share of seconds that have passed, so that
-    the learning rate has fallen when either limit is reached. A subclass says what is trained and gives the loss.
+    The schedule runs by steps, so that a training is the same on every machine; a time limit only ends it. A subclass
+    says what is trained and gives the loss.
 
     Args:
         vae: The model.
@@ -51,8 +51,14 @@ class Paced(lightning.LightningModule):
         clock: Gives seconds; what it gives at the first step counts as the start.
 
     Attributes:
+        part: Name of what is trained.
+        total_steps: Steps of the schedule.
+        steps_done: Steps so far, those before an interruption included.
         skipped: Steps whose gradient was not finite, which were left out.
+        skipped_in_a_row: Those of them since the last finite one.
     """
+
+    part = "model"
 
     def __init__(
         self, vae: NetVAE, config: TrainConfig, steps_per_epoch: int, clock: Callable[[], float] = time.monotonic
@@ -62,7 +68,7 @@ class Paced(lightning.LightningModule):
         for part in vae.modules():
             if isinstance(part, Block):
                 part.mixed = config.mixed
-        self.total_steps, self.skipped, self._in_a_row = steps_per_epoch * config.max_epochs, 0, 0
+        self.total_steps, self.skipped, self.skipped_in_a_row = config.total_steps(steps_per_epoch), 0, 0
         self.steps_done, self.seconds_before, self.started = 0, 0.0, None  # type: tuple[int, float, float | None]
 
     @property
@@ -72,14 +78,22 @@ class Paced(lightning.LightningModule):
 
     @property
     def progress(self) -> float:
-        """Share of the training that is done, 0 to 1."""
-        return min(1.0, max(self.steps_done / self.total_steps, self.seconds / self.config.max_seconds))
+        """Share of the steps that are done, 0 to 1."""
+        return min(1.0, self.steps_done / self.total_steps)
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the time limit is reached."""
+        return self.config.max_seconds is not None and self.seconds >= self.config.max_seconds
 
     def learning_rate(self) -> float:
-        """Give the learning rate now: a linear rise, then a cosine."""
-        progress = self.progress
-        rise = min(1.0, (progress + 1e-3) / self.config.warmup)
-        return self.config.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * progress))
+        """Return the learning rate of the next step: a linear rise, then a cosine."""
+        decay = 0.5 * (1 + math.cos(math.pi * self.progress))
+        return self.config.learning_rate * self.rise(self.config.warmup) * decay
+
+    def rise(self, warmup: float) -> float:
+        """Return a factor that rises linearly to 1 during a share of the steps."""
+        return min(1.0, (self.progress + 1e-3) / warmup) if warmup else 1.0
 
     def learns(self, name: str) -> bool:
         """Say whether an entry of the model's state is of the part that is trained."""
@@ -100,10 +114,13 @@ class Paced(lightning.LightningModule):
             value.requires_grad_(self.learns(name))
 
     def on_train_end(self) -> None:
-        """Leave the model as it was found."""
+        """Let every parameter have gradients again, and warn of what went otherwise than planned."""
         self.vae.requires_grad_(True)
         if self.skipped:
             warnings.warn(f"steps left out because their gradients were not finite: {self.skipped}", stacklevel=2)
+        if self.progress < 1 and self.out_of_time:
+            limit, done = self.config.max_seconds, f"{self.steps_done:,} of {self.total_steps:,} steps"
+            warnings.warn(f"{self.part}: the schedule was cut after {done} by the limit of {limit:g} s", stacklevel=2)
 
     def configure_gradient_clipping(
         self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
@@ -115,18 +132,18 @@ class Paced(lightning.LightningModule):
         """
         learned = [value for group in optimizer.param_groups for value in group["params"]]
         if torch.nn.utils.clip_grad_norm_(learned, self.config.clip).isfinite():
-            self._in_a_row = 0
+            self.skipped_in_a_row = 0
             return
         optimizer.zero_grad()
-        self.skipped, self._in_a_row = self.skipped + 1, self._in_a_row + 1
-        if self._in_a_row == MOST_SKIPPED:
+        self.skipped, self.skipped_in_a_row = self.skipped + 1, self.skipped_in_a_row + 1
+        if self.skipped_in_a_row == MOST_SKIPPED:
             raise NetGraphError(f"the gradients of {MOST_SKIPPED} steps in a row are not finite; try a lower rate")
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> int | None:
-        """Set the learning rate, or end the training when its time is over."""
+        """Set the learning rate, or end the training when its steps are done or its time is over."""
         if self.started is None:
             self.started = self.clock()
-        if self.progress >= 1:
+        if self.progress >= 1 or self.out_of_time:
             self.trainer.should_stop = True
             return -1
         for group in self.trainer.optimizers[0].param_groups:
@@ -142,12 +159,19 @@ class Paced(lightning.LightningModule):
         total, terms = self.losses(batch)
         self.log_dict(terms, batch_size=len(batch[0]))
         self.log("schedule/learning_rate", self.learning_rate(), batch_size=len(batch[0]))
-        self.steps_done += 1
+        self.log("step", float(self.steps_done), batch_size=len(batch[0]))  # on TensorBoard's axis, resumed or not
         return total
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Take the step; only then it counts as done."""
+        super().optimizer_step(*args, **kwargs)
+        self.steps_done += 1
 
 
 class VAEModule(Paced):
     """Trains encoder and decoder."""
+
+    part = "VAE"
 
     def learns(self, name: str) -> bool:
         """Say yes to everything but the prior and the generator."""
@@ -155,7 +179,7 @@ class VAEModule(Paced):
 
     def weights(self) -> LossWeights:
         """Give the weights of the terms now."""
-        kl, behavior = self._rise(self.config.kl_warmup), self._rise(self.config.behavior_warmup)
+        kl, behavior = self.rise(self.config.kl_warmup), self.rise(self.config.behavior_warmup)
         weights = self.vae.config.loss
         return replace(
             weights,
@@ -166,9 +190,6 @@ class VAEModule(Paced):
             jacobian=weights.jacobian * behavior,
         )
 
-    def _rise(self, warmup: float) -> float:
-        return min(1.0, (self.progress + 1e-3) / warmup) if warmup else 1.0
-
     def losses(self, batch: tuple[NetBatch, Behavior]) -> tuple[Tensor, dict[str, Tensor]]:
         """Weigh and add the terms; beta and the behavior's weights may rise during the first part of the training."""
         losses = compute_losses(self.vae, *batch)
@@ -178,6 +199,8 @@ class VAEModule(Paced):
 
 class PriorModule(Paced):
     """Trains the prior on the latents of encoded networks; encoder and decoder stay as they are."""
+
+    part = "prior"
 
     def learns(self, name: str) -> bool:
         """Say yes to the prior."""
@@ -199,6 +222,8 @@ class GeneratorModule(Paced):
         episodes: Gives tasks, some of their rows to see and others to be tested on.
         clock: Gives seconds.
     """
+
+    part = "hypernet"
 
     def __init__(
         self,

@@ -1,8 +1,9 @@
-"""Interruptible training: the model and its optimizer in one safetensors file, with a JSON record written last."""
+"""Interruptible training: model, optimizer and random state in one safetensors file; its JSON record comes last."""
 
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,17 @@ from torch import Tensor
 from netgraph.errors import NetGraphError
 from netgraph.files import read_tensors, record_path, write_tensors
 from netgraph.training.module import Paced
+from netgraph.training.random_state import random_state, set_random_state
 
-FORMAT, VERSION = "netgraph.training", 1
+FORMAT, VERSION = "netgraph.training", 2
+MODEL, OPTIMIZER, RANDOM = "model.", "optimizer.", "random."
 
 
 class Resume(lightning.Callback):
     """Writes the state of the training every so many seconds, and reads it when the training starts again.
 
-    An interrupt waits for the end of the step at hand, because a state in the middle of a step is none; a second one
-    does not wait.
+    It is the last of the callbacks, so that the random state is the one that the next step begins with. An interrupt
+    waits for the end of the step at hand, because a state in the middle of a step is none; a second one does not wait.
 
     Args:
         path: The safetensors file; its record stands beside it.
@@ -31,7 +34,7 @@ class Resume(lightning.Callback):
     def __init__(self, path: Path, seconds: float) -> None:
         self.path, self.seconds = path, seconds
         self.written = time.monotonic()
-        self.between_steps = self.interrupted = False
+        self.begun, self.interrupted = -1, False
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Go on where an interrupted training stopped."""
@@ -46,12 +49,11 @@ class Resume(lightning.Callback):
         self.interrupted = True
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        """Note that a step is under way."""
-        self.between_steps = False
+        """Note which step is under way."""
+        self.begun = pl_module.steps_done
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Write when it is time; stop when that was asked for."""
-        self.between_steps = True
         if self.interrupted:
             raise KeyboardInterrupt
         if time.monotonic() - self.written >= self.seconds:
@@ -64,8 +66,8 @@ class Resume(lightning.Callback):
     def on_exception(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
     ) -> None:
-        """Keep what an interrupt would lose."""
-        if isinstance(exception, KeyboardInterrupt) and self.between_steps:
+        """Keep what an interrupt would lose, unless a step is half done."""
+        if isinstance(exception, KeyboardInterrupt) and _module(pl_module).steps_done > self.begun >= 0:
             self.write(trainer, pl_module)
 
     def write(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -81,12 +83,15 @@ def _module(module: lightning.LightningModule) -> Paced:
 
 
 def save(path: Path, module: Paced, optimizer: torch.optim.Optimizer) -> None:
-    """Write model, optimizer and progress."""
+    """Write model, optimizer, random state and progress."""
     state_dict = module.vae.state_dict()
-    tensors: dict[str, Tensor] = {f"model.{name}": value for name, value in state_dict.items() if module.learns(name)}
+    tensors: dict[str, Tensor] = {MODEL + name: value for name, value in state_dict.items() if module.learns(name)}
     for i, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{i}.{name}": torch.as_tensor(value) for name, value in state.items()}
-    progress = {"steps": module.steps_done, "seconds": module.seconds, "skipped": module.skipped}
+        tensors |= {f"{OPTIMIZER}{i}.{name}": torch.as_tensor(value) for name, value in state.items()}
+    generators, plain = random_state(module.device)
+    tensors |= {RANDOM + name: value for name, value in generators.items()}
+    skipped = {"skipped": module.skipped, "skipped_in_a_row": module.skipped_in_a_row}
+    progress = {"steps": module.steps_done, "seconds": module.seconds, "random": plain, **skipped}
     write_tensors(path, tensors, FORMAT, VERSION, progress)
 
 
@@ -98,17 +103,21 @@ def restore(path: Path, module: Paced, optimizer: torch.optim.Optimizer) -> None
         NetGraphError: When it is of a model of other sizes.
     """
     tensors, record = read_tensors(path, FORMAT, VERSION)
-    prefix = "model."
-    values = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    values = _named(tensors, MODEL)
     learned = {name: value.shape for name, value in module.vae.state_dict().items() if module.learns(name)}
     if learned != {name: value.shape for name, value in values.items()}:
         raise NetGraphError(f"{path}: the training of a model of other sizes; choose another folder")
     module.vae.load_state_dict(values, strict=False)
     state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if not name.startswith(prefix):
-            _, i, key = name.split(".")
-            state.setdefault(int(i), {})[key] = value
+    for name, value in _named(tensors, OPTIMIZER).items():
+        i, key = name.split(".")
+        state.setdefault(int(i), {})[key] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     module.steps_done, module.seconds_before = int(record["steps"]), float(record["seconds"])
-    module.skipped = int(record.get("skipped", 0))
+    module.skipped, module.skipped_in_a_row = int(record["skipped"]), int(record["skipped_in_a_row"])
+    set_random_state(_named(tensors, RANDOM), record["random"], module.device)
+
+
+def _named(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with a prefix, without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -2,7 +2,6 @@
 
 import logging
 import signal
-import sys
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,6 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch.utils.data import DataLoader
 
 from netgraph.errors import NetGraphError
 from netgraph.files import record_path
@@ -23,14 +21,18 @@ from netgraph.model.config import VAEConfig
 from netgraph.model.vae import NetVAE
 from netgraph.threads import threads
 from netgraph.training.config import TrainConfig
-from netgraph.training.data import Batches, Example, loader
+from netgraph.training.data import Batches, Epochs, Example
 from netgraph.training.episodes import Episodes
 from netgraph.training.module import GeneratorModule, Paced, PriorModule, VAEModule
 from netgraph.training.portfolio import build_portfolio
+from netgraph.training.random_state import seeded
 from netgraph.training.resume import Resume
+from netgraph.training.shown import Shown
 
 #: Lightning's names of the devices.
 ACCELERATORS = {"cpu": "cpu", "cuda": "gpu"}
+#: What the seed of the noise in training is ahead of that of the initial weights, so that the two are independent.
+NOISE = 1_000_003
 
 
 def train(
@@ -68,9 +70,9 @@ def train(
     if config.generator is not None and episodes is None:
         raise NetGraphError("a model with a generator needs episodes to train it on")
     batches = Batches(examples, config, training)
-    with torch.random.fork_rng(), threads(training.threads):
-        torch.manual_seed(training.seed)
-        vae = NetVAE(config)
+    with threads(training.threads):
+        with seeded(training.seed):
+            vae = NetVAE(config)
         vae.fit_statistics(batches.networks)
         module = VAEModule(vae, training, len(batches))
         _fit(module, "training", batches, folder, callbacks, device)
@@ -126,8 +128,7 @@ def train_generator(
     if record_path(folder / "checkpoints" / "training.safetensors").exists():
         raise NetGraphError(f"{folder}: holds the training of a whole model; choose another folder")
     batches = Batches(examples, vae.config, training)
-    with torch.random.fork_rng(), threads(training.threads):
-        torch.manual_seed(training.seed)
+    with threads(training.threads):
         _fit_generator(vae, training, batches, folder, episodes, callbacks, device)
     vae.card |= {"generator_training": asdict(training), **(card or {})}
     vae.cpu().save(folder / "checkpoints" / "vae.safetensors")
@@ -168,23 +169,22 @@ def _fit(
     trainer = lightning.Trainer(
         accelerator=ACCELERATORS[place.type],
         devices=1 if place.index is None else [place.index],
-        max_epochs=training.max_epochs,
+        max_epochs=training.max_epochs + 1,  # one more for what an interrupted epoch had left; the steps end it
         logger=TensorBoardLogger(folder, name="tensorboard", version=""),
-        callbacks=[resume, *callbacks],
+        callbacks=[Shown(), *callbacks, resume],
         log_every_n_steps=min(training.log_every, len(batches)),
         enable_checkpointing=False,
         enable_model_summary=False,
-        enable_progress_bar=sys.stderr.isatty(),
+        enable_progress_bar=False,
     )
-    with warnings.catch_warnings():
-        # The batches lie in memory, ready made: workers would only copy them.
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    order = Epochs(batches, training.seed, lambda: module.steps_done)
+    with seeded(NOISE + training.seed), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")  # Lightning's own use of torch
         warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")  # what is not trained
-        _fit_or_interrupt(trainer, module, loader(batches, training, 0))
+        _fit_or_interrupt(trainer, module, order)
 
 
-def _fit_or_interrupt(trainer: lightning.Trainer, module: Paced, batches: "DataLoader[Any]") -> None:
+def _fit_or_interrupt(trainer: lightning.Trainer, module: Paced, batches: Epochs) -> None:
     """Fit; Lightning turns an interrupt into an exit and silences the signal, which is undone here."""
     handler = signal.getsignal(signal.SIGINT)
     try:

@@ -8,24 +8,19 @@ import torch
 from lightning import Callback
 
 from netgraph import NetGraphError, NetVAE
-from netgraph.model import GeneratorConfig, PriorConfig, VAEConfig
+from netgraph.model import GeneratorConfig
 from netgraph.tasks import TaskRecipe, draw_task, draw_tasks
-from netgraph.training import Episodes, Example, TrainConfig, train, train_generator
+from netgraph.training import Episodes, TrainConfig, train, train_generator
 from netgraph.training.episodes import noisy
 from netgraph.training.history import loss_curves, write_metrics
 from netgraph.training.module import MOST_SKIPPED, VAEModule
-from netgraph.zoo import ZooRecipe
-from netgraph.zoo.make_shard import make_shard
+from tests.training.small import CONFIG, Interrupt, examples_of
 
-PRIOR = PriorConfig(width=16, heads=2, place_layers=1, layout_layers=1, steps=2)
-CONFIG = VAEConfig(width=16, heads=2, slot_size=4, max_nodes=96, max_fan=24, prior=PRIOR)
 TRAINING = TrainConfig(
     batch_size=8,
     rows=16,
     max_epochs=12,
-    max_seconds=60,
     prior_epochs=24,
-    prior_seconds=60,
     learning_rate=5e-3,
     prior_learning_rate=1e-2,
     log_every=1,
@@ -34,12 +29,7 @@ TRAINING = TrainConfig(
 
 @pytest.fixture(scope="module")
 def examples():
-    recipe = ZooRecipe.load("tiny").changed(n_tasks=3, n_test_tasks=1, tasks_per_shard=3, training={"steps": (30, 30)})
-    shard = make_shard(recipe, 0)
-    return [
-        Example(g, shard.tasks[i].x, shard.meta_features[i])
-        for g, i in zip(shard.graphs, shard.task.tolist(), strict=True)
-    ]
+    return examples_of(nets_per_task=8, steps=30)
 
 
 @pytest.fixture(scope="module")
@@ -47,18 +37,6 @@ def episodes():
     tasks = draw_tasks(12, TaskRecipe(rows=48, n_features=(1, 16)), seed=3)
     widths = [draw_task("linear", columns, 48, columns) for columns in range(1, 17)]
     return Episodes([*tasks, *widths], torch.full((28, 37), torch.nan))
-
-
-class Interrupt(Callback):
-    """An interrupt after some steps."""
-
-    def __init__(self, steps: int) -> None:
-        self.left = steps
-
-    def on_train_batch_end(self, *args, **kwargs) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise KeyboardInterrupt
 
 
 def test_training_lowers_every_loss_and_leaves_a_checkpoint(examples, tmp_path):

@@ -1,0 +1,98 @@
+"""Progress of long work on standard error: a bar on a terminal or in a notebook, a line every few seconds elsewhere."""
+
+import sys
+import time
+import warnings
+from types import TracebackType
+from typing import Any, Self
+
+#: Seconds between two lines. Chosen: a log of ten minutes stays at about a hundred lines.
+SECONDS = 5.0
+
+
+class Progress:
+    """A context that shows how much of some work is done; nothing where there is no standard error.
+
+    Args:
+        what: The work.
+        total: How many units it has; None when unknown.
+        unit: Name of a unit, in the singular.
+        done: Units that are done already.
+        shown: Whether anything is shown.
+        seconds: Time between two lines where there is no bar.
+
+    Example:
+        >>> with Progress("zoo", 2, "shard", shown=False) as progress:
+        ...     for _ in range(2):
+        ...         progress.update()
+        >>> progress.done
+        2
+    """
+
+    def __init__(
+        self,
+        what: str,
+        total: int | None = None,
+        unit: str = "step",
+        *,
+        done: int = 0,
+        shown: bool = True,
+        seconds: float = SECONDS,
+    ) -> None:
+        self.what, self.total, self.unit, self.done, self.seconds = what, total, unit, done, seconds
+        self._shown, self._first, self._bar = shown, done, None  # type: bool, int, Any
+        self._note = ""
+        self._begun = self._written = time.monotonic()
+        self._written_at = done
+
+    def __enter__(self) -> Self:
+        self._begun = self._written = time.monotonic()
+        if self._shown and _redraws(sys.stderr):
+            with warnings.catch_warnings(action="ignore"):  # that ipywidgets is missing: the bar is text then
+                from tqdm.auto import tqdm
+            self._bar = tqdm(total=self.total, initial=self.done, desc=self.what, unit=self.unit, file=None)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        elif self.done > self._written_at:
+            self._write()
+
+    def update(self, note: str = "", units: int = 1) -> None:
+        """Count units as done.
+
+        Args:
+            note: What else the line says.
+            units: How many.
+        """
+        self.done, self._note = self.done + units, note
+        if self._bar is not None:
+            self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(units)
+        elif time.monotonic() - self._written >= self.seconds:
+            self._write()
+
+    def _write(self) -> None:
+        self._written, self._written_at = time.monotonic(), self.done
+        stream = sys.stderr
+        if self._shown and stream is not None and not getattr(stream, "closed", False):
+            print(self._line(), file=stream, flush=True)
+
+    def _line(self) -> str:
+        passed = time.monotonic() - self._begun
+        count = f"{self.done:,}" if self.total is None else f"{self.done:,} of {self.total:,}"
+        parts = [f"{self.what}: {count} {self.unit}{'' if self.total == 1 else 's'}", self._note, f"{passed:.0f} s"]
+        if self.total is not None and self._first < self.done < self.total:
+            parts.append(f"about {passed / (self.done - self._first) * (self.total - self.done):.0f} s left")
+        return ", ".join(part for part in parts if part)
+
+
+def _redraws(stream: Any) -> bool:
+    """Return whether a line can be drawn again: on a terminal, and in a notebook."""
+    is_terminal = getattr(stream, "isatty", None)
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    notebook = "IPKernelApp" in getattr(shell, "config", {})
+    return stream is not None and (notebook or bool(is_terminal and is_terminal()))
