@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from typing import Any
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.files import make_folder, read_own_record, write_own_record
 from netgraph.machine import check_device
+from netgraph.progress import Progress
 from netgraph.tasks import real_task
 from netgraph.zoo.engines import ENGINES
 from netgraph.zoo.make_shard import ShardJob
@@ -39,7 +39,7 @@ def build_zoo(
         workers: Processes; one a core when None, one in all on a GPU.
         device: Where networks are trained, ``cpu`` or ``cuda``. A GPU rounds otherwise, which training amplifies: the
             content is of the same kind, and the same for each kind of device.
-        progress: Show it.
+        progress: Whether it is shown on standard error, as a bar or, every few seconds, in a line.
 
     Raises:
         NetGraphError: When the recipe, the engine or the device is unknown, or the folder holds a zoo of another
@@ -120,13 +120,9 @@ def _claim(root: Path, recipe: ZooRecipe) -> None:
 
 def _write(done: Iterable[tuple[int, EncodedShard]], root: Path, recipe: ZooRecipe, count: int, progress: bool) -> None:
     """Write every shard as it is done."""
-    from tqdm import tqdm
-
-    hidden = not (progress and sys.stderr.isatty())
-    bar = tqdm(done, total=count, desc="zoo", unit="shard", disable=hidden)
-    for written, (number, shard) in enumerate(bar, 1):
-        if not (root / "zoo.json").exists():
-            _claim(root, recipe)
-        shard.write(root, number)
-        if progress and hidden and (written % 10 == 0 or written == count):
-            print(f"zoo: {written} of {count} shards", flush=True)
+    with Progress("zoo", count, "shard", shown=progress) as bar:
+        for number, shard in done:
+            if not (root / "zoo.json").exists():
+                _claim(root, recipe)
+            shard.write(root, number)
+            bar.update()

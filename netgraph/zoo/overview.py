@@ -1,6 +1,5 @@
 """Looking at a zoo and checking it."""
 
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netgraph.errors import InvalidGraphError, NetGraphError, StoreError
+from netgraph.progress import Progress
 from netgraph.zoo.manifest import ShardEntry, manifest_path, read_manifest
 from netgraph.zoo.open_shard import OpenShard
 from netgraph.zoo.zoo import Zoo
@@ -29,23 +29,23 @@ def verify_zoo(zoo: Zoo, progress: bool = True) -> int:
         StoreError: When a shard is missing, damaged or not the one of the manifest, or a network is not sound; it
             names the file.
     """
-    from tqdm import tqdm
-
     _check_whole(zoo)
     entries = read_manifest(zoo.folder)
-    hidden = not (progress and sys.stderr.isatty())
-    for number in tqdm(range(zoo.n_shards), desc="verify", unit="shard", disable=hidden):
-        shard = zoo.shard(number, again=True)
-        if shard.record["networks"] != entries[number].networks:
-            raise StoreError(
-                f"{manifest_path(zoo.folder)}: counts other networks than shard {entries[number].name} has"
-            )
-        for i in range(len(shard)):
-            try:
-                shard.graph(i).validate()
-            except InvalidGraphError as error:
-                raise StoreError(f"{shard.path}: network {i}: {error}") from None
+    with Progress("verify", zoo.n_shards, "shard", shown=progress) as bar:
+        for number in range(zoo.n_shards):
+            _verify_shard(zoo.shard(number, again=True), entries[number], zoo)
+            bar.update()
     return len(zoo)
+
+
+def _verify_shard(shard: OpenShard, entry: ShardEntry, zoo: Zoo) -> None:
+    if shard.record["networks"] != entry.networks:
+        raise StoreError(f"{manifest_path(zoo.folder)}: counts other networks than shard {entry.name} has")
+    for i in range(len(shard)):
+        try:
+            shard.graph(i).validate()
+        except InvalidGraphError as error:
+            raise StoreError(f"{shard.path}: network {i}: {error}") from None
 
 
 def describe_zoo(zoo: Zoo) -> str:
