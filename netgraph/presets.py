@@ -14,8 +14,8 @@ class Preset:
 
     Attributes:
         recipe: Name of the zoo's recipe.
-        vae: Sizes of the model.
-        training: How it is trained.
+        vae: The model; what has to hold the zoo's networks is as large as they are.
+        training: How it is trained. Chosen: steps of ``quick`` and ``full`` for the time they take on two cores.
         n_tasks: Tasks that the generator is trained on beside those of the zoo.
         n_samples: Samples drawn.
         n_start_tasks: Held-out tasks that networks are sampled for and fine-tuned on.
@@ -36,7 +36,7 @@ class Preset:
 PRESETS = {
     "quick": Preset(
         "quick",
-        VAEConfig(max_nodes=96, max_fan=24, generator=GeneratorConfig()),
+        VAEConfig(generator=GeneratorConfig()),
         TrainConfig(
             batch_size=32,
             learning_rate=3e-3,
@@ -57,11 +57,7 @@ PRESETS = {
     "full": Preset(
         "full",
         VAEConfig(
-            place_depths=6,
-            place_positions=32,
             slot_size=24,
-            max_nodes=416,
-            max_fan=33,
             loss=LossWeights(jacobian=0.2),
             prior=PriorConfig(width=96),
             generator=GeneratorConfig(),
@@ -84,8 +80,6 @@ PRESETS = {
     "tiny": Preset(
         "tiny",
         VAEConfig(
-            max_nodes=96,
-            max_fan=24,
             width=32,
             prior=PriorConfig(width=32),
             generator=GeneratorConfig(width=32, layers=2, row_width=16, row_rounds=1),

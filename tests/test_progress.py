@@ -62,17 +62,16 @@ def test_work_of_unknown_length_or_of_one_unit_has_lines_too(clock, monkeypatch)
     assert lines(sys.stderr) == ["fit: 1 steps, 0 s", "fit: 1 of 1 step, 0 s"]
 
 
-def test_a_terminal_and_a_notebook_have_a_bar(monkeypatch):
-    for terminal in (True, False):
-        monkeypatch.setattr(sys, "stderr", Stream(terminal))
-        if not terminal:
-            kernel = SimpleNamespace(config={"IPKernelApp": {}})
-            monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: kernel))
-        with Progress("zoo", 3, "shard") as bar:
-            for _ in range(3):
-                bar.update("note")
-        assert "zoo: 100%" in sys.stderr.getvalue()
-        assert "3/3" in sys.stderr.getvalue()
+@pytest.mark.parametrize("notebook", [False, True])
+def test_a_terminal_and_a_notebook_have_a_bar(notebook, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Stream(terminal=not notebook))
+    kernel = SimpleNamespace(config={"IPKernelApp": {}}) if notebook else None
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: kernel))
+    with Progress("zoo", 3, "shard") as bar:
+        for _ in range(3):
+            bar.update("note")
+    assert "zoo: 100%" in sys.stderr.getvalue()
+    assert "3/3" in sys.stderr.getvalue()
 
 
 @pytest.mark.parametrize(

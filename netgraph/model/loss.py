@@ -75,12 +75,13 @@ class Losses:
 def observe(graphs: Sequence[NetGraph], xs: Sequence[Tensor], step: float = 0.1) -> Behavior:
     """Run the original networks on rows of their tasks, [rows, inputs] each, once before training.
 
-    Every row has a neighbor at a random distance of about ``step`` in each column.
+    Of tasks with different numbers of rows the first ones are taken, as many as the shortest has. Every row has a
+    neighbor at a random distance of about ``step`` in each column.
     """
-    stack = Stack([graph.architecture for graph in graphs])
-    x = torch.zeros(len(graphs), len(xs[0]), stack.max_inputs)
+    stack, count = Stack([graph.architecture for graph in graphs]), min(len(rows) for rows in xs)
+    x = torch.zeros(len(graphs), count, stack.max_inputs)
     for row, rows in zip(x, xs, strict=True):
-        row[:, : rows.shape[1]] = rows
+        row[:, : rows.shape[1]] = rows[:count]
     noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(len(graphs)))
     x = torch.cat([x, x + step * noise], dim=1)
     with torch.no_grad():

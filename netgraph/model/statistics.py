@@ -36,15 +36,16 @@ def fit_statistics(vae: "NetVAE", networks: Sequence[NetBatch]) -> None:
     vae.responses.fit(response)
     vae.condition.fit(meta_features)
     vae.structure.know({architecture.key for one in structures for architecture in one.architectures})
-    _fit_prior(vae, networks[:: max(1, len(networks) // ENCODED)])
+    fit_prior_statistics(vae, networks)
 
 
-def _fit_prior(vae: "NetVAE", networks: Sequence[NetBatch]) -> None:
-    """Fit the prior's standardization to encoded networks."""
+@torch.no_grad()
+def fit_prior_statistics(vae: "NetVAE", networks: Sequence[NetBatch]) -> None:
+    """Fit the statistics of the prior alone, which are of encoded networks."""
     layouts, places, rows = [], [], []
     generator = torch.Generator(vae.device).manual_seed(0)
     with evaluating(vae):
-        for batch in networks:
+        for batch in networks[:: max(1, len(networks) // ENCODED)]:
             nets = batch.unpacked().to(vae.device)
             z = vae.draw_posterior(nets, generator)
             layouts.append(vae.prior.of_network(z))
