@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from netgraph.errors import NetGraphError
 
 if TYPE_CHECKING:
+    from netgraph import evaluation, graph, model, search, stack, tasks, tokens, training, zoo  # noqa: F401
     from netgraph.evaluation import metrics
     from netgraph.graph import NetGraph, canonicalize, from_module, plot, to_module, to_onnx, to_source
     from netgraph.model import NetVAE
@@ -57,7 +58,11 @@ _ROOMS = {
     "tokenize": "tokens",
     "with_sensitivity": "stack",
 }
-_MODULES = {"metrics": "netgraph.evaluation.metrics", "plot": "netgraph.graph.plot"}
+_SUBPACKAGES = ("evaluation", "graph", "model", "search", "stack", "tasks", "tokens", "training", "zoo")
+_MODULES = {name: f"netgraph.{name}" for name in _SUBPACKAGES} | {
+    "metrics": "netgraph.evaluation.metrics",
+    "plot": "netgraph.graph.plot",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -69,4 +74,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*__all__, *_MODULES})

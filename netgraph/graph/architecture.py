@@ -5,43 +5,21 @@ Many graphs share one architecture, so the arrays here cost nothing per network.
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from netgraph.errors import InvalidGraphError
-from netgraph.graph.frozen import Frozen
+from netgraph.graph.frozen import Frozen, cached_if_small
 from netgraph.graph.layers import HyperValue, LayerType, Slot, SlotKind, layer_type
 
 Ints = npt.NDArray[np.int64]
-Array = TypeVar("Array")
 #: Code of each :class:`~netgraph.graph.layers.Slot` kind in ``Architecture.slot_kind``.
 SLOT_KINDS: tuple[SlotKind, ...] = ("edge", "bias", "mean", "variance", "count")
-
-
-#: State elements up to which an architecture keeps the arrays that are as long as its state.
-SMALL = 20_000
-
-
-class _cached_if_small(Generic[Array]):  # noqa: N801 - stands where cached_property does
-    """A cached property that a large architecture computes anew.
-
-    Architectures live on in caches (a plan, a token stream), and the indices of a wide network take more memory than
-    its weights.
-    """
-
-    def __init__(self, function: Callable[["Architecture"], Array]) -> None:
-        self.function, self.name, self.__doc__ = function, function.__name__, function.__doc__
-
-    def __get__(self, architecture: "Architecture", owner: type | None = None) -> Array:
-        found = self.function(architecture)
-        if architecture.state_size <= SMALL:
-            architecture.__dict__[self.name] = found
-        return found
 
 
 @dataclass(frozen=True)
@@ -205,18 +183,18 @@ class Architecture(Frozen):
         """Number of elements of the flat state (parameters and buffers), P."""
         return sum(tensor.size for tensor in self.tensors)
 
-    @_cached_if_small
+    @cached_if_small
     def slot_kind(self) -> Ints:
         """Position in :data:`SLOT_KINDS` of each state element, [P]."""
         kinds = [SLOT_KINDS.index(t.slot.kind) for t in self.tensors]
         return np.repeat(kinds, [t.size for t in self.tensors]).astype(np.int64)
 
-    @_cached_if_small
+    @cached_if_small
     def slot_target(self) -> Ints:
         """Vertex that each state element belongs to (a layer's first one for a count), [P]."""
         return self._per_tensor(self._targets)
 
-    @_cached_if_small
+    @cached_if_small
     def slot_source(self) -> Ints:
         """Vertex whose value each state element multiplies, -1 unless it is an edge weight, [P]."""
         return self._per_tensor(self._slot_sources)
@@ -236,7 +214,7 @@ class Architecture(Frozen):
             return np.full(tensor.size, -1)
         return self.sources(tensor.layer).ravel()
 
-    @_cached_if_small
+    @cached_if_small
     def edge_index(self) -> Ints:
         """Edges from feeding to fed vertex, sorted by target, then by source, [2, E]."""
         columns = [self.sources(i) for i in range(len(self.layers))]
@@ -244,7 +222,7 @@ class Architecture(Frozen):
         edges = np.stack([np.concatenate([c.ravel() for c in columns]), targets]).astype(np.int64)
         return edges[:, np.lexsort(edges)]
 
-    @_cached_if_small
+    @cached_if_small
     def edge_slot(self) -> Ints:
         """State element that holds each edge's weight, -1 for a structural edge, [E]."""
         slots = np.full(self.edge_index.shape[1], -1, dtype=np.int64)

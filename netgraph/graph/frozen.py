@@ -1,7 +1,10 @@
 """What is held once and shared by many graphs: data that never changes, and what is derived from it when asked for."""
 
+from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
+
+Array = TypeVar("Array")
 
 
 class Frozen:
@@ -19,3 +22,24 @@ class Frozen:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
+
+
+#: State elements up to which an architecture keeps the arrays that are as long as its state.
+SMALL = 20_000
+
+
+class cached_if_small(Generic[Array]):  # noqa: N801 - stands where cached_property does
+    """A cached property that a large architecture computes anew.
+
+    Architectures live on in caches (a plan, a token stream), and the indices of a wide network take more memory than
+    its weights.
+    """
+
+    def __init__(self, function: Callable[[Any], Array]) -> None:
+        self.function, self.name, self.__doc__ = function, function.__name__, function.__doc__
+
+    def __get__(self, architecture: Any, owner: type | None = None) -> Array:
+        found = self.function(architecture)
+        if architecture.state_size <= SMALL:
+            architecture.__dict__[self.name] = found
+        return found

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from netgraph.graph.architecture import SLOT_KINDS, SMALL, Architecture, Ints
+from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints
+from netgraph.graph.frozen import SMALL
 from netgraph.graph.netgraph import NetGraph
 
 Floats = npt.NDArray[np.float64]

@@ -1,9 +1,11 @@
 """What conditions the decoder: an embedding of the data set's meta-features, or a learned null embedding."""
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from netgraph.errors import NetGraphError
+from netgraph.tasks import check_meta_vector
 
 
 class Condition(nn.Module):
@@ -42,20 +44,23 @@ class Condition(nn.Module):
         """Standardize rows, [n, features]; deviations beyond 5 are cut."""
         return torch.clamp((meta_features - self.mean) / self.scale, -5.0, 5.0)
 
-    def rows(self, meta_features: Tensor | None, count: int) -> Tensor:
+    def rows(self, meta_features: ArrayLike | None, count: int) -> Tensor:
         """Bring meta-features to one row a network, NaN for none.
 
+        Args:
+            meta_features: One vector for all networks or one for each, as for
+                :func:`~netgraph.tasks.check_meta_vector`; None where nothing is known.
+            count: Number of networks.
+
         Raises:
-            NetGraphError: When the vector has another length than the model was trained with.
+            NetGraphError: When the vector has another length than the model was trained with, or is not finite.
         """
         n_features = len(self.mean)
         if meta_features is None:
             return self.mean.new_full((count, n_features), float("nan"))
-        values = torch.atleast_2d(torch.as_tensor(meta_features, dtype=self.mean.dtype, device=self.mean.device))
-        if values.shape[-1] != n_features or values.shape[0] not in (1, count):
-            raise NetGraphError(
-                f"meta_features has shape {tuple(values.shape)}; expected {n_features} features, in 1 or {count} rows"
-            )
+        values = check_meta_vector(meta_features, n_features, unknown=True).to(self.mean)
+        if len(values) not in (1, count):
+            raise NetGraphError(f"meta-features of {len(values)} data sets for {count} networks")
         rows: Tensor = values.expand(count, n_features)
         return rows
 

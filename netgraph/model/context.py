@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
@@ -38,7 +39,7 @@ class Context:
         cls,
         vae: "NetVAE",
         n: int,
-        meta_features: Tensor | None = None,
+        meta_features: ArrayLike | None = None,
         rows: Rows | None = None,
         counts: Counts | None = None,
         owner: Tensor | None = None,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
@@ -27,7 +28,7 @@ def refine(
     xs: Sequence[Tensor],
     steps: int = 20,
     learning_rate: float = 0.05,
-    meta_features: Tensor | None = None,
+    meta_features: ArrayLike | None = None,
 ) -> Tensor:
     """Encode networks, then move each latent's place slots by Adam towards the network's behavior.
 

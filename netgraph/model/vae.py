@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from netgraph.errors import NetGraphError
@@ -75,7 +76,7 @@ class NetVAE(nn.Module):
         return fresh.to(self.device).eval()
 
     @torch.no_grad()
-    def encode(self, graphs: Sequence[NetGraph], meta_features: Tensor | None = None) -> Tensor:
+    def encode(self, graphs: Sequence[NetGraph], meta_features: ArrayLike | None = None) -> Tensor:
         """Encode networks; they are brought to canonical form first.
 
         Args:
@@ -94,7 +95,7 @@ class NetVAE(nn.Module):
         return mean
 
     @torch.no_grad()
-    def posterior(self, graphs: Sequence[NetGraph], meta_features: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def posterior(self, graphs: Sequence[NetGraph], meta_features: ArrayLike | None = None) -> tuple[Tensor, Tensor]:
         """Give mean and log-variance of q(z | network) for canonical graphs, each [n, latent]."""
         if not graphs:
             raise NetGraphError("no graphs to encode")
@@ -122,7 +123,7 @@ class NetVAE(nn.Module):
         xs: Sequence[Tensor],
         steps: int = 20,
         learning_rate: float = 0.05,
-        meta_features: Tensor | None = None,
+        meta_features: ArrayLike | None = None,
     ) -> Tensor:
         """Encode networks and refine the latents by gradient steps on their behavior; see :func:`.refine.refine`."""
         return refine(self, graphs, xs, steps, learning_rate, meta_features)
@@ -153,7 +154,7 @@ class NetVAE(nn.Module):
     def decode(
         self,
         z: Tensor,
-        meta_features: Tensor | None = None,
+        meta_features: ArrayLike | None = None,
         *,
         counts: Counts | None = None,
         generator: torch.Generator | None = None,
@@ -183,7 +184,7 @@ class NetVAE(nn.Module):
     def sample(
         self,
         n: int,
-        meta_features: Tensor | None = None,
+        meta_features: ArrayLike | None = None,
         seed: int | None = None,
         *,
         rows: Rows | None = None,
@@ -215,7 +216,7 @@ class NetVAE(nn.Module):
     def carry(
         self,
         noise: Tensor,
-        meta_features: Tensor | None = None,
+        meta_features: ArrayLike | None = None,
         *,
         rows: Rows | None = None,
         counts: Counts | None = None,

@@ -87,32 +87,52 @@ def get_meta_features(parameters: npt.ArrayLike, target: npt.ArrayLike) -> "pd.S
     return pd.Series(vector, index=list(META_FEATURE_NAMES), name="meta_features")
 
 
-def check_meta_vector(vector: npt.ArrayLike, n: int = len(META_FEATURE_NAMES)) -> Tensor:
+def check_meta_vector(vector: npt.ArrayLike, n: int | None = len(META_FEATURE_NAMES), unknown: bool = False) -> Tensor:
     """Meta-features as the model wants them.
 
     Args:
-        vector: One vector, [n], or a batch of them, [B, n]: a Series, DataFrame, array, tensor or lists.
-        n: Expected length.
+        vector: One vector, [n], or a batch of them, [B, n]: what :func:`get_meta_features` returns, a DataFrame of
+            such rows, an array, tensor or lists. Where they are named they may come in any order.
+        n: Expected length; any when None.
+        unknown: Whether a vector may be NaN throughout, for a data set of which nothing is known.
 
     Returns:
-        [B, n] float32 on the CPU; B is 1 for one vector.
+        [B, n] float32, on the device of a tensor, else on the CPU; B is 1 for one vector.
 
     Raises:
-        NetGraphError: The length is not n, or a value is not a finite float32.
+        NetGraphError: The length is not n, a value is not a finite float32, or the names are others.
     """
-    array = vector.detach().cpu().numpy() if isinstance(vector, Tensor) else vector
+    values = _meta_numbers(vector, len(META_FEATURE_NAMES) if n is None else n)
+    batch: Tensor = torch.atleast_2d(values)
+    n = n or (batch.shape[-1] if values.ndim else len(META_FEATURE_NAMES))
+    if values.ndim == 0 or batch.ndim != 2 or batch.shape[1] != n:
+        raise NetGraphError(f"expected {n} meta-features or a batch [B, {n}], got shape {list(values.shape)}")
+    wrong = ~(batch.abs() <= torch.finfo(torch.float32).max)
+    if unknown:
+        wrong &= ~batch.isnan().all(dim=1, keepdim=True)
+    if wrong.any():
+        index = int(wrong.nonzero()[0, 1])
+        raise NetGraphError(f"expected {n} finite meta-features, got {batch[wrong][0].item()} at index {index}")
+    return batch.float()
+
+
+def _meta_numbers(vector: Any, n: int) -> Tensor:
+    """Bring a vector or a batch to float64; those of pandas in the order of :data:`META_FEATURE_NAMES`."""
+    if isinstance(vector, Tensor):
+        return vector.detach().double()
+    if hasattr(vector, "reindex") and n == len(META_FEATURE_NAMES):
+        axis = vector.ndim - 1
+        if isinstance(vector.axes[axis][0] if vector.shape[axis] else None, str):
+            names = vector.axes[axis]
+            if sorted(map(str, names)) != sorted(META_FEATURE_NAMES):
+                strange = sorted({*map(str, names)} ^ {*META_FEATURE_NAMES})
+                raise NetGraphError(f"expected the {n} meta-features of get_meta_features by name; see {strange[:1]}")
+            vector = vector.reindex(list(META_FEATURE_NAMES), axis=axis)
     try:
         # Copied: pandas lends its values read-only, and a tensor must not share those.
-        batch = np.atleast_2d(np.array(array, dtype=np.float64))
+        return torch.from_numpy(np.array(vector, dtype=np.float64))
     except (TypeError, ValueError) as error:
         raise NetGraphError(f"expected {n} meta-features, got values that are not numbers") from error
-    if batch.ndim != 2 or batch.shape[1] != n:
-        raise NetGraphError(f"expected {n} meta-features or a batch [B, {n}], got shape {list(np.shape(array))}")
-    wrong = ~(np.abs(batch) <= np.finfo(np.float32).max)
-    if wrong.any():
-        index = int(np.argwhere(wrong)[0][1])
-        raise NetGraphError(f"expected {n} finite meta-features, got {batch[wrong][0]} at index {index}")
-    return torch.from_numpy(batch).float()
 
 
 def _classes(y: Floats) -> Ints:

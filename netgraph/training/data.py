@@ -12,16 +12,33 @@ from netgraph.graph.netgraph import NetGraph
 from netgraph.model.batch import NetBatch, net_batch
 from netgraph.model.config import VAEConfig
 from netgraph.model.loss import Behavior, observe
+from netgraph.tasks import check_meta_vector
 from netgraph.training.config import TrainConfig
 
 
 @dataclass(frozen=True)
 class Example:
-    """A canonical network with rows of its task, [rows, inputs], and its task's meta-features, [features]."""
+    """A canonical network with what is known of its task.
+
+    Attributes:
+        graph: The network.
+        x: Rows of its task, [rows, inputs].
+        meta_features: Meta-features of its task, as :func:`~netgraph.get_meta_features` gives them or as a tensor,
+            [features]; NaN where they are not known.
+
+    Raises:
+        NetGraphError: When the meta-features are not one vector of numbers that are finite, or all NaN.
+    """
 
     graph: NetGraph
     x: Tensor
     meta_features: Tensor
+
+    def __post_init__(self) -> None:
+        vectors = check_meta_vector(self.meta_features, n=None, unknown=True)
+        if len(vectors) != 1:
+            raise NetGraphError(f"meta-features of {len(vectors)} data sets for one network")
+        object.__setattr__(self, "meta_features", vectors[0])
 
 
 class Batches(Dataset[tuple[NetBatch, Behavior]]):
@@ -67,6 +84,9 @@ def _by_size(examples: Sequence[Example], batch_size: int, generator: torch.Gene
 
 def _batch(examples: Sequence[Example], config: VAEConfig, rows: int) -> tuple[NetBatch, Behavior]:
     graphs = [example.graph for example in examples]
+    wrong = {len(example.meta_features) for example in examples} - {config.n_meta_features}
+    if wrong:
+        raise NetGraphError(f"{min(wrong)} meta-features for a model that reads {config.n_meta_features}")
     meta_features = torch.stack([example.meta_features for example in examples])
     behavior = observe(graphs, [example.x[:rows] for example in examples])
     return net_batch(graphs, config, meta_features, behavior.stack).packed(), behavior

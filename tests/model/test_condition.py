@@ -1,6 +1,13 @@
+import numpy as np
+import pytest
 import torch
+from torch import nn
 
+from netgraph import NetGraphError, from_module, get_meta_features
 from netgraph.model.condition import Condition
+from netgraph.training import Batches, Example, TrainConfig
+from tests.model.small import CONFIG, untrained
+from tests.strategies import randomize
 
 
 def test_statistics_are_those_of_data_sets_whose_meta_features_are_known():
@@ -20,3 +27,35 @@ def test_meta_features_that_nobody_knows_leave_gradients_finite():
     assert torch.equal(embedded, condition.null.expand(5, 4))
     embedded.sum().backward()
     assert all(value.grad is None or value.grad.isfinite().all() for value in condition.parameters())
+
+
+def test_a_model_takes_what_get_meta_features_gives():
+    generator = torch.Generator().manual_seed(0)
+    found = get_meta_features(torch.randn(50, 3, generator=generator), torch.randn(50, generator=generator))
+    vae, graph = untrained(CONFIG), from_module(randomize(nn.Linear(3, 1), 0))
+    tensor = torch.tensor(found.to_numpy())
+    assert torch.equal(vae.encode([graph], found), vae.encode([graph], tensor))
+    sampled, again = (vae.sample(2, features, seed=0) for features in (found, tensor))
+    assert all(torch.equal(a.state, b.state) for a, b in zip(sampled, again, strict=True))
+    example = Example(graph, torch.zeros(5, 3), found)
+    assert torch.equal(example.meta_features, tensor.float())
+    assert len(Batches([example] * 2, CONFIG, TrainConfig(batch_size=2, rows=4))) == 1
+    z = vae.encode([graph])
+    for wrong, message in (
+        (found[:5], "by name"),
+        (torch.zeros(5), "expected 37 meta-features"),
+        (np.full(37, np.inf), "finite"),
+        ([[0.0] * 37] * 3, "meta-features of 3 data sets"),
+        ("x", "not numbers"),
+    ):
+        for call in (
+            lambda wrong: vae.encode([graph], wrong),
+            lambda wrong: vae.sample(2, wrong, seed=0),
+            lambda wrong: vae.decode(z, wrong),
+            lambda wrong: Batches([Example(graph, torch.zeros(5, 3), wrong)], CONFIG, TrainConfig()),
+        ):
+            with pytest.raises(NetGraphError, match=r"meta-features") as caught:
+                call(wrong)
+            assert len(str(caught.value).splitlines()) == 1
+        with pytest.raises(NetGraphError, match=message):
+            vae.encode([graph], wrong)

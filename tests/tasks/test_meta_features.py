@@ -201,3 +201,24 @@ def test_wrong_vectors_are_refused_in_one_line(vector, message):
     with pytest.raises(NetGraphError, match=message) as caught:
         check_meta_vector(vector)
     assert "\n" not in str(caught.value)
+
+
+def test_named_meta_features_come_in_any_order():
+    vector = get_meta_features(*problem(40, 3))
+    shuffled = vector.sample(frac=1, random_state=0)
+    assert list(shuffled.index) != list(vector.index)
+    assert torch.equal(check_meta_vector(shuffled), check_meta_vector(vector))
+    assert torch.equal(check_meta_vector(pd.DataFrame([shuffled] * 2)), check_meta_vector(pd.DataFrame([vector] * 2)))
+    for other in (vector[:5], vector.rename({"gravity": "weight"})):
+        with pytest.raises(NetGraphError, match="get_meta_features by name"):
+            check_meta_vector(other)
+
+
+def test_a_data_set_of_which_nothing_is_known_is_nan_throughout():
+    nothing = torch.full((2, 37), torch.nan)
+    assert check_meta_vector(nothing, unknown=True).isnan().all()
+    nothing[1, 3] = 0
+    with pytest.raises(NetGraphError, match="got nan at index 0"):
+        check_meta_vector(nothing, unknown=True)
+    with pytest.raises(NetGraphError, match="got nan"):
+        check_meta_vector(nothing[:1])
