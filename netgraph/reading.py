@@ -22,6 +22,8 @@ Built = TypeVar("Built")
 _LONGEST = 400
 #: Most values of a YAML file, those behind aliases counted wherever they stand (chosen: recipes have about 100).
 _MOST_VALUES = 100_000
+#: Deepest nesting of a YAML file (chosen: recipes have 4 levels).
+_DEEPEST = 100
 #: Integers of a record lie strictly between minus and plus this.
 _LARGEST = 2**63
 #: What content that is not as expected raises where something is built from it.
@@ -149,6 +151,11 @@ def read_yaml(path: Path) -> Any:
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
             _check_once(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
             return super().construct_mapping(node, deep)
+
+        def fetch_flow_collection_start(self, token: Any) -> None:
+            if self.flow_level > _DEEPEST:  # its time is quadratic in the depth
+                raise RecursionError
+            super().fetch_flow_collection_start(token)
 
         def flatten_mapping(self, node: Any) -> None:
             if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):

@@ -16,12 +16,13 @@ from typing import Any
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.evaluation.model import Evaluated, evaluate_model
 from netgraph.evaluation.report import Report, write_report
-from netgraph.files import make_folder, read_record, record_path, write_atomically
+from netgraph.files import make_folder, read_own_record, read_record, record_path, write_atomically, write_own_record
 from netgraph.graph.io import save_graphs
 from netgraph.machine import check_device, provenance
 from netgraph.model import NetVAE
 from netgraph.outputs import check_outputs, remove, with_record
 from netgraph.presets import PRESETS, preset_of
+from netgraph.reading import building, field_of
 from netgraph.search import RealResult, try_real
 from netgraph.threads import threads
 from netgraph.training.history import loss_curves, write_metrics
@@ -235,17 +236,21 @@ class _Job:
             job = cls(path, of, {})
             job.write()
             return job
-        record = read_record(path, FORMAT, VERSION)
+        record = read_own_record(path, FORMAT, VERSION, [*defaults, "seconds"], unchecked=True)
+        with building(path):
+            for key in defaults:
+                field_of(record, key, int if key == "seed" else str)
+            preset_of(record["preset"])
+            seconds = field_of(record, "seconds", dict[str, float])
         for key, value in asked.items():
             if value is not None and value != record[key]:
                 other = "on another zoo" if key == "zoo" else f"with {key} {record[key]}, not {value}"
                 raise StoreError(f"{path}: a {JOBS[path.stem]} {other}; choose another folder")
-        return cls(path, {key: record[key] for key in defaults}, record["seconds"])
+        return cls(path, {key: record[key] for key in defaults}, seconds)
 
     def write(self) -> None:
         """Write the record."""
-        record = {"format": FORMAT, "version": VERSION, **self.of, "seconds": self.seconds}
-        write_atomically(self.path, json.dumps(record).encode())
+        write_own_record(self.path, FORMAT, VERSION, self.of | {"seconds": self.seconds})
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from netgraph.errors import StoreError, missing_extra
+from netgraph.reading import FAILURES, building, one_line
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -51,17 +52,20 @@ def open_study(path: Path, n_objectives: int, about: Mapping[str, Any]) -> "Iter
     optuna = load_optuna()
     from sqlalchemy.exc import SQLAlchemyError
 
-    failures = SQLAlchemyError, optuna.exceptions.StorageInternalError
+    failures = SQLAlchemyError, optuna.exceptions.OptunaError
 
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(path, timeout=30.0, check_same_thread=False)
 
     try:  # the URL only names the kind: not every path could stand in one
         storage = optuna.storages.RDBStorage("sqlite:///study.db", engine_kwargs={"creator": connect})
-    except (*failures, RuntimeError) as error:
+    except (*failures, *FAILURES) as error:
         raise StoreError(f"{path}: cannot be read as a study of optuna: {_reason(error)}") from None
     try:
-        yield _checked(path, storage, ["minimize"] * n_objectives, dict(about))
+        with building(path):
+            study = _checked(path, storage, ["minimize"] * n_objectives, dict(about))
+            values_of(study.get_trials(deepcopy=False), n_objectives)
+        yield study
     except failures as error:
         raise StoreError(f"{path}: {_reason(error)}") from None
     finally:
@@ -72,7 +76,7 @@ def open_study(path: Path, n_objectives: int, about: Mapping[str, Any]) -> "Iter
 def _reason(error: BaseException) -> str:
     """Give what the database itself said, in one line."""
     inner = error.__cause__ if error.__cause__ is not None else error
-    return str(getattr(inner, "orig", None) or inner).splitlines()[0]
+    return one_line(getattr(inner, "orig", None) or inner)
 
 
 def _checked(path: Path, storage: Any, directions: list[str], about: dict[str, Any]) -> "Study":

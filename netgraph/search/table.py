@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from netgraph.errors import NetGraphError, missing_extra
+from netgraph.reading import FAILURES, one_line
 from netgraph.tasks.dataset import Floats
 
 #: Fewest rows that a network is fitted to.
@@ -191,7 +192,10 @@ def _read_header(path: Path, record: list[str]) -> tuple[str, ...]:
         _refuse(path, "is empty")
     names = [name.strip() for name in record]
     if all(map(_is_number, names)):
-        _refuse(path, f"no header: the first line must name the columns, and holds only numbers: {_list(names)}")
+        _refuse(
+            path,
+            f"no header: the first line must name the columns, and holds only numbers: {_list(name[:40] for name in names)}",
+        )
     return tuple(name or f"Unnamed: {position}" for position, name in enumerate(names))
 
 
@@ -219,8 +223,8 @@ def _read_parquet(path: Path) -> _Raw:
         frame = pd.read_parquet(path, engine="pyarrow")
     except ImportError:
         raise missing_extra(f"{path}: parquet needs pyarrow", "parquet") from None
-    except (OSError, ValueError) as error:
-        _refuse(path, f"cannot be read as parquet: {' '.join(str(error).split())}")
+    except (OSError, *FAILURES) as error:
+        _refuse(path, f"cannot be read as parquet: {one_line(error)}")
     values, texts = np.full(frame.shape, np.nan), dict[int, tuple[str, int]]()
     for index in range(frame.shape[1]):
         column = frame.iloc[:, index]

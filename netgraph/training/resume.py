@@ -11,8 +11,9 @@ import lightning
 import torch
 from torch import Tensor
 
-from netgraph.errors import NetGraphError
-from netgraph.files import read_tensors, record_path, write_tensors
+from netgraph.errors import NetGraphError, StoreError
+from netgraph.files import building_from, read_tensors, record_path, write_tensors
+from netgraph.reading import field_of
 from netgraph.training.module import Paced
 from netgraph.training.random_state import random_state, set_random_state
 
@@ -103,21 +104,44 @@ def restore(path: Path, module: Paced, optimizer: torch.optim.Optimizer) -> None
         NetGraphError: When it is of a model of other sizes.
     """
     tensors, record = read_tensors(path, FORMAT, VERSION)
+    with building_from(path, record):
+        _restore(path, module, optimizer, tensors, record)
+
+
+def _restore(
+    path: Path, module: Paced, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], record: dict[str, Any]
+) -> None:
+    counts = [field_of(record, key, int) for key in ("steps", "skipped", "skipped_in_a_row")]
+    seconds = field_of(record, "seconds", float)
+    if min(*counts, seconds) < 0:
+        raise StoreError("steps, seconds or skipped is below 0")
     values = _named(tensors, MODEL)
     learned = {name: value.shape for name, value in module.vae.state_dict().items() if module.learns(name)}
     if learned != {name: value.shape for name, value in values.items()}:
         raise NetGraphError(f"{path}: the training of a model of other sizes; choose another folder")
-    module.vae.load_state_dict(values, strict=False)
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in _named(tensors, OPTIMIZER).items():
         i, key = name.split(".")
         state.setdefault(int(i), {})[key] = value
+    _check_moments(state, optimizer)
+    module.vae.load_state_dict(values, strict=False)
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    module.steps_done, module.seconds_before = int(record["steps"]), float(record["seconds"])
-    module.skipped, module.skipped_in_a_row = int(record["skipped"]), int(record["skipped_in_a_row"])
+    module.steps_done, module.skipped, module.skipped_in_a_row = counts
+    module.seconds_before = seconds
     set_random_state(_named(tensors, RANDOM), record["random"], module.device)
 
 
 def _named(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Return the tensors whose names begin with a prefix, without it."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _check_moments(state: dict[int, dict[str, Tensor]], optimizer: torch.optim.Optimizer) -> None:
+    """Check that AdamW's state has the shapes of what it trains; it has none before the first step."""
+    learned = [value for group in optimizer.param_groups for value in group["params"]]
+    for i, moments in state.items():
+        for key, shape in (("step", ()), ("exp_avg", learned[i].shape), ("exp_avg_sq", learned[i].shape)):
+            if moments[key].shape != shape:
+                raise StoreError(
+                    f"tensor 'optimizer.{i}.{key}' has shape {tuple(moments[key].shape)}, not {tuple(shape)}"
+                )

@@ -89,6 +89,8 @@ def read_manifest(root: Path) -> list[ShardEntry]:
     except DamagedError as error:
         raise StoreError(f"{error}; delete it and build again, or merge again into another folder") from None
     with building(path):
+        if not rows:
+            raise StoreError("names no shards")
         return [_read_entry(row) for row in typed(list[dict[str, Any]], rows, "shards")]
 
 
