@@ -192,10 +192,8 @@ def _read_header(path: Path, record: list[str]) -> tuple[str, ...]:
         _refuse(path, "is empty")
     names = [name.strip() for name in record]
     if all(map(_is_number, names)):
-        _refuse(
-            path,
-            f"no header: the first line must name the columns, and holds only numbers: {_list(name[:40] for name in names)}",
-        )
+        shown = _list(name[:40] for name in names)
+        _refuse(path, f"no header: the first line must name the columns, and holds only numbers: {shown}")
     return tuple(name or f"Unnamed: {position}" for position, name in enumerate(names))
 
 

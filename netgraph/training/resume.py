@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,17 @@ from netgraph.training.module import Paced
 from netgraph.training.random_state import random_state, set_random_state
 
 FORMAT, VERSION = "netgraph.training", 2
+#: Last position within the state of numpy's Mersenne Twister, which does not check it.
+_LAST_POSITION = 624
 MODEL, OPTIMIZER, RANDOM = "model.", "optimizer.", "random."
+
+
+@dataclass(frozen=True)
+class _Random:
+    """Plain values of the states of the global generators, see :func:`.random_state.random_state`."""
+
+    python: float | None
+    numpy: tuple[int, int, float]
 
 
 class Resume(lightning.Callback):
@@ -113,8 +124,9 @@ def _restore(
 ) -> None:
     counts = [field_of(record, key, int) for key in ("steps", "skipped", "skipped_in_a_row")]
     seconds = field_of(record, "seconds", float)
-    if min(*counts, seconds) < 0:
-        raise StoreError("steps, seconds or skipped is below 0")
+    plain = field_of(record, "random", _Random)
+    if min(*counts, seconds) < 0 or not 0 <= plain.numpy[0] <= _LAST_POSITION:
+        raise StoreError("steps, seconds, skipped or the position of numpy's generator is out of range")
     values = _named(tensors, MODEL)
     learned = {name: value.shape for name, value in module.vae.state_dict().items() if module.learns(name)}
     if learned != {name: value.shape for name, value in values.items()}:
@@ -128,7 +140,7 @@ def _restore(
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     module.steps_done, module.skipped, module.skipped_in_a_row = counts
     module.seconds_before = seconds
-    set_random_state(_named(tensors, RANDOM), record["random"], module.device)
+    set_random_state(_named(tensors, RANDOM), asdict(plain), module.device)
 
 
 def _named(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
