@@ -81,13 +81,12 @@ class Rebuilt:
         self.valid = torch.tensor([metrics.is_valid(graph) for graph in self.made]).double()
         pairs = list(zip(self.true, self.made, strict=True))
         self.same = torch.tensor([a.architecture.key == b.architecture.key for a, b in pairs]).double()
-        self.f1 = metrics.edge_f1_per_pair(self.true, self.made)
         self.figures: Reconstruction = evaluate_reconstruction(self.true, self.made, xs)
 
     def row(self, name: str, chosen: Tensor) -> Row:
         """Give the figures of some of them, [n] bool."""
         r2 = self.figures.output_r2[chosen]
-        means = [float(values[chosen].mean()) for values in (self.valid, self.f1, self.figures.cosine)]
+        means = [float(values[chosen].mean()) for values in (self.valid, self.figures.edge_f1, self.figures.cosine)]
         return [name, int(chosen.sum()), *means, median(r2), low_decile(r2), float(self.same[chosen].mean())]
 
 

@@ -5,7 +5,7 @@ import torch
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.netgraph import NetGraph, as_graph
 from netgraph.graph.symmetry import Floats, UnitGroup, canonicalize, moved_slots, unit_groups
 
 #: Passes over the layers; each lowers the distance, and few networks need more than three.
@@ -31,7 +31,7 @@ def align(graph: NetGraph, reference: NetGraph) -> NetGraph:
     Raises:
         NetGraphError: When the architectures differ.
     """
-    architecture = graph.architecture
+    architecture, reference = as_graph(graph, "align").architecture, as_graph(reference, "align")
     if architecture.key != reference.architecture.key:
         raise NetGraphError(f"cannot align {architecture!r} with {reference.architecture!r}")
     state, target = (canonicalize(one).state.detach().cpu().double().numpy() for one in (graph, reference))

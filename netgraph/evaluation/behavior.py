@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
-from netgraph.evaluation.pairs import Graphs, Rows, as_list, as_pairs, as_rows, row_cosine, run, same_width
+from netgraph.evaluation.pairs import Graphs, Rows, as_list, as_pairs, as_rows, check_outputs, row_cosine, run
 from netgraph.stack import probe
 
 #: Root mean square, relative to the output's size, below which a difference of outputs is rounding.
@@ -22,14 +22,14 @@ def cosine_similarity(true: Graphs, generated: Graphs, x: Rows) -> float:
     Args:
         true: One graph, or n of them.
         generated: As many.
-        x: Rows, [rows, inputs] for all pairs, or a sequence of n such tensors. A network reads its first columns; a
-            generated one with more inputs than there are columns reads 0 for those.
+        x: Rows, [rows, inputs] for all pairs, or a sequence of n such tensors. A network reads its first columns.
 
     Returns:
         A value in [-1, 1].
 
     Raises:
-        NetGraphError: When the lengths differ, or x holds NaN or has too few columns for a true network.
+        NetGraphError: When the lengths differ, two networks have other inputs or outputs, or x holds NaN or has too few
+            columns.
     """
     return float(cosine_similarity_per_pair(true, generated, x).mean())
 
@@ -46,9 +46,8 @@ def output_r2(true: Graphs, generated: Graphs, x: Rows) -> float:
     """Mean coefficient of determination of the true outputs, 1 - Σ(ŷ - y)² / Σ(y - ȳ)².
 
     y is the true network's output, ŷ the generated one's, ȳ the mean of y over rows for each output; sums run over rows
-    and outputs, the one with fewer outputs padded with zeros. A constant y gives 1 where ŷ equals it (to 1e-6) and 0
-    elsewhere. A ŷ that is not finite gives -inf. Nothing is clamped, so that one broken network decides the mean: see
-    :func:`output_r2_median`.
+    and outputs. A constant y gives 1 where ŷ equals it (to 1e-6) and 0 elsewhere. A ŷ that is not finite gives -inf.
+    Nothing is clamped, so that one broken network decides the mean: see :func:`output_r2_median`.
 
     Args:
         true: One graph, or n of them.
@@ -59,7 +58,8 @@ def output_r2(true: Graphs, generated: Graphs, x: Rows) -> float:
         A value in [-inf, 1].
 
     Raises:
-        NetGraphError: When the lengths differ, or x holds NaN or has too few columns for a true network.
+        NetGraphError: When the lengths differ, two networks have other inputs or outputs, or x holds NaN or has too few
+            columns.
     """
     return float(output_r2_per_pair(true, generated, x).mean())
 
@@ -89,7 +89,6 @@ def median(values: Tensor) -> float:
 
 
 def _r2(y: Tensor, prediction: Tensor) -> Tensor:
-    y, prediction = same_width(y, prediction)
     if not torch.isfinite(prediction).all():
         return y.new_tensor(float("-inf"))
     error, total = (prediction - y).square().sum(), (y - y.mean(dim=0)).square().sum()
@@ -100,7 +99,7 @@ def _r2(y: Tensor, prediction: Tensor) -> Tensor:
 
 
 def behavior(graphs: Graphs, n_rows: int = 64, seed: int = 0) -> Tensor:
-    """Describe networks by their first outputs on common standard normal rows.
+    """Describe networks by their outputs on common standard normal rows.
 
     Args:
         graphs: n graphs; each reads its first columns of the rows, which are the same in every call.
@@ -108,15 +107,30 @@ def behavior(graphs: Graphs, n_rows: int = 64, seed: int = 0) -> Tensor:
         seed: Seed of the rows.
 
     Returns:
-        Behavior vectors, [n, n_rows] float64.
+        Behavior vectors, [n, n_rows * outputs] float64.
 
     Raises:
-        NetGraphError: When an output is NaN or infinite.
+        NetGraphError: When an output is NaN or infinite, or numbers of outputs differ.
     """
+    check_outputs(as_list(graphs, "behavior"))
+    return _outputs(graphs, n_rows, seed).flatten(1)
+
+
+def first_outputs(graphs: Graphs, n_rows: int = 64, seed: int = 0) -> Tensor:
+    """Describe networks of any numbers of outputs by their first; arguments and errors as :func:`behavior`.
+
+    Returns:
+        Behavior vectors, [n, n_rows] float64: for networks of one output, those of :func:`behavior`.
+    """
+    return _outputs(graphs, n_rows, seed, most=1)[:, :, 0]
+
+
+def _outputs(graphs: Graphs, n_rows: int, seed: int, most: int | None = None) -> Tensor:
+    """Return the outputs of networks, or the first of them, on common rows, [n, n_rows, outputs]."""
     found = as_list(graphs, "behavior")
     rows = probe(max(graph.architecture.n_inputs for graph in found), n_rows, seed)
-    vectors = torch.stack([outputs[:, 0] for outputs, _ in run(found, [rows] * len(found))])
-    broken = (~torch.isfinite(vectors)).any(dim=1).nonzero()
+    vectors = torch.stack([outputs[:, :most] for outputs, _ in run(found, [rows] * len(found))])
+    broken = (~torch.isfinite(vectors)).any(dim=2).any(dim=1).nonzero()
     if len(broken):
         raise NetGraphError(f"behavior: the output of graph {int(broken[0])} is not finite")
     return vectors
@@ -126,8 +140,8 @@ def standardize(vectors: Tensor, reference: Tensor) -> Tensor:
     """Standardize behavior vectors row of the probe by row: (v - mean) / deviation.
 
     Args:
-        vectors: Behavior of the networks to describe, [n, rows].
-        reference: Behavior of those that give the mean and the population deviation of each row, [m, rows].
+        vectors: Behavior of the networks to describe, [n, values].
+        reference: Behavior of those that give the mean and the population deviation of each value, [m, values].
 
     Returns:
         As ``vectors``, in deviations of the reference networks; a row on which they all agree is only shifted.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.evaluation.behavior import behavior
-from netgraph.evaluation.pairs import Graphs, as_list
+from netgraph.evaluation.pairs import Graphs, as_list, check_outputs
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
@@ -106,10 +106,12 @@ def nearest_distance(generated: Graphs, training: Graphs, space: Space = "behavi
         Distances, [n] float64, at least 0; infinite in ``weights`` where no training network has the architecture.
 
     Raises:
-        NetGraphError: When there is no graph on a side, the space is unknown or an output is not finite.
+        NetGraphError: When there is no graph on a side, the space is unknown, an output is not finite or, in
+            ``behavior``, numbers of outputs differ.
     """
     left, right = as_list(generated, "generated"), as_list(training, "training")
     if space == "behavior":
+        check_outputs(right, left)
         return _nearest(behavior(left), behavior(right))
     if space != "weights":
         raise NetGraphError(f"space {space!r}; known: behavior, weights")

@@ -1,6 +1,6 @@
 """The figures of a run: networks rebuilt free-running, and samples beside random and other trained networks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,8 +8,9 @@ from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.evaluation import metrics
-from netgraph.evaluation.behavior import low_decile, median, standardize
+from netgraph.evaluation.behavior import first_outputs, low_decile, median, standardize
 from netgraph.evaluation.health import health
+from netgraph.evaluation.pairs import as_list, check_lengths, check_outputs, counts
 from netgraph.graph.netgraph import NetGraph
 from netgraph.zoo.architectures import initialize
 
@@ -25,37 +26,55 @@ class Reconstruction:
         metrics: Means and medians by name.
         output_r2: Of every pair, [pairs].
         cosine: Of every pair, [pairs].
+        edge_f1: Of every pair, [pairs].
     """
 
     metrics: dict[str, float]
     output_r2: Tensor
     cosine: Tensor
+    edge_f1: Tensor
 
 
 def evaluate_reconstruction(
     true: Sequence[NetGraph], rebuilt: Sequence[NetGraph], xs: Sequence[Tensor]
 ) -> Reconstruction:
-    """Compare networks with what was rebuilt from their latents, on rows of their tasks, [rows, inputs] each."""
-    r2 = metrics.output_r2_per_pair(true, rebuilt, xs)
-    cosine = metrics.cosine_similarity_per_pair(true, rebuilt, xs)
+    """Compare networks with what was rebuilt from their latents, on rows of their tasks, [rows, inputs] each.
+
+    A network that was rebuilt with other inputs or outputs is as far off as can be: R² -inf, all else 0.
+    """
+    true, rebuilt = as_list(true, "true"), as_list(rebuilt, "rebuilt")
+    check_lengths(true, rebuilt)
+    kept = [i for i, (a, b) in enumerate(zip(true, rebuilt, strict=True)) if counts(a) == counts(b)]
+    sides = [true[i] for i in kept], [rebuilt[i] for i in kept]
+
+    def measured(metric: Callable[..., Tensor], worst: float, *rows: Sequence[Tensor]) -> Tensor:
+        values = torch.full((len(true),), worst, dtype=torch.float64)
+        if kept:
+            values[kept] = metric(*sides, *rows)
+        return values
+
+    rows = [xs[i] for i in kept]
+    r2 = measured(metrics.output_r2_per_pair, float("-inf"), rows)
+    cosine, f1 = measured(metrics.cosine_similarity_per_pair, 0.0, rows), measured(metrics.edge_f1_per_pair, 0.0)
     same = [a.architecture.key == b.architecture.key for a, b in zip(true, rebuilt, strict=True)]
     figures = {
-        "edge_accuracy": metrics.edge_accuracy(true, rebuilt),
-        "edge_f1": metrics.edge_f1(true, rebuilt),
-        "weight_within_tolerance": metrics.weight_within_tolerance(true, rebuilt),
+        "edge_accuracy": float(measured(metrics.edge_accuracy_per_pair, 0.0).mean()),
+        "edge_f1": float(f1.mean()),
+        "weight_within_tolerance": float(measured(metrics.weight_within_tolerance_per_pair, 0.0).mean()),
         "architecture_accuracy": sum(same) / len(same),
         "cosine_similarity": float(cosine.mean()),
-        "parameter_cosine_similarity": metrics.parameter_cosine_similarity(true, rebuilt),
+        "parameter_cosine_similarity": float(measured(metrics.parameter_cosine_similarity_per_pair, 0.0).mean()),
         "output_r2_median": median(r2),
         "output_r2_p10": low_decile(r2),
         "output_r2_mean_clamped": float(r2.clamp(min=-1).mean()),
     }
-    return Reconstruction(figures, r2, cosine)
+    return Reconstruction(figures, r2, cosine, f1)
 
 
 def random_like(graphs: Sequence[NetGraph], generator: Generator) -> list[NetGraph]:
     """Give networks of the same architectures with PyTorch's initial weights."""
-    return [NetGraph(graph.architecture, initialize(graph.architecture, generator)) for graph in graphs]
+    found = as_list(graphs, "graphs")
+    return [NetGraph(graph.architecture, initialize(graph.architecture, generator)) for graph in found]
 
 
 def evaluate_samples(
@@ -67,11 +86,12 @@ def evaluate_samples(
 ) -> dict[str, float]:
     """Measure samples against held-out trained networks, beside random and other trained ones.
 
-    Behavior is the outputs on 64 standard normal rows, common to all networks, each row standardized with the mean and
+    Behavior is the output on 64 standard normal rows, common to all networks, each row standardized with the mean and
     the deviation of the held-out networks on it. Distances are unbiased energy distances in it to the held-out
     networks: of the samples, of networks with the samples' architectures and initial weights, and of training networks
     (the floor). Samples whose outputs are not finite lower ``validity`` and ``sample_working``; they have no behavior,
-    so distances, uniqueness and novelty are those of the others.
+    so distances, uniqueness and novelty are those of the others. Since a sample may have other numbers of outputs than
+    the held-out networks, behavior is that of the first one.
 
     Args:
         samples: Generated networks.
@@ -86,6 +106,7 @@ def evaluate_samples(
     Raises:
         NetGraphError: When fewer than two samples are finite, or there are fewer than two networks in another set.
     """
+    samples, test, train = as_list(samples, "samples"), as_list(test, "test"), as_list(train, "train")
     finite = [graph for graph in samples if metrics.is_valid(graph)]
     if len(finite) < 2:
         raise NetGraphError(f"{len(finite)} of {len(samples)} samples have finite outputs; a distance takes at least 2")
@@ -110,7 +131,7 @@ def _some(graphs: Sequence[NetGraph], n: int, generator: Generator) -> list[NetG
 def _distances(
     sampled: Sequence[NetGraph], random: Sequence[NetGraph], others: Sequence[NetGraph], held_out: Sequence[NetGraph]
 ) -> dict[str, float]:
-    to = behavior_distances([sampled, random, others], held_out)
+    to = _behavior_distances([sampled, random, others], held_out, first_outputs)
     return {
         "sample_quality": metrics.sample_quality(*(to[i] for i in (1, 0, 2))),
         "sample_behaviour_distance": to[0],
@@ -120,10 +141,21 @@ def _distances(
 
 
 def behavior_distances(sets: Sequence[Sequence[NetGraph]], held_out: Sequence[NetGraph]) -> list[float]:
-    """Give the unbiased energy distance of each set of networks to the held-out ones in standardized behavior."""
-    reference = metrics.behavior(held_out)
+    """Give the unbiased energy distance of each set of networks to the held-out ones in standardized behavior.
+
+    Raises:
+        NetGraphError: When a set has fewer than two networks, or numbers of outputs differ.
+    """
+    check_outputs(as_list(held_out, "held_out"), *(as_list(graphs, f"set {i}") for i, graphs in enumerate(sets)))
+    return _behavior_distances(sets, held_out, metrics.behavior)
+
+
+def _behavior_distances(
+    sets: Sequence[Sequence[NetGraph]], held_out: Sequence[NetGraph], describe: Callable[..., Tensor]
+) -> list[float]:
+    reference = describe(held_out)
     target = standardize(reference, reference)
-    vectors = [standardize(metrics.behavior(graphs), reference) for graphs in sets]
+    vectors = [standardize(describe(graphs), reference) for graphs in sets]
     return [metrics.energy_distance(own, target, unbiased=True) for own in vectors]
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
-from netgraph.evaluation.behavior import behavior, median
+from netgraph.evaluation.behavior import first_outputs, median
 from netgraph.evaluation.samples import is_valid
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.netgraph import NetGraph
@@ -66,7 +66,7 @@ def smoothness(paths: Sequence[Path], n_rows: int = 64, seed: int = 0) -> Smooth
     share = sum(map(sum, valid)) / sum(map(len, valid))
     if not whole:
         return Smoothness(share, torch.zeros(0), torch.zeros(0))
-    vectors = behavior([graph for path in whole for graph in path], n_rows, seed)
+    vectors = first_outputs([graph for path in whole for graph in path], n_rows, seed)
     return Smoothness(share, *_along(vectors.view(len(whole), -1, n_rows)))
 
 

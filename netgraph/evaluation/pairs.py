@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch_geometric.data import Batch
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.netgraph import NetGraph, as_graphs
 from netgraph.stack import Stack
 
 Graphs = NetGraph | Sequence[NetGraph]
@@ -23,25 +24,59 @@ def as_list(graphs: Graphs, name: str) -> list[NetGraph]:
     Raises:
         NetGraphError: When there is no graph, or something else than a graph.
     """
-    found = [graphs] if isinstance(graphs, NetGraph) else list(graphs)
+    one = isinstance(graphs, NetGraph) and not isinstance(graphs, Batch)
+    found = as_graphs([graphs] if one else graphs, name)
     if not found:
         raise NetGraphError(f"{name}: no graphs")
-    strange = [type(graph).__name__ for graph in found if not isinstance(graph, NetGraph)]
-    if strange:
-        raise NetGraphError(f"{name}: expected NetGraph, got {strange[0]}")
     return found
 
 
 def as_pairs(true: Graphs, generated: Graphs) -> tuple[list[NetGraph], list[NetGraph]]:
-    """Take one pair or two sequences of the same length.
+    """Take one pair or two sequences of the same length, of networks that can be compared.
 
     Raises:
-        NetGraphError: When the lengths differ or one is empty.
+        NetGraphError: When the lengths differ or one is empty, or two networks have other inputs or outputs.
     """
     left, right = as_list(true, "true"), as_list(generated, "generated")
-    if len(left) != len(right):
-        raise NetGraphError(f"{len(left)} true and {len(right)} generated graphs; they are compared in pairs")
+    check_lengths(left, right)
+    for i, (a, b) in enumerate(zip(left, right, strict=True)):
+        if counts(a) != counts(b):
+            raise NetGraphError(
+                f"pair {i}: the true network has {_counted(a)}, the generated one {_counted(b)}; not to be compared"
+            )
     return left, right
+
+
+def check_lengths(true: Sequence[NetGraph], generated: Sequence[NetGraph]) -> None:
+    """Refuse other numbers of networks.
+
+    Raises:
+        NetGraphError: When the lengths differ.
+    """
+    if len(true) != len(generated):
+        raise NetGraphError(f"{len(true)} true and {len(generated)} generated graphs; they are compared in pairs")
+
+
+def counts(graph: NetGraph) -> tuple[int, int]:
+    """Give the numbers of inputs and outputs of a network."""
+    return graph.architecture.n_inputs, graph.architecture.n_outputs
+
+
+def _counted(graph: NetGraph) -> str:
+    return "{} inputs and {} outputs".format(*counts(graph))
+
+
+def check_outputs(*sets: Sequence[NetGraph]) -> None:
+    """Refuse networks with other numbers of outputs, whose behavior cannot be compared.
+
+    Raises:
+        NetGraphError: With the first network that differs from the first of all.
+    """
+    expected = sets[0][0].architecture.n_outputs
+    for graphs in sets:
+        for i, graph in enumerate(graphs):
+            if graph.architecture.n_outputs != expected:
+                raise NetGraphError(f"graph {i} has {graph.architecture.n_outputs} outputs, others have {expected}")
 
 
 def as_rows(true: Sequence[NetGraph], x: Rows) -> list[Tensor]:

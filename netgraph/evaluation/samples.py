@@ -11,7 +11,7 @@ import torch
 from netgraph.errors import NetGraphError
 from netgraph.evaluation.pairs import Graphs, as_list
 from netgraph.graph.architecture import SLOT_KINDS, Architecture
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.netgraph import NetGraph, as_graph
 from netgraph.graph.symmetry import canonicalize
 from netgraph.graph.to_module import to_module
 from netgraph.stack import probe
@@ -27,11 +27,11 @@ SAME = 1e-3
 @torch.no_grad()
 def is_valid(graph: NetGraph) -> bool:
     """Say whether a graph validates, becomes a module, and gives finite outputs on 64 standard normal rows."""
+    rows = probe(as_graph(graph, "is_valid").architecture.n_inputs).to(graph.state)
     if not graph.validate(raise_on_error=False):
         return False
     try:
-        module = to_module(graph).eval()
-        outputs = module(probe(graph.architecture.n_inputs).to(graph.state))
+        outputs = to_module(graph).eval()(rows)
     except (NetGraphError, RuntimeError):
         return False
     return bool(torch.isfinite(outputs).all())

@@ -203,6 +203,8 @@ def _check(graphs: Sequence[NetGraph], rows: Sequence[tuple[Tensor, Tensor]]) ->
             raise NetGraphError(
                 f"graph {i} has {graph.architecture.n_inputs} inputs, its task has {x.shape[1]} features"
             )
+        if graph.architecture.n_outputs != 1:
+            raise NetGraphError(f"graph {i} has {graph.architecture.n_outputs} outputs, its task one target")
         if len(x) != len(rows[0][0]):
             raise NetGraphError(f"graph {i}: its task has {len(x)} rows, the first one's {len(rows[0][0])}")
 

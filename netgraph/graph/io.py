@@ -11,7 +11,7 @@ from torch import Tensor
 from netgraph.files import building_from, read_tensors, write_tensors
 from netgraph.graph.check_table import check_layers, check_length, check_lengths, check_range, column
 from netgraph.graph.layers import BY_CODE, layer_type
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.netgraph import NetGraph, as_graphs
 from netgraph.graph.table import DEFAULTS, LayerTable
 from netgraph.reading import field_of
 
@@ -28,6 +28,7 @@ def to_tensors(graphs: Sequence[NetGraph]) -> tuple[dict[str, Tensor], dict[str,
         architecture, and ``layers.*``, the layer tables of the architectures, each once; and a record of the names
         that the tensors refer to by number.
     """
+    graphs = as_graphs(graphs, "graphs to write")
     architectures = list(dict.fromkeys(graph.architecture for graph in graphs))
     position = {architecture: i for i, architecture in enumerate(architectures)}
     layers, record = table_to_tensors(LayerTable.pack(architectures))

@@ -1,12 +1,12 @@
 """A network as a PyTorch Geometric graph."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, Self, cast
 
 import torch
-from torch import Tensor
-from torch_geometric.data import Data
+from torch import Tensor, nn
+from torch_geometric.data import Batch, Data
 from torch_geometric.data.data import size_repr
 
 from netgraph.errors import InvalidGraphError, NetGraphError
@@ -192,3 +192,37 @@ class NetGraph(Data):
 
 for _verb in _VERBS:
     setattr(NetGraph, _verb, _on_plain_data(_verb))
+
+
+def as_graph(graph: Any, name: str) -> NetGraph:
+    """Take one network.
+
+    Args:
+        graph: What was given.
+        name: What asks for it, for the error.
+
+    Raises:
+        NetGraphError: When it is something else: a list, a batch, a module.
+    """
+    if isinstance(graph, NetGraph) and graph._store.holds_one_graph:
+        return graph
+    raise NetGraphError(f"{name}: expected one NetGraph, got {_called(graph)}")
+
+
+def as_graphs(graphs: Any, name: str) -> list[NetGraph]:
+    """Take several networks; arguments as of :func:`as_graph`.
+
+    Raises:
+        NetGraphError: When it is something else than an iterable of NetGraphs, one NetGraph too.
+    """
+    if isinstance(graphs, Data) or not isinstance(graphs, Iterable):
+        raise NetGraphError(f"{name}: expected a list of NetGraphs, got {_called(graphs)}")
+    return [as_graph(graph, f"{name}, item {i}") for i, graph in enumerate(graphs)]
+
+
+def _called(value: Any) -> str:
+    if isinstance(value, Batch):
+        return "a Batch; its to_data_list() gives them"
+    if isinstance(value, NetGraph):
+        return "one NetGraph; put it in a list" if value._store.holds_one_graph else "a NetGraph that holds none"
+    return f"{type(value).__name__}{'; from_module converts it' if isinstance(value, nn.Module) else ''}"

@@ -8,7 +8,7 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.layers import BY_CODE
 from netgraph.graph.layout import Block, blocks_of, feeds_of, places_of, wrapped
 from netgraph.graph.modules.vocabulary import NAMES
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.netgraph import NetGraph, as_graph
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +49,7 @@ def draw(graph: NetGraph, ax: "Axes | None" = None, max_width: int = 24, level: 
     """
     if level not in get_args(Level):
         raise NetGraphError(f"level is {', '.join(get_args(Level))}, not {level!r}")
-    blocks = blocks_of(graph)
+    blocks = blocks_of(as_graph(graph, "draw"))
     vertices = level == "vertex" or (level == "auto" and graph.num_nodes <= MOST_VERTICES)
     places = places_of(blocks, feeds_of(graph), max_width if vertices else 1, named=vertices)
     places = places if vertices else wrapped(places)

@@ -16,7 +16,7 @@ import torch
 
 from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints
 from netgraph.graph.frozen import SMALL
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.netgraph import NetGraph, as_graph
 
 Floats = npt.NDArray[np.float64]
 _BIAS = SLOT_KINDS.index("bias")
@@ -54,7 +54,7 @@ def canonicalize(graph: NetGraph) -> NetGraph:
         positively homogeneous and a positive sum where it is odd, and units are sorted by incoming norm times outgoing
         norm, largest first. Outputs agree to rounding.
     """
-    state, sensitivity, order = _canonical(graph)
+    state, sensitivity, order = _canonical(as_graph(graph, "canonicalize"))
     state, sensitivity = state[moved_slots(graph.architecture, order)], sensitivity[order]
     return graph.replace(
         state=torch.from_numpy(state).to(graph.state), sensitivity=torch.from_numpy(sensitivity).to(graph.sensitivity)

@@ -9,7 +9,7 @@ from torch import fx, nn
 
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.modules.rebuild import rebuild
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.netgraph import NetGraph, as_graph
 
 
 def to_module(graph: NetGraph) -> nn.Module:
@@ -29,7 +29,7 @@ def to_module(graph: NetGraph) -> nn.Module:
     Raises:
         InvalidGraphError: When the graph is not a runnable network.
     """
-    graph.validate()
+    as_graph(graph, "to_module").validate()
     if graph.program is not None:
         return rebuild(graph.program, graph.state.detach(), graph.other_state)
     names = _names(graph.architecture)

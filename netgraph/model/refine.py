@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.netgraph import NetGraph, as_graphs
 from netgraph.graph.symmetry import canonicalize
 from netgraph.model.batch import structure_batch
 from netgraph.model.descend import descend
@@ -53,7 +53,7 @@ def refine(
     """
     if steps < 0:
         raise NetGraphError(f"steps is {steps}; it must be at least 0")
-    canonical = [canonicalize(graph) for graph in graphs]
+    canonical = [canonicalize(graph) for graph in as_graphs(graphs, "refine")]
     _check_rows(canonical, xs)
     z, _ = vae.posterior(canonical, meta_features)
     features = vae.condition.rows(meta_features, len(z))

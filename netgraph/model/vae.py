@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.netgraph import NetGraph, as_graphs
 from netgraph.graph.symmetry import canonicalize
 from netgraph.model.batch import NetBatch, StructureBatch, net_batch
 from netgraph.model.checkpoint import SHIPPED, Checkpoint, check_state, load_checkpoint, save_checkpoint
@@ -90,6 +90,7 @@ class NetVAE(nn.Module):
             NetGraphError: When a network is larger than the model allows or has a layer of a type that is not among
                 those it was trained on, or ``meta_features`` has another length.
         """
+        graphs = as_graphs(graphs, "encode")
         self.structure.check_known([graph.architecture for graph in graphs])
         mean, _ = self.posterior([canonicalize(graph) for graph in graphs], meta_features)
         return mean
@@ -97,6 +98,7 @@ class NetVAE(nn.Module):
     @torch.no_grad()
     def posterior(self, graphs: Sequence[NetGraph], meta_features: ArrayLike | None = None) -> tuple[Tensor, Tensor]:
         """Give mean and log-variance of q(z | network) for canonical graphs, each [n, latent]."""
+        graphs = as_graphs(graphs, "graphs to encode")
         if not graphs:
             raise NetGraphError("no graphs to encode")
         rows = self.condition.rows(meta_features, len(graphs)).cpu()

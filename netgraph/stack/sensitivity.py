@@ -9,7 +9,7 @@ from torch import Tensor
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.modules.sensitivity import module_sensitivity
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.netgraph import NetGraph, as_graph
 from netgraph.stack.chunking import chunks
 from netgraph.stack.stack import Stack
 
@@ -93,7 +93,7 @@ def sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
     Raises:
         NetGraphError: When the inputs are not those of the network, or hold NaN or infinity.
     """
-    if graph.program is not None:
+    if as_graph(graph, "sensitivity").program is not None:
         return module_sensitivity(graph, *inputs)
     if len(inputs) != 1:
         raise NetGraphError(f"a feed-forward network reads one x, [rows, inputs]; given {len(inputs)} inputs")
@@ -110,4 +110,5 @@ def sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
 
 def with_sensitivity(graph: NetGraph, *inputs: Any) -> NetGraph:
     """Give the graph with its sensitivity measured, as by :func:`sensitivity`, and stored on it."""
-    return graph.replace(sensitivity=sensitivity(graph, *inputs))
+    measured = sensitivity(graph, *inputs)
+    return graph.replace(sensitivity=measured)

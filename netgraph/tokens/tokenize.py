@@ -11,7 +11,7 @@ from torch import Tensor
 from netgraph.errors import InvalidGraphError, NetGraphError
 from netgraph.graph.architecture import Architecture, Ints, make_layer
 from netgraph.graph.layers import BY_CODE
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.netgraph import NetGraph, as_graphs
 from netgraph.graph.table import LayerTable
 from netgraph.tokens.builder import Builder
 from netgraph.tokens.stream import END, START, lay_out, stream
@@ -59,7 +59,7 @@ def tokenize(graphs: Iterable[NetGraph], chunk: int = 16) -> TokenBatch:
     Raises:
         NetGraphError: When there is no graph, or their types differ.
     """
-    graphs = list(graphs)
+    graphs = as_graphs(graphs, "tokenize")
     dtypes = {graph.state.dtype for graph in graphs}
     if len(dtypes) != 1:
         raise NetGraphError(f"tokenize needs graphs of one floating-point type, got {sorted(map(str, dtypes))}")

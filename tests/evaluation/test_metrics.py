@@ -4,7 +4,7 @@ from hypothesis import given
 from torch import nn
 
 from netgraph import NetGraphError, canonicalize, from_module, metrics
-from netgraph.evaluation import evaluate_reconstruction, evaluate_samples, random_like
+from netgraph.evaluation import behavior_distances, evaluate_reconstruction, evaluate_samples, random_like
 from netgraph.evaluation.meaning import MEANING
 from netgraph.evaluation.report import Report, write_report
 from tests.strategies import examples, graphs, randomize
@@ -162,3 +162,65 @@ def test_figures_and_report(tmp_path):
     assert page.count("data:image/png;base64,") == 4
     assert all(name in page and MEANING[name] for name in figures)
     assert 'edge_f1</code></td><td class="number good">' in page
+
+
+def other(n_inputs: int, n_outputs: int, seed: int = 0):
+    module = nn.Sequential(nn.Linear(n_inputs, 4), nn.Tanh(), nn.Linear(4, n_outputs))
+    return from_module(randomize(module, seed))
+
+
+PAIRED = {
+    "output_r2": lambda a, b: metrics.output_r2(a, b, X),
+    "output_r2_median": lambda a, b: metrics.output_r2_median(a, b, X),
+    "output_r2_per_pair": lambda a, b: metrics.output_r2_per_pair([a], [b], [X]),
+    "cosine_similarity": lambda a, b: metrics.cosine_similarity(a, b, X),
+    "edge_accuracy": metrics.edge_accuracy,
+    "edge_f1": metrics.edge_f1,
+    "weight_within_tolerance": metrics.weight_within_tolerance,
+    "parameter_cosine_similarity": metrics.parameter_cosine_similarity,
+}
+
+
+@pytest.mark.parametrize("compare", PAIRED.values(), ids=PAIRED)
+@pytest.mark.parametrize(("n_inputs", "n_outputs"), [(3, 3), (2, 1), (3, 2)])
+def test_networks_of_other_inputs_or_outputs_are_not_compared(compare, n_inputs, n_outputs):
+    strange = other(n_inputs, n_outputs)
+    for pair in ((network(), strange), (strange, network())):
+        with pytest.raises(NetGraphError, match=f"pair 0: .*{n_inputs} inputs and {n_outputs} outputs") as caught:
+            compare(*pair)
+        assert len(str(caught.value).splitlines()) == 1
+
+
+def test_behavior_is_that_of_all_outputs_and_of_one_number_of_them():
+    one, two = other(3, 2, seed=0), other(3, 2, seed=1)
+    assert metrics.behavior([one, two], n_rows=8).shape == (2, 16)
+    last = one.architecture.tensors[-1]
+    moved = one.clone()
+    moved.tensor(last)[1] += 1  # the second output
+    assert metrics.nearest_distance(one, moved)[0] == pytest.approx(0.5**0.5, abs=1e-5)
+    for call in (
+        lambda: metrics.behavior([one, network()]),
+        lambda: metrics.nearest_distance(one, network()),
+        lambda: behavior_distances([[one, two]], [network(), network(seed=1)]),
+    ):
+        with pytest.raises(NetGraphError, match=r"graph 0 has 2 outputs, others have 1|others have 2"):
+            call()
+
+
+def test_a_network_that_is_rebuilt_with_other_inputs_or_outputs_is_as_far_off_as_can_be():
+    true = [network(seed=i) for i in range(3)]
+    result = evaluate_reconstruction(true, [true[0], other(3, 2), other(2, 1)], [X] * 3)
+    assert result.output_r2.tolist() == pytest.approx([1, float("-inf"), float("-inf")])
+    assert result.cosine.tolist() == pytest.approx([1, 0, 0])
+    assert result.edge_f1.tolist() == [1, 0, 0]
+    assert result.metrics["edge_accuracy"] == pytest.approx(1 / 3)
+    none = evaluate_reconstruction(true[:1], [other(3, 2)], [X])
+    assert none.metrics["edge_f1"] == none.metrics["cosine_similarity"] == 0
+    with pytest.raises(NetGraphError, match="2 true and 1 generated"):
+        evaluate_reconstruction(true[:2], true[:1], [X])
+
+
+def test_a_general_network_is_not_called_invalid():
+    convolution = from_module(nn.Conv1d(1, 2, 3), torch.zeros(1, 1, 5))
+    with pytest.raises(NetGraphError, match="Conv1d is not in the feed-forward vocabulary"):
+        metrics.validity([convolution])

@@ -7,13 +7,13 @@ from torch import Tensor
 
 from netgraph.graph.modules.convert import convert
 from netgraph.graph.modules.encoding import dtype_named
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.netgraph import NetGraph, as_graph
 from netgraph.graph.to_module import to_module
 
 
 def generalize(graph: NetGraph) -> NetGraph:
     """Give a feed-forward graph the general form, in which a network of any other kind is held."""
-    if graph.program is not None:
+    if as_graph(graph, "generalize").program is not None:
         return graph
     return convert(to_module(graph), example_of(graph))
 
@@ -25,6 +25,7 @@ def example_of(graph: NetGraph, generator: torch.Generator | None = None) -> Any
         graph: The network.
         generator: Draws standard normal numbers; None gives zeros.
     """
+    graph = as_graph(graph, "example_of")
     if graph.program is None:
         return _tensor((2, graph.architecture.n_inputs), graph.state.dtype, generator).to(graph.state.device)
     rows = {row.target: row.shape for row in graph.program.rows if row.op == "input"}

@@ -9,7 +9,7 @@ from netgraph.files import write_atomically
 from netgraph.graph.modules.export import quiet
 from netgraph.graph.modules.general import example_of
 from netgraph.graph.modules.trace import first_line
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.netgraph import NetGraph, as_graph
 from netgraph.graph.to_module import to_module
 
 
@@ -22,7 +22,7 @@ def to_onnx(graph: NetGraph, path: str | Path) -> None:
         NetGraphError: When the extra ``[onnx]`` is not installed.
         UnsupportedLayerError: When ``torch.onnx`` cannot express the network.
     """
-    example = example_of(graph)
+    example = example_of(as_graph(graph, "to_onnx"))
     inputs = example if isinstance(example, tuple) else (example,)
     names = None if graph.program is None else list(graph.program.inputs)
     try:

@@ -13,7 +13,7 @@ from netgraph.graph import io
 from netgraph.graph.modules.encoding import dtype_named, from_json
 from netgraph.graph.modules.program import Program, Table
 from netgraph.graph.modules.wiring import wire
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.netgraph import NetGraph, as_graph, as_graphs
 from netgraph.reading import field_of, read_json, typed
 
 FORMAT, VERSION = "netgraph.modules", 1
@@ -52,6 +52,7 @@ def save_modules(graphs: Sequence[NetGraph], path: str | Path) -> None:
     Raises:
         NetGraphError: When one of them is feed-forward.
     """
+    graphs = as_graphs(graphs, "graphs to write")
     programs = [graph.program for graph in graphs]
     for i, program in enumerate(programs):
         if program is None:
@@ -94,7 +95,7 @@ def _flat(tensors: Mapping[str, Tensor], name: str) -> Tensor:
 
 def save_any(graph: NetGraph, path: str | Path) -> None:
     """Write one graph of any kind."""
-    save = io.save_graphs if graph.program is None else save_modules
+    save = io.save_graphs if as_graph(graph, "a graph to write").program is None else save_modules
     save([graph], path)
 
 

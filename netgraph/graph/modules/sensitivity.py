@@ -24,7 +24,7 @@ from netgraph.graph.modules.labels import Value
 from netgraph.graph.modules.program import Program, Row
 from netgraph.graph.modules.rebuild import rebuild
 from netgraph.graph.modules.trace import first_line
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.netgraph import NetGraph, as_graph
 
 
 def module_sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
@@ -40,7 +40,7 @@ def module_sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
     Raises:
         NetGraphError: When the graph is feed-forward, the inputs do not fit, or no output can be differentiated.
     """
-    program = graph.program
+    program = as_graph(graph, "module_sensitivity").program
     if program is None:
         raise NetGraphError("the graph is feed-forward; netgraph.sensitivity measures it")
     watch = _Watch(program, rebuild(program, graph.state.detach(), graph.other_state))

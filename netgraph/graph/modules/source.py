@@ -15,7 +15,7 @@ from netgraph.graph.modules.general import generalize
 from netgraph.graph.modules.parts import TYPES
 from netgraph.graph.modules.program import Part, Program, Row, Stored, Table
 from netgraph.graph.modules.values import view
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.netgraph import NetGraph, as_graph
 
 _HEAD = '''"""Written by netgraph; load the weights with ``load_state_dict``."""
 
@@ -48,7 +48,7 @@ def to_source(graph: NetGraph, name: str = "Network") -> str:
     """
     if not is_attribute(name) or name in _IMPORTS:
         raise NetGraphError(f"{name!r} is not a name for a class")
-    graph = generalize(graph)
+    graph = generalize(as_graph(graph, "to_source"))
     program = cast(Program, graph.program)
     program.validate()
     writer = _Writer(program, graph)

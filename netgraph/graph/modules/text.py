@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from netgraph.graph.modules.vocabulary import NAMES
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.netgraph import NetGraph, as_graph
 
 
 def to_json(graph: NetGraph) -> dict[str, Any]:
@@ -14,6 +14,7 @@ def to_json(graph: NetGraph) -> dict[str, Any]:
         ``vertices``: {index, type, parent, bias, sensitivity}; ``edges``: {source, target, weight, structural}, a
         weight being a list where it is a kernel.
     """
+    graph = as_graph(graph, "to_json")
     columns = zip(
         graph.layer_type.tolist(), graph.parent.tolist(), graph.bias.tolist(), graph.sensitivity.tolist(), strict=True
     )

@@ -1,0 +1,115 @@
+"""Wherever networks are asked for, anything else ends in one line that says what was asked for and what was given."""
+
+import pytest
+import torch
+from torch import Generator, nn
+from torch_geometric.data import Batch, Data
+
+from netgraph import (
+    NetGraph,
+    NetGraphError,
+    canonicalize,
+    from_module,
+    metrics,
+    plot,
+    sensitivity,
+    to_module,
+    to_onnx,
+    to_source,
+    tokenize,
+    with_sensitivity,
+)
+from netgraph.evaluation import evaluate_samples, health, nearness, random_like
+from netgraph.evaluation.alignment import align
+from netgraph.graph import module_sensitivity, save_any, save_modules
+from netgraph.graph.io import save_graphs
+from netgraph.graph.modules.general import example_of, generalize
+from netgraph.graph.modules.text import to_graphml, to_json
+from tests.model.small import CONFIG, untrained
+from tests.strategies import randomize
+
+X = torch.zeros(4, 3)
+GRAPH = from_module(randomize(nn.Linear(3, 1), 0))
+BATCH = Batch.from_data_list([GRAPH, GRAPH])
+ONE = {
+    "canonicalize": canonicalize,
+    "to_module": to_module,
+    "to_source": to_source,
+    "to_onnx": lambda graph: to_onnx(graph, "never.onnx"),
+    "sensitivity": lambda graph: sensitivity(graph, X),
+    "with_sensitivity": lambda graph: with_sensitivity(graph, X),
+    "module_sensitivity": lambda graph: module_sensitivity(graph, X),
+    "plot": plot.draw,
+    "save_any": lambda graph: save_any(graph, "never.safetensors"),
+    "to_json": to_json,
+    "to_graphml": to_graphml,
+    "generalize": generalize,
+    "example_of": example_of,
+    "align": lambda graph: align(graph, GRAPH),
+    "align with": lambda graph: align(GRAPH, graph),
+    "is_valid": metrics.is_valid,
+}
+SEVERAL = {
+    "tokenize": tokenize,
+    "encode": lambda graphs: untrained(CONFIG).encode(graphs),
+    "posterior": lambda graphs: untrained(CONFIG).posterior(graphs),
+    "refine": lambda graphs: untrained(CONFIG).refine(graphs, [X]),
+    "save_graphs": lambda graphs: save_graphs(graphs, "never.safetensors"),
+    "save_modules": lambda graphs: save_modules(graphs, "never.safetensors"),
+}
+#: What takes one network as well as several.
+METRICS = {
+    "validity": metrics.validity,
+    "uniqueness": metrics.uniqueness,
+    "novelty": lambda graphs: metrics.novelty(graphs, GRAPH),
+    "behavior": metrics.behavior,
+    "edge_f1": lambda graphs: metrics.edge_f1(graphs, graphs),
+    "output_r2": lambda graphs: metrics.output_r2(graphs, GRAPH, X),
+    "nearest_distance": lambda graphs: metrics.nearest_distance(GRAPH, graphs),
+    "health": health,
+    "nearness": lambda graphs: nearness(graphs, graphs),
+    "random_like": lambda graphs: random_like(graphs, Generator()),
+    "evaluate_samples": lambda graphs: evaluate_samples(graphs, graphs, graphs, Generator()),
+}
+STRANGE = {
+    "batch": BATCH,
+    "module": nn.Linear(3, 1),
+    "data": Data(x=X),
+    "empty": NetGraph(),
+    "tensor": X,
+    "None": None,
+    "number": 3,
+    "text": "graph.safetensors",
+    "architecture": GRAPH.architecture,
+}
+
+
+def assert_one_line(call, given, message):
+    with pytest.raises(NetGraphError, match=message) as caught:
+        call(given)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("call", ONE.values(), ids=ONE)
+def test_one_network_is_asked_for(call):
+    for given in (*STRANGE.values(), [GRAPH], []):
+        assert_one_line(call, given, "expected one NetGraph, got ")
+
+
+@pytest.mark.parametrize("call", [*SEVERAL.values(), *METRICS.values()], ids=[*SEVERAL, *METRICS])
+def test_several_networks_are_asked_for(call):
+    for given in STRANGE.values():
+        assert_one_line(call, given, "expected (a list of NetGraphs|one NetGraph), got ")
+    assert_one_line(call, [GRAPH, X], "item 1: expected one NetGraph, got Tensor")
+    assert_one_line(call, [BATCH], "item 0: .*to_data_list")
+
+
+@pytest.mark.parametrize("call", SEVERAL.values(), ids=SEVERAL)
+def test_one_network_is_no_list(call):
+    assert_one_line(call, GRAPH, "expected a list of NetGraphs, got one NetGraph; put it in a list")
+
+
+def test_a_metric_takes_one_network():
+    assert metrics.validity(GRAPH) == 1
+    assert metrics.edge_f1(GRAPH, [GRAPH]) == 1
+    assert tokenize(graph for graph in [GRAPH]).mask.shape[0] == 1
