@@ -217,8 +217,8 @@ def read_tensors(path: Path, format_name: str, version: int) -> "tuple[dict[str,
     Raises:
         StoreError: When one is missing, the tensors are damaged, or the record is of another format or version.
     """
-    if not path.exists() and not record_path(path).exists():
-        raise DamagedError(f"{path}: no such file")
+    if not path.is_file() and not record_path(path).exists():
+        raise DamagedError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
     record = check_tensors(path, format_name, version)
     return load_safetensors(path), record
 

@@ -49,13 +49,14 @@ def provenance() -> dict[str, str]:
     }
 
 
-def check_device(device: str) -> str:
-    """Give the device back if there is such a one.
+def check_device(device: str | torch.device) -> str:
+    """Return the name of a device, if there is such a one.
 
     Raises:
         NetGraphError: When it is neither ``cpu`` nor ``cuda``, or torch finds no GPU.
     """
-    kind = device.split(":")[0]
+    device = str(device) if isinstance(device, torch.device) else device
+    kind = device.split(":")[0] if isinstance(device, str) else None
     if kind not in ("cpu", "cuda"):
         raise NetGraphError(f"unknown device {device!r}; known: cpu, cuda")
     if kind == "cuda" and not torch.cuda.is_available():

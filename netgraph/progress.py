@@ -79,7 +79,7 @@ class Progress:
         self._written, self._written_at = time.monotonic(), self.done
         stream = sys.stderr
         if self._shown and stream is not None and not getattr(stream, "closed", False):
-            print(self._line(), file=stream, flush=True)
+            print(self._line(), file=stream)
 
     def _line(self) -> str:
         passed = time.monotonic() - self._begun
@@ -95,4 +95,6 @@ def _redraws(stream: Any) -> bool:
     is_terminal = getattr(stream, "isatty", None)
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     notebook = "IPKernelApp" in getattr(shell, "config", {})
-    return stream is not None and (notebook or bool(is_terminal and is_terminal()))
+    if stream is None or getattr(stream, "closed", False):
+        return False
+    return notebook or bool(is_terminal and is_terminal())

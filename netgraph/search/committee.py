@@ -32,12 +32,13 @@ def shrinkage(rows: int) -> float:
     return SHRINKAGE + (FEW_ROWS / rows) ** 2
 
 
-def weights_of(left_out: Tensor, y: Tensor) -> Tensor:
+def weights_of(left_out: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:
     """Weigh networks by least squares under the two constraints, shrunk towards equal weights.
 
     Args:
         left_out: What each predicts of each row without having been fitted to it, finite, [n, rows].
         y: The target, [rows].
+        weight: Of the rows, of mean 1, [rows]; all the same when None.
 
     Returns:
         Weights, [n] float64, some of which may be 0; equal ones where the regression finds none.
@@ -45,7 +46,8 @@ def weights_of(left_out: Tensor, y: Tensor) -> Tensor:
     from scipy.optimize import nnls
 
     count, strict = len(left_out), STRICTNESS * len(y) ** 0.5
-    said, wanted = left_out.double().numpy(), y.double().numpy()
+    root = 1.0 if weight is None else weight.double().sqrt()
+    said, wanted = (left_out.double() * root).numpy(), (y.double() * root).numpy()
     least = np.square(said - wanted).sum(axis=1).min()
     design = np.vstack([said.T, np.full(count, strict), np.eye(count) * (shrinkage(len(y)) * least) ** 0.5])
     try:
@@ -70,7 +72,7 @@ def committees(judged: Sequence[Judged], data: Data) -> list[Judged]:
     for size in [*(size for size in SIZES if size < len(able)), len(able)] if len(able) > 1 else []:
         members = able[:size]
         left_out = torch.stack([one.left_out for one in members])
-        weights = weights_of(left_out, data.y)
+        weights = weights_of(left_out, data.y, data.weight)
         weighed = [(one.graph, float(weight)) for one, weight in zip(members, weights, strict=True) if weight > 0]
         if len(weighed) > 1 or size == len(able):
             found.append(Judged.of(join(*zip(*weighed, strict=True)), weights @ left_out, data))

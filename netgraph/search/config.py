@@ -50,7 +50,7 @@ class SearchConfig:
         """
         for name, least in (("n_candidates", 1), ("n_tuned", 1), ("batch_rows", 1), ("folds", 2)):
             value = getattr(self, name)
-            if not isinstance(value, Integral) or value < least:
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
                 raise NetGraphError(f"{name} is {value!r}; a whole number of at least {least}")
         if any(steps < 1 for steps in self.rungs):
             raise NetGraphError(f"rungs is {self.rungs!r}; rounds of at least 1 step")

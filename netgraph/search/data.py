@@ -16,15 +16,32 @@ class Data:
     Attributes:
         x: Features, [rows, features].
         y: Target, [rows].
+        weight: Weight of each row in errors and fits, of mean 1, [rows]; None where all weigh the same.
     """
 
     x: Tensor
     y: Tensor
+    weight: Tensor | None = None
 
     def rows(self, chosen: Indices) -> "Data":
         """Give some of the rows."""
         at = torch.as_tensor(chosen)
-        return Data(self.x[at], self.y[at])
+        return Data(self.x[at], self.y[at], None if self.weight is None else self.weight[at])
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Return the weighted mean over the rows of values, [rows]."""
+        return values.mean() if self.weight is None else (values * self.weight).sum() / self.weight.sum()
+
+    def standard_error(self, values: Tensor) -> float:
+        """Return the standard error of that mean."""
+        weight = torch.ones_like(values) if self.weight is None else self.weight
+        return float((weight * (values - self.mean(values))).square().sum() ** 0.5 / weight.sum())
+
+    def error_of_the_mean(self) -> float:
+        """Return the mean squared error of predicting each row by the mean of the others."""
+        share = 1 / len(self.y) if self.weight is None else self.weight / self.weight.sum()
+        y = self.y.double()
+        return float(self.mean(((y - self.mean(y)) / (1 - share)).square()))
 
 
 def evenly_spaced(n: int, most: int) -> Indices:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from numbers import Real
 
 from netgraph.errors import NetGraphError
 
@@ -14,14 +15,15 @@ class Deadline:
         clock: Gives seconds.
 
     Raises:
-        NetGraphError: When ``seconds`` is negative or NaN.
+        NetGraphError: When ``seconds`` is no number, negative or NaN.
     """
 
     def __init__(self, seconds: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock, self.started = clock, clock()
-        self.seconds = float("inf") if seconds is None else seconds
-        if not self.seconds >= 0:
-            raise NetGraphError(f"max_seconds is {seconds}; at least 0, or None")
+        number = isinstance(seconds, Real) and not isinstance(seconds, bool)
+        if seconds is not None and not (number and seconds >= 0):
+            raise NetGraphError(f"max_seconds is {seconds!r}; a number of at least 0, or None")
+        self.seconds = float("inf") if seconds is None else float(seconds)
 
     @property
     def passed(self) -> float:

@@ -1,14 +1,16 @@
 """The scikit-learn estimator: a small network for a small regression data set."""
 
+import warnings
 from collections.abc import Sequence
 from functools import lru_cache
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, check_random_state, validate_data
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
@@ -19,13 +21,18 @@ from netgraph.model.vae import NetVAE
 from netgraph.search.config import SearchConfig
 from netgraph.search.deadline import Deadline
 from netgraph.search.export import export_network
-from netgraph.search.fit import Found, find
+from netgraph.search.fit import find
+from netgraph.search.found import Found
+from netgraph.search.index import index_columns
 from netgraph.search.objectives import check_objectives, judge
 from netgraph.search.pareto import front_table, smallest_within
 from netgraph.search.preprocess import Preprocessing
 from netgraph.search.progress import progress
 from netgraph.search.sources import source_of
 from netgraph.search.table import MIN_ROWS
+
+#: Rows that are predicted at once.
+BLOCK = 4096
 
 
 class NetGraphRegressor(RegressorMixin, BaseEstimator):
@@ -93,28 +100,42 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         self.device = device
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Find a network for the rows.
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Find a network for the rows; an interrupt ends the search with the best network so far, and a warning.
 
         Args:
             X: Features, [rows, features], at least 10 rows.
             y: Target, [rows].
+            sample_weight: Weight of each row, [rows], 0 or more: in the fits of last layers, in the errors that
+                networks are chosen by, and, as how often a row is seen, in fine-tuning. A row of weight 0 is left out;
+                networks that are made or scaled for the rows see each of the others alike.
 
         Raises:
             ValueError: When a shape is wrong, a value is not finite, or a parameter is out of range.
+
+        Warns:
+            UserWarning: When no network is better than the mean, which is then predicted; when networks read
+                projections of the columns; when a column numbers the rows; and when the search was interrupted.
         """
         import pandas as pd
 
         deadline, objectives = Deadline(self.max_seconds), check_objectives(self.objectives)
         features, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=MIN_ROWS)
-        seed = _seed(self.random_state)
-        config = SearchConfig(n_candidates=self.n_candidates, seed=seed, device=check_device(self.device))
-        vae = _loaded(self.checkpoint, self.device)
-        units = Preprocessing.fit(features, target)
-        data = units.data(features, target)
+        target = _numbers(target)
+        features, target, weight = _weighted(features, target, sample_weight)
+        seed, device, verbose = _seed(self.random_state), check_device(self.device), _flag(self.verbose)
+        config = SearchConfig(n_candidates=self.n_candidates, seed=seed, device=device)
+        vae = _loaded(self.checkpoint, device)
+        for name in index_columns(getattr(self, "feature_names_in_", ()), features):
+            warnings.warn(f"column {name!r} numbers the rows; drop it, or it is a feature", UserWarning, stacklevel=2)
+        units = Preprocessing.fit(features, target, weight)
+        data = units.data(features, target, weight)
         source = source_of(self.strategy, vae, data, seed)
-        with progress(self.verbose) as show:
+        with progress(verbose) as show:
             found = find(source, data, config, deadline, show)
+        if found.knows_nothing:
+            said = f"no network of {len(found.graphs) - 1} is better than the mean of {len(target)} targets"
+            warnings.warn(f"{said} by cross-validation; the mean is predicted", UserWarning, stacklevel=2)
         self.preprocessing_, self.history_ = units, pd.DataFrame(found.history)
         self.graph_ = self._choose(found, objectives)
         self.module_ = to_module(self.graph_)
@@ -129,16 +150,24 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         alone = len(objectives) == 1
         self.pareto_ = self.tuned_.loc[[found.chosen]].rename_axis("row") if alone else front_table(scores, objectives)
         self.pareto_graphs_ = [found.graphs[row] for row in self.pareto_.index]
-        self.chosen_ = smallest_within(self.pareto_, found.standard_error)
+        known = not found.knows_nothing
+        self.chosen_ = smallest_within(self.pareto_, found.standard_error) if known else found.chosen
         return found.graphs[self.chosen_]
 
     def predict(self, X: Any) -> Any:
-        """Predict the target in its own unit, [rows] float64, of features, [rows, features]."""
+        """Predict the target in its own unit, [rows] float64, of features, [rows, features], block by block."""
         check_is_fitted(self, "module_")
         features = validate_data(self, X, dtype=np.float64, reset=False)
         module = to_module(self.graph_.replace(state=self.graph_.state.double()))
+        # The last block begins early enough to be as long as the others: a product of other sizes is rounded otherwise.
+        starts = [min(start, max(0, len(features) - BLOCK)) for start in range(0, len(features), BLOCK)]
+        predicted = np.empty(len(features))
         with torch.no_grad():
-            return self.preprocessing_.restore(module(self.preprocessing_.inputs(features))[:, 0])
+            for start in starts:
+                rows = slice(start, start + BLOCK)
+                output = module(self.preprocessing_.inputs(features[rows]))[:, 0]
+                predicted[rows] = self.preprocessing_.restore(output)
+        return predicted
 
     def export(
         self, path: str | Path, features: Sequence[str] | None = None, target: str | None = None
@@ -165,8 +194,48 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         )
 
 
+def _numbers(y: np.ndarray) -> np.ndarray:
+    """Return targets as float64.
+
+    Raises:
+        NetGraphError: When one is no finite number.
+    """
+    if y.dtype.kind not in "biufUO":
+        raise NetGraphError(f"y holds {y.dtype}; a target is a number")
+    try:
+        numbers = y.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise NetGraphError(f"y: {error}") from None
+    if not np.isfinite(numbers).all():
+        raise NetGraphError("y holds a value that is not finite")
+    return numbers
+
+
+def _weighted(x: np.ndarray, y: np.ndarray, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Leave out rows of weight 0, and the weights where they are all the same.
+
+    Raises:
+        ValueError: When the weights are not one a row, finite and 0 or more.
+        NetGraphError: When too few rows are left.
+    """
+    if sample_weight is None:
+        return x, y, None
+    weight = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
+    kept = weight > 0
+    if kept.sum() < MIN_ROWS:
+        raise NetGraphError(f"sample_weight is above 0 in {kept.sum()} rows; a fit needs at least {MIN_ROWS}")
+    weight = weight[kept] / weight.max()
+    return x[kept], y[kept], None if weight.min() == weight.max() else weight
+
+
 def _loaded(checkpoint: str | Path | None, device: str) -> NetVAE:
-    """Read a checkpoint once in a process, and again when its file has changed."""
+    """Read a checkpoint once in a process, and again when its file has changed.
+
+    Raises:
+        NetGraphError: When it is no path.
+    """
+    if not isinstance(checkpoint, str | Path | None):
+        raise NetGraphError(f"checkpoint is of {type(checkpoint).__name__}; the path of a file, or None")
     path = SHIPPED if checkpoint is None else Path(checkpoint).absolute()
     return _read(path, path.stat().st_mtime_ns if path.exists() else 0, device)
 
@@ -174,6 +243,12 @@ def _loaded(checkpoint: str | Path | None, device: str) -> NetVAE:
 @lru_cache(maxsize=4)
 def _read(path: Path, changed: int, device: str) -> NetVAE:
     return NetVAE.from_pretrained(path).to(device)
+
+
+def _flag(verbose: Any) -> bool:
+    if not isinstance(verbose, Integral):
+        raise NetGraphError(f"verbose is {verbose!r}; True or False")
+    return bool(verbose)
 
 
 def _seed(random_state: Any) -> int:
@@ -185,4 +260,5 @@ def _seed(random_state: Any) -> int:
     try:
         return int(check_random_state(random_state).randint(2**31 - 1))
     except ValueError:
-        raise NetGraphError(f"random_state {random_state!r}: a whole number from 0 to {2**32 - 1}") from None
+        shown = " ".join(repr(random_state).split())
+        raise NetGraphError(f"random_state {shown}: a whole number from 0 to {2**32 - 1}") from None

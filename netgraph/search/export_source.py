@@ -9,6 +9,8 @@ from textwrap import fill
 
 from netgraph.graph.architecture import Architecture, Layer
 
+#: Largest magnitude of a standardized value.
+LARGEST = 1e300
 #: Longest line of the docstring, and most operands of a join on one line.
 _WIDTH, _OPERANDS = 120, 10
 
@@ -47,7 +49,8 @@ class Network(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[-1] != {features}:
             raise ValueError(f"x has {{x.shape[-1]}} columns, the network reads {features}")
-        x = (x.to(self.shift.dtype) - self.shift) / self.scale
+        x = (x.to(self.shift.dtype) / 4 - self.shift / 4) / (self.scale / 4)  # no difference overflows
+        x = x.clamp(-{largest}, {largest})
 {calls}        return (self.center + self.spread * {output}).clamp(self.least, self.most)
 
 
@@ -101,6 +104,7 @@ def python_of(
         summary=_summary(architecture, stem, features, target),
         stem=stem,
         sha256=sha256,
+        largest=LARGEST,
         features=architecture.n_inputs,
         far=f", of which what lies beyond {tail:g} deviations counts logarithmically" if tail < math.inf else "",
         predicted=f"[rows, {architecture.n_outputs}]" if several else "[rows]",

@@ -1,23 +1,24 @@
 """A network for a data set: candidates, the best tuned by cross-validation, and committees of what came of them."""
 
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import zip_longest
 
 import torch
-from torch import Tensor
 
 from netgraph.graph.netgraph import NetGraph
-from netgraph.search.baselines import baselines, wide_networks
+from netgraph.search.baselines import baselines, linear_network, wide_networks
 from netgraph.search.committee import committees
 from netgraph.search.config import SearchConfig
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.focusing import KERNELS, Gradients, Look, Relevance, fit_focused, focus_by_folds, sensitivity
 from netgraph.search.folds import COLUMN_ROWS, Folds
+from netgraph.search.found import Found, Note
 from netgraph.search.pace import Pace
 from netgraph.search.projection import ROWS_A_COLUMN
-from netgraph.search.running import BASELINE, MADE, OTHER, Judged, best, errors_of, judged_rows, solve, standard_error
+from netgraph.search.running import BASELINE, MADE, OTHER, Judged, best, errors_of, judged_rows, solve
 from netgraph.search.source import Source
 from netgraph.threads import threads
 
@@ -49,40 +50,6 @@ COMBINING, CLOSING = 0.012, 0.03
 #: Seconds that the first batch of candidates is taken to last before their last layers are solved.
 BATCH_TIME = 0.035
 
-#: A step of a search: what was done, to how many networks, the least error among them, and when.
-Note = dict[str, float | str]
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a search came to.
-
-    Attributes:
-        graphs: Networks, and committees of them, fitted to all rows, at most
-            :data:`~netgraph.search.running.MOST_ROWS`; by rising error.
-        errors: Their mean squared errors on rows that they were not fitted to, [n]. Networks were chosen by these rows,
-            which flatters them, and the weights of a committee know them. From
-            :data:`~netgraph.search.folds.COLUMN_ROWS` rows a column on, so do baselines that are focused and networks
-            that are made for the rows, of which all say where to look: on noise each has an error of 0.9 to 1; from
-            :data:`~netgraph.search.projection.ROWS_A_COLUMN` on, so does what is focused by relevance. So do networks
-            whose latents are moved by gradients, of however many rows.
-        chosen: Number of the network that is to be expected to be the best: the largest committee, where there is one.
-            The least error of many is flattered more than that of a committee.
-        standard_error: That of the least error.
-        history: What was done: stage, networks, least error and seconds so far of each step.
-    """
-
-    graphs: list[NetGraph]
-    errors: Tensor
-    chosen: int
-    standard_error: float
-    history: list[Note]
-
-    @property
-    def graph(self) -> NetGraph:
-        """The chosen network."""
-        return self.graphs[self.chosen]
-
 
 def find(
     source: Source,
@@ -100,12 +67,23 @@ def find(
         deadline: When the time is over; never when None.
         show: Is told of every step.
     """
-    search = _Search(judged_rows(data, config.seed), config, deadline or Deadline(), show)
+    data = judged_rows(data, config.seed)
+    search = _Search(data, config, deadline or Deadline(), show)
     with threads(1):
-        search.tune(search.screen(source))
+        try:
+            search.tune(search.screen(source))
+        except KeyboardInterrupt:
+            if not search.judged:
+                raise
+            warnings.warn("interrupted: the network is the best so far", UserWarning, stacklevel=3)
         ranked, chosen = search.combine()
-    squared = (ranked[0].left_out - search.data.y).square()
-    return Found([one.graph for one in ranked], errors_of(ranked), chosen, standard_error(squared), search.history)
+    mean = data.error_of_the_mean()
+    if ranked[chosen].error >= mean:
+        constant = Judged(linear_network(data.x.shape[1]), torch.zeros_like(ranked[0].left_out), mean)
+        ranked = best([constant, *ranked])
+        chosen = next(i for i, one in enumerate(ranked) if one is constant)
+    spread = data.standard_error((ranked[0].left_out - data.y).square())
+    return Found([one.graph for one in ranked], errors_of(ranked), chosen, spread, mean, search.history)
 
 
 class _Search:

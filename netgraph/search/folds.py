@@ -9,7 +9,7 @@ from itertools import islice
 
 import numpy as np
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from netgraph.graph.netgraph import NetGraph
 from netgraph.search.data import Data
@@ -42,6 +42,8 @@ class Folds:
         # The copy on all rows takes as many steps of as many rows: the others' rows come again to make up the number.
         filled = self.kept.repeat(1, -(-rows // least))[:, :rows]
         self.order = torch.cat([filled, torch.arange(rows)[None]])
+        if data.weight is not None:
+            self.order = _resampled(self.order, data.weight)
 
     @property
     def copies(self) -> int:
@@ -103,7 +105,8 @@ class Folds:
         if not graphs:
             return []
         rows = self.kept.repeat(len(graphs) // self.count, 1)
-        return [graph for graph, _ in refit(graphs, self.data.x[rows], self.data.y[rows], self.device)]
+        weight = None if self.data.weight is None else self.data.weight[rows]
+        return [graph for graph, _ in refit(graphs, self.data.x[rows], self.data.y[rows], self.device, weight)]
 
     def tune(self, copies: Sequence[NetGraph], config: FitConfig, seed: int) -> list[NetGraph]:
         """Train copies, each on its own rows; of each its best step by these is kept."""
@@ -133,3 +136,11 @@ class Folds:
     def part(self, copies: Sequence[NetGraph], chosen: Sequence[int]) -> list[NetGraph]:
         """Give the copies of some of the networks."""
         return [copies[i * self.copies + k] for i in chosen for k in range(self.copies)]
+
+
+def _resampled(order: Tensor, weight: Tensor) -> Tensor:
+    """Return rows, [copies, rows], each as often as it weighs: systematic resampling, equal weights change nothing."""
+    rows = order.shape[1]
+    reached = weight[order].double().cumsum(dim=1)
+    position = (torch.arange(rows) + 0.5) / rows * reached[:, -1:]
+    return order.gather(1, torch.searchsorted(reached, position).clamp(max=rows - 1))

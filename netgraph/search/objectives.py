@@ -1,7 +1,7 @@
 """What a network can be judged by beside its error: its size and its speed."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -41,8 +41,10 @@ def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
     Raises:
         NetGraphError: It names the objective.
     """
-    chosen = (names,) if isinstance(names, str) else tuple(names)
     known = ("error", *MEASURES)
+    if not isinstance(names, str | Iterable):
+        raise NetGraphError(f"objectives is {names!r}; names among {', '.join(known)}")
+    chosen = (names,) if isinstance(names, str) else tuple(names)
     unknown = [name for name in chosen if name not in known]
     if unknown:
         raise NetGraphError(f"unknown objective {unknown[0]!r}; known: {', '.join(known)}")

@@ -8,11 +8,14 @@ import torch
 from torch import Tensor
 
 from netgraph.search.data import Data
+from netgraph.search.export_source import LARGEST
 from netgraph.tasks import TAIL, compressed
 from netgraph.tasks.dataset import Floats
 
 #: Largest magnitude of a column that counts as 0: what it would be divided by could not be represented.
 SMALLEST = 1e-290
+#: A unit in which sums of the largest numbers that there are do not overflow.
+SMALL = 2.0**-40
 #: How far beyond the targets of the training rows predictions reach, as a share of their range.
 MARGIN = 0.05
 
@@ -43,34 +46,51 @@ class Preprocessing:
     tail: float = TAIL
 
     @classmethod
-    def fit(cls, x: Floats, y: Floats) -> Self:
-        """Fit them to rows, x [rows, features] and y [rows]."""
-        shift, scale = torch.from_numpy(x.mean(axis=0)), torch.from_numpy(_deviation(x))
+    def fit(cls, x: Floats, y: Floats, weight: Floats | None = None) -> Self:
+        """Fit them to rows, x [rows, features] and y [rows], with weights, [rows], unless all weigh the same."""
+        shift, scale = torch.from_numpy(_mean(x, weight)), torch.from_numpy(_deviation(x, weight))
         low, high = float(y.min()), float(y.max())
-        margin = MARGIN * high - MARGIN * low
-        return cls(shift, scale, float(y.mean()), float(_deviation(y)), low - margin, high + margin)
+        margin, largest = MARGIN * high - MARGIN * low, float(np.finfo(np.float64).max)
+        least, most = max(low - margin, -largest), min(high + margin, largest)
+        return cls(shift, scale, float(_mean(y, weight)), float(_deviation(y, weight)), least, most)
 
     def inputs(self, x: Floats) -> Tensor:
         """Give what the network reads, [rows, features] float64, of rows, [rows, features]."""
-        return compressed((torch.from_numpy(np.array(x)) - self.shift) / self.scale, self.tail)
+        return compressed(_standardized(torch.from_numpy(np.array(x)), self.shift, self.scale), self.tail)
 
     def target(self, y: Floats) -> Tensor:
         """Give what the network is to give, [rows] float64."""
-        return (torch.from_numpy(np.array(y)) - self.center) / self.spread
+        return _standardized(torch.from_numpy(np.array(y)), self.center, self.spread)
 
-    def data(self, x: Floats, y: Floats) -> Data:
-        """Give rows as networks read them, x [rows, features] and y [rows] in their own units."""
-        return Data(self.inputs(x).float(), self.target(y).float())
+    def data(self, x: Floats, y: Floats, weight: Floats | None = None) -> Data:
+        """Give rows as networks read them, x [rows, features] and y [rows] in their own units, and their weights."""
+        share = None if weight is None else torch.from_numpy(weight / weight.mean())
+        return Data(self.inputs(x).float(), self.target(y).float(), share)
 
     def restore(self, output: Tensor) -> Floats:
         """Give the target in its own unit, [rows] float64, of the network's outputs, [rows]."""
-        return np.asarray((output.double().numpy() * self.spread + self.center).clip(self.least, self.most))
+        return np.asarray((output.double() * self.spread + self.center).clamp(self.least, self.most))
 
 
-def _deviation(values: Floats) -> Any:
+def _standardized(values: Tensor, shift: Any, scale: Any) -> Tensor:
+    """Return (values - shift) / scale in quarters, in which no difference overflows, and within :data:`LARGEST`."""
+    quarters: Tensor = (values / 4 - shift / 4) / (scale / 4)
+    return quarters.clamp(-LARGEST, LARGEST)
+
+
+def _mean(values: Floats, weight: Floats | None) -> Any:
+    """Mean over the first axis, whatever the unit."""
+    return np.average(values * SMALL, axis=0, weights=weight) / SMALL
+
+
+def _deviation(values: Floats, weight: Floats | None) -> Any:
     """Deviation over the first axis, whatever the unit; 1 where it is nothing but rounding."""
     peak = np.abs(values).max(axis=0)
     known = peak > SMALLEST
     unit = np.where(known, peak, 1.0)
-    deviation = (values / unit).std(axis=0)
+    values = values / unit
+    deviation = values.std(axis=0)
+    if weight is not None:
+        center = np.average(values, axis=0, weights=weight)
+        deviation = np.average((values - center) ** 2, axis=0, weights=weight) ** 0.5
     return np.where(known & (deviation > 1e-12), deviation * unit, 1.0)

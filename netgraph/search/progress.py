@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from netgraph.progress import Progress
-from netgraph.search.fit import Note
+from netgraph.search.found import Note
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from netgraph.evaluation import random_like
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.vae import NetVAE
 from netgraph.search.config import SearchConfig
-from netgraph.search.fit import Found, find
+from netgraph.search.fit import find
+from netgraph.search.found import Found
 from netgraph.search.preprocess import Preprocessing
 from netgraph.search.running import predict
 from netgraph.search.sources import Drawn, Prior

@@ -39,16 +39,18 @@ class Judged:
     @classmethod
     def of(cls, graph: NetGraph, left_out: Tensor, data: Data, copies: Sequence[NetGraph] = ()) -> "Judged":
         """Judge what is predicted of the rows of a data set, [rows]."""
-        error = (left_out - data.y).square().mean()
+        error = data.mean((left_out - data.y).square())
         return cls(graph, left_out, float(error) if error.isfinite() else torch.inf, copies=tuple(copies))
 
 
 def solve(graphs: Sequence[NetGraph], data: Data, device: str = "cpu") -> list[Judged]:
     """Fit the last layers of networks to rows, and judge them by leaving out one row after the other."""
-    return [Judged.of(*fitted, data) for fitted in refit(graphs, data.x, data.y, device)]
+    return [Judged.of(*fitted, data) for fitted in refit(graphs, data.x, data.y, device, data.weight)]
 
 
-def refit(graphs: Sequence[NetGraph], x: Tensor, y: Tensor, device: str = "cpu") -> list[tuple[NetGraph, Tensor]]:
+def refit(
+    graphs: Sequence[NetGraph], x: Tensor, y: Tensor, device: str = "cpu", weight: Tensor | None = None
+) -> list[tuple[NetGraph, Tensor]]:
     """Fit the last layers of networks, to common rows or each to its own.
 
     Args:
@@ -56,6 +58,7 @@ def refit(graphs: Sequence[NetGraph], x: Tensor, y: Tensor, device: str = "cpu")
         x: Standardized rows, [rows, features] or [n, rows, features].
         y: Their target, [rows] or [n, rows].
         device: Where to run them.
+        weight: Of the rows, in the shape of ``y``; all the same when None.
 
     Returns:
         The networks, each with what it predicts of each row that is left out, [rows] float64.
@@ -63,7 +66,8 @@ def refit(graphs: Sequence[NetGraph], x: Tensor, y: Tensor, device: str = "cpu")
     fitted: dict[int, tuple[NetGraph, Tensor]] = {}
     for members in chunks([graph.architecture for graph in graphs], device):
         stack = Stack([graphs[i].architecture for i in members], device)
-        rows = (x, y) if y.ndim == 1 else (x[members], y[members])
+        of = slice(None) if y.ndim == 1 else members
+        rows = x[of], y[of], None if weight is None else weight[of]
         found = solve_last_layers(stack, stack.flatten([graphs[i].state for i in members]), *rows)
         for i, state, left_out in zip(members, stack.split(found.state.cpu()), found.left_out.cpu(), strict=True):
             fitted[i] = NetGraph(graphs[i].architecture, state.clone()), left_out
@@ -89,11 +93,6 @@ def outputs(graphs: Sequence[NetGraph], x: Tensor, device: str = "cpu") -> Tenso
 def judged_rows(data: Data, seed: int) -> Data:
     """Choose the rows that networks are judged by, at most :data:`MOST_ROWS`, in their order."""
     return data.rows(np.sort(np.random.default_rng(seed).permutation(len(data.x))[:MOST_ROWS]))
-
-
-def standard_error(squared: Tensor) -> float:
-    """Give the standard error of the mean of squared errors, [rows]."""
-    return float(squared.std(correction=0) / len(squared) ** 0.5)
 
 
 def predict(graph: NetGraph, x: Tensor) -> Tensor:

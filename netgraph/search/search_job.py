@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -29,7 +30,7 @@ from netgraph.search.pareto import front_table, hypervolume_2d, smallest_within
 from netgraph.search.preprocess import Preprocessing
 from netgraph.search.progress import progress
 from netgraph.search.report import Searched, write_search_report
-from netgraph.search.running import judged_rows, predict, solve, standard_error
+from netgraph.search.running import judged_rows, predict, solve
 from netgraph.search.several import Problem, explore
 from netgraph.search.sources import Prior, most_inputs
 from netgraph.search.study import load_optuna, open_study, values_of
@@ -184,11 +185,14 @@ def _judged(
     front = front_table(values, objectives).rename_axis("trial")
     if front.empty:
         raise NetGraphError(f"none of {len(trials)} networks gave finite outputs; there is no front")
+    if float(front.iloc[0, 0]) >= rows.judged.error_of_the_mean():
+        said = f"none of {len(trials)} networks is better than the mean by cross-validation"
+        warnings.warn(said, UserWarning, stacklevel=3)
     drawn = problem.prior.networks(explorer.noise(trials, front.index.tolist()))
     solved = solve(drawn, rows.searched, problem.device)
     graphs = [one.graph for one in solved]
     squared = (solved[0].left_out - rows.searched.y).square()
-    chosen = smallest_within(front, standard_error(squared))
+    chosen = smallest_within(front, rows.searched.standard_error(squared))
     front["held_out_error"] = [rows.held_out_error(graph) for graph in graphs]
     front["architecture"] = [repr(graph.architecture) for graph in graphs]
     graph = graphs[front.index.tolist().index(chosen)]

@@ -13,8 +13,8 @@ from netgraph.search.config import SearchConfig
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.explorers import Explorer
-from netgraph.search.fit import Note
 from netgraph.search.folds import Folds
+from netgraph.search.found import Note
 from netgraph.search.objectives import judge
 from netgraph.search.running import errors_of, solve
 from netgraph.search.sources import GENERATION, Prior

@@ -291,7 +291,7 @@ def source_of(strategy: str, vae: NetVAE, data: Data, seed: int) -> Source:
     Warns:
         UserWarning: At the caller's caller, when networks read projections of the columns.
     """
-    if strategy not in NAMES:
+    if not isinstance(strategy, str) or strategy not in NAMES:
         raise NetGraphError(f"unknown strategy {strategy!r}; known: {', '.join(NAMES)}")
     prior = Searched(vae, data, strategy, seed) if strategy in STRATEGIES else Prior(vae, data)
     prior.projection.warn(stacklevel=3)

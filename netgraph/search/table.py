@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import os
+import warnings
 import zlib
 from array import array
 from collections import Counter
@@ -19,6 +20,7 @@ import numpy as np
 
 from netgraph.errors import NetGraphError, missing_extra
 from netgraph.reading import FAILURES, one_line
+from netgraph.search.index import index_columns
 from netgraph.tasks.dataset import Floats
 
 #: Fewest rows that a network is fitted to.
@@ -80,7 +82,8 @@ def read_table(path: str | Path, target: str) -> Table:
     ``false``, in any case, are 1 and 0; ``NA``, ``NaN``, ``null`` and nothing at all are a missing value. Blank lines
     are passed over. A column without a name is called ``Unnamed: <position>``, the first position being 0. Parquet's
     integers, floats, decimals and booleans are numbers. No column is taken for an index, save what a parquet file
-    itself marks as one of pandas.
+    itself marks as one of pandas, and first columns that number the rows: of a name such as ``Unnamed: 0`` or ``id``,
+    with different whole numbers in all rows. These are left out with a warning, unless there is no other feature.
 
     Args:
         path: File whose name ends in .csv, .tsv, .csv.gz, .tsv.gz, .parquet or .pq; parquet needs pyarrow.
@@ -106,7 +109,12 @@ def read_table(path: str | Path, target: str) -> Table:
     if y.min() == y.max():
         _refuse(path, f"the target, column {_quote(target)}, is constant: {y[0]:g} in all {len(y)} rows")
     features = raw.names[:column] + raw.names[column + 1 :]
-    return Table(np.delete(raw.values, column, axis=1), y, features, target)
+    x = np.delete(raw.values, column, axis=1)
+    index = index_columns(features, x)
+    if not 0 < len(index) < len(features):
+        return Table(x, y, features, target)
+    warnings.warn(f"{path}: left out {_list(map(_quote, index))}, which numbers the rows", UserWarning, stacklevel=2)
+    return Table(x[:, len(index) :], y, features[len(index) :], target)
 
 
 def _reader(path: Path) -> Callable[[Path], _Raw]:

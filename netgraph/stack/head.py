@@ -35,7 +35,7 @@ class Solved:
 
 
 @torch.no_grad()
-def solve_last_layers(stack: Stack, state: Tensor, x: Tensor, y: Tensor) -> Solved:
+def solve_last_layers(stack: Stack, state: Tensor, x: Tensor, y: Tensor, weight: Tensor | None = None) -> Solved:
     """Fit the last layers of networks to the rows of a data set; those that are not linear stay as they are.
 
     Args:
@@ -43,11 +43,13 @@ def solve_last_layers(stack: Stack, state: Tensor, x: Tensor, y: Tensor) -> Solv
         state: Their states, concatenated, [sum P].
         x: Rows, [rows, inputs], or [M, rows, inputs].
         y: Target, [rows], or [M, rows].
+        weight: Of the rows in the squared error, positive, in the shape of ``y``; all the same when None.
     """
     last = LastLayer(stack)
     output, hidden = stack(state, x, return_hidden=True)
     wanted = y.to(stack.device).expand(len(stack), -1)
-    weights, biases, rest = _ridge(hidden.double().nan_to_num(0.0, 0.0, 0.0), wanted.double())
+    counts = None if weight is None else weight.to(stack.device).double().expand(len(stack), -1)
+    weights, biases, rest = _ridge(hidden.double().nan_to_num(0.0, 0.0, 0.0), wanted.double(), counts)
     finite = hidden.isfinite().all(dim=(1, 2)) & output.isfinite().all(dim=(1, 2))
     fitted = last.given & finite & rest.isfinite().all(dim=1)
     old_weights, old_biases = last.read(state)
@@ -57,27 +59,38 @@ def solve_last_layers(stack: Stack, state: Tensor, x: Tensor, y: Tensor) -> Solv
     return Solved(last.write(state, weights, biases), left_out)
 
 
-def _ridge(hidden: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _ridge(hidden: Tensor, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """Regress targets, [M, rows], on hidden activations, [M, rows, width], with the penalty of least error.
+
+    Weighted least squares are those of rows times the roots of their weights, [M, rows], brought to mean 1.
 
     Returns:
         Weights, [M, width], biases, [M], and what is left of each row when it is left out, [M, rows].
     """
     rows = hidden.shape[1]
-    center, mean = hidden.mean(dim=1, keepdim=True), y.mean(dim=1, keepdim=True)
-    centered, target = hidden - center, (y - mean)[..., None]
+    share = y.new_ones(()) if weight is None else (weight / weight.mean(dim=1, keepdim=True))[..., None]
+    root = share.sqrt()
+    center, mean = _mean(hidden, share), _mean(y[..., None], share)[..., 0]
+    centered, target = hidden - center, (y - mean)[..., None] * root
+    if weight is not None:
+        centered *= root
     variances, axes = _principal(centered)
     rotated = centered @ axes  # [M, rows, K]
     penalties = variances.new_tensor(PENALTIES) * variances.sum(dim=1)[:, None]
     shrunk = variances[..., None] + penalties[:, None] + 1e-12  # [M, K, penalties]
     coefficients = rotated.mT @ target / rows / shrunk
     residual = target - rotated @ coefficients
-    leverage = (1 + rotated.square() @ (1 / shrunk)) / rows  # [M, rows, penalties]
+    leverage = (share + rotated.square() @ (1 / shrunk)) / rows  # [M, rows, penalties]
     rests = residual / (1 - leverage).clamp(min=SMALLEST_REST)
     best = rests.square().mean(dim=1).argmin(dim=1)
     at = torch.arange(len(best), device=best.device)
     weights = (axes @ coefficients[at, :, best][..., None])[..., 0]
-    return weights, mean[:, 0] - (center[:, 0] * weights).sum(dim=1), rests[at, :, best]
+    return weights, mean[:, 0] - (center[:, 0] * weights).sum(dim=1), (rests / root)[at, :, best]
+
+
+def _mean(values: Tensor, share: Tensor) -> Tensor:
+    """Return the weighted mean over rows of values, [M, rows, width], kept as a dimension."""
+    return (values if share.ndim == 0 else values * share).mean(dim=1, keepdim=True)
 
 
 def _principal(centered: Tensor) -> tuple[Tensor, Tensor]:

@@ -76,6 +76,7 @@ def test_more_than_sixteen_columns_are_projected(make, strategy):
     assert estimator.score(x, x[:, 3]) > 0.8
 
 
+@pytest.mark.filterwarnings("ignore:no network of .* is better than the mean:UserWarning")
 def test_the_errors_of_projected_columns_know_nothing_of_the_rows_they_are_measured_on(make):
     rng = np.random.default_rng(0)
     with pytest.warns(UserWarning, match="X has 200 columns"):

@@ -16,7 +16,6 @@ from netgraph.search.running import (
     outputs,
     predict,
     solve,
-    standard_error,
 )
 from tests.search.small import random_networks
 
@@ -143,7 +142,8 @@ def test_of_many_rows_some_judge_in_their_order(monkeypatch):
 
 def test_the_standard_error_is_that_of_a_mean():
     squared = torch.tensor([1.0, 2.0, 3.0, 6.0])
-    assert standard_error(squared) == pytest.approx((14 / 4) ** 0.5 / 2)
+    data = Data(torch.zeros(4, 1), squared)
+    assert data.standard_error(squared) == pytest.approx((14 / 4) ** 0.5 / 2)
 
 
 def test_a_network_without_weights_predicts_its_bias():

@@ -117,10 +117,39 @@ def test_booleans_and_integers_of_any_width_are_numbers(write):
     assert table.y[0] == -128
 
 
-def test_constant_features_and_the_column_of_an_index_are_kept(write):
-    table = read_table(write(text(",one,y", [f"{i},1,{row.split(',')[1]}" for i, row in enumerate(ROWS)])), "y")
-    assert table.features == ("Unnamed: 0", "one")
+def numbered(header: str, first: list[int]) -> str:
+    return text(header, [f"{i},1,{row.split(',')[1]}" for i, row in zip(first, ROWS, strict=True)])
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "index", "ID", "row_id", "#"])
+@pytest.mark.parametrize("first", [range(10), range(5, 15), [3, 1, 2, 40, 5, 6, 7, 8, 9, 0]], ids=str)
+def test_a_first_column_that_numbers_the_rows_is_left_out_with_a_warning(write, name, first):
+    with pytest.warns(UserWarning, match="which numbers the rows") as said:
+        table = read_table(write(numbered(f"{name},one,y", list(first))), "y")
+    assert repr(name or "Unnamed: 0") in str(said[0].message)
+    assert table.features == ("one",)
+    assert table.x.tolist() == [[1.0]] * 10
+
+
+def test_the_indices_of_a_table_that_was_saved_twice_are_left_out(write):
+    rows = [f"{i},{10 - i},1,{row.split(',')[1]}" for i, row in enumerate(ROWS)]
+    with pytest.warns(UserWarning, match=r"'Unnamed: 0\.1', 'Unnamed: 0'"):
+        assert read_table(write(text("Unnamed: 0.1,Unnamed: 0,one,y", rows)), "y").features == ("one",)
+
+
+@pytest.mark.parametrize(
+    ("header", "first"), [("year,one,y", range(10)), ("id,one,y", [1] * 5 + [2] * 5), ("a,id,y", range(10))]
+)
+def test_what_may_say_something_is_a_feature(write, header, first):
+    table = read_table(write(numbered(header, list(first))), "y")
+    assert table.features == tuple(header.split(",")[:2])
     assert table.x[:, 1].tolist() == [1.0] * 10
+
+
+def test_an_index_is_kept_where_it_is_the_target_or_all_there_is(write):
+    assert read_table(write(numbered("id,one,y", list(range(10)))), "id").features == ("one", "y")
+    rows = [f"{i},{row.split(',')[1]}" for i, row in enumerate(ROWS)]
+    assert read_table(write(text(",y", rows)), "y").features == ("Unnamed: 0",)
 
 
 def test_a_large_table(tmp_path):
