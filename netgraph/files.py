@@ -155,7 +155,7 @@ def _record_sha256(record: Mapping[str, Any]) -> str:
 
 def record_path(path: Path) -> Path:
     """Give the path of the record that stands beside a file of tensors."""
-    return path.with_suffix(".json")
+    return path.parent / f"{path.stem}.json"  # of a path without a name too
 
 
 @dataclass(frozen=True)

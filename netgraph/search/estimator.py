@@ -120,7 +120,8 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         import pandas as pd
 
         deadline, objectives = Deadline(self.max_seconds), check_objectives(self.objectives)
-        features, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=MIN_ROWS)
+        with np.errstate(invalid="ignore"):  # the sum of all values may overflow
+            features, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=MIN_ROWS)
         target = _numbers(target)
         features, target, weight = _weighted(features, target, sample_weight)
         seed, device, verbose = _seed(self.random_state), check_device(self.device), _flag(self.verbose)
@@ -157,7 +158,8 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
     def predict(self, X: Any) -> Any:
         """Predict the target in its own unit, [rows] float64, of features, [rows, features], block by block."""
         check_is_fitted(self, "module_")
-        features = validate_data(self, X, dtype=np.float64, reset=False)
+        with np.errstate(invalid="ignore"):  # the sum of all values may overflow
+            features = validate_data(self, X, dtype=np.float64, reset=False)
         module = to_module(self.graph_.replace(state=self.graph_.state.double()))
         # The last block begins early enough to be as long as the others: a product of other sizes is rounded otherwise.
         starts = [min(start, max(0, len(features) - BLOCK)) for start in range(0, len(features), BLOCK)]

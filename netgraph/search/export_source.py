@@ -104,7 +104,7 @@ def python_of(
         summary=_summary(architecture, stem, features, target),
         stem=stem,
         sha256=sha256,
-        largest=LARGEST,
+        largest=f"{LARGEST:.0e}".replace("+", ""),
         features=architecture.n_inputs,
         far=f", of which what lies beyond {tail:g} deviations counts logarithmically" if tail < math.inf else "",
         predicted=f"[rows, {architecture.n_outputs}]" if several else "[rows]",

@@ -25,6 +25,8 @@ READING = replace(
 
 #: Searches of few steps, which end by themselves.
 SHORT = partial(SearchConfig, rungs=(10, 20))
+#: Searches of the fewest steps, which look nowhere else.
+SHORTEST = partial(SearchConfig, rungs=(2,), n_tuned=1, focus=False)
 
 
 def untrained(config: VAEConfig = CONFIG) -> NetVAE:

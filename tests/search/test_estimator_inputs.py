@@ -13,7 +13,7 @@ from netgraph import NetGraphError, NetVAE
 from netgraph.graph.to_module import to_module
 from netgraph.search import NetGraphRegressor, estimator
 from netgraph.search.preprocess import Preprocessing
-from tests.search.small import SHORT, untrained
+from tests.search.small import SHORTEST, untrained
 
 X = np.random.default_rng(0).normal(size=(40, 2))
 Y = np.sin(X[:, 0])
@@ -29,7 +29,7 @@ def checkpoint(tmp_path_factory) -> str:
 @pytest.fixture
 def make(checkpoint, monkeypatch):
     """Makes estimators of a small model, whose searches are short."""
-    monkeypatch.setattr("netgraph.search.estimator.SearchConfig", SHORT)
+    monkeypatch.setattr("netgraph.search.estimator.SearchConfig", SHORTEST)
     known = {"checkpoint": checkpoint, "n_candidates": 2, "max_seconds": None}
     return lambda **options: NetGraphRegressor(**(known | options))
 
@@ -201,7 +201,7 @@ def test_where_nothing_is_better_than_the_mean_it_is_predicted_with_a_warning(ma
         assert make().fit(x, np.full(16, 3.0)).predict(x).tolist() == [3.0] * 16
 
 
-@pytest.mark.parametrize("stage", ["baselines", "drawn", "tuned for 10 steps"])
+@pytest.mark.parametrize("stage", ["baselines", "drawn", "tuned for 2 steps"])
 def test_an_interrupt_keeps_the_best_so_far(make, monkeypatch, stage):
     def show(note):
         if note["stage"] == stage:

@@ -13,7 +13,7 @@ from netgraph.search.folds import Folds
 from netgraph.search.preprocess import Preprocessing
 from netgraph.search.running import Judged, predict, refit, solve
 from netgraph.zoo import FitConfig
-from tests.search.small import SHORT, untrained
+from tests.search.small import SHORTEST, untrained
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 2))
@@ -24,7 +24,7 @@ FIRST = np.where(np.arange(60) < 30, 1.0, 1e-6)
 
 @pytest.fixture
 def make(tmp_path, monkeypatch):
-    monkeypatch.setattr("netgraph.search.estimator.SearchConfig", SHORT)
+    monkeypatch.setattr("netgraph.search.estimator.SearchConfig", SHORTEST)
     untrained().save(tmp_path / "vae.safetensors")
     return lambda: NetGraphRegressor(str(tmp_path / "vae.safetensors"), max_seconds=None, n_candidates=2)
 
@@ -35,15 +35,16 @@ def data(weight: np.ndarray | None = None) -> Data:
 
 
 def test_equal_weights_are_none_and_a_row_of_weight_0_is_left_out(make):
-    plain = make().fit(X, Y).predict(X)
+    y = np.sin(X[:, 0])
+    plain = make().fit(X, y).predict(X)
     for weight in (np.full(60, 0.3), [7] * 60):
-        assert np.array_equal(make().fit(X, Y, sample_weight=weight).predict(X), plain)
+        assert np.array_equal(make().fit(X, y, sample_weight=weight).predict(X), plain)
     some = np.where(np.arange(60) < 40, 1.0, 0.0)
-    left_out = make().fit(X, Y, sample_weight=some)
-    assert np.array_equal(left_out.predict(X), make().fit(X[:40], Y[:40]).predict(X))
+    left_out = make().fit(X, y, sample_weight=some)
+    assert np.array_equal(left_out.predict(X), make().fit(X[:40], y[:40]).predict(X))
     uneven = some * np.random.default_rng(1).uniform(0.5, 2, size=60)
-    found = make().fit(X, Y, uneven)
-    assert np.allclose(found.predict(X), make().fit(X[:40], Y[:40], uneven[:40]).predict(X))
+    found = make().fit(X, y, uneven)
+    assert np.allclose(found.predict(X), make().fit(X[:40], y[:40], uneven[:40]).predict(X))
 
 
 def test_rows_that_weigh_most_are_learned(make):
