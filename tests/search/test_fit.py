@@ -8,11 +8,10 @@ from torch import Generator
 
 from netgraph import NetGraph, NetGraphError, NetVAE
 from netgraph.search import SearchConfig, try_real
-from netgraph.search.baselines import ACTIVATIONS, UNITS
-from netgraph.search.committee import SIZES
+from netgraph.search.baselines import UNITS
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
-from netgraph.search.fit import CLOSING, FOCUSED_UNITS, KEPT, RELEVANCE, find
+from netgraph.search.fit import CLOSING, Found, find
 from netgraph.search.focusing import KERNELS
 from netgraph.search.folds import COLUMN_ROWS, Folds
 from netgraph.search.pace import Pace
@@ -23,11 +22,6 @@ from netgraph.search.sources import Drawn, Prior
 from tests.search.small import random_networks, untrained
 
 SMALL = SearchConfig(n_candidates=24, n_tuned=6, rungs=(10, 20), learning_rate=2e-2)
-
-#: What every search begins with.
-BEGIN = ["baselines", "focused", "focused by relevance"]
-#: Baselines, and those of them that are focused each time.
-BASELINES, FOCUSED = 1 + len(ACTIVATIONS), len(ACTIVATIONS)
 
 
 @pytest.fixture(scope="module")
@@ -46,20 +40,23 @@ def members(graph: NetGraph) -> int:
     return joins[-1] if joins else 1
 
 
+def counted(search: Found, stage: str) -> list[int]:
+    """Return the numbers of networks of the stages whose names begin so."""
+    return [note["networks"] for note in search.history if note["stage"].startswith(stage)]
+
+
 def test_a_search_tunes_the_best_candidates_and_joins_what_is_worth_most_together(vae):
     data = task()
     found = find(Prior(vae, data), data, SMALL)
     assert len(found.graphs) == len(found.errors)
     assert found.errors.tolist() == sorted(found.errors.tolist())
     assert (predict(found.graph, data.x) - data.y).square().mean() < 0.5 * data.y.var()
-    stages = [*BEGIN, "drawn", "drawn", "tuned for 10 steps", "tuned for 20 steps", "combined"]
-    assert [note["stage"] for note in found.history] == stages
-    first, wide, relevant, _, drawn, tuned, on, joined = (note["networks"] for note in found.history)
-    assert (first, wide, relevant, drawn, on) == (BASELINES, FOCUSED, FOCUSED, 24, tuned // 2)
-    assert tuned == SMALL.n_tuned
-    assert joined == 1 + len(SIZES)
+    tuned = counted(found, "tuned")
+    assert counted(found, "drawn")[-1] == SMALL.n_candidates
+    assert len(tuned) == len(SMALL.rungs)
+    assert tuned[0] == SMALL.n_tuned > tuned[1]
     assert members(found.graph) > 1
-    assert len(found.graphs) == BASELINES + 2 * FOCUSED + drawn + joined
+    assert len(found.graphs) > SMALL.n_candidates
     assert 0 < found.standard_error < 1
 
 
@@ -79,12 +76,7 @@ def test_baselines_compete_and_are_not_tuned():
     linear = Data(data.x, data.x[:, 0] - 2 * data.x[:, 1])
     found = find(Drawn(random_networks), linear, replace(SMALL, n_candidates=1))
     assert found.errors[0] < 1e-8
-    first = [graph.architecture.layers[1].size for graph in found.graphs if len(graph.architecture.layers) <= 4]
-    assert first.count(UNITS) == 2 * FOCUSED
-    wider = [graph.architecture.layers[1].size for graph in found.graphs if len(graph.architecture.layers) == 5]
-    assert wider.count(FOCUSED_UNITS) == FOCUSED
-    assert 1 in first
-    assert [note["networks"] for note in found.history[:6]] == [BASELINES, FOCUSED, FOCUSED, 1, 1, 1]
+    assert counted(found, "drawn") == counted(found, "tuned for 10") == counted(found, "tuned for 20") == [1]
 
 
 def test_the_clock_ends_the_drawing_and_the_rounds():
@@ -92,11 +84,8 @@ def test_the_clock_ends_the_drawing_and_the_rounds():
     deadline = Deadline(60.0, clock=lambda: float(next(seconds)))
     config = replace(SMALL, n_candidates=20 * BATCH, rungs=(5, 5, 5, 5, 5, 5, 5, 5))
     found = find(Drawn(random_networks), task(), config, deadline)
-    stages = [note["stage"] for note in found.history]
-    rounds = stages.count("tuned for 5 steps")
-    drawn = stages.count("drawn")
-    assert stages == BEGIN + ["drawn"] * drawn + ["tuned for 5 steps"] * rounds + ["combined"]
-    assert found.history[len(BEGIN) + drawn - 1]["networks"] < config.n_candidates
+    rounds = len(counted(found, "tuned"))
+    assert counted(found, "drawn")[-1] < config.n_candidates
     assert 0 < rounds < len(config.rungs)
     assert found.history[-2]["seconds"] < 60
 
@@ -104,13 +93,14 @@ def test_the_clock_ends_the_drawing_and_the_rounds():
 def test_a_round_that_would_not_end_in_time_has_fewer_steps():
     deadline = Deadline(CLOSING + 30.5 * Pace(columns=4).step, clock=lambda: 0.0)
     found = find(Drawn(random_networks), task(), replace(SMALL, rungs=(100,)), deadline)
-    assert found.history[-2]["stage"] == "tuned for 30 steps"
+    (steps,) = (int(note["stage"].split()[2]) for note in found.history if note["stage"].startswith("tuned"))
+    assert 0 < steps < 100
 
 
 def test_without_time_there_is_a_committee_of_the_baselines():
     found = find(Drawn(random_networks), task(), SMALL, Deadline(0.0))
-    assert [note["stage"] for note in found.history] == ["baselines", "combined"]
-    assert {layer.size for layer in found.graph.architecture.layers if layer.type == "Linear"} == {UNITS, 1}
+    assert counted(found, "drawn") == counted(found, "tuned") == []
+    assert members(found.graph) > 1
     assert found.errors[0].isfinite()
 
 
@@ -122,28 +112,21 @@ def test_wide_networks_are_focused_where_there_are_columns_to_choose(rows, colum
     x, y = torch.randn(rows, columns + 1, generator=Generator().manual_seed(0)).split((columns, 1), dim=1)
     source = Drawn(lambda n, seed: random_networks(n, seed, columns))
     found = find(source, Data(x, y[:, 0]), replace(SMALL, n_candidates=1, rungs=()))
-    assert [note["stage"] for note in found.history][: len(BEGIN)] == (
-        BEGIN if focusing else ["baselines", "drawn", "combined"]
-    )
+    assert bool(counted(found, "focused")) == focusing
     assert found.errors[0].isfinite()
 
 
 @pytest.mark.parametrize(
-    ("rows", "units"),
-    [
-        (COLUMN_ROWS * 3 - 1, [UNITS, FOCUSED_UNITS]),
-        (COLUMN_ROWS * 3, [FOCUSED_UNITS]),
-        (ROWS_A_COLUMN * 3 - 1, [FOCUSED_UNITS]),
-        (ROWS_A_COLUMN * 3, []),
-    ],
+    ("rows", "times"),
+    [(COLUMN_ROWS * 3 - 1, 2), (COLUMN_ROWS * 3, 1), (ROWS_A_COLUMN * 3 - 1, 1), (ROWS_A_COLUMN * 3, 0)],
 )
-def test_of_few_rows_a_column_focused_networks_are_judged_by_folds(rows, units, monkeypatch):
+def test_of_few_rows_a_column_focused_networks_are_judged_by_folds(rows, times, monkeypatch):
     judged = []
     monkeypatch.setattr("netgraph.search.fit.focus_by_folds", lambda wide, *_: judged.append(wide) or [])
     x, y = torch.randn(rows, 4, generator=Generator().manual_seed(0)).split((3, 1), dim=1)
     source = Drawn(lambda n, seed: random_networks(n, seed, n_inputs=3))
     find(source, Data(x, y[:, 0]), replace(SMALL, n_candidates=1, rungs=()))
-    assert [{graph.architecture.layers[1].size for graph in wide} for wide in judged] == [{size} for size in units]
+    assert len(judged) == times
 
 
 class Known(Source):
@@ -180,7 +163,7 @@ def test_of_few_rows_candidates_that_know_them_are_judged_as_they_are_without_ea
 @pytest.mark.parametrize(("rows", "candidates"), [(7, 1), (15, 3), (60, 60), (90, 100)])
 def test_of_few_rows_few_candidates_are_drawn(rows, candidates):
     found = find(Drawn(random_networks), task(rows), replace(SMALL, n_candidates=100, rungs=()))
-    assert [note["networks"] for note in found.history if note["stage"] == "drawn"][-1] == candidates
+    assert counted(found, "drawn")[-1] == candidates
 
 
 def test_wide_networks_are_focused_on_the_columns_that_matter():
@@ -217,35 +200,33 @@ def test_length_scales_are_looked_for_while_there_is_time(rows, seconds, monkeyp
     config = replace(SMALL, n_candidates=1, rungs=())
     find(Drawn(random_networks), task(rows), config, Deadline(seconds, clock=lambda: now[0]))
     assert len(asked) == len(KERNELS) * (1 if rows >= ROWS_A_COLUMN * 4 else SMALL.folds + 1)
-    assert asked[-1] == pytest.approx(RELEVANCE * seconds, rel=0.2)
+    assert 0 < asked[-1] < seconds / 2
     assert np.diff([0.0, *asked]) == pytest.approx(asked[0], abs=0.02)
 
 
 def test_of_many_candidates_a_share_is_tuned_in_groups():
     found = find(Drawn(random_networks), task(), replace(SMALL, rungs=(5,), tuned_share=0.5))
-    *drawn, first, second = (note["networks"] for note in found.history[len(BEGIN) : -1])
-    assert drawn == [16, 24]
-    assert first + second == 12  # baselines take no place
+    assert len(counted(found, "tuned")) > 1
+    assert sum(counted(found, "tuned")) == 12  # baselines take no place
 
 
 def test_networks_that_were_made_are_tuned_in_groups_of_their_own_which_take_turns():
     found = find(
         Drawn(random_networks, made=8), task(), replace(SMALL, n_candidates=32, rungs=(5,), n_tuned=4, tuned_share=0.25)
     )
-    drawn = [note["networks"] for note in found.history if note["stage"] == "drawn"]
-    assert drawn == [16, 32]
-    assert [note["networks"] for note in found.history if note["stage"] == "tuned for 5 steps"] == [4, 2, 4, 2]
+    assert counted(found, "drawn")[-1] == 32
+    assert counted(found, "tuned for 5 steps") == [4, 2, 4, 2]
 
 
 def test_a_table_of_as_many_columns_as_a_wide_network_has_units_is_tuned_on():
     x = torch.randn(60, UNITS, generator=Generator().manual_seed(0))
     found = find(Drawn(lambda n, seed: random_networks(n, seed, UNITS)), Data(x, x[:, 0]), replace(SMALL, rungs=(5,)))
-    assert any(note["stage"] == "tuned for 5 steps" for note in found.history)
+    assert counted(found, "tuned for 5 steps")
 
 
 def test_of_many_candidates_the_best_are_kept():
     found = find(Drawn(random_networks), task(), replace(SMALL, n_candidates=100, rungs=()))
-    assert len(found.graphs) == KEPT + found.history[-1]["networks"]
+    assert len(found.graphs) == len(found.errors) < 100
 
 
 def test_a_network_that_is_not_finite_is_never_chosen():
@@ -270,19 +251,6 @@ def test_a_large_table_is_judged_by_some_of_its_rows(monkeypatch):
     )
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"folds": 1}, "folds is 1; a whole number of at least 2"),
-        ({"batch_rows": 0}, "batch_rows is 0; a whole number of at least 1"),
-        ({"n_tuned": 2.5}, "n_tuned is 2.5; a whole number of at least 1"),
-    ],
-)
-def test_what_cannot_be_searched_is_named(options, message):
-    with pytest.raises(NetGraphError, match=message):
-        SearchConfig(**options)
-
-
 def test_a_real_data_set_is_tried_beside_its_baselines(vae):
     result = try_real(vae, "diabetes", SMALL, n_splits=2)
     assert set(result.scores) == set(result.spread)
@@ -295,7 +263,9 @@ def test_a_real_data_set_is_tried_beside_its_baselines(vae):
     ("changed", "message"),
     [
         ({"folds": 1}, "folds is 1; a whole number of at least 2"),
+        ({"batch_rows": 0}, "batch_rows is 0; a whole number of at least 1"),
         ({"n_tuned": 0}, "n_tuned is 0"),
+        ({"n_tuned": 2.5}, "n_tuned is 2.5; a whole number of at least 1"),
         ({"rungs": (50, 0)}, r"rungs is \(50, 0\); rounds of at least 1 step"),
         ({"tuned_share": float("nan")}, "tuned_share is nan; from 0 to 1"),
     ],

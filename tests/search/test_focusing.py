@@ -116,6 +116,8 @@ def _relevance(data: Data) -> Look:
 #: What networks are focused by, and how many rows a column are enough for errors on rows left out one by one.
 LOOKS = pytest.mark.parametrize("look", [_gradients, _relevance])
 ENOUGH = [(_gradients, COLUMN_ROWS), (_gradients, ROWS_A_COLUMN), (_relevance, ROWS_A_COLUMN)]
+#: Data sets of noise that an average is taken over, by the number of columns: many columns have many rows each.
+NOISES = {2: 30, 5: 20, 20: 6}
 #: Gives what looks at a data set.
 LookOf = Callable[[Data], Look]
 
@@ -154,7 +156,7 @@ def test_focused_features_fit_better_what_changes_along_few_columns(function, lo
 def test_the_target_of_a_row_left_out_is_known_by_a_tenth_of_the_noise_at_most(columns, rows_a_column, look):
     before, after = [], []  # type: list[float], list[float]
     rows = max(10, rows_a_column * columns)
-    for seed in range(30):
+    for seed in range(NOISES[columns]):
         x, y = torch.randn(rows, columns + 1, generator=Generator().manual_seed(seed)).split((columns, 1), dim=1)
         for errors, judged in zip((before, after), _tried(Data(x, y[:, 0]), look), strict=True):
             errors += [one.error for one in judged]
@@ -187,7 +189,7 @@ def test_what_is_said_of_a_fold_does_not_depend_on_its_targets(fold, look):
 @pytest.mark.parametrize(("rows", "columns"), [(10, 40), (30, 30), (60, 20)])
 def test_of_few_rows_folds_see_no_less_noise_than_there_is(rows, columns, look):
     errors = []
-    for seed in range(20):
+    for seed in range(6):
         x, y = torch.randn(rows, columns + 1, generator=Generator().manual_seed(seed)).split((columns, 1), dim=1)
         errors += [one.error / float(y.var()) for one in _by_folds(Data(x, y[:, 0]), look)]
     assert np.mean(errors) > 1
@@ -214,7 +216,7 @@ def test_a_column_counts_by_how_much_the_best_networks_change_along_it(columns):
 @pytest.mark.parametrize("columns", [2, 5, 20])
 def test_networks_that_look_where_the_best_change_see_no_less_than_a_tenth_less_noise(columns):
     errors = []
-    for seed in range(30):
+    for seed in range(NOISES[columns]):
         x, y = torch.randn(ROWS_A_COLUMN * columns, columns + 1, generator=Generator().manual_seed(seed)).split(
             (columns, 1), dim=1
         )

@@ -1,7 +1,5 @@
 import json
 import runpy
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +10,7 @@ import torch
 from netgraph import NetGraphError
 from netgraph.graph.io import load_graphs
 from netgraph.search import FitJob, fit_table
+from tests.commands import netgraph
 from tests.search.small import SHORT, untrained
 
 
@@ -73,12 +72,13 @@ def test_a_folder_that_cannot_be_made_is_named_before_the_search(folder):
 
 
 def test_the_command_fits_and_says_in_one_line_what_is_wrong(folder):
-    command = [sys.executable, "-m", "netgraph.cli", "fit", str(folder / "data.csv")]
+    command = ["fit", str(folder / "data.csv")]
     options = ["--checkpoint", str(folder / "vae.safetensors"), "--n_candidates", "8", "--out", str(folder / "two")]
-    done = subprocess.run([*command, "--target", "price", *options], capture_output=True, text=True, check=True)
+    done = netgraph(*command, "--target", "price", *options)
+    assert done.returncode == 0, done.stderr
     assert "test_r2" in done.stdout
     assert (folder / "two" / "network.py").exists()
-    wrong = subprocess.run([*command, "--target", "prize", *options], capture_output=True, text=True)
+    wrong = netgraph(*command, "--target", "prize", *options)
     assert wrong.returncode == 2
     assert len(wrong.stderr.strip().splitlines()) == 1
     assert "did you mean 'price'" in wrong.stderr
