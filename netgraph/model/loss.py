@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from netgraph.model.vae import NetVAE
 
 _COUNT = SLOT_KINDS.index("count")
+NOT_MEASURED = "its sensitivity is NaN: measure it with netgraph.sensitivity before training"
 #: Sensitivities are cut here, after scaling to mean 1, so that one neuron cannot be the whole loss.
 MAX_SENSITIVITY = 5.0
 
@@ -96,7 +97,7 @@ def compute_losses(vae: "NetVAE", batch: NetBatch, behavior: Behavior) -> Losses
         NetGraphError: When a network's sensitivity was not measured.
     """
     if batch.sensitivity.isnan().any():
-        raise NetGraphError("a network's sensitivity is NaN: measure it with netgraph.sensitivity before training")
+        raise NetGraphError(f"a network: {NOT_MEASURED}")
     weights = vae.config.loss
     condition = vae.condition(batch.meta_features)
     standardized = vae.scales.standardize(batch.state, batch.structure)

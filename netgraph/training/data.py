@@ -11,7 +11,8 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.batch import NetBatch, net_batch
 from netgraph.model.config import VAEConfig
-from netgraph.model.loss import Behavior, observe
+from netgraph.model.loss import NOT_MEASURED, Behavior, observe
+from netgraph.progress import Progress
 from netgraph.tasks import check_meta_vector
 from netgraph.training.config import TrainConfig
 
@@ -48,19 +49,25 @@ class Batches(Dataset[tuple[NetBatch, Behavior]]):
         examples: Networks.
         config: The model's sizes.
         training: Batch size, rows and seed.
+        progress: Whether progress is shown.
 
     Raises:
-        NetGraphError: When there is no example.
+        NetGraphError: When there is no example, or one cannot be trained on; it names the network.
     """
 
-    def __init__(self, examples: Sequence[Example], config: VAEConfig, training: TrainConfig) -> None:
+    def __init__(
+        self, examples: Sequence[Example], config: VAEConfig, training: TrainConfig, progress: bool = False
+    ) -> None:
         if not examples:
             raise NetGraphError("no networks to train on")
-        generator = torch.Generator().manual_seed(training.seed)
-        self.batches = [
-            _batch([examples[i] for i in part], config, training.rows)
-            for part in _by_size(examples, training.batch_size, generator)
-        ]
+        for i, example in enumerate(examples):
+            _check(example, f"network {i}", config)
+        parts = _by_size(examples, training.batch_size, torch.Generator().manual_seed(training.seed))
+        self.batches = []
+        with Progress("batches", len(examples), "network", shown=progress) as bar:
+            for part in parts:
+                self.batches.append(_batch([examples[i] for i in part], config, training.rows))
+                bar.update(units=len(part))
 
     @property
     def networks(self) -> list[NetBatch]:
@@ -73,6 +80,19 @@ class Batches(Dataset[tuple[NetBatch, Behavior]]):
     def __getitem__(self, i: int) -> tuple[NetBatch, Behavior]:
         nets, behavior = self.batches[i]
         return nets.unpacked(), behavior
+
+
+def _check(example: Example, name: str, config: VAEConfig) -> None:
+    """Raise if an example would fail in the first training step, or make it meaningless."""
+    inputs, features = example.graph.architecture.n_inputs, config.n_meta_features
+    if example.graph.sensitivity.isnan().any():
+        raise NetGraphError(f"{name}: {NOT_MEASURED}")
+    if not example.graph.state.isfinite().all():
+        raise NetGraphError(f"{name}: a weight is not finite")
+    if example.x.ndim != 2 or example.x.shape[1] != inputs or not len(example.x) or not example.x.isfinite().all():
+        raise NetGraphError(f"{name}: x has shape {tuple(example.x.shape)}; expected [rows, {inputs}] finite numbers")
+    if len(example.meta_features) != features:
+        raise NetGraphError(f"{name}: {len(example.meta_features)} meta-features; this model takes {features}")
 
 
 def _by_size(examples: Sequence[Example], batch_size: int, generator: torch.Generator) -> list[list[int]]:

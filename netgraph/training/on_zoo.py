@@ -8,6 +8,7 @@ import torch
 
 from netgraph.model.config import VAEConfig
 from netgraph.model.vae import NetVAE
+from netgraph.progress import Progress
 from netgraph.tasks import Task, draw_tasks
 from netgraph.training.config import TrainConfig
 from netgraph.training.data import Example
@@ -43,7 +44,11 @@ def train_on_zoo(
     """
     config = config_for(zoo, config)
     numbers = zoo.split("train")
-    examples = [Example(one, zoo.tasks[one.task].x, zoo.meta_features[one.task]) for one in zoo.stream(numbers)]
+    examples = []
+    with Progress("read", len(numbers), "network") as bar:
+        for one in zoo.stream(numbers):
+            examples.append(Example(one, zoo.tasks[one.task].x, zoo.meta_features[one.task]))
+            bar.update()
     episodes = training_episodes(zoo, sorted({example.graph.task for example in examples}), n_tasks)
     return train(examples, folder, config, training, episodes=episodes, device=device, card=card)
 

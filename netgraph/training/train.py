@@ -70,7 +70,7 @@ def train(
     folder, config, training = Path(folder), config or VAEConfig(), training or TrainConfig()
     if config.generator is not None and episodes is None:
         raise NetGraphError("a model with a generator needs episodes to train it on")
-    batches = Batches(examples, config, training)
+    batches = Batches(examples, config, training, progress=True)
     with threads(training.threads):
         with seeded(training.seed):
             vae = NetVAE(config)
@@ -128,7 +128,7 @@ def train_generator(
     folder, training = Path(folder), training or TrainConfig()
     if record_path(folder / "checkpoints" / "training.safetensors").exists():
         raise NetGraphError(f"{folder}: holds the training of a whole model; choose another folder")
-    batches = Batches(examples, vae.config, training)
+    batches = Batches(examples, vae.config, training, progress=True)
     with threads(training.threads):
         _fit_generator(vae, training, batches, folder, episodes, callbacks, device)
     vae.card |= {"generator_training": asdict(training), **(card or {})}
