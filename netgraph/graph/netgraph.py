@@ -12,7 +12,7 @@ from torch_geometric.data.data import size_repr
 from netgraph.errors import InvalidGraphError, NetGraphError
 from netgraph.graph.architecture import Architecture, StateTensor
 from netgraph.graph.modules.program import Program, Stored
-from netgraph.graph.modules.values import view
+from netgraph.graph.modules.values import is_finite, view
 from netgraph.graph.storage import EXPANDED, HELD, Storage
 
 #: PyG's verbs that make other graphs, which are no networks.
@@ -180,13 +180,13 @@ class NetGraph(Data):
             self._check_values(self.program)
             return
         for tensor in architecture.tensors:
-            if not torch.isfinite(self.tensor(tensor)).all():
+            if not is_finite(self.tensor(tensor)):
                 layer = architecture.layers[tensor.layer]
                 raise InvalidGraphError(f"{layer.name or layer.type}.{tensor.slot.name} holds NaN or infinity")
 
     def _check_values(self, program: Program) -> None:
         for tensor in program.tensors:
-            if tensor.kind == "parameter" and not torch.isfinite(self.tensor(tensor)).all():
+            if tensor.kind == "parameter" and not is_finite(self.tensor(tensor)):
                 raise InvalidGraphError(f"{tensor.names[0]} holds NaN or infinity")
 
 

@@ -18,6 +18,15 @@ def dimensions(given: Mapping[str, Any]) -> list[Dimension]:
     return [(name, i) for name, value in given.items() if isinstance(value, Tensor) for i in range(value.ndim)]
 
 
+def resized(given: Mapping[str, Any], changed: Iterable[Dimension], rows: int) -> dict[str, Any]:
+    """Repeat or cut an example along some dimensions."""
+    made = dict(given)
+    for name, i in changed:
+        value = made[name]
+        made[name] = value.index_select(i, torch.arange(rows, device=value.device) % value.shape[i]).detach()
+    return made
+
+
 def elastic(given: Mapping[str, Any], runs: Callable[[Mapping[str, Any]], bool]) -> set[Dimension]:
     """List the dimensions in which a module takes more than the example has.
 
@@ -33,7 +42,7 @@ def elastic(given: Mapping[str, Any], runs: Callable[[Mapping[str, Any]], bool])
         size = _size(given, dimension)
         equal = [other for other in dimensions(given) if _size(given, other) == size]
         return size > 0 and any(
-            runs(_resized(given, group, rows)) for group in ([dimension], equal) for rows in (size + 1, 2 * size)
+            runs(resized(given, group, rows)) for group in ([dimension], equal) for rows in (size + 1, 2 * size)
         )
 
     return set(filter(grows, dimensions(given)))
@@ -41,7 +50,7 @@ def elastic(given: Mapping[str, Any], runs: Callable[[Mapping[str, Any]], bool])
 
 def widened(given: Mapping[str, Any], free: Iterable[Dimension]) -> Mapping[str, Any]:
     """Make every free size that is one two, since torch takes one for a number that cannot vary."""
-    return _resized(given, [dimension for dimension in free if _size(given, dimension) == 1], 2)
+    return resized(given, [dimension for dimension in free if _size(given, dimension) == 1], 2)
 
 
 def narrowed(given: Mapping[str, Any], free: Iterable[Dimension]) -> Iterator[tuple[Dimension, Mapping[str, Any]]]:
@@ -49,8 +58,8 @@ def narrowed(given: Mapping[str, Any], free: Iterable[Dimension]) -> Iterator[tu
     for dimension in free:
         size = _size(given, dimension)
         equal = [other for other in free if _size(given, other) == size]
-        yield dimension, _resized(given, [dimension], 1)
-        yield dimension, _resized(given, equal, 1)
+        yield dimension, resized(given, [dimension], 1)
+        yield dimension, resized(given, equal, 1)
 
 
 def sizes_of(given: Mapping[str, Any], free: set[Dimension]) -> Sizes:
@@ -76,12 +85,3 @@ def warn_of_sizes(module: str, given: Mapping[str, Any], sizes: Sizes) -> None:
 def _size(given: Mapping[str, Any], dimension: Dimension) -> int:
     name, i = dimension
     return int(given[name].shape[i])
-
-
-def _resized(given: Mapping[str, Any], changed: Iterable[Dimension], rows: int) -> dict[str, Any]:
-    """Repeat or cut the example along some dimensions."""
-    made = dict(given)
-    for name, i in changed:
-        value = made[name]
-        made[name] = value.index_select(i, torch.arange(rows, device=value.device) % value.shape[i]).detach()
-    return made

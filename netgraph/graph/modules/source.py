@@ -162,7 +162,7 @@ class _Writer:
                 yield f"{self.path(owner)}.{name} = {self.path(tensor.names[0])}"
             elif not made_by_constructor:
                 yield self._new(tensor, self.path(owner), name)
-            if not tensor.trainable and tensor.kind == "parameter" and not position:
+            if made_by_constructor and not tensor.trainable and tensor.kind == "parameter" and not position:
                 yield f"{self.path(full)}.requires_grad_(False)"
             yield from self._retype(tensor, full, made_by_constructor and not position)
 
@@ -173,10 +173,11 @@ class _Writer:
 
     def _new(self, tensor: Stored, owner: str, name: str) -> str:
         empty = f"torch.empty({tensor.shape}, dtype=torch.{tensor.dtype})"
+        parameter = f"nn.Parameter({empty}{'' if tensor.trainable else ', requires_grad=False'})"
         if tensor.kind == "parameter" and not name.isidentifier():
-            return f"{owner}.register_parameter({name!r}, nn.Parameter({empty}))"
+            return f"{owner}.register_parameter({name!r}, {parameter})"
         if tensor.kind == "parameter":
-            return f"{owner}.{name} = nn.Parameter({empty})"
+            return f"{owner}.{name} = {parameter}"
         if tensor.kind == "buffer" and tensor.persistent:
             return f'{owner}.register_buffer("{name}", {empty})'
         literal = _literal(view(tensor, self.graph.state, self.graph.other_state))
@@ -278,6 +279,8 @@ def _literal(tensor: Tensor) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_plain, value)) + "]"
+    if isinstance(value, complex):
+        return f"complex({_plain(value.real)}, {_plain(value.imag)})"
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return f'float("{value}")'
     return repr(value)

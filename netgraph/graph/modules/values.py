@@ -64,3 +64,9 @@ def expand(key: str, program: Program, state: Tensor, other: Tensor) -> Tensor:
     first = torch.arange(edges.shape[1], device=state.device) == 0
     weight = weight.view(edges.shape).masked_fill(structural[:, None] & first, 1.0)
     return weight[:, 0] if weight.shape[1] == 1 else weight
+
+
+def is_finite(values: Tensor) -> bool:
+    """Say whether no number is NaN or infinite."""
+    small = values.is_floating_point() and values.itemsize == 1  # torch asks this of no float8 itself
+    return bool(torch.isfinite(values.float() if small else values).all())

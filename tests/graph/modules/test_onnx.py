@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils._pytree import tree_leaves
 
 from netgraph import NetGraphError, from_module, to_module
 from netgraph.graph import to_onnx
@@ -19,11 +20,11 @@ from tests.graph.zoo_of_modules.test_sequences import Highway, ids, numbers
         (GPT, ids(20, 2, 6)),
         (lambda: ConvNeXtBlock(8), numbers((2, 8, 8, 8))[0]),
         (Highway, numbers((3, 6))[0]),
-        (lambda: torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU()), numbers((2, 3))[0]),
+        (lambda: torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU()), numbers((1, 3))[0]),
     ],
     ids=["DPN", "GPT", "ConvNeXt", "Highway", "feed-forward"],
 )
-def test_onnx_gives_the_same_numbers(build, example, tmp_path):
+def test_onnx_gives_the_same_numbers_for_any_number_of_rows(build, example, tmp_path):
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     graph = from_module(prepared(build()), example)
@@ -31,9 +32,55 @@ def test_onnx_gives_the_same_numbers(build, example, tmp_path):
     session = runtime.InferenceSession(str(tmp_path / "network.onnx"), providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
     assert graph.program is None or given.name == graph.program.inputs[0]
-    (found,) = session.run(None, {given.name: example.numpy()})
+    assert given.shape == ["batch", *example.shape[1:]]
+    for x in (example, example[:1], torch.cat([example] * 3)):
+        (found,) = session.run(None, {given.name: x.numpy()})
+        with torch.no_grad():
+            assert np.abs(found - to_module(graph)(x).numpy()).max() < 1e-4
+
+
+class Masked(torch.nn.Module):
+    """Its second input has as many rows as the first by chance."""
+
+    def forward(self, x, mask):
+        return torch.softmax(x @ x.transpose(1, 2) + mask, -1) @ x
+
+
+class Reshaped(torch.nn.Module):
+    def forward(self, x):
+        return torch.tanh(x).view(2, 6)
+
+
+AXES = [
+    (lambda: torch.nn.LSTM(4, 3), numbers((5, 2, 4)), [[5, "batch", 4]]),
+    (Masked, numbers((3, 3, 4), (3, 3)), [["batch", 3, 4], [3, 3]]),
+    (Reshaped, numbers((2, 3, 2)), [[2, 3, 2]]),
+]
+
+
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore:.*the batch axis cannot vary"
+)
+@pytest.mark.parametrize(("build", "example", "shapes"), AXES)
+def test_the_batch_axis_is_the_one_that_can_vary(build, example, shapes, tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    graph = from_module(prepared(build()), example)
+    to_onnx(graph, tmp_path / "network.onnx")
+    session = runtime.InferenceSession(str(tmp_path / "network.onnx"), providers=["CPUExecutionProvider"])
+    assert [given.shape for given in session.get_inputs()] == shapes
+    found = session.run(None, {name: x.numpy() for name, x in zip(graph.program.inputs, example, strict=True)})
     with torch.no_grad():
-        assert np.abs(found - to_module(graph)(example).numpy()).max() < 1e-4
+        expected = tree_leaves(to_module(graph)(*example))
+    assert all(np.abs(a - b.numpy()).max() < 1e-5 for a, b in zip(found, expected, strict=True))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_batch_axis_that_cannot_vary_is_told(tmp_path):
+    pytest.importorskip("onnxscript")
+    graph = from_module(Reshaped(), numbers((2, 3, 2))[0])
+    with pytest.warns(UserWarning, match=r"the batch axis cannot vary; the file holds for x \[2, 3, 2\] only"):
+        to_onnx(graph, tmp_path / "network.onnx")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")

@@ -214,3 +214,45 @@ def test_long_lines_are_broken_where_nothing_changes():
         assert namespace["y"] == eval(line, namespace)  # noqa: S307
     index = f"    y = x[{'1 + ' * 40}1]"
     assert list(wrap(index)) == [index]
+
+
+class Typed(nn.Module):
+    """A tensor of a type of its own, as a parameter that is not trained, as a buffer, or as neither."""
+
+    def __init__(self, kind: str, values: torch.Tensor):
+        super().__init__()
+        self.linear, self.real = nn.Linear(3, 3), torch.abs if values.is_complex() else torch.Tensor.float
+        if kind == "parameter":
+            self.table = nn.Parameter(values, requires_grad=False)
+        elif kind == "constant":
+            self.table = values
+        else:
+            self.register_buffer("table", values, persistent=kind == "buffer")
+
+    def forward(self, x):
+        return self.linear(x) + self.real(self.table)
+
+
+INTEGERS = [torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.uint16, torch.uint64]
+FLOATS = [torch.float16, torch.bfloat16, torch.float64, torch.float8_e4m3fn, torch.float8_e5m2]
+COMPLEX = [torch.complex64, torch.complex128]
+
+
+@pytest.mark.parametrize("kind", ["parameter", "buffer", "unsaved buffer", "constant"])
+@pytest.mark.parametrize("dtype", [*INTEGERS, *FLOATS, *COMPLEX], ids=str)
+def test_tensors_of_every_type_are_written(kind, dtype):
+    (x,) = numbers((2, 3))
+    module = Typed(kind, torch.tensor([1.0, 0.0, 2.0]).to(dtype)).eval()
+    graph = from_module(module, x)
+    written = run(to_source(graph)).eval()
+    written.load_state_dict(to_module(graph).state_dict())
+    assert [value.dtype for value in written.state_dict().values()] == [v.dtype for v in module.state_dict().values()]
+    assert [value.requires_grad for value in written.parameters()] == [v.requires_grad for v in module.parameters()]
+    assert same(written(x), module(x))
+
+
+def test_complex_constants_keep_infinity_and_signs():
+    values = torch.tensor([complex(1, float("inf")), complex(-0.0, -0.0), complex(float("nan"), 0.5)])
+    table = run(to_source(from_module(Typed("unsaved buffer", values), numbers((2, 3))[0]))).table
+    assert same(torch.view_as_real(table), torch.view_as_real(values))
+    assert torch.equal(torch.view_as_real(table).signbit()[:2], torch.view_as_real(values).signbit()[:2])
