@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
-from netgraph.graph.modules.compare import same
-from netgraph.graph.modules.convert import refuse_hooks
-from netgraph.graph.modules.trace import mode
+from netgraph.graph.modules.general import example_of
+from netgraph.graph.modules.hooks import refuse_hooks
+from netgraph.graph.modules.verify import Observer, check_same, observe
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module
 
@@ -39,16 +39,15 @@ def check_faithful(module: nn.Module, graph: NetGraph, example: Tensor | None) -
     Args:
         module: The module.
         graph: Its graph.
-        example: Rows on which the two must give the same, or None; without them inputs are [rows, features].
+        example: Rows around which the two run; without them two random ones.
 
     Raises:
-        UnsupportedLayerError: With the submodule or tensor that an architecture cannot say.
+        UnsupportedLayerError: With the submodule, the tensor or the line that an architecture cannot say.
     """
     refuse_hooks(module)
     for problem in _tensors(module, graph):
         raise UnsupportedLayerError(f"{problem}, which is not supported")
-    if example is not None:
-        _compare(module, graph, example)
+    _compare(module, graph, example)
 
 
 def _tensors(module: nn.Module, graph: NetGraph) -> Iterator[str]:
@@ -66,13 +65,12 @@ def _tensors(module: nn.Module, graph: NetGraph) -> Iterator[str]:
             yield f"{name}: not trained while other parameters are"
 
 
-def _compare(module: nn.Module, graph: NetGraph, example: Tensor) -> None:
-    if example.ndim != 2 and any(layer.type == "BatchNorm1d" for layer in graph.architecture.layers):
-        raise UnsupportedLayerError(f"BatchNorm1d of an input with {example.ndim} dimensions is not supported")
-    try:
-        with mode(module, False), torch.no_grad():
-            equal = same(module(example.clone()), to_module(graph)(example.clone()))
-    except (RuntimeError, IndexError) as error:
-        raise UnsupportedLayerError(f"{type(module).__name__} fails on example_input") from error
-    if not equal:
-        raise UnsupportedLayerError(f"{type(module).__name__} on {example.ndim} dimensions is not supported")
+def _compare(module: nn.Module, graph: NetGraph, example: Tensor | None) -> None:
+    given = example if example is not None else example_of(graph, torch.Generator().manual_seed(0))
+    if given.ndim != 2 and any(layer.type == "BatchNorm1d" for layer in graph.architecture.layers):
+        raise UnsupportedLayerError(f"BatchNorm1d of an input with {given.ndim} dimensions is not supported")
+    observer = Observer(lambda network, inputs: network(*inputs), (given,))
+    expected = observe(module, observer, "example_input" if example is not None else f"{given.shape[-1]} inputs")
+    rebuilt = to_module(graph)
+    rebuilt.requires_grad_(any(value.requires_grad for value in module.parameters()))
+    check_same(module, rebuilt, observer, expected, observer.observe(rebuilt, expected))

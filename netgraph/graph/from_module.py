@@ -13,6 +13,9 @@ from netgraph.graph.architecture import Architecture, Layer, make_layer
 from netgraph.graph.faithful import check_faithful, check_given
 from netgraph.graph.layers import BY_MODULE, LAYER_TYPES, HyperValue, LayerType
 from netgraph.graph.modules.convert import Example, convert
+from netgraph.graph.modules.preserve import draws_restored, preserved
+from netgraph.graph.modules.trace import first_line, mode
+from netgraph.graph.modules.verify import InexactError
 from netgraph.graph.netgraph import NetGraph
 
 #: Functions and tensor methods that are layers, with the arguments that are hyper-parameters and their defaults.
@@ -29,6 +32,7 @@ _FUNCTIONS: dict[Any, str] = {
 }
 
 
+@draws_restored()
 def from_module(module: nn.Module, example_input: Example | None = None) -> NetGraph:
     """Read a module into a graph; :func:`~netgraph.graph.to_module.to_module` inverts it bit for bit.
 
@@ -36,17 +40,18 @@ def from_module(module: nn.Module, example_input: Example | None = None) -> NetG
     see :mod:`netgraph.graph.modules`.
 
     Args:
-        module: Any composition of registered layers and operations, nested as deep as you like. It is not changed.
+        module: Any composition of registered layers and operations, nested as deep as you like. It is run, and left
+            as it is: tensors, gradients, attributes, modes and random numbers.
         example_input: Its input, or a tuple or a mapping of its inputs, from which shapes are read. A feed-forward
-            module, which reads [rows, features], needs it only when no layer tells how many inputs there are; where
-            it is given, the graph's outputs are compared with the module's.
+            module, which reads [rows, features], needs it only when no layer tells how many inputs there are.
 
     Returns:
         The graph; its state is a copy of the module's parameters and buffers. A feed-forward network of which no
         parameter is trained comes back with all of them trained; any other keeps which are.
 
     Raises:
-        UnsupportedLayerError: When a layer or an operation is not supported; it names the layer or the call.
+        UnsupportedLayerError: When a layer or an operation is not supported, or the graph's module has other outputs,
+            gradients, buffers or modes in evaluation or in training; it names the layer, the call or the line.
         InvalidGraphError: When sizes do not fit.
         NetGraphError: When there is no module, no values, or no example that can be read.
     """
@@ -54,6 +59,9 @@ def from_module(module: nn.Module, example_input: Example | None = None) -> NetG
     rows = _rows(example_input)
     try:
         return _feed_forward(module, rows)
+    except InexactError:
+        if example_input is None:
+            raise
     except UnsupportedLayerError as error:
         if example_input is None:
             raise UnsupportedLayerError(
@@ -97,25 +105,25 @@ class _Trace:
     def __init__(self, module: nn.Module) -> None:
         self.alone = type(module) in BY_MODULE
         root = nn.Sequential(module) if self.alone else module
-        modes = {part: part.training for part in module.modules()}
-        attributes = set(vars(root))
-        module.eval()
         try:
-            self.graph = _Tracer().trace(root)
-            self._clean(root, self.graph)
-            self._check_training(root)
+            self.graph, training = (self._trace(root, mode) for mode in (False, True))
         except UnsupportedLayerError:
             raise
         except Exception as error:
-            reason = str(error).splitlines()[0]
-            raise UnsupportedLayerError(f"{type(module).__name__} cannot be traced: {reason}") from error
-        finally:
-            for part, mode in modes.items():
-                part.training = mode
-            for made in set(vars(root)) - attributes:  # tensors that forward makes are left on the module by fx
-                delattr(root, made)
+            raise UnsupportedLayerError(f"{type(module).__name__} cannot be traced: {first_line(error)}") from error
+        calls = [[(n.op, n.target, str(n.args), str(n.kwargs)) for n in each.nodes] for each in (self.graph, training)]
+        if calls[0] != calls[1]:  # which an architecture cannot say
+            raise UnsupportedLayerError(f"{type(root).__name__}: a forward that differs in training is not supported")
         self.modules = {("" if self.alone else name): part for name, part in root.named_modules() if name}
         self.seen: dict[str, str] = {}
+
+    def _trace(self, root: nn.Module, training: bool) -> fx.Graph:
+        if "forward" in vars(root):
+            raise UnsupportedLayerError(f"{type(root).__name__}: forward was replaced on the instance")
+        with preserved(root), mode(root, training):
+            graph = _Tracer().trace(root)
+            self._clean(root, graph)
+        return graph
 
     def _clean(self, root: nn.Module, graph: fx.Graph) -> None:
         """Take out what is computed for nothing, and refuse what alters a value although nothing reads its result."""
@@ -132,15 +140,6 @@ class _Trace:
         for node in graph.nodes:
             if alters(node) and not node.users:
                 raise UnsupportedLayerError(f"{node.name}: in place, while its input is used again")
-
-    def _check_training(self, root: nn.Module) -> None:
-        """Refuse a forward that computes something else in training mode, which an architecture cannot say."""
-        root.train()
-        graph = _Tracer().trace(root)
-        self._clean(root, graph)
-        calls = [[(n.op, n.target, str(n.args), str(n.kwargs)) for n in each.nodes] for each in (self.graph, graph)]
-        if calls[0] != calls[1]:
-            raise UnsupportedLayerError(f"{type(root).__name__}: a forward that differs in training is not supported")
 
     def name(self, node: fx.Node) -> str:
         """Give the name a node's layer keeps."""
@@ -277,7 +276,14 @@ def _read(part: nn.Module, name: str) -> HyperValue:
 
 def _state(architecture: Architecture, modules: dict[str, nn.Module]) -> Tensor:
     """Copy the parameters and buffers in the order of the flat state."""
-    values = [getattr(modules[architecture.layers[t.layer].name], t.slot.name) for t in architecture.tensors]
+    values = []
+    for tensor in architecture.tensors:
+        layer = architecture.layers[tensor.layer]
+        value = getattr(modules[layer.name], tensor.slot.name)
+        if value.shape != tensor.shape:
+            name, sizes = f"{layer.name}.{tensor.slot.name}".lstrip("."), f"{tuple(value.shape)}, not {tensor.shape}"
+            raise InvalidGraphError(f"{name}: has shape {sizes} as its {layer.type} says")
+        values.append(value)
     floats = {value.dtype for value in values if value.is_floating_point()}
     if len(floats) > 1:
         raise UnsupportedLayerError(f"parameters of several types: {', '.join(sorted(map(str, floats)))}")

@@ -15,16 +15,21 @@ from netgraph.graph.modules.compare import same
 from netgraph.graph.modules.encoding import Encoded
 from netgraph.graph.modules.execute import execute
 from netgraph.graph.modules.export import trace_by_export
+from netgraph.graph.modules.hooks import refuse_hooks
 from netgraph.graph.modules.parts import CONTAINERS, READERS, describe, is_leaf
+from netgraph.graph.modules.preserve import draws_restored, preserved
 from netgraph.graph.modules.program import ALIGNMENT, Kind, Part, Program, Row, Stored, Table
+from netgraph.graph.modules.rebuild import rebuild
 from netgraph.graph.modules.sizes import Sizes
 from netgraph.graph.modules.trace import NotTraceableError, first_line, mode, trace
 from netgraph.graph.modules.values import empty_state, view
+from netgraph.graph.modules.verify import Observer, check_same, observe
 from netgraph.graph.netgraph import NetGraph
 
 Example = Tensor | Sequence[Any] | Mapping[str, Any]
 
 
+@draws_restored()
 def convert(module: nn.Module, example_input: Example) -> NetGraph:
     """Read any module of registered layers and operations into a graph.
 
@@ -61,12 +66,21 @@ def _graph(
     _refuse_overlaps(found)
     tensors, dtype = _place(found)
     program = Program(parts, tensors, table, tuple(given), train_table, fixed, dtype)
+    observer = Observer(
+        lambda network, inputs: network(**dict(zip(given, inputs, strict=True))),
+        [*given.values()],
+        all(sizes is None or sizes[:1] in ((), (None,)) for sizes in fixed),
+    )
+    expected = observe(module, observer)
     values = _values(module, constants)
-    program = replace(program, table=_with_shapes(program, module, constants, given))
     state, other = (part.to(_device(values)) for part in empty_state(program))
     for tensor in tensors:
         view(tensor, state, other).copy_(values[tensor.names[0]])
-    return NetGraph(program, state, other_state=other)
+    rebuilt = rebuild(program, state, other)
+    seen = observer.observe(rebuilt, expected)
+    graph = NetGraph(replace(program, table=_with_shapes(program, rebuilt.eval(), given)), state, other_state=other)
+    check_same(module, rebuilt, observer, expected, seen)
+    return graph
 
 
 def _bind(module: nn.Module, example: Example) -> dict[str, Any]:
@@ -88,23 +102,6 @@ def _bind(module: nn.Module, example: Example) -> dict[str, Any]:
                 f"{name}: an input that is a {type(value).__name__}; give each tensor by itself"
             )
     return dict(bound.arguments)
-
-
-def refuse_hooks(module: nn.Module) -> None:
-    """Refuse hooks, which alter outputs or gradients and are no part of a graph.
-
-    Raises:
-        UnsupportedLayerError: With the module or the parameter that has one.
-    """
-    for name, part in module.named_modules():
-        if part._forward_hooks or part._forward_pre_hooks or part._backward_hooks or part._backward_pre_hooks:
-            kind = "backward" if part._backward_hooks or part._backward_pre_hooks else "forward"
-            raise UnsupportedLayerError(
-                f"{name or type(part).__name__}: {type(part).__name__} has {kind} hooks, which a graph cannot hold"
-            )
-    for name, value in module.named_parameters():
-        if value._backward_hooks:
-            raise UnsupportedLayerError(f"{name}: has hooks on its gradient, which a graph cannot hold")
 
 
 def _alone(given: Mapping[str, Any]) -> tuple[Table, None, dict[str, Tensor]]:
@@ -228,43 +225,31 @@ def _span(value: Tensor) -> int:
     return value.element_size() * (1 + sum((n - 1) * stride for n, stride in steps))
 
 
-def _with_shapes(
-    program: Program, module: nn.Module, constants: Mapping[str, Tensor], given: Mapping[str, Any]
-) -> Table:
-    """Run the calls on the example, note the shapes, and compare the output with the module's own."""
-    shapes: dict[int, Encoded] = {}
+def _with_shapes(program: Program, rebuilt: nn.Module, given: Mapping[str, Any]) -> Table:
+    """Run the calls on the example and note the shapes."""
     table = program.table
+    rows = enumerate(table.rows)
+    shapes = {i: shape_of(_attribute(rebuilt, row.target)) for i, row in rows if row.op == "tensor"}
 
     def caller(position: int, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any], make: Any) -> Any:
         value = make(*args, **kwargs)
         shapes[position] = shape_of(value)
         return value
 
-    with mode(module, False), torch.no_grad():
-        before = torch.get_rng_state()
-        expected = _run(lambda: module(**_copies(given)), type(module).__name__, "fails on example_input")
-        torch.set_rng_state(before)
-        root = _Lender(module, constants)
-        found = _run(
-            lambda: execute(table, root, _copies(given), caller),
-            type(module).__name__,
-            "fails when its calls are replayed",
-        )
-        torch.set_rng_state(before)
-    if not same(expected, found):
-        raise NotTraceableError(
-            f"{type(module).__name__}: its calls, replayed, give another output than the module; forward keeps a "
-            "state of its own or decides by values that tracing does not see"
-        )
-    values = {i: given[row.target] for i, row in enumerate(table.rows) if row.op == "input"}
-    values |= {i: _attribute(root, row.target) for i, row in enumerate(table.rows) if row.op == "tensor"}
-    shapes |= {i: shape_of(value) for i, value in values.items()}
+    shapes |= {i: shape_of(given[row.target]) for i, row in enumerate(table.rows) if row.op == "input"}
+    try:
+        with torch.no_grad():
+            execute(table, rebuilt, _copies(given), caller)
+    except NetGraphError:
+        raise
+    except Exception as error:
+        raise UnsupportedLayerError(f"its calls, replayed, fail: {first_line(error)}") from error
     return Table(tuple(replace(row, shape=shapes[i]) for i, row in enumerate(table.rows)), table.output)
 
 
 def _agrees(module: nn.Module, inputs: Mapping[str, Any], table: Table | None, constants: Mapping[str, Tensor]) -> bool:
     """Say whether a module runs on inputs; with a table, whether its calls give the same wherever it does."""
-    with mode(module, False), torch.no_grad(), torch.random.fork_rng():
+    with preserved(module), mode(module, False), torch.no_grad():
         before = torch.get_rng_state()
         try:
             expected = module(**_copies(inputs))
@@ -280,15 +265,6 @@ def _agrees(module: nn.Module, inputs: Mapping[str, Any], table: Table | None, c
 def _copies(given: Mapping[str, Any]) -> dict[str, Any]:
     """Copy the example, so that a network that works in place leaves it as it is."""
     return {name: value.clone() if isinstance(value, Tensor) else value for name, value in given.items()}
-
-
-def _run(function: Any, name: str, problem: str) -> Any:
-    try:
-        return function()
-    except NetGraphError:
-        raise
-    except Exception as error:
-        raise UnsupportedLayerError(f"{name} {problem}: {first_line(error)}") from error
 
 
 class _Lender(nn.Module):

@@ -21,6 +21,7 @@ from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
+from netgraph.graph.modules.preserve import preserved
 from netgraph.graph.modules.program import Table
 from netgraph.graph.modules.sizes import Dimension, Sizes, elastic, narrowed, sizes_of, warn_of_sizes, widened
 from netgraph.graph.modules.trace import Reader, check_agreement, first_line, merge, mode, plain_attributes
@@ -127,7 +128,7 @@ def _export(
         name: tuple(kinds[(name, i) in tried] for i in range(value.ndim)) if isinstance(value, Tensor) else None
         for name, value in given.items()
     }
-    with mode(module, training), quiet():
+    with preserved(module), mode(module, training), quiet():
         return torch.export.export(module, (), dict(given), dynamic_shapes=free, strict=False)
 
 

@@ -45,6 +45,7 @@ def _laid(tensor: Stored, value: Tensor) -> Tensor:
 
 
 def _fill(root: nn.Module, tensor: Stored, value: Tensor) -> None:
+    value.requires_grad_(tensor.trainable)
     held = nn.Parameter(value, requires_grad=tensor.trainable) if tensor.kind == "parameter" else value
     for full in tensor.names:
         owner, _, name = full.rpartition(".")

@@ -23,6 +23,7 @@ from netgraph.graph.modules.compare import same_tensors
 from netgraph.graph.modules.encoding import Encoded, encode
 from netgraph.graph.modules.functions import OPERATIONS, check_attribute, find_function
 from netgraph.graph.modules.parts import is_leaf
+from netgraph.graph.modules.preserve import preserved
 from netgraph.graph.modules.program import Row, Table
 
 #: Builds a row's call: what fx calls a node's kind.
@@ -108,20 +109,18 @@ def trace(module: nn.Module, given: Mapping[str, Any]) -> tuple[Table, Table | N
 
 
 def _graph(root: nn.Module, given: frozenset[str], training: bool) -> tuple[fx.Graph, dict[str, Tensor]]:
-    before, tracer = set(vars(root)), _Tracer(given)
-    try:
-        with mode(root, training):
+    if "forward" in vars(root):
+        raise NotTraceableError(f"{type(root).__name__}: forward was replaced on the instance")
+    tracer = _Tracer(given)
+    with preserved(root), mode(root, training):
+        try:
             graph = tracer.trace(root)
-    except NetGraphError:
-        raise
-    except Exception as error:
-        name = tracer.failed or type(root).__name__
-        raise NotTraceableError(f"{name} cannot be traced: {first_line(error)}") from error
-    else:
+        except NetGraphError:
+            raise
+        except Exception as error:
+            name = tracer.failed or type(root).__name__
+            raise NotTraceableError(f"{name} cannot be traced: {first_line(error)}") from error
         return graph, plain_attributes(graph, root, root)
-    finally:
-        for name in set(vars(root)) - before:
-            del vars(root)[name]
 
 
 def first_line(error: Exception) -> str:
@@ -137,13 +136,19 @@ def plain_attributes(graph: fx.Graph, module: nn.Module, holder: nn.Module) -> d
         graph: The graph.
         module: The module.
         holder: The module that holds them.
+
+    Raises:
+        UnsupportedLayerError: With what is no tensor, for instance a generator of random numbers.
     """
     held = dict(module.named_parameters(remove_duplicate=False)) | dict(module.named_buffers(remove_duplicate=False))
     found = {}
     for node in graph.nodes:
         if node.op == "get_attr" and node.target not in held:
             owner, _, name = node.target.rpartition(".")
-            found[node.target] = getattr(holder.get_submodule(owner), name)
+            value = getattr(holder.get_submodule(owner), name)
+            if not isinstance(value, Tensor):
+                raise UnsupportedLayerError(f"{node.target}: forward passes on a {type(value).__name__}, no tensor")
+            found[node.target] = value
     return found
 
 

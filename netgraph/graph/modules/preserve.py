@@ -1,0 +1,169 @@
+"""Runs of a user's module that leave no trace: its tensors, attributes, modes and the random numbers are put back."""
+
+import copy
+import random
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+def draws() -> dict[str, int]:
+    """Return a hash of the state of each source of random numbers: another one after a draw."""
+    numpy: Any = np.random.get_state()
+    states = {"Python": hash(random.getstate()), "NumPy": hash((numpy[1].tobytes(), *numpy[2:]))}
+    for name, state in _torch_states().items():
+        states[name] = hash(state.numpy().tobytes())
+    return states
+
+
+def seed(number: int) -> None:
+    """Seed every source of random numbers; not a device that is not in use, whose seed would be set when it is."""
+    random.seed(number)
+    np.random.seed(number)
+    torch.default_generator.manual_seed(number)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(number)
+
+
+def _torch_states() -> dict[str, Tensor]:
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    return {"torch": torch.get_rng_state()} | {f"cuda:{i}": torch.cuda.get_rng_state(i) for i in devices}
+
+
+def _restore_draws(python: Any, numpy: Any, states: dict[str, Tensor]) -> None:
+    random.setstate(python)
+    np.random.set_state(numpy)
+    for name, state in states.items():
+        if name == "torch":
+            torch.set_rng_state(state)
+        else:
+            torch.cuda.set_rng_state(state, name)
+
+
+@contextmanager
+def draws_restored() -> Iterator[None]:
+    """Put back the states of all random numbers, and the grad mode."""
+    states = random.getstate(), np.random.get_state(), _torch_states()
+    try:
+        with torch.set_grad_enabled(torch.is_grad_enabled()):
+            yield
+    finally:
+        _restore_draws(*states)
+
+
+@contextmanager
+def preserved(module: nn.Module) -> Iterator[None]:
+    """Put back what a block alters: a module's tensors, attributes, gradients and modes, and the random numbers.
+
+    Modules, tensors, lists, dictionaries and sets keep their identity, so that closures go on referring to them. Any
+    other object is lent as a copy; one that cannot be copied (a lock, a file) is lent itself, its attributes put back.
+    """
+    undo: list[Callable[[], object]] = []
+    try:
+        _Loan(module, undo)
+        with draws_restored():
+            yield
+    finally:
+        for restore in reversed(undo):
+            restore()
+
+
+class _Loan:
+    """Notes how to put back all that is reachable from a module."""
+
+    def __init__(self, module: nn.Module, undo: list[Callable[[], object]]) -> None:
+        self.undo = undo
+        self.lent: dict[int, Any] = {}
+        self.known: list[Any] = []  # keeps what is lent alive: identities are not reused
+        tensors = [*module.parameters(), *module.buffers()]
+        self.copied: dict[int, Any] = {id(value): value for value in [*module.modules(), *tensors]}
+        for value in [*tensors, *module.modules()]:
+            self.lend(value)
+
+    def lend(self, value: Any) -> Any:
+        """Return the value, or the copy that stands in for it."""
+        if id(value) not in self.lent:
+            self.lent[id(value)] = value
+            self.known.append(value)
+            self.lent[id(value)] = self._noted(value)
+        return self.lent[id(value)]
+
+    def _noted(self, value: Any) -> Any:
+        if isinstance(value, Tensor):
+            self._tensor(value)
+        elif isinstance(value, nn.Module):
+            self._mapping(vars(value))
+        elif isinstance(value, dict):
+            self._mapping(value)
+        elif isinstance(value, list | deque):
+            self._sequence(value)
+        elif isinstance(value, set):
+            self.undo.append(partial(_restore_set, value, set(value)))
+        elif isinstance(value, tuple):
+            for item in value:
+                self.lend(item)
+        elif type(value) is not object and not isinstance(value, type | ModuleType):
+            return self._object(value)
+        return value
+
+    def _mapping(self, value: dict[Any, Any]) -> None:
+        self.undo.append(partial(_restore_mapping, value, list(value.items())))
+        for key, item in list(value.items()):
+            lent = self.lend(item)
+            if lent is not item:
+                value[key] = lent
+
+    def _sequence(self, value: list[Any] | deque[Any]) -> None:
+        self.undo.append(partial(_restore_sequence, value, list(value)))
+        for position, item in enumerate(list(value)):
+            value[position] = self.lend(item)
+
+    def _object(self, value: Any) -> Any:
+        held = getattr(value, "__dict__", None)
+        if held == {}:
+            return value  # nothing to alter, and perhaps a sentinel
+        try:
+            return copy.deepcopy(value, self.copied)
+        except Exception:  # whatever a foreign class raises: it cannot be copied
+            if isinstance(held, dict):
+                self.undo.append(partial(_restore_mapping, held, list(held.items())))
+            return value
+
+    def _tensor(self, value: Tensor) -> None:
+        self.copied[id(value)] = value
+        if value.layout == torch.strided and not value.is_meta:
+            memory = value.data
+            self.undo.append(partial(_restore_tensor, value, memory, memory.clone(), value.requires_grad))
+            if value.is_leaf:
+                self.undo.append(partial(setattr, value, "grad", value.grad))
+
+
+def _restore_mapping(value: dict[Any, Any], items: list[tuple[Any, Any]]) -> None:
+    value.clear()
+    value.update(items)
+
+
+def _restore_sequence(value: list[Any] | deque[Any], items: list[Any]) -> None:
+    value.clear()
+    value.extend(items)
+
+
+def _restore_set(value: set[Any], items: set[Any]) -> None:
+    value.clear()
+    value.update(items)
+
+
+def _restore_tensor(value: Tensor, memory: Tensor, content: Tensor, requires_grad: bool) -> None:
+    if not torch.equal(memory, content):
+        memory.copy_(content)
+    if value.data_ptr() != memory.data_ptr() or value.stride() != memory.stride() or value.shape != memory.shape:
+        value.data = memory
+    if value.is_leaf and value.requires_grad != requires_grad:
+        value.requires_grad_(requires_grad)
