@@ -107,8 +107,8 @@ def train_model(
         Networks, and steps and seconds of each part of the training.
 
     Raises:
-        NetGraphError: When the preset is unknown, the model of that preset cannot hold a network of the zoo, or the
-            folder holds a training of another preset, seed or zoo, or another job.
+        NetGraphError: When the preset is unknown, no model can be trained on the zoo (that is said before any work), or
+            the folder holds a training of another preset, seed or zoo, or another job.
     """
     folder, device, opened = Path(out), check_device(device), Zoo(zoo)
     if (folder / "train.json").exists() and not (folder / "checkpoints").exists():

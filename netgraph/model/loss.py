@@ -93,6 +93,8 @@ def observe(graphs: Sequence[NetGraph], xs: Sequence[Tensor], step: float = 0.1)
 def compute_losses(vae: "NetVAE", batch: NetBatch, behavior: Behavior) -> Losses:
     """Encode, decode with the true architecture given, and measure every term.
 
+    Call ``vae.fit_statistics`` before the first step, so that the weights are standardized.
+
     Raises:
         NetGraphError: When a network's sensitivity was not measured.
     """

@@ -129,7 +129,7 @@ class Epochs:
 
     def __iter__(self) -> Iterator[tuple[NetBatch, Behavior]]:
         epoch, first = divmod(self.step(), len(self.batches))
-        generator = torch.Generator().manual_seed(self.seed * 100_003 + epoch)
+        generator = torch.Generator().manual_seed((self.seed * 100_003 + epoch) % 2**63)
         for i in torch.randperm(len(self.batches), generator=generator).tolist()[first:]:
             yield self.batches[i]
 

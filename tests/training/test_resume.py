@@ -40,16 +40,28 @@ class Shake(Callback):
                     value.mul_(1 + 1e-2 * (random.random() + np.random.rand() + torch.rand(()).item()))  # noqa: S311
 
 
-def trained(folder: Path, *interrupts: int) -> NetVAE:
+BOTH = replace(CONFIG, slot_size=18, generator=SIZES)
+
+
+def episodes() -> Episodes:
     tasks = [draw_task("linear", columns, 40, 10 * columns + i) for columns in range(2, 6) for i in range(2)]
-    config = replace(CONFIG, slot_size=18, generator=SIZES)
+    return Episodes(tasks, torch.full((8, 37), torch.nan))
+
+
+def trained(folder: Path, *interrupts: int) -> NetVAE:
     with seeded(int(torch.randint(1000, ()))):  # what the caller's generators are makes no difference
         for steps in interrupts:
-            callbacks, episodes = [Shake(), Interrupt(steps)], Episodes(tasks, torch.full((8, 37), torch.nan))
             with pytest.raises(KeyboardInterrupt):
-                train(EXAMPLES, folder, config, TRAINING, episodes=episodes, callbacks=callbacks)
-        episodes = Episodes(tasks, torch.full((8, 37), torch.nan))
-        return train(EXAMPLES, folder, config, TRAINING, episodes=episodes, callbacks=[Shake()])
+                train(EXAMPLES, folder, BOTH, TRAINING, episodes=episodes(), callbacks=[Shake(), Interrupt(steps)])
+        return train(EXAMPLES, folder, BOTH, TRAINING, episodes=episodes(), callbacks=[Shake()])
+
+
+class Killed(Callback):
+    """An error in the middle of a step, after which nothing is written."""
+
+    def on_before_optimizer_step(self, trainer, pl_module, *args) -> None:
+        if pl_module.part == "VAE" and pl_module.steps_done == 3:
+            raise RuntimeError("killed")
 
 
 def state_of(vae: NetVAE) -> dict[str, Tensor]:
@@ -74,9 +86,19 @@ def test_an_interrupted_training_gives_the_same_model(whole, interrupts, tmp_pat
     assert [name for name, value in found.items() if not torch.equal(value, whole[name])] == []
 
 
+def test_a_killed_training_goes_on_from_what_was_written_last(whole, tmp_path):
+    often = replace(TRAINING, checkpoint_seconds=0)
+    with pytest.raises(RuntimeError, match="killed"):
+        train(EXAMPLES, tmp_path, BOTH, often, episodes=episodes(), callbacks=[Shake(), Killed()])
+    assert json.loads((tmp_path / "checkpoints" / "training.json").read_text())["steps"] == 3
+    found = state_of(trained(tmp_path))
+    assert [name for name, value in found.items() if not torch.equal(value, whole[name])] == []
+
+
 def test_a_training_leaves_the_global_generators_as_they_were(tmp_path):
     before = random.getstate(), torch.get_rng_state(), np.random.get_state()[1].copy()
-    train(EXAMPLES, tmp_path, CONFIG, replace(TRAINING, max_steps=1, prior_steps=1), callbacks=[Shake()])
+    short = replace(TRAINING, max_steps=1, prior_steps=1, seed=2**62)  # as large as a recipe's may be
+    train(EXAMPLES, tmp_path, CONFIG, short, callbacks=[Shake()])
     assert random.getstate() == before[0]
     assert torch.equal(torch.get_rng_state(), before[1])
     assert (np.random.get_state()[1] == before[2]).all()
