@@ -11,9 +11,9 @@ from torch_geometric.data.storage import GlobalStorage
 from torch_geometric.data.view import ItemsView, KeysView, ValuesView
 
 from netgraph.errors import InvalidGraphError, NetGraphError
-from netgraph.graph.architecture import Architecture, Ints
+from netgraph.graph.architecture import Architecture
 from netgraph.graph.modules.program import Program
-from netgraph.graph.modules.values import expand
+from netgraph.graph.modules.values import expand, gather
 
 #: Attributes that make up a network.
 HELD = ("architecture", "state", "sensitivity", "other_state")
@@ -226,18 +226,13 @@ class Storage(GlobalStorage):
         if isinstance(architecture, Program) and key in ("bias", "edge_weight", "structural"):
             return expand(key, architecture, state, self["other_state"])
         if key == "bias":
-            return _gather(state, architecture.bias_slot, 0.0)
+            return gather(state, architecture.bias_slot, 0.0)
         if key == "edge_weight":
-            return _gather(state, architecture.edge_slot, 1.0)
+            return gather(state, architecture.edge_slot, 1.0)
         if key == "index":
             return torch.arange(architecture.num_nodes, device=state.device)
         array = architecture.edge_slot < 0 if key == "structural" else getattr(architecture, key)
         return torch.from_numpy(array.copy()).to(state.device)  # the architecture's own array is every graph's
-
-
-def _gather(state: Tensor, slots: Ints, missing: float) -> Tensor:
-    padded = torch.cat([state, state.new_full((1,), missing)])
-    return padded[torch.from_numpy(slots).to(state.device)]
 
 
 def _same(value: Any, field: Tensor) -> bool:

@@ -152,7 +152,7 @@ def test_the_checkpoint_that_ships_samples_networks():
 def test_bad_input_is_named(vae):
     with pytest.raises(NetGraphError, match=r"z has shape \(2, 3\)"):
         vae.decode(torch.zeros(2, 3))
-    with pytest.raises(NetGraphError, match="expected 37 features"):
+    with pytest.raises(NetGraphError, match="expected 37 meta-features"):
         vae.sample(2, torch.zeros(36))
     with pytest.raises(NetGraphError, match="cannot sample 0"):
         vae.sample(0)

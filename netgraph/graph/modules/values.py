@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from netgraph.graph.modules.encoding import dtype_named
-from netgraph.graph.modules.program import Program, Stored
+from netgraph.graph.modules.program import Ints, Program, Stored
 
 
 def view(tensor: Stored, state: Tensor, other: Tensor) -> Tensor:
@@ -39,10 +39,17 @@ def slot_offsets(program: Program) -> dict[str, int]:
     return offsets
 
 
-def _slots(program: Program, state: Tensor, other: Tensor, missing: float) -> Tensor:
-    """Give the value of every slot, and last that of slot -1."""
+def gather(values: Tensor, slots: Ints, missing: float) -> Tensor:
+    """Give the value of every slot, and ``missing`` for slot -1."""
+    index = torch.from_numpy(slots).to(values.device)
+    there = index >= 0
+    return values.new_full(index.shape, missing).masked_scatter(there, values[index[there]])
+
+
+def _by_slot(program: Program, state: Tensor, other: Tensor) -> Tensor:
+    """Give the value of every slot: the state, and behind it what is held in the bytes."""
     others = [view(t, state, other).reshape(-1).to(state) for t in program.tensors if not t.in_state]
-    return torch.cat([state, *others, state.new_full((1,), missing)])
+    return torch.cat([state, *others]) if others else state
 
 
 def expand(key: str, program: Program, state: Tensor, other: Tensor) -> Tensor:
@@ -52,12 +59,12 @@ def expand(key: str, program: Program, state: Tensor, other: Tensor) -> Tensor:
         NetGraphError: When the edges' kernels, padded to the longest, would not fit in memory.
     """
     if key == "bias":
-        return _slots(program, state, other, 0.0)[torch.from_numpy(program.bias_slot).to(state.device)]
+        return gather(_by_slot(program, state, other), program.bias_slot, 0.0)
     edges = program.wiring.edges
     structural = torch.from_numpy(edges.count == 0).to(state.device)
     if key == "structural":
         return structural
-    values = _slots(program, state, other, 0.0)[torch.from_numpy(edges.slot).to(state.device)]
+    values = gather(_by_slot(program, state, other), edges.slot, 0.0)
     weight = values.new_zeros(math.prod(edges.shape)).index_copy(
         0, torch.from_numpy(edges.place).to(state.device), values
     )
