@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from netgraph.cli import main
 from netgraph.graph import load_any
 from netgraph.graph.io import save_graphs
 from tests.search.small import untrained
+from tests.zoo.stores import random_shard, small_recipe, write_store
 
 MODULE = """
 from torch import nn
@@ -231,14 +234,28 @@ def test_a_fit_is_replaced_on_demand_and_never_what_it_reads(folder, refused):
     assert "pareto.csv: is read by this command" in refused(*search)
 
 
-def test_the_record_of_another_training_is_not_removed(folder, refused):
-    from dataclasses import replace
+def test_an_interrupted_fit_writes_the_best_network_so_far(folder, monkeypatch):
+    def show(note):
+        if note["stage"] == "baselines":
+            raise KeyboardInterrupt
 
-    from tests.zoo.stores import random_shard, small_recipe, write_store
+    monkeypatch.setattr("netgraph.search.estimator.progress", lambda _: nullcontext(show))
+    with pytest.warns(UserWarning, match="interrupted: the network is the best so far"):
+        assert main(commands("out")["fit"]) == 0
+    for name in ("network.py", "network.safetensors", "graph.safetensors", "metrics.json", "report.html"):
+        assert (folder / "out" / name).is_file(), name
 
+
+def test_the_folder_of_an_evaluation_or_a_training_is_not_lost(folder, refused):
     recipe = replace(small_recipe(n_tasks=2, tasks_per_shard=2), n_test_tasks=0)
     write_store(Path("zoo"), recipe, make=lambda *_: replace(random_shard(0, 2), first_task=0))
     Path("out").mkdir()
+    Path("out/report.html").write_text("mine")
+    evaluate = ["evaluate", "--zoo", "zoo", "--out", "out", "--checkpoint"]
+    assert "out/report.html: exists already" in refused(*evaluate, "vae.safetensors")
+    untrained().save(folder / "out" / "samples" / "samples.safetensors")
+    own = refused(*evaluate, "out/samples/samples.safetensors", "--overwrite")
+    assert "out/samples/samples.safetensors: is read by this command and never overwritten" in own
     Path("out/train.json").write_text('{"mine": 1}')
     assert "train.json: not a netgraph.run record" in refused("train", "--zoo", "zoo", "--out", "out")
 

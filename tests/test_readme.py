@@ -20,6 +20,11 @@ def test_block_runs(block, tmp_path):
     assert result.stdout.strip()
 
 
+def test_a_block_that_makes_a_folder_can_run_again():
+    for block in BLOCKS:
+        assert "mkdir(" not in block or "exist_ok=True" in block
+
+
 def test_there_are_blocks():
     assert len(BLOCKS) == 5
 

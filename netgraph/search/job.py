@@ -66,7 +66,7 @@ def fit_table(job: FitJob) -> dict[str, float]:
     """
     out, (table, parts) = Path(job.out), hold_out(job.data, job.target, job.seed)
     if (out / "metrics.json").exists() and not job.overwrite:
-        raise NetGraphError(f"{out}: holds a fit already; choose another folder")
+        raise NetGraphError(f"{out}: holds a fit already; choose another folder, or --overwrite")
     if (out / "study.db").exists():
         raise NetGraphError(f"{out}: holds a search; choose another folder")
     graph, names = with_record(out / "graph.safetensors"), ("network.py", "network.safetensors", "report.html")

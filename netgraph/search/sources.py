@@ -204,6 +204,8 @@ class Mixed(Focusable):
         """Give n networks, those that are made first."""
         made = self.prior.draw(min(n, max(LEAST_MADE, round(MADE * n))), seed)
         self.made, more, begun, self._begun = len(made), n - len(made), self._begun, True
+        if not more:
+            return made
         if begun:
             others = random_networks(_recipe(), self.prior.n_columns, more, seed)
         else:

@@ -166,6 +166,12 @@ def test_an_input_alone_is_a_network(tmp_path):
     assert_same(graph, script, plain(graph))
 
 
+def test_missing_folders_are_made_and_an_export_can_be_repeated(tmp_path):
+    for _ in range(2):
+        for path in export_network(small(), tmp_path / "new" / "found" / "network", **plain(small())):
+            assert path.is_file()
+
+
 def test_the_source_is_short_and_formatted(tmp_path):
     _, script = export_network(small(), tmp_path / "small", **plain(small()), features=["age", "größe"], target="y")
     assert len(script.read_text().splitlines()) < 80
