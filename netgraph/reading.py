@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import NoneType, UnionType
@@ -40,10 +40,10 @@ class RecordError(StoreError):
 
 
 def one_line(error: object) -> str:
-    """Return a message in one line of printable characters, cut where it is long."""
+    """Return a message in one line of printable characters; the middle of a long one is left out."""
     text = " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode("utf-8")
     text = "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
 
 
 @contextmanager
@@ -196,7 +196,8 @@ def field_of(record: Mapping[str, Any], key: str, kind: type[Built]) -> Built:
 def typed(kind: type[Built], value: Any, key: str = "") -> Built:
     """Convert a plain value, such as JSON's, to an annotated type.
 
-    Whole numbers stand for floats, lists for tuples, mappings for dataclasses. Numbers are finite.
+    Whole numbers stand for floats, lists for tuples, mappings for dataclasses, of whose fields none may be missing.
+    Numbers are finite.
 
     Args:
         kind: A dataclass, bool, int, float, str, None, Any, or a list, tuple, dict, Literal or union of such.
@@ -250,8 +251,8 @@ def _container(origin: Any, kinds: tuple[Any, ...], value: Any, key: str, kind: 
         _require(isinstance(value, Mapping) and all(isinstance(name, str) for name in value), value, key, kind)
         return {name: _typed(kinds[1], one, _under(key, name)) for name, one in value.items()}
     _require(isinstance(value, list | tuple), value, key, kind)
-    if kinds == (str,) and all(type(one) is str for one in value):  # lists of names may be long
-        return list(value)
+    if origin is list and kinds[0] in (str, bool) and all(type(one) is kinds[0] for one in value):
+        return list(value)  # the names of a zoo's architectures are many
     if origin is tuple and kinds[-1] is not Ellipsis:
         _require(len(value) == len(kinds), value, key, kind)
     else:
@@ -266,7 +267,7 @@ def _instance(kind: type[Any], values: Any, key: str) -> Any:
         if name not in known:
             raise RecordError(f"{_under(key, name)}: unknown key")
     for one in fields(kind):
-        if one.name not in values and one.default is MISSING and one.default_factory is MISSING:
+        if one.name not in values:
             raise RecordError(f"{key}: has no {one.name!r}" if key else f"has no {one.name!r}")
     return kind(**{name: _typed(known[name], value, _under(key, name)) for name, value in values.items()})
 

@@ -8,239 +8,23 @@ import json
 import os
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 import torch
 import yaml
-from torch import nn
 
-from netgraph import NetGraphError, NetVAE, Zoo, from_module, to_module
+from netgraph import NetGraphError, NetVAE
 from netgraph.files import _record_sha256
-from netgraph.graph.io import load_graphs, save_graphs
-from netgraph.graph.modules.record import load_modules, save_modules
-from netgraph.model.layouts import Layouts
-from netgraph.run import _Job
-from netgraph.search.study import load_optuna, open_study
-from netgraph.search.table import read_table
-from netgraph.tasks.cache import read_cached, write_cached
-from netgraph.tasks.catalog import read_catalog
-from netgraph.tasks.dataset import RealDataset
-from netgraph.training import TrainConfig
-from netgraph.training.module import VAEModule
-from netgraph.training.random_state import seeded
-from netgraph.training.resume import restore, save
 from netgraph.zoo import ZooRecipe
-from tests.model.small import CONFIG, untrained
-from tests.zoo.stores import small_recipe, write_store
+from tests.damaged import FREE, KINDS, Kind, write_checkpoint
 
 FUZZ = int(os.environ.get("NETGRAPH_FUZZ", "1"))
 #: Mutations of each file, one a mutation of a record, of its bytes, and of the bytes of tensors.
-RECORDS, BYTES = 16 * FUZZ, 6 * FUZZ
+RECORDS, BYTES = 10 * FUZZ, 4 * FUZZ
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A kind of file.
-
-    Attributes:
-        write: Writes one into a folder.
-        read: Reads it, and gives what must be the same; it uses what was read.
-        names: Names of the files that are damaged.
-    """
-
-    write: Callable[[Path], Any]
-    read: Callable[[Path], Any]
-    names: tuple[str, ...]
-
-
-def feed_forward() -> nn.Module:
-    torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Linear(3, 4),
-        nn.LayerNorm(4),
-        nn.LeakyReLU(0.3),
-        nn.Linear(4, 2),
-        nn.BatchNorm1d(2),
-        nn.Tanh(),
-        nn.Linear(2, 1),
-    ).eval()
-
-
-class Mixed(nn.Module):
-    """A convolution, a recurrent layer, a parameter and a buffer of whole numbers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv, self.lstm, self.head = (
-            nn.Conv1d(2, 4, 3, padding=1),
-            nn.LSTM(4, 3, batch_first=True),
-            nn.Linear(6, 1),
-        )
-        self.scale = nn.Parameter(torch.ones(4))
-        self.register_buffer("order", torch.arange(4))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        found = torch.relu(self.conv(x).transpose(1, 2)) * self.scale
-        hidden, _ = self.lstm(found + self.order)
-        return self.head(torch.cat([hidden[:, -1], hidden.mean(dim=1)], dim=1))
-
-
-def tensors_of(module: nn.Module) -> bytes:
-    return b"".join(value.numpy().tobytes() for value in module.state_dict().values())
-
-
-def write_graphs(folder: Path) -> None:
-    save_graphs(
-        [from_module(feed_forward()), from_module(nn.Sequential(nn.Linear(2, 2), nn.GELU()))], folder / "g.safetensors"
-    )
-
-
-def read_graphs(folder: Path) -> Any:
-    graphs = load_graphs(folder / "g.safetensors")
-    return [(graph.architecture.layers, tensors_of(to_module(graph)), graph.validate()) for graph in graphs]
-
-
-def write_modules(folder: Path) -> None:
-    torch.manual_seed(0)
-    save_modules([from_module(Mixed().eval(), torch.randn(2, 2, 5))], folder / "m.safetensors")
-
-
-def read_modules(folder: Path) -> Any:
-    (graph,) = load_modules(folder / "m.safetensors")
-    return repr(graph.program.table), graph.num_nodes, tensors_of(to_module(graph))
-
-
-def write_checkpoint(folder: Path) -> None:
-    model = untrained(replace(CONFIG, encoder_layers=1, structure_layers=1))
-    graph = from_module(feed_forward())
-    layouts = torch.randn(2, model.config.layout_slots + 1, model.config.slot_size)
-    model.portfolio, model.card = Layouts(layouts, [graph.architecture] * 2), {"seed": 1}
-    model.save(folder / "vae.safetensors")
-
-
-def read_checkpoint(folder: Path) -> Any:
-    model = NetVAE.from_pretrained(folder / "vae.safetensors")
-    assert model.portfolio is not None
-    return model.config, model.card, tensors_of(model), model.portfolio.architectures
-
-
-def write_zoo(folder: Path) -> None:
-    zoo = write_store(folder, small_recipe(n_tasks=2, tasks_per_shard=2), checkpoints=2)
-    record = {"format": "netgraph.Zoo", "version": 2, "digest": "0", "recipes": [asdict(zoo.recipe)]}
-    (folder / "zoo.json").write_text(json.dumps(record | {"record_sha256": _record_sha256(record)}))
-
-
-def read_zoo(folder: Path) -> Any:
-    zoo = Zoo(folder)
-    graphs = [(graph.architecture.layers, tensors_of(to_module(graph)), graph.task, graph.r2) for graph in zoo]
-    tasks = [(task.family, task.seed, task.y_mean, task.y_scale, task.x.numpy().tobytes()) for task in zoo.tasks]
-    table, split = zoo.table.to_csv(), zoo.split("test")
-    return zoo.recipe, graphs, tasks, table, split, zoo.meta_features.tolist(), zoo.trajectory(0).tolist()
-
-
-def write_cache(folder: Path) -> None:
-    data = RealDataset("mine", np.arange(12.0).reshape(6, 2), np.arange(6.0), ("a", "b"))
-    write_cached(data, 7, folder, {"source": {"name": "mine"}})
-
-
-def read_cache(folder: Path) -> Any:
-    data = read_cached(7, folder, "mine")
-    return data.x.tolist(), data.y.tolist(), data.feature_names
-
-
-def write_recipe(folder: Path) -> None:
-    (folder / "r.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(asdict(ZooRecipe.load("tiny"))))))
-
-
-def write_catalog(folder: Path) -> None:
-    (folder / "c.yaml").write_text(yaml.safe_dump({"a": {"openml": 3, "target": "y", "rows": 5}, "b": {"openml": 4}}))
-
-
-def job(folder: Path) -> _Job:
-    return _Job.open(folder / "run.json", {"preset": "tiny", "seed": 0}, {"preset": None, "seed": None})
-
-
-def write_job(folder: Path) -> None:
-    found = job(folder)
-    found.seconds["zoo"] = 1.5
-    found.write()
-
-
-def read_job(folder: Path) -> Any:
-    found = job(folder)
-    return found.of, found.seconds
-
-
-def in_training() -> tuple[VAEModule, torch.optim.Optimizer]:
-    module = VAEModule(untrained(replace(CONFIG, encoder_layers=1, structure_layers=1)), TrainConfig(max_epochs=1), 1)
-    return module, module.configure_optimizers()
-
-
-def write_training(folder: Path) -> None:
-    module, optimizer = in_training()
-    for group in optimizer.param_groups:
-        for value in group["params"][:3]:
-            value.grad = torch.ones_like(value)
-    optimizer.step()
-    save(folder / "t.safetensors", module, optimizer)
-
-
-def read_training(folder: Path) -> Any:
-    module, optimizer = in_training()
-    with seeded(0):  # the states of the global generators are restored too
-        restore(folder / "t.safetensors", module, optimizer)
-    state = optimizer.state_dict()["state"]
-    moments = [sorted((key, value.tolist()) for key, value in state[i].items()) for i in sorted(state)]
-    return tensors_of(module.vae), module.steps_done, module.seconds_before, module.skipped, moments
-
-
-def write_study(folder: Path) -> None:
-    with open_study(folder / "study.db", 2, {"seed": 1}) as study:
-        study.add_trial(load_optuna().trial.create_trial(values=[1.0, 2.0]))
-
-
-def read_study(folder: Path) -> Any:
-    with open_study(folder / "study.db", 2, {"seed": 1}) as study:
-        return [trial.values for trial in study.get_trials()]
-
-
-def frame() -> pd.DataFrame:
-    return pd.DataFrame({"a": np.arange(20.0), "y": np.arange(20.0) ** 2})
-
-
-def table_of(name: str) -> Callable[[Path], Any]:
-    def read(folder: Path) -> Any:
-        found = read_table(folder / name, "y")
-        return found.x.tolist(), found.y.tolist(), found.features
-
-    return read
-
-
-#: Kinds of files whose content a checksum vouches for, or whose every change is seen.
-VOUCHED = {
-    "graphs": Kind(write_graphs, read_graphs, ("g.json", "g.safetensors")),
-    "modules": Kind(write_modules, read_modules, ("m.json", "m.safetensors")),
-    "checkpoint": Kind(write_checkpoint, read_checkpoint, ("vae.json", "vae.safetensors")),
-    "zoo": Kind(write_zoo, read_zoo, ("zoo.json", "manifest.json", "shards/00000.json", "shards/00000.safetensors")),
-    "cache": Kind(write_cache, read_cache, ("openml-7.json", "openml-7.safetensors")),
-    "job": Kind(write_job, read_job, ("run.json",)),
-    "training": Kind(write_training, read_training, ("t.json", "t.safetensors")),
-}
-#: Kinds of files in which people may write what they like.
-FREE = {
-    "recipe": Kind(write_recipe, lambda folder: ZooRecipe.load(folder / "r.yaml"), ("r.yaml",)),
-    "catalog": Kind(write_catalog, lambda folder: read_catalog(folder / "c.yaml"), ("c.yaml",)),
-    "study": Kind(write_study, read_study, ("study.db",)),
-    "csv": Kind(lambda folder: frame().to_csv(folder / "d.csv", index=False), table_of("d.csv"), ("d.csv",)),
-    "gz": Kind(lambda folder: frame().to_csv(folder / "d.csv.gz", index=False), table_of("d.csv.gz"), ("d.csv.gz",)),
-    "parquet": Kind(lambda folder: frame().to_parquet(folder / "d.parquet"), table_of("d.parquet"), ("d.parquet",)),
-}
-KINDS = VOUCHED | FREE
 WRONG: list[Any] = [
     None, True, False, 0, -1, 1, 3, 2**31, 2**60, 10**30, 0.5, 1e308, float("nan"), float("inf"), "", "x", "os.system",
     "a\nb", "\ud800", [], {}, [[]], [None], [2**60], {"x": 1}, ["x", 2**60], [-1, 3],
@@ -382,4 +166,119 @@ def test_a_file_that_cannot_be_read(tmp_path, kind_name, name, monkeypatch):
     path.mkdir()
     with pytest.raises(NetGraphError, match=path.stem) as caught:
         kind.read(tmp_path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def resigned(folder: Path, name: str, change: Callable[[Any], Any]) -> None:
+    """Change a record, and give it the checksum of what it then holds."""
+    record = json.loads((folder / name).read_text())
+    change(record)
+    (folder / name).write_bytes(dumped(name, record, True))
+
+
+def setting(*keys: Any, value: Any) -> Callable[[Any], None]:
+    def change(record: Any) -> None:
+        for key in keys[:-1]:
+            record = record[key]
+        record[keys[-1]] = value
+
+    return change
+
+
+def dropping(*keys: Any) -> Callable[[Any], None]:
+    def change(record: Any) -> None:
+        for key in keys[:-1]:
+            record = record[key]
+        del record[keys[-1]]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("kind_name", "name", "change", "message"),
+    [
+        ("graphs", "g.json", dropping("architectures"), "g.json: damaged: has no 'architectures'"),
+        (
+            "graphs",
+            "g.json",
+            setting("architectures", "names", value=[[1]]),
+            "g.json: damaged: names.0.0 is 1; it must",
+        ),
+        ("graphs", "g.json", setting("architectures", "layer_types", 0, value="eval"), "g.json: unknown layer type"),
+        ("graphs", "g.json", setting("architectures", "layer_types", 0, value="Linear"), "g.json: layer 0.*Input"),
+        ("modules", "m.json", dropping("programs", 0, "dtype"), "m.json: not a record of networks: has no 'dtype'"),
+        (
+            "modules",
+            "m.json",
+            setting("programs", 0, "tensors", 0, "shape", value=[2**60]),
+            "m.json: tensor conv.weight",
+        ),
+        ("modules", "m.json", setting("programs", 0, "tensors", 0, "offset", value=1), "m.json: tensor .* inside of"),
+        (
+            "modules",
+            "m.json",
+            setting("programs", 0, "table", "rows", 0, "shape", 4, value=2**60),
+            "m.json: .*elements",
+        ),
+        ("checkpoint", "vae.json", setting("config", "width", value=None), "config.width is None; it must be a whole"),
+        ("checkpoint", "vae.json", setting("config", "width", value=64), "vae.safetensors: tensor .* has shape"),
+        ("checkpoint", "vae.json", setting("config", "width", value=2**60), "vae.json: config: width is"),
+        (
+            "checkpoint",
+            "vae.json",
+            setting("config", "weight_layers", value=5000),
+            "weight_layers is 5000 in a model of",
+        ),
+        ("checkpoint", "vae.json", setting("config", "more", value=1), "config.more: unknown key"),
+        ("checkpoint", "vae.json", dropping("card"), "vae.json: damaged: has no 'card'"),
+        ("zoo", "manifest.json", setting("shards", 0, "name", value="../../x"), "manifest.json: shard '../../x'"),
+        ("zoo", "manifest.json", setting("shards", 0, "networks", value=[2**60, 1]), "counts its networks"),
+        ("zoo", "shards/00000.json", dropping("tasks"), "00000.json: damaged: has no 'tasks'"),
+        ("zoo", "zoo.json", setting("recipes", 0, "n_tasks", value=None), "zoo.json: n_tasks is None"),
+        ("cache", "openml-7.json", setting("feature_names", value=["a"]), "openml-7.json: feature_names has 1 names"),
+        ("job", "run.json", setting("seconds", value={"zoo": "x"}), "run.json: damaged: seconds.zoo is 'x'"),
+        ("training", "t.json", setting("steps", value=-1), "t.json: steps, seconds"),
+    ],
+)
+def test_the_key_at_fault_is_named(tmp_path, kind_name, name, change, message):
+    kind = KINDS[kind_name]
+    kind.write(tmp_path)
+    resigned(tmp_path, name, change)
+    with pytest.raises(NetGraphError, match=message) as caught:
+        kind.read(tmp_path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_weights_that_are_not_finite_are_named(tmp_path):
+    write_checkpoint(tmp_path)
+    model = NetVAE.from_pretrained(tmp_path / "vae.safetensors")
+    with torch.no_grad():
+        model.condition.null.fill_(torch.nan)
+    model.save(tmp_path / "vae.safetensors")
+    with pytest.raises(NetGraphError, match=r"vae\.safetensors: tensor 'condition.null' holds NaN"):
+        NetVAE.from_pretrained(tmp_path / "vae.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("!!python/object/apply:os.system [ls]", "could not determine a constructor"),
+        ("n_tasks: 1\nn_tasks: 2", "the key 'n_tasks' stands twice"),
+        ("n_tasks: &a [*a]", "alias inside"),
+        ("a: &a {b: 1}\nc: {<<: *a}", "'<<' is not read"),
+        ("\n".join(f"k{i}: &k{i} [{', '.join([f'*k{i - 1}' if i else 'x'] * 9)}]" for i in range(12)), "more than"),
+        ("n_tasks: .nan", "n_tasks is nan; it must be a whole number"),
+        ("n_tasks: " + "9" * 400, "a whole number at least 1"),
+        ("n_tasks: 2020-01-01", "it must be a whole number"),
+        ("tasks: {families: {linear: " + "9" * 400 + "}}", "it must be|damaged"),
+        ("[n_tasks]", "a recipe is a mapping"),
+        ("0", "a recipe is a mapping"),
+    ],
+)
+def test_a_recipe_is_plain_values(tmp_path, text, message):
+    path = tmp_path / "r.yaml"
+    path.write_text(text)
+    with pytest.raises(NetGraphError, match=message) as caught:
+        ZooRecipe.load(path)
+    assert str(caught.value).startswith(str(path))
     assert len(str(caught.value).splitlines()) == 1

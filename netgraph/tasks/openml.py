@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from urllib.error import HTTPError
 
 from netgraph.errors import NetGraphError
+from netgraph.reading import FAILURES, building, one_line
 from netgraph.tasks.catalog import Entry
 from netgraph.tasks.dataset import RealDataset
 from netgraph.tasks.encode import encode
@@ -45,10 +46,8 @@ def fetch_entry(entry: Entry) -> Fetched:
     target = entry.target or bunch.details.get("default_target_attribute")
     if not target:
         raise NetGraphError(f"{entry.name}: OpenML names no target for data set {entry.openml}")
-    try:
+    with building(entry.name):
         coded = encode(bunch.frame, target)
-    except NetGraphError as error:
-        raise NetGraphError(f"{entry.name}: {error}") from None
     _check_size(entry, *bunch.frame.shape)
     kept = ("name", "version", "md5_checksum", "url", "licence", "status")
     source = {key: bunch.details.get(key) for key in kept}
@@ -64,6 +63,7 @@ def _check_size(entry: Entry, rows: int, columns: int) -> None:
 
 def _fetch(entry: Entry) -> Any:
     from sklearn.datasets import fetch_openml
+    from sklearn.externals._arff import ArffException
 
     try:
         with _patience(), warnings.catch_warnings():
@@ -76,8 +76,8 @@ def _fetch(entry: Entry) -> Any:
     except (OSError, EOFError, HTTPException) as error:  # the last two: the connection broke
         reason = getattr(error, "reason", error)
         raise OfflineError(f"{entry.name}: OpenML cannot be reached ({reason})") from None
-    except (ValueError, KeyError) as error:  # a data id that is not there, a wrong md5, a table that cannot be read
-        raise NetGraphError(f"{entry.name}: {' '.join(str(error).split())}") from None
+    except (*FAILURES, ArffException) as error:  # an unknown data id, a wrong md5, a table that cannot be read
+        raise NetGraphError(f"{entry.name}: {one_line(error)}") from None
 
 
 @contextmanager

@@ -175,4 +175,4 @@ def is_range(value: Any, low: float, high: float, whole: bool = False) -> bool:
 
 def _is_number(value: Any, low: float, high: float, whole: bool) -> bool:
     kind = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-    return kind and low <= value <= high and abs(value) < math.inf
+    return kind and low <= value <= high and abs(value) < (2**63 if isinstance(value, int) else math.inf)
