@@ -58,6 +58,9 @@ def _parts(program: Program) -> Iterator[str]:
     for name in program.inputs:
         if not name.isidentifier():
             yield f"input {name!r}: not a name"
+    for name in decode(program.held, {}):
+        if name not in program.inputs:
+            yield f"held {name!r}: not an input"
     if "" not in seen:
         yield "the network itself is not listed"
 
@@ -126,6 +129,7 @@ def _rows(program: Program, table: Table) -> Iterator[str]:
             yield f"{row.name}: {row.op} {row.target!r} is unknown"
     if any(not 0 <= i < len(table.rows) for i in references(table.output)):
         yield "the output reads a row that does not exist"
+    decode(table.output, {"row": lambda position: None, "training": lambda name: False})
     for row in table.rows:
         for name in _flags(row.args, row.kwargs):
             if name not in parts:

@@ -8,14 +8,24 @@ from torch import Tensor
 
 
 def same(a: Any, b: Any) -> bool:
-    """Say whether two results are equal: types, shapes and every number; NaN is equal to NaN alone."""
+    """Say whether two results are equal: types, shapes and every number; NaN is equal to NaN alone.
+
+    Namedtuples are of one type where their names and fields are the same.
+    """
     if isinstance(a, Tensor) and isinstance(b, Tensor):
         return same_tensors(a, b)
-    if isinstance(a, Mapping) and isinstance(b, Mapping):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+    if _kind(a) != _kind(b):
+        return False
+    if isinstance(a, Mapping):
+        return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
         return len(a) == len(b) and all(map(same, a, b))
     return type(a) is type(b) and bool(a == b or (a != a and b != b))
+
+
+def _kind(value: Any) -> Any:
+    fields = getattr(value, "_fields", None)
+    return type(value) if fields is None else (type(value).__name__, fields)
 
 
 def same_tensors(a: Tensor, b: Tensor) -> bool:

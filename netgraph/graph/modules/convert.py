@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules.compare import same
-from netgraph.graph.modules.encoding import Encoded
+from netgraph.graph.modules.encoding import Encoded, encode
 from netgraph.graph.modules.execute import execute
 from netgraph.graph.modules.export import trace_by_export
 from netgraph.graph.modules.hooks import refuse_hooks
@@ -21,7 +21,7 @@ from netgraph.graph.modules.preserve import draws_restored, preserved
 from netgraph.graph.modules.program import ALIGNMENT, Kind, Part, Program, Row, Stored, Table
 from netgraph.graph.modules.rebuild import rebuild
 from netgraph.graph.modules.sizes import Sizes
-from netgraph.graph.modules.trace import NotTraceableError, first_line, mode, trace
+from netgraph.graph.modules.trace import NotTraceableError, first_line, is_symbol, mode, trace
 from netgraph.graph.modules.values import empty_state, view
 from netgraph.graph.modules.verify import Observer, check_same, observe
 from netgraph.graph.netgraph import NetGraph
@@ -65,7 +65,7 @@ def _graph(
     found = [*_tensors(module, parts), *_constants(constants)]
     _refuse_overlaps(found)
     tensors, dtype = _place(found)
-    program = Program(parts, tensors, table, tuple(given), train_table, fixed, dtype)
+    program = Program(parts, tensors, table, tuple(given), train_table, fixed, dtype, _held(given, fixed))
     observer = Observer(
         lambda network, inputs: network(**dict(zip(given, inputs, strict=True))),
         [*given.values()],
@@ -81,6 +81,14 @@ def _graph(
     graph = NetGraph(replace(program, table=_with_shapes(program, rebuilt.eval(), given)), state, other_state=other)
     check_same(module, rebuilt, observer, expected, seen)
     return graph
+
+
+def _held(given: Mapping[str, Any], fixed: Sizes) -> Encoded:
+    """Encode the inputs by which forward may have decided: no tensors, nor numbers that are symbols."""
+    try:
+        return encode({name: value for name, value in given.items() if not is_symbol(value, numbers=not fixed)})
+    except UnsupportedLayerError as error:
+        raise UnsupportedLayerError(f"example_input: {error}") from None
 
 
 def _bind(module: nn.Module, example: Example) -> dict[str, Any]:

@@ -2,16 +2,20 @@
 
 Numbers, strings, booleans and None stand for themselves; anything else is a tuple that opens with a tag:
 ``("row", 3)`` the value of row 3 of the table, ``("training", "block.0")`` whether that module is in training mode,
-``("tuple", ...)``, ``("list", ...)``, ``("dict", ("item", key, value), ...)``, ``("slice", start, stop, step)``,
+``("tuple", ...)``, ``("list", ...)``, ``("dict", ("item", key, value), ...)``, ``("ordered", ("item", ...), ...)`` an
+``OrderedDict``, ``("size", ...)``, ``("named", name, fields, ...)`` a namedtuple, ``("slice", start, stop, step)``,
 ``("dtype", "float32")``, ``("device", "cpu")``, ``("layout", "strided")``, ``("format", "channels_last")``,
 ``("float", "inf")``, ``("...",)``.
 """
 
 import math
+from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import torch
+from torch.fx.immutable_collections import immutable_dict, immutable_list
 
 from netgraph.errors import InvalidGraphError, UnsupportedLayerError
 
@@ -20,6 +24,8 @@ _FORMATS = {"contiguous_format": torch.contiguous_format, "channels_last": torch
             "channels_last_3d": torch.channels_last_3d, "preserve_format": torch.preserve_format}  # fmt: skip
 
 _LAYOUTS = {"strided": torch.strided}
+_CONTAINERS: dict[type, str] = {dict: "dict", immutable_dict: "dict", OrderedDict: "ordered", list: "list",
+                                immutable_list: "list", tuple: "tuple", torch.Size: "size"}  # fmt: skip
 
 
 def encode(value: Any, special: Callable[[Any], Encoded | None] = lambda value: None) -> Encoded:
@@ -35,13 +41,32 @@ def encode(value: Any, special: Callable[[Any], Encoded | None] = lambda value: 
     found = special(value)
     if found is not None:
         return found
-    if isinstance(value, Mapping):
-        return ("dict", *(("item", str(key), encode(part, special)) for key, part in value.items()))
-    if isinstance(value, list | tuple):
-        return ("list" if isinstance(value, list) else "tuple", *(encode(part, special) for part in value))
+    if isinstance(value, Mapping | list | tuple):
+        return _encode_container(value, special)
     if isinstance(value, slice):
         return ("slice", *(encode(part, special) for part in (value.start, value.stop, value.step)))
     return _encode_atom(value)
+
+
+def _encode_container(value: Any, special: Callable[[Any], Encoded | None]) -> Encoded:
+    tag = next((tag for kind, tag in _CONTAINERS.items() if type(value) is kind), None)
+    if isinstance(value, Mapping) and tag is not None:
+        return (tag, *(("item", encode(key), encode(part, special)) for key, part in value.items()))
+    parts = (encode(part, special) for part in value)
+    if tag is not None:
+        return (tag, *parts)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return ("named", type(value).__name__, ("tuple", *value._fields), *parts)
+    raise UnsupportedLayerError(f"a {type(value).__name__} cannot be written down; a tuple, a list or a dict can")
+
+
+@lru_cache(maxsize=256)
+def named_tuple(name: str, fields: tuple[str, ...]) -> Any:
+    """Make the type of a namedtuple, the same one for the same name and fields."""
+    try:
+        return namedtuple(name, fields)
+    except (TypeError, ValueError) as error:
+        raise InvalidGraphError(f"{name!r} with {fields!r}: no namedtuple") from error
 
 
 def _encode_atom(value: Any) -> Encoded:
@@ -98,7 +123,12 @@ def dtype_named(name: str) -> torch.dtype:
 _READ: dict[str, Callable[[list[Any], Any], Any]] = {
     "tuple": lambda rest, special: tuple(decode(part, special) for part in rest),
     "list": lambda rest, special: [decode(part, special) for part in rest],
-    "dict": lambda rest, special: {key: decode(part, special) for _, key, part in rest},
+    "dict": lambda rest, special: {decode(key, special): decode(part, special) for _, key, part in rest},
+    "ordered": lambda rest, special: OrderedDict(
+        (decode(key, special), decode(part, special)) for _, key, part in rest
+    ),
+    "size": lambda rest, special: torch.Size(decode(part, special) for part in rest),
+    "named": lambda rest, special: named_tuple(rest[0], rest[1][1:])(*(decode(part, special) for part in rest[2:])),
     "slice": lambda rest, special: slice(*(decode(part, special) for part in rest)),
     "dtype": lambda rest, special: dtype_named(rest[0]),
     "device": lambda rest, special: torch.device(rest[0]),

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from netgraph.errors import NetGraphError
+from netgraph.graph.modules.compare import same
 from netgraph.graph.modules.encoding import decode, references
 from netgraph.graph.modules.functions import call, find_operation
 from netgraph.graph.modules.program import Program, Row, Table
@@ -77,12 +78,16 @@ def bind(program: Program, args: Sequence[Any], kwargs: Mapping[str, Any]) -> di
     """Match arguments to the inputs of a network.
 
     Raises:
-        NetGraphError: When one is missing, unknown, or of a size for which the network was not traced.
+        NetGraphError: When one is missing, unknown, or of a value or a size for which the network was not traced.
     """
-    names = program.inputs
-    given = dict(zip(names, args, strict=False)) | dict(kwargs)
+    names, held = program.inputs, decode(program.held, {})
+    given: dict[str, Any] = held | dict(zip(names, args, strict=False)) | dict(kwargs)
     if len(args) > len(names) or set(given) != set(names):
         raise NetGraphError(f"the network takes ({', '.join(names)}); given {len(args)} and {sorted(kwargs)}")
+    for name, value in held.items():
+        if not same(given[name], value):
+            kind = type(given[name]).__name__
+            raise NetGraphError(f"{name}: the network was traced for {value!r}; given another value, of type {kind}")
     for name, sizes in zip(names, program.fixed, strict=False):
         _check_size(name, sizes, given[name])
     return given

@@ -111,7 +111,8 @@ def _trace(module: nn.Module, given: Mapping[str, Any], tried: set[Dimension], a
         found = plain_attributes(graph_module.graph, module, graph_module)
         check_agreement(constants, found)
         constants |= found
-        readers.append(Reader(_readable(program, graph_module.graph, given)))
+        graph = graph_module.graph
+        readers.append(Reader(graph, _result(program, graph, given)))
         free -= set(_fixed(program))
     table, train_table = merge(*readers)
     if not agrees(given, table, constants):
@@ -132,14 +133,13 @@ def _export(
         return torch.export.export(module, (), dict(given), dynamic_shapes=free, strict=False)
 
 
-def _readable(program: torch.export.ExportedProgram, graph: fx.Graph, given: Mapping[str, Any]) -> fx.Graph:
-    """Give the graph with the module's own names and the result in its own structure."""
+def _result(program: torch.export.ExportedProgram, graph: fx.Graph, given: Mapping[str, Any]) -> Any:
+    """Give the result in its own structure."""
     for node in graph.nodes:
         if node.op == "placeholder" and node.target not in given:
             raise UnsupportedLayerError(f"{node.target}: an input that is not a tensor of its own")
-        if node.op == "output":
-            node.args = (pytree.tree_unflatten(node.args[0], program.call_spec.out_spec),)
-    return graph
+    leaves = list(graph.output_node().args[0])  # type: ignore[arg-type]
+    return pytree.tree_unflatten(leaves, program.call_spec.out_spec)
 
 
 def _fixed(program: torch.export.ExportedProgram) -> Iterator[Dimension]:

@@ -149,7 +149,12 @@ class Expression:
             "training": lambda: f"{self._path(rest[0])}.training",
             "tuple": lambda: f"({', '.join(map(self, rest))}{',' if len(rest) == 1 else ''})",
             "list": lambda: "[" + ", ".join(map(self, rest)) + "]",
-            "dict": lambda: "{" + ", ".join(f"{key!r}: {self(part)}" for _, key, part in rest) + "}",
+            "dict": lambda: "{" + ", ".join(f"{self(key)}: {self(part)}" for _, key, part in rest) + "}",
+            "ordered": lambda: f"collections.OrderedDict({self(('dict', *rest))})",
+            "size": lambda: f"torch.Size({self(('list', *rest))})",
+            "named": lambda: (
+                f"collections.namedtuple({rest[0]!r}, {list(rest[1][1:])})({', '.join(map(self, rest[2:]))})"
+            ),
             "slice": lambda: f"slice({', '.join(map(self, rest))})",
             "dtype": lambda: f"torch.{rest[0]}",
             "device": lambda: f"torch.device({rest[0]!r})",

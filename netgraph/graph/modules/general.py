@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from netgraph.graph.modules.convert import convert
-from netgraph.graph.modules.encoding import dtype_named
+from netgraph.graph.modules.encoding import decode, dtype_named
 from netgraph.graph.netgraph import NetGraph, as_graph
 from netgraph.graph.to_module import to_module
 
@@ -29,7 +29,8 @@ def example_of(graph: NetGraph, generator: torch.Generator | None = None) -> Any
     if graph.program is None:
         return _tensor((2, graph.architecture.n_inputs), graph.state.dtype, generator).to(graph.state.device)
     rows = {row.target: row.shape for row in graph.program.rows if row.op == "input"}
-    made = (_of_shape(rows[name], generator) for name in graph.program.inputs)
+    held = decode(graph.program.held, {})
+    made = (held[n] if n in held else _of_shape(rows[n], generator) for n in graph.program.inputs)
     found = tuple(value.to(graph.state.device) if isinstance(value, Tensor) else value for value in made)
     return found[0] if len(found) == 1 else found
 

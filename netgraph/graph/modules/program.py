@@ -134,6 +134,7 @@ class Program(Frozen):
         fixed: Sizes that the inputs must have, one tuple an input with None where any size will do; empty when nothing
             is fixed.
         dtype: Type of the flat state.
+        held: Values, encoded, of the inputs by which ``forward`` decided: flags, names, None.
     """
 
     parts: tuple[Part, ...]
@@ -143,6 +144,7 @@ class Program(Frozen):
     train_table: Table | None = None
     fixed: tuple[tuple[int | None, ...] | None, ...] = ()
     dtype: str = "float32"
+    held: Encoded = ("dict",)
 
     def __hash__(self) -> int:
         return hash((self.parts, self.tensors, self.table))

@@ -34,7 +34,8 @@ def from_record(record: dict[str, Any]) -> Program:
     program = typed(Program, record)
     parts = tuple(replace(part, hyper=from_json(part.hyper)) for part in program.parts)
     train = None if program.train_table is None else _decoded(program.train_table)
-    program = replace(program, parts=parts, table=_decoded(program.table), train_table=train)
+    table, held = _decoded(program.table), from_json(program.held)
+    program = replace(program, parts=parts, table=table, train_table=train, held=held)
     program.validate()
     return program
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.modules.encoding import references
+from netgraph.graph.modules.encoding import decode, references
 from netgraph.graph.modules.expressions import Expression, arguments, constructor, wrap
 from netgraph.graph.modules.general import generalize
 from netgraph.graph.modules.parts import TYPES
@@ -28,8 +28,9 @@ class {name}({base}):
     def __init__(self):
 {body}
 '''
-_IMPORTS = {"math": "import math", "operator": "import operator", "torch": "import torch",
-            "nn": "from torch import nn", "F": "from torch.nn import functional as F"}  # fmt: skip
+_IMPORTS = {"collections": "import collections", "math": "import math", "operator": "import operator",
+            "torch": "import torch", "nn": "from torch import nn",
+            "F": "from torch.nn import functional as F"}  # fmt: skip
 _IMPORTED = (*_IMPORTS, "self")
 
 
@@ -56,7 +57,10 @@ def to_source(graph: NetGraph, name: str = "Network") -> str:
     body = "\n".join(line for long in writer.lines() for line in wrap(long))
     base, summary = f"nn.{program.parts[0].type}", f"{', '.join(kinds) or 'A network'}."
     used = {key: line for key, line in _IMPORTS.items() if re.search(rf"\b{key}\.", f"{base} {body}")}
-    groups = [[line for key, line in used.items() if (key in ("math", "operator")) == own] for own in (True, False)]
+    groups = [
+        [line for key, line in used.items() if (key in ("collections", "math", "operator")) == own]
+        for own in (True, False)
+    ]
     imports = "\n\n".join("\n".join(group) for group in groups if group)
     return _HEAD.format(name=name, base=base, imports=imports, summary=summary, body=body)
 
@@ -203,7 +207,7 @@ class _Writer:
         """Write ``forward``, in two methods where training differs in more than flags."""
         inputs = "".join(f", {_free(name)}" for name in self.program.inputs)
         yield ""
-        yield f"    def forward(self{inputs}):"
+        yield f"    def forward(self{self._parameters()}):"
         yield from self._refusals()
         if self.program.train_table is not None:
             yield "        if self.training:"
@@ -214,8 +218,20 @@ class _Writer:
             yield f"    def forward_in_training(self{inputs}):"
             yield from self._calls(self.program.train_table)
 
+    def _parameters(self) -> str:
+        """Write the inputs, with the values of the last ones that are held."""
+        held, written = decode(self.program.held, {}), ""
+        for i, name in enumerate(self.program.inputs):
+            default = f"={held[name]!r}" if set(self.program.inputs[i:]) <= held.keys() else ""
+            written += f", {_free(name)}{default}"
+        return written
+
     def _refusals(self) -> Iterator[str]:
-        """Refuse inputs of other sizes than those that were traced, where they matter."""
+        """Refuse inputs of other values or sizes than those that were traced, where they matter."""
+        for name, value in decode(self.program.held, {}).items():
+            unlike = "is not" if value is None or isinstance(value, bool) else "!="
+            yield f"        if {_free(name)} {unlike} {value!r}:"
+            yield f"            raise ValueError({f'{name}: the network was traced for {value!r}'!r})"
         for name, sizes in zip(self.program.inputs, self.program.fixed, strict=False):
             name = _free(name)
             fixed = [f"{name}.shape[{i}] != {n}" for i, n in enumerate(sizes or ()) if n is not None]

@@ -12,11 +12,13 @@ depth, auxiliary heads) there are two.
 """
 
 import inspect
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, fx, nn
+from torch.utils import _pytree as pytree
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules.compare import same_tensors
@@ -35,12 +37,36 @@ class NotTraceableError(UnsupportedLayerError):
 
 
 class _Tracer(fx.Tracer):
-    """Keeps registered modules whole, reads buffers as attributes, and leaves out inputs that are not given."""
+    """Keeps registered modules whole, reads buffers as attributes, and the result in its own structure.
 
-    def __init__(self, given: frozenset[str]) -> None:
+    Attributes:
+        failed: The innermost module that cannot be traced.
+        output: What ``forward`` gives, of symbols.
+    """
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
         super().__init__(param_shapes_constant=True)
         self.given = given
         self.failed = ""
+        self.output: Any = None
+
+    def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> Any:
+        """Make symbols of the inputs that are given, tensors and numbers; forward decides by any other value.
+
+        What is not given is left to ``forward``, whose defaults may be tuples, and whose result may be of any type:
+        fx would make lists of them.
+        """
+        signature = inspect.signature(root_fn)
+        arguments: dict[str, Any] = {next(iter(signature.parameters)): self.root}
+        for name, value in self.given.items():
+            arguments[name] = self.create_proxy("placeholder", name, (), {}) if is_symbol(value) else value
+        bound = inspect.BoundArguments(signature, OrderedDict(arguments))
+
+        def forward() -> Any:
+            self.output = root_fn(*bound.args, **bound.kwargs)
+            return tuple(leaf for leaf in pytree.tree_leaves(self.output) if isinstance(leaf, fx.Proxy))
+
+        return forward, []
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
         """Call a module, and note the innermost one that fails."""
@@ -62,12 +88,10 @@ class _Tracer(fx.Tracer):
                     return parameter_proxy_cache[name]
         return super().getattr(attr, attr_val, parameter_proxy_cache)
 
-    def _proxy_placeholder(self, name: str, concrete_args: Any, sig: inspect.Signature, fn_for_analysis: Any) -> Any:
-        if name.startswith("*"):
-            return () if name[1] != "*" else {}
-        if name not in self.given:
-            return sig.parameters[name].default
-        return super()._proxy_placeholder(name, concrete_args, sig, fn_for_analysis)
+
+def is_symbol(value: Any, numbers: bool = True) -> bool:
+    """Say whether an input is traced as a symbol: a tensor or a number, not a flag, a name or None."""
+    return isinstance(value, Tensor) or (numbers and type(value) in (int, float))
 
 
 @contextmanager
@@ -100,15 +124,15 @@ def trace(module: nn.Module, given: Mapping[str, Any]) -> tuple[Table, Table | N
     readers: list[Reader] = []
     constants: dict[str, Tensor] = {}
     for training in (False, True):
-        graph, found = _graph(module, frozenset(given), training)
+        graph, output, found = _graph(module, given, training)
         check_agreement(constants, found)
         constants |= found
-        readers.append(Reader(graph))
+        readers.append(Reader(graph, output))
     table, train_table = merge(*readers)
     return table, train_table, constants
 
 
-def _graph(root: nn.Module, given: frozenset[str], training: bool) -> tuple[fx.Graph, dict[str, Tensor]]:
+def _graph(root: nn.Module, given: Mapping[str, Any], training: bool) -> tuple[fx.Graph, Any, dict[str, Tensor]]:
     if "forward" in vars(root):
         raise NotTraceableError(f"{type(root).__name__}: forward was replaced on the instance")
     tracer = _Tracer(given)
@@ -120,7 +144,7 @@ def _graph(root: nn.Module, given: frozenset[str], training: bool) -> tuple[fx.G
         except Exception as error:
             name = tracer.failed or type(root).__name__
             raise NotTraceableError(f"{name} cannot be traced: {first_line(error)}") from error
-        return graph, plain_attributes(graph, root, root)
+        return graph, tracer.output, plain_attributes(graph, root, root)
 
 
 def first_line(error: Exception) -> str:
@@ -173,14 +197,14 @@ class Reader:
         owners: Name of the module in whose ``forward`` each row stands.
     """
 
-    def __init__(self, graph: fx.Graph) -> None:
+    def __init__(self, graph: fx.Graph, result: Any) -> None:
         self.position: dict[fx.Node, int] = {}
         rows = []
         *calls, output = graph.nodes
         for node in calls:
             rows.append(self._row(node))
             self.position[node] = len(rows) - 1
-        self.table = Table(tuple(rows), self.code(output, output.args[0]))
+        self.table = Table(tuple(rows), self.code(output, result))
         self.owners = [owner_of(node) for node in calls]
 
     def code(self, node: fx.Node, value: Any) -> Encoded:
@@ -191,7 +215,8 @@ class Reader:
             raise UnsupportedLayerError(f"{where(node)}: {error}") from None
 
     def _reference(self, value: Any) -> Encoded | None:
-        return ("row", self.position[value]) if isinstance(value, fx.Node) else None
+        node = value.node if isinstance(value, fx.Proxy) else value
+        return ("row", self.position[node]) if isinstance(node, fx.Node) else None
 
     def _row(self, node: fx.Node) -> Row:
         if node.op in ("placeholder", "get_attr"):
