@@ -11,16 +11,20 @@ from netgraph.errors import StoreError
 from netgraph.files import building_from, read_tensors, write_tensors
 from netgraph.graph.layers import LAYER_TYPES
 from netgraph.model.config import GeneratorConfig, VAEConfig
+from netgraph.model.coverage import Coverage
 from netgraph.model.layouts import Layouts
+from netgraph.model.vocabulary import recode
 from netgraph.reading import field_of, typed
 
 FORMAT = "netgraph.NetVAE"
-VERSION = 6
+VERSION = 7
 #: What the names of the tensors of its portfolio begin with.
 PORTFOLIO = "portfolio."
 #: Keys of a model's sizes that hold those of a part; names of numbers of layers, each of which has tensors; and the
 #: most that any other size is (chosen: far beyond what a computer can train).
 _PARTS, _REPEATED, _LARGEST = ("loss", "prior", "generator"), ("layers", "rounds"), 2**16
+#: Tensors that the record's coverage stands for; those of version 6 are passed over.
+COVERED = ("_extra_state", "known_types", "most_layers", "most_units", "most_loose", "most_apart")
 SHIPPED = Path(__file__).parent.parent / "pretrained" / "full.safetensors"
 
 
@@ -33,19 +37,22 @@ class Checkpoint:
         card: Where it comes from and how good it is.
         state: Its weights by name.
         portfolio: Layouts that go well together; None where there are none.
+        coverage: The architectures that it was trained on.
     """
 
     config: VAEConfig
     card: dict[str, Any]
     state: dict[str, Tensor]
     portfolio: Layouts | None
+    coverage: Coverage
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """Write a checkpoint."""
     codes = {name: layer_type.code for name, layer_type in LAYER_TYPES.items()}
     record = {"layer_types": codes, "config": asdict(checkpoint.config), "card": dict(checkpoint.card)}
-    tensors = dict(checkpoint.state)
+    record["coverage"] = checkpoint.coverage.to_record()
+    tensors = _uncovered(checkpoint.state)
     if checkpoint.portfolio is not None:
         more, record["portfolio"] = checkpoint.portfolio.to_tensors()
         tensors |= {PORTFOLIO + name: tensor for name, tensor in more.items()}
@@ -61,22 +68,25 @@ def load_checkpoint(path: str | Path | None) -> Checkpoint:
     path = SHIPPED if path is None else Path(path)
     tensors, record = read_tensors(path, FORMAT, VERSION)
     with building_from(path, record):
-        _check_vocabulary(path, field_of(record, "layer_types", dict[str, int]))
         state = {name: tensor for name, tensor in tensors.items() if not name.startswith(PORTFOLIO)}
         more = {name.removeprefix(PORTFOLIO): tensors[name] for name in tensors.keys() - state.keys()}
         config, card = (
             _config(field_of(record, "config", dict[str, Any]), state),
             field_of(record, "card", dict[str, Any]),
         )
+        coverage = Coverage.from_record(field_of(record, "coverage", dict[str, Any]))
+        if coverage.types - LAYER_TYPES.keys():
+            unknown = min(coverage.types - LAYER_TYPES.keys())
+            raise StoreError(f"trained on layers of type {unknown}, which are not in this vocabulary")
+        state = recode(_uncovered(state), config, field_of(record, "layer_types", dict[str, int]))
         portfolio = _portfolio(config, more, field_of(record, "portfolio", dict[str, Any])) if more else None
-        return Checkpoint(config, card, state, portfolio)
+        return Checkpoint(config, card, state, portfolio, coverage)
 
 
-def _check_vocabulary(path: Path, codes: dict[str, int]) -> None:
-    here = {name: layer_type.code for name, layer_type in LAYER_TYPES.items()}
-    if codes != here:
-        changed = sorted(set(codes.items()) ^ set(here.items()))
-        raise StoreError(f"{path}: made with another vocabulary of layer types ({changed[0][0]} differs)")
+def _uncovered(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Leave out what the coverage stands for."""
+    left_out = {f"structure.{name}" for name in COVERED}
+    return {name: tensor for name, tensor in state.items() if name not in left_out}
 
 
 def _config(values: dict[str, Any], state: Mapping[str, Tensor]) -> VAEConfig:

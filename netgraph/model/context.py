@@ -56,8 +56,8 @@ class Context:
 
         Raises:
             NetGraphError: When meta-features have another length, there are other counts than networks, networks are to
-                read other numbers of columns than the rows have or to have several outputs, or the model was made
-                without a generator.
+                read other numbers of columns than the rows have or to have several outputs, the model was made without
+                a generator, or it was not trained on networks of as many inputs or outputs.
         """
         if counts is not None and len(counts) != n:
             raise NetGraphError(f"{len(counts)} numbers of inputs and outputs for {n} networks")
@@ -67,6 +67,8 @@ class Context:
             rows = encode_rows(vae, rows).part(owner)
             counts = counts or [(columns, 1) for columns in rows.n_features.tolist()]
             _check_columns(rows, counts)
+        for i, count in enumerate(counts or ()):
+            vae.coverage.check_counts(*count, f"network {i}")
         n_inputs = torch.tensor([i for i, _ in counts] if counts else [0] * n, device=vae.device)
         return cls(counts, vae.condition(meta), vae.prior.embed_condition(meta, n_inputs), rows)
 

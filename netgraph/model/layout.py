@@ -19,7 +19,7 @@ N_SCALES = len(SLOT_KINDS) * N_CODES**3
 #: Moves that open a layer.
 OPENINGS = tuple(BY_CODE)
 #: Columns of a carrier's features, see ``Layout.carriers``, and of a step's, see ``Layout.steps``.
-TYPE, POSITION, BACK, LINEAR = 0, 1, 3, 7
+TYPE, POSITION, BACK, READER, FEEDER, LINEAR = 0, 1, 3, 5, 6, 7
 STEP_LINEAR = 5
 _BIAS = SLOT_KINDS.index("bias")
 

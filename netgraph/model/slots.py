@@ -10,18 +10,31 @@ from torch import Tensor
 from netgraph.graph.layers import LAYER_TYPES, N_CODES
 from netgraph.model.attention import FeatureEmbedding
 from netgraph.model.config import VAEConfig
-from netgraph.model.layout import BACK, LINEAR, POSITION, TYPE
+from netgraph.model.layout import BACK, FEEDER, LINEAR, POSITION, READER, TYPE
+from netgraph.tokens import N_MOVES
 
 LINEAR_TYPE = LAYER_TYPES["Linear"].code
 _HOLDING = [layer_type.code for layer_type in LAYER_TYPES.values() if layer_type.kind in ("linear", "norm")]
 #: Linear layers that the embedding tells apart.
 DEPTHS = 16
+#: Features of a carrier that are codes of layer types.
+CODED = (TYPE, READER, FEEDER)
+
+
+def carrier_sizes(config: VAEConfig) -> tuple[int, ...]:
+    """Return the vocabulary of each feature of a carrier; those at ``CODED`` are codes of layer types."""
+    return (N_CODES, config.max_nodes, 31, 31, config.max_nodes, N_CODES, N_CODES, DEPTHS)
+
+
+def step_sizes(config: VAEConfig) -> tuple[int, ...]:
+    """Return the vocabulary of each feature of a step (see ``Layout.steps``): the first are moves and codes."""
+    nodes = config.max_nodes
+    return (N_MOVES, N_CODES, nodes + 1, nodes, nodes, DEPTHS)
 
 
 def carrier_embedding(config: VAEConfig, width: int | None = None) -> FeatureEmbedding:
     """Embed the features of carriers (see ``Layout.carriers``)."""
-    sizes = (N_CODES, config.max_nodes, 31, 31, config.max_nodes, N_CODES, N_CODES, DEPTHS)
-    return FeatureEmbedding(sizes, width or config.width)
+    return FeatureEmbedding(carrier_sizes(config), width or config.width)
 
 
 def is_linear(carriers: Tensor) -> Tensor:

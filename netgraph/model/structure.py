@@ -1,5 +1,6 @@
 """The structure decoder: an autoregressive transformer over tokens, under the mask of the grammar."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import cast
 
@@ -8,19 +9,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
-from netgraph.graph.layers import LAYER_TYPES, N_CODES
+from netgraph.graph.layers import LAYER_TYPES
 from netgraph.model.attention import Block, Cache, FeatureEmbedding
 from netgraph.model.batch import StructureBatch
 from netgraph.model.config import VAEConfig
+from netgraph.model.coverage import Coverage, check_settings
 from netgraph.model.layout import OPENINGS, STEP_LINEAR
-from netgraph.model.slots import DEPTHS, layout_slot
+from netgraph.model.slots import layout_slot, step_sizes
 from netgraph.tokens import END, N_MOVES, START, STAY, Grammar, Limits
 
 _LINEAR = LAYER_TYPES["Linear"].code
-#: Limits that are read off training networks, beside the layer types.
-LIMITED = ("layers", "units", "loose", "apart")
 
 
 class StructureDecoder(nn.Module):
@@ -28,21 +27,18 @@ class StructureDecoder(nn.Module):
 
     Args:
         config: The model's sizes.
-    """
 
-    known_types: Tensor
-    most_layers: Tensor
-    most_units: Tensor
-    most_loose: Tensor
-    most_apart: Tensor
+    Attributes:
+        coverage: The architectures that it was trained on.
+    """
 
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.coverage = config, Coverage()
         width, nodes = config.width, config.max_nodes
         self.latent = nn.Linear(config.slot_size, width)
         self.slot = nn.Parameter(torch.randn(config.layout_slots, width) * 0.1)
-        self.embed = FeatureEmbedding((N_MOVES, N_CODES, nodes + 1, nodes, nodes, DEPTHS), width)
+        self.embed = FeatureEmbedding(step_sizes(config), width)
         self.layer = nn.Linear(config.slot_size, width)
         self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.structure_layers))
         self.norm = nn.LayerNorm(width)
@@ -51,37 +47,29 @@ class StructureDecoder(nn.Module):
         self.biased = nn.Linear(width, 1)
         self.next_move = nn.Embedding(N_MOVES, width)
         self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
-        self.register_buffer("known_types", torch.zeros(N_CODES, dtype=torch.bool))
-        self.register_buffer("most_layers", torch.tensor(config.max_nodes))
-        self.register_buffer("most_units", torch.tensor(config.max_nodes))
-        self.register_buffer("most_loose", torch.tensor(config.max_nodes))
-        self.register_buffer("most_apart", torch.tensor(config.max_nodes))
 
     def know(self, architectures: Iterable[Architecture]) -> None:
-        """Take from training networks the layer types there are, and how deep, wide and branched a network can be."""
-        limits = Limits.of(architectures, self.config.max_nodes)
-        self.known_types[sorted(limits.types or ())] = True
-        for name in LIMITED:
-            getattr(self, f"most_{name}").fill_(getattr(limits, name))
+        """Extend the coverage by training networks.
+
+        Raises:
+            NetGraphError: When a layer has a setting that cannot be decoded.
+        """
+        known = list(architectures)
+        check_settings(known)
+        self.coverage = self.coverage.merge(Coverage.of(known))
 
     @property
     def limits(self) -> Limits:
-        """What decoded networks may have."""
-        most = (int(getattr(self, f"most_{name}")) for name in LIMITED)
-        return Limits(self.config.max_nodes, frozenset(self.known_types.nonzero().flatten().tolist()), *most)
+        """Limits of decoded networks."""
+        return self.coverage.limits(self.config.max_nodes)
 
-    def check_known(self, architectures: Sequence[Architecture]) -> None:
-        """Check that all layer types are among those that can be decoded.
+    def get_extra_state(self) -> Tensor:
+        """Return the coverage as bytes, [n], so that it is part of the ``state_dict``."""
+        return torch.tensor(list(json.dumps(self.coverage.to_record()).encode()), dtype=torch.uint8)
 
-        Raises:
-            NetGraphError: When one is not; the message names network and layer.
-        """
-        known = self.limits.openable
-        for i, architecture in enumerate(architectures):
-            for layer in architecture.layers[1:]:
-                if layer.kind.code not in known:
-                    name = f"network {i}, layer {layer.name or layer.type}"
-                    raise NetGraphError(f"{name}: this model was not trained on layers of type {layer.type}")
+    def set_extra_state(self, state: Tensor) -> None:
+        """Invert :meth:`get_extra_state`."""
+        self.coverage = Coverage.from_record(json.loads(bytes(state.tolist())))
 
     def prefix(self, layout: Tensor, condition: Tensor) -> Tensor:
         """Turn the layout's slots, [B, G, slot], and a condition into opening tokens, [B, G + 1, width]."""
@@ -179,7 +167,7 @@ class StructureDecoder(nn.Module):
         for grammar in grammars:
             push_forced(grammar)
         steps = torch.tensor([[START, START, i, o, 0, 0] for i, o in counts], device=layout.device)
-        keys = layout.new_zeros(len(layout), int(self.most_layers), self.config.width)
+        keys = layout.new_zeros(len(layout), limits.layers or limits.nodes, self.config.width)
         caches = [Cache() for _ in self.blocks]
         self._advance(self.prefix(layout, condition), caches)
         self._walk(grammars, steps, layout, keys, caches, generator)

@@ -17,6 +17,7 @@ from netgraph.model.checkpoint import SHIPPED, Checkpoint, check_state, load_che
 from netgraph.model.condition import Condition
 from netgraph.model.config import RESPONSE, GeneratorConfig, VAEConfig
 from netgraph.model.context import Context, Counts
+from netgraph.model.coverage import Coverage
 from netgraph.model.decode import decode_layouts, decode_weights
 from netgraph.model.encoder import LEAST_LOG_VARIANCE, Encoder
 from netgraph.model.generator import Generator
@@ -31,6 +32,9 @@ from netgraph.model.slots import join, split
 from netgraph.model.statistics import fit_statistics
 from netgraph.model.structure import StructureDecoder
 from netgraph.model.weights import WeightDecoder
+
+#: Name of the coverage in a model's ``state_dict``.
+COVERAGE = "structure._extra_state"
 
 
 class NetVAE(nn.Module):
@@ -87,11 +91,10 @@ class NetVAE(nn.Module):
             Means of q(z | network), [n, latent].
 
         Raises:
-            NetGraphError: When a network is larger than the model allows or has a layer of a type that is not among
-                those it was trained on, or ``meta_features`` has another length.
+            NetGraphError: When a network is not like those that the model was trained on (see :attr:`coverage`), its
+                weights are not finite, or ``meta_features`` has another length.
         """
         graphs = as_graphs(graphs, "encode")
-        self.structure.check_known([graph.architecture for graph in graphs])
         mean, _ = self.posterior([canonicalize(graph) for graph in graphs], meta_features)
         return mean
 
@@ -101,6 +104,10 @@ class NetVAE(nn.Module):
         graphs = as_graphs(graphs, "graphs to encode")
         if not graphs:
             raise NetGraphError("no graphs to encode")
+        for i, graph in enumerate(graphs):
+            self.coverage.check(graph.architecture, f"network {i}")
+            if not graph.state.isfinite().all():
+                raise NetGraphError(f"network {i}: a weight is not finite")
         rows = self.condition.rows(meta_features, len(graphs)).cpu()
         order, parts = by_size([graph.architecture for graph in graphs])
         found = []
@@ -283,13 +290,20 @@ class NetVAE(nn.Module):
         return cast(Tensor, self.prior.restore_places(places) * filled)
 
     @property
+    def coverage(self) -> Coverage:
+        """The architectures that the model was trained on: those that it encodes and decodes."""
+        return self.structure.coverage
+
+    @property
     def device(self) -> torch.device:
         """Where the weights lie."""
         return self.condition.null.device
 
     def save(self, path: str | Path) -> None:
         """Write ``path`` (safetensors) and, last, its record, of the same name with ``.json``."""
-        save_checkpoint(Checkpoint(self.config, self.card, self.state_dict(), self.portfolio), Path(path))
+        save_checkpoint(
+            Checkpoint(self.config, self.card, self.state_dict(), self.portfolio, self.coverage), Path(path)
+        )
 
     @classmethod
     def from_pretrained(cls, path: str | Path | None = None) -> Self:
@@ -304,8 +318,10 @@ class NetVAE(nn.Module):
         found = load_checkpoint(path)
         with torch.device("meta"):
             expected = cls(found.config).state_dict()
+        del expected[COVERAGE]
         check_state(Path(path or SHIPPED), found.state, expected)
         vae = cls(found.config)
         vae.card, vae.portfolio = found.card, found.portfolio
-        vae.load_state_dict(found.state)
+        vae.structure.coverage = found.coverage
+        vae.load_state_dict(found.state | {COVERAGE: vae.structure.get_extra_state()})
         return vae.eval()

@@ -28,7 +28,7 @@ LEAST_VARIANCE = 1e-3
 
 @torch.no_grad()
 def build_portfolio(vae: NetVAE, episodes: Episodes, config: PortfolioConfig, seed: int = 0) -> Layouts:
-    """Choose layouts for each number of columns that there are tasks of; the best come first.
+    """Choose layouts for each number of columns that there are tasks of and that the model covers; the best come first.
 
     Args:
         vae: A model with a generator.
@@ -39,7 +39,7 @@ def build_portfolio(vae: NetVAE, episodes: Episodes, config: PortfolioConfig, se
     parts = []
     with torch.random.fork_rng(), evaluating(vae):
         torch.manual_seed(seed)
-        for columns in episodes.columns:
+        for columns in sorted(vae.coverage.inputs.intersection(episodes.columns)):
             context = Context.of(vae, config.pool, counts=[(columns, 1)] * config.pool)
             layouts = vae.carry_layouts(torch.randn(config.pool, vae.config.latent_size, device=vae.device), context)
             errors = _errors(vae, layouts, episodes.draw(torch.full((episodes.shared * config.tasks,), columns)))

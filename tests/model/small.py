@@ -3,7 +3,9 @@
 import torch
 
 from netgraph import NetGraph, NetVAE
+from netgraph.graph.layers import LAYER_TYPES
 from netgraph.model import PriorConfig, VAEConfig
+from netgraph.model.coverage import COUNTED, Coverage
 
 CONFIG = VAEConfig(
     width=16,
@@ -18,15 +20,26 @@ CONFIG = VAEConfig(
 )
 
 
+KINDS = ("Input", "Linear", "Linear without bias", "activation", "Dropout", "normalization", "Add", "Concat")
+#: All that a decoder can write within 200 nodes.
+EVERYTHING = Coverage(
+    types=frozenset(LAYER_TYPES),
+    places=frozenset(f"{kind} {word} {other}" for kind in KINDS for word in ("after", "with") for other in KINDS)
+    | {f"{kind} as output" for kind in (*KINDS, *LAYER_TYPES)},
+    **dict.fromkeys(COUNTED, frozenset(range(200))),
+)
+
+
 def untrained(config: VAEConfig) -> NetVAE:
-    """A model with initial weights that knows every layer type."""
+    """A model with initial weights that covers everything."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = NetVAE(config)
-    model.structure.known_types[3:] = True
+    model.structure.coverage = EVERYTHING
     return model.eval()
 
 
 def fitting(found: list[NetGraph]) -> list[NetGraph]:
     """Networks that the small model can encode."""
-    return [g for g in found if g.num_nodes <= CONFIG.max_nodes and max(x.size for x in g.architecture.layers) <= 20]
+    covered = [g for g in found if EVERYTHING.covers(g.architecture)]
+    return [g for g in covered if g.num_nodes <= CONFIG.max_nodes and max(x.size for x in g.architecture.layers) <= 20]

@@ -8,9 +8,10 @@ from netgraph import NetGraph, NetGraphError, NetVAE, from_module
 from netgraph.model import GeneratorConfig, Rows
 from netgraph.model.batch import structure_batch
 from netgraph.model.context import Context, encode_rows
+from netgraph.model.coverage import Coverage
 from netgraph.model.fit import generated_errors
 from netgraph.stack import LastLayer, Stack
-from tests.model.small import CONFIG, untrained
+from tests.model.small import CONFIG, EVERYTHING, untrained
 
 SIZES = GeneratorConfig(width=16, heads=2, layers=1, row_width=8, row_heads=2, row_rounds=1, inducing_points=4)
 LAYERS = (nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
@@ -20,7 +21,8 @@ READING = replace(CONFIG, slot_size=6, generator=SIZES)
 @pytest.fixture(scope="module")
 def vae() -> NetVAE:
     model = untrained(READING)
-    model.structure.know([from_module(nn.Sequential(*LAYERS)).architecture])
+    of_layers = Coverage.of([from_module(nn.Sequential(*LAYERS)).architecture])
+    model.structure.coverage = replace(of_layers, types=EVERYTHING.types, inputs=frozenset({2, 3, 4}))
     return model
 
 
@@ -59,7 +61,7 @@ def test_hidden_layers_depend_on_the_rows():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = NetVAE(READING).eval()
-    model.structure.known_types[3:] = True
+    model.structure.coverage = EVERYTHING
     torch.nn.init.normal_(model.generator.out.weight)
     (x, y), noise = data(), torch.randn(2, READING.latent_size, generator=Generator().manual_seed(0))
     _, one = model.carry(noise, rows=Rows.of(x, y))

@@ -18,7 +18,7 @@ def new_vae(seed: int = 0) -> NetVAE:
         vae = NetVAE(CONFIG)
         torch.nn.init.normal_(vae.prior.network.out.weight, std=0.3)
         torch.nn.init.normal_(vae.prior.place.out.weight, std=0.3)
-    vae.structure.known_types[3:7] = True
+    vae.structure.coverage = replace(small.EVERYTHING, types=frozenset({"Input", "Linear", "ReLU", "Tanh"}))
     return vae.eval()
 
 

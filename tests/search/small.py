@@ -10,6 +10,7 @@ from netgraph import NetGraph, NetVAE
 from netgraph.model import GeneratorConfig, PriorConfig, VAEConfig
 from netgraph.search.config import SearchConfig
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
+from tests.model.small import EVERYTHING
 
 PRIOR = PriorConfig(width=16, heads=2, place_layers=1, layout_layers=1, steps=2)
 CONFIG = VAEConfig(width=16, heads=2, place_positions=4, slot_size=4, max_nodes=40, max_fan=24, prior=PRIOR)
@@ -34,7 +35,7 @@ def untrained(config: VAEConfig = CONFIG) -> NetVAE:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = NetVAE(config)
-    model.structure.known_types[torch.tensor([3, 4, 6])] = True
+    model.structure.coverage = replace(EVERYTHING, types=frozenset({"Input", "Linear", "Tanh"}))
     return model.eval()
 
 

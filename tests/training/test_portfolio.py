@@ -6,12 +6,13 @@ from torch import Generator, nn
 
 from netgraph import NetVAE, from_module
 from netgraph.model import GeneratorConfig
+from netgraph.model.coverage import Coverage
 from netgraph.search.data import Data
 from netgraph.search.sources import Prior
 from netgraph.tasks import draw_task
 from netgraph.training import Episodes, PortfolioConfig
 from netgraph.training.portfolio import build_portfolio, greedily
-from tests.model.small import CONFIG, untrained
+from tests.model.small import CONFIG, EVERYTHING, untrained
 
 SIZES = GeneratorConfig(width=16, heads=2, layers=1, row_width=8, row_heads=2, row_rounds=1, inducing_points=4)
 SMALL = PortfolioConfig(size=3, pool=5, tasks=2)
@@ -21,7 +22,8 @@ LAYERS = (nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
 @pytest.fixture(scope="module")
 def vae() -> NetVAE:
     model = untrained(replace(CONFIG, slot_size=6, generator=SIZES))
-    model.structure.know([from_module(nn.Sequential(*LAYERS)).architecture])
+    of_layers = Coverage.of([from_module(nn.Sequential(*LAYERS)).architecture])
+    model.structure.coverage = replace(of_layers, types=EVERYTHING.types, inputs=frozenset({2, 3}))
     return model
 
 

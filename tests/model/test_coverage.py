@@ -1,0 +1,201 @@
+import json
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from netgraph import NetGraph, NetGraphError, NetVAE, from_module
+from netgraph.model import Rows
+from netgraph.model.coverage import Coverage
+from netgraph.model.structure import StructureDecoder
+from netgraph.zoo import ZooRecipe
+from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
+from tests.model.small import CONFIG, EVERYTHING
+
+N = 5
+
+
+@pytest.fixture(scope="module")
+def shipped() -> NetVAE:
+    return NetVAE.from_pretrained()
+
+
+def perceptron(*sizes: int, activation: type[nn.Module] = nn.Tanh, bias: bool = True) -> nn.Sequential:
+    """A perceptron with units of these sizes in its layers, the inputs first."""
+    parts: list[nn.Module] = []
+    for inputs, units in pairwise(sizes):
+        parts += [nn.Linear(inputs, units, bias), activation()]
+    return nn.Sequential(*parts[:-1])
+
+
+class Added(nn.Module):
+    """A perceptron with a layer whose output is added up with earlier ones."""
+
+    def __init__(self, around: int, last: nn.Module) -> None:
+        super().__init__()
+        self.first = nn.Linear(N, N)
+        self.blocks = nn.ModuleList(nn.Linear(N, N) for _ in range(around))
+        self.last = last
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = start = torch.tanh(self.first(x))
+        for block in self.blocks:
+            hidden = torch.tanh(block(hidden))
+        return self.last(hidden + start)
+
+
+UNSEEN = {
+    "outputs": (perceptron(N, 8, 3), "3 outputs; this model was trained on 1"),
+    "many outputs": (perceptron(N, 8, 12), "12 outputs; .* on 1"),
+    "inputs": (perceptron(17, 8, 1), "17 inputs; .* on 1 to 16"),
+    "many inputs": (perceptron(30, 8, 1), "30 inputs; .* on 1 to 16"),
+    "width": (perceptron(N, 33, 1), "33 units in a hidden layer; .* on 2 to 32"),
+    "a narrow layer": (perceptron(N, 1, 1), "1 units in a hidden layer; .* on 2 to 32"),
+    "depth": (perceptron(N, *[4] * 7, 1), "8 linear layers in a row; .* on 2 to 6"),
+    "no hidden layer": (nn.Linear(N, 1), "1 linear layers in a row; .* on 2 to 6"),
+    "a type": (perceptron(N, 8, 1, activation=nn.Dropout), "layers of type Dropout; it was on Add, "),
+    "a last activation": (
+        nn.Sequential(*perceptron(N, 8, 1), nn.Sigmoid()),
+        r"layer 3 \(Sigmoid\): Sigmoid as output; this model was trained on Linear as output",
+    ),
+    "a last identity": (nn.Sequential(*perceptron(N, 8, 1), nn.Identity()), r"layer 3 \(Identity\)"),
+    "a last normalization": (nn.Sequential(*perceptron(N, 8, 1), nn.LayerNorm(1)), r"LayerNorm as output"),
+    "a first activation": (nn.Sequential(nn.Tanh(), *perceptron(N, 8, 1)), "activation after Input"),
+    "a first normalization": (nn.Sequential(nn.LayerNorm(N), *perceptron(N, 8, 1)), "normalization after Input"),
+    "a late normalization": (
+        nn.Sequential(nn.Linear(N, 4), nn.ReLU(), nn.LayerNorm(4), nn.Linear(4, 1)),
+        "normalization after activation; this model was trained on .*normalization after Linear",
+    ),
+    "two activations": (nn.Sequential(nn.Linear(N, 4), nn.ReLU(), *perceptron(4, 1)), None),
+    "activation on activation": (
+        nn.Sequential(nn.Linear(N, 4), nn.ReLU(), nn.Tanh(), nn.Linear(4, 1)),
+        "activation after activation",
+    ),
+    "no bias": (perceptron(N, 8, 1, bias=False), "activation after Linear without bias"),
+    "a long skip": (Added(2, nn.Linear(N, 1)), "2 linear layers skipped by a join; .* on 0 to 1"),
+    "a short skip": (Added(1, nn.Linear(N, 1)), None),
+    "a last identity after a sum": (Added(1, nn.Identity()), "Identity as output"),
+    "a setting": (
+        nn.Sequential(nn.Linear(N, 4), nn.LeakyReLU(0.2), nn.Linear(4, 1)),
+        "layer 1: LeakyReLU with negative_slope=0.2; a model decodes 0.01 alone",
+    ),
+}
+
+
+@pytest.mark.parametrize(("module", "message"), UNSEEN.values(), ids=UNSEEN)
+def test_the_checkpoint_that_ships_names_the_network_and_what_it_has_seen(shipped, module, message):
+    known, graph = from_module(perceptron(N, 8, 1)), from_module(module)
+    assert shipped.coverage.covers(known.architecture)
+    if message is None:
+        assert shipped.coverage.covers(graph.architecture)
+        return
+    for call in (
+        lambda: shipped.encode([known, graph]),
+        lambda: shipped.posterior([known, graph]),
+        lambda: shipped.refine([known, graph], [torch.ones(2, g.architecture.n_inputs) for g in (known, graph)]),
+    ):
+        with pytest.raises(NetGraphError, match=f"^network 1.*{message}") as error:
+            call()
+        assert "\n" not in str(error.value)
+
+
+def test_numbers_of_inputs_and_outputs_that_were_not_seen_are_not_decoded(shipped):
+    z = torch.zeros(2, shipped.config.latent_size)
+    x = torch.randn(40, 17, generator=torch.Generator().manual_seed(0))
+    for call, message in (
+        (lambda: shipped.sample(2, seed=0, n_inputs=20), "network 0: 20 inputs; this model was trained on 1 to 16"),
+        (lambda: shipped.sample(2, seed=0, n_inputs=0), "network 0: 0 inputs"),
+        (lambda: shipped.sample(2, seed=0, n_inputs=3, n_outputs=3), "network 0: 3 outputs; .* on 1"),
+        (lambda: shipped.decode(z, counts=[(3, 1), (17, 1)]), "network 1: 17 inputs"),
+        (lambda: shipped.carry(z, counts=[(3, 1), (3, 2)]), "network 1: 2 outputs"),
+        (lambda: shipped.sample(2, seed=0, rows=Rows.of(x, x[:, 0])), "17 inputs; .* 1 to 16"),
+    ):
+        with pytest.raises(NetGraphError, match=message):
+            call()
+
+
+def test_networks_of_the_recipe_are_covered_and_so_are_samples(shipped):
+    recipe, generator = ZooRecipe.load("full"), torch.Generator().manual_seed(7)
+    low, high = recipe.tasks.n_features
+    for i in range(200):
+        architecture = draw_architecture(recipe.architectures, low + i % (high + 1 - low), generator)
+        shipped.coverage.check(architecture, f"drawn {i}")
+    samples = shipped.sample(40, seed=0)
+    assert shipped.encode(samples).shape == (40, shipped.config.latent_size)
+
+
+def test_the_limits_of_the_checkpoint_that_ships_are_those_of_its_training(shipped):
+    limits = shipped.structure.limits
+    assert (limits.nodes, limits.layers, limits.units, limits.loose, limits.apart) == (416, 18, 32, 2, 1)
+    assert limits.types == {3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16}
+
+
+def drawn(n: int, seed: int, recipe: ArchitectureRecipe | None = None) -> list[NetGraph]:
+    generator = torch.Generator().manual_seed(seed)
+    found = [draw_architecture(recipe or ArchitectureRecipe(), 2 + i % 4, generator) for i in range(n)]
+    return [NetGraph(architecture, initialize(architecture, generator)) for architecture in found]
+
+
+def test_unseen_networks_of_a_recipe_with_rare_layers_are_covered_by_some_hundred_others():
+    coverage = Coverage.of([graph.architecture for graph in drawn(400, 0)])
+    outside = [graph for graph in drawn(100, 1) if not coverage.covers(graph.architecture)]
+    assert len(outside) <= 1
+
+
+def test_what_is_seen_later_is_added_in_any_order():
+    parts = [[graph.architecture for graph in drawn(5, seed)] for seed in range(3)]
+    decoder = StructureDecoder(CONFIG)
+    for part in parts:
+        decoder.know(part)
+        assert all(decoder.coverage.covers(architecture) for architecture in part)
+    together = Coverage.of(architecture for part in parts for architecture in part)
+    assert decoder.coverage == together
+    assert decoder.coverage == Coverage.of(parts[2]).merge(Coverage.of(parts[0])).merge(Coverage.of(parts[1]))
+    wide, narrow = (from_module(perceptron(2, units, 1)).architecture for units in (9, 3))
+    decoder.know([wide])
+    decoder.know([narrow])
+    assert decoder.limits.units >= 9
+
+
+def test_a_coverage_survives_its_record_and_the_state_of_a_model():
+    coverage = Coverage.of([graph.architecture for graph in drawn(20, 0)])
+    assert Coverage.from_record(json.loads(json.dumps(coverage.to_record()))) == coverage
+    first, second = NetVAE(CONFIG), NetVAE(CONFIG)
+    first.structure.coverage = coverage
+    second.load_state_dict(first.state_dict())
+    assert second.coverage == coverage
+    for change in ({"inputs": [1.5]}, {"inputs": [True]}, {"inputs": "3"}, {"types": [3]}, {"more": []}):
+        with pytest.raises(NetGraphError, match="coverage: "):
+            Coverage.from_record(coverage.to_record() | change)
+
+
+def test_a_checkpoint_keeps_its_coverage(tmp_path):
+    model = NetVAE(CONFIG)
+    model.structure.know([graph.architecture for graph in drawn(20, 0)])
+    model.save(tmp_path / "vae.safetensors")
+    assert NetVAE.from_pretrained(tmp_path / "vae.safetensors").coverage == model.coverage
+
+
+def test_a_model_that_saw_nothing_covers_nothing():
+    assert not Coverage().covers(from_module(nn.Linear(1, 1)).architecture)
+    with pytest.raises(
+        NetGraphError, match="network 0, layer input_1: this model was not trained on layers of type Input"
+    ):
+        NetVAE(CONFIG).encode([from_module(perceptron(2, 3, 1))])
+    with pytest.raises(NetGraphError, match="network 0: 3 inputs; this model was trained on none"):
+        NetVAE(CONFIG).sample(1, n_inputs=3)
+
+
+def test_settings_that_no_model_decodes_are_refused_in_training():
+    leaky = from_module(nn.Sequential(nn.Linear(2, 3), nn.LeakyReLU(0.3), nn.Linear(3, 1)))
+    with pytest.raises(NetGraphError, match=r"network 0, layer 1: LeakyReLU with negative_slope=0\.3"):
+        StructureDecoder(CONFIG).know([leaky.architecture])
+    dropout = from_module(nn.Sequential(nn.Linear(2, 3), nn.Dropout(0.2), nn.Linear(3, 1)))
+    EVERYTHING.check(dropout.architecture, "a network")
+
+
+def test_a_coverage_is_described_in_one_line(shipped):
+    assert shipped.coverage.describe().startswith("1 to 16 inputs; 1 outputs; 2 to 32 units in a hidden layer; 2 to 6")
+    assert "\n" not in shipped.coverage.describe()
+    assert Coverage(inputs=frozenset({1, 2, 3, 7, 9, 10})).describe().startswith("1 to 3, 7, 9 to 10 inputs; none out")
