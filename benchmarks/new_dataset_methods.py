@@ -29,7 +29,7 @@ from netgraph.search.preprocess import Preprocessing
 from netgraph.search.projection import Projection
 from netgraph.search.running import predict
 from netgraph.search.source import Source
-from netgraph.search.sources import MOST_INPUTS, Drawn, Prior, Random
+from netgraph.search.sources import Drawn, Prior, Random
 from netgraph.tasks import load_real, split
 from netgraph.tasks.dataset import Floats
 from netgraph.zoo.architectures import ArchitectureRecipe
@@ -40,6 +40,8 @@ TEST_SHARE = 0.25
 VALIDATION_SHARE = 0.2
 #: More candidates than any budget lets a search draw.
 MANY = 1_000_000
+#: Inputs of the largest networks that the checkpoint which ships was trained on.
+MOST_INPUTS = 16
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,11 @@ def _random_search(tools: Tools, data: Data, seed: int) -> tuple[Source, int]:
 
 def _random_weights(tools: Tools, data: Data, seed: int) -> tuple[Source, int]:
     prior = Prior(tools.vae, data)
-    return Drawn(lambda n, seed: random_like(prior.draw(n, seed), Generator().manual_seed(seed))), MANY
+
+    def same_architectures(n: int, seed: int) -> list[NetGraph]:
+        return random_like(prior.draw(n, seed), Generator().manual_seed(seed))
+
+    return Drawn(same_architectures, learn=prior.learn), MANY
 
 
 def _nearest(tools: Tools, data: Data, seed: int) -> tuple[Source, int]:

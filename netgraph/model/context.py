@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
+from netgraph.model.parts import is_whole
 from netgraph.model.rows import Rows
 
 if TYPE_CHECKING:
@@ -68,7 +69,10 @@ class Context:
             counts = counts or [(columns, 1) for columns in rows.n_features.tolist()]
             _check_columns(rows, counts)
         for i, count in enumerate(counts or ()):
+            if len(count) != 2 or not all(is_whole(number) for number in count):
+                raise NetGraphError(f"network {i}: expected numbers of inputs and outputs, not {count}")
             vae.coverage.check_counts(*count, f"network {i}")
+        counts = counts and [(int(n_inputs), int(n_outputs)) for n_inputs, n_outputs in counts]
         n_inputs = torch.tensor([i for i, _ in counts] if counts else [0] * n, device=vae.device)
         return cls(counts, vae.condition(meta), vae.prior.embed_condition(meta, n_inputs), rows)
 

@@ -91,13 +91,14 @@ class Coverage:
         for problem in self._problems(architecture):
             raise NetGraphError(f"{name}{problem}")
 
-    def check_counts(self, n_inputs: int, n_outputs: int, name: str) -> None:
-        """Raise if a number of inputs or of outputs was not seen.
+    def check_counts(self, n_inputs: int | None, n_outputs: int, name: str) -> None:
+        """Raise if a number of inputs, where it is given, or of outputs was not seen.
 
         Raises:
             NetGraphError: It names the network, the number, and what was seen.
         """
-        for problem in self._uncounted({"inputs": {n_inputs}, "outputs": {n_outputs}}):
+        inputs = [] if n_inputs is None else [n_inputs]
+        for problem in self._uncounted({"inputs": inputs, "outputs": [n_outputs]}):
             raise NetGraphError(f"{name}{problem}")
 
     def limits(self, nodes: int) -> Limits:

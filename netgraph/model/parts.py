@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from numbers import Integral
+from typing import cast
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
 
 #: Networks of similar size whose weights are encoded or decoded at once.
@@ -34,3 +38,44 @@ def by_size(architectures: Sequence[Architecture]) -> tuple[list[int], list[list
     for place, i in enumerate(ranked):
         order[i] = place
     return order, [ranked[start : start + CHUNK] for start in range(0, len(ranked), CHUNK)]
+
+
+def is_whole(value: object, least: int = 0) -> bool:
+    """Return whether a value is a whole number of 63 bits, not below ``least``; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and least <= int(value) < 2**63
+
+
+def seeded(seed: int | None) -> torch.Generator:
+    """Return a generator with a seed, with a new one when None.
+
+    Raises:
+        NetGraphError: When it is no whole number from 0 on.
+    """
+    generator = torch.Generator()
+    if seed is None:
+        generator.seed()
+        return generator
+    if not is_whole(seed):
+        raise NetGraphError(f"seed is {seed!r}; it must be a whole number, at least 0")
+    return generator.manual_seed(int(seed))
+
+
+def finite_rows(values: object, name: str, size: int, like: Tensor) -> Tensor:
+    """Return latents or noise as a tensor of another's type and device, [n, size].
+
+    Raises:
+        NetGraphError: When they are no numbers, have another shape, or are not finite, or there are none.
+    """
+    try:
+        rows = torch.as_tensor(cast(Tensor, values))
+    except (TypeError, ValueError, RuntimeError):
+        raise NetGraphError(f"{name} is a {type(values).__name__}; expected numbers, [n, {size}]") from None
+    if rows.ndim != 2 or rows.shape[1] != size or not len(rows):
+        raise NetGraphError(f"{name} has shape {tuple(rows.shape)}; expected [n, {size}], n at least 1")
+    if rows.is_complex():
+        raise NetGraphError(f"{name} is complex; expected real numbers")
+    rows = rows.to(like)
+    broken = (~rows.isfinite()).any(dim=1).nonzero()
+    if len(broken):
+        raise NetGraphError(f"{name}[{int(broken[0])}] is not finite")
+    return rows

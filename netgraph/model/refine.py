@@ -1,5 +1,6 @@
 """Refining latents: a few gradient steps on what the rebuilt networks compute, for each network on its own rows."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from netgraph.graph.netgraph import NetGraph, as_graphs
 from netgraph.graph.symmetry import canonicalize
 from netgraph.model.batch import structure_batch
 from netgraph.model.descend import descend
-from netgraph.model.parts import by_size, evaluating
+from netgraph.model.parts import by_size, evaluating, is_whole
 from netgraph.stack import Stack
 
 if TYPE_CHECKING:
@@ -48,11 +49,14 @@ def refine(
         Latents, [n, latent].
 
     Raises:
-        NetGraphError: When there is no graph or one is larger than the model allows, ``steps`` is below 0, rows are
-            not one finite [rows, inputs] tensor a network, or ``meta_features`` has another length.
+        NetGraphError: When there is no graph or one is not covered, ``steps`` is below 0 or no whole number,
+            ``learning_rate`` is not above 0, rows are not one finite [rows, inputs] tensor a network, or
+            ``meta_features`` has another length.
     """
-    if steps < 0:
-        raise NetGraphError(f"steps is {steps}; it must be at least 0")
+    if not is_whole(steps):
+        raise NetGraphError(f"steps is {steps}; it must be at least 0, and a whole number")
+    if not 0 < learning_rate < math.inf:
+        raise NetGraphError(f"learning_rate is {learning_rate}; it must be above 0, and finite")
     canonical = [canonicalize(graph) for graph in as_graphs(graphs, "refine")]
     _check_rows(canonical, xs)
     z, _ = vae.posterior(canonical, meta_features)

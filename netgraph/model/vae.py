@@ -22,7 +22,7 @@ from netgraph.model.decode import decode_layouts, decode_weights
 from netgraph.model.encoder import LEAST_LOG_VARIANCE, Encoder
 from netgraph.model.generator import Generator
 from netgraph.model.layouts import Layouts
-from netgraph.model.parts import by_size, evaluating
+from netgraph.model.parts import by_size, evaluating, finite_rows, is_whole, seeded
 from netgraph.model.prior import FlowPrior
 from netgraph.model.refine import refine
 from netgraph.model.response import ResponseScale
@@ -69,8 +69,9 @@ class NetVAE(nn.Module):
             seed: Of its weights.
 
         Raises:
-            NetGraphError: When a width is not a multiple of its heads.
+            NetGraphError: When a width is not a multiple of its heads, or the seed is no whole number from 0 on.
         """
+        seeded(seed)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             fresh = type(self)(replace(self.config, generator=sizes))
@@ -180,14 +181,18 @@ class NetVAE(nn.Module):
             n graphs.
 
         Raises:
-            NetGraphError: When ``z`` or ``meta_features`` has another length than the model asks for.
+            NetGraphError: When ``z`` or ``meta_features`` has another length than the model asks for, there is no
+                latent, one is not finite, or one lies so far out that a weight is not.
         """
-        if z.ndim != 2 or z.shape[1] != self.config.latent_size:
-            raise NetGraphError(f"z has shape {tuple(z.shape)}; expected [n, {self.config.latent_size}]")
+        z = finite_rows(z, "z", self.config.latent_size, self.condition.null)
         with evaluating(self):
-            z, context = z.to(self.device), Context.of(self, len(z), meta_features, counts=counts)
+            context = Context.of(self, len(z), meta_features, counts=counts)
             architectures = decode_layouts(self, split(z, self.config)[0], context, generator)
-            return decode_weights(self, architectures, lambda part, batch: z[part], context)
+            graphs = decode_weights(self, architectures, lambda part, batch: z[part], context)
+        for i, graph in enumerate(graphs):
+            if not graph.state.isfinite().all():
+                raise NetGraphError(f"z[{i}] lies too far out: a weight of the network is not finite")
+        return graphs
 
     @torch.no_grad()
     def sample(
@@ -211,12 +216,16 @@ class NetVAE(nn.Module):
             n_outputs: Number of outputs, if ``n_inputs`` is given.
 
         Raises:
-            NetGraphError: When ``n`` is below 1, ``meta_features`` has another length, or the rows do not fit.
+            NetGraphError: When ``n`` is no whole number, or below 1, ``seed`` is none or below 0, ``meta_features`` has
+                another length, the rows do not fit, or the model was not trained on networks of as many inputs or
+                outputs.
         """
-        if n < 1:
-            raise NetGraphError(f"cannot sample {n} networks")
-        generator = torch.Generator()
-        generator.manual_seed(seed) if seed is not None else generator.seed()
+        if not is_whole(n, 1):
+            raise NetGraphError(f"cannot sample {n} networks: n is a whole number, at least 1")
+        if n_inputs is None and n_outputs != 1:
+            self.coverage.check_counts(None, n_outputs, "samples")
+            raise NetGraphError(f"n_outputs is {n_outputs}, and n_inputs is not given")
+        generator, n = seeded(seed), int(n)
         noise = torch.randn(n, self.config.latent_size, generator=generator).to(self.device)
         counts = None if n_inputs is None else [(n_inputs, n_outputs)] * n
         return self.carry(noise, meta_features, rows=rows, counts=counts)[0]
@@ -253,6 +262,7 @@ class NetVAE(nn.Module):
             NetGraphError: When ``meta_features`` has another length, the rows do not fit, there are rows and the model
                 was made without a generator, or there are other layouts than networks.
         """
+        noise = finite_rows(noise, "noise", self.config.latent_size, self.condition.null)
         if layouts is not None and len(layouts) != len(noise):
             raise NetGraphError(f"{len(layouts)} layouts for {len(noise)} networks")
         z = torch.zeros_like(noise)

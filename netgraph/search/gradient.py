@@ -67,10 +67,12 @@ class Gradient(Source):
         self.fitted = torch.arange(len(order)) >= HELD_OUT * len(order)
         self._drawn: tuple[list[NetGraph], list[Tensor]] = [], []
         self._waiting: list[tuple[float, NetGraph, Tensor]] = []
+        self._taken = 0
 
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Give n networks, at most half of which are latents that were waiting and have moved."""
-        chosen, self._waiting = self._waiting[: n // 2], self._waiting[n // 2 :]
+        chosen = self._waiting[: n // 2]
+        self._taken = len(chosen)
         graphs, z = self.move([graph for _, graph, _ in chosen], [at for *_, at in chosen])
         size = self.prior.vae.config.latent_size
         noise = torch.randn(n - len(graphs), size, generator=Generator().manual_seed(seed))
@@ -81,7 +83,8 @@ class Gradient(Source):
     def learn(self, errors: Tensor) -> None:
         """Let the latents of the networks drawn last wait to be moved, those that failed left out."""
         told = [row for row in zip(errors.tolist(), *self._drawn, strict=True) if row[0] < float("inf")]
-        self._waiting = sorted([*self._waiting, *told], key=lambda row: row[0])[:WAITING]
+        waiting, self._taken = self._waiting[self._taken :], 0
+        self._waiting = sorted([*waiting, *told], key=lambda row: row[0])[:WAITING]
 
     def move(self, graphs: Sequence[NetGraph], latents: Sequence[Tensor]) -> tuple[list[NetGraph], list[Tensor]]:
         """Move the latents of networks, each [latent]; give the networks and latents of those that became better."""

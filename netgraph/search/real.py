@@ -73,7 +73,9 @@ def _one_split(vae: NetVAE, name: str, config: SearchConfig) -> tuple[dict[str, 
     tuned, drawn, random = (
         find(source, data, chosen)
         for source, chosen in zip(
-            (*sources[:2], Drawn(same_architectures)), (config, replace(config, rungs=()), config), strict=True
+            (*sources[:2], Drawn(same_architectures, learn=sources[2].learn)),
+            (config, replace(config, rungs=()), config),
+            strict=True,
         )
     )
 

@@ -140,7 +140,9 @@ def _about(job: SearchJob, table: Table, vae: NetVAE) -> dict[str, object]:
     for values in vae.state_dict().values():
         model.update(values.cpu().numpy().tobytes())
     asked = {"objectives": list(job.objectives), "strategy": job.strategy, "seed": job.seed}
-    projected = {"inputs": most_inputs(vae)} if table.x.shape[1] > most_inputs(vae) else {}
+    columns = table.x.shape[1]
+    inputs = most_inputs(vae, columns)
+    projected = {"inputs": inputs} if inputs < columns else {}
     return {"data": data.hexdigest(), "model": model.hexdigest(), "tail": TAIL} | asked | projected
 
 

@@ -27,7 +27,10 @@ class Source(ABC):
 
     @abstractmethod
     def draw(self, n: int, seed: int) -> list[NetGraph]:
-        """Give n networks that read the data set's columns and have one output."""
+        """Give n networks that read the data set's columns and have one output.
+
+        Until errors are told, the same number and seed give the same networks; a strategy alone goes on by itself.
+        """
 
     def focus(self, matrix: Tensor) -> None:  # noqa: B027
         """Take what networks that know nothing of the rows may read the columns times, [columns, columns].
@@ -47,4 +50,4 @@ class Source(ABC):
         return [[] for _ in parts]
 
     def learn(self, errors: Tensor) -> None:  # noqa: B027
-        """Take the errors of the networks drawn last, [n]; inf for what failed. Most sources forget them."""
+        """Take the errors of the networks drawn last, [n]; inf for what failed: the next draw goes on from there."""

@@ -27,8 +27,6 @@ from netgraph.tasks import check_meta_vector, get_meta_features
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
 
-#: Inputs of the largest networks that the checkpoint which ships was trained on.
-MOST_INPUTS = 16
 N_OUTPUTS = 1
 #: Candidates drawn at once by a strategy before it is told of them.
 GENERATION = 32
@@ -45,14 +43,26 @@ class Drawn(Source):
         function: It.
         batch: Candidates that are drawn at once.
         made: How many of them, the first ones, count as made for the data set.
+        learn: Takes their errors.
     """
 
-    def __init__(self, function: Callable[[int, int], list[NetGraph]], batch: int = BATCH, made: int = 0) -> None:
-        self.function, self.batch, self.made = function, batch, made
+    def __init__(
+        self,
+        function: Callable[[int, int], list[NetGraph]],
+        batch: int = BATCH,
+        made: int = 0,
+        learn: Callable[[Tensor], None] | None = None,
+    ) -> None:
+        self.function, self.batch, self.made, self._learn = function, batch, made, learn
 
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Give n networks."""
         return self.function(n, seed)
+
+    def learn(self, errors: Tensor) -> None:
+        """Pass the errors on."""
+        if self._learn is not None:
+            self._learn(errors)
 
 
 class Focusable(Source):
@@ -109,7 +119,8 @@ class Prior(Source):
 
     def __init__(self, vae: NetVAE, data: Data, choices: int = CHOICES, projection: Projection | None = None) -> None:
         self._most, self._drawn = choices, []  # type: int, list[tuple[Tensor, Layouts | None]]
-        self.n_columns, self.projection = data.x.shape[1], projection or Projection(data, most_inputs(vae))
+        self.n_columns = data.x.shape[1]
+        self.projection = projection or Projection(data, most_inputs(vae, self.n_columns))
         data = self.projection.data(data)
         self.n_inputs = data.x.shape[1]
         self.vae, self._rows, self.meta_features = vae, None, None  # type: NetVAE, Rows | None, Tensor | None
@@ -117,7 +128,7 @@ class Prior(Source):
             self.meta_features = check_meta_vector(get_meta_features(data.x.numpy(), data.y.numpy()))[0]
         else:
             self._rows = _choices(data, choices)
-        self._portfolio = Layouts(torch.empty(0), ())
+        self._portfolio, self._used = Layouts(torch.empty(0), ()), 0
         if self._rows is not None and vae.portfolio is not None:
             self._portfolio = vae.portfolio.of_inputs(self.n_inputs)
 
@@ -149,11 +160,15 @@ class Prior(Source):
         return cast(Tensor, self.vae.condition(self.vae.condition.rows(self.meta_features, n)))
 
     def draw(self, n: int, seed: int) -> list[NetGraph]:
-        """Sample n networks, the first ones with the layouts of the portfolio."""
+        """Sample n networks, the first ones with the layouts of the portfolio that no errors were told of."""
         noise = torch.randn(n, self.vae.config.latent_size, generator=Generator().manual_seed(seed))
-        first, self._portfolio = self._portfolio.cut(min(n, len(self._portfolio)))
-        known = len(first)
+        first, _ = self._portfolio.cut(min(n, len(self._portfolio)))
+        known = self._used = len(first)
         return self._networks([(noise[:known], first), (noise[known:], None)])
+
+    def learn(self, errors: Tensor) -> None:
+        """Leave out the layouts of the portfolio that were drawn last."""
+        self._portfolio, self._used = self._portfolio.cut(self._used)[1], 0
 
     def _networks(self, drawn: Sequence[tuple[Tensor, Layouts | None]]) -> list[NetGraph]:
         """Give the networks of noise and of layouts, and remember them."""
@@ -169,10 +184,10 @@ class Prior(Source):
         return [self.of(part)._networks(self._drawn) for part in parts]
 
 
-def most_inputs(vae: NetVAE) -> int:
-    """Give how many inputs a network that a model makes for a data set has at most."""
-    read = MOST_INPUTS if vae.generator is None else int(vae.generator.rows.max_columns)
-    return min(MOST_INPUTS, read, vae.config.max_nodes - N_OUTPUTS)
+def most_inputs(vae: NetVAE, columns: int) -> int:
+    """Return the number of inputs of networks for a number of columns: the largest that the model covers."""
+    read = vae.config.max_nodes if vae.generator is None else int(vae.generator.rows.max_columns)
+    return max((count for count in vae.coverage.inputs if count <= min(columns, read)), default=columns)
 
 
 def _choices(data: Data, most: int) -> Rows:
@@ -187,9 +202,9 @@ def _choices(data: Data, most: int) -> Rows:
 class Mixed(Focusable):
     """Networks made for the data set, and others with initial weights, which cost next to nothing and differ more.
 
-    The others of the first draw have the architectures of the networks that are made, which are well chosen where the
-    model has a portfolio; later ones have random architectures. Once it is known where the target changes, half of them
-    look there.
+    The others have the architectures of the networks that are made, which are well chosen where the model has a
+    portfolio; once errors were told, they have random architectures. Once it is known where the target changes, half of
+    them look there.
 
     Args:
         prior: Makes networks.
@@ -203,10 +218,10 @@ class Mixed(Focusable):
     def draw(self, n: int, seed: int) -> list[NetGraph]:
         """Give n networks, those that are made first."""
         made = self.prior.draw(min(n, max(LEAST_MADE, round(MADE * n))), seed)
-        self.made, more, begun, self._begun = len(made), n - len(made), self._begun, True
+        self.made, more = len(made), n - len(made)
         if not more:
             return made
-        if begun:
+        if self._begun:
             others = random_networks(_recipe(), self.prior.n_columns, more, seed)
         else:
             others = random_like(list(islice(cycle(made), more)), Generator().manual_seed(seed))
@@ -215,6 +230,11 @@ class Mixed(Focusable):
     def again(self, parts: Sequence[Data]) -> list[list[NetGraph]]:
         """Make those for other rows that were made for the data set."""
         return self.prior.again(parts)
+
+    def learn(self, errors: Tensor) -> None:
+        """Go on to random architectures."""
+        self._begun = True
+        self.prior.learn(errors[: self.made])
 
 
 @cache

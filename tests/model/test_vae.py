@@ -1,6 +1,7 @@
 import json
 from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -158,8 +159,75 @@ def test_bad_input_is_named(vae):
         vae.sample(0)
     with pytest.raises(NetGraphError, match="no graphs"):
         vae.encode([])
+    graph = vae.sample(1, seed=0)[0]
+    with pytest.raises(NetGraphError, match="network 1: a weight is not finite"):
+        vae.encode([graph, graph.replace(state=graph.state * torch.nan)])
     with pytest.raises(NetGraphError, match="not a multiple"):
         replace(CONFIG, width=15)
+
+
+Z = torch.zeros(2, CONFIG.latent_size)
+
+
+@pytest.mark.parametrize(
+    ("z", "message"),
+    [
+        (Z * torch.nan, r"z\[0\] is not finite"),
+        (torch.cat([Z, Z + torch.inf]), r"z\[2\] is not finite"),
+        (Z.double() + 1e300, r"z\[0\] is not finite"),
+        (Z[:0], r"z has shape \(0, \d+\); expected"),
+        (Z[0], r"z has shape \(\d+,\)"),
+        (Z[None], r"z has shape \(1, 2, \d+\)"),
+        (Z.to(torch.complex64), "z is complex"),
+        (None, "z is a NoneType; expected numbers"),
+        ("z", "z is a str"),
+    ],
+)
+def test_latents_that_are_none_are_named(vae, z, message):
+    with pytest.raises(NetGraphError, match=message):
+        vae.decode(z)
+    with pytest.raises(NetGraphError, match=message.replace("z", "noise", 1)):
+        vae.carry(z)
+
+
+def test_latents_of_other_types_are_decoded_alike(vae):
+    expected = vae.decode(Z + 0.5)
+    for z in (Z.double() + 0.5, (Z + 0.5).numpy(), (Z + 0.5).tolist(), (Z + 0.5).requires_grad_()):
+        assert all(torch.equal(a.state, b.state) for a, b in zip(vae.decode(z), expected, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n": 2.5}, "cannot sample 2.5 networks"),
+        ({"n": True}, "cannot sample True networks"),
+        ({"n": -3}, "cannot sample -3 networks"),
+        ({"n": "2"}, "cannot sample 2 networks: n is a whole number"),
+        ({"n": None}, "cannot sample None"),
+        ({"seed": -1}, "seed is -1; it must be a whole number, at least 0"),
+        ({"seed": 1.5}, "seed is 1.5"),
+        ({"seed": True}, "seed is True"),
+        ({"seed": "0"}, "seed is '0'"),
+        ({"seed": 2**80}, "seed is 1208925819614629174706176"),
+        ({"n_inputs": 2.0}, r"network 0: expected numbers of inputs and outputs, not \(2.0, 1\)"),
+        ({"n_inputs": True}, r"not \(True, 1\)"),
+        ({"n_inputs": -1}, r"not \(-1, 1\)"),
+        ({"n_inputs": 500}, "network 0: 500 inputs"),
+        ({"n_inputs": 2, "n_outputs": 500}, "network 0: 500 outputs"),
+        ({"n_outputs": 500}, "samples: 500 outputs; this model was trained on"),
+        ({"n_outputs": 2}, "n_outputs is 2, and n_inputs is not given"),
+        ({"meta_features": torch.zeros(36)}, "expected 37"),
+        ({"meta_features": torch.tensor([*[0.0] * 36, torch.nan])}, "meta-features"),
+    ],
+)
+def test_samples_that_cannot_be_drawn_are_named(vae, arguments, message):
+    with pytest.raises(NetGraphError, match=message) as error:
+        vae.sample(**{"n": 2, "seed": 0} | arguments)
+    assert "\n" not in str(error.value)
+
+
+def test_whole_numbers_of_numpy_are_numbers(vae):
+    assert len(vae.sample(np.int64(2), seed=np.int32(1), n_inputs=np.int8(3))) == 2
 
 
 def test_layers_that_a_model_was_not_trained_on_are_named(vae):

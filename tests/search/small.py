@@ -35,7 +35,9 @@ def untrained(config: VAEConfig = CONFIG) -> NetVAE:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = NetVAE(config)
-    model.structure.coverage = replace(EVERYTHING, types=frozenset({"Input", "Linear", "Tanh"}))
+    model.structure.coverage = replace(
+        EVERYTHING, types=frozenset({"Input", "Linear", "Tanh"}), inputs=frozenset(range(1, 17))
+    )
     return model.eval()
 
 

@@ -56,6 +56,8 @@ def test_few_networks_are_made_for_the_data_set_and_the_others_have_initial_weig
     assert all(torch.equal(a.state, b.state) for a, b in zip(first, made, strict=False))
     assert [g.architecture for g in first] == [g.architecture for g in made] * 4
     assert len({g.state.numpy().tobytes() for g in first}) == 16
+    assert [g.architecture for g in source.draw(16, 5)] == [g.architecture for g in first]
+    source.learn(torch.zeros(16))
     second = source.draw(64, 6)
     assert len(second) == 64
     assert all(torch.equal(a.state, b.state) for a, b in zip(second, prior.draw(8, 6), strict=False))

@@ -54,11 +54,16 @@ def test_a_search_begins_with_the_layouts_of_the_portfolio_and_goes_on_with_othe
     vae.portfolio = build_portfolio(vae, episodes, SMALL)
     try:
         prior = Prior(vae, Data(x, x[:, 0]))
-        drawn = prior.draw(2, 0) + prior.draw(3, 1)
+        drawn = prior.draw(2, 0)
+        same = prior.draw(2, 0)
+        prior.learn(torch.zeros(2))
+        drawn += prior.draw(3, 1)
         (again,) = prior.again([Data(x, x[:, 1].abs())])
+        prior.learn(torch.zeros(3))
         drawn += prior.draw(1, 2)
     finally:
         portfolio, vae.portfolio = vae.portfolio, None
+    assert all(torch.equal(a.state, b.state) for a, b in zip(drawn[:2], same, strict=True))
     own = portfolio.of_inputs(3).architectures
     assert [g.architecture for g in drawn[:3]] == list(own)
     assert again[0].architecture == drawn[2].architecture
