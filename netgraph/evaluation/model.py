@@ -1,5 +1,6 @@
 """Everything that is measured of a model: held-out networks rebuilt, samples, samples as starts of a training."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,11 +49,18 @@ def evaluate_model(vae: NetVAE, zoo: Zoo, n_samples: int, n_start_tasks: int, se
         seed: Of all that is drawn.
 
     Raises:
-        NetGraphError: When the zoo has no held-out networks, or the model cannot hold one.
+        NetGraphError: When the zoo has no held-out networks, or the model covers none of them.
+
+    Warns:
+        UserWarning: When there are held-out networks that the model does not cover; they are left out.
     """
     true, known = (list(zoo.stream(zoo.split(name))) for name in ("test", "train"))
     if not true:
         raise NetGraphError(f"{zoo.folder}: no held-out networks; a recipe with n_test_tasks has some")
+    covered = [graph for graph in true if vae.coverage.covers(graph.architecture)]
+    n_outside, true = len(true) - len(covered), covered or true[:1]  # the error of one that is not covered tells why
+    if n_outside and covered:
+        warnings.warn(f"left out {n_outside} held-out networks that the model does not cover", stacklevel=2)
     z = vae.encode(true)
     rebuilt = vae.decode(z)
     result = evaluate_reconstruction(true, rebuilt, [zoo.tasks[graph.task].x for graph in true])
@@ -62,7 +70,7 @@ def evaluate_model(vae: NetVAE, zoo: Zoo, n_samples: int, n_start_tasks: int, se
     figures = result.metrics | evaluate_samples(samples, true, known, generator)
     figures |= start_of_samples(vae, zoo, n_start_tasks, STARTS, generator).figures
     return Evaluated(
-        figures | {"n_train": float(len(known)), "n_test": float(len(true))},
+        figures | {"n_train": float(len(known)), "n_test": float(len(true)), "n_outside": float(n_outside)},
         result,
         [(true[i], rebuilt[i], float(result.cosine[i]), float(result.output_r2[i])) for i in shown],
         z.cpu(),

@@ -109,7 +109,8 @@ def start_of_samples(
         generator: Draws the tasks, and all that :func:`training_start` draws.
         config: How to train.
     """
-    held_out = sorted({graph.task for graph in zoo.stream(zoo.split("test"))})
+    networks = zoo.stream(zoo.split("test"))
+    held_out = sorted({graph.task for graph in networks if vae.coverage.covers(graph.architecture)})
     drawn = torch.randperm(len(held_out), generator=generator)[:n_tasks].tolist()
     sampled = {number: _sampled(vae, zoo, number, n_networks) for number in sorted(held_out[i] for i in drawn)}
     return training_start(sampled, zoo, generator, config)

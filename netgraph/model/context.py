@@ -1,8 +1,8 @@
 """What networks are sampled for: meta-features, numbers of inputs and outputs, and rows of data sets."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from numpy.typing import ArrayLike
@@ -62,6 +62,7 @@ class Context:
         """
         if counts is not None and len(counts) != n:
             raise NetGraphError(f"{len(counts)} numbers of inputs and outputs for {n} networks")
+        counts = None if counts is None else _whole(counts)
         meta = vae.condition.rows(meta_features, n)
         if rows is not None:
             owner = torch.arange(n) * len(rows) // n if owner is None else owner
@@ -69,10 +70,7 @@ class Context:
             counts = counts or [(columns, 1) for columns in rows.n_features.tolist()]
             _check_columns(rows, counts)
         for i, count in enumerate(counts or ()):
-            if len(count) != 2 or not all(is_whole(number) for number in count):
-                raise NetGraphError(f"network {i}: expected numbers of inputs and outputs, not {count}")
             vae.coverage.check_counts(*count, f"network {i}")
-        counts = counts and [(int(n_inputs), int(n_outputs)) for n_inputs, n_outputs in counts]
         n_inputs = torch.tensor([i for i, _ in counts] if counts else [0] * n, device=vae.device)
         return cls(counts, vae.condition(meta), vae.prior.embed_condition(meta, n_inputs), rows)
 
@@ -97,6 +95,15 @@ def encode_rows(vae: "NetVAE", rows: Rows) -> Rows:
         raise NetGraphError("this model was made without a generator: it cannot read rows")
     rows = rows.to(vae.device)
     return replace(rows, tokens=vae.generator.rows(rows)) if rows.tokens is None else rows
+
+
+def _whole(counts: Iterable[Any]) -> Counts:
+    """Return numbers of inputs and outputs as pairs of whole numbers."""
+    pairs = [tuple(count) if isinstance(count, Iterable) else (count,) for count in counts]
+    for i, pair in enumerate(pairs):
+        if len(pair) != 2 or not all(is_whole(number) for number in pair):
+            raise NetGraphError(f"network {i}: expected numbers of inputs and outputs, not {pair}")
+    return [(int(n_inputs), int(n_outputs)) for n_inputs, n_outputs in pairs]
 
 
 def _check_columns(rows: Rows, counts: Counts) -> None:

@@ -16,7 +16,7 @@ from netgraph.tokens.limits import Limits, longest_apart, loose_after
 COUNTED = {
     "inputs": "inputs",
     "outputs": "outputs",
-    "widths": "units in a hidden layer",
+    "widths": "vertices in a hidden layer",
     "depths": "linear layers in a row",
     "layers": "layers",
     "operands": "operands of a join",

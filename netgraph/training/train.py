@@ -78,6 +78,7 @@ def train(
         module = VAEModule(vae, training, len(batches))
         _fit(module, "training", batches, folder, callbacks, device)
         vae.card = {"training": asdict(training), "networks": len(examples), **(card or {})}
+        vae.card["coverage"] = vae.coverage.describe()
         vae.card |= {"steps": module.steps_done, "seconds": module.seconds}
         fit_prior_statistics(vae.cpu().eval(), batches.networks)
         vae.prior.train()

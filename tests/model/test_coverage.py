@@ -50,8 +50,8 @@ UNSEEN = {
     "many outputs": (perceptron(N, 8, 12), "12 outputs; .* on 1"),
     "inputs": (perceptron(17, 8, 1), "17 inputs; .* on 1 to 16"),
     "many inputs": (perceptron(30, 8, 1), "30 inputs; .* on 1 to 16"),
-    "width": (perceptron(N, 33, 1), "33 units in a hidden layer; .* on 2 to 32"),
-    "a narrow layer": (perceptron(N, 1, 1), "1 units in a hidden layer; .* on 2 to 32"),
+    "width": (perceptron(N, 33, 1), "33 vertices in a hidden layer; .* on 2 to 32"),
+    "a narrow layer": (perceptron(N, 1, 1), "1 vertices in a hidden layer; .* on 2 to 32"),
     "depth": (perceptron(N, *[4] * 7, 1), "8 linear layers in a row; .* on 2 to 6"),
     "no hidden layer": (nn.Linear(N, 1), "1 linear layers in a row; .* on 2 to 6"),
     "a type": (perceptron(N, 8, 1, activation=nn.Dropout), "layers of type Dropout; it was on Add, "),
@@ -72,7 +72,7 @@ UNSEEN = {
         nn.Sequential(nn.Linear(N, 4), nn.ReLU(), nn.Tanh(), nn.Linear(4, 1)),
         "activation after activation",
     ),
-    "no bias": (perceptron(N, 8, 1, bias=False), "activation after Linear without bias"),
+    "no bias": (perceptron(N, 8, 1, bias=False), "Linear without bias as output; this model was trained on Linear as output"),
     "a long skip": (Added(2, nn.Linear(N, 1)), "2 linear layers skipped by a join; .* on 0 to 1"),
     "a short skip": (Added(1, nn.Linear(N, 1)), None),
     "a last identity after a sum": (Added(1, nn.Identity()), "Identity as output"),
@@ -196,6 +196,6 @@ def test_settings_that_no_model_decodes_are_refused_in_training():
 
 
 def test_a_coverage_is_described_in_one_line(shipped):
-    assert shipped.coverage.describe().startswith("1 to 16 inputs; 1 outputs; 2 to 32 units in a hidden layer; 2 to 6")
+    assert shipped.coverage.describe().startswith("1 to 16 inputs; 1 outputs; 2 to 32 vertices in a hidden layer; 2 to 6")
     assert "\n" not in shipped.coverage.describe()
     assert Coverage(inputs=frozenset({1, 2, 3, 7, 9, 10})).describe().startswith("1 to 3, 7, 9 to 10 inputs; none out")
