@@ -1,7 +1,8 @@
 """The VAE: encoder, latent, decoder, loss."""
 
 from netgraph.model.config import GeneratorConfig, LossWeights, PriorConfig, VAEConfig
+from netgraph.model.coverage import Coverage
 from netgraph.model.rows import Rows
 from netgraph.model.vae import NetVAE
 
-__all__ = ["GeneratorConfig", "LossWeights", "NetVAE", "PriorConfig", "Rows", "VAEConfig"]
+__all__ = ["Coverage", "GeneratorConfig", "LossWeights", "NetVAE", "PriorConfig", "Rows", "VAEConfig"]

@@ -92,13 +92,14 @@ class Coverage:
             raise NetGraphError(f"{name}{problem}")
 
     def check_counts(self, n_inputs: int | None, n_outputs: int, name: str) -> None:
-        """Raise if a number of inputs, where it is given, or of outputs was not seen.
+        """Raise if a number of inputs, where it is given, or of outputs was not seen; initial weights have seen none.
 
         Raises:
             NetGraphError: It names the network, the number, and what was seen.
         """
         inputs = [] if n_inputs is None else [n_inputs]
-        for problem in self._uncounted({"inputs": inputs, "outputs": [n_outputs]}):
+        counts = {"inputs": inputs, "outputs": [n_outputs]} if self.types else {}
+        for problem in self._uncounted(counts):
             raise NetGraphError(f"{name}{problem}")
 
     def limits(self, nodes: int) -> Limits:

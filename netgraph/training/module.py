@@ -114,8 +114,7 @@ class Paced(lightning.LightningModule):
             value.requires_grad_(self.learns(name))
 
     def on_train_end(self) -> None:
-        """Let every parameter have gradients again, and warn of what went otherwise than planned."""
-        self.vae.requires_grad_(True)
+        """Warn of what went otherwise than planned."""
         if self.skipped:
             warnings.warn(f"steps left out because their gradients were not finite: {self.skipped}", stacklevel=2)
         if self.progress < 1 and self.out_of_time:

@@ -187,13 +187,19 @@ def _fit(
 
 
 def _fit_or_interrupt(trainer: lightning.Trainer, module: Paced, batches: Epochs) -> None:
-    """Fit; Lightning turns an interrupt into an exit and silences the signal, which is undone here."""
-    handler = signal.getsignal(signal.SIGINT)
+    """Fit; Lightning turns an interrupt into an exit and silences the signal, which is undone here.
+
+    Parameters have gradients afterwards where they had them before.
+    """
+    handler, parameters = signal.getsignal(signal.SIGINT), dict(module.vae.named_parameters())
+    learned = {name: value.requires_grad for name, value in parameters.items()}
     try:
         trainer.fit(module, batches)
     except SystemExit:
         raise KeyboardInterrupt from None
     finally:
+        for name, value in parameters.items():
+            value.requires_grad_(learned[name])
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, handler)
     if trainer.interrupted:

@@ -72,7 +72,7 @@ UNSEEN = {
         nn.Sequential(nn.Linear(N, 4), nn.ReLU(), nn.Tanh(), nn.Linear(4, 1)),
         "activation after activation",
     ),
-    "no bias": (perceptron(N, 8, 1, bias=False), "Linear without bias as output; this model was trained on Linear as output"),
+    "no bias": (perceptron(N, 8, 1, bias=False), "Linear without bias as output; .* on Linear as output"),
     "a long skip": (Added(2, nn.Linear(N, 1)), "2 linear layers skipped by a join; .* on 0 to 1"),
     "a short skip": (Added(1, nn.Linear(N, 1)), None),
     "a last identity after a sum": (Added(1, nn.Identity()), "Identity as output"),
@@ -183,8 +183,7 @@ def test_a_model_that_saw_nothing_covers_nothing():
         NetGraphError, match="network 0, layer input_1: this model was not trained on layers of type Input"
     ):
         NetVAE(CONFIG).encode([from_module(perceptron(2, 3, 1))])
-    with pytest.raises(NetGraphError, match="network 0: 3 inputs; this model was trained on none"):
-        NetVAE(CONFIG).sample(1, n_inputs=3)
+    assert NetVAE(CONFIG).sample(1, seed=0, n_inputs=3)[0].architecture.n_inputs == 3
 
 
 def test_settings_that_no_model_decodes_are_refused_in_training():
@@ -196,6 +195,6 @@ def test_settings_that_no_model_decodes_are_refused_in_training():
 
 
 def test_a_coverage_is_described_in_one_line(shipped):
-    assert shipped.coverage.describe().startswith("1 to 16 inputs; 1 outputs; 2 to 32 vertices in a hidden layer; 2 to 6")
+    assert shipped.coverage.describe().startswith("1 to 16 inputs; 1 outputs; 2 to 32 vertices in a hidden")
     assert "\n" not in shipped.coverage.describe()
     assert Coverage(inputs=frozenset({1, 2, 3, 7, 9, 10})).describe().startswith("1 to 3, 7, 9 to 10 inputs; none out")
