@@ -35,7 +35,8 @@ class RealResult:
 def try_real(vae: NetVAE, name: str = "diabetes", config: SearchConfig | None = None, n_splits: int = 5) -> RealResult:
     """Find a network for a real data set and test it on rows it has not seen, on several random splits.
 
-    Every search begins with the same baselines and ends with a committee, see :func:`.fit.find`.
+    Every search begins with the same baselines and ends with a committee, see :func:`.fit.find`. Networks of a model
+    that covers no network of as many inputs as the data set has columns read projections of them.
 
     Args:
         vae: The model that is sampled.
@@ -65,7 +66,6 @@ def _one_split(vae: NetVAE, name: str, config: SearchConfig) -> tuple[dict[str, 
     units = Preprocessing.fit(x, y)
     data, test_inputs = units.data(x, y), units.inputs(test_x).float()
     sources = [Prior(vae, data) for _ in range(3)]  # which give the same networks
-    sources[0].projection.warn(stacklevel=3)
 
     def same_architectures(n: int, seed: int) -> list[NetGraph]:
         return random_like(sources[2].draw(n, seed), Generator().manual_seed(seed))
