@@ -14,7 +14,7 @@ def test_a_smaller_generator_is_trained_on_what_the_checkpoint_that_ships_sample
     monkeypatch.setattr(train_generator, "NETWORKS", 32)
     monkeypatch.setattr(train_generator, "side_by_side", lambda f, calls: [one for call in calls for one in f(*call)])
     monkeypatch.setattr(train_generator, "PortfolioConfig", lambda: PortfolioConfig(size=2, pool=3, tasks=2))
-    monkeypatch.setattr(sys, "argv", ["train_generator.py", str(tmp_path), "--seconds", "4", *SMALL.split()])
+    monkeypatch.setattr(sys, "argv", ["train_generator.py", str(tmp_path), "--seconds", "0.5", *SMALL.split()])
     main()
     trained, shipped = NetVAE.from_pretrained(tmp_path / "checkpoints" / "vae.safetensors"), NetVAE.from_pretrained()
     assert trained.config.generator.width == 16

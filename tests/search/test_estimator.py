@@ -13,7 +13,8 @@ def make(tmp_path_factory):
     """Makes estimators of a small model."""
     path = tmp_path_factory.mktemp("model") / "vae.safetensors"
     untrained().save(path)
-    return lambda **options: NetGraphRegressor(**({"checkpoint": str(path), "n_candidates": 24} | options))
+    known = {"checkpoint": str(path), "n_candidates": 24, "max_seconds": None}
+    return lambda **options: NetGraphRegressor(**(known | options))
 
 
 def rows(n: int = 120) -> tuple[np.ndarray, np.ndarray]:
