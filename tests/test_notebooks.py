@@ -9,6 +9,7 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).parents[1] / "notebooks"
 
 
+@pytest.mark.docs
 @pytest.mark.filterwarnings("ignore")  # the Jupyter kernel's own, not the notebook's
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
 def test_notebook_runs(path, monkeypatch):

@@ -1,8 +1,7 @@
 """The README's Python blocks run as they stand."""
 
 import re
-import subprocess
-import sys
+import runpy
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,14 @@ README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
 
 
+@pytest.mark.docs
+@pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.splitlines()[-1][:30])
-def test_block_runs(block, tmp_path):
-    script = tmp_path / "block.py"
-    script.write_text(block)
-    result = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.strip()
+def test_block_runs(block, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("block.py").write_text(block)
+    runpy.run_path("block.py", run_name="__main__")
+    assert capsys.readouterr().out.strip()
 
 
 def test_a_block_that_makes_a_folder_can_run_again():
