@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from urllib.error import HTTPError
 
 from netgraph.errors import NetGraphError
-from netgraph.reading import FAILURES, building, one_line
+from netgraph.reading import FAILURES, one_line
 from netgraph.tasks.catalog import Entry
 from netgraph.tasks.dataset import RealDataset
 from netgraph.tasks.encode import encode
@@ -46,8 +46,10 @@ def fetch_entry(entry: Entry) -> Fetched:
     target = entry.target or bunch.details.get("default_target_attribute")
     if not target:
         raise NetGraphError(f"{entry.name}: OpenML names no target for data set {entry.openml}")
-    with building(entry.name):
+    try:
         coded = encode(bunch.frame, target)
+    except NetGraphError as error:
+        raise NetGraphError(f"{entry.name}: {error}") from None
     _check_size(entry, *bunch.frame.shape)
     kept = ("name", "version", "md5_checksum", "url", "licence", "status")
     source = {key: bunch.details.get(key) for key in kept}
