@@ -23,10 +23,14 @@ def fit_statistics(vae: "NetVAE", networks: Sequence[NetBatch]) -> None:
     """Fit every statistic of a model to its training networks; see :meth:`.NetVAE.fit_statistics`.
 
     Raises:
-        NetGraphError: When there is no network.
+        NetGraphError: When there is no network, or something else than a batch of them.
     """
     if not networks:
         raise NetGraphError("no networks to take statistics from")
+    for batch in networks:
+        if not isinstance(batch, NetBatch):
+            kind = type(batch).__name__
+            raise NetGraphError(f"statistics are of batches of networks, such as Batches(...).networks; got a {kind}")
     structures = [batch.structure for batch in networks]
     state, response, meta_features = (
         torch.cat([getattr(batch, name) for batch in networks]) for name in ("state", "response", "meta_features")

@@ -149,7 +149,7 @@ class NetVAE(nn.Module):
             networks: Batches of canonical training networks, such as ``Batches(...).networks``.
 
         Raises:
-            NetGraphError: When there is no network.
+            NetGraphError: When there is no network, or something else than a batch of them.
         """
         fit_statistics(self, networks)
 

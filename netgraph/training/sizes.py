@@ -55,7 +55,8 @@ def config_for(zoo: Zoo, config: VAEConfig | None = None) -> VAEConfig:
         raise NetGraphError(f"{zoo.folder}: no networks to train on")
     if config.generator is not None:
         _check_rows(zoo)
-    parts = [_sizes(zoo.shard(number).table, zoo.shard(number).architecture_of) for number in range(zoo.n_shards)]
+    shards = [shard for shard in map(zoo.shard, range(zoo.n_shards)) if len(shard)]
+    parts = [_sizes(shard.table, shard.architecture_of) for shard in shards]
     sizes = _Sizes(*(np.concatenate([getattr(one, name) for one in parts]) for name in _Sizes.__dataclass_fields__))
     if sizes.nodes.max() > MOST_NODES:
         raise NetGraphError(

@@ -88,3 +88,5 @@ def test_one_network_is_enough_and_none_is_not():
     assert all(value.isfinite().all() for value in vae.state_dict().values())
     with pytest.raises(NetGraphError, match="no networks to take statistics from"):
         vae.fit_statistics([])
+    with pytest.raises(NetGraphError, match=r"such as Batches\(...\).networks; got a NetGraph"):
+        vae.fit_statistics(GRAPHS)

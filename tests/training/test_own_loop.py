@@ -38,7 +38,8 @@ def trained(tiny_zoo: Zoo) -> tuple[NetVAE, list[float]]:
 
 def r2(vae: NetVAE, networks: list[NetGraph]) -> float:
     rows = torch.randn(64, 5, generator=torch.Generator().manual_seed(0))
-    return metrics.output_r2_median(networks, vae.decode(vae.encode(networks)), rows)
+    counts = [(graph.architecture.n_inputs, graph.architecture.n_outputs) for graph in networks]
+    return metrics.output_r2_median(networks, vae.decode(vae.encode(networks), counts=counts), rows)
 
 
 def deviations(networks: list[NetGraph]) -> torch.Tensor:

@@ -47,7 +47,7 @@ def test_quick_and_full_have_the_slots_of_their_recipes(tiny_zoo, monkeypatch):
     for name, inputs, slots in (("quick", 10, (3, 8)), ("full", 16, (6, 32))):
         recipe = ZooRecipe.load(name).architectures
         table = LayerTable.pack([draw_architecture(recipe, inputs, generator) for _ in range(1500)])
-        shard = type("Shard", (), {"table": table, "architecture_of": torch.arange(1500).numpy()})()
+        shard = type("Shard", (list,), {"table": table, "architecture_of": torch.arange(1500).numpy()})([None])
         monkeypatch.setattr(Zoo, "shard", lambda *_, shard=shard: shard)
         config = config_for(tiny_zoo, VAEConfig())
         assert (config.place_depths, config.place_positions) == slots
