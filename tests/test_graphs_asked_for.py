@@ -9,6 +9,7 @@ from netgraph import (
     NetGraph,
     NetGraphError,
     canonicalize,
+    detokenize,
     from_module,
     metrics,
     plot,
@@ -107,6 +108,10 @@ def test_several_networks_are_asked_for(call):
 @pytest.mark.parametrize("call", SEVERAL.values(), ids=SEVERAL)
 def test_one_network_is_no_list(call):
     assert_one_line(call, GRAPH, "expected a list of NetGraphs, got one NetGraph; put it in a list")
+
+
+def test_token_streams_are_no_list_of_networks():
+    assert_one_line(detokenize, [GRAPH], "expected a TokenBatch, got list")
 
 
 def test_a_metric_takes_one_network():

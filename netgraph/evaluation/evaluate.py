@@ -10,7 +10,7 @@ from netgraph.errors import NetGraphError
 from netgraph.evaluation import metrics
 from netgraph.evaluation.behavior import first_outputs, low_decile, median, standardize
 from netgraph.evaluation.health import health
-from netgraph.evaluation.pairs import as_list, check_lengths, check_outputs, counts
+from netgraph.evaluation.pairs import as_list, as_rows, check_lengths, check_outputs, counts
 from netgraph.graph.netgraph import NetGraph
 from netgraph.zoo.architectures import initialize
 
@@ -53,7 +53,8 @@ def evaluate_reconstruction(
             values[kept] = metric(*sides, *rows)
         return values
 
-    rows = [xs[i] for i in kept]
+    found = as_rows(true, xs)
+    rows = [found[i] for i in kept]
     r2 = measured(metrics.output_r2_per_pair, float("-inf"), rows)
     cosine, f1 = measured(metrics.cosine_similarity_per_pair, 0.0, rows), measured(metrics.edge_f1_per_pair, 0.0)
     same = [a.architecture.key == b.architecture.key for a, b in zip(true, rebuilt, strict=True)]

@@ -106,6 +106,8 @@ def detokenize(tokens: TokenBatch) -> list[NetGraph]:
     Raises:
         InvalidGraphError: When a stream breaks the grammar, with the network and the token that do.
     """
+    if not isinstance(tokens, TokenBatch):
+        raise InvalidGraphError(f"detokenize: expected a TokenBatch, got {type(tokens).__name__}")
     return [_graph(tokens, row) for row in range(len(tokens))]
 
 

@@ -216,8 +216,11 @@ def test_a_network_that_is_rebuilt_with_other_inputs_or_outputs_is_as_far_off_as
     assert result.metrics["edge_accuracy"] == pytest.approx(1 / 3)
     none = evaluate_reconstruction(true[:1], [other(3, 2)], [X])
     assert none.metrics["edge_f1"] == none.metrics["cosine_similarity"] == 0
+    assert evaluate_reconstruction(true, true, X).metrics["output_r2_median"] == pytest.approx(1)
     with pytest.raises(NetGraphError, match="2 true and 1 generated"):
         evaluate_reconstruction(true[:2], true[:1], [X])
+    with pytest.raises(NetGraphError, match="1 tensors of rows for 2 pairs"):
+        evaluate_reconstruction(true[:2], true[:2], [X])
 
 
 def test_a_general_network_is_not_called_invalid():

@@ -7,6 +7,7 @@ from torch import Generator
 from netgraph import NetGraph, NetGraphError, Zoo
 from netgraph.evaluation.meaning import MEANING
 from netgraph.evaluation.training_start import Start, StartConfig, Tuning, compare_starts, training_start
+from netgraph.graph import Architecture, make_layer
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
 from tests.zoo.stores import build_here
@@ -92,6 +93,9 @@ def test_what_cannot_be_compared_is_named(zoo):
         compare_starts([], [], 0.25, [], generator)
     with pytest.raises(NetGraphError, match="graph 0 has 3 inputs, its task has 2 features"):
         compare_starts([graph], [line(2)], 0.25, [0.5], generator)
+    wide = NetGraph(Architecture((make_layer("Input", (), 3), make_layer("Linear", (0,), 2))), torch.zeros(8))
+    with pytest.raises(NetGraphError, match="graph 0 has 2 outputs, its task one target"):
+        compare_starts([wide], [line(3)], 0.25, [0.5], generator)
     x, y = line(3)
     with pytest.raises(NetGraphError, match="graph 1: its task has 60 rows"):
         compare_starts([graph] * 2, [(x, y), (x[:60], y[:60])], 0.25, [0.5] * 2, generator)

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch_geometric.transforms as T
 from torch import nn
-from torch_geometric.data import Batch, Data
+from torch_geometric.data import Batch, Data, InMemoryDataset
 
 from netgraph import NetGraph, NetGraphError, from_module, to_module
 from netgraph.graph.storage import EXPANDED, Storage
@@ -272,3 +272,19 @@ def test_no_verb_expands_what_it_does_not_need(build, monkeypatch):
         assert made.validate()
     graph.share_memory_()
     pickle.dumps(graph)
+
+
+@pytest.mark.filterwarnings("ignore:Weights only load failed")
+@each_kind
+def test_a_dataset_in_memory_gives_its_graphs_back(build, tmp_path):
+    class Networks(InMemoryDataset):
+        def __init__(self):
+            super().__init__(None)
+            self.data, self.slices = self.collate([build(), build()])
+
+    Networks.save([build(), build()], tmp_path / "networks.pt")
+    read = Networks()
+    read.load(tmp_path / "networks.pt")
+    for graph in (Networks()[1], read[1]):
+        assert isinstance(graph, NetGraph)
+        assert all(torch.equal(graph[key], build()[key]) for key in ("state", *EXPANDED))
