@@ -35,7 +35,7 @@ def cosine_similarity(true: Graphs, generated: Graphs, x: Rows) -> float:
 
 
 def cosine_similarity_per_pair(true: Graphs, generated: Graphs, x: Rows) -> Tensor:
-    """Give :func:`cosine_similarity` of each pair, [n] float64."""
+    """Return :func:`cosine_similarity` of each pair, [n] float64."""
     left, right = as_pairs(true, generated)
     rows = as_rows(left, x)
     pairs = zip(run(left, rows), run(right, rows), strict=True)
@@ -70,7 +70,7 @@ def output_r2_median(true: Graphs, generated: Graphs, x: Rows) -> float:
 
 
 def output_r2_per_pair(true: Graphs, generated: Graphs, x: Rows) -> Tensor:
-    """Give :func:`output_r2` of each pair, [n] float64."""
+    """Return :func:`output_r2` of each pair, [n] float64."""
     left, right = as_pairs(true, generated)
     rows = as_rows(left, x)
     pairs = zip(run(left, rows), run(right, rows), strict=True)

@@ -73,7 +73,7 @@ def evaluate_reconstruction(
 
 
 def random_like(graphs: Sequence[NetGraph], generator: Generator) -> list[NetGraph]:
-    """Give networks of the same architectures with PyTorch's initial weights."""
+    """Return networks of the same architectures with PyTorch's initial weights."""
     found = as_list(graphs, "graphs")
     return [NetGraph(graph.architecture, initialize(graph.architecture, generator)) for graph in found]
 
@@ -142,7 +142,7 @@ def _distances(
 
 
 def behavior_distances(sets: Sequence[Sequence[NetGraph]], held_out: Sequence[NetGraph]) -> list[float]:
-    """Give the unbiased energy distance of each set of networks to the held-out ones in standardized behavior.
+    """Return the unbiased energy distance of each set of networks to the held-out ones in standardized behavior.
 
     Raises:
         NetGraphError: When a set has fewer than two networks, or numbers of outputs differ.

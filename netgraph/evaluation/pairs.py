@@ -1,4 +1,4 @@
-"""What every metric over pairs shares: checked graphs, checked rows, and networks run side by side."""
+"""Checks of graphs and rows that all metrics over pairs share, and networks run side by side."""
 
 from collections.abc import Iterator, Sequence
 
@@ -58,7 +58,7 @@ def check_lengths(true: Sequence[NetGraph], generated: Sequence[NetGraph]) -> No
 
 
 def counts(graph: NetGraph) -> tuple[int, int]:
-    """Give the numbers of inputs and outputs of a network."""
+    """Return the numbers of inputs and outputs of a network."""
     return graph.architecture.n_inputs, graph.architecture.n_outputs
 
 
@@ -80,7 +80,7 @@ def check_outputs(*sets: Sequence[NetGraph]) -> None:
 
 
 def as_rows(true: Sequence[NetGraph], x: Rows) -> list[Tensor]:
-    """Give the rows of each pair: the shared ones, or its own.
+    """Return the rows of each pair: the shared ones, or its own.
 
     Args:
         true: The networks whose tasks the rows come from.

@@ -1,4 +1,4 @@
-"""What is held once and shared by many graphs: data that never changes, and what is derived from it when asked for."""
+"""Immutable data that many graphs share, and properties derived from it when they are read."""
 
 from collections.abc import Callable
 from dataclasses import fields

@@ -39,7 +39,7 @@ class Expanded(Tensor):
         return marked
 
     def plain(self) -> Tensor:
-        """Give the same tensor without the mark."""
+        """Return the same tensor without the mark."""
         with torch._C.DisableTorchFunctionSubclass():
             return self.as_subclass(Tensor)
 
@@ -163,7 +163,7 @@ class Storage(GlobalStorage):
         return key in self._mapping or (key in EXPANDED and self.holds_one_graph)
 
     def get(self, key: str, value: Any = None) -> Any:
-        """Give an attribute, or ``value`` where there is none."""
+        """Return an attribute, or ``value`` where there is none."""
         try:
             return self[key]
         except KeyError:
@@ -194,7 +194,7 @@ class Storage(GlobalStorage):
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Give all attributes by name, the expanded ones as tensors that may be changed."""
+        """Return all attributes by name, the expanded ones as tensors that may be changed."""
         found: dict[str, Any] = super().to_dict()
         expanded = EXPANDED if self.holds_one_graph else ()
         return found | {key: self[key].plain() for key in expanded}
@@ -236,7 +236,7 @@ class Storage(GlobalStorage):
 
 
 def _same(value: Any, field: Tensor) -> bool:
-    """Say whether a value is the field as it is, NaN for NaN."""
+    """Tell whether a value is the field as it is, NaN for NaN."""
     if not isinstance(value, Tensor) or value.shape != field.shape or value.dtype != field.dtype:
         return False
     value = value.to(field.device)

@@ -23,14 +23,14 @@ def view(tensor: Stored, state: Tensor, other: Tensor) -> Tensor:
 
 
 def empty_state(program: Program) -> tuple[Tensor, Tensor]:
-    """Give states of the right sizes, not filled."""
+    """Return states of the right sizes, not filled."""
     return torch.empty(program.state_size, dtype=dtype_named(program.dtype)), torch.zeros(
         program.other_size, dtype=torch.uint8
     )
 
 
 def slot_offsets(program: Program) -> dict[str, int]:
-    """Give the slot of the first element of each tensor: its place in the flat state, others counted on behind it."""
+    """Return the slot of the first element of each tensor: its place in the flat state, others counted on behind it."""
     offsets: dict[str, int] = {}
     size = program.state_size
     for tensor in program.tensors:
@@ -40,14 +40,14 @@ def slot_offsets(program: Program) -> dict[str, int]:
 
 
 def gather(values: Tensor, slots: Ints, missing: float) -> Tensor:
-    """Give the value of every slot, and ``missing`` for slot -1."""
+    """Return the value of every slot, and ``missing`` for slot -1."""
     index = torch.from_numpy(slots).to(values.device)
     there = index >= 0
     return values.new_full(index.shape, missing).masked_scatter(there, values[index[there]])
 
 
 def _by_slot(program: Program, state: Tensor, other: Tensor) -> Tensor:
-    """Give the value of every slot: the state, and behind it what is held in the bytes."""
+    """Return the value of every slot: the state, and behind it what is held in the bytes."""
     others = [view(t, state, other).reshape(-1).to(state) for t in program.tensors if not t.in_state]
     return torch.cat([state, *others]) if others else state
 
@@ -74,6 +74,6 @@ def expand(key: str, program: Program, state: Tensor, other: Tensor) -> Tensor:
 
 
 def is_finite(values: Tensor) -> bool:
-    """Say whether no number is NaN or infinite."""
+    """Tell whether no number is NaN or infinite."""
     small = values.is_floating_point() and values.itemsize == 1  # torch asks this of no float8 itself
     return bool(torch.isfinite(values.float() if small else values).all())
