@@ -23,6 +23,8 @@ def check_given(module: Any, example: Any) -> None:
     """
     if not isinstance(module, nn.Module):
         raise NetGraphError(f"an nn.Module is converted, not {type(module).__name__}")
+    if isinstance(module, torch.jit.ScriptModule):
+        raise NetGraphError(f"{type(module).__name__}: TorchScript has no forward to trace; give the module it is from")
     if example is not None and not isinstance(example, Tensor | Mapping | list | tuple):
         kind = type(example).__name__
         raise NetGraphError(f"example_input is a tensor, or a tuple or mapping of the inputs, not {kind}")

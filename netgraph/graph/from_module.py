@@ -1,5 +1,6 @@
 """``torch.nn`` modules to graphs, through torch.fx."""
 
+import inspect
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,9 +15,10 @@ from netgraph.graph.faithful import check_faithful, check_given
 from netgraph.graph.layers import BY_MODULE, LAYER_TYPES, HyperValue, LayerType
 from netgraph.graph.modules.convert import Example, convert
 from netgraph.graph.modules.preserve import draws_restored, preserved
-from netgraph.graph.modules.trace import first_line, mode
+from netgraph.graph.modules.trace import InputTracer, first_line, mode
 from netgraph.graph.modules.verify import InexactError
 from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.reshapes import leaves_alone, size_read
 
 #: Functions and tensor methods that are layers, with the arguments that are hyper-parameters and their defaults.
 _FUNCTIONS: dict[Any, str] = {
@@ -57,6 +59,8 @@ def from_module(module: nn.Module, example_input: Example | None = None) -> NetG
     """
     check_given(module, example_input)
     rows = _rows(example_input)
+    if example_input is not None and rows is None:
+        return convert(module, example_input)
     try:
         return _feed_forward(module, rows)
     except InexactError:
@@ -92,11 +96,18 @@ def _rows(example: Example | None) -> Tensor | None:
     return values[0] if len(values) == 1 and isinstance(values[0], Tensor) else None
 
 
-class _Tracer(fx.Tracer):
-    """Keeps every known layer whole, also one that stands alone."""
+class _Tracer(InputTracer):
+    """Keeps every known layer whole, also one that stands alone, and leaves inputs that have defaults to forward."""
+
+    def __init__(self, root: nn.Module) -> None:
+        parameters = inspect.signature(root.forward).parameters.values()
+        required = [
+            p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        ]
+        super().__init__(dict.fromkeys(required, torch.empty(0)))
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return type(m) in BY_MODULE or super().is_leaf_module(m, module_qualified_name)
+        return type(m) in BY_MODULE or fx.Tracer.is_leaf_module(self, m, module_qualified_name)
 
 
 class _Trace:
@@ -106,7 +117,7 @@ class _Trace:
         self.alone = type(module) in BY_MODULE
         root = nn.Sequential(module) if self.alone else module
         try:
-            self.graph, training = (self._trace(root, mode) for mode in (False, True))
+            (self.graph, self.result), (training, _) = (self._trace(root, mode) for mode in (False, True))
         except UnsupportedLayerError:
             raise
         except Exception as error:
@@ -116,14 +127,16 @@ class _Trace:
             raise UnsupportedLayerError(f"{type(root).__name__}: a forward that differs in training is not supported")
         self.modules = {("" if self.alone else name): part for name, part in root.named_modules() if name}
         self.seen: dict[str, str] = {}
+        self.passed: dict[fx.Node, fx.Node] = {}
 
-    def _trace(self, root: nn.Module, training: bool) -> fx.Graph:
+    def _trace(self, root: nn.Module, training: bool) -> tuple[fx.Graph, fx.Node | None]:
         if "forward" in vars(root):
             raise UnsupportedLayerError(f"{type(root).__name__}: forward was replaced on the instance")
         with preserved(root), mode(root, training):
-            graph = _Tracer().trace(root)
+            tracer = _Tracer(root)
+            graph = tracer.trace(root)
             self._clean(root, graph)
-        return graph
+        return graph, tracer.output.node if isinstance(tracer.output, fx.Proxy) else None
 
     def _clean(self, root: nn.Module, graph: fx.Graph) -> None:
         """Take out what is computed for nothing, and refuse what alters a value although nothing reads its result."""
@@ -151,17 +164,25 @@ class _Trace:
         """Turn the nodes into rows of the layer table."""
         position: dict[fx.Node, int] = {}
         layers: list[Layer] = []
+        sizes: dict[fx.Node, Any] = {}
         for node in self.graph.nodes:
             if node.op == "output":
-                self._check_output(node, position)
-                return layers
-            layers.append(self._layer(node, position, layers, example_input))
-            position[node] = len(layers) - 1
-        return layers
-
-    def _check_output(self, node: fx.Node, position: dict[fx.Node, int]) -> None:
-        if position.get(node.args[0]) != len(position) - 1 or len(position) < 2:  # type: ignore[arg-type]
+                break
+            widths = {known: layers[i].size for known, i in position.items()}
+            source = node.args[0] if node.args and isinstance(node.args[0], fx.Node) else None
+            part = self.modules.get(self.name(node)) if node.op == "call_module" else None
+            read = size_read(node, widths, sizes)
+            if read is not None:
+                sizes[node] = read
+            elif source in widths and leaves_alone(node, part, widths[source], sizes):
+                position[node] = position[source]
+                self.passed[node] = source
+            else:
+                layers.append(self._layer(node, position, layers, example_input))
+                position[node] = len(layers) - 1
+        if position.get(self.result) != len(layers) - 1 or len(layers) < 2:  # type: ignore[arg-type]
             raise UnsupportedLayerError("the module must give one tensor, computed by its last layer")
+        return layers
 
     def _layer(
         self, node: fx.Node, position: dict[fx.Node, int], layers: list[Layer], example_input: Tensor | None
@@ -179,19 +200,26 @@ class _Trace:
         size = self._size(node, kind, [layers[i].size for i in inputs])
         return make_layer(kind.name, inputs, size, self.name(node), hyper)
 
-    def _call(self, node: fx.Node) -> tuple[LayerType, dict[str, HyperValue], list[fx.Node]]:
-        """Find a node's layer type, hyper-parameters and operands."""
+    def _kind(self, node: fx.Node) -> LayerType:
+        """Find a node's layer type."""
         if node.op == "call_module":
             part = self.modules[self.name(node)]
-            kind = BY_MODULE.get(type(part))
-            if kind is None:
+            if type(part) not in BY_MODULE:
                 raise UnsupportedLayerError(f"{self.name(node)}: {type(part).__name__} is not supported")
-            self._check_module(self.name(node), part)
-            return kind, {h.name: _read(part, h.name) for h in kind.hyper}, list(node.all_input_nodes)
+            return BY_MODULE[type(part)]
         if node.op not in ("call_function", "call_method") or node.target not in _FUNCTIONS:
             what = getattr(node.target, "__name__", node.target)
             raise UnsupportedLayerError(f"{node.name}: {what} is not supported")
-        return self._function(node, LAYER_TYPES[_FUNCTIONS[node.target]])
+        return LAYER_TYPES[_FUNCTIONS[node.target]]
+
+    def _call(self, node: fx.Node) -> tuple[LayerType, dict[str, HyperValue], list[fx.Node]]:
+        """Find a node's layer type, hyper-parameters and operands."""
+        kind = self._kind(node)
+        if node.op != "call_module":
+            return self._function(node, kind)
+        part = self.modules[self.name(node)]
+        self._check_module(self.name(node), part)
+        return kind, {h.name: _read(part, h.name) for h in kind.hyper}, list(node.all_input_nodes)
 
     def _function(self, node: fx.Node, kind: LayerType) -> tuple[LayerType, dict[str, HyperValue], list[fx.Node]]:
         if kind.name == "Concat":
@@ -219,7 +247,11 @@ class _Trace:
     def _check_inplace(self, node: fx.Node, operands: list[fx.Node]) -> None:
         part = self.modules.get(self.name(node)) if node.op == "call_module" else None
         inplace = node.kwargs.get("inplace", False) or getattr(part, "inplace", False) or node.target is operator.iadd
-        if inplace and len(operands[0].users) > 1:
+        shared, operand = False, operands[0]
+        while operand in self.passed:  # the same memory under another shape
+            operand = self.passed[operand]
+            shared = shared or len(operand.users) > 1
+        if inplace and (shared or len(operands[0].users) > 1):
             raise UnsupportedLayerError(f"{self.name(node)}: in place, while its input is used again")
 
     def _size(self, node: fx.Node, kind: LayerType, sizes: list[int]) -> int:
@@ -246,6 +278,8 @@ class _Trace:
                     waiting.append(user)
                 seen.add(user)
         if example_input is None:
+            for user in node.users:
+                self._kind(user)
             raise InvalidGraphError("no layer tells the number of inputs; give example_input")
         return int(example_input.shape[-1])
 
@@ -284,6 +318,8 @@ def _state(architecture: Architecture, modules: dict[str, nn.Module]) -> Tensor:
             name, sizes = f"{layer.name}.{tensor.slot.name}".lstrip("."), f"{tuple(value.shape)}, not {tensor.shape}"
             raise InvalidGraphError(f"{name}: has shape {sizes} as its {layer.type} says")
         values.append(value)
+    if any(value.is_complex() for value in values):
+        raise UnsupportedLayerError("complex parameters are not supported")
     floats = {value.dtype for value in values if value.is_floating_point()}
     if len(floats) > 1:
         raise UnsupportedLayerError(f"parameters of several types: {', '.join(sorted(map(str, floats)))}")

@@ -144,3 +144,11 @@ def test_a_lazy_module_must_have_run():
         from_module(module, x)
     module(x)
     assert_exact(module, numbers((1, 2, 3))[0])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("example", [None, torch.zeros(2, 4)], ids=["without", "with example"])
+def test_torchscript_is_refused_as_such(example):
+    for module in (torch.jit.trace(pair(), torch.zeros(2, 4)), torch.jit.script(pair())):
+        with pytest.raises(NetGraphError, match="TorchScript has no forward to trace"):
+            from_module(module, example)

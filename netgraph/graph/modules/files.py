@@ -1,6 +1,7 @@
 """The command ``netgraph convert``: modules, graphs and files, each to the others."""
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -50,7 +51,7 @@ def convert_file(
         NetGraphError: When something cannot be read, or not be converted, the suffix contradicts ``to``, or a file
             would be lost.
     """
-    graph, read = _from_python(source, example, weights) if ":" in source else _from_file(source, example, weights)
+    graph, read = (_from_python if _names_a_module(source) else _from_file)(source, example, weights)
     path, form = Path(out), _form(out, to)
     written = path, *([path.with_suffix(_BESIDE[form])] if form in _BESIDE else [])
     check_outputs(written, read, overwrite=overwrite)
@@ -68,6 +69,12 @@ def _form(out: str, to: str | None) -> str:
     if to is not None and by_suffix not in (None, "graph" if to == "module" else to):
         raise NetGraphError(f"{out}: its suffix is that of {by_suffix}, not of --to {to}")
     return to or str(by_suffix)
+
+
+def _names_a_module(source: str) -> bool:
+    """Say whether a source is MODULE:NAME; a path may have a colon too."""
+    names = re.fullmatch(r"[^\W\d][\w.]*:[^\W\d][\w.]*", source)
+    return names is not None and not source.endswith(".safetensors") and not Path(source).exists()
 
 
 def _from_file(source: str, example: str | None, weights: str | None) -> tuple[NetGraph, tuple[Path, ...]]:

@@ -243,7 +243,10 @@ class Program(Frozen):
                 raise UnsupportedLayerError(
                     f"{row.target or kind}: {kind} is not in the feed-forward vocabulary; {needed}"
                 )
-        row = next((row for row in self.rows if row.op == "call"), self.rows[-1])
+        calls = [row for row in self.rows if row.op == "call"]
+        row = next(
+            (row for row in calls if row.target.split(".")[1] not in _FEED_FORWARD_CALLS), (calls or self.rows)[-1]
+        )
         raise UnsupportedLayerError(f"{row.label}: beyond what an architecture holds; {needed}")
 
     @property
@@ -257,3 +260,7 @@ class Program(Frozen):
 
 _FEED_FORWARD = frozenset({"Linear", "ReLU", "Tanh", "Sigmoid", "LeakyReLU", "GELU", "SiLU", "ELU", "Identity",
                            "Dropout", "LayerNorm", "BatchNorm1d"})  # fmt: skip
+#: Names of calls that are layers of it, or read sizes.
+_FEED_FORWARD_CALLS = frozenset({"relu", "tanh", "sigmoid", "leaky_relu", "gelu", "silu", "elu", "add", "iadd", "cat",
+                                 "concat", "concatenate", "dropout", "size", "getattr", "getitem",
+                                 "flatten"})  # fmt: skip

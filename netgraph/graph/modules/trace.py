@@ -36,7 +36,7 @@ class NotTraceableError(UnsupportedLayerError):
     """``torch.fx`` cannot follow ``forward``; the fallback may."""
 
 
-class _Tracer(fx.Tracer):
+class InputTracer(fx.Tracer):
     """Keeps registered modules whole, reads buffers as attributes, and the result in its own structure.
 
     Attributes:
@@ -77,9 +77,11 @@ class _Tracer(fx.Tracer):
             raise
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Say whether a module is kept whole."""
         return is_leaf(m)
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, fx.Proxy]) -> Any:
+        """Read a buffer by its name."""
         if isinstance(attr_val, Tensor) and not isinstance(attr_val, nn.Parameter):
             for name, value in self.root.named_buffers():
                 if value is attr_val:
@@ -135,7 +137,7 @@ def trace(module: nn.Module, given: Mapping[str, Any]) -> tuple[Table, Table | N
 def _graph(root: nn.Module, given: Mapping[str, Any], training: bool) -> tuple[fx.Graph, Any, dict[str, Tensor]]:
     if "forward" in vars(root):
         raise NotTraceableError(f"{type(root).__name__}: forward was replaced on the instance")
-    tracer = _Tracer(given)
+    tracer = InputTracer(given)
     with preserved(root), mode(root, training):
         try:
             graph = tracer.trace(root)

@@ -1,9 +1,11 @@
 import sys
 
 import pytest
+from torch import nn
 
-from netgraph import NetGraphError
+from netgraph import NetGraphError, from_module
 from netgraph.graph.modules.files import convert_file
+from netgraph.graph.modules.record import save_any
 
 MODULE = """
 from torch import nn
@@ -43,3 +45,17 @@ def test_a_file_that_is_not_python_is_told_too(tmp_path, monkeypatch):
     (tmp_path / "wrong.py").write_text("def (")
     with pytest.raises(NetGraphError, match="wrong:x: SyntaxError"):
         convert_file("wrong:x", str(tmp_path / "g.safetensors"), "graph")
+
+
+@pytest.mark.parametrize("name", ["a:b.safetensors", "12:30/net.safetensors", "runs:today.x/net.safetensors"])
+def test_a_path_may_have_a_colon(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    save_any(from_module(nn.Linear(2, 2)), path)
+    for source in (name, str(path)):
+        convert_file(source, "network.json", "json", overwrite=True)
+    with pytest.raises(NetGraphError, match=r"x:y\.safetensors: (has no record|no such file)"):
+        convert_file("x:y.safetensors", "network.json", "json", overwrite=True)
+    with pytest.raises(NetGraphError, match=r"b:/net\.pt: neither FILE\.safetensors nor MODULE:NAME"):
+        convert_file("b:/net.pt", "network.json", "json", overwrite=True)

@@ -129,6 +129,6 @@ def test_inputs_without_names_are_refused():
 
 
 def test_records_without_held_values_are_read():
-    record = to_record(from_module(build(flagged), X).program)
+    record = to_record(from_module(build(RESULTS["tuple"]), X).program)
     del record["held"]
     assert from_record(record).held == ("dict",)
