@@ -31,7 +31,7 @@ def from_record(record: dict[str, Any]) -> Program:
     Raises:
         InvalidGraphError: When the program is not one that can be rebuilt.
     """
-    program = typed(Program, record)
+    program = typed(Program, {"held": ["dict"], **record})  # which older records do not have
     parts = tuple(replace(part, hyper=from_json(part.hyper)) for part in program.parts)
     train = None if program.train_table is None else _decoded(program.train_table)
     table, held = _decoded(program.table), from_json(program.held)
