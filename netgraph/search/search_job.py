@@ -187,14 +187,14 @@ def _judged(
     front = front_table(values, objectives).rename_axis("trial")
     if front.empty:
         raise NetGraphError(f"none of {len(trials)} networks gave finite outputs; there is no front")
-    if float(front.iloc[0, 0]) >= rows.judged.error_of_the_mean():
-        said = f"none of {len(trials)} networks is better than the mean by cross-validation"
-        warnings.warn(said, UserWarning, stacklevel=3)
     drawn = problem.prior.networks(explorer.noise(trials, front.index.tolist()))
     solved = solve(drawn, rows.searched, problem.device)
     graphs = [one.graph for one in solved]
     squared = (solved[0].left_out - rows.searched.y).square()
     chosen = smallest_within(front, rows.searched.standard_error(squared))
+    if float(front.loc[chosen].iloc[0]) >= rows.judged.error_of_the_mean():
+        said = f"the network chosen of {len(trials)} is not better than the mean by cross-validation"
+        warnings.warn(said, UserWarning, stacklevel=3)
     front["held_out_error"] = [rows.held_out_error(graph) for graph in graphs]
     front["architecture"] = [repr(graph.architecture) for graph in graphs]
     graph = graphs[front.index.tolist().index(chosen)]

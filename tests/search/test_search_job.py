@@ -143,6 +143,13 @@ def test_bad_parameters_and_bad_tables_are_named_before_a_folder_is_made(folder)
     assert not (folder / "none").exists()
 
 
+def test_a_network_that_is_no_better_than_the_mean_is_told(folder, monkeypatch):
+    monkeypatch.setattr("netgraph.search.data.Data.error_of_the_mean", lambda _: 0.0)
+    monkeypatch.setattr("netgraph.search.search_job._write", lambda *_: {})
+    with pytest.warns(UserWarning, match="the network chosen of 4 is not better than the mean by cross-validation"):
+        search_table(job(folder, "mean", n_trials=4))
+
+
 def test_without_optuna_it_says_what_installs_it(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(NetGraphError, match=r'pip install -e "\.\[search\]"'):
