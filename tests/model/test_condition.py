@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from netgraph import NetGraphError, from_module, get_meta_features
+from netgraph import NetGraphError, from_module, get_meta_features, with_sensitivity
 from netgraph.model.condition import Condition
 from netgraph.training import Batches, Example, TrainConfig
 from tests.model.small import CONFIG, untrained
@@ -32,7 +32,7 @@ def test_meta_features_that_nobody_knows_leave_gradients_finite():
 def test_a_model_takes_what_get_meta_features_gives():
     generator = torch.Generator().manual_seed(0)
     found = get_meta_features(torch.randn(50, 3, generator=generator), torch.randn(50, generator=generator))
-    vae, graph = untrained(CONFIG), from_module(randomize(nn.Linear(3, 1), 0))
+    vae, graph = untrained(CONFIG), with_sensitivity(from_module(randomize(nn.Linear(3, 1), 0)), torch.ones(4, 3))
     tensor = torch.tensor(found.to_numpy())
     assert torch.equal(vae.encode([graph], found), vae.encode([graph], tensor))
     sampled, again = (vae.sample(2, features, seed=0) for features in (found, tensor))
