@@ -14,6 +14,9 @@ from netgraph.graph.modules.verify import Observer, check_same, observe
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module
 
+#: Modules that run another one in their own way, and the attribute that holds it.
+_WRAPPERS = {"OptimizedModule": "_orig_mod", "DataParallel": "module", "DistributedDataParallel": "module"}
+
 
 def check_given(module: Any, example: Any) -> None:
     """Check that there is a module with values, and an example of a kind that can be read.
@@ -23,8 +26,14 @@ def check_given(module: Any, example: Any) -> None:
     """
     if not isinstance(module, nn.Module):
         raise NetGraphError(f"an nn.Module is converted, not {type(module).__name__}")
-    if isinstance(module, torch.jit.ScriptModule):
-        raise NetGraphError(f"{type(module).__name__}: TorchScript has no forward to trace; give the module it is from")
+    for name, part in module.named_modules():
+        kind = type(part).__name__
+        if isinstance(part, torch.jit.ScriptModule):
+            raise NetGraphError(f"{name or kind}: TorchScript has no forward to trace; give the module it is from")
+        if kind in _WRAPPERS:
+            raise NetGraphError(
+                f"{name or kind}: {kind} wraps a network; give the network itself, its .{_WRAPPERS[kind]}"
+            )
     if example is not None and not isinstance(example, Tensor | Mapping | list | tuple):
         kind = type(example).__name__
         raise NetGraphError(f"example_input is a tensor, or a tuple or mapping of the inputs, not {kind}")

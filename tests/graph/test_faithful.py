@@ -149,6 +149,14 @@ def test_a_lazy_module_must_have_run():
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("example", [None, torch.zeros(2, 4)], ids=["without", "with example"])
 def test_torchscript_is_refused_as_such(example):
-    for module in (torch.jit.trace(pair(), torch.zeros(2, 4)), torch.jit.script(pair())):
+    script = torch.jit.script(pair())
+    for module in (torch.jit.trace(pair(), torch.zeros(2, 4)), script, nn.Sequential(script)):
         with pytest.raises(NetGraphError, match="TorchScript has no forward to trace"):
             from_module(module, example)
+
+
+@pytest.mark.parametrize("example", [None, torch.zeros(2, 4)], ids=["without", "with example"])
+@pytest.mark.parametrize(("wrap", "inside"), [(torch.compile, "_orig_mod"), (nn.DataParallel, "module")])
+def test_what_wraps_a_network_is_refused_as_such(wrap, inside, example):
+    with pytest.raises(NetGraphError, match=rf"wraps a network; give the network itself, its \.{inside}"):
+        from_module(wrap(pair()), example)
