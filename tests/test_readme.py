@@ -25,8 +25,13 @@ def test_a_block_that_makes_a_folder_can_run_again():
         assert "mkdir(" not in block or "exist_ok=True" in block
 
 
-def test_there_are_blocks():
-    assert len(BLOCKS) == 5
+def test_it_is_short_and_what_it_links_to_is_there():
+    text = README.read_text(encoding="utf-8")
+    assert len(BLOCKS) == 3
+    assert len(text.splitlines()) <= 120
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if not link.startswith("http")]
+    assert len(links) >= 8
+    assert [link for link in links if not (README.parent / link).exists()] == []
 
 
 def test_the_public_names_are_there():

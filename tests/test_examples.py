@@ -1,39 +1,24 @@
-"""A training loop of one's own, in plain PyTorch, trains a model that rebuilds and samples networks."""
+"""The examples train, rebuild and sample what they say."""
+
+import runpy
+from pathlib import Path
 
 import pytest
 import torch
 
 from netgraph import NetGraph, NetVAE, Zoo, metrics
-from netgraph.model import VAEConfig
-from netgraph.model.loss import compute_losses, prior_losses
 from netgraph.stack import first_outputs
-from netgraph.training import Batches, Example, TrainConfig, config_for
-from netgraph.training.module import total_loss
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 @pytest.fixture(scope="module")
 def trained(tiny_zoo: Zoo) -> tuple[NetVAE, list[float]]:
-    """The model after 30 epochs for encoder and decoder and 10 for the prior, and the prior's losses."""
-    networks, prior = [tiny_zoo[i] for i in tiny_zoo.split("train")], []
-    examples = [Example(one, tiny_zoo.tasks[one.task].x, tiny_zoo.meta_features[one.task]) for one in networks]
+    """The model of the training loop, and the losses of the prior's steps."""
+    loop = runpy.run_path(str(EXAMPLES / "01_training_loop.py"))
     with torch.random.fork_rng():
-        torch.manual_seed(0)
-        vae = NetVAE(config_for(tiny_zoo, VAEConfig(width=32)))
-        batches = Batches(examples, vae.config, TrainConfig(batch_size=16))
-        optimizer = torch.optim.AdamW(vae.parameters(), 4e-3)
-        for epoch in range(40):
-            if epoch in (0, 30):
-                vae.fit_statistics(batches.networks)
-            for batch, behavior in batches:
-                if epoch < 30:
-                    loss = total_loss(compute_losses(vae, batch, behavior), vae.config.loss)
-                else:
-                    loss = sum(prior_losses(vae, batch))
-                    prior.append(loss.item())
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-    return vae, prior
+        vae, losses = loop["train"](tiny_zoo)
+    return vae, losses[len(losses) * loop["EPOCHS"] // (loop["EPOCHS"] + loop["PRIOR_EPOCHS"]) :]
 
 
 def r2(vae: NetVAE, networks: list[NetGraph]) -> float:
