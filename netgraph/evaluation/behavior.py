@@ -22,14 +22,15 @@ def cosine_similarity(true: Graphs, generated: Graphs, x: Rows) -> float:
     Args:
         true: One graph, or n of them.
         generated: As many.
-        x: Rows, [rows, inputs] for all pairs, or a sequence of n such tensors. A network reads its first columns.
+        x: Rows, [rows, inputs] for all pairs, or a sequence of n such tensors. A network reads its first columns; a
+            generated one with more inputs than there are columns reads 0 for those.
 
     Returns:
         A value in [-1, 1].
 
     Raises:
-        NetGraphError: When the lengths differ, two networks have other inputs or outputs, or x holds NaN or has too few
-            columns.
+        NetGraphError: When the lengths differ, the two of a pair differ in outputs, or x holds NaN or has too few
+            columns for a true network.
     """
     return float(cosine_similarity_per_pair(true, generated, x).mean())
 
@@ -58,8 +59,8 @@ def output_r2(true: Graphs, generated: Graphs, x: Rows) -> float:
         A value in [-inf, 1].
 
     Raises:
-        NetGraphError: When the lengths differ, two networks have other inputs or outputs, or x holds NaN or has too few
-            columns.
+        NetGraphError: When the lengths differ, the two of a pair differ in outputs, or x holds NaN or has too few
+            columns for a true network.
     """
     return float(output_r2_per_pair(true, generated, x).mean())
 

@@ -10,7 +10,7 @@ from netgraph.errors import NetGraphError
 from netgraph.evaluation import metrics
 from netgraph.evaluation.behavior import first_outputs, low_decile, median, standardize
 from netgraph.evaluation.health import health
-from netgraph.evaluation.pairs import as_list, as_rows, check_lengths, check_outputs, counts
+from netgraph.evaluation.pairs import as_list, as_rows, check_lengths, check_outputs
 from netgraph.graph.netgraph import NetGraph
 from netgraph.zoo.architectures import initialize
 
@@ -40,11 +40,12 @@ def evaluate_reconstruction(
 ) -> Reconstruction:
     """Compare networks with what was rebuilt from their latents, on rows of their tasks, [rows, inputs] each.
 
-    A network that was rebuilt with other inputs or outputs is as far off as can be: R² -inf, all else 0.
+    A network that was rebuilt with another number of outputs is as far off as can be: R² -inf, all else 0.
     """
     true, rebuilt = as_list(true, "true"), as_list(rebuilt, "rebuilt")
     check_lengths(true, rebuilt)
-    kept = [i for i, (a, b) in enumerate(zip(true, rebuilt, strict=True)) if counts(a) == counts(b)]
+    outputs = zip((g.architecture.n_outputs for g in true), (g.architecture.n_outputs for g in rebuilt), strict=True)
+    kept = [i for i, (expected, found) in enumerate(outputs) if expected == found]
     sides = [true[i] for i in kept], [rebuilt[i] for i in kept]
 
     def measured(metric: Callable[..., Tensor], worst: float, *rows: Sequence[Tensor]) -> Tensor:

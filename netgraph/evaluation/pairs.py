@@ -35,15 +35,14 @@ def as_pairs(true: Graphs, generated: Graphs) -> tuple[list[NetGraph], list[NetG
     """Take one pair or two sequences of the same length, of networks that can be compared.
 
     Raises:
-        NetGraphError: When the lengths differ or one is empty, or two networks have other inputs or outputs.
+        NetGraphError: When the lengths differ or one is empty, or the two of a pair differ in outputs.
     """
     left, right = as_list(true, "true"), as_list(generated, "generated")
     check_lengths(left, right)
-    for i, (a, b) in enumerate(zip(left, right, strict=True)):
-        if counts(a) != counts(b):
-            raise NetGraphError(
-                f"pair {i}: the true network has {_counted(a)}, the generated one {_counted(b)}; not to be compared"
-            )
+    for i, (one, other) in enumerate(zip(left, right, strict=True)):
+        if one.architecture.n_outputs != other.architecture.n_outputs:
+            counts = f"{one.architecture.n_outputs} outputs, the generated one {other.architecture.n_outputs}"
+            raise NetGraphError(f"pair {i}: the true network has {counts}; not to be compared")
     return left, right
 
 
@@ -55,15 +54,6 @@ def check_lengths(true: Sequence[NetGraph], generated: Sequence[NetGraph]) -> No
     """
     if len(true) != len(generated):
         raise NetGraphError(f"{len(true)} true and {len(generated)} generated graphs; they are compared in pairs")
-
-
-def counts(graph: NetGraph) -> tuple[int, int]:
-    """Return the numbers of inputs and outputs of a network."""
-    return graph.architecture.n_inputs, graph.architecture.n_outputs
-
-
-def _counted(graph: NetGraph) -> str:
-    return "{} inputs and {} outputs".format(*counts(graph))
 
 
 def check_outputs(*sets: Sequence[NetGraph]) -> None:

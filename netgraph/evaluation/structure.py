@@ -30,7 +30,7 @@ def edge_accuracy(true: Graphs, generated: Graphs) -> float:
         A value in [0, 1]; 1 where the edges are the same.
 
     Raises:
-        NetGraphError: When the lengths differ, or two networks have other inputs or outputs.
+        NetGraphError: When the lengths differ, or the two of a pair differ in outputs.
     """
     return float(edge_accuracy_per_pair(true, generated).mean())
 
@@ -87,7 +87,7 @@ def weight_within_tolerance(true: Graphs, generated: Graphs, tolerance: float = 
         The mean over pairs, in [0, 1]; 1 for a pair whose true network has no weighted edge.
 
     Raises:
-        NetGraphError: When the lengths differ, or two networks have other inputs or outputs.
+        NetGraphError: When the lengths differ, or the two of a pair differ in outputs.
     """
     return float(weight_within_tolerance_per_pair(true, generated, tolerance).mean())
 
@@ -139,7 +139,7 @@ def parameter_cosine_similarity(true: Graphs, generated: Graphs) -> float:
         A value in [-1, 1].
 
     Raises:
-        NetGraphError: When the lengths differ, or two networks have other inputs or outputs.
+        NetGraphError: When the lengths differ, or the two of a pair differ in outputs.
     """
     return float(parameter_cosine_similarity_per_pair(true, generated).mean())
 
