@@ -42,6 +42,8 @@ def check_given(module: Any, example: Any) -> None:
             raise NetGraphError(f"{name}: has no shape yet; run the module once on an example")
         if value.is_meta:
             raise NetGraphError(f"{name}: is on the meta device and has no values")
+        if value.layout != torch.strided:
+            raise NetGraphError(f"{name}: is a sparse tensor, which a graph cannot hold")
 
 
 def check_faithful(module: nn.Module, graph: NetGraph, example: Tensor | None) -> None:

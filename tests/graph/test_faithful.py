@@ -119,6 +119,12 @@ def test_results_with_nan_are_compared():
     assert not same(zero, zero.double())
 
 
+def sparse():
+    module = nn.Linear(2, 2)
+    module.register_buffer("table", torch.eye(2).to_sparse())
+    return module
+
+
 @pytest.mark.parametrize(
     ("module", "example", "message"),
     [
@@ -127,6 +133,9 @@ def test_results_with_nan_are_compared():
         (nn.Linear(2, 2), 5, "example_input is a tensor.*not int"),
         (nn.Conv1d(2, 2, 1), np.zeros((1, 2, 3)), "example_input is a tensor.*not ndarray"),
         (nn.Linear(2, 2, device="meta"), None, "weight: is on the meta device"),
+        (torch.jit.script(nn.Linear(2, 2)), torch.zeros(1, 2), "TorchScript has no forward to trace"),
+        (nn.Sequential(torch.jit.trace(nn.Linear(2, 2), torch.zeros(1, 2))), None, "0: TorchScript has no forward"),
+        (sparse(), torch.zeros(1, 2), "table: is a sparse tensor"),
         (nn.Conv1d(2, 2, 1, device="meta"), torch.zeros(1, 2, 3), "weight: is on the meta device"),
     ],
 )

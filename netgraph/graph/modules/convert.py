@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from netgraph.errors import NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules.compare import same
 from netgraph.graph.modules.encoding import Encoded, encode
-from netgraph.graph.modules.execute import execute
+from netgraph.graph.modules.execute import Lender, execute
 from netgraph.graph.modules.export import trace_by_export
 from netgraph.graph.modules.hooks import refuse_hooks
 from netgraph.graph.modules.parts import CONTAINERS, READERS, describe, is_leaf
@@ -21,7 +21,7 @@ from netgraph.graph.modules.preserve import draws_restored, preserved
 from netgraph.graph.modules.program import ALIGNMENT, Kind, Part, Program, Row, Stored, Table
 from netgraph.graph.modules.rebuild import rebuild
 from netgraph.graph.modules.sizes import Sizes
-from netgraph.graph.modules.trace import NotTraceableError, first_line, is_symbol, mode, trace
+from netgraph.graph.modules.trace import NotTraceableError, first_line, is_symbol, trace
 from netgraph.graph.modules.values import empty_state, view
 from netgraph.graph.modules.verify import Observer, check_same, observe
 from netgraph.graph.netgraph import NetGraph
@@ -257,15 +257,16 @@ def _with_shapes(program: Program, rebuilt: nn.Module, given: Mapping[str, Any])
 
 def _agrees(module: nn.Module, inputs: Mapping[str, Any], table: Table | None, constants: Mapping[str, Tensor]) -> bool:
     """Say whether a module runs on inputs; with a table, whether its calls give the same wherever it does."""
-    with preserved(module), mode(module, False), torch.no_grad():
+    with preserved(module), torch.no_grad():
         before = torch.get_rng_state()
         try:
+            module.eval()
             expected = module(**_copies(inputs))
         except Exception:  # the module's own, on inputs that it was not made for
             return table is not None
         torch.set_rng_state(before)
         try:
-            return table is None or same(expected, execute(table, _Lender(module, constants), _copies(inputs)))
+            return table is None or same(expected, execute(table, Lender(module, constants), _copies(inputs)))
         except Exception:  # the same
             return False
 
@@ -273,22 +274,6 @@ def _agrees(module: nn.Module, inputs: Mapping[str, Any], table: Table | None, c
 def _copies(given: Mapping[str, Any]) -> dict[str, Any]:
     """Copy the example, so that a network that works in place leaves it as it is."""
     return {name: value.clone() if isinstance(value, Tensor) else value for name, value in given.items()}
-
-
-class _Lender(nn.Module):
-    """Lends a module's own parts and tensors to the replay, and the constants that tracing found."""
-
-    def __init__(self, module: nn.Module, constants: Mapping[str, Tensor]) -> None:
-        super().__init__()
-        self.__dict__ |= {"lent": module, "constants": constants}
-
-    def get_submodule(self, target: str) -> nn.Module:
-        lent: nn.Module = self.__dict__["lent"]
-        return lent.get_submodule(target)
-
-    def __getattr__(self, name: str) -> Any:
-        constants = self.__dict__["constants"]
-        return constants[name] if name in constants else getattr(self.__dict__["lent"], name)
 
 
 def _attribute(root: nn.Module, target: str) -> Any:

@@ -113,3 +113,20 @@ class NetworkModule(nn.Module):
         program = self._program
         table = program.train_table if self.training and program.train_table is not None else program.table
         return execute(table, self, bind(program, args, kwargs))
+
+
+class Lender(nn.Module):
+    """Lends a module's own parts and tensors to the replay, and the constants that tracing found."""
+
+    def __init__(self, module: nn.Module, constants: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.__dict__ |= {"lent": module, "constants": constants}
+
+    def get_submodule(self, target: str) -> nn.Module:
+        """Return a part of the module."""
+        lent: nn.Module = self.__dict__["lent"]
+        return lent.get_submodule(target)
+
+    def __getattr__(self, name: str) -> Any:
+        constants = self.__dict__["constants"]
+        return constants[name] if name in constants else getattr(self.__dict__["lent"], name)

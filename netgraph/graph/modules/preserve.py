@@ -49,10 +49,11 @@ def _restore_draws(python: Any, numpy: Any, states: dict[str, Tensor]) -> None:
 
 @contextmanager
 def draws_restored() -> Iterator[None]:
-    """Put back the states of all random numbers, and the grad mode."""
+    """Put back the states of all random numbers, and the grad mode; leave inference mode, where nothing trains."""
     states = random.getstate(), np.random.get_state(), _torch_states()
+    gradients = torch.is_grad_enabled()
     try:
-        with torch.set_grad_enabled(torch.is_grad_enabled()):
+        with torch.inference_mode(False), torch.set_grad_enabled(gradients):
             yield
     finally:
         _restore_draws(*states)
@@ -100,6 +101,9 @@ class _Loan:
             self._tensor(value)
         elif isinstance(value, nn.Module):
             self._mapping(vars(value))
+            self.lend(type(value))
+        elif isinstance(value, type):
+            self._class(value)
         elif isinstance(value, dict):
             self._mapping(value)
         elif isinstance(value, list | deque):
@@ -109,7 +113,7 @@ class _Loan:
         elif isinstance(value, tuple):
             for item in value:
                 self.lend(item)
-        elif type(value) is not object and not isinstance(value, type | ModuleType):
+        elif type(value) is not object and not isinstance(value, ModuleType):
             return self._object(value)
         return value
 
@@ -119,6 +123,13 @@ class _Loan:
             lent = self.lend(item)
             if lent is not item:
                 value[key] = lent
+
+    def _class(self, value: type) -> None:
+        """Note the plain attributes of a user's class: counters and lists that all its modules share."""
+        for name, item in () if value.__module__.startswith("torch.") else list(vars(value).items()):
+            if isinstance(item, int | float | str | list | dict | set) and not name.startswith("__"):
+                self.lend(item)
+                self.undo.append(partial(setattr, value, name, item))
 
     def _sequence(self, value: list[Any] | deque[Any]) -> None:
         self.undo.append(partial(_restore_sequence, value, list(value)))

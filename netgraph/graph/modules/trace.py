@@ -138,15 +138,15 @@ def _graph(root: nn.Module, given: Mapping[str, Any], training: bool) -> tuple[f
     if "forward" in vars(root):
         raise NotTraceableError(f"{type(root).__name__}: forward was replaced on the instance")
     tracer = InputTracer(given)
-    with preserved(root), mode(root, training):
-        try:
+    try:
+        with preserved(root), mode(root, training):
             graph = tracer.trace(root)
-        except NetGraphError:
-            raise
-        except Exception as error:
-            name = tracer.failed or type(root).__name__
-            raise NotTraceableError(f"{name} cannot be traced: {first_line(error)}") from error
-        return graph, tracer.output, plain_attributes(graph, root, root)
+            return graph, tracer.output, plain_attributes(graph, root, root)
+    except NetGraphError:
+        raise
+    except Exception as error:
+        name = tracer.failed or type(root).__name__
+        raise NotTraceableError(f"{name} cannot be traced: {first_line(error)}") from error
 
 
 def first_line(error: Exception) -> str:

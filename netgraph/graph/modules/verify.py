@@ -74,8 +74,7 @@ class Observer:
             network: The network.
             like: What another network showed; the inputs are those on which it did not fail.
         """
-        with torch.inference_mode(False):
-            return [self.run(network, each, None if like is None else like[i]) for i, each in enumerate(PASSES)]
+        return [self.run(network, each, None if like is None else like[i]) for i, each in enumerate(PASSES)]
 
     def run(self, network: nn.Module, each: Pass, like: Seen | None = None) -> Seen:
         """Run one pass, on other inputs while the network fails, whose buffers are then put back."""
@@ -109,7 +108,6 @@ def _around(value: Any, size: int, generator: torch.Generator | None) -> Any:
 
 
 def _run(network: nn.Module, call: Call, inputs: list[Any], each: Pass) -> Seen:
-    network.train(each.training)
     with_gradients = each.gradients != "none"
     leaves = {
         f"input {i}": value.requires_grad_() for i, value in enumerate(inputs) if with_gradients and _float(value)
@@ -117,6 +115,7 @@ def _run(network: nn.Module, call: Call, inputs: list[Any], each: Pass) -> Seen:
     seed(each.seed)
     with torch.set_grad_enabled(with_gradients):
         try:
+            network.train(each.training)
             output = call(network, [value.clone() if isinstance(value, Tensor) else value for value in inputs])
         except Exception as error:  # whatever forward raises: the other network must fail too
             return _modes(network) | {("failure", ""): error}
@@ -288,7 +287,7 @@ def _lines(module: nn.Module, rebuilt: nn.Module, observer: Observer, each: Pass
         lines.update(find_lines(lambda: result.append(observer.call(network, inputs)), reached))
         return result[0]
 
-    with torch.inference_mode(False), preserved(module):
+    with preserved(module):
         replace(observer, call=watch).run(rebuilt, each, like)
         replace(observer, call=search).run(module, each, like)
     return lines

@@ -18,6 +18,8 @@ from netgraph.graph.modules.preserve import draws, preserved
 class Restless(nn.Module):
     """Alters all that a module may hold."""
 
+    made_so_far, names = 0, []
+
     def __init__(self, fails):
         super().__init__()
         self.layer, self.head, self.norm = nn.Linear(4, 4), nn.Linear(4, 2), nn.BatchNorm1d(4)
@@ -47,6 +49,8 @@ class Restless(nn.Module):
         self.table += 1
         self.average.add_(1)
         self.made = torch.ones(2)
+        Restless.made_so_far += 1
+        self.names.append("one")
         for part in self.children():
             part.eval()
         for value in [*self.layer.parameters(), self.norm.running_mean]:
@@ -97,6 +101,7 @@ def test_a_module_that_alters_itself_is_put_back(fails, example):
         from_module(module, example)
     assert "\n" not in str(caught.value)
     assert_untouched(module, before)
+    assert (Restless.made_so_far, Restless.names) == (0, [])
     assert draws() == states
     assert torch.is_grad_enabled()
     assert torch.equal(module.layer.weight.grad, torch.ones(4, 4))
@@ -145,6 +150,26 @@ def test_memory_is_shared_as_before():
         module.weight.data = module.weight.data * 2
     module.weight.data.fill_(3)
     assert view.tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("around", [torch.no_grad, torch.inference_mode])
+def test_what_surrounds_a_conversion_does_not_matter(around):
+    module, x = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2)), torch.zeros(1, 1, 3, 3)
+    with around():
+        graph = from_module(module, x)
+    assert graph.state.requires_grad == graph.state.is_inference() is False
+    assert torch.equal(graph.state, from_module(module, x).state)
+
+
+class Refuses(Remembers):
+    def train(self, mode=True):
+        raise ValueError("it is always in one mode")
+
+
+@pytest.mark.parametrize("example", [None, torch.zeros(2, 4)], ids=["without example", "with example"])
+def test_a_module_that_cannot_change_its_mode_is_refused(example):
+    with pytest.raises(NetGraphError, match="Refuses cannot be traced: it is always in one mode"):
+        from_module(Refuses(), example)
 
 
 class Interrupted(Remembers):
