@@ -27,10 +27,14 @@ from tests.search.small import untrained
 from tests.zoo.stores import random_shard, small_recipe, write_store
 
 
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
+
+
 def test_an_interrupted_run_is_completed(tiny_zoo, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setitem(ENGINES, "local", lambda *_: (signal.raise_signal(signal.SIGINT) for _ in "a"))
+        patch.setitem(ENGINES, "local", interrupt)
         assert netgraph("run", "--preset", "tiny", "--out", str(folder)).returncode == 130
     shutil.copytree(tiny_zoo.folder, folder / "zoo", dirs_exist_ok=True)
     for path in (folder / "zoo" / "manifest.json", *(folder / "zoo" / "shards").glob("00001.*")):
@@ -189,9 +193,6 @@ def test_zoos_are_joined(zoos, last, tmp_path, monkeypatch, capsys):
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_an_interrupt_says_what_is_true(arguments, goes_on, monkeypatch, capsys):
-    def interrupt(*_, **__):
-        raise KeyboardInterrupt
-
     monkeypatch.setattr("jsonargparse.auto_cli", interrupt)
     assert main(arguments) == 130
     said = "netgraph: interrupted" + ("; the same command goes on from here" if goes_on else "")
