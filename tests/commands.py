@@ -35,7 +35,7 @@ def stopped(sent: signal.Signals, ready: Callable[[], object], *arguments: str) 
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=_hear_interrupts,
+        preexec_fn=hear_interrupts,
     )
     deadline = time.monotonic() + PATIENCE
     while not ready() and process.poll() is None and time.monotonic() < deadline:
@@ -45,6 +45,6 @@ def stopped(sent: signal.Signals, ready: Callable[[], object], *arguments: str) 
     return process.returncode, said
 
 
-def _hear_interrupts() -> None:
+def hear_interrupts() -> None:
     """Undo what a shell does to jobs in the background, whose children would ignore the signal."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -17,6 +17,7 @@ import torch
 
 from netgraph import NetGraphError, build_zoo
 from netgraph.zoo.engines import ENGINES, OBJECT_STORE
+from tests.commands import hear_interrupts
 from tests.zoo.stores import SMALL, checksums
 
 ROOT = Path(__file__).parents[2]
@@ -196,7 +197,8 @@ def builder(request, tmp_path) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "script.py", request.param, str(tmp_path)]
     environment = os.environ | {"PYTHONPATH": FOLDERS}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True, **pipes) as process:
+    start = {"cwd": tmp_path, "env": environment, "start_new_session": True, "preexec_fn": hear_interrupts}
+    with subprocess.Popen(command, **start, **pipes) as process:
         wait_until(lambda: list(tmp_path.glob("*.started")) or process.poll() is not None)
         yield process
         process.kill()
