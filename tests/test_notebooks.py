@@ -15,5 +15,5 @@ FOLDER = Path(__file__).parents[1] / "notebooks"
 def test_notebook_runs(path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # two threads that share a core take ten times as long
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    NotebookClient(notebook, timeout=600, kernel_name="python3").execute()
     assert any(cell.get("outputs") for cell in notebook.cells)
