@@ -33,6 +33,8 @@ from netgraph.search.table import MIN_ROWS
 
 #: Rows that are predicted at once.
 BLOCK = 4096
+#: Fewest rows of a weight above 0, and fewest different ones that are merged: one for each fold.
+LEAST_ROWS = 5
 
 
 class NetGraphRegressor(RegressorMixin, BaseEstimator):
@@ -107,8 +109,9 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
             X: Features, [rows, features], at least 10 rows.
             y: Target, [rows].
             sample_weight: Weight of each row, [rows], 0 or more: in the fits of last layers, in the errors that
-                networks are chosen by, and, as how often a row is seen, in fine-tuning. A row of weight 0 is left out;
-                networks that are made or scaled for the rows see each of the others alike.
+                networks are chosen by, and, as how often a row is seen, in fine-tuning. A weight of 2 is the row given
+                twice, one of 0 the row left out; networks that are made or scaled for the rows see each of the others
+                alike.
 
         Raises:
             ValueError: When a shape is wrong, a value is not finite, or a parameter is out of range.
@@ -214,20 +217,28 @@ def _numbers(y: np.ndarray) -> np.ndarray:
 
 
 def _weighted(x: np.ndarray, y: np.ndarray, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Leave out rows of weight 0, and the weights where they are all the same.
+    """Merge equal rows, whose weights add up, and leave out those of weight 0; the order of rows does not matter.
+
+    A row that is repeated would otherwise stand in the folds that a network is fitted to and in those that judge it.
+
+    Returns:
+        Features, targets, and weights; None where all weigh the same.
 
     Raises:
         ValueError: When the weights are not one a row, finite and 0 or more.
         NetGraphError: When too few rows are left.
     """
-    if sample_weight is None:
-        return x, y, None
-    weight = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
+    weight = np.ones(len(y))
+    if sample_weight is not None:
+        weight = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
     kept = weight > 0
-    if kept.sum() < MIN_ROWS:
-        raise NetGraphError(f"sample_weight is above 0 in {kept.sum()} rows; a fit needs at least {MIN_ROWS}")
-    weight = weight[kept] / weight.max()
-    return x[kept], y[kept], None if weight.min() == weight.max() else weight
+    if kept.sum() < LEAST_ROWS:
+        raise NetGraphError(f"sample_weight is above 0 in {kept.sum()} rows; a fit needs at least {LEAST_ROWS}")
+    rows, row = np.unique(np.column_stack([x, y])[kept], axis=0, return_inverse=True)
+    if len(rows) < LEAST_ROWS:
+        rows, row = np.column_stack([x, y])[kept], np.arange(kept.sum())
+    total = np.bincount(row.ravel(), weight[kept] / weight.max())
+    return rows[:, :-1], rows[:, -1], None if total.min() == total.max() else total / total.max()
 
 
 def _loaded(checkpoint: str | Path | None, device: str) -> NetVAE:

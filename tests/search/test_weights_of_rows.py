@@ -47,6 +47,14 @@ def test_equal_weights_are_none_and_a_row_of_weight_0_is_left_out(make):
     assert np.allclose(found.predict(X), make().fit(X[:40], y[:40], uneven[:40]).predict(X))
 
 
+def test_a_weight_is_how_often_a_row_is_given_and_the_order_of_rows_does_not_matter(make):
+    weight = np.arange(60) % 3 + 1
+    order = np.random.default_rng(2).permutation(60)
+    expected = make().fit(X, Y, weight).predict(X)
+    assert np.array_equal(make().fit(X[order], Y[order], weight[order]).predict(X), expected)
+    assert np.array_equal(make().fit(X.repeat(weight, axis=0), Y.repeat(weight)).predict(X), expected)
+
+
 def test_rows_that_weigh_most_are_learned(make):
     x = X[:30]
     with_first, with_second = (make().fit(X, Y, weight) for weight in (FIRST, FIRST[::-1]))
@@ -63,7 +71,7 @@ def test_rows_that_weigh_most_are_learned(make):
         (np.full(60, np.nan), "NaN"),
         (np.zeros(60), "non-zero"),
         (np.ones(5), "shape"),
-        (np.where(np.arange(60) < 9, 1.0, 0.0), "sample_weight is above 0 in 9 rows; a fit needs at least 10"),
+        (np.where(np.arange(60) < 4, 1.0, 0.0), "sample_weight is above 0 in 4 rows; a fit needs at least 5"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
