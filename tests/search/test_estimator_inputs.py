@@ -144,7 +144,7 @@ def test_a_model_is_no_path(make):
         {"objectives": np.array(["error", "parameters"])},
         {"verbose": 0},
     ],
-    ids=str,
+    ids=lambda options: " ".join(f"{name}-{type(value).__name__}" for name, value in options.items()),
 )
 def test_other_kinds_of_right_arguments_are_taken(make, options):
     assert make(**options).fit(X, Y).score(X, Y) > 0.5
