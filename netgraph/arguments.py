@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from itertools import takewhile
+from itertools import takewhile, zip_longest
 
 from netgraph.errors import NetGraphError
 
@@ -25,7 +25,7 @@ def named(arguments: list[str]) -> list[str]:
     """Name the files of a command, and the zoos of ``zoo merge``, that were given as words; options may have hyphens.
 
     Raises:
-        NetGraphError: When an option is given more than once.
+        NetGraphError: When an option is given more than once, or as an empty text.
     """
     given = [_underscored(argument) for argument in arguments]
     flags = [i for i, argument in enumerate(given) if argument == _FLAG and given[i + 1 : i + 2] not in _VALUES]
@@ -35,6 +35,9 @@ def named(arguments: list[str]) -> list[str]:
     for name, count in names.items():
         if count > 1 and not name.endswith("+"):
             raise NetGraphError(f"{name} is given {count} times; give it once")
+    for name, value in zip_longest(arguments, arguments[1:], fillvalue="-"):
+        if name.startswith("--") and (not value or name.endswith("=")):
+            raise NetGraphError(f"{name.rstrip('=')} is empty")
     return arguments
 
 

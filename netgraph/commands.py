@@ -170,15 +170,15 @@ def sample(
     from netgraph.graph.io import save_graphs
     from netgraph.machine import check_device
     from netgraph.model import NetVAE
-    from netgraph.outputs import check_outputs, remove, with_record
+    from netgraph.outputs import check_outputs, replacing, with_record
 
     vae, written = NetVAE.from_pretrained(checkpoint).to(check_device(device)), with_record(Path(out))
     if written[0].suffix != ".safetensors":
         raise NetGraphError(f"{out}: samples go to a file that ends in .safetensors")
     check_outputs(written, () if checkpoint is None else with_record(Path(checkpoint)), overwrite=overwrite)
     graphs = vae.sample(n, seed=seed)
-    remove(written)
-    save_graphs(graphs, out)
+    with replacing(written):
+        save_graphs(graphs, out)
     for graph in graphs:
         print(graph.architecture)
     print(f"{n} networks in {out}")

@@ -1,8 +1,10 @@
 """The files that a command writes: checked before its work begins, so that nothing of the user's is lost by it."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from tempfile import NamedTemporaryFile
 
 from netgraph.errors import NetGraphError, StoreError
@@ -38,17 +40,37 @@ def with_record(path: Path) -> tuple[Path, Path]:
     return path, record_path(path)
 
 
-def remove(paths: Iterable[Path]) -> None:
-    """Delete the files that are to be overwritten, the record of another format too.
+@contextmanager
+def replacing(paths: Iterable[Path]) -> Iterator[None]:
+    """Move existing files aside while new ones are written in their place, and restore them if that fails.
+
+    The record of another format is moved too, which a writer could not read. After a failure or an interrupt only the
+    old files are there.
 
     Raises:
-        StoreError: When that is not allowed.
+        StoreError: When a file cannot be moved.
     """
-    for path in paths:
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise StoreError(f"{path}: {error.strerror}") from None
+    kept: dict[Path, Path] = {}
+    paths = list(paths)
+    try:
+        for path in paths:
+            if os.path.lexists(path):
+                kept[path] = path.parent / f".{path.name}.{token_hex(4)}.old"
+                try:
+                    path.rename(kept[path])
+                except OSError as error:
+                    raise StoreError(f"{path}: {error.strerror}") from None
+        yield
+    except BaseException:
+        for path, old in kept.items():
+            if os.path.lexists(old):
+                old.replace(path)
+        for path in paths:
+            if path not in kept:
+                path.unlink(missing_ok=True)
+        raise
+    for old in kept.values():
+        old.unlink()
 
 
 def _same(path: Path, other: Path) -> bool:

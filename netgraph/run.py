@@ -20,7 +20,7 @@ from netgraph.files import make_folder, read_own_record, read_record, record_pat
 from netgraph.graph.io import save_graphs
 from netgraph.machine import check_device, provenance
 from netgraph.model import NetVAE
-from netgraph.outputs import check_outputs, remove, with_record
+from netgraph.outputs import check_outputs, replacing, with_record
 from netgraph.presets import PRESETS, preset_of
 from netgraph.reading import building, field_of
 from netgraph.search import RealResult, try_real
@@ -153,16 +153,16 @@ def evaluate_checkpoint(
     if n_samples < LEAST_SAMPLES:
         raise NetGraphError(f"n_samples is {n_samples}; at least {LEAST_SAMPLES}")
     _claim(folder, None, "run.json", *([] if overwrite else ["metrics.json"]))
-    written, samples = [folder / "metrics.json", folder / "report.html"], with_record(_samples(folder))
+    written = [folder / "metrics.json", folder / "report.html", *with_record(_samples(folder))]
     read = () if checkpoint is None else with_record(Path(checkpoint))
-    check_outputs((*written, *samples), read, overwrite=overwrite)
+    check_outputs(written, read, overwrite=overwrite)
     vae = NetVAE.from_pretrained(checkpoint).to(check_device(device))
     make_folder(folder / "samples")
     with threads(1):
         found = evaluate_model(vae, opened, n_samples, PRESETS["quick"].n_start_tasks, seed)
-    remove(samples)
-    save_graphs(found.samples, _samples(folder))
-    _leave(folder, f"netgraph evaluate, {checkpoint or 'the checkpoint that ships'}", found, found.figures)
+    with replacing(written):
+        save_graphs(found.samples, _samples(folder))
+        _leave(folder, f"netgraph evaluate, {checkpoint or 'the checkpoint that ships'}", found, found.figures)
     return found.figures
 
 

@@ -6,6 +6,7 @@ import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import torch
 
 from netgraph import from_module
 from netgraph.cli import main
+from netgraph.errors import StoreError
 from netgraph.graph import load_any
 from netgraph.graph.io import save_graphs
 from tests.search.small import untrained
@@ -176,6 +178,15 @@ def test_samples_say_where_they_are_and_are_not_lost(folder, refused, capsys):
     assert "ends in .safetensors" in refused(*command, "--out", "samples.json")
 
 
+#: What an evaluation leaves beside samples and figures.
+EVALUATED = {
+    "pairs": [],
+    "latents": None,
+    "families": None,
+    "reconstruction": SimpleNamespace(output_r2=None, cosine=None),
+}
+
+
 def commands(out: str) -> dict[str, list[str]]:
     model = ["--checkpoint", "vae.safetensors"]
     table = ["data.csv", "--target", "y", *model, "--out", out]
@@ -184,6 +195,7 @@ def commands(out: str) -> dict[str, list[str]]:
         "search": ["search", *table, "--n-trials", "8"],
         "sample": ["sample", *model, "--n", "1", "--out", f"{out}/s.safetensors"],
         "convert": ["convert", "mods:mlp", f"{out}/n.json"],
+        "evaluate": ["evaluate", "--zoo", "zoo", *model, "--n-samples", "2", "--out", out],
         "run": ["run", "--preset", "tiny", "--out", out],
         "zoo": ["zoo", "build", "--recipe", "tiny", "--out", out],
     }
@@ -232,6 +244,48 @@ def test_a_fit_is_replaced_on_demand_and_never_what_it_reads(folder, refused):
     Path("data.csv").rename("pareto.csv")
     search = ["search", "pareto.csv", *commands(".")["search"][2:], "--overwrite"]
     assert "pareto.csv: is read by this command" in refused(*search)
+
+
+@pytest.mark.parametrize("problem", [StoreError("no space left"), KeyboardInterrupt()], ids=["full", "interrupt"])
+@pytest.mark.parametrize(
+    ("command", "writer", "names"),
+    [
+        ("fit", "search.job.write_fit_report", ("graph.safetensors", "graph.json", "network.py", "report.html")),
+        ("search", "search.search_job.write_search_report", ("networks/front.json", "pareto.csv", "report.html")),
+        ("sample", "files._sync_folder", ("s.safetensors", "s.json")),
+        ("convert", "files._sync_folder", ("n.json",)),
+        ("evaluate", "run.write_report", ("samples/samples.json", "metrics.json", "report.html")),
+    ],
+)
+def test_a_file_is_lost_only_once_another_is_written(command, writer, names, problem, folder, monkeypatch):
+    write_store(Path("zoo"), replace(small_recipe(2, 2), n_test_tasks=0), make=lambda *_: random_shard(0, 2))
+    for name in names:
+        (Path("out") / name).parent.mkdir(parents=True, exist_ok=True)
+        (Path("out") / name).write_text("mine")
+
+    def fail(*_, **__):
+        raise problem
+
+    monkeypatch.setattr(f"netgraph.{writer}", fail)
+    monkeypatch.setattr("netgraph.run.evaluate_model", lambda *_: SimpleNamespace(samples=[], figures={}, **EVALUATED))
+    before = contents()
+    assert main([*commands("out")[command], "--overwrite"]) in (2, 130)
+    assert {name: data for name, data in contents().items() if data is not None and not name.endswith(".db")} == {
+        name: data for name, data in before.items() if data is not None
+    }
+
+
+def test_a_network_that_onnx_cannot_hold_costs_no_file(folder, monkeypatch):
+    Path("n.onnx").write_text("mine")
+    monkeypatch.setattr("torch.onnx.export", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("no such operator")))
+    assert main(["convert", "mods:mlp", "n.onnx", "--overwrite"]) == 2
+    assert contents()["n.onnx"] == b"mine"
+
+
+@pytest.mark.parametrize("arguments", [["--out", ""], ["--out="], ["--checkpoint", "", "--n", "1"]])
+@pytest.mark.parametrize("command", ["sample", "fit data.csv --target y", "run", "train --zoo zoo", "zoo build"])
+def test_an_empty_name_is_refused(command, arguments, folder, refused):
+    assert refused(*command.split(), *arguments).endswith(" is empty")
 
 
 def test_an_interrupted_fit_writes_the_best_network_so_far(folder, monkeypatch):

@@ -11,7 +11,7 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 from netgraph.errors import NetGraphError
 from netgraph.files import make_folder, write_atomically
 from netgraph.graph.io import save_graphs
-from netgraph.outputs import check_outputs, remove, with_record
+from netgraph.outputs import check_outputs, replacing, with_record
 from netgraph.search.estimator import NetGraphRegressor
 from netgraph.search.report import write_fit_report
 from netgraph.search.table import MIN_ROWS, Table, read_table
@@ -90,11 +90,11 @@ def fit_table(job: FitJob) -> dict[str, float]:
         "n_test": float(len(parts.test)),
     }
     make_folder(out)
-    remove(graph)
-    save_graphs([estimator.graph_], out / "graph.safetensors")
-    estimator.export(out / "network", table.features, table.target)
-    write_fit_report(estimator, table.target, y, predicted, figures, out / "report.html")
-    write_atomically(out / "metrics.json", json.dumps(figures, indent=1).encode())
+    with replacing(written):
+        save_graphs([estimator.graph_], out / "graph.safetensors")
+        estimator.export(out / "network", table.features, table.target)
+        write_fit_report(estimator, table.target, y, predicted, figures, out / "report.html")
+        write_atomically(out / "metrics.json", json.dumps(figures, indent=1).encode())
     return figures
 
 

@@ -19,7 +19,7 @@ from netgraph.graph.io import save_graphs
 from netgraph.graph.netgraph import NetGraph
 from netgraph.machine import check_device
 from netgraph.model.vae import NetVAE
-from netgraph.outputs import check_outputs, remove, with_record
+from netgraph.outputs import check_outputs, replacing, with_record
 from netgraph.search.data import Data, evenly_spaced
 from netgraph.search.deadline import Deadline
 from netgraph.search.explorers import Explorer, check_explorer, explorer_of
@@ -129,7 +129,8 @@ def search_table(job: SearchJob) -> dict[str, float]:
     ):
         trials = explore(explorer, study, problem, job.n_trials, deadline, show)
         searched, graphs = _judged(problem, explorer, trials, rows)
-    return _write(job, table, parts, rows, searched, graphs, deadline.passed)
+    with replacing(written):
+        return _write(job, table, parts, rows, searched, graphs, deadline.passed)
 
 
 def _about(job: SearchJob, table: Table, vae: NetVAE) -> dict[str, object]:
@@ -226,7 +227,6 @@ def _write(
     chosen = searched.front.loc[searched.chosen]
     figures |= {f"chosen_{name}": float(chosen[name]) for name in searched.objectives}
     front = out / "networks" / "front.safetensors"
-    remove(with_record(front))
     save_graphs(graphs, front)
     path = out / "networks" / "network"
     export_network(searched.graph, path, **vars(rows.units), features=table.features, target=table.target)

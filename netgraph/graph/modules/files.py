@@ -22,7 +22,7 @@ from netgraph.graph.modules.text import to_graphml, to_json
 from netgraph.graph.modules.trace import first_line
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module
-from netgraph.outputs import check_outputs, remove, with_record
+from netgraph.outputs import check_outputs, replacing, with_record
 from netgraph.reading import building
 
 
@@ -55,9 +55,9 @@ def convert_file(
     path, form = Path(out), _form(out, to)
     written = path, *([path.with_suffix(_BESIDE[form])] if form in _BESIDE else [])
     check_outputs(written, read, overwrite=overwrite)
-    remove(written)
     make_folder(path.parent)
-    _WRITERS[form](graph, path)
+    with replacing(written):
+        _WRITERS[form](graph, path)
     return f"{graph.num_nodes} vertices, {graph.state.numel()} numbers in {out}"
 
 
