@@ -24,7 +24,7 @@ def size_read(node: fx.Node, widths: Mapping[fx.Node, int], sizes: Mapping[fx.No
 
 
 def leaves_alone(node: fx.Node, part: nn.Module | None, width: int, sizes: Mapping[fx.Node, Any]) -> bool:
-    """Say whether a call leaves its operand, [rows, features], as it is."""
+    """Return whether a call leaves its operand, [rows, features], as it is."""
     if part is not None:
         return isinstance(part, nn.Flatten) and _flat(part.start_dim, part.end_dim)
     name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from netgraph.errors import StoreError
@@ -16,6 +17,11 @@ from netgraph.model.layouts import Layouts
 from netgraph.model.vocabulary import recode
 from netgraph.reading import field_of, typed
 
+if TYPE_CHECKING:
+    from netgraph.model.vae import NetVAE
+
+Model = TypeVar("Model", bound="NetVAE")
+
 FORMAT = "netgraph.NetVAE"
 VERSION = 7
 #: What the names of the tensors of its portfolio begin with.
@@ -25,6 +31,8 @@ PORTFOLIO = "portfolio."
 _PARTS, _REPEATED, _LARGEST = ("loss", "prior", "generator"), ("layers", "rounds"), 2**16
 #: Tensors that the record's coverage stands for; those of version 6 are passed over.
 COVERED = ("_extra_state", "known_types", "most_layers", "most_units", "most_loose", "most_apart")
+#: Name of the coverage in a model's ``state_dict``.
+COVERAGE = "structure._extra_state"
 SHIPPED = Path(__file__).parent.parent / "pretrained" / "full.safetensors"
 
 
@@ -83,6 +91,20 @@ def load_checkpoint(path: str | Path | None) -> Checkpoint:
         return Checkpoint(config, card, state, portfolio, coverage)
 
 
+def load_model(model: "type[Model]", path: str | Path | None) -> "Model":
+    """Read a checkpoint into a new model, in evaluation mode; arguments and errors as of :func:`load_checkpoint`."""
+    found = load_checkpoint(path)
+    with torch.device("meta"):
+        expected = model(found.config).state_dict()
+    del expected[COVERAGE]
+    _check_state(Path(path or SHIPPED), found.state, expected)
+    vae = model(found.config)
+    vae.card, vae.portfolio = found.card, found.portfolio
+    vae.structure.coverage = found.coverage
+    vae.load_state_dict(found.state | {COVERAGE: vae.structure.get_extra_state()})
+    return vae.eval()
+
+
 def _uncovered(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Leave out what the coverage stands for."""
     left_out = {f"structure.{name}" for name in COVERED}
@@ -109,7 +131,7 @@ def _portfolio(config: VAEConfig, tensors: Mapping[str, Tensor], record: Mapping
     return found
 
 
-def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+def _check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
     """Check that the weights of a checkpoint are those of a model of its sizes.
 
     Args:

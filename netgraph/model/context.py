@@ -4,11 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
+from netgraph.model.coverage import Coverage
 from netgraph.model.parts import is_whole
 from netgraph.model.rows import Rows
 
@@ -60,13 +62,11 @@ class Context:
                 read other numbers of columns than the rows have or to have several outputs, the model was made without
                 a generator, or it was not trained on networks of as many inputs or outputs.
         """
-        if counts is not None and len(counts) != n:
-            raise NetGraphError(f"{len(counts)} numbers of inputs and outputs for {n} networks")
-        counts = None if counts is None else _whole(counts)
+        counts = None if counts is None else _whole(counts, n)
         meta = vae.condition.rows(meta_features, n)
         if rows is not None:
-            owner = torch.arange(n) * len(rows) // n if owner is None else owner
-            rows = encode_rows(vae, rows).part(owner)
+            rows = encode_rows(vae, rows)
+            rows = rows.part(torch.arange(n) * len(rows) // n if owner is None else owner)
             counts = counts or [(columns, 1) for columns in rows.n_features.tolist()]
             _check_columns(rows, counts)
         for i, count in enumerate(counts or ()):
@@ -85,20 +85,43 @@ class Context:
         )
 
 
+def shared_counts(coverage: Coverage, n: int, n_inputs: int | None, n_outputs: int) -> Counts | None:
+    """Return the numbers of inputs and outputs of n networks that share them; None where they are to be decoded.
+
+    Raises:
+        NetGraphError: When a number of outputs other than 1 is given alone.
+    """
+    if n_inputs is not None:
+        return [(n_inputs, n_outputs)] * n
+    if n_outputs != 1:
+        coverage.check_counts(None, n_outputs, "samples")
+        raise NetGraphError(f"n_outputs is {n_outputs}, and n_inputs is not given")
+    return None
+
+
 def encode_rows(vae: "NetVAE", rows: Rows) -> Rows:
     """Encode rows on the model's device; those that are encoded already are only moved.
 
     Raises:
-        NetGraphError: When the model was made without a generator, or there are more columns than it reads.
+        NetGraphError: When the model was made without a generator, there are more columns than it reads, or they are
+            something else than rows.
     """
+    if not isinstance(rows, Rows):
+        raise NetGraphError(f"rows is a {type(rows).__name__}; expected Rows, as Rows.of(x, y) gives them")
     if vae.generator is None:
         raise NetGraphError("this model was made without a generator: it cannot read rows")
     rows = rows.to(vae.device)
     return replace(rows, tokens=vae.generator.rows(rows)) if rows.tokens is None else rows
 
 
-def _whole(counts: Iterable[Any]) -> Counts:
-    """Return numbers of inputs and outputs as pairs of whole numbers."""
+def _whole(counts: Any, n: int) -> Counts:
+    """Return the numbers of inputs and outputs of n networks as pairs of whole numbers."""
+    if isinstance(counts, Tensor | np.ndarray):
+        counts = counts.tolist()
+    if not isinstance(counts, Sequence):
+        raise NetGraphError(f"expected numbers of inputs and outputs of {n} networks, not {counts!r}")
+    if len(counts) != n:
+        raise NetGraphError(f"{len(counts)} numbers of inputs and outputs for {n} networks")
     pairs = [tuple(count) if isinstance(count, Iterable) else (count,) for count in counts]
     for i, pair in enumerate(pairs):
         if len(pair) != 2 or not all(is_whole(number) for number in pair):

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.batch import StructureBatch, structure_batch
 from netgraph.model.config import RESPONSE
 from netgraph.model.context import Context
+from netgraph.model.layouts import Layouts
 from netgraph.model.parts import by_size
 from netgraph.model.response import calibrate
+from netgraph.model.slots import join, split
 from netgraph.stack import Stack, solve_last_layers
 
 if TYPE_CHECKING:
@@ -26,6 +29,8 @@ def decode_layouts(
     vae: "NetVAE", layout: Tensor, context: Context, generator: torch.Generator | None = None
 ) -> list[Architecture]:
     """Give the architectures of layouts, [B, G, slot]; the most likely ones without a generator."""
+    if not isinstance(generator, torch.Generator | None):
+        raise NetGraphError(f"generator is {generator!r}; expected a torch.Generator, or None")
     found: list[Architecture] = []
     for start in range(0, len(layout), CHUNK):
         part = slice(start, start + CHUNK)
@@ -52,6 +57,9 @@ def decode_weights(
 
     Returns:
         A graph for each architecture, on the CPU.
+
+    Raises:
+        NetGraphError: When a latent lies so far out that a weight of its finished network is not finite.
     """
     order, parts = by_size(architectures)
     states: list[Tensor] = []
@@ -63,7 +71,31 @@ def decode_weights(
         if finished:
             state = _finished(vae, Stack(own, vae.device), state, z, context.part(part))
         states += torch.tensor_split(state.cpu(), batch.state_ptr[1:-1].tolist())
+    for i, place in enumerate(order):
+        if finished and not states[place].isfinite().all():
+            raise NetGraphError(f"z[{i}] lies too far out: a weight of the network is not finite")
     return [NetGraph(a, states[i].clone()) for a, i in zip(architectures, order, strict=True)]
+
+
+def carry_weights(
+    vae: "NetVAE", noise: Tensor, layouts: Layouts, context: Context, finished: bool
+) -> tuple[list[NetGraph], Tensor]:
+    """Decode networks of layouts, whose other slots are carried from noise; arguments as of :meth:`.NetVAE.carry`.
+
+    Returns:
+        n graphs, and their latents, [n, latent].
+    """
+    if len(layouts) != len(noise):
+        raise NetGraphError(f"{len(layouts)} layouts for {len(noise)} networks")
+    z, network, (_, place_noise) = torch.zeros_like(noise), layouts.network.to(vae.device), split(noise, vae.config)
+
+    def latents(part: list[int], batch: StructureBatch) -> Tensor:
+        own = network[part]
+        places = vae.carry_places(place_noise[part], own, batch, context.part(part))
+        z[part] = torch.cat([join(own[:, :-1], places), own[:, -1, :RESPONSE]], dim=1)
+        return z[part]
+
+    return decode_weights(vae, layouts.architectures, latents, context, finished), z
 
 
 def _finished(vae: "NetVAE", stack: Stack, state: Tensor, z: Tensor, context: Context) -> Tensor:

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
@@ -13,7 +15,7 @@ from netgraph.graph.netgraph import NetGraph, as_graphs
 from netgraph.graph.symmetry import canonicalize
 from netgraph.model.batch import structure_batch
 from netgraph.model.descend import descend
-from netgraph.model.parts import by_size, evaluating, is_whole
+from netgraph.model.parts import by_size, evaluating, finite_rows, is_whole
 from netgraph.stack import Stack
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ FLOOR = 1e-3
 def refine(
     vae: "NetVAE",
     graphs: Sequence[NetGraph],
-    xs: Sequence[Tensor],
+    xs: Sequence[ArrayLike],
     steps: int = 20,
     learning_rate: float = 0.05,
     meta_features: ArrayLike | None = None,
@@ -55,27 +57,35 @@ def refine(
     """
     if not is_whole(steps):
         raise NetGraphError(f"steps is {steps}; it must be at least 0, and a whole number")
-    if not 0 < learning_rate < math.inf:
+    if not isinstance(learning_rate, Real) or not 0 < learning_rate < math.inf:
         raise NetGraphError(f"learning_rate is {learning_rate}; it must be above 0, and finite")
     canonical = [canonicalize(graph) for graph in as_graphs(graphs, "refine")]
-    _check_rows(canonical, xs)
+    rows = _check_rows(canonical, xs)
     z, _ = vae.posterior(canonical, meta_features)
     features = vae.condition.rows(meta_features, len(z))
     _, parts = by_size([graph.architecture for graph in canonical])
     with evaluating(vae):
         for part in parts:
-            goal = _Goal(vae, [canonical[i] for i in part], [xs[i] for i in part], features[part])
+            goal = _Goal(vae, [canonical[i] for i in part], [rows[i] for i in part], features[part])
             z[part] = descend(z[part], vae.config, goal.judge, steps, learning_rate)
     return z
 
 
-def _check_rows(graphs: Sequence[NetGraph], xs: Sequence[Tensor]) -> None:
+def _check_rows(graphs: Sequence[NetGraph], xs: Sequence[ArrayLike]) -> list[Tensor]:
+    """Return the rows of each network as a tensor."""
+    if not isinstance(xs, Sequence | np.ndarray | Tensor):
+        raise NetGraphError(f"expected rows of {len(graphs)} networks, got {type(xs).__name__}")
     if len(graphs) != len(xs):
         raise NetGraphError(f"{len(xs)} tensors of rows for {len(graphs)} networks")
+    checked = []
     for i, (graph, x) in enumerate(zip(graphs, xs, strict=True)):
         n_inputs = graph.architecture.n_inputs
-        if x.ndim != 2 or not len(x) or x.shape[1] != n_inputs or not bool(torch.isfinite(x).all()):
-            raise NetGraphError(f"rows of network {i}: expected finite values, [rows, {n_inputs}], at least one row")
+        try:
+            checked.append(finite_rows(x, f"rows of network {i}", n_inputs, torch.empty(0)))
+        except NetGraphError as error:
+            wrong = f"rows of network {i}: expected finite values, [rows, {n_inputs}], at least one row"
+            raise NetGraphError(wrong) from error
+    return checked
 
 
 class _Goal:

@@ -13,12 +13,12 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph, as_graphs
 from netgraph.graph.symmetry import canonicalize
 from netgraph.model.batch import NetBatch, StructureBatch, net_batch
-from netgraph.model.checkpoint import SHIPPED, Checkpoint, check_state, load_checkpoint, save_checkpoint
+from netgraph.model.checkpoint import Checkpoint, load_model, save_checkpoint
 from netgraph.model.condition import Condition
-from netgraph.model.config import RESPONSE, GeneratorConfig, VAEConfig
-from netgraph.model.context import Context, Counts
+from netgraph.model.config import GeneratorConfig, VAEConfig
+from netgraph.model.context import Context, Counts, shared_counts
 from netgraph.model.coverage import Coverage
-from netgraph.model.decode import decode_layouts, decode_weights
+from netgraph.model.decode import carry_weights, decode_layouts, decode_weights
 from netgraph.model.encoder import LEAST_LOG_VARIANCE, Encoder
 from netgraph.model.generator import Generator
 from netgraph.model.layouts import Layouts
@@ -28,13 +28,10 @@ from netgraph.model.refine import refine
 from netgraph.model.response import ResponseScale
 from netgraph.model.rows import Rows
 from netgraph.model.scales import Scales
-from netgraph.model.slots import join, split
+from netgraph.model.slots import split
 from netgraph.model.statistics import fit_statistics
 from netgraph.model.structure import StructureDecoder
 from netgraph.model.weights import WeightDecoder
-
-#: Name of the coverage in a model's ``state_dict``.
-COVERAGE = "structure._extra_state"
 
 
 class NetVAE(nn.Module):
@@ -103,12 +100,7 @@ class NetVAE(nn.Module):
     def posterior(self, graphs: Sequence[NetGraph], meta_features: ArrayLike | None = None) -> tuple[Tensor, Tensor]:
         """Give mean and log-variance of q(z | network) for canonical graphs, each [n, latent]."""
         graphs = as_graphs(graphs, "graphs to encode")
-        if not graphs:
-            raise NetGraphError("no graphs to encode")
-        for i, graph in enumerate(graphs):
-            self.coverage.check(graph.architecture, f"network {i}")
-            if not graph.state.isfinite().all():
-                raise NetGraphError(f"network {i}: a weight is not finite")
+        self.coverage.check_networks(graphs)
         rows = self.condition.rows(meta_features, len(graphs)).cpu()
         order, parts = by_size([graph.architecture for graph in graphs])
         found = []
@@ -130,7 +122,7 @@ class NetVAE(nn.Module):
     def refine(
         self,
         graphs: Sequence[NetGraph],
-        xs: Sequence[Tensor],
+        xs: Sequence[ArrayLike],
         steps: int = 20,
         learning_rate: float = 0.05,
         meta_features: ArrayLike | None = None,
@@ -139,11 +131,10 @@ class NetVAE(nn.Module):
         return refine(self, graphs, xs, steps, learning_rate, meta_features)
 
     def fit_statistics(self, networks: Sequence[NetBatch]) -> None:
-        """Fit every statistic that is stored with the weights to the training networks.
+        """Fit every statistic that is stored with the weights to the training networks; see :func:`.fit_statistics`.
 
-        These are the means and deviations by which weights, outputs, meta-features and latents are standardized, and
-        the supported vocabulary. Latents depend on the encoder: call it before the first training step, and again
-        before the prior is trained. It draws no random number of the caller's.
+        Those of latents depend on the encoder: call it before the first training step, and again before the prior is
+        trained. It draws no random number of the caller's.
 
         Args:
             networks: Batches of canonical training networks, such as ``Batches(...).networks``.
@@ -181,18 +172,14 @@ class NetVAE(nn.Module):
             n graphs.
 
         Raises:
-            NetGraphError: When ``z`` or ``meta_features`` has another length than the model asks for, there is no
-                latent, one is not finite, or one lies so far out that a weight is not.
+            NetGraphError: When ``z`` or ``meta_features`` has another length, there is no latent, one is not finite, or
+                lies so far out that a weight is not.
         """
         z = finite_rows(z, "z", self.config.latent_size, self.condition.null)
         with evaluating(self):
             context = Context.of(self, len(z), meta_features, counts=counts)
             architectures = decode_layouts(self, split(z, self.config)[0], context, generator)
-            graphs = decode_weights(self, architectures, lambda part, batch: z[part], context)
-        for i, graph in enumerate(graphs):
-            if not graph.state.isfinite().all():
-                raise NetGraphError(f"z[{i}] lies too far out: a weight of the network is not finite")
-        return graphs
+            return decode_weights(self, architectures, lambda part, batch: z[part], context)
 
     @torch.no_grad()
     def sample(
@@ -216,18 +203,14 @@ class NetVAE(nn.Module):
             n_outputs: Number of outputs, if ``n_inputs`` is given.
 
         Raises:
-            NetGraphError: When ``n`` is no whole number, or below 1, ``seed`` is none or below 0, ``meta_features`` has
-                another length, the rows do not fit, or the model was not trained on networks of as many inputs or
-                outputs.
+            NetGraphError: When ``n`` is no whole number from 1 on, ``seed`` none from 0 on, ``meta_features`` has
+                another length, the rows do not fit, or no network of as many inputs or outputs was trained on.
         """
         if not is_whole(n, 1):
             raise NetGraphError(f"cannot sample {n} networks: n is a whole number, at least 1")
-        if n_inputs is None and n_outputs != 1:
-            self.coverage.check_counts(None, n_outputs, "samples")
-            raise NetGraphError(f"n_outputs is {n_outputs}, and n_inputs is not given")
         generator, n = seeded(seed), int(n)
+        counts = shared_counts(self.coverage, n, n_inputs, n_outputs)
         noise = torch.randn(n, self.config.latent_size, generator=generator).to(self.device)
-        counts = None if n_inputs is None else [(n_inputs, n_outputs)] * n
         return self.carry(noise, meta_features, rows=rows, counts=counts)[0]
 
     @torch.no_grad()
@@ -260,24 +243,13 @@ class NetVAE(nn.Module):
 
         Raises:
             NetGraphError: When ``meta_features`` has another length, the rows do not fit, there are rows and the model
-                was made without a generator, or there are other layouts than networks.
+                was made without a generator, there are other layouts than networks, or noise lies too far out.
         """
         noise = finite_rows(noise, "noise", self.config.latent_size, self.condition.null)
-        if layouts is not None and len(layouts) != len(noise):
-            raise NetGraphError(f"{len(layouts)} layouts for {len(noise)} networks")
-        z = torch.zeros_like(noise)
         with evaluating(self):
             context = Context.of(self, len(noise), meta_features, rows, counts)
             layouts = self.carry_layouts(noise, context) if layouts is None else layouts
-            whole, (_, place_noise) = layouts.network.to(self.device), split(noise, self.config)
-
-            def latents(part: list[int], batch: StructureBatch) -> Tensor:
-                network = whole[part]
-                places = self.carry_places(place_noise[part], network, batch, context.part(part))
-                z[part] = torch.cat([join(network[:, :-1], places), network[:, -1, :RESPONSE]], dim=1)
-                return z[part]
-
-            return decode_weights(self, layouts.architectures, latents, context, finished), z
+            return carry_weights(self, noise, layouts, context, finished)
 
     def carry_layouts(self, noise: Tensor, context: Context) -> Layouts:
         """Carry noise, [B, latent], to layouts by the prior, and decode the architectures that they stand for."""
@@ -311,9 +283,8 @@ class NetVAE(nn.Module):
 
     def save(self, path: str | Path) -> None:
         """Write ``path`` (safetensors) and, last, its record, of the same name with ``.json``."""
-        save_checkpoint(
-            Checkpoint(self.config, self.card, self.state_dict(), self.portfolio, self.coverage), Path(path)
-        )
+        found = Checkpoint(self.config, self.card, self.state_dict(), self.portfolio, self.coverage)
+        save_checkpoint(found, Path(path))
 
     @classmethod
     def from_pretrained(cls, path: str | Path | None = None) -> Self:
@@ -325,13 +296,4 @@ class NetVAE(nn.Module):
         Raises:
             StoreError: When there is none, it is damaged, or it is of another version.
         """
-        found = load_checkpoint(path)
-        with torch.device("meta"):
-            expected = cls(found.config).state_dict()
-        del expected[COVERAGE]
-        check_state(Path(path or SHIPPED), found.state, expected)
-        vae = cls(found.config)
-        vae.card, vae.portfolio = found.card, found.portfolio
-        vae.structure.coverage = found.coverage
-        vae.load_state_dict(found.state | {COVERAGE: vae.structure.get_extra_state()})
-        return vae.eval()
+        return load_model(cls, path)

@@ -4,9 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
+from netgraph.model.rows import Rows
 from netgraph.tasks.split import Indices
+
+#: Most rows that a model is told at a time.
+SEEN = 128
 
 
 @dataclass(frozen=True)
@@ -47,3 +51,12 @@ class Data:
 def evenly_spaced(n: int, most: int) -> Indices:
     """Choose numbers evenly out of 0 to n - 1: all, or ``most`` of them, the first and the last included."""
     return np.linspace(0, n - 1, min(n, most)).astype(int)
+
+
+def choices_of_rows(data: Data, most: int) -> Rows:
+    """Draw rows at random for a model to read, as often as there are that many, at most ``most`` times."""
+    count = min(SEEN, len(data.y))
+    times = max(1, min(most, len(data.y) // count))
+    order = Generator().manual_seed(0)
+    chosen = [torch.randperm(len(data.y), generator=order)[:count] for _ in range(times)]
+    return Rows(data.x[torch.stack(chosen)], data.y[torch.stack(chosen)], torch.full((times,), data.x.shape[1]))

@@ -12,8 +12,7 @@ from torch import Tensor
 from netgraph.errors import NetGraphError
 from netgraph.model.config import VAEConfig
 from netgraph.search.genes import ANGLES, NUMBERS, Genes
-from netgraph.search.sources import GENERATION, STRATEGIES, strategy_of
-from netgraph.search.strategies import Strategy
+from netgraph.search.strategies import GENERATION, STRATEGIES, Strategy, strategy_of
 from netgraph.search.study import load_optuna
 
 if TYPE_CHECKING:

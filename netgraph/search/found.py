@@ -12,7 +12,7 @@ Note = dict[str, float | str]
 
 @dataclass(frozen=True)
 class Found:
-    """What a search came to.
+    """Outcome of a search.
 
     Attributes:
         graphs: Networks, and committees of them, fitted to all rows, at most

@@ -63,7 +63,7 @@ class Preprocessing:
         return _standardized(torch.from_numpy(np.array(y)), self.center, self.spread)
 
     def data(self, x: Floats, y: Floats, weight: Floats | None = None) -> Data:
-        """Give rows as networks read them, x [rows, features] and y [rows] in their own units, and their weights."""
+        """Return rows as networks read them, x [rows, features] and y [rows] in their own units, and their weights."""
         share = None if weight is None else torch.from_numpy(weight / weight.mean())
         return Data(self.inputs(x).float(), self.target(y).float(), share)
 

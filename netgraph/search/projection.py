@@ -9,6 +9,7 @@ from torch import Tensor
 
 from netgraph.graph.architecture import Architecture, Layer, make_layer
 from netgraph.graph.netgraph import NetGraph
+from netgraph.model.vae import NetVAE
 from netgraph.search.data import Data, evenly_spaced
 from netgraph.search.running import MOST_ROWS
 from netgraph.tasks.dataset import Floats
@@ -103,3 +104,9 @@ def _prepended(graph: NetGraph, matrix: Tensor) -> NetGraph:
     moved = (Layer(one.type, tuple(i + 1 for i in one.inputs), one.size, hyper=one.hyper) for one in layers)
     architecture = Architecture((make_layer("Input", (), columns), make_layer("Linear", (0,), inputs), *moved))
     return NetGraph(architecture, torch.cat([matrix.T.reshape(-1).float(), torch.zeros(inputs), graph.state]))
+
+
+def most_inputs(vae: NetVAE, columns: int) -> int:
+    """Return the number of inputs of networks for a number of columns: the largest that the model covers."""
+    read = vae.config.max_nodes if vae.generator is None else int(vae.generator.rows.max_columns)
+    return max((count for count in vae.coverage.inputs if count <= min(columns, read)), default=columns)

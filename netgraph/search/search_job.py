@@ -29,10 +29,11 @@ from netgraph.search.objectives import check_objectives
 from netgraph.search.pareto import front_table, hypervolume_2d, smallest_within
 from netgraph.search.preprocess import Preprocessing
 from netgraph.search.progress import progress
+from netgraph.search.projection import most_inputs
 from netgraph.search.report import Searched, write_search_report
 from netgraph.search.running import judged_rows, predict, solve
 from netgraph.search.several import Problem, explore
-from netgraph.search.sources import Prior, most_inputs
+from netgraph.search.sources import Prior
 from netgraph.search.study import load_optuna, open_study, values_of
 from netgraph.search.table import Table
 from netgraph.tasks import TAIL

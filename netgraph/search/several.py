@@ -17,7 +17,8 @@ from netgraph.search.folds import Folds
 from netgraph.search.found import Note
 from netgraph.search.objectives import judge
 from netgraph.search.running import errors_of, solve
-from netgraph.search.sources import GENERATION, Prior
+from netgraph.search.sources import Prior
+from netgraph.search.strategies import GENERATION
 from netgraph.search.study import values_of
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ class Source(ABC):
 
     @abstractmethod
     def draw(self, n: int, seed: int) -> list[NetGraph]:
-        """Give n networks that read the data set's columns and have one output.
+        """Draw n networks that read the data set's columns and have one output.
 
         Until errors are told, the same number and seed give the same networks; a strategy alone goes on by itself.
         """

@@ -1,6 +1,6 @@
 """Where the candidates of a search come from: the prior, or a strategy that learns from their errors."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, cached_property
 from itertools import cycle, islice
 from typing import cast
@@ -11,27 +11,24 @@ from torch import Generator, Tensor
 from netgraph.errors import NetGraphError
 from netgraph.evaluation import random_like
 from netgraph.graph.netgraph import NetGraph
-from netgraph.model.config import VAEConfig
 from netgraph.model.context import encode_rows
 from netgraph.model.layouts import Layouts
 from netgraph.model.parts import evaluating
 from netgraph.model.rows import Rows
 from netgraph.model.vae import NetVAE
-from netgraph.search.data import Data
+from netgraph.search.data import Data, choices_of_rows
 from netgraph.search.focusing import can_be_focused, focused
 from netgraph.search.gradient import Gradient
-from netgraph.search.projection import Projection
+from netgraph.search.projection import Projection, most_inputs
 from netgraph.search.source import BATCH, Source
-from netgraph.search.strategies import Genetic, SeparableCMA, Strategy
+from netgraph.search.strategies import GENERATION, STRATEGIES, strategy_of
 from netgraph.tasks import check_meta_vector, get_meta_features
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
 
 N_OUTPUTS = 1
-#: Candidates drawn at once by a strategy before it is told of them.
-GENERATION = 32
-#: Most rows that the model is told at a time, and most such choices of rows, each of which takes time to be read.
-SEEN, CHOICES = 128, 2
+#: Most choices of rows that the model is told, each of which takes time to be read.
+CHOICES = 2
 #: Share of a batch of candidates that is made for the data set, and how many of it at least; the others are random.
 MADE, LEAST_MADE = 1 / 8, 4
 
@@ -102,7 +99,7 @@ class Random(Focusable):
 class Prior(Source):
     """Networks sampled for a data set: for its rows where the model reads rows, else for its meta-features.
 
-    A model that reads rows is told at most :data:`SEEN` of them at a time, and some such choices where there are more.
+    A model that reads rows is told at most :data:`.SEEN` of them at a time, and some such choices where there are more.
     Of more columns than it knows, it is told of a :class:`~netgraph.search.projection.Projection`.
 
     Args:
@@ -127,7 +124,7 @@ class Prior(Source):
         if vae.generator is None:
             self.meta_features = check_meta_vector(get_meta_features(data.x.numpy(), data.y.numpy()))[0]
         else:
-            self._rows = _choices(data, choices)
+            self._rows = choices_of_rows(data, choices)
         self._portfolio, self._used = Layouts(torch.empty(0), ()), 0
         if self._rows is not None and vae.portfolio is not None:
             self._portfolio = vae.portfolio.of_inputs(self.n_inputs)
@@ -182,21 +179,6 @@ class Prior(Source):
     def again(self, parts: Sequence[Data]) -> list[list[NetGraph]]:
         """Make the networks drawn last for other rows, of the same noise and layouts."""
         return [self.of(part)._networks(self._drawn) for part in parts]
-
-
-def most_inputs(vae: NetVAE, columns: int) -> int:
-    """Return the number of inputs of networks for a number of columns: the largest that the model covers."""
-    read = vae.config.max_nodes if vae.generator is None else int(vae.generator.rows.max_columns)
-    return max((count for count in vae.coverage.inputs if count <= min(columns, read)), default=columns)
-
-
-def _choices(data: Data, most: int) -> Rows:
-    """Choose rows at random, as often as there are that many rows, at most ``most`` times."""
-    count = min(SEEN, len(data.y))
-    times = max(1, min(most, len(data.y) // count))
-    order = Generator().manual_seed(0)
-    chosen = [torch.randperm(len(data.y), generator=order)[:count] for _ in range(times)]
-    return Rows(data.x[torch.stack(chosen)], data.y[torch.stack(chosen)], torch.full((times,), data.x.shape[1]))
 
 
 class Mixed(Focusable):
@@ -279,19 +261,6 @@ class Searched(Prior):
     def learn(self, errors: Tensor) -> None:
         """Tell the strategy."""
         self.strategy.tell(self.points, errors)
-
-
-#: Strategies by name, beside the prior itself.
-STRATEGIES: Mapping[str, Callable[[int, Generator, Tensor], Strategy]] = {
-    "genetic": lambda size, generator, slots: Genetic(size, generator, slots, population=GENERATION),
-    "cma": SeparableCMA,
-}
-
-
-def strategy_of(name: str, config: VAEConfig, seed: int) -> Strategy:
-    """Give the strategy of a name in :data:`STRATEGIES` over a model's noise, whose blocks are the latent's slots."""
-    slots = torch.arange(config.latent_size) // config.slot_size
-    return STRATEGIES[name](config.latent_size, Generator().manual_seed(seed), slots)
 
 
 #: All names of sources.

@@ -45,6 +45,18 @@ class Added(nn.Module):
         return self.last(hidden + start)
 
 
+class Doubled(nn.Module):
+    """A perceptron with a layer whose output is added to itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(N, 4), nn.Linear(4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = torch.tanh(self.first(x))
+        return self.last(hidden + hidden)
+
+
 UNSEEN = {
     "outputs": (perceptron(N, 8, 3), "3 outputs; this model was trained on 1"),
     "many outputs": (perceptron(N, 8, 12), "12 outputs; .* on 1"),
@@ -75,6 +87,7 @@ UNSEEN = {
     "no bias": (perceptron(N, 8, 1, bias=False), "Linear without bias as output; .* on Linear as output"),
     "a long skip": (Added(2, nn.Linear(N, 1)), "2 linear layers skipped by a join; .* on 0 to 1"),
     "a short skip": (Added(1, nn.Linear(N, 1)), None),
+    "a layer added to itself": (Doubled(), "Add twice after activation; .* on Add after Add, .*Add after activation"),
     "a last identity after a sum": (Added(1, nn.Identity()), "Identity as output"),
     "a setting": (
         nn.Sequential(nn.Linear(N, 4), nn.LeakyReLU(0.2), nn.Linear(4, 1)),

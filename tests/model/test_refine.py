@@ -103,3 +103,18 @@ def test_bad_input_is_named(vae):
         vae.refine(found, xs, steps=-1)
     with pytest.raises(NetGraphError, match="no graphs"):
         vae.refine([], [])
+    with pytest.raises(NetGraphError, match="expected rows of 2 networks, got NoneType"):
+        vae.refine(found, None)
+    with pytest.raises(NetGraphError, match="rows of network 0"):
+        vae.refine(found, [xs[0] * 1j, xs[1]])
+    for rate in ("0.1", None, float("nan"), 0.0):
+        with pytest.raises(NetGraphError, match="learning_rate is"):
+            vae.refine(found, xs, learning_rate=rate)
+
+
+def test_rows_are_arrays_or_lists_too(vae):
+    found = perceptrons(2)
+    xs = rows(found)
+    expected = vae.refine(found, xs, steps=1)
+    for each in ([x.numpy() for x in xs], [x.double() for x in xs], tuple(x.tolist() for x in xs)):
+        assert torch.equal(vae.refine(found, each, steps=1), expected)

@@ -215,6 +215,7 @@ def test_latents_of_other_types_are_decoded_alike(vae):
         ({"n_inputs": 500}, "network 0: 500 inputs"),
         ({"n_inputs": 2, "n_outputs": 500}, "network 0: 500 outputs"),
         ({"n_outputs": 500}, "samples: 500 outputs; this model was trained on"),
+        ({"rows": 3}, "rows is a int; expected Rows"),
         ({"n_outputs": 2}, "n_outputs is 2, and n_inputs is not given"),
         ({"meta_features": torch.zeros(36)}, "expected 37"),
         ({"meta_features": torch.tensor([*[0.0] * 36, torch.nan])}, "meta-features"),
@@ -224,6 +225,19 @@ def test_samples_that_cannot_be_drawn_are_named(vae, arguments, message):
     with pytest.raises(NetGraphError, match=message) as error:
         vae.sample(**{"n": 2, "seed": 0} | arguments)
     assert "\n" not in str(error.value)
+
+
+def test_arguments_of_other_types_are_named(vae):
+    for call, message in (
+        (lambda: vae.decode(Z, counts=5), "expected numbers of inputs and outputs of 2 networks, not 5"),
+        (lambda: vae.decode(Z, generator=3), "generator is 3; expected a torch.Generator"),
+        (lambda: vae.carry(Z * 0 + 1e30), "lies too far out"),
+    ):
+        with pytest.raises(NetGraphError, match=message):
+            call()
+    counts = torch.tensor([[3, 1], [5, 1]])
+    for pairs in (counts, counts.numpy(), [(3, 1), (5, 1)]):
+        assert [graph.architecture.n_inputs for graph in vae.decode(Z, counts=pairs)] == [3, 5]
 
 
 def test_whole_numbers_of_numpy_are_numbers(vae):

@@ -7,7 +7,8 @@ from netgraph.search.data import Data
 from netgraph.search.focusing import can_be_focused, focused
 from netgraph.search.folds import Folds
 from netgraph.search.running import errors_of, solve
-from netgraph.search.sources import LEAST_MADE, STRATEGIES, Drawn, Mixed, Prior, Random, source_of
+from netgraph.search.sources import LEAST_MADE, Drawn, Mixed, Prior, Random, source_of
+from netgraph.search.strategies import STRATEGIES
 from netgraph.zoo import ZooRecipe
 from tests.search.small import READING, random_networks, untrained
 

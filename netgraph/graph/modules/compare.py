@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def same(a: Any, b: Any) -> bool:
-    """Say whether two results are equal: types, shapes and every number; NaN is equal to NaN alone.
+    """Return whether two results are equal: types, shapes and every number; NaN is equal to NaN alone.
 
     Namedtuples are of one type where their names and fields are the same.
     """

@@ -256,7 +256,7 @@ def _with_shapes(program: Program, rebuilt: nn.Module, given: Mapping[str, Any])
 
 
 def _agrees(module: nn.Module, inputs: Mapping[str, Any], table: Table | None, constants: Mapping[str, Tensor]) -> bool:
-    """Say whether a module runs on inputs; with a table, whether its calls give the same wherever it does."""
+    """Return whether a module runs on inputs; with a table, whether its calls give the same wherever it does."""
     with preserved(module), torch.no_grad():
         before = torch.get_rng_state()
         try:

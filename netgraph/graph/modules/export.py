@@ -75,7 +75,7 @@ def trace_by_export(
 
 @dataclass(frozen=True)
 class _Traced:
-    """What ``torch.export`` found in both modes, and the dimensions whose sizes may be any."""
+    """Programs of ``torch.export`` in both modes, and the dimensions whose sizes may be any."""
 
     table: Table
     train_table: Table | None
@@ -134,7 +134,7 @@ def _export(
 
 
 def _result(program: torch.export.ExportedProgram, graph: fx.Graph, given: Mapping[str, Any]) -> Any:
-    """Give the result in its own structure."""
+    """Return the result in its own structure."""
     for node in graph.nodes:
         if node.op == "placeholder" and node.target not in given:
             raise UnsupportedLayerError(f"{node.target}: an input that is not a tensor of its own")

@@ -72,7 +72,7 @@ def _form(out: str, to: str | None) -> str:
 
 
 def _names_a_module(source: str) -> bool:
-    """Say whether a source is MODULE:NAME; a path may have a colon too."""
+    """Return whether a source is MODULE:NAME; a path may have a colon too."""
     names = re.fullmatch(r"[^\W\d][\w.]*:[^\W\d][\w.]*", source)
     return names is not None and not source.endswith(".safetensors") and not Path(source).exists()
 

@@ -63,7 +63,7 @@ def narrowed(given: Mapping[str, Any], free: Iterable[Dimension]) -> Iterator[tu
 
 
 def sizes_of(given: Mapping[str, Any], free: set[Dimension]) -> Sizes:
-    """Give the sizes that inputs must have where some may be any."""
+    """Return the sizes that inputs must have where some may be any."""
     return tuple(
         tuple(None if (name, i) in free else n for i, n in enumerate(value.shape))
         if isinstance(value, Tensor)

@@ -77,7 +77,7 @@ class InputTracer(fx.Tracer):
             raise
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """Say whether a module is kept whole."""
+        """Return whether a module is kept whole."""
         return is_leaf(m)
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, fx.Proxy]) -> Any:
@@ -92,7 +92,7 @@ class InputTracer(fx.Tracer):
 
 
 def is_symbol(value: Any, numbers: bool = True) -> bool:
-    """Say whether an input is traced as a symbol: a tensor or a number, not a flag, a name or None."""
+    """Return whether an input is traced as a symbol: a tensor or a number, not a flag, a name or None."""
     return isinstance(value, Tensor) or (numbers and type(value) in (int, float))
 
 

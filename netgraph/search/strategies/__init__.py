@@ -3,6 +3,16 @@
 from netgraph.search.strategies.base import Strategy
 from netgraph.search.strategies.evolution import SeparableCMA
 from netgraph.search.strategies.genetic import Genetic
+from netgraph.search.strategies.names import GENERATION, STRATEGIES, strategy_of
 from netgraph.search.strategies.prior import PriorRandom, clip_to_prior
 
-__all__ = ["Genetic", "PriorRandom", "SeparableCMA", "Strategy", "clip_to_prior"]
+__all__ = [
+    "GENERATION",
+    "STRATEGIES",
+    "Genetic",
+    "PriorRandom",
+    "SeparableCMA",
+    "Strategy",
+    "clip_to_prior",
+    "strategy_of",
+]
