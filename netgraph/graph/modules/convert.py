@@ -23,7 +23,7 @@ from netgraph.graph.modules.rebuild import rebuild
 from netgraph.graph.modules.sizes import Sizes
 from netgraph.graph.modules.trace import NotTraceableError, first_line, is_symbol, trace
 from netgraph.graph.modules.values import empty_state, view
-from netgraph.graph.modules.verify import Observer, check_same, observe
+from netgraph.graph.modules.verify import Observer, check_same, fails_on, observe
 from netgraph.graph.netgraph import NetGraph
 
 Example = Tensor | Sequence[Any] | Mapping[str, Any]
@@ -48,6 +48,7 @@ def convert(module: nn.Module, example_input: Example) -> NetGraph:
         table, train_table, constants = _alone(given) if is_leaf(module) else trace(module, given)
         return _graph(module, given, parts, table, train_table, constants)
     except NotTraceableError as error:
+        _check_runs(module, given)
         traced = trace_by_export(module, given, str(error), partial(_agrees, module))
         return _graph(module, given, parts, *traced)
 
@@ -62,7 +63,8 @@ def _graph(
     fixed: Sizes = (),
 ) -> NetGraph:
     """Place the tensors, note the shapes, and compare the calls with the module."""
-    found = [*_tensors(module, parts), *_constants(constants)]
+    found = list(_tensors(module, parts))
+    found += [(name, value, "constant", False) for name, value in constants.items()]
     _refuse_overlaps(found)
     tensors, dtype = _place(found)
     program = Program(parts, tensors, table, tuple(given), train_table, fixed, dtype, _held(given, fixed))
@@ -102,8 +104,9 @@ def _bind(module: nn.Module, example: Example) -> dict[str, Any]:
     except TypeError as error:
         raise NetGraphError(f"example_input does not fit {type(module).__name__}.forward: {error}") from None
     for name, parameter in signature.parameters.items():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) and name in bound.arguments:
-            raise UnsupportedLayerError(f"{type(module).__name__}.forward: inputs without names (*{name})")
+        named = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        if not named and name in bound.arguments:
+            raise UnsupportedLayerError(f"{type(module).__name__}.forward: inputs without names ({parameter})")
     for name, value in bound.arguments.items():
         if isinstance(value, Mapping | list | tuple):
             raise UnsupportedLayerError(
@@ -163,11 +166,6 @@ def _tensors(module: nn.Module, parts: Sequence[Part]) -> Iterator[tuple[str, Te
         for name, held in part._buffers.items():
             if held is not None:
                 yield prefix + name, held, "buffer", name not in part._non_persistent_buffers_set
-
-
-def _constants(constants: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor, Kind, bool]]:
-    for name, value in constants.items():
-        yield name, value, "constant", False
 
 
 def _values(module: nn.Module, constants: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -255,13 +253,21 @@ def _with_shapes(program: Program, rebuilt: nn.Module, given: Mapping[str, Any])
     return Table(tuple(replace(row, shape=shapes[i]) for i, row in enumerate(table.rows)), table.output)
 
 
+def _check_runs(module: nn.Module, given: Mapping[str, Any]) -> None:
+    """Raise where the module itself fails on the example, which is then no fault of tracing."""
+    with preserved(module), torch.no_grad():
+        try:
+            module.eval()(**_copies(given))
+        except Exception as error:  # whatever forward raises
+            raise fails_on(module, error) from error
+
+
 def _agrees(module: nn.Module, inputs: Mapping[str, Any], table: Table | None, constants: Mapping[str, Tensor]) -> bool:
     """Return whether a module runs on inputs; with a table, whether its calls give the same wherever it does."""
     with preserved(module), torch.no_grad():
         before = torch.get_rng_state()
         try:
-            module.eval()
-            expected = module(**_copies(inputs))
+            expected = module.eval()(**_copies(inputs))
         except Exception:  # the module's own, on inputs that it was not made for
             return table is not None
         torch.set_rng_state(before)

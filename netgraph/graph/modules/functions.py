@@ -43,21 +43,21 @@ _ATTRIBUTES = frozenset({"shape", "device", "dtype", "ndim", "T", "mT", "require
 _FUNCTIONS = {
     ("functional", "each"): "relu relu_ relu6 hardswish hardsigmoid hardtanh gelu silu mish elu selu celu leaky_relu "
     "softplus softsign logsigmoid tanhshrink hardshrink softshrink softmax log_softmax softmin threshold normalize "
-    "tanh sigmoid prelu",
+    "tanh sigmoid prelu elu_ celu_ selu_ leaky_relu_ hardtanh_ threshold_ rrelu rrelu_",
     ("functional", "same"): "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout",
     ("functional", "dense"): "linear bilinear",
     ("functional", "conv"): "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
     ("functional", "norm"): "layer_norm group_norm instance_norm batch_norm rms_norm",
     ("functional", "pool"): "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d "
     "adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d lp_pool2d "
-    "interpolate local_response_norm",
+    "interpolate local_response_norm lp_pool1d lp_pool3d",
     ("functional", "view"): "pad pixel_shuffle pixel_unshuffle channel_shuffle",
     ("functional", "attention"): "scaled_dot_product_attention",
     ("functional", "embedding"): "embedding",
     ("functional", "glu"): "glu",
     ("functional", "scalar"): "one_hot",
     ("torch", "each"): "relu tanh sigmoid exp log log1p sqrt rsqrt abs neg square sin cos erf clamp clip softmax "
-    "log_softmax reciprocal sign nan_to_num bernoulli cumsum floor ceil round",
+    "log_softmax reciprocal sign nan_to_num bernoulli cumsum floor ceil round selu celu clamp_min clamp_max",
     ("torch", "join"): "add sub mul div true_divide maximum minimum pow where lerp addcmul",
     ("torch", "matmul"): "matmul bmm mm",
     ("torch", "einsum"): "einsum",
@@ -77,15 +77,17 @@ _FUNCTIONS = {
 }
 _METHODS = {
     "each": "relu relu_ tanh sigmoid exp log sqrt rsqrt abs neg square clamp clamp_ softmax log_softmax sigmoid_ tanh_ "
-    "bernoulli_ reciprocal cumsum floor ceil round floor_",
-    "join": "add add_ sub sub_ mul mul_ div div_ pow masked_fill masked_fill_ where maximum minimum",
+    "bernoulli_ reciprocal cumsum floor ceil round floor_ sin cos erf log1p sign clip clamp_min clamp_max nan_to_num "
+    "prelu exp_ sqrt_ neg_ abs_ square_ sin_ cos_ round_",
+    "join": "add add_ sub sub_ mul mul_ div div_ pow pow_ masked_fill masked_fill_ where maximum minimum lerp addcmul "
+    "true_divide",
     "matmul": "matmul bmm mm __matmul__",
     "view": "view reshape flatten permute transpose unsqueeze squeeze chunk split unbind expand expand_as repeat roll "
     "flip movedim index_select narrow t unflatten view_as reshape_as swapaxes repeat_interleave select",
     "same": "contiguous clone detach to type_as float double half bfloat16",
     "reduce": "mean sum amax amin max min var std norm logsumexp",
     "scalar": "size dim numel new_empty new_zeros new_ones new_full new_tensor eq ne lt le gt ge logical_not bool long "
-    "int item type argmax nelement requires_grad_",
+    "int item type argmax nelement requires_grad_ tril triu logical_and logical_or",
 }
 
 
@@ -93,7 +95,8 @@ _METHODS = {
 _ATEN = {
     "each": "relu relu_ hardtanh hardtanh_ hardswish hardswish_ hardsigmoid gelu silu silu_ mish elu elu_ celu selu "
     "leaky_relu leaky_relu_ softplus tanh sigmoid exp log log1p sqrt rsqrt abs neg square sin cos erf clamp clamp_min "
-    "clamp_max softmax log_softmax reciprocal sign log_sigmoid bernoulli bernoulli_ prelu cumsum",
+    "clamp_max softmax log_softmax reciprocal sign log_sigmoid bernoulli bernoulli_ prelu cumsum floor ceil round "
+    "nan_to_num threshold softshrink hardshrink relu6",
     "same": "dropout dropout_ clone detach detach_ contiguous to _to_copy alias lift_fresh_copy feature_dropout "
     "type_as _assert_tensor_metadata",
     "dense": "linear",

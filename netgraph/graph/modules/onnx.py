@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from netgraph.errors import UnsupportedLayerError, missing_extra
 from netgraph.files import write_atomically
@@ -38,6 +39,7 @@ def to_onnx(graph: NetGraph, path: str | Path) -> None:
     inputs = example if isinstance(example, tuple) else (example,)
     names = list(inspect.signature(module.forward).parameters) if graph.program is None else graph.program.inputs
     given = dict(zip(names, inputs, strict=True))
+    _check_outputs(module, given)
     # Recurrent layers are written for the length of the example, whatever its dimension is said to be.
     recurrent = any(isinstance(part, nn.RNNBase) for part in module.modules())
     for free in _choices(module, given, recurrent):
@@ -51,6 +53,15 @@ def to_onnx(graph: NetGraph, path: str | Path) -> None:
         shapes = ", ".join(f"{name} {list(x.shape)}" for name, x in given.items() if isinstance(x, Tensor))
         warnings.warn(f"{path}: the batch axis cannot vary; the file holds for {shapes} only", stacklevel=2)
     write_atomically(Path(path), bytes(exported.SerializeToString()))
+
+
+def _check_outputs(module: nn.Module, given: Given) -> None:
+    """Raise where an output is no tensor: an ONNX file holds tensors alone."""
+    with torch.no_grad():
+        outputs = tree_leaves(module(*given.values()))
+    for output in outputs:
+        if not isinstance(output, Tensor | None):
+            raise UnsupportedLayerError(f"output: {output!r} is no tensor, and an ONNX file holds tensors alone")
 
 
 def _choices(module: nn.Module, given: Given, recurrent: bool) -> Iterator[list[Dimension]]:
@@ -83,6 +94,11 @@ def _runs(module: nn.Module, given: Given) -> bool:
     except Exception:  # the network's own, on inputs that it was not made for
         return False
     return True
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the first of a chain of errors: torch's own only name the step that failed."""
+    return error if error.__cause__ is None else _cause(error.__cause__)
 
 
 def _said(model: Any) -> set[str]:
@@ -118,7 +134,7 @@ def _export(module: nn.Module, given: Given, free: list[Dimension]) -> Any:
     except ImportError as error:
         raise missing_extra("ONNX needs onnx and onnxscript", "onnx") from error
     except Exception as error:
-        raise UnsupportedLayerError(f"torch.onnx cannot express the network: {first_line(error)}") from error
+        raise UnsupportedLayerError(f"torch.onnx cannot express the network: {first_line(_cause(error))}") from error
     if program is None:
         raise UnsupportedLayerError("torch.onnx gave no program")
     return program.model_proto

@@ -149,7 +149,7 @@ def _graph(root: nn.Module, given: Mapping[str, Any], training: bool) -> tuple[f
         raise NotTraceableError(f"{name} cannot be traced: {first_line(error)}") from error
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Give what an error says in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__

@@ -32,7 +32,7 @@ class InexactError(UnsupportedLayerError):
 
 
 class OtherOutputError(InexactError, NotTraceableError):
-    """It computes another output, for a reason that ``torch.export`` may see."""
+    """It computes another output or gradient, for a reason that ``torch.export`` may see."""
 
 
 @dataclass(frozen=True)
@@ -224,8 +224,13 @@ def observe(module: nn.Module, observer: Observer, inputs: str = "example_input"
         seen = observer.observe(module)
     error = seen[0].get(("failure", ""))
     if error is not None:
-        raise UnsupportedLayerError(f"{type(module).__name__} fails on {inputs}: {first_line(error)}") from error
+        raise fails_on(module, error, inputs) from error
     return seen
+
+
+def fails_on(module: nn.Module, error: Exception, inputs: str = "example_input") -> UnsupportedLayerError:
+    """Build the error of a module that fails on the inputs it was given."""
+    return UnsupportedLayerError(f"{type(module).__name__} fails on {inputs}: {first_line(error)}")
 
 
 def check_same(
@@ -248,7 +253,7 @@ def check_same(
         subject = line if line and kind != "mode" else ": ".join(filter(None, (line, name)))
         if kind == "failure":
             reason += f": {first_line(found[number]['failure', ''])}"
-        error = OtherOutputError if kind == "output" and not line else InexactError
+        error = OtherOutputError if kind in ("output", "gradient") and not line else InexactError
         raise error(f"{subject or type(module).__name__}: {reason}")
 
 

@@ -89,3 +89,33 @@ def test_what_onnx_cannot_express_is_an_error(tmp_path):
     with pytest.raises(NetGraphError, match=r"absent/x\.onnx"):
         to_onnx(graph, tmp_path / "absent" / "x.onnx")
     assert example_of(graph).shape == (1, 1, 2, 2)
+
+
+class Sized(torch.nn.Module):
+    def forward(self, x):
+        return torch.tanh(x), x.shape[1]
+
+
+class Looped(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        layer = torch.nn.TransformerEncoderLayer(4, 2, 8, batch_first=True)
+        self.encoder = torch.nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
+
+    def forward(self, x, mask):
+        return self.encoder(x, mask=mask)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.parametrize(
+    ("build", "example", "reason"),
+    [
+        (Sized, numbers((2, 3)), "output: 3 is no tensor"),
+        (Looped, numbers((2, 3, 4), (3, 3)), "cannot express the network: Could not guard"),
+    ],
+)
+def test_the_reason_for_which_onnx_cannot_express_a_network_is_named(build, example, reason, tmp_path):
+    pytest.importorskip("onnxscript")
+    graph = from_module(prepared(build()), example)
+    with pytest.raises(NetGraphError, match=reason):
+        to_onnx(graph, tmp_path / "network.onnx")

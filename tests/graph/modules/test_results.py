@@ -126,9 +126,26 @@ def test_a_number_stays_free():
 def test_inputs_without_names_are_refused():
     with pytest.raises(NetGraphError, match=r"forward: inputs without names \(\*rest\)"):
         from_module(build(RESULTS["unused names"]), (X, X))
+    with pytest.raises(NetGraphError, match=r"forward: inputs without names \(x\)"):
+        from_module(build(lambda self, x, /: (self.linear(x), x)), X)
 
 
 def test_records_without_held_values_are_read():
     record = to_record(from_module(build(RESULTS["tuple"]), X).program)
     del record["held"]
     assert from_record(record).held == ("dict",)
+
+
+def test_parameters_that_forward_iterates_over_are_read():
+    module = build(lambda self, x: self.linear(x) + sum(p.sum() for p in self.parameters()))
+    assert all(same(result, module(X)) for result in results_of(from_module(module, X), X))
+
+
+def test_a_module_that_fails_on_its_example_is_told_so():
+    def forward(self, x):
+        if len(x) > 2:
+            raise ValueError("two rows at most\nof any size")
+        return self.linear(x)
+
+    with pytest.raises(NetGraphError, match="^Net fails on example_input: two rows at most$"):
+        from_module(build(forward), torch.zeros(3, *X.shape[1:]))

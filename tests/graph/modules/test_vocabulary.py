@@ -2,11 +2,14 @@
 
 import hashlib
 
+import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
-from netgraph import from_module
+from netgraph import from_module, to_module
 from netgraph.graph.layers import LAYER_TYPES
+from netgraph.graph.modules.compare import same
 from netgraph.graph.modules.functions import OPERATIONS
 from netgraph.graph.modules.parts import TYPES
 from netgraph.graph.modules.vocabulary import (
@@ -18,6 +21,7 @@ from netgraph.graph.modules.vocabulary import (
     NAMES,
     type_of_operation,
 )
+from tests.graph.zoo_of_modules.test_sequences import numbers
 
 #: How many names there were when their digest was taken; later ones stand behind them.
 PINNED, DIGEST = 261, "83a2bc7726c403f9"
@@ -47,3 +51,19 @@ def test_every_registered_type_has_a_code():
 def test_vertices_carry_the_codes():
     graph = from_module(nn.Sequential(nn.Conv1d(1, 2, 3), nn.Softmax(1)), torch.zeros(1, 1, 4))
     assert [NAMES[code] for code in graph.layer_type.tolist()] == ["Input", "Conv1d", "Conv1d", "Softmax", "Softmax"]
+
+
+METHODS = {
+    "waves": lambda self, x: torch.cat([self.linear(x).sin(), self.linear(x).cos()], -1),
+    "in place": lambda self, x: F.elu_(self.linear(x)) + F.leaky_relu_(self.linear(x)).square_(),
+    "random": lambda self, x: F.rrelu(self.linear(x), training=self.training).clip(-1, 1),
+    "numbers": lambda self, x: self.linear(x).abs().log1p().nan_to_num().lerp(x, 0.5) @ self.linear.weight.tril(),
+}
+
+
+@pytest.mark.parametrize("forward", METHODS.values(), ids=METHODS)
+def test_what_torch_computes_as_function_and_method_is_read_in_either_way(forward):
+    module = type("Net", (torch.nn.Module,), {"forward": forward})()
+    module.linear = torch.nn.Linear(3, 3)
+    (x,) = numbers((2, 3))
+    assert same(to_module(from_module(module.eval(), x))(x), module(x))
