@@ -256,8 +256,10 @@ def _with_shapes(program: Program, rebuilt: nn.Module, given: Mapping[str, Any])
 def _check_runs(module: nn.Module, given: Mapping[str, Any]) -> None:
     """Raise where the module itself fails on the example, which is then no fault of tracing."""
     with preserved(module), torch.no_grad():
+        for part in module.modules():  # without eval(), which a module may refuse for a reason of its own
+            part.training = False
         try:
-            module.eval()(**_copies(given))
+            module(**_copies(given))
         except Exception as error:  # whatever forward raises
             raise fails_on(module, error) from error
 

@@ -147,5 +147,5 @@ def test_a_module_that_fails_on_its_example_is_told_so():
             raise ValueError("two rows at most\nof any size")
         return self.linear(x)
 
-    with pytest.raises(NetGraphError, match="^Net fails on example_input: two rows at most$"):
+    with pytest.raises(NetGraphError, match=r"^Net fails on example_input: two rows at most$"):
         from_module(build(forward), torch.zeros(3, *X.shape[1:]))
