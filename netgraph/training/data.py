@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.netgraph import NetGraph, as_graph
 from netgraph.model.batch import NetBatch, net_batch
 from netgraph.model.config import VAEConfig
 from netgraph.model.loss import NOT_MEASURED, Behavior, observe
@@ -23,12 +24,13 @@ class Example:
 
     Attributes:
         graph: The network.
-        x: Rows of its task, [rows, inputs].
+        x: Rows of its task, [rows, inputs]; arrays become tensors of float32.
         meta_features: Meta-features of its task, as :func:`~netgraph.get_meta_features` gives them or as a tensor,
             [features]; NaN where they are not known.
 
     Raises:
-        NetGraphError: When the meta-features are not one vector of numbers that are finite, or all NaN.
+        NetGraphError: When the graph is none, the rows are no numbers, or the meta-features are not one vector of
+            numbers that are finite, or all NaN.
     """
 
     graph: NetGraph
@@ -36,6 +38,12 @@ class Example:
     meta_features: Tensor
 
     def __post_init__(self) -> None:
+        as_graph(self.graph, "an example")
+        if not isinstance(self.x, Tensor):
+            try:
+                object.__setattr__(self, "x", torch.as_tensor(np.asarray(self.x), dtype=torch.float32))
+            except (TypeError, ValueError):
+                raise NetGraphError(f"an example: x is a {type(self.x).__name__}; expected [rows, inputs]") from None
         vectors = check_meta_vector(self.meta_features, n=None, unknown=True)
         if len(vectors) != 1:
             raise NetGraphError(f"meta-features of {len(vectors)} data sets for one network")
@@ -84,6 +92,8 @@ class Batches(Dataset[tuple[NetBatch, Behavior]]):
 
 def _check(example: Example, name: str, config: VAEConfig) -> None:
     """Raise if an example would fail in the first training step, or make it meaningless."""
+    if not isinstance(example, Example):
+        raise NetGraphError(f"{name}: expected an Example, got {type(example).__name__}")
     inputs, features = example.graph.architecture.n_inputs, config.n_meta_features
     if example.graph.sensitivity.isnan().any():
         raise NetGraphError(f"{name}: {NOT_MEASURED}")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from netgraph import NetGraphError
+from netgraph import NetGraphError, to_module
 from netgraph.training import Batches, Example, TrainConfig
 from netgraph.training.data import Epochs
 from tests.training.small import CONFIG, examples_of
@@ -43,6 +43,22 @@ def test_an_example_that_cannot_be_trained_on_is_named(what, message):
     with pytest.raises(NetGraphError, match=message) as caught:
         Batches([*EXAMPLES[:2], broken(EXAMPLES[2], what)], CONFIG, TRAINING)
     assert what == "vector" or str(caught.value).startswith("network 2: ")
+
+
+def test_examples_take_arrays_and_name_what_is_none():
+    one = EXAMPLES[0]
+    x, vector = one.x.double().numpy(), one.meta_features.numpy()
+    for given in (x, x.tolist(), one.x):
+        assert torch.equal(Example(one.graph, given, vector).x, one.x)
+    for arguments, message in (
+        ((to_module(one.graph), x, vector), "an example: expected one NetGraph, got Sequential"),
+        ((one.graph, None, vector), "an example: x is a NoneType"),
+        ((one.graph, "rows", vector), "an example: x is a str"),
+    ):
+        with pytest.raises(NetGraphError, match=message):
+            Example(*arguments)
+    with pytest.raises(NetGraphError, match="network 1: expected an Example, got NetGraph"):
+        Batches([one, one.graph], CONFIG, TRAINING)
 
 
 def test_the_order_of_an_epoch_depends_on_seed_and_step_alone():
