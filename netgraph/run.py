@@ -20,6 +20,7 @@ from netgraph.files import make_folder, read_own_record, read_record, record_pat
 from netgraph.graph.io import save_graphs
 from netgraph.machine import check_device, provenance
 from netgraph.model import NetVAE
+from netgraph.model.parts import is_whole
 from netgraph.outputs import check_outputs, replacing, with_record
 from netgraph.presets import PRESETS, preset_of
 from netgraph.reading import building, field_of
@@ -37,6 +38,8 @@ KEYS = (
     "uniqueness", "novelty", "sample_quality", "sample_behaviour_distance", "random_behaviour_distance",
     "floor_behaviour_distance", "zoo_models_per_second", "train_seconds", "total_seconds", "n_train", "n_test",
 )  # fmt: skip
+#: The largest seed of a recipe.
+MOST_SEED = 2**62
 #: Fewest samples between which distances can be measured.
 LEAST_SAMPLES = 2
 TARGETS = {
@@ -150,6 +153,7 @@ def evaluate_checkpoint(
             networks, there are too few samples, or the model cannot hold a network of the zoo.
     """
     folder, opened = Path(out), Zoo(zoo)
+    _check_seed(seed)
     if n_samples < LEAST_SAMPLES:
         raise NetGraphError(f"n_samples is {n_samples}; at least {LEAST_SAMPLES}")
     _claim(folder, None, "run.json", *([] if overwrite else ["metrics.json"]))
@@ -157,13 +161,18 @@ def evaluate_checkpoint(
     read = () if checkpoint is None else with_record(Path(checkpoint))
     check_outputs(written, read, overwrite=overwrite)
     vae = NetVAE.from_pretrained(checkpoint).to(check_device(device))
-    make_folder(folder / "samples")
     with threads(1):
         found = evaluate_model(vae, opened, n_samples, PRESETS["quick"].n_start_tasks, seed)
     with replacing(written):
         save_graphs(found.samples, _samples(folder))
         _leave(folder, f"netgraph evaluate, {checkpoint or 'the checkpoint that ships'}", found, found.figures)
     return found.figures
+
+
+def _check_seed(seed: Any) -> None:
+    """Raise unless a seed is one of recipes, trainings and evaluations alike; no folder is claimed for another."""
+    if not is_whole(seed) or seed > MOST_SEED:
+        raise NetGraphError(f"seed is {seed!r}; it must be a whole number from 0 to {MOST_SEED}")
 
 
 def _claim(folder: Path, own: str | None, *others: str) -> None:
@@ -231,6 +240,7 @@ class _Job:
         """Read the record, or begin one; what is asked for as None is that of the record, or the default."""
         of = {key: default if asked[key] is None else asked[key] for key, default in defaults.items()}
         preset_of(of["preset"])
+        _check_seed(of["seed"])
         if not path.exists():
             make_folder(path.parent)
             job = cls(path, of, {})

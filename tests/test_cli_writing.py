@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -49,18 +50,20 @@ class Part(nn.Sequential):
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
+def folder(tmp_path, monkeypatch) -> Iterator[Path]:
     """The working folder, with a model, a table, and modules of the user's own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", ["", *sys.path])
     for name, text in (("mods", MODULE), ("theirs", PART)):
         (tmp_path / f"{name}.py").write_text(text)
-        monkeypatch.delitem(sys.modules, name, raising=False)
+        sys.modules.pop(name, None)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     untrained().save(tmp_path / "vae.safetensors")
     x = np.random.default_rng(0).normal(size=(60, 2))
     pd.DataFrame(x, columns=["a", "b"]).assign(y=x[:, 0]).to_csv("data.csv", index=False)
-    return tmp_path
+    yield tmp_path
+    for name in ("mods", "theirs"):  # other tests have modules of these names
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture
@@ -286,6 +289,14 @@ def test_a_network_that_onnx_cannot_hold_costs_no_file(folder, monkeypatch):
 @pytest.mark.parametrize("command", ["sample", "fit data.csv --target y", "run", "train --zoo zoo", "zoo build"])
 def test_an_empty_name_is_refused(command, arguments, folder, refused):
     assert refused(*command.split(), *arguments).endswith(" is empty")
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**70)])
+@pytest.mark.parametrize("command", ["run", "train", "evaluate"])
+def test_a_seed_that_is_none_claims_no_folder(command, seed, folder, refused):
+    write_store(Path("zoo"), replace(small_recipe(2, 2), n_test_tasks=0), make=lambda *_: random_shard(0, 2))
+    start = ["train", "--zoo", "zoo", "--out", "out"] if command == "train" else commands("out")[command]
+    assert f"seed is {seed}; it must be a whole number from 0" in refused(*start, "--seed", seed)
 
 
 def test_an_interrupted_fit_writes_the_best_network_so_far(folder, monkeypatch):

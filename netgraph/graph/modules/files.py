@@ -140,9 +140,12 @@ def _input(text: str, generator: torch.Generator) -> Tensor:
     except ValueError:
         raise NetGraphError(f"--example {text!r}: not a shape such as 2,3,32,32 or long:2,8") from None
     dtype = dtype_named(kind or "float32")
-    if not dtype.is_floating_point:
-        return torch.zeros(shape, dtype=dtype)
-    return torch.randn(shape, generator=generator).to(dtype)
+    try:
+        if not dtype.is_floating_point:
+            return torch.zeros(shape, dtype=dtype)
+        return torch.randn(shape, generator=generator).to(dtype)
+    except (RuntimeError, TypeError) as error:  # negative, or larger than memory
+        raise NetGraphError(f"--example {text!r}: {first_line(error)}") from None
 
 
 def _write_module(graph: NetGraph, path: Path) -> None:
