@@ -214,7 +214,8 @@ class Reader:
         try:
             return encode(value, self._reference)
         except UnsupportedLayerError as error:
-            raise UnsupportedLayerError(f"{where(node)}: {error}") from None
+            unseen = any(isinstance(leaf, Tensor) for leaf in pytree.tree_leaves(value))  # made of parameters alone
+            raise (NotTraceableError if unseen else UnsupportedLayerError)(f"{where(node)}: {error}") from None
 
     def _reference(self, value: Any) -> Encoded | None:
         node = value.node if isinstance(value, fx.Proxy) else value

@@ -136,8 +136,16 @@ def test_records_without_held_values_are_read():
     assert from_record(record).held == ("dict",)
 
 
-def test_parameters_that_forward_iterates_over_are_read():
-    module = build(lambda self, x: self.linear(x) + sum(p.sum() for p in self.parameters()))
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda self, x: self.linear(x) + sum(p.sum() for p in self.parameters()),
+        lambda self, x: (self.linear(x), sum((p * p).sum() for p in self.parameters())),
+    ],
+    ids=["added", "a result of its own"],
+)
+def test_parameters_that_forward_iterates_over_are_read(forward):
+    module = build(forward)
     assert all(same(result, module(X)) for result in results_of(from_module(module, X), X))
 
 
