@@ -169,7 +169,7 @@ class _Trace:
             if node.op == "output":
                 break
             widths = {known: layers[i].size for known, i in position.items()}
-            source = node.args[0] if node.args and isinstance(node.args[0], fx.Node) else None
+            source = _source(node)
             part = self.modules.get(self.name(node)) if node.op == "call_module" else None
             read = size_read(node, widths, sizes)
             if read is not None:
@@ -274,7 +274,8 @@ class _Trace:
                 size = _inputs_of(part)
                 if size is not None:
                     return size
-                if user not in seen and _FUNCTIONS.get(user.target) != "Concat" and user.op != "output":
+                joins = _FUNCTIONS.get(user.target) == "Concat" and _source(user) is None
+                if user not in seen and not joins and user.op != "output":
                     waiting.append(user)
                 seen.add(user)
         if example_input is None:
@@ -289,6 +290,13 @@ class _Trace:
         for name, part in self.modules.items():
             if name not in used and any(True for _ in part.parameters(recurse=False)):
                 raise UnsupportedLayerError(f"{name}: {type(part).__name__} plays no part in the output")
+
+
+def _source(node: fx.Node) -> fx.Node | None:
+    """Return the first operand of a call, also where it is a list of one."""
+    first = node.args[0] if node.args else None
+    source = first[0] if isinstance(first, list | tuple) and len(first) == 1 else first
+    return source if isinstance(source, fx.Node) else None
 
 
 def _inputs_of(part: nn.Module | None) -> int | None:

@@ -60,7 +60,12 @@ def _contiguous(width: int, args: list[Any], named: dict[str, Any]) -> bool:
     return not args and not named
 
 
+def _concatenate(width: int, args: list[Any], named: dict[str, Any]) -> bool:
+    return True  # of one operand, along any dimension
+
+
 _CALLS = {
+    **dict.fromkeys(("cat", "concat", "concatenate"), _concatenate),
     "flatten": _flatten,
     "squeeze": _squeeze,
     "view": _reshape,

@@ -30,6 +30,7 @@ PASSED = {
     "reshape to a width": lambda self, x: self.last(F.relu(self.first(x.reshape(-1, 4)))),
     "reshape to a shape": lambda self, x: self.last(torch.reshape(self.first(x), (x.size()[0], 5)).tanh()),
     "squeeze": lambda self, x: self.last(self.first(x).squeeze(-1).contiguous()),
+    "concatenation of one": lambda self, x: self.last(F.relu(self.first(torch.cat([x], 1)))),
     "at the end": lambda self, x: self.last(self.first(x)).flatten(1),
     "defaults": lambda self, x, scale=None, *rest, **more: self.last(self.first(x) if scale is None else x),
 }

@@ -88,6 +88,7 @@ _METHODS = {
     "reduce": "mean sum amax amin max min var std norm logsumexp",
     "scalar": "size dim numel new_empty new_zeros new_ones new_full new_tensor eq ne lt le gt ge logical_not bool long "
     "int item type argmax nelement requires_grad_ tril triu logical_and logical_or",
+    "scatter": "scatter_add scatter_add_ index_add index_add_",
 }
 
 

@@ -57,6 +57,7 @@ METHODS = {
     "waves": lambda self, x: torch.cat([self.linear(x).sin(), self.linear(x).cos()], -1),
     "in place": lambda self, x: F.elu_(self.linear(x)) + F.leaky_relu_(self.linear(x)).square_(),
     "random": lambda self, x: F.rrelu(self.linear(x), training=self.training).clip(-1, 1),
+    "messages": lambda self, x: torch.zeros_like(x).index_add(0, torch.tensor([1, 0]), self.linear(x)),
     "numbers": lambda self, x: self.linear(x).abs().log1p().nan_to_num().lerp(x, 0.5) @ self.linear.weight.tril(),
 }
 
