@@ -106,7 +106,8 @@ class Bench:
         in_float32(vae.eval())
         if variant is ENTRIES[0]:
             save_file(vae.state_dict(), self.options.out / "base.safetensors")
-        figures = rebuilt(vae, vae.posterior(data.test)[0], data.xs, data.test)
+        test, xs = covered(vae, data)
+        figures = rebuilt(vae, vae.posterior(test)[0], xs, test)
         if variant.prior:
             figures |= self._sampled(vae.sample(self.options.n, seed=0))
         return done | {"figures": figures}
@@ -133,12 +134,20 @@ class Bench:
 
     def _refined(self, refined: Refined) -> dict[str, Any]:
         vae, data = self._base(BASE.prior.steps), self.data("canonical")
-        given, other = ([x[first::2] for x in data.xs] for first in (0, 1))
+        test, xs = covered(vae, data)
+        given, other = ([x[first::2] for x in xs] for first in (0, 1))
         started = cpu_seconds()
-        z = vae.refine(data.test, given, steps=refined.steps)
+        z = vae.refine(test, given, steps=refined.steps)
         seconds = cpu_seconds() - started
         rows = given if refined.given else other
-        return {"figures": rebuilt(vae, z, rows, data.test), "refine_seconds": seconds}
+        return {"figures": rebuilt(vae, z, rows, test), "refine_seconds": seconds}
+
+
+def covered(vae: NetVAE, data: Data) -> tuple[list[NetGraph], list[Tensor]]:
+    """Return the held-out networks inside of a model's coverage, and the rows of each."""
+    pairs = zip(data.test, data.xs, strict=True)
+    kept = [(graph, x) for graph, x in pairs if vae.coverage.covers(graph.architecture)]
+    return [graph for graph, _ in kept], [x for _, x in kept]
 
 
 def rebuilt(vae: NetVAE, z: Tensor, xs: Sequence[Tensor], true: Sequence[NetGraph]) -> dict[str, float]:

@@ -25,7 +25,7 @@ from netgraph.search import SearchConfig
 from netgraph.search.data import Data
 from netgraph.search.deadline import Deadline
 from netgraph.search.fit import find
-from netgraph.search.preprocess import Preprocessing
+from netgraph.search.preprocess import Preprocessing, merge_rows
 from netgraph.search.projection import Projection
 from netgraph.search.running import predict
 from netgraph.search.source import Source
@@ -144,8 +144,9 @@ def searched(make: MakeSource, focus: bool = False) -> Method:
 
     def method(tools: Tools, problem: Problem, seconds: float) -> Fitted:
         deadline = Deadline(seconds)
-        units = Preprocessing.fit(problem.x, problem.y)
-        data = units.data(problem.x, problem.y)
+        rows = merge_rows(problem.x, problem.y)
+        units = Preprocessing.fit(*rows)
+        data = units.data(*rows)
         source, most = make(tools, data, search_seed(problem))
         found = find(source, data, SearchConfig(n_candidates=most, focus=focus, seed=search_seed(problem)), deadline)
         graph = found.graph

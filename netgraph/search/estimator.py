@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, check_random_state, validate_data
+from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
@@ -26,15 +26,13 @@ from netgraph.search.found import Found
 from netgraph.search.index import index_columns
 from netgraph.search.objectives import check_objectives, judge
 from netgraph.search.pareto import front_table, smallest_within
-from netgraph.search.preprocess import Preprocessing
+from netgraph.search.preprocess import Preprocessing, merge_rows
 from netgraph.search.progress import progress
 from netgraph.search.sources import source_of
 from netgraph.search.table import MIN_ROWS
 
 #: Rows that are predicted at once.
 BLOCK = 4096
-#: Fewest rows of a weight above 0, and fewest different ones that are merged: one for each fold.
-LEAST_ROWS = 5
 
 
 class NetGraphRegressor(RegressorMixin, BaseEstimator):
@@ -126,7 +124,7 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         with np.errstate(invalid="ignore"):  # the sum of all values may overflow
             features, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=MIN_ROWS)
         target = _numbers(target)
-        features, target, weight = _weighted(features, target, sample_weight)
+        features, target, weight = merge_rows(features, target, sample_weight)
         seed, device, verbose = _seed(self.random_state), check_device(self.device), _flag(self.verbose)
         config = SearchConfig(n_candidates=self.n_candidates, seed=seed, device=device)
         vae = _loaded(self.checkpoint, device)
@@ -214,31 +212,6 @@ def _numbers(y: np.ndarray) -> np.ndarray:
     if not np.isfinite(numbers).all():
         raise NetGraphError("y holds a value that is not finite")
     return numbers
-
-
-def _weighted(x: np.ndarray, y: np.ndarray, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Merge equal rows, whose weights add up, and leave out those of weight 0; the order of rows does not matter.
-
-    A row that is repeated would otherwise stand in the folds that a network is fitted to and in those that judge it.
-
-    Returns:
-        Features, targets, and weights; None where all weigh the same.
-
-    Raises:
-        ValueError: When the weights are not one a row, finite and 0 or more.
-        NetGraphError: When too few rows are left.
-    """
-    weight = np.ones(len(y))
-    if sample_weight is not None:
-        weight = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
-    kept = weight > 0
-    if kept.sum() < LEAST_ROWS:
-        raise NetGraphError(f"sample_weight is above 0 in {kept.sum()} rows; a fit needs at least {LEAST_ROWS}")
-    rows, row = np.unique(np.column_stack([x, y])[kept], axis=0, return_inverse=True)
-    if len(rows) < LEAST_ROWS:
-        rows, row = np.column_stack([x, y])[kept], np.arange(kept.sum())
-    total = np.bincount(row.ravel(), weight[kept] / weight.max())
-    return rows[:, :-1], rows[:, -1], None if total.min() == total.max() else total / total.max()
 
 
 def _loaded(checkpoint: str | Path | None, device: str) -> NetVAE:

@@ -5,19 +5,53 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from sklearn.utils.validation import _check_sample_weight
 from torch import Tensor
 
+from netgraph.errors import NetGraphError
 from netgraph.search.data import Data
 from netgraph.search.export_source import LARGEST
 from netgraph.tasks import TAIL, compressed
 from netgraph.tasks.dataset import Floats
 
+#: Fewest rows of a weight above 0, and fewest different ones that are merged: one for each fold.
+LEAST_ROWS = 5
 #: Largest magnitude of a column that counts as 0: what it would be divided by could not be represented.
 SMALLEST = 1e-290
 #: A unit in which sums of the largest numbers that there are do not overflow.
 SMALL = 2.0**-40
 #: How far beyond the targets of the training rows predictions reach, as a share of their range.
 MARGIN = 0.05
+
+
+def merge_rows(x: Floats, y: Floats, sample_weight: Any = None) -> tuple[Floats, Floats, Floats | None]:
+    """Merge equal rows, whose weights add up, and leave out those of weight 0; the order of rows does not matter.
+
+    A row that is repeated would otherwise stand in the folds that a network is fitted to and in those that judge it.
+
+    Args:
+        x: Features, [rows, features].
+        y: Targets, [rows].
+        sample_weight: Weights, [rows]; 1 when None.
+
+    Returns:
+        Features, targets, and weights; None where all weigh the same.
+
+    Raises:
+        ValueError: When the weights are not one a row, finite and 0 or more.
+        NetGraphError: When too few rows are left.
+    """
+    weight = np.ones(len(y))
+    if sample_weight is not None:
+        weight = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
+    kept = weight > 0
+    if kept.sum() < LEAST_ROWS:
+        raise NetGraphError(f"sample_weight is above 0 in {kept.sum()} rows; a fit needs at least {LEAST_ROWS}")
+    rows, row = np.unique(np.column_stack([x, y])[kept], axis=0, return_inverse=True)
+    if len(rows) < LEAST_ROWS:
+        rows, row = np.column_stack([x, y])[kept], np.arange(kept.sum())
+    total = np.bincount(row.ravel(), weight[kept] / weight.max())
+    return rows[:, :-1], rows[:, -1], None if total.min() == total.max() else total / total.max()
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def _check(example: Example, name: str, config: VAEConfig) -> None:
     if not isinstance(example, Example):
         raise NetGraphError(f"{name}: expected an Example, got {type(example).__name__}")
     inputs, features = example.graph.architecture.n_inputs, config.n_meta_features
-    if example.graph.sensitivity.isnan().any():
+    if config.loss.sensitivity and example.graph.sensitivity.isnan().any():
         raise NetGraphError(f"{name}: {NOT_MEASURED}")
     if not example.graph.state.isfinite().all():
         raise NetGraphError(f"{name}: a weight is not finite")

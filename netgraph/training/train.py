@@ -5,7 +5,7 @@ import signal
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +129,8 @@ def train_generator(
     folder, training = Path(folder), training or TrainConfig()
     if record_path(folder / "checkpoints" / "training.safetensors").exists():
         raise NetGraphError(f"{folder}: holds the training of a whole model; choose another folder")
-    batches = Batches(examples, vae.config, training, progress=True)
+    unweighted = replace(vae.config, loss=replace(vae.config.loss, sensitivity=False))  # the generator needs none
+    batches = Batches(examples, unweighted, training, progress=True)
     with threads(training.threads):
         _fit_generator(vae, training, batches, folder, episodes, callbacks, device)
     vae.card |= {"generator_training": asdict(training), **(card or {})}

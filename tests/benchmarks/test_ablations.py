@@ -105,7 +105,9 @@ MEASURED = ["base, seed 0", "sampling, flow, 2 solver steps", "refinement, 20 st
 @pytest.fixture(scope="module")
 def options(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ablations")
-    recipe = ZooRecipe.load("tiny").changed(n_tasks=4, n_test_tasks=1, tasks_per_shard=4, training={"steps": (30, 30)})
+    recipe = ZooRecipe.load("tiny").changed(
+        n_tasks=4, n_test_tasks=1, tasks_per_shard=4, training={"steps": (30, 30)}, tasks={"n_features": (3, 3)}
+    )
     build_here(recipe, folder / "zoo")
     return Namespace(zoo=folder / "zoo", out=folder, seconds=1.0, prior_seconds=0.5, n=6, only=MEASURED)
 

@@ -48,11 +48,11 @@ def test_equal_weights_are_none_and_a_row_of_weight_0_is_left_out(make):
 
 
 def test_a_weight_is_how_often_a_row_is_given_and_the_order_of_rows_does_not_matter(make):
-    weight = np.arange(60) % 3 + 1
+    weight, y = np.arange(60) % 3 + 1, np.sin(X[:, 0])
     order = np.random.default_rng(2).permutation(60)
-    expected = make().fit(X, Y, weight).predict(X)
-    assert np.array_equal(make().fit(X[order], Y[order], weight[order]).predict(X), expected)
-    assert np.array_equal(make().fit(X.repeat(weight, axis=0), Y.repeat(weight)).predict(X), expected)
+    expected = make().fit(X, y, weight).predict(X)
+    assert np.array_equal(make().fit(X[order], y[order], weight[order]).predict(X), expected)
+    assert np.array_equal(make().fit(X.repeat(weight, axis=0), y.repeat(weight)).predict(X), expected)
 
 
 def test_rows_that_weigh_most_are_learned(make):

@@ -219,7 +219,7 @@ def test_workers_do_not_outlive_a_builder_that_is_killed(builder, tmp_path):
 
 def test_ray_is_named_when_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(NetGraphError, match=r"netgraph\[ray\]"):
+    with pytest.raises(NetGraphError, match=r"needs Ray: pip install -e .*\[ray\]"):
         list(ENGINES["ray"](always_die, [0], 1))
 
 
