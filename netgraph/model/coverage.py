@@ -41,7 +41,8 @@ class Coverage:
 
     Attributes:
         types: Layer types.
-        places: The kind of each layer with that of a layer that it reads, and types of output layers.
+        places: The kind of each layer with that of a layer that it reads, and of an Add with those of all that it
+            adds up, and types of output layers.
         inputs: Numbers of inputs.
         outputs: Numbers of outputs.
         widths: Sizes of linear layers, those of output layers left out.
@@ -236,6 +237,8 @@ def _places(architecture: Architecture) -> Iterator[tuple[int, str, str]]:
             beside = operand > 0 and layer.type == "Concat"  # the operands of an Add may change places
             where = "twice after" if source in layer.inputs[:operand] else "with" if beside else "after"
             yield i, _kind(layer), f"{where} {_kind(layers[source])}"
+        if layer.type == "Add":
+            yield i, _kind(layer), f"of {' and '.join(sorted(_kind(layers[source]) for source in layer.inputs))}"
 
 
 def _kind(layer: Layer) -> str:

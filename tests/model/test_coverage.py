@@ -45,6 +45,19 @@ class Added(nn.Module):
         return self.last(hidden + start)
 
 
+class Both(nn.Module):
+    """A perceptron in which two linear layers, or a layer and the inputs, are added up."""
+
+    def __init__(self, inputs: bool) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(N, N), nn.Linear(N, 1)
+        self.second = nn.Identity() if inputs else nn.Linear(N, N)
+
+    def forward(self, x: Tensor) -> Tensor:
+        beside = x if isinstance(self.second, nn.Identity) else self.second(x)
+        return self.last(self.first(x) + beside)
+
+
 class Doubled(nn.Module):
     """A perceptron with a layer whose output is added to itself."""
 
@@ -88,6 +101,8 @@ UNSEEN = {
     "a long skip": (Added(2, nn.Linear(N, 1)), "2 linear layers skipped by a join; .* on 0 to 1"),
     "a short skip": (Added(1, nn.Linear(N, 1)), None),
     "a layer added to itself": (Doubled(), "Add twice after activation; .* on Add after Add, .*Add after activation"),
+    "a sum of two linear layers": (Both(inputs=False), "Add of Linear and Linear; .* Add of Linear and activation"),
+    "a sum with the inputs": (Both(inputs=True), "Add of Input and Linear; .* Add of Input and activation"),
     "a last identity after a sum": (Added(1, nn.Identity()), "Identity as output"),
     "a setting": (
         nn.Sequential(nn.Linear(N, 4), nn.LeakyReLU(0.2), nn.Linear(4, 1)),
