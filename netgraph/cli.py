@@ -6,6 +6,7 @@ from typing import Any
 from netgraph import commands
 from netgraph.arguments import named
 from netgraph.errors import NetGraphError
+from netgraph.reading import one_line
 
 #: Exit codes: what was wrong with the input, and an interrupt.
 WRONG_INPUT, INTERRUPTED = 2, 130
@@ -48,8 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = {"prog": "netgraph", "as_positional": False, "exit_on_error": False, "allow_abbrev": False}
         auto_cli(COMMANDS, args=named(arguments), **options)
-    except (NetGraphError, ArgumentError) as error:
+    except NetGraphError as error:
         return _refuse(" ".join(line.strip() for line in str(error).splitlines()))
+    except ArgumentError as error:  # it may quote a whole file
+        return _refuse(one_line(error))
     except OSError as error:  # of a path that nothing can be done with
         return _refuse(str(error) if error.filename is None else f"{error.filename}: {error.strerror}")
     except KeyboardInterrupt:

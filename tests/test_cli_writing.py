@@ -344,3 +344,8 @@ def test_an_option_that_is_given_twice_is_refused(arguments, folder, refused):
 
 def test_options_are_not_guessed_from_their_beginnings(folder, refused):
     assert "--targ" in refused("fit", "data.csv", "--targ", "a", "--target", "y")
+
+
+def test_a_file_that_is_no_configuration_is_not_printed(folder, refused):
+    Path("data.csv").write_text("a,b\n" + "1,2\n" * 10_000)
+    assert len(refused("sample", "--config", "data.csv")) < 1000
