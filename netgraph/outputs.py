@@ -50,16 +50,14 @@ def replacing(paths: Iterable[Path]) -> Iterator[None]:
     Raises:
         StoreError: When a file cannot be moved.
     """
-    kept: dict[Path, Path] = {}
     paths = list(paths)
+    kept = {path: path.parent / f".{path.name}.{token_hex(4)}.old" for path in paths if os.path.lexists(path)}
     try:
-        for path in paths:
-            if os.path.lexists(path):
-                kept[path] = path.parent / f".{path.name}.{token_hex(4)}.old"
-                try:
-                    path.rename(kept[path])
-                except OSError as error:
-                    raise StoreError(f"{path}: {error.strerror}") from None
+        for path, old in kept.items():
+            try:
+                path.rename(old)
+            except OSError as error:
+                raise StoreError(f"{path}: {error.strerror}") from None
         yield
     except BaseException:
         for path, old in kept.items():

@@ -19,6 +19,7 @@ from netgraph.cli import main
 from netgraph.errors import StoreError
 from netgraph.graph import load_any
 from netgraph.graph.io import save_graphs
+from netgraph.outputs import replacing
 from tests.search.small import untrained
 from tests.zoo.stores import random_shard, small_recipe, write_store
 
@@ -349,3 +350,21 @@ def test_options_are_not_guessed_from_their_beginnings(folder, refused):
 def test_a_file_that_is_no_configuration_is_not_printed(folder, refused):
     Path("data.csv").write_text("a,b\n" + "1,2\n" * 10_000)
     assert len(refused("sample", "--config", "data.csv")) < 1000
+
+
+def test_files_are_kept_where_one_cannot_be_moved_aside(tmp_path, monkeypatch):
+    paths = [tmp_path / name for name in ("first", "second", "third")]
+    for path in paths:
+        path.write_text(path.name)
+    rename = Path.rename
+
+    def refused(path: Path, target: Path) -> Path:
+        if path.name == "second":
+            raise PermissionError(13, "Permission denied")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(StoreError, match="second: Permission denied"), replacing(paths):
+        pytest.fail("nothing is to be written")
+    assert [path.read_text() for path in paths] == ["first", "second", "third"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "second", "third"]
