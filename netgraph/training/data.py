@@ -114,9 +114,6 @@ def _by_size(examples: Sequence[Example], batch_size: int, generator: torch.Gene
 
 def _batch(examples: Sequence[Example], config: VAEConfig, rows: int) -> tuple[NetBatch, Behavior]:
     graphs = [example.graph for example in examples]
-    wrong = {len(example.meta_features) for example in examples} - {config.n_meta_features}
-    if wrong:
-        raise NetGraphError(f"{min(wrong)} meta-features for a model that reads {config.n_meta_features}")
     meta_features = torch.stack([example.meta_features for example in examples])
     behavior = observe(graphs, [example.x[:rows] for example in examples])
     return net_batch(graphs, config, meta_features, behavior.stack).packed(), behavior
