@@ -1,11 +1,9 @@
 """Zoos: random architectures trained on random tasks, and their store on disk."""
 
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, draw_architectures, initialize
-from netgraph.zoo.best import Fitted
 from netgraph.zoo.build import build_zoo
-from netgraph.zoo.fit_config import FitConfig
-from netgraph.zoo.fit_recipe import FitRecipe
-from netgraph.zoo.fitting import fit_networks, fit_stack, pad_rows
+from netgraph.zoo.fit_recipe import FitConfig, FitRecipe
+from netgraph.zoo.fitting import Fitted, fit_networks, fit_stack, pad_rows
 from netgraph.zoo.merge import merge_zoos
 from netgraph.zoo.optimizers import OPTIMIZERS
 from netgraph.zoo.overview import describe_zoo, verify_zoo

@@ -1,6 +1,6 @@
 """Random architectures and initial weights."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -15,10 +15,6 @@ from netgraph.tasks.settings import Between, OneOf, Range, Weighted, Weights, Wh
 ACTIVATIONS = tuple(name for name, kind in LAYER_TYPES.items() if kind.kind == "elementwise" and name != "Dropout")
 #: Draws of an architecture that is not among those of a task yet, before one of these is taken again.
 MAX_DRAWS = 30
-
-
-def _quick_activations() -> Weights:
-    return {"ReLU": 0.3, "Tanh": 0.3, "Sigmoid": 0.1, "SiLU": 0.1, "GELU": 0.08, "LeakyReLU": 0.07, "ELU": 0.05}
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,11 @@ class ArchitectureRecipe:
     shapes: Annotated[Weights, Weighted(("free", "constant", "funnel", "bottleneck"))] = field(
         default_factory=lambda: {"free": 1.0}
     )
-    activations: Annotated[Weights, Weighted(ACTIVATIONS)] = field(default_factory=_quick_activations)
+    activations: Annotated[Weights, Weighted(ACTIVATIONS)] = field(
+        default_factory=lambda: {
+            "ReLU": 0.3, "Tanh": 0.3, "Sigmoid": 0.1, "SiLU": 0.1, "GELU": 0.08, "LeakyReLU": 0.07, "ELU": 0.05,
+        }
+    )  # fmt: skip
     mixed: Annotated[float, Between(0, 1)] = 1.0
     normalizations: Annotated[Weights, Weighted(("none", "LayerNorm", "BatchNorm1d"))] = field(
         default_factory=lambda: {"none": 0.93, "LayerNorm": 0.05, "BatchNorm1d": 0.02}
@@ -93,22 +93,16 @@ def draw_architectures(
     found: dict[str, Architecture] = {}
     seen: dict[str, int] = {}
     while count > 0:
-        architecture = _new_architecture(recipe, n_inputs, found, generator)
+        for _ in range(MAX_DRAWS):
+            architecture = draw_architecture(recipe, n_inputs, generator)
+            if architecture.digest not in found:
+                break
+        architecture = found.setdefault(architecture.digest, architecture)
         for _ in range(min(copies, count)):
             copy = seen.get(architecture.digest, 0)
             seen[architecture.digest] = copy + 1
             yield architecture, copy
         count -= copies
-
-
-def _new_architecture(
-    recipe: ArchitectureRecipe, n_inputs: int, found: dict[str, Architecture], generator: Generator
-) -> Architecture:
-    for _ in range(MAX_DRAWS):
-        architecture = draw_architecture(recipe, n_inputs, generator)
-        if architecture.digest not in found:
-            break
-    return found.setdefault(architecture.digest, architecture)
 
 
 def draw_architecture(recipe: ArchitectureRecipe, n_inputs: int, generator: Generator) -> Architecture:
@@ -144,7 +138,7 @@ class _Layers:
         return len(self.rows) - 1
 
     def add(self, kind: str, inputs: tuple[int, ...], size: int, hyper: dict[str, HyperValue] | None = None) -> int:
-        """Append a layer and give its place."""
+        """Append a layer and return its place."""
         self.rows.append(make_layer(kind, inputs, size, str(self.last), hyper))
         return self.last
 
@@ -172,16 +166,11 @@ def _widths(recipe: ArchitectureRecipe, generator: Generator) -> list[int]:
     return _SHAPES[choose(recipe.shapes, generator)](widths)
 
 
-def _bottleneck(widths: Sequence[int]) -> list[int]:
-    falling = sorted(widths, reverse=True)
-    return falling[::2] + falling[1::2][::-1]
-
-
 _SHAPES: Mapping[str, Callable[[list[int]], list[int]]] = {
     "free": list,
     "constant": lambda widths: [widths[0]] * len(widths),
     "funnel": lambda widths: sorted(widths, reverse=True),
-    "bottleneck": _bottleneck,
+    "bottleneck": lambda widths: [*sorted(widths, reverse=True)[::2], *sorted(widths)[len(widths) % 2 :: 2]],
 }
 
 
@@ -194,7 +183,7 @@ def choose(weights: Weights, generator: Generator) -> str:
 
 
 def chance(probability: float, generator: Generator) -> bool:
-    """Say yes with a probability."""
+    """Draw True with a probability."""
     return probability > 0 and (probability >= 1 or float(torch.rand((), generator=generator)) < probability)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +17,7 @@ from netgraph.zoo.engines import ENGINES
 from netgraph.zoo.make_shard import ShardJob
 from netgraph.zoo.manifest import entries_of, manifest_path, write_manifest
 from netgraph.zoo.recipe import ZooRecipe
-from netgraph.zoo.store import EncodedShard, clear_leftovers, shard_exists
+from netgraph.zoo.store import clear_leftovers, shard_exists
 from netgraph.zoo.zoo import FORMAT, VERSION, Zoo
 
 
@@ -51,24 +51,25 @@ def build_zoo(
     if engine not in ENGINES:
         raise NetGraphError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
     if device != "cpu":
-        workers = _gpu_workers(device, engine)
+        if not device.startswith("cuda") or engine != "local":
+            known = "known: cpu with any engine, cuda with local"
+            raise NetGraphError(f"device {device!r} with engine {engine!r}; {known}")
+        check_device(device)
+        workers = 1  # one process keeps a GPU busy
     _check_folder(root, recipe)
     _check_real(recipe)
-    digest = recipe.digest
-    missing = [number for number in range(recipe.n_shards) if not shard_exists(root, number, digest)]
-    with closing(ENGINES[engine](ShardJob(recipe, device), missing, workers)) as done:
-        _write(done, root, recipe, len(missing), progress)
+    missing = [number for number in range(recipe.n_shards) if not shard_exists(root, number, recipe.digest)]
+    bar = Progress("zoo", len(missing), "shard", shown=progress)
+    with closing(ENGINES[engine](ShardJob(recipe, device), missing, workers)) as done, bar:
+        for number, shard in done:
+            if not (root / "zoo.json").exists():  # a build that fails before its first shard claims no folder
+                fields = {"digest": recipe.digest, "recipes": [asdict(recipe)]}
+                write_own_record(root / "zoo.json", FORMAT, VERSION, fields, indent=1)
+            shard.write(root, number)
+            bar.update()
     if missing or not manifest_path(root).exists():
         write_manifest(root, entries_of(root, recipe))
     return Zoo(root)
-
-
-def _gpu_workers(device: str, engine: str) -> int:
-    """Check that there is such a GPU; one process keeps it busy."""
-    if not device.startswith("cuda") or engine != "local":
-        raise NetGraphError(f"device {device!r} with engine {engine!r}; known: cpu with any engine, cuda with local")
-    check_device(device)
-    return 1
 
 
 def _check_real(recipe: ZooRecipe) -> None:
@@ -105,24 +106,8 @@ def _check_folder(root: Path, recipe: ZooRecipe) -> None:
 
 
 def _flat(values: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """Give nested values by their paths, such as training.steps."""
+    """Return nested values by their paths, such as training.steps."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         found |= _flat(value, f"{path}{key}.") if isinstance(value, Mapping) else {path + key: value}
     return found
-
-
-def _claim(root: Path, recipe: ZooRecipe) -> None:
-    """Write the zoo's record; a build that fails before its first shard claims no folder."""
-    fields = {"digest": recipe.digest, "recipes": [asdict(recipe)]}
-    write_own_record(root / "zoo.json", FORMAT, VERSION, fields, indent=1)
-
-
-def _write(done: Iterable[tuple[int, EncodedShard]], root: Path, recipe: ZooRecipe, count: int, progress: bool) -> None:
-    """Write every shard as it is done."""
-    with Progress("zoo", count, "shard", shown=progress) as bar:
-        for number, shard in done:
-            if not (root / "zoo.json").exists():
-                _claim(root, recipe)
-            shard.write(root, number)
-            bar.update()

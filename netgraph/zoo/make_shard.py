@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -14,9 +13,7 @@ from netgraph.graph.symmetry import canonical_moves, canonicalize
 from netgraph.stack import sensitivities
 from netgraph.tasks import Task, check_meta_vector, draw_tasks, get_meta_features, real_task
 from netgraph.zoo.architectures import draw_architectures, initialize
-from netgraph.zoo.best import Fitted
-from netgraph.zoo.fit_config import FitConfig
-from netgraph.zoo.fitting import fit_networks, pad_rows
+from netgraph.zoo.fitting import Fitted, fit_networks, pad_rows
 from netgraph.zoo.recipe import ZooRecipe
 from netgraph.zoo.store import EncodedShard, Shard, encode_shard
 
@@ -41,34 +38,6 @@ class ShardJob:
         return encode_shard(make_shard(self.recipe, number, self.device), self.recipe.digest)
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    """The networks of a shard before they are trained.
-
-    Attributes:
-        tasks: The tasks.
-        task: Number of each network's task within the shard, [n].
-        architectures: Of each network.
-        copies: Which of the networks of its architecture on its task each is, from 0 on, [n].
-        states: Their initial states, each [P].
-        config: Their trainings.
-    """
-
-    tasks: list[Task]
-    task: Tensor
-    architectures: list[Architecture]
-    copies: Tensor
-    states: list[Tensor]
-    config: FitConfig
-
-    @property
-    def rows(self) -> tuple[Tensor, Tensor]:
-        """x, [n, rows, inputs] zero padded, and y, [n, rows, 1]."""
-        width = max(task.n_features for task in self.tasks)
-        x, y = pad_rows([task.x for task in self.tasks], width), torch.stack([task.y for task in self.tasks])
-        return x[self.task], y[self.task, :, None]
-
-
 def make_shard(recipe: ZooRecipe, number: int, device: str = "cpu") -> Shard:
     """Draw, train and measure the networks of a shard.
 
@@ -79,29 +48,56 @@ def make_shard(recipe: ZooRecipe, number: int, device: str = "cpu") -> Shard:
     """
     generator = Generator().manual_seed((recipe.seed * 1_000_003 + number) % 2**63)
     first = number * recipe.tasks_per_shard
-    drawn = _draw(recipe, _tasks(recipe, first), generator)
-    x, y = drawn.rows
+    tasks = _tasks(recipe, first)
+    sizes = recipe.nets_per_task, recipe.copies
+    drawn = [
+        network
+        for task in tasks
+        for network in draw_architectures(recipe.architectures, task.n_features, *sizes, generator)
+    ]
+    architectures = [architecture for architecture, _ in drawn]
+    task = torch.arange(len(tasks)).repeat_interleave(recipe.nets_per_task)
+    states = [initialize(architecture, generator) for architecture in architectures]
+    config = recipe.training.draw(len(drawn), generator)
+    x = pad_rows([one.x for one in tasks], max(one.n_features for one in tasks))[task]
+    y = torch.stack([one.y for one in tasks])[task, :, None]
+    cut = x.shape[1] - recipe.training.n_validation(x.shape[1])
     started = time.perf_counter()
-    fitted = _fit(drawn, x, y, recipe, generator, device)
+    train, validation = (x[:, :cut], y[:, :cut]), (x[:, cut:], y[:, cut:])
+    fitted = fit_networks(architectures, states, train, validation, config, generator, device)
     seconds = time.perf_counter() - started
-    kept = _sound(fitted, recipe).nonzero().flatten()
-    graphs = _graphs(drawn, fitted, x, kept.tolist(), device)
+    reasons = [_reason(fitted, i, recipe.training.least_r2) for i in range(len(drawn))]
+    kept = [i for i, reason in enumerate(reasons) if reason is None]
+    graphs = _graphs(architectures, fitted, x, kept, device)
+    columns = {
+        "r2": fitted.r2,
+        "best_step": fitted.best_step,
+        "steps": fitted.steps,
+        "seed_index": torch.tensor([copy for _, copy in drawn]),
+        "optimizer": config.optimizer,
+        "learning_rate": config.learning_rate,
+        "weight_decay": config.weight_decay,
+    }
     return Shard(
         graphs=[canonicalize(graph) for graph in graphs],
-        task=drawn.task[kept],
-        columns={name: values[kept] for name, values in _columns(drawn, fitted).items()},
-        tasks=drawn.tasks,
-        meta_features=torch.cat([check_meta_vector(get_meta_features(task.x, task.y)) for task in drawn.tasks]),
+        task=task[kept],
+        columns={name: values[kept] for name, values in columns.items()},
+        tasks=tasks,
+        meta_features=torch.cat([check_meta_vector(get_meta_features(one.x, one.y)) for one in tasks]),
         first_task=first,
-        excluded=_excluded(drawn, fitted, kept),
+        excluded=[
+            {"task": int(task[i]), "architecture": repr(architectures[i]), "reason": reason}
+            for i, reason in enumerate(reasons)
+            if reason is not None
+        ],
         seconds=seconds,
-        trajectory=_trajectory(graphs, [fitted.trajectory[i] for i in kept.tolist()]),
+        trajectory=_trajectory(graphs, [fitted.trajectory[i] for i in kept]),
         trajectory_steps=recipe.training.trajectory,
     )
 
 
 def _tasks(recipe: ZooRecipe, first: int) -> list[Task]:
-    """Tasks of a shard: real data sets are the zoo's first and last ones, all others are random."""
+    """Draw the tasks of a shard: real data sets are the zoo's first and last ones, all others are random."""
     numbers = range(first, min(first + recipe.tasks_per_shard, recipe.n_tasks))
     named = dict(enumerate(recipe.real))
     named |= {recipe.n_tasks - len(recipe.real_test) + i: name for i, name in enumerate(recipe.real_test)}
@@ -113,75 +109,26 @@ def _tasks(recipe: ZooRecipe, first: int) -> list[Task]:
     ]
 
 
-def _draw(recipe: ZooRecipe, tasks: list[Task], generator: Generator) -> _Drawn:
-    networks = [
-        (architecture, copy)
-        for task in tasks
-        for architecture, copy in draw_architectures(
-            recipe.architectures, task.n_features, recipe.nets_per_task, recipe.copies, generator
-        )
-    ]
-    architectures = [architecture for architecture, _ in networks]
-    return _Drawn(
-        tasks=tasks,
-        task=torch.arange(len(tasks)).repeat_interleave(recipe.nets_per_task),
-        architectures=architectures,
-        copies=torch.tensor([copy for _, copy in networks]),
-        states=[initialize(architecture, generator) for architecture in architectures],
-        config=recipe.training.draw(len(networks), generator),
-    )
-
-
-def _fit(drawn: _Drawn, x: Tensor, y: Tensor, recipe: ZooRecipe, generator: Generator, device: str) -> Fitted:
-    cut = len(x[0]) - recipe.training.n_validation(len(x[0]))
-    train, validation = (x[:, :cut], y[:, :cut]), (x[:, cut:], y[:, cut:])
-    return fit_networks(drawn.architectures, drawn.states, train, validation, drawn.config, generator, device)
-
-
-def _graphs(drawn: _Drawn, fitted: Fitted, x: Tensor, kept: Sequence[int], device: str) -> list[NetGraph]:
-    """The networks that are kept, with their sensitivities."""
-    architectures, states = [drawn.architectures[i] for i in kept], [fitted.states[i] for i in kept]
-    measured = sensitivities(architectures, states, x[kept, :SENSITIVITY_ROWS].to(device)) if kept else []
-    return [NetGraph(a, state, one.cpu()) for a, state, one in zip(architectures, states, measured, strict=True)]
-
-
-def _columns(drawn: _Drawn, fitted: Fitted) -> dict[str, Tensor]:
-    return {
-        "r2": fitted.r2,
-        "best_step": fitted.best_step,
-        "steps": fitted.steps,
-        "seed_index": drawn.copies,
-        "optimizer": drawn.config.optimizer,
-        "learning_rate": drawn.config.learning_rate,
-        "weight_decay": drawn.config.weight_decay,
-    }
-
-
-def _excluded(drawn: _Drawn, fitted: Fitted, kept: Tensor) -> list[dict[str, Any]]:
-    """Say which networks are left out, and why."""
-    left = sorted(set(range(len(drawn.architectures))) - set(kept.tolist()))
-    return [
-        {
-            "task": int(drawn.task[i]),
-            "architecture": repr(drawn.architectures[i]),
-            "reason": _reason(fitted, i),
-        }
-        for i in left
-    ]
-
-
-def _sound(fitted: Fitted, recipe: ZooRecipe) -> Tensor:
-    return (fitted.r2 > recipe.training.least_r2) & ~fitted.diverged & (fitted.best_step > 0)
-
-
-def _reason(fitted: Fitted, i: int) -> str:
+def _reason(fitted: Fitted, i: int, least_r2: float) -> str | None:
+    """Return why a network is left out of the zoo; None where it is not."""
     if fitted.diverged[i]:
         return "diverged"
-    return "not improved" if fitted.best_step[i] == 0 else f"R^2 of {float(fitted.r2[i]):.3g}"
+    if fitted.best_step[i] == 0:
+        return "not improved"
+    return None if fitted.r2[i] > least_r2 else f"R^2 of {float(fitted.r2[i]):.3g}"
+
+
+def _graphs(
+    architectures: Sequence[Architecture], fitted: Fitted, x: Tensor, kept: Sequence[int], device: str
+) -> list[NetGraph]:
+    """Measure the sensitivity of the networks that are kept."""
+    chosen, states = [architectures[i] for i in kept], [fitted.states[i] for i in kept]
+    measured = sensitivities(chosen, states, x[kept, :SENSITIVITY_ROWS].to(device)) if kept else []
+    return [NetGraph(a, state, one.cpu()) for a, state, one in zip(chosen, states, measured, strict=True)]
 
 
 def _trajectory(graphs: Sequence[NetGraph], states: Sequence[Tensor]) -> Tensor | None:
-    """The states of earlier steps, units in the order of the canonical networks', [checkpoints, sum P]."""
+    """Return the states of earlier steps, units in the order of the canonical networks', [checkpoints, sum P]."""
     if not states or not len(states[0]):
         return None
     moves = [torch.from_numpy(canonical_moves(graph)) for graph in graphs]

@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from netgraph.errors import StoreError
 from netgraph.files import read_own_record, write_own_record
@@ -39,7 +38,7 @@ class ShardEntry:
 
 
 def manifest_path(root: Path) -> Path:
-    """Give the path of a zoo's manifest."""
+    """Return the path of a zoo's manifest."""
     return root / "manifest.json"
 
 
@@ -54,20 +53,12 @@ def entries_of(root: Path, recipe: ZooRecipe) -> list[ShardEntry]:
         records = shard_records(root, number)
         if not records:
             raise StoreError(f"{root}: shard {number} is missing; build_zoo completes the zoo")
-        entries += [_entry(name, record, recipe) for name, record in records.items()]
+        for name, record in records.items():
+            networks, first = record["networks"], record["first_task"]
+            test = [first + i >= recipe.n_tasks - recipe.n_test_tasks for i in range(len(networks))]
+            excluded = len(record["excluded"])
+            entries.append(ShardEntry(name, record["sha256"], networks, test, excluded, record["seconds"]))
     return entries
-
-
-def _entry(name: str, record: dict[str, Any], recipe: ZooRecipe) -> ShardEntry:
-    first_test = recipe.n_tasks - recipe.n_test_tasks - record["first_task"]
-    return ShardEntry(
-        name=name,
-        sha256=record["sha256"],
-        networks=record["networks"],
-        test=[i >= first_test for i in range(len(record["networks"]))],
-        excluded=len(record["excluded"]),
-        seconds=record["seconds"],
-    )
 
 
 def write_manifest(root: Path, entries: Sequence[ShardEntry]) -> None:
@@ -81,9 +72,9 @@ def read_manifest(root: Path) -> list[ShardEntry]:
     Raises:
         StoreError: When the zoo is not complete, or its manifest is damaged or of another version.
     """
-    if not manifest_path(root).exists():
-        raise StoreError(f"{root}: the zoo is not complete; build_zoo completes it")
     path = manifest_path(root)
+    if not path.exists():
+        raise StoreError(f"{root}: the zoo is not complete; build_zoo completes it")
     try:
         rows = read_own_record(path, FORMAT, VERSION, ["shards"])["shards"]
     except DamagedError as error:
@@ -91,15 +82,9 @@ def read_manifest(root: Path) -> list[ShardEntry]:
     with building(path):
         if not rows:
             raise StoreError("names no shards")
-        return [_read_entry(row) for row in typed(list[dict[str, Any]], rows, "shards")]
-
-
-def _read_entry(row: dict[str, Any]) -> ShardEntry:
-    wrong = sorted({one.name for one in fields(ShardEntry)} ^ set(row))
-    if wrong:
-        raise StoreError(f"a shard has the key {wrong[0]!r} too much or too little")
-    entry = typed(ShardEntry, row, "shards")
-    counted = all(0 <= count < _MOST for count in (*entry.networks, entry.excluded))
-    if not _NAME.fullmatch(entry.name) or not counted or len(entry.networks) != len(entry.test):
-        raise StoreError(f"shard {entry.name!r} has no such name, or counts its networks or tasks wrongly")
-    return entry
+        entries = typed(list[ShardEntry], rows, "shards")
+        for entry in entries:
+            counted = all(0 <= count < _MOST for count in (*entry.networks, entry.excluded))
+            if not _NAME.fullmatch(entry.name) or not counted or len(entry.networks) != len(entry.test):
+                raise StoreError(f"shard {entry.name!r} has no such name, or counts its networks or tasks wrongly")
+        return entries

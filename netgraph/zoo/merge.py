@@ -60,17 +60,13 @@ def _all_or_nothing(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
+        shutil.rmtree(folder / "shards", ignore_errors=True)
         if folder.is_dir():
-            _empty(folder)
-        if not there and folder.is_dir():
-            folder.rmdir()
+            for path in (manifest_path(folder), folder / "zoo.json"):
+                path.unlink(missing_ok=True)
+            if not there:
+                folder.rmdir()
         raise
-
-
-def _empty(folder: Path) -> None:
-    shutil.rmtree(folder / "shards", ignore_errors=True)
-    for path in (manifest_path(folder), folder / "zoo.json"):
-        path.unlink(missing_ok=True)
 
 
 def _check_tasks(zoos: Sequence[Zoo]) -> None:
@@ -93,7 +89,7 @@ def _check_tasks(zoos: Sequence[Zoo]) -> None:
 
 
 def _tasks(zoo: Zoo) -> Iterator[tuple[str, int, bool]]:
-    """Give the family and seed of each task of a zoo, and whether it is a test task."""
+    """Yield the family and seed of each task of a zoo, and whether it is a test task."""
     for entry in read_manifest(zoo.folder):
         path, record = shard_path(zoo.folder, entry.name), read_shard_record(zoo.folder, entry.name)
         if not tensors_are_there(path, record):
@@ -106,7 +102,7 @@ def _tasks(zoo: Zoo) -> Iterator[tuple[str, int, bool]]:
 
 @cache
 def _data_set(family: str) -> str:
-    """Give one name to the names of a real data set."""
+    """Return one name to the names of a real data set."""
     entry = find_entry(family)
     return family if entry is None else entry.name
 
@@ -115,22 +111,18 @@ def _link_shards(zoos: Sequence[Zoo], folder: Path) -> list[ShardEntry]:
     entries: list[ShardEntry] = []
     for zoo in zoos:
         for entry in read_manifest(zoo.folder):
-            name = shard_name(len(entries))
-            _link(shard_path(zoo.folder, entry.name), shard_path(folder, name))
-            entries.append(replace(entry, name=name))
+            source, target = shard_path(zoo.folder, entry.name), shard_path(folder, shard_name(len(entries)))
+            _link(source, target)
+            _link(record_path(source), record_path(target))
+            entries.append(replace(entry, name=target.stem))
     return entries
 
 
-def _link(source: Path, target: Path) -> None:
-    for old, new in ((source, target), (record_path(source), record_path(target))):
-        try:
-            os.link(old, new)
-        except OSError:  # another file system
-            _copy(old, new)
-
-
-def _copy(old: Path, new: Path) -> None:
+def _link(old: Path, new: Path) -> None:
     try:
-        shutil.copyfile(old, new)
-    except OSError as error:
-        raise StoreError(f"{new}: copying {old}: {error.strerror}") from None
+        os.link(old, new)
+    except OSError:  # another file system
+        try:
+            shutil.copyfile(old, new)
+        except OSError as error:
+            raise StoreError(f"{new}: copying {old}: {error.strerror}") from None

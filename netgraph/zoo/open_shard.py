@@ -2,10 +2,11 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -17,7 +18,11 @@ from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.table import LayerTable, runs, starts
 from netgraph.reading import DamagedError, building, field_of, one_line
 from netgraph.tasks import Task
-from netgraph.zoo.store import FORMAT, TASK_TENSORS, VERSION, check_shard_record, shard_path
+from netgraph.zoo.optimizers import OPTIMIZERS
+from netgraph.zoo.store import FORMAT, TASK_FIELDS, TASK_TENSORS, VERSION, check_shard_record, shard_path
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class OpenShard:
@@ -128,7 +133,7 @@ class OpenShard:
         return self._values("sensitivity", self.table.num_nodes[self.architecture_of])
 
     def architecture(self, i: int) -> Architecture:
-        """Give the architecture of one network; networks that have the same share it."""
+        """Return the architecture of one network; networks that have the same share it."""
         row = int(self.architecture_of[i])
         if row not in self._unpacked:
             self._unpacked[row] = self.table.architecture(row)
@@ -165,7 +170,36 @@ class OpenShard:
     def task(self, i: int) -> Task:
         """Read one task."""
         fields: dict[str, Any] = {name: self.tensor(f"tasks.{i}.{name}").clone() for name in TASK_TENSORS}
-        kinds = {"family": str, "seed": int, "y_mean": float, "y_scale": float, "description": dict[str, Any]}
+        kinds = TASK_FIELDS | {"description": dict[str, Any]}
         record = self.record["tasks"][i]
         with building(self.path):
             return Task(**fields, **{key: field_of(record, key, kind) for key, kind in kinds.items()})
+
+    def rows(self, networks: Ints, first_task: int, test: NDArray[np.bool_]) -> "pd.DataFrame":
+        """Read the rows of some networks, see :attr:`~netgraph.zoo.zoo.Zoo.table`.
+
+        Args:
+            networks: Their numbers within the shard, [n].
+            first_task: Number of the shard's first task within the zoo.
+            test: Whether each task of the zoo is a test task, [tasks].
+        """
+        import pandas as pd
+
+        task = self.task_of[networks]
+        architectures = [self.architecture(i) for i in networks.tolist()]
+        figures = {"validation_r2" if name == "r2" else name: v.numpy()[networks] for name, v in self.columns.items()}
+        if "optimizer" in figures:
+            figures["optimizer"] = np.array(OPTIMIZERS)[figures["optimizer"]]
+        return pd.DataFrame(
+            {
+                "task": first_task + task,
+                "family": [self.record["tasks"][i]["family"] for i in task.tolist()],
+                "split": np.where(test[first_task + task], "test", "train"),
+                "architecture": [architecture.digest for architecture in architectures],
+                "layers": [repr(architecture) for architecture in architectures],
+                "n_inputs": [architecture.n_inputs for architecture in architectures],
+                "n_layers": [len(architecture.layers) for architecture in architectures],
+                "n_parameters": [architecture.state_size for architecture in architectures],
+                **figures,
+            }
+        )

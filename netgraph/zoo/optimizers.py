@@ -1,7 +1,8 @@
 """Optimizers over the concatenated states of many networks, every network with its own kind and rates."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -73,7 +74,7 @@ class Optimizer:
         )
 
     def step(self, stack: Stack, state: Tensor, gradient: Tensor, falling: Tensor | float) -> Tensor:
-        """Give the states after a step.
+        """Return the states after a step.
 
         Args:
             stack: The networks.
@@ -88,7 +89,9 @@ class Optimizer:
         self.first.lerp_(gradient, 1 - BETAS[0])
         self.second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
         correction = math.sqrt(1 - BETAS[1] ** self.time) / (1 - BETAS[0] ** self.time)
-        scale = self._scale(correction)
+        scale = self.second.sqrt().add_(EPSILON * math.sqrt(1 - BETAS[1] ** self.time))
+        if self.plain is not None:  # the momentum of SGD is a sum and not a mean
+            scale.masked_fill_(self.plain, (1 - BETAS[0]) * correction)
         if not isinstance(self.rate, Tensor) and not isinstance(falling, Tensor):
             decayed = state.addcmul(self.decoupled, state, value=-falling)
             return decayed.addcdiv_(self.first, scale, value=-falling * correction * self.rate)
@@ -96,11 +99,6 @@ class Optimizer:
         if isinstance(falling, Tensor):
             return state.sub(update.mul_(stack.spread(falling)), alpha=correction)
         return state.sub(update, alpha=correction * falling)
-
-    def _scale(self, correction: float) -> Tensor:
-        """What the mean gradient is divided by; SGD's momentum is a sum and not a mean."""
-        scale = self.second.sqrt().add_(EPSILON * math.sqrt(1 - BETAS[1] ** self.time))
-        return scale if self.plain is None else scale.masked_fill_(self.plain, (1 - BETAS[0]) * correction)
 
     def _clipped(self, stack: Stack, gradient: Tensor) -> Tensor:
         norm = stack.norms(gradient)
@@ -111,15 +109,8 @@ class Optimizer:
         return gradient.nan_to_num(0.0, 0.0, 0.0).mul_(stack.spread(factor.nan_to_num(0.0)))
 
     def select(self, elements: Tensor, networks: Tensor) -> "Optimizer":
-        """Go on with some of the elements and of the networks only, given by their numbers."""
-        return Optimizer(
-            self.rate[elements] if isinstance(self.rate, Tensor) else self.rate,
-            None if self.coupled is None else self.coupled[elements],
-            self.decoupled[elements],
-            None if self.plain is None else self.plain[elements],
-            self.first[elements],
-            self.second[elements],
-            self.clip,
-            self.finite[networks],
-            self.time,
-        )
+        """Return the optimizer of some of the elements and of the networks only, given by their numbers."""
+        names = ("rate", "coupled", "decoupled", "plain", "first", "second")
+        values = {name: getattr(self, name) for name in names}
+        chosen: dict[str, Any] = {name: value[elements] for name, value in values.items() if isinstance(value, Tensor)}
+        return replace(self, **chosen, finite=self.finite[networks])

@@ -1,17 +1,13 @@
 """Looking at a zoo and checking it."""
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netgraph.errors import InvalidGraphError, NetGraphError, StoreError
 from netgraph.progress import Progress
-from netgraph.zoo.manifest import ShardEntry, manifest_path, read_manifest
-from netgraph.zoo.open_shard import OpenShard
+from netgraph.zoo.manifest import manifest_path, read_manifest
 from netgraph.zoo.zoo import Zoo
 
 #: Quantiles of R^2 that are shown.
@@ -33,23 +29,20 @@ def verify_zoo(zoo: Zoo, progress: bool = True) -> int:
     entries = read_manifest(zoo.folder)
     with Progress("verify", zoo.n_shards, "shard", shown=progress) as bar:
         for number in range(zoo.n_shards):
-            _verify_shard(zoo.shard(number, again=True), entries[number], zoo)
+            shard, entry = zoo.shard(number, again=True), entries[number]
+            if shard.record["networks"] != entry.networks:
+                raise StoreError(f"{manifest_path(zoo.folder)}: counts other networks than shard {entry.name} has")
+            for i in range(len(shard)):
+                try:
+                    shard.graph(i).validate()
+                except InvalidGraphError as error:
+                    raise StoreError(f"{shard.path}: network {i}: {error}") from None
             bar.update()
     return len(zoo)
 
 
-def _verify_shard(shard: OpenShard, entry: ShardEntry, zoo: Zoo) -> None:
-    if shard.record["networks"] != entry.networks:
-        raise StoreError(f"{manifest_path(zoo.folder)}: counts other networks than shard {entry.name} has")
-    for i in range(len(shard)):
-        try:
-            shard.graph(i).validate()
-        except InvalidGraphError as error:
-            raise StoreError(f"{shard.path}: network {i}: {error}") from None
-
-
 def describe_zoo(zoo: Zoo) -> str:
-    """Say what is in a zoo: counts, task families, architectures, size on disk, R^2, what was left out.
+    """Return what is in a zoo: counts, task families, architectures, size on disk, R^2, what was left out.
 
     It takes the memory of a few shards, and 12 bytes a network.
 
@@ -58,19 +51,39 @@ def describe_zoo(zoo: Zoo) -> str:
         StoreError: When a shard is missing or damaged; it names the file.
     """
     _check_whole(zoo)
-    figures = _Figures()
+    families, reasons, copies = Counter[str](), Counter[str](), 0
+    digests: list[NDArray[np.uint64]] = []  # the first 8 bytes of each architecture's hash
+    r2: list[NDArray[np.float32]] = []
+    sizes: list[int] = []
     for number in range(zoo.n_shards):
-        figures.add(zoo.shard(number))
-    size = sum(path.stat().st_size for path in _files(zoo.folder))
-    test = sum(_test_networks(entry) for entry in read_manifest(zoo.folder))
+        shard = zoo.shard(number)
+        reasons.update(row["reason"].split(" of ")[0] for row in shard.record["excluded"])
+        families.update(task["family"] for task in shard.record["tasks"])
+        if not len(shard):
+            continue
+        rows = np.unique(shard.architecture_of)
+        hashes = [int(shard.table.architecture(row).digest[:16], 16) for row in rows.tolist()]
+        digests.append(np.array(hashes, np.uint64))
+        sizes += [int(shard.table.state_size[rows].min()), int(shard.table.state_size[rows].max())]
+        r2.append(shard.columns["r2"].numpy())
+        copies += int((shard.columns["seed_index"] > 0).sum()) if "seed_index" in shard.columns else 0
+    files = [path for path in zoo.folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    counts = (
+        (n, test) for entry in read_manifest(zoo.folder) for n, test in zip(entry.networks, entry.test, strict=True)
+    )
+    test = sum(n for n, test in counts if test)
+    distinct = len(np.unique(np.concatenate(digests))) if digests else 0
+    quantiles = np.quantile(np.concatenate(r2).astype(np.float64), QUANTILES) if r2 else ()
+    none = "no network was kept"
     lines = {
         "networks": f"{len(zoo):,} ({len(zoo) - test:,} train, {test:,} test)",
-        "architectures": figures.architectures,
-        "parameters": figures.parameters,
-        "tasks": f"{len(zoo.tasks):,}: " + _counts(figures.families),
-        "validation R2": figures.quantiles,
-        "left out": f"{zoo.excluded:,}" + (f": {_counts(figures.reasons)}" if figures.reasons else ""),
-        "on disk": f"{size / 1e6:,.1f} MB in {zoo.n_shards:,} shards",
+        "architectures": f"{distinct:,} distinct"
+        + (f"; {copies:,} networks repeat an architecture of their task" if copies else ""),
+        "parameters": f"{min(sizes):,} to {max(sizes):,}" if sizes else none,
+        "tasks": f"{len(zoo.tasks):,}: " + _counts(families),
+        "validation R2": ", ".join(f"{q:.0%} {v:.2f}" for q, v in zip(QUANTILES, quantiles, strict=False)) or none,
+        "left out": f"{zoo.excluded:,}" + (f": {_counts(reasons)}" if reasons else ""),
+        "on disk": f"{sum(path.stat().st_size for path in files) / 1e6:,.1f} MB in {zoo.n_shards:,} shards",
         "training": f"{zoo.train_seconds:,.1f} s, summed over processes",
     }
     return "\n".join(f"{name:15s}{value}" for name, value in lines.items())
@@ -79,73 +92,6 @@ def describe_zoo(zoo: Zoo) -> str:
 def _check_whole(zoo: Zoo) -> None:
     if len(zoo) != zoo.len():
         raise NetGraphError(f"{zoo.folder}: this is a part of {len(zoo):,} networks; give the whole zoo, Zoo(root)")
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """The zoo's files, without what a killed write left behind."""
-    for path in folder.rglob("*"):
-        if path.is_file() and not path.name.startswith("."):
-            yield path
-
-
-def _test_networks(entry: ShardEntry) -> int:
-    return sum(count for count, test in zip(entry.networks, entry.test, strict=True) if test)
-
-
-@dataclass
-class _Figures:
-    """What the shards of a zoo amount to, one after the other.
-
-    Attributes:
-        families: Number of tasks of each family.
-        reasons: Number of networks that were left out, by reason.
-        digests: First 8 bytes of the hashes of each shard's architectures.
-        r2: R^2 of each shard's networks on validation rows.
-        copies: Number of networks whose architecture the task had before.
-        sizes: Fewest and most parameters of a network of each shard.
-    """
-
-    families: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    digests: list[NDArray[np.uint64]] = field(default_factory=list)
-    r2: list[NDArray[np.float32]] = field(default_factory=list)
-    copies: int = 0
-    sizes: list[int] = field(default_factory=list)
-
-    def add(self, shard: OpenShard) -> None:
-        """Count a shard."""
-        self.reasons.update(row["reason"].split(" of ")[0] for row in shard.record["excluded"])
-        self.families.update(task["family"] for task in shard.record["tasks"])
-        if not len(shard):
-            return
-        rows = np.unique(shard.architecture_of)
-        digests = [int(shard.table.architecture(row).digest[:16], 16) for row in rows.tolist()]
-        self.digests.append(np.array(digests, np.uint64))
-        sizes = shard.table.state_size[rows]
-        self.sizes += [int(sizes.min()), int(sizes.max())]
-        self.r2.append(shard.columns["r2"].numpy())
-        if "seed_index" in shard.columns:
-            self.copies += int((shard.columns["seed_index"] > 0).sum())
-
-    @property
-    def architectures(self) -> str:
-        """How many there are, and how many networks repeat one."""
-        count = len(np.unique(np.concatenate(self.digests))) if self.digests else 0
-        repeats = f"; {self.copies:,} networks repeat an architecture of their task" if self.copies else ""
-        return f"{count:,} distinct" + repeats
-
-    @property
-    def parameters(self) -> str:
-        """The smallest and the largest network."""
-        return f"{min(self.sizes):,} to {max(self.sizes):,}" if self.sizes else "no network was kept"
-
-    @property
-    def quantiles(self) -> str:
-        """Those of R^2."""
-        if not self.r2:
-            return "no network was kept"
-        values = np.quantile(np.concatenate(self.r2).astype(np.float64), QUANTILES)
-        return ", ".join(f"{q:.0%} {value:.2f}" for q, value in zip(QUANTILES, values, strict=True))
 
 
 def _counts(counter: Counter[str]) -> str:

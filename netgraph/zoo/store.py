@@ -10,14 +10,7 @@ import torch
 from torch import Tensor
 
 from netgraph.errors import StoreError
-from netgraph.files import (
-    EncodedTensors,
-    check_record,
-    encode_tensors,
-    read_record,
-    record_path,
-    tensors_are_there,
-)
+from netgraph.files import EncodedTensors, check_record, encode_tensors, read_record, record_path, tensors_are_there
 from netgraph.graph.io import to_tensors
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.table import starts
@@ -34,6 +27,7 @@ _KEYS: dict[str, Any] = {
     "architectures": dict[str, Any], "sha256": str,
 }  # fmt: skip
 TASK_TENSORS = ("x", "y", "x_mean", "x_scale")
+TASK_FIELDS = {"family": str, "seed": int, "y_mean": float, "y_scale": float}
 
 
 @dataclass(frozen=True)
@@ -67,12 +61,12 @@ class Shard:
 
 
 def shard_path(root: Path, name: str) -> Path:
-    """Give the path of a shard's tensors."""
+    """Return the path of a shard's tensors."""
     return root / "shards" / f"{name}.safetensors"
 
 
 def shard_name(number: int, part: int = 0) -> str:
-    """Give the name of a shard: the number of the job that made it, and which part of its networks it holds."""
+    """Return the name of a shard: the number of the job that made it, and which part of its networks it holds."""
     return f"{number:05d}-{part}" if part else f"{number:05d}"
 
 
@@ -112,25 +106,24 @@ def encode_shard(shard: Shard, digest: str, max_bytes: int = MAX_BYTES) -> Encod
 
 def _cut(shard: Shard, digest: str, max_bytes: int) -> list[EncodedTensors]:
     """Encode a shard, or its halves when it has more than one task and is too large."""
-    whole = len(shard.tasks) == 1
-    if whole or _least_bytes(shard) <= max_bytes:
-        encoded = _encode(shard, digest)
-        if whole or len(encoded.payload) <= max_bytes:
-            return [encoded]
     middle, end = len(shard.tasks) // 2, len(shard.tasks)
+    if end == 1 or _least_bytes(shard) <= max_bytes:
+        encoded = _encode(shard, digest)
+        if end == 1 or len(encoded.payload) <= max_bytes:
+            return [encoded]
     halves = _of_tasks(shard, 0, middle), _of_tasks(shard, middle, end)
     return [part for half in halves for part in _cut(half, digest, max_bytes)]
 
 
 def _least_bytes(shard: Shard) -> int:
-    """Bytes of the large tensors, known before anything is copied."""
+    """Count the bytes of the large tensors, known before anything is copied."""
     graphs = sum(graph.state.nbytes + graph.sensitivity.nbytes for graph in shard.graphs)
     tasks = sum(task.x.nbytes + task.y.nbytes for task in shard.tasks)
     return graphs + tasks + (0 if shard.trajectory is None else shard.trajectory.nbytes)
 
 
 def _of_tasks(shard: Shard, first: int, end: int) -> Shard:
-    """Give the tasks ``first`` to ``end`` with their networks."""
+    """Return the tasks ``first`` to ``end`` with their networks."""
     networks = slice(*torch.searchsorted(shard.task, torch.tensor([first, end])).tolist())
     states = starts(np.array([len(graph.state) for graph in shard.graphs]))[[networks.start, networks.stop]]
     excluded = [row | {"task": row["task"] - first} for row in shard.excluded if first <= row["task"] < end]
@@ -163,17 +156,15 @@ def _encode(shard: Shard, digest: str) -> EncodedTensors:
         "networks": [counts[i] for i in range(len(shard.tasks))],
         "excluded": shard.excluded,
         "seconds": shard.seconds,
-        "tasks": [_task_record(task) for task in shard.tasks],
+        "tasks": [
+            {name: getattr(task, name) for name in TASK_FIELDS} | {"description": dict(task.description)}
+            for task in shard.tasks
+        ],
         "columns": list(shard.columns),
         "trajectory_steps": list(shard.trajectory_steps),
         "architectures": architectures,
     }
     return encode_tensors(tensors, FORMAT, VERSION, record)
-
-
-def _task_record(task: Task) -> dict[str, Any]:
-    names = ("family", "seed", "y_mean", "y_scale")
-    return {name: getattr(task, name) for name in names} | {"description": dict(task.description)}
 
 
 def read_shard_record(root: Path, name: str) -> dict[str, Any]:
@@ -204,7 +195,7 @@ def check_shard_record(path: Path, record: dict[str, Any]) -> None:
 
 
 def remedy(root: Path, name: str) -> str:
-    """Say what to do about a damaged shard of a zoo that was built."""
+    """Return what to do about a damaged shard of a zoo that was built."""
     return f"delete {shard_path(root, name).with_suffix('.*')}, and build_zoo makes the shard again"
 
 
@@ -239,7 +230,7 @@ def _record_in_place(root: Path, name: str) -> dict[str, Any] | None:
 
 
 def shard_exists(root: Path, number: int, digest: str) -> bool:
-    """Say whether the shards of a job of this recipe are in place.
+    """Return whether the shards of a job of this recipe are in place.
 
     Raises:
         StoreError: When a shard of another recipe or version is.

@@ -25,7 +25,6 @@ from netgraph.tokens import TokenBatch, tokenize_packed
 from netgraph.zoo.manifest import read_manifest
 from netgraph.zoo.open_shard import OpenShard
 from netgraph.zoo.recipe import ZooRecipe
-from netgraph.zoo.rows import read_rows
 from netgraph.zoo.store import remedy
 
 if TYPE_CHECKING:
@@ -110,16 +109,15 @@ class Zoo(Dataset):
         return len(self._first_network) - 1
 
     def len(self) -> int:
-        """Give the number of networks."""
+        """Return the number of networks."""
         return self._first_network[-1]
 
     def get(self, idx: int) -> NetGraph:
-        """Give a network."""
-        number, at = self._find(idx)
-        return self._graph(number, at)
+        """Return a network."""
+        return self._graph(*self._find(idx))
 
     def _find(self, network: int) -> tuple[int, int]:
-        """Give the shard that holds a network, and its number within the shard."""
+        """Return the shard that holds a network, and its number within the shard."""
         number = bisect_right(self._first_network, network) - 1
         return number, network - self._first_network[number]
 
@@ -131,7 +129,7 @@ class Zoo(Dataset):
         return graph
 
     def stream(self, indices: Iterable[int] | None = None) -> Iterator[NetGraph]:
-        """Give networks one after the other, shard by shard, in the whole zoo's order; all of them when None."""
+        """Yield networks one after the other, shard by shard, in the whole zoo's order; all of them when None."""
         for number, networks in self._by_shard(self._numbers(indices)):
             for at in networks.tolist():
                 yield self._graph(number, at)
@@ -139,7 +137,7 @@ class Zoo(Dataset):
     def token_batches(
         self, batch_size: int = 512, indices: Iterable[int] | None = None, chunk: int = 16
     ) -> Iterator[TokenBatch]:
-        """Give what :func:`~netgraph.tokens.tokenize` makes of :meth:`stream`, in batches, and much faster.
+        """Yield what :func:`~netgraph.tokens.tokenize` makes of :meth:`stream`, in batches, and much faster.
 
         Nothing is done for one network alone, and no more is held than a batch and a few open shards.
 
@@ -165,16 +163,16 @@ class Zoo(Dataset):
             yield tokenize_packed(LayerTable.join(tables), state, sensitivity, chunk)
 
     def _numbers(self, indices: Iterable[int] | None) -> Ints:
-        """Give the whole zoo's numbers of networks in rising order, [n]."""
+        """Return the whole zoo's numbers of networks in rising order, [n]."""
         known = self.indices()
         return np.sort(self._own_numbers() if indices is None else np.array([known[i] for i in indices], np.int64))
 
     def _own_numbers(self) -> Ints:
-        """Give the whole zoo's number of each network, [n]."""
+        """Return the whole zoo's number of each network, [n]."""
         return np.arange(self.len()) if self._indices is None else np.array(self._indices, np.int64)
 
     def _by_shard(self, numbers: Ints) -> Iterator[tuple[int, Ints]]:
-        """Give each shard that holds some of the networks, with their numbers within it."""
+        """Yield each shard that holds some of the networks, with their numbers within it."""
         shards = np.searchsorted(self._first_network, numbers, side="right") - 1
         for number in np.unique(shards).tolist():
             yield number, numbers[shards == number] - self._first_network[number]
@@ -195,7 +193,7 @@ class Zoo(Dataset):
         return self.shard(number).trajectory(at)
 
     def trajectory_steps(self, i: int) -> tuple[int, ...]:
-        """Give the steps after which the states of a network were kept; none where its recipe keeps no trajectory.
+        """Return the steps after which the states of a network were kept; none where its recipe keeps no trajectory.
 
         Raises:
             IndexError: When there is no such network.
@@ -213,18 +211,15 @@ class Zoo(Dataset):
             StoreError: When it is missing, damaged, of another version, or not the one of the manifest.
         """
         if again or number not in self._open:
-            self._open[number] = self._open_shard(number, again)
+            name, sha256 = self._files[number]
+            try:
+                self._open[number] = OpenShard(self.folder, name, sha256, again=again)
+            except DamagedError as error:
+                raise StoreError(f"{error}; {remedy(self.folder, name)}" if self._built else str(error)) from None
         self._open.move_to_end(number)
         while len(self._open) > OPEN_SHARDS:
             self._open.popitem(last=False)
         return self._open[number]
-
-    def _open_shard(self, number: int, again: bool) -> OpenShard:
-        name, sha256 = self._files[number]
-        try:
-            return OpenShard(self.folder, name, sha256, again=again)
-        except DamagedError as error:
-            raise StoreError(f"{error}; {remedy(self.folder, name)}" if self._built else str(error)) from None
 
     def task(self, number: int) -> Task:
         """Read a task.
@@ -271,7 +266,7 @@ class Zoo(Dataset):
         numbers = self._own_numbers()
         order = np.argsort(numbers, kind="stable")
         parts = list(self._by_shard(numbers[order])) or [(0, numbers)]
-        rows = pd.concat([read_rows(self.shard(i), part, self._first_task[i], self._test) for i, part in parts])
+        rows = pd.concat([self.shard(i).rows(part, self._first_task[i], self._test) for i, part in parts])
         return rows.iloc[np.argsort(order)].reset_index(drop=True)
 
 
