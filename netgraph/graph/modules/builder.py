@@ -59,11 +59,6 @@ class Weights:
     make: Callable[[], Tensor]
 
 
-def held(slots: Tensor) -> Weights:
-    """Take weights that are made already."""
-    return Weights(tuple(slots.shape), lambda: slots)
-
-
 @dataclass(frozen=True)
 class Edges:
     """Edges sorted by target, then by source.
@@ -186,10 +181,6 @@ class Builder:
         self.feeds: set[tuple[int, int]] = set()
         self._offsets = slot_offsets(program)
         self._size = 0
-
-    def wiring(self, values: list[Any], output: Any) -> Wiring:
-        """Give what was gathered, with the rows' values and the output's."""
-        return Wiring(self, values, output)
 
     def slots(self, name: str) -> Tensor | None:
         """Give the state elements of a tensor in its shape, plus 1; None when there is no such tensor."""

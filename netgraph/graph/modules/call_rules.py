@@ -1,7 +1,8 @@
-"""The wiring of each role of functions and tensor methods."""
+"""The wiring of calls: one rule a role, whether a function, a tensor method or a registered module is called."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,196 +11,217 @@ from torch.utils import _pytree as pytree
 
 from netgraph.errors import UnsupportedLayerError
 from netgraph.graph.modules import rules
-from netgraph.graph.modules.builder import Builder, held
-from netgraph.graph.modules.functions import Operation, call
-from netgraph.graph.modules.labels import Value, along
-from netgraph.graph.modules.layer_rules import glu, made
-from netgraph.graph.modules.program import Row
+from netgraph.graph.modules.builder import Builder
+from netgraph.graph.modules.composites import COMPOSITES
+from netgraph.graph.modules.encoding import decode
+from netgraph.graph.modules.functions import call, find_operation
+from netgraph.graph.modules.labels import Value, along, compress, values_in
+from netgraph.graph.modules.parts import TYPES
+from netgraph.graph.modules.program import Part, Row
+from netgraph.graph.modules.rules import Call
 from netgraph.graph.modules.views import view
 from netgraph.graph.modules.vocabulary import type_of_operation
 
-Arguments = tuple[Any, ...]
-Keywords = dict[str, Any]
-Rule = Callable[[Builder, Row, Operation, Arguments, Keywords], Any]
+#: Roles of module types, by the beginnings of their names; the first that fits.
+_ROLES: list[tuple[tuple[str, ...], str]] = [
+    (("Linear",), "dense"),
+    (("Bilinear",), "bilinear"),
+    (("Conv",), "conv"),
+    (("BatchNorm", "InstanceNorm", "GroupNorm", "LayerNorm", "RMSNorm"), "norm"),
+    (("PReLU",), "prelu"),
+    (("MaxPool", "AvgPool", "LPPool", "Adaptive", "Upsampl", "MaxUnpool", "FractionalMaxPool"), "pool"),
+    (("Softmax", "LogSoftmax", "Softmin"), "mix"),
+    (("GLU",), "glu"),
+    (("Embedding",), "embedding"),
+    (
+        ("Flatten", "Unflatten", "PixelShuffle", "PixelUnshuffle", "ChannelShuffle", "ZeroPad", "ReflectionPad",
+         "ReplicationPad", "CircularPad", "ConstantPad"),
+        "view",
+    ),
+    (
+        ("ReLU", "RReLU", "SiLU", "Mish", "Hard", "SELU", "Tanh", "Sigmoid", "LogSigmoid", "Soft", "Identity",
+         "LeakyReLU", "ELU", "CELU", "GELU", "Threshold", "Dropout", "AlphaDropout", "FeatureAlphaDropout",
+         "LocalResponseNorm"),
+        "each",
+    ),
+]  # fmt: skip
 
 
-def apply(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: Keywords) -> Any:
+def role_of_module(kind: str) -> str:
+    """Return the role of a module type; "" where it has none."""
+    return next((role for prefixes, role in _ROLES if kind.startswith(prefixes)), "")
+
+
+def wire_module(b: Builder, row: Row, part: Part, operands: Sequence[Any]) -> Any:
+    """Wire one call of a module.
+
+    Raises:
+        UnsupportedLayerError: When its type has no rule.
+    """
+    if not any(isinstance(value, Value) and value.labels is not None for value in operands):
+        return None
+    hyper: dict[str, Any] = decode(part.hyper, {"part": lambda inner: inner})
+    if part.type in COMPOSITES:
+        return _checked(COMPOSITES[part.type](b, part.name, hyper, list(operands)))
+    role, target = role_of_module(part.type), f"module.{part.type}"
+    if role == "view":
+        fixed = TYPES[part.type](**hyper | ({"value": 0.0} if "value" in hyper else {}))
+        return view(Call(b, row, part.name, part.type, target, tuple(operands), {}, fixed))
+    if role not in _RULES:
+        raise UnsupportedLayerError(f"how the vertices of {part.type} are wired is not known; it needs a rule")
+    return _checked(_RULES[role](Call(b, row, part.name, part.type, target, tuple(operands), hyper)))
+
+
+def wire_call(b: Builder, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Wire one call of a function or a method.
 
     Raises:
         UnsupportedLayerError: When its vertices cannot be told.
     """
-    values = _values(args, kwargs)
-    if operation.role == "view" or (operation.role == "same" and values):
-        return _RULES[operation.role](b, row, operation, args, kwargs)
-    if operation.role == "scalar" or not any(value.labels is not None for value in values):
-        return _constant(operation, args, kwargs)
-    return made(_RULES[operation.role](b, row, operation, args, kwargs))
+    operation = find_operation(row.target)
+    function = lambda *args, **kwargs: call(operation, args, kwargs)  # noqa: E731
+    c = Call(b, row, row.name, type_of_operation(operation.name), operation.name, args, kwargs, function)
+    values = values_in(args, kwargs)
+    if operation.role == "same" and values:
+        return args[0] if args else next(iter(kwargs.values()))
+    if operation.role == "view":
+        return view(c)
+    if operation.role in ("scalar", "same") or not any(value.labels is not None for value in values):
+        return _constant(c)
+    return _checked(_RULES[operation.role](c))
 
 
-def _values(*trees: Any) -> list[Value]:
-    return [leaf for leaf in pytree.tree_leaves(trees) if isinstance(leaf, Value)]
+def _checked(result: Any) -> Any:
+    if result is None:  # what depends on an input has vertices
+        raise UnsupportedLayerError("its rule gives no vertices")
+    return result
 
 
-def _constant(operation: Operation, args: Arguments, kwargs: Keywords) -> Any:
+def _constant(c: Call) -> Any:
     """Compute sizes and numbers; of a tensor that depends on no input keep the shape alone."""
-    empty = pytree.tree_map(lambda leaf: leaf.meta() if isinstance(leaf, Value) else leaf, (args, kwargs))
+    empty = pytree.tree_map(lambda leaf: leaf.meta() if isinstance(leaf, Value) else leaf, (c.args, c.kwargs))
     with torch.device("meta"):
-        result = call(operation, empty[0], {k: v for k, v in empty[1].items() if k not in ("device", "pin_memory")})
+        result = c.function(*empty[0], **{k: v for k, v in empty[1].items() if k not in ("device", "pin_memory")})
     return pytree.tree_map(
         lambda leaf: Value(tuple(leaf.shape), leaf.dtype) if isinstance(leaf, Tensor) else leaf, result
     )
 
 
-def _dim(args: Arguments, kwargs: Keywords, position: int = 1) -> Any:
-    for key in ("dim", "axis", "dims"):
-        if key in kwargs:
-            return kwargs[key]
-    return args[position] if len(args) > position else None
+def _each(c: Call) -> Tensor:
+    return rules.each(c.b, c.name, c.kind, c.operand)
 
 
-def _same(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: Keywords) -> Any:
-    return args[0] if args else next(iter(kwargs.values()))
+def _mix(c: Call) -> Tensor:
+    return rules.mix(c.b, c.name, c.kind, c.operand, c.dim(default=1))
 
 
-def _each(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: Keywords) -> Any:
-    kind = type_of_operation(operation.name)
-    operand: Value = args[0] if args else kwargs["input"]
-    base = operation.name.split(".")[1]
-    if base == "prelu":
-        return rules.join(b, row.name, "Mul", [operand, args[1]])
-    if base in ("softmax", "log_softmax", "softmin", "normalize", "cumsum"):
-        axis = _dim(args, kwargs)
-        return rules.mix(b, row.name, kind, operand, 1 if axis is None else axis)
-    return rules.each(b, row.name, kind, operand)
+def _join(c: Call) -> Tensor:
+    return rules.join(c.b, c.name, c.kind, values_in(c.args, c.kwargs))
 
 
-def _join(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: Keywords) -> Any:
-    return rules.join(b, row.name, type_of_operation(operation.name), _values(args, kwargs))
+def _dense(c: Call) -> Tensor:
+    labels = rules.dense(c.b, c.name, c.kind, c.operand, -1, c.weights(), c.slots("bias", 2))
+    return along(-1, len(c.operand.shape), labels)
 
 
-def _argument(args: Arguments, kwargs: Keywords, position: int, name: str) -> Any:
-    return args[position] if len(args) > position else kwargs.get(name)
+def _bilinear(c: Call) -> Tensor:
+    """Each edge carries the weights of all products in which its source takes part."""
+    labels = rules.dense(c.b, c.name, c.kind, c.operand, -1, c.weights(position=2), c.slots("bias", 3))
+    c.b.dense(c.args[1], -1, c.weights(lambda slots: slots.transpose(1, 2), 2), labels)  # [outputs, second, first]
+    return along(-1, len(c.operand.shape), labels)
 
 
-def _slots(value: Value | None) -> Tensor | None:
-    return None if value is None else value.slots
+def _conv(c: Call) -> Tensor:
+    groups, transposed = c.argument("groups", 6), "transpose" in c.base.lower()
+    weight = c.weights(partial(rules.grouped, groups=1 if groups is None else groups, transposed=transposed))
+    axis, ndim = len(c.operand.shape) - (len(weight.shape) - 2) - 1, len(c.operand.shape)
+    return along(axis, ndim, rules.dense(c.b, c.name, c.kind, c.operand, axis, weight, c.slots("bias", 2)))
 
 
-def _dense(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: Keywords) -> Any:
-    operand, weight = args[0] if args else kwargs["input"], _argument(args, kwargs, 1, "weight")
-    if weight.slots is None or operation.name.endswith("bilinear"):
-        raise UnsupportedLayerError("weights that are computed; they would have to be a parameter")
-    bias = _slots(_argument(args, kwargs, 2, "bias"))
-    return rules.last(operand, rules.dense(b, row.name, "Linear", operand, -1, held(weight.slots), bias))
+def _norm(c: Call) -> Tensor:
+    ndim, last = len(c.operand.shape), c.kind in ("LayerNorm", "RMSNorm")
+    first = 2 if last or c.kind == "GroupNorm" else 1 if c.target.startswith("aten.") else 3
+    found = [c.slots("weight", first), None if c.kind == "RMSNorm" else c.slots("bias", first + 1)]
+    if not last:  # channels are axis 1, but axis 0 of what has no batch, which only InstanceNorm allows
+        axis = max(0, ndim - int(c.kind[-2]) - 1) if c.kind[:-2] == "InstanceNorm" else 1
+        found = [None if slots is None else along(axis, ndim, slots) for slots in found]
+    return rules.norm(c.b, c.name, c.kind, c.operand, *found)
 
 
-def _conv(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: Keywords) -> Any:
-    operand, weight = args[0], _argument(args, kwargs, 1, "weight")
-    if weight.slots is None:
-        raise UnsupportedLayerError("weights that are computed; they would have to be a parameter")
-    transposed = "transpose" in operation.name
-    groups = _argument(args, kwargs, 6, "groups")
-    full = rules.grouped(weight.slots, 1 if groups is None else groups, transposed)
-    axis = len(operand.shape) - (full.ndim - 2) - 1
-    kind = type_of_operation(operation.name)
-    labels = rules.dense(b, row.name, kind, operand, axis, held(full), _slots(_argument(args, kwargs, 2, "bias")))
-    return along(axis, len(operand.shape), labels)
+def _prelu(c: Call) -> Tensor:
+    if not c.of_module:
+        return rules.join(c.b, c.name, "Mul", [c.operand, c.args[1]])
+    ndim, slope = len(c.operand.shape), c.weights().make()
+    return rules.norm(c.b, c.name, c.kind, c.operand, along(min(1, ndim - 1), ndim, slope), None)
 
 
-_WEIGHTS = {
-    "layer_norm": (2, 3),
-    "rms_norm": (2, 9),
-    "group_norm": (2, 3),
-    "batch_norm": (3, 4),
-    "instance_norm": (3, 4),
-}
+def _pool(c: Call) -> Tensor:
+    ndim, digits = len(c.operand.shape), [int(letter) for letter in c.base if letter.isdigit()]
+    return rules.merge(c.b, c.name, c.kind, c.operand, range(ndim - (digits[0] if digits else ndim - 2), ndim))
 
 
-def _norm(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: Keywords) -> Any:
-    base, operand = operation.name.split(".")[1], args[0]
-    places = (
-        (1, 2)
-        if operation.name.startswith("aten.") and "batch" in base + "instance" * ("instance" in base)
-        else _WEIGHTS[base]
-    )
-    found = [_slots(_argument(args, kwargs, at, name)) for at, name in zip(places, ("weight", "bias"), strict=True)]
-    if base not in ("layer_norm", "rms_norm"):
-        ndim = len(operand.shape)
-        found = [None if slots is None else along(1, ndim, slots) for slots in found]
-    return rules.norm(b, row.name, type_of_operation(operation.name), operand, *found)
-
-
-def _pool(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: Keywords) -> Any:
-    operand: Value = args[0] if args else kwargs["input"]
-    kind, ndim = type_of_operation(operation.name), len(operand.shape)
-    digits = [int(letter) for letter in operation.name.split(".")[1] if letter.isdigit()]
-    if operation.name.endswith("local_response_norm"):
-        return rules.each(b, row.name, kind, operand)
-    return rules.merge(b, row.name, kind, operand, range(ndim - (digits[0] if digits else ndim - 2), ndim))
-
-
-def _reduce(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: Keywords) -> Any:
-    if len(_values(args, kwargs)) > 1:
-        return _join(b, row, operation, args, kwargs)
-    operand: Value = args[0] if args else kwargs["input"]
-    ndim = len(operand.shape)
-    dims = _dim(args, kwargs, 2 if operation.name.endswith("norm") else 1)
+def _reduce(c: Call) -> Tensor:
+    if len(values_in(c.args, c.kwargs)) > 1:
+        return _join(c)
+    ndim, dims = len(c.operand.shape), c.dim(2 if c.base == "norm" else 1)
     axes = range(ndim) if dims is None or dims == [] else [dims] if isinstance(dims, int) else list(dims)
-    labels = rules.merge(b, row.name, type_of_operation(operation.name), operand, axes)
-    given = row.shape[1] if row.shape[0] == "tuple" else row.shape
+    labels = rules.merge(c.b, c.name, c.kind, c.operand, axes)
+    given = c.row.shape[1] if c.row.shape[0] == "tuple" else c.row.shape
     if len(given) - 2 == ndim:
         return labels
     return labels.reshape([n for i, n in enumerate(labels.shape) if i not in {axis % ndim for axis in axes}])
 
 
-def _matmul(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: Keywords) -> Any:
-    first, second = _values(args, kwargs)[:2]
-    batch = "abcdefgh"
+def _matmul(c: Call) -> Tensor:
+    first, second = values_in(c.args, c.kwargs)[:2]
     n = max(len(first.shape), len(second.shape), 2) - 2
-    a = batch[:n][n - max(len(first.shape) - 2, 0) :] + ("i" if len(first.shape) > 1 else "") + "k"
-    c = batch[:n][n - max(len(second.shape) - 2, 0) :] + "k" + ("j" if len(second.shape) > 1 else "")
-    out = batch[:n] + ("i" if len(first.shape) > 1 else "") + ("j" if len(second.shape) > 1 else "")
-    return rules.contract(b, row.name, "Matmul", [(first, a), (second, c)], out)
+    batch, i, j = "abcdefgh"[:n], "i" * (len(first.shape) > 1), "j" * (len(second.shape) > 1)
+    a, b = (batch[n - max(len(value.shape) - 2, 0) :] for value in (first, second))
+    return rules.contract(c.b, c.name, "Matmul", [(first, f"{a}{i}k"), (second, f"{b}k{j}")], batch + i + j)
 
 
-def _einsum(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: Keywords) -> Any:
-    equation = args[0].replace(" ", "")
+def _einsum(c: Call) -> Tensor:
+    equation = c.args[0].replace(" ", "")
     inputs, arrow, out = equation.partition("->")
     if "." in equation or not arrow:
         raise UnsupportedLayerError(f"einsum {equation!r}; write every letter and the output")
-    return rules.contract(b, row.name, "Einsum", list(zip(_values(args[1:]), inputs.split(","), strict=True)), out)
+    terms = list(zip(values_in(c.args[1:]), inputs.split(","), strict=True))
+    return rules.contract(c.b, c.name, "Einsum", terms, out)
 
 
-def _attention(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: Keywords) -> Any:
-    q, k, v = (_argument(args, kwargs, i, name) for i, name in enumerate(("query", "key", "value")))
-    return rules.attention(b, row.name, q, k, v)
+def _attention(c: Call) -> Tensor:
+    """Scaled dot-product attention of values [..., length, width]."""
+    q, k, v = (c.argument(name, i) for i, name in enumerate(("query", "key", "value")))
+    batch = "abcdefgh"[: len(q.shape) - 2]
+    terms = [(q, batch + "tx"), (k, batch + "sx"), (v, batch + "sy")]
+    return rules.contract(c.b, c.name, "Attention", terms, batch + "ty")
 
 
-def _embedding(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: Keywords) -> Any:
-    first, second = (_argument(args, kwargs, i, name) for i, name in enumerate(("input", "weight")))
-    indices, weight = (second, first) if operation.name.startswith("aten.") else (first, second)
-    if weight.slots is None:
-        raise UnsupportedLayerError("weights that are computed; they would have to be a parameter")
-    return along(-1, len(indices.shape) + 1, rules.embedding(b, row.name, indices, held(weight.slots)))
+def _embedding(c: Call) -> Tensor:
+    at = (1, 0) if c.target.startswith("aten.") else (0, 1)
+    indices = c.argument("indices" if at[0] else "input", at[0])
+    labels = rules.embedding(c.b, c.name, indices, c.weights(position=at[1]))
+    return along(-1, len(indices.shape) + 1, labels)
 
 
-def _glu(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: Keywords) -> Any:
-    axis = _dim(args, kwargs)
-    return glu(b, row.name, args[0], -1 if axis is None else axis)
+def _glu(c: Call) -> Tensor:
+    """A gated linear unit: half as many vertices, each fed by its value and its gate."""
+    halves = c.operand.spread().chunk(2, c.dim(default=-1))
+    values = [Value(tuple(half.shape), c.operand.dtype, compress(half)) for half in halves]
+    return rules.join(c.b, c.name, "GLU", values)
 
 
-def _scatter(b: Builder, row: Row, operation: Operation, args: Arguments, kwargs: Keywords) -> Any:
-    every = [value for value in _values(args, kwargs) if value.labels is not None]
+def _scatter(c: Call) -> Tensor:
+    every = [value for value in values_in(c.args, c.kwargs) if value.labels is not None]
     live = [value for value in every if value.dtype.is_floating_point] or every
-    axis = _dim(args, kwargs)
-    if any(value.labels is not None and value.labels.shape[axis] > 1 for value in live):
+    axis = c.dim()
+    if any(value.known.shape[axis] > 1 for value in live):
         raise UnsupportedLayerError("channels scattered by a tensor of indices; the choice would have to be a constant")
-    return rules.join(b, row.name, type_of_operation(operation.name), [replace(value, shape=()) for value in live])
+    return rules.join(c.b, c.name, c.kind, [replace(value, shape=()) for value in live])
 
 
-_RULES: dict[str, Rule] = {
-    "view": view, "same": _same, "each": _each, "join": _join, "dense": _dense, "conv": _conv, "norm": _norm,
-    "pool": _pool, "reduce": _reduce, "matmul": _matmul, "einsum": _einsum, "attention": _attention,
+_RULES: dict[str, Callable[[Call], Any]] = {
+    "each": _each, "mix": _mix, "join": _join, "dense": _dense, "bilinear": _bilinear, "conv": _conv, "norm": _norm,
+    "prelu": _prelu, "pool": _pool, "reduce": _reduce, "matmul": _matmul, "einsum": _einsum, "attention": _attention,
     "embedding": _embedding, "glu": _glu, "scatter": _scatter,
 }  # fmt: skip

@@ -15,25 +15,21 @@ from torch import Tensor
 from netgraph.graph.modules import rules
 from netgraph.graph.modules.builder import Builder
 from netgraph.graph.modules.encoding import decode
-from netgraph.graph.modules.labels import Value, along, compress
+from netgraph.graph.modules.labels import Value, along, compress, dotted
 from netgraph.graph.modules.vocabulary import ATTENTION, EARLIER
 
 Hyper = dict[str, Any]
 
 
-def _full(name: str, tensor: str) -> str:
-    return f"{name}.{tensor}" if name else tensor
-
-
 def _projection(b: Builder, name: str, index: int, own: str, operand: Value, width: int) -> Tensor:
-    rows, packed = slice(index * width, (index + 1) * width), _full(name, "in_proj_weight")
+    rows, packed = slice(index * width, (index + 1) * width), dotted(name, "in_proj_weight")
     if packed in b.program.tensor_named:
         weight = b.weights(packed, lambda slots: slots[rows])
     else:
-        weight = b.weights(_full(name, own))
-    bias = b.slots(_full(name, "in_proj_bias"))
+        weight = b.weights(dotted(name, own))
+    bias = b.slots(dotted(name, "in_proj_bias"))
     part = None if bias is None else bias[rows]
-    return rules.dense(b, _full(name, own.removesuffix("_weight")), "Linear", operand, -1, weight, part)
+    return rules.dense(b, dotted(name, own.removesuffix("_weight")), "Linear", operand, -1, weight, part)
 
 
 def _attention(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> Any:
@@ -41,11 +37,11 @@ def _attention(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> Any:
     width, heads = hyper["embed_dim"], hyper["num_heads"]
     names = ("q_proj_weight", "k_proj_weight", "v_proj_weight")
     q, k, v = (_projection(b, name, i, own, operands[i], width) for i, own in enumerate(names))
-    made = b.add(ATTENTION, _full(name, "attention"), width)
+    made = b.add(ATTENTION, dotted(name, "attention"), width)
     for labels in (q, k):
         b.same_places(labels.view(heads, -1, 1), made.view(heads, 1, -1))
     b.same_places(v, made)
-    weight, bias = b.weights(_full(name, "out_proj.weight")), b.slots(_full(name, "out_proj.bias"))
+    weight, bias = b.weights(dotted(name, "out_proj.weight")), b.slots(dotted(name, "out_proj.bias"))
     attended = Value((width,), operands[0].dtype, made)
     out = rules.dense(b, name, "MultiheadAttention", attended, -1, weight, bias)
     return along(-1, len(operands[0].shape), out), _attention_weights(b, name, heads, q, k)
@@ -61,7 +57,7 @@ def _attention_weights(b: Builder, name: str, heads: int, q: Tensor, k: Tensor) 
         return None
     ndim, out_ndim = len(shape[2]) - 2, len(shape[1]) - 2
     size = 1 if ndim == out_ndim else heads
-    made = b.add(ATTENTION, _full(name, "weights"), size)
+    made = b.add(ATTENTION, dotted(name, "weights"), size)
     for labels in (q, k):
         b.same_places(labels.view(size, -1), made[:, None])
     return along(-3, ndim, made) if size > 1 else made.view([1] * ndim)
@@ -79,7 +75,7 @@ def _recurrent(gates: int) -> Callable[[Builder, str, Hyper, list[Any]], Any]:
                 made.append(_direction(b, name, hyper, value, earlier, f"_l{layer}{way}", gates))
             ends += made
             out = torch.cat([hidden for hidden, _ in made])
-            value = replace(value, labels=rules.last(value, out), shape=(*value.shape[:-1], len(out)))
+            value = replace(value, labels=along(-1, len(value.shape), out), shape=(*value.shape[:-1], len(out)))
         # [layers * directions, units], hidden states and cells
         h, c = (
             torch.stack(parts).view(len(ends), *[1] * (len(value.shape) - 2), -1) for parts in zip(*ends, strict=True)
@@ -92,7 +88,7 @@ def _recurrent(gates: int) -> Callable[[Builder, str, Hyper, list[Any]], Any]:
 def _earlier(b: Builder, name: str, hyper: Hyper, given: list[Any], suffix: str, position: int) -> Tensor:
     """Add the units of one step earlier, fed by the initial states where these depend on an input."""
     size = hyper.get("proj_size", 0) or hyper["hidden_size"]
-    earlier = b.add(EARLIER, _full(name, f"earlier{suffix}"), size)
+    earlier = b.add(EARLIER, dotted(name, f"earlier{suffix}"), size)
     states = given[0] if given and isinstance(given[0], tuple | list) else given[:1]
     for state in states:
         if isinstance(state, Value) and state.labels is not None:
@@ -111,16 +107,16 @@ def _direction(
     size = hyper["hidden_size"]
     kind = {4: "LSTM", 3: "GRU", 1: "RNN"}[gates]
     projected = hyper.get("proj_size", 0)
-    made = b.add(kind, _full(name, f"hidden{suffix}"), size)
+    made = b.add(kind, dotted(name, f"hidden{suffix}"), size)
     operands = (value, Value((len(earlier),), value.dtype, earlier))
     for operand, what in zip(operands, ("ih", "hh"), strict=True):
-        full = _full(name, f"weight_{what}{suffix}")
+        full = dotted(name, f"weight_{what}{suffix}")
         b.dense(operand, -1, b.weights(full, lambda slots: slots.view(gates, size, -1).permute(1, 2, 0)), made)
     if not projected:
         return made, made
-    weight = b.weights(_full(name, f"weight_hr{suffix}"))
+    weight = b.weights(dotted(name, f"weight_hr{suffix}"))
     hidden = Value((size,), value.dtype, made)
-    return rules.dense(b, _full(name, f"projection{suffix}"), kind, hidden, -1, weight, None), made
+    return rules.dense(b, dotted(name, f"projection{suffix}"), kind, hidden, -1, weight, None), made
 
 
 class _Layer:
@@ -131,7 +127,7 @@ class _Layer:
         self.attention = {"embed_dim": hyper["d_model"], "num_heads": hyper["nhead"]}
 
     def attend(self, attention: str, x: Value, memory: Value) -> Value:
-        labels, _ = _attention(self.b, _full(self.name, attention), self.attention, [x, memory, memory])
+        labels, _ = _attention(self.b, dotted(self.name, attention), self.attention, [x, memory, memory])
         return replace(x, labels=labels)
 
     def feed_forward(self, x: Value) -> Value:
@@ -140,27 +136,27 @@ class _Layer:
         return self.linear("linear2", x)
 
     def each(self, kind: str, x: Value) -> Tensor:
-        return rules.each(self.b, _full(self.name, "activation"), kind, x)
+        return rules.each(self.b, dotted(self.name, "activation"), kind, x)
 
     def linear(self, inner: str, x: Value) -> Value:
-        weight = self.b.weights(_full(self.name, f"{inner}.weight"))
-        bias = self.b.slots(_full(self.name, f"{inner}.bias"))
-        labels = rules.dense(self.b, _full(self.name, inner), "Linear", x, -1, weight, bias)
-        return replace(x, shape=(*x.shape[:-1], weight.shape[0]), labels=rules.last(x, labels))
+        weight = self.b.weights(dotted(self.name, f"{inner}.weight"))
+        bias = self.b.slots(dotted(self.name, f"{inner}.bias"))
+        labels = rules.dense(self.b, dotted(self.name, inner), "Linear", x, -1, weight, bias)
+        return replace(x, shape=(*x.shape[:-1], weight.shape[0]), labels=along(-1, len(x.shape), labels))
 
     def norm(self, inner: str, x: Value) -> Value:
-        return replace(x, labels=_norm(self.b, _full(self.name, inner), x))
+        return replace(x, labels=_norm(self.b, dotted(self.name, inner), x))
 
     def residual(self, inner: str, x: Value, function: Callable[[Value], Value]) -> Value:
         """Give x + f(norm(x)), or norm(x + f(x))."""
         first = self.hyper["norm_first"]
         out = function(self.norm(inner, x) if first else x)
-        total = replace(x, labels=rules.join(self.b, _full(self.name, "add"), "Add", [x, out]))
+        total = replace(x, labels=rules.join(self.b, dotted(self.name, "add"), "Add", [x, out]))
         return total if first else self.norm(inner, total)
 
 
 def _norm(b: Builder, name: str, x: Value) -> Tensor:
-    return rules.norm(b, name, "LayerNorm", x, b.slots(_full(name, "weight")), b.slots(_full(name, "bias")))
+    return rules.norm(b, name, "LayerNorm", x, b.slots(dotted(name, "weight")), b.slots(dotted(name, "bias")))
 
 
 def _encoder_layer(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> Tensor:
@@ -188,10 +184,10 @@ def _layers(key: str, rule: Callable[[Builder, str, Hyper, list[Any]], Tensor]) 
     def apply(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> Tensor:
         x = operands[0]
         for i in range(hyper["num_layers"]):
-            labels = rule(b, _full(name, f"layers.{i}"), _arguments(hyper[key]), [x, *operands[1:]])
+            labels = rule(b, dotted(name, f"layers.{i}"), _arguments(hyper[key]), [x, *operands[1:]])
             x = replace(x, labels=compress(labels))
         if hyper["norm"] is not None:
-            x = replace(x, labels=_norm(b, _full(name, "norm"), x))
+            x = replace(x, labels=_norm(b, dotted(name, "norm"), x))
         return x.known  # type: ignore[no-any-return]
 
     return apply
@@ -201,9 +197,9 @@ _encoder, _decoder = _layers("encoder_layer", _encoder_layer), _layers("decoder_
 
 
 def _transformer(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> Tensor:
-    encoded = _encoder(b, _full(name, "encoder"), _arguments(hyper["custom_encoder"]), [operands[0]])
+    encoded = _encoder(b, dotted(name, "encoder"), _arguments(hyper["custom_encoder"]), [operands[0]])
     memory = replace(operands[0], labels=encoded)
-    labels: Tensor = _decoder(b, _full(name, "decoder"), _arguments(hyper["custom_decoder"]), [operands[1], memory])
+    labels: Tensor = _decoder(b, dotted(name, "decoder"), _arguments(hyper["custom_decoder"]), [operands[1], memory])
     return labels
 
 

@@ -3,9 +3,10 @@
 Nothing outside this table is ever called when a graph is rebuilt, so that a file can name no code of its own. Each
 entry has a role, which says what it means for vertices (see :mod:`netgraph.graph.modules.wiring`):
 
-``each`` an activation, one vertex for each that feeds it; ``join`` elementwise on several values; ``view`` moves
-values without computing any, so it has no vertices; ``same`` the same, in the same places; ``reduce`` and ``pool``
-along axes that keep channels apart; ``scalar`` sizes, numbers and constants; others name their own wiring.
+``each`` an activation, one vertex for each that feeds it; ``mix`` one that reads all along an axis, a softmax;
+``join`` elementwise on several values; ``view`` moves values without computing any, so it has no vertices; ``same``
+the same, in the same places; ``reduce`` and ``pool`` along axes that keep channels apart; ``scalar`` sizes, numbers and
+constants; others name their own wiring.
 """
 
 import builtins
@@ -42,22 +43,26 @@ _ATTRIBUTES = frozenset({"shape", "device", "dtype", "ndim", "T", "mT", "require
 
 _FUNCTIONS = {
     ("functional", "each"): "relu relu_ relu6 hardswish hardsigmoid hardtanh gelu silu mish elu selu celu leaky_relu "
-    "softplus softsign logsigmoid tanhshrink hardshrink softshrink softmax log_softmax softmin threshold normalize "
-    "tanh sigmoid prelu elu_ celu_ selu_ leaky_relu_ hardtanh_ threshold_ rrelu rrelu_",
+    "softplus softsign logsigmoid tanhshrink hardshrink softshrink threshold local_response_norm "
+    "tanh sigmoid elu_ celu_ selu_ leaky_relu_ hardtanh_ threshold_ rrelu rrelu_",
     ("functional", "same"): "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout",
-    ("functional", "dense"): "linear bilinear",
+    ("functional", "mix"): "softmax log_softmax softmin normalize",
+    ("functional", "prelu"): "prelu",
+    ("functional", "dense"): "linear",
+    ("functional", "bilinear"): "bilinear",
     ("functional", "conv"): "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
     ("functional", "norm"): "layer_norm group_norm instance_norm batch_norm rms_norm",
     ("functional", "pool"): "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d "
     "adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d lp_pool2d "
-    "interpolate local_response_norm lp_pool1d lp_pool3d",
+    "interpolate lp_pool1d lp_pool3d",
     ("functional", "view"): "pad pixel_shuffle pixel_unshuffle channel_shuffle",
     ("functional", "attention"): "scaled_dot_product_attention",
     ("functional", "embedding"): "embedding",
     ("functional", "glu"): "glu",
     ("functional", "scalar"): "one_hot",
-    ("torch", "each"): "relu tanh sigmoid exp log log1p sqrt rsqrt abs neg square sin cos erf clamp clip softmax "
-    "log_softmax reciprocal sign nan_to_num bernoulli cumsum floor ceil round selu celu clamp_min clamp_max",
+    ("torch", "each"): "relu tanh sigmoid exp log log1p sqrt rsqrt abs neg square sin cos erf clamp clip "
+    "reciprocal sign nan_to_num bernoulli floor ceil round selu celu clamp_min clamp_max",
+    ("torch", "mix"): "softmax log_softmax cumsum",
     ("torch", "join"): "add sub mul div true_divide maximum minimum pow where lerp addcmul",
     ("torch", "matmul"): "matmul bmm mm",
     ("torch", "einsum"): "einsum",
@@ -76,9 +81,11 @@ _FUNCTIONS = {
     ("builtins", "scalar"): "getattr int float max min round len",
 }
 _METHODS = {
-    "each": "relu relu_ tanh sigmoid exp log sqrt rsqrt abs neg square clamp clamp_ softmax log_softmax sigmoid_ tanh_ "
-    "bernoulli_ reciprocal cumsum floor ceil round floor_ sin cos erf log1p sign clip clamp_min clamp_max nan_to_num "
-    "prelu exp_ sqrt_ neg_ abs_ square_ sin_ cos_ round_",
+    "each": "relu relu_ tanh sigmoid exp log sqrt rsqrt abs neg square clamp clamp_ sigmoid_ tanh_ "
+    "bernoulli_ reciprocal floor ceil round floor_ sin cos erf log1p sign clip clamp_min clamp_max nan_to_num "
+    "exp_ sqrt_ neg_ abs_ square_ sin_ cos_ round_",
+    "mix": "softmax log_softmax cumsum",
+    "prelu": "prelu",
     "join": "add add_ sub sub_ mul mul_ div div_ pow pow_ masked_fill masked_fill_ where maximum minimum lerp addcmul "
     "true_divide",
     "matmul": "matmul bmm mm __matmul__",
@@ -96,8 +103,10 @@ _METHODS = {
 _ATEN = {
     "each": "relu relu_ hardtanh hardtanh_ hardswish hardswish_ hardsigmoid gelu silu silu_ mish elu elu_ celu selu "
     "leaky_relu leaky_relu_ softplus tanh sigmoid exp log log1p sqrt rsqrt abs neg square sin cos erf clamp clamp_min "
-    "clamp_max softmax log_softmax reciprocal sign log_sigmoid bernoulli bernoulli_ prelu cumsum floor ceil round "
-    "nan_to_num threshold softshrink hardshrink relu6",
+    "clamp_max reciprocal sign log_sigmoid bernoulli bernoulli_ floor ceil round nan_to_num threshold softshrink "
+    "hardshrink relu6",
+    "mix": "softmax log_softmax cumsum",
+    "prelu": "prelu",
     "same": "dropout dropout_ clone detach detach_ contiguous to _to_copy alias lift_fresh_copy feature_dropout "
     "type_as _assert_tensor_metadata",
     "dense": "linear",

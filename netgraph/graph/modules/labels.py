@@ -4,11 +4,12 @@ Labels are a tensor of as many dimensions as the value, of size 1 along those on
 0 stands for no vertex and ``v + 1`` for vertex ``v``, so that padding with zeros pads with nothing.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from netgraph.errors import UnsupportedLayerError
 from netgraph.graph.modules.encoding import Encoded, dtype_named
@@ -31,7 +32,7 @@ class Value:
     slots: Tensor | None = None
 
     def meta(self) -> Tensor:
-        """Give a tensor of this shape and type that holds nothing."""
+        """Return a tensor of this shape and type that holds nothing."""
         return torch.empty(self.shape, dtype=self.dtype, device="meta")
 
     @property
@@ -40,6 +41,11 @@ class Value:
         if self.labels is None:
             raise UnsupportedLayerError("a value that depends on no input where one was expected that does")
         return self.labels
+
+    def spread(self) -> Tensor:
+        """Return the labels in the full shape; 0 where there are none."""
+        labels = torch.zeros((), dtype=torch.long) if self.labels is None else self.labels
+        return labels.expand(self.shape).contiguous()
 
     @property
     def vertices(self) -> Tensor:
@@ -95,6 +101,11 @@ def features(labels: Tensor, axis: int, size: int) -> tuple[Tensor, Tensor]:
     return pairs[0], pairs[1]
 
 
-def spread(labels: Tensor, shape: Sequence[int]) -> Tensor:
-    """Give the labels in the full shape of the value."""
-    return labels.expand(tuple(shape)).contiguous()
+def values_in(*trees: Any) -> list[Value]:
+    """List the values among arguments."""
+    return [leaf for leaf in pytree.tree_leaves(trees) if isinstance(leaf, Value)]
+
+
+def dotted(name: str, inner: str) -> str:
+    """Return the qualified name of what is inside of a module."""
+    return f"{name}.{inner}" if name else inner

@@ -1,13 +1,92 @@
 """How the vertices of each kind of layer are wired: one small function a kind."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from netgraph.errors import UnsupportedLayerError
 from netgraph.graph.modules.builder import Builder, Weights
-from netgraph.graph.modules.labels import Value, along, distinct, together
+from netgraph.graph.modules.labels import Value, distinct, dotted, together
+from netgraph.graph.modules.program import Row
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call while it is wired.
+
+    Attributes:
+        b: The builder.
+        row: The row of the call.
+        name: Name of its vertices: the module's, or the row's.
+        kind: Their type.
+        target: The operation, or ``module.`` and the type of the module, whose arguments are ``kwargs``.
+        args: The operands.
+        kwargs: The arguments by name.
+        function: Makes the call.
+    """
+
+    b: Builder
+    row: Row
+    name: str
+    kind: str
+    target: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    function: Callable[..., Any] = lambda *args: None
+
+    @property
+    def base(self) -> str:
+        """The operation without its namespace."""
+        return self.target.split(".")[1]
+
+    @property
+    def of_module(self) -> bool:
+        """Whether a module is called, which holds the weights."""
+        return self.target.startswith("module.")
+
+    @property
+    def operand(self) -> Any:
+        """The value that is read first."""
+        return self.args[0] if self.args else self.kwargs["input"]
+
+    def argument(self, name: str, position: int) -> Any:
+        """Return an argument, None where it is not given."""
+        return self.args[position] if len(self.args) > position else self.kwargs.get(name)
+
+    def dim(self, position: int = 1, default: Any = None) -> Any:
+        """Return the axis or the axes."""
+        named = [self.kwargs[key] for key in ("dim", "axis", "dims") if key in self.kwargs]
+        found = named[0] if named else self.argument("dim", position)
+        return default if found is None else found
+
+    def slots(self, name: str, position: int) -> Tensor | None:
+        """Return the state elements plus 1 of a parameter: the module's, or an argument."""
+        if self.of_module:
+            return self.b.slots(dotted(self.name, name))
+        value = self.argument(name, position)
+        return None if value is None else value.slots
+
+    def weights(self, change: Callable[[Tensor], Tensor] = lambda slots: slots, position: int = 1) -> Weights:
+        """Return the weights, brought into the shape of a dense layer's by ``change``.
+
+        Raises:
+            UnsupportedLayerError: When they are no parameter.
+        """
+        if self.of_module:
+            return self.b.weights(dotted(self.name, "weight"), change)
+        slots = self.slots("weight", position)
+        if slots is None:
+            raise UnsupportedLayerError("weights that are computed; they would have to be a parameter")
+        return held(change(slots))
+
+
+def held(slots: Tensor) -> Weights:
+    """Return weights that are made already."""
+    return Weights(tuple(slots.shape), lambda: slots)
 
 
 def each(b: Builder, name: str, kind: str, operand: Value) -> Tensor:
@@ -180,15 +259,3 @@ def embedding(b: Builder, name: str, operand: Value, weight: Weights) -> Tensor:
 
     b.link(indices, labels - 1, edges)
     return labels
-
-
-def last(value: Value, labels: Tensor) -> Tensor:
-    """Lay labels along the last axis of a value."""
-    return along(-1, len(value.shape), labels)
-
-
-def attention(b: Builder, name: str, q: Value, k: Value, v: Value) -> Tensor:
-    """Wire scaled dot-product attention of values [..., length, width]."""
-    batch = "abcdefgh"[: len(q.shape) - 2]
-    terms = [(q, batch + "tx"), (k, batch + "sx"), (v, batch + "sy")]
-    return contract(b, name, "Attention", terms, batch + "ty")

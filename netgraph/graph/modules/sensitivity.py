@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.modules.aliases import Aliases
 from netgraph.graph.modules.builder import Group
 from netgraph.graph.modules.composites import COMPOSITES
 from netgraph.graph.modules.encoding import dtype_named
@@ -24,6 +23,7 @@ from netgraph.graph.modules.labels import Value
 from netgraph.graph.modules.program import Program, Row
 from netgraph.graph.modules.rebuild import rebuild
 from netgraph.graph.modules.trace import first_line
+from netgraph.graph.modules.wiring import Aliases
 from netgraph.graph.netgraph import NetGraph, as_graph
 
 

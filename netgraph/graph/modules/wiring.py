@@ -19,15 +19,14 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
-from netgraph.graph.modules import call_rules, layer_rules
-from netgraph.graph.modules.aliases import Aliases
 from netgraph.graph.modules.builder import Builder, Wiring
-from netgraph.graph.modules.encoding import Encoded, decode
+from netgraph.graph.modules.call_rules import role_of_module, wire_call, wire_module
+from netgraph.graph.modules.encoding import Encoded, decode, references
 from netgraph.graph.modules.functions import find_operation
 from netgraph.graph.modules.labels import Value, along, value_of
 from netgraph.graph.modules.program import Program, Row
 
-__all__ = ["Wiring", "wire"]
+__all__ = ["Aliases", "Wiring", "wire"]
 
 
 def wire(program: Program, most: int | None = None) -> Wiring:
@@ -46,28 +45,21 @@ def wire(program: Program, most: int | None = None) -> Wiring:
     for position, row in enumerate(program.rows):
         builder.row = position
         try:
-            values.append(_value(builder, row, values))
-            for other in aliases.altered(position):
-                values[other] = _altered(values[other], values[-1])
+            new = _value(builder, row, values)
+            values.append(new)
+            for other in aliases.altered(position):  # what shares memory is what the call in place gave
+                old = values[other]
+                both = isinstance(old, Value) and isinstance(new, Value)
+                values[other] = replace(new, slots=old.slots) if both else old
         except NetGraphError as error:
             raise UnsupportedLayerError(f"{row.label}: {error}") from error
         except (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError, AssertionError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise UnsupportedLayerError(f"{row.label}: its vertices cannot be read: {reason}") from error
-        made.append(_without_slots(values[-1]))
+        forget = lambda leaf: replace(leaf, slots=None) if isinstance(leaf, Value) else leaf  # noqa: E731
+        made.append(pytree.tree_map(forget, new))  # places of parameters, which only the rules need
     output = decode(program.table.output, {"row": values.__getitem__, "training": lambda name: False})
-    return builder.wiring(made, output)
-
-
-def _altered(old: Any, new: Any) -> Any:
-    """After a call in place its operand, and what shares its memory, is what the call gave."""
-    both = isinstance(old, Value) and isinstance(new, Value)
-    return replace(new, slots=old.slots) if both else old
-
-
-def _without_slots(value: Any) -> Any:
-    """Let go of the places of parameters, which only the rules need."""
-    return pytree.tree_map(lambda leaf: replace(leaf, slots=None) if isinstance(leaf, Value) else leaf, value)
+    return Wiring(builder, made, output)
 
 
 def _value(builder: Builder, row: Row, values: list[Any]) -> Any:
@@ -77,17 +69,12 @@ def _value(builder: Builder, row: Row, values: list[Any]) -> Any:
         return value_of(row.shape, slots=builder.slots(row.target))
     special: dict[str, Callable[[Any], Any]] = {"row": values.__getitem__, "training": lambda name: False}
     args, kwargs = decode(row.args, special), decode(row.kwargs, special)
-    if row.op == "module":
-        return _fit(row.shape, _module(builder, row, args, kwargs))
-    operation = find_operation(row.target)
-    return _fit(row.shape, call_rules.apply(builder, row, operation, args, kwargs))
-
-
-def _module(builder: Builder, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if row.op == "call":
+        return _fit(row.shape, wire_call(builder, row, args, kwargs))
     part = builder.program.part_named.get(row.target)
     if part is None:
         raise UnsupportedLayerError("a call of a module inside a registered one")
-    return layer_rules.apply(builder, part.name, part.type, part.hyper, [*args, *kwargs.values()])
+    return _fit(row.shape, wire_module(builder, row, part, [*args, *kwargs.values()]))
 
 
 def _fit(shape: Encoded, result: Any) -> Any:
@@ -104,8 +91,9 @@ def _fit(shape: Encoded, result: Any) -> Any:
     return result
 
 
-_CHANNELS_FIRST = ("Conv", "BatchNorm", "InstanceNorm", "GroupNorm", "MaxPool", "AvgPool", "Adaptive", "Upsample")
-_LAST = ("Linear", "MultiheadAttention", "LSTM", "GRU", "RNN", "LayerNorm", "RMSNorm", "Transformer", "Bilinear")
+#: Beginnings of the names of layers whose channels come before the places, or last; without underscores.
+_CHANNELS_FIRST = ("conv", "batchnorm", "instancenorm", "groupnorm", "maxpool", "avgpool", "adaptive", "upsample")
+_LAST = ("linear", "multiheadattention", "lstm", "gru", "rnn", "layernorm", "rmsnorm", "transformer", "bilinear")
 
 
 def _input(builder: Builder, row: Row) -> Any:
@@ -129,25 +117,78 @@ def _feature_axis(program: Program, row: Row, ndim: int) -> int:
     for later, user in enumerate(program.rows):
         if not reached.intersection(user.inputs):
             continue
-        name = program.part_named[user.target].type if user.op == "module" else user.target
-        found = _axis_of(name, ndim)
-        if found is not None:
-            return found
-        if layer_rules.keeps_places(name) if user.op == "module" else _role(user) in ("each", "same", "join"):
+        of_module = user.op == "module"
+        name = program.part_named[user.target].type if of_module else user.target
+        base = name.split(".")[1] if name.startswith("aten.") else name.rpartition(".")[2]
+        plain = base.replace("_", "").lower()
+        if plain.startswith(_LAST):
+            return ndim - 1
+        if plain.startswith(_CHANNELS_FIRST):
+            spatial = next((int(digit) for digit in plain if digit.isdigit()), ndim - 2)
+            return max(0, ndim - spatial - 1) if spatial < ndim else 0
+        role = role_of_module(name) if of_module else find_operation(name).role
+        if role == "each" or (not of_module and role in ("mix", "prelu", "same", "join")):
             reached.add(later)
     return 1 if ndim >= 4 else ndim - 1
 
 
-def _role(row: Row) -> str:
-    return find_operation(row.target).role
+#: Operations that give their first operand's memory, in other places.
+_VIEWS = """view reshape flatten permute transpose squeeze unsqueeze chunk split unbind expand narrow getitem t select
+    slice movedim unflatten view_as reshape_as expand_as swapaxes split_with_sizes tensor_split getattr"""
 
 
-def _axis_of(name: str, ndim: int) -> int | None:
-    base = name.rpartition(".")[2] if not name.startswith("aten.") else name.split(".")[1]
-    plain = base.replace("_", "").lower()
-    if plain.startswith(tuple(prefix.lower() for prefix in _LAST)):
-        return ndim - 1
-    if plain.startswith(tuple(prefix.lower() for prefix in _CHANNELS_FIRST)):
-        spatial = next((int(digit) for digit in plain if digit.isdigit()), ndim - 2)
-        return max(0, ndim - spatial - 1) if spatial < ndim else 0
-    return None
+class Aliases:
+    """What a call in place alters: its operand, and every other value that shares its memory.
+
+    Rows' values may share memory in the same places or in others.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._base: list[int] = []
+        self._moved: list[bool] = []
+        for position, row in enumerate(program.rows):
+            kind = self._kind(row)
+            source = row.inputs[0] if kind and row.inputs else None
+            self._base.append(position if source is None else self._base[source])
+            self._moved.append(source is not None and (kind == "view" or self._moved[source]))
+
+    def _kind(self, row: Row) -> str:
+        if row.op == "module":
+            part = self.program.part_named.get(row.target)
+            kind = part.type if part is not None else ""
+            same = kind.startswith(("Identity", "Dropout"))
+            return "same" if same else "view" if kind in ("Flatten", "Unflatten") else ""
+        if row.op != "call":
+            return ""
+        operation = find_operation(row.target)
+        if self.in_place(row) or operation.role == "same":
+            return "same"
+        return "view" if operation.name.split(".")[1] in _VIEWS.split() else ""
+
+    def in_place(self, row: Row) -> bool:
+        """Return whether a call alters its first operand."""
+        flag = ("item", "inplace", True)
+        if row.op == "module":
+            part = self.program.part_named.get(row.target)
+            return part is not None and flag in part.hyper
+        return row.op == "call" and (find_operation(row.target).in_place or flag in row.kwargs)
+
+    def altered(self, position: int) -> list[int]:
+        """List the earlier rows whose values a call in place makes the same as its own.
+
+        Raises:
+            UnsupportedLayerError: When another value with the same memory in other places is read afterwards.
+        """
+        rows = self.program.rows
+        if not self.in_place(rows[position]) or not rows[position].inputs:
+            return []
+        first, moved = rows[position].inputs[0], self._moved[position]
+        read = {i for row in rows[position + 1 :] for i in row.inputs} | set(references(self.program.table.output))
+        shared = [i for i in range(position) if self._base[i] == self._base[position]]
+        for other in shared:
+            if other in read and (moved or self._moved[other]) and other != first:
+                raise UnsupportedLayerError(
+                    f"works in place on memory that {rows[other].name} shares and that is read again; work on a copy"
+                )
+        return [first] if moved else [i for i in shared if not self._moved[i]]
