@@ -9,7 +9,7 @@ from netgraph.errors import NetGraphError
 from netgraph.tasks.check import MIN_ROWS
 from netgraph.tasks.families import TaskFamily, family_names, get_family
 from netgraph.tasks.modifiers import MODIFIERS, Modifier
-from netgraph.tasks.settings import configure, is_range
+from netgraph.tasks.settings import configure, is_range, settings_of
 
 #: Fewest rows that the filter can judge.
 MIN_LEARNABLE_ROWS = 8
@@ -107,8 +107,8 @@ class TaskRecipe:
         if not isinstance(value, Mapping):
             return get_family(name)
         settings = {key: setting for key, setting in value.items() if key != "weight"}
-        defaults = {one.name: getattr(get_family(name), one.name) for one in fields(get_family(name))}
-        return configure(type(get_family(name)), defaults | settings, f"families.{name}", more=("weight",))
+        family = get_family(name)
+        return configure(type(family), settings_of(family) | settings, f"families.{name}", more=("weight",))
 
     @cached_property
     def active_modifiers(self) -> tuple[Modifier, ...]:
@@ -132,14 +132,10 @@ class TaskRecipe:
         Raises:
             NetGraphError: A key is unknown or a value not allowed.
         """
-        known = [one.name for one in fields(cls)]
-        if not isinstance(values, Mapping):
-            raise NetGraphError(f"{path.rstrip('.') or 'recipe'} is {values!r}; it must be a mapping of keys to values")
-        for key in values:
-            if key not in known:
-                raise NetGraphError(f"{path}{key}: unknown key; known: {', '.join(known)}")
+        if not isinstance(values, Mapping) and path:
+            raise NetGraphError(f"{path.rstrip('.')} is {values!r}; it must be a mapping of keys to values")
         try:
-            return cls(**values)
+            return configure(cls, values, "")
         except NetGraphError as error:
             raise NetGraphError(f"{path}{error}") from None
 

@@ -1,7 +1,7 @@
 """Settings of families and modifiers: fields that carry their own limits, checked with the key path in the message."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
@@ -31,13 +31,13 @@ class Between:
     high: float = math.inf
 
     def allows(self, value: Any, default: Any) -> bool:
-        """Say whether a value may stand where the default does."""
+        """Return whether a value may stand where the default does."""
         if isinstance(default, tuple):
             return is_range(value, self.low, self.high, isinstance(default[0], int))
         return _is_number(value, self.low, self.high, isinstance(default, int))
 
     def rule(self, default: Any) -> str:
-        """What is allowed, in words."""
+        """Return what is allowed, in words."""
         pair = isinstance(default, tuple)
         whole = "whole " if isinstance(default[0] if pair else default, int) else ""
         limits = f"at least {self.low:g}" if self.high == math.inf else f"from {self.low:g} to {self.high:g}"
@@ -45,79 +45,63 @@ class Between:
 
 
 @dataclass(frozen=True)
-class SomeOf:
-    """Names that a list may hold, one of them at least; an annotation of a field.
+class Allowed:
+    """What a setting may be that is no number; an annotation of a field.
 
     Attributes:
-        names: The names.
+        words: What is allowed, in words.
+        test: Returns whether a value is.
     """
 
-    names: tuple[str, ...]
+    words: str
+    test: Callable[[Any], bool]
 
     def allows(self, value: Any, default: Any) -> bool:
-        """Say whether a value may stand where the default does."""
-        return isinstance(value, tuple) and bool(value) and all(one in self.names for one in value)
+        """Return whether a value may stand where the default does."""
+        return self.test(value)
 
     def rule(self, default: Any) -> str:
-        """What is allowed, in words."""
-        return f"a list of some of {', '.join(self.names)}"
+        """Return what is allowed, in words."""
+        return self.words
 
 
-@dataclass(frozen=True)
-class Names:
-    """A list of names, each once; an annotation of a field."""
-
-    def allows(self, value: Any, default: Any) -> bool:
-        """Say whether a value may stand where the default does."""
-        return isinstance(value, tuple) and all(isinstance(one, str) for one in value) and len(set(value)) == len(value)
-
-    def rule(self, default: Any) -> str:
-        """What is allowed, in words."""
-        return "a list of names, each once"
+def some_of(names: Iterable[str]) -> Allowed:
+    """Allow a list of some of the names, of one at least."""
+    known = tuple(names)
+    return Allowed(
+        f"a list of some of {', '.join(known)}", lambda value: bool(value) and _are(value, known.__contains__)
+    )
 
 
-@dataclass(frozen=True)
-class OneOf:
-    """Names of which a setting is one; an annotation of a field.
-
-    Attributes:
-        names: The names.
-    """
-
-    names: tuple[str, ...]
-
-    def allows(self, value: Any, default: Any) -> bool:
-        """Say whether a value may stand where the default does."""
-        return value in self.names
-
-    def rule(self, default: Any) -> str:
-        """What is allowed, in words."""
-        return f"one of {', '.join(self.names)}"
+def one_of(*names: str) -> Allowed:
+    """Allow one of the names."""
+    return Allowed(f"one of {', '.join(names)}", names.__contains__)
 
 
-@dataclass(frozen=True)
-class Weighted:
-    """Names of which one is drawn by weight; an annotation of a field.
+def weighted(names: Iterable[str]) -> Allowed:
+    """Allow a weight for each of some names, by which one of them is drawn."""
+    known = tuple(names)
 
-    Attributes:
-        names: The names.
-    """
+    def test(value: Any) -> bool:
+        named = isinstance(value, Mapping) and all(str(name) in known for name in value)
+        return named and all(_is_number(one, 0, math.inf, False) for one in value.values()) and sum(value.values()) > 0
 
-    names: tuple[str, ...]
+    return Allowed(f"a weight at least 0 for some of {', '.join(known)}, one of them above 0", test)
 
-    def allows(self, value: Any, default: Any) -> bool:
-        """Say whether a value may stand where the default does."""
-        if not isinstance(value, Mapping) or not all(str(name) in self.names for name in value):
-            return False
-        return all(_is_number(weight, 0, math.inf, False) for weight in value.values()) and sum(value.values()) > 0
 
-    def rule(self, default: Any) -> str:
-        """What is allowed, in words."""
-        return f"a weight at least 0 for some of {', '.join(self.names)}, one of them above 0"
+#: A list of names, each once.
+NAMES = Allowed(
+    "a list of names, each once",
+    lambda value: _are(value, lambda one: isinstance(one, str)) and len(set(value)) == len(value),
+)
+
+
+def _are(values: Any, test: Callable[[Any], bool]) -> bool:
+    return isinstance(values, tuple) and all(test(one) for one in values)
 
 
 def configure(cls: type[Made], values: Mapping[str, Any], path: str, more: tuple[str, ...] = ()) -> Made:
-    """Make a family or a modifier of plain values.
+    """Make a recipe, or a part of one, of plain values.
 
     Args:
         cls: Its class.
@@ -126,13 +110,20 @@ def configure(cls: type[Made], values: Mapping[str, Any], path: str, more: tuple
         more: Keys that may stand beside them, read elsewhere.
 
     Raises:
-        NetGraphError: A key is unknown or a value not allowed; it names the key and what is allowed.
+        NetGraphError: It is no mapping, a key is unknown or a value not allowed; it names the key and what is allowed.
     """
+    if not isinstance(values, Mapping):
+        raise NetGraphError(f"{path or 'recipe'} is {values!r}; it must be a mapping of keys to values")
     known = [one.name for one in fields(cls)]  # type: ignore[arg-type]
     for key in values:
         if key not in known:
             raise NetGraphError(f"{_under(path, key)}: unknown key; known: {', '.join((*more, *known))}")
     return cls(**values)
+
+
+def settings_of(instance: Any) -> dict[str, Any]:
+    """Return the settings of a recipe, or of a part of one, by name."""
+    return {one.name: getattr(instance, one.name) for one in fields(instance)}
 
 
 def check_settings(instance: Any, path: str) -> None:
@@ -168,7 +159,7 @@ def _plain(value: Any) -> Any:
 
 
 def is_range(value: Any, low: float, high: float, whole: bool = False) -> bool:
-    """Say whether a value is two numbers within limits, the smaller first."""
+    """Return whether a value is two numbers within limits, the smaller first."""
     pair = isinstance(value, tuple | list) and len(value) == 2
     return pair and all(_is_number(one, low, high, whole) for one in value) and value[0] <= value[1]
 

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from netgraph.graph.architecture import Architecture, Layer, make_layer
 from netgraph.graph.layers import LAYER_TYPES, HyperValue
 from netgraph.tasks.inputs import uniform
-from netgraph.tasks.settings import Between, OneOf, Range, Weighted, Weights, Whole, check_settings
+from netgraph.tasks.settings import Between, Range, Weights, Whole, check_settings, one_of, weighted
 
 ACTIVATIONS = tuple(name for name, kind in LAYER_TYPES.items() if kind.kind == "elementwise" and name != "Dropout")
 #: Draws of an architecture that is not among those of a task yet, before one of these is taken again.
@@ -40,24 +40,24 @@ class ArchitectureRecipe:
         bias: Probability that a hidden linear layer has a bias.
     """
 
-    depths: Annotated[Weights, Weighted(tuple(map(str, range(1, 9))))] = field(
+    depths: Annotated[Weights, weighted(map(str, range(1, 9)))] = field(
         default_factory=lambda: {"1": 1.0, "2": 1.0, "3": 1.0}
     )
     widths: Annotated[Whole, Between(1, 4096)] = (4, 8)
-    width_scale: Annotated[str, OneOf(("even", "log"))] = "even"
-    shapes: Annotated[Weights, Weighted(("free", "constant", "funnel", "bottleneck"))] = field(
+    width_scale: Annotated[str, one_of("even", "log")] = "even"
+    shapes: Annotated[Weights, weighted(("free", "constant", "funnel", "bottleneck"))] = field(
         default_factory=lambda: {"free": 1.0}
     )
-    activations: Annotated[Weights, Weighted(ACTIVATIONS)] = field(
+    activations: Annotated[Weights, weighted(ACTIVATIONS)] = field(
         default_factory=lambda: {
             "ReLU": 0.3, "Tanh": 0.3, "Sigmoid": 0.1, "SiLU": 0.1, "GELU": 0.08, "LeakyReLU": 0.07, "ELU": 0.05,
         }
     )  # fmt: skip
     mixed: Annotated[float, Between(0, 1)] = 1.0
-    normalizations: Annotated[Weights, Weighted(("none", "LayerNorm", "BatchNorm1d"))] = field(
+    normalizations: Annotated[Weights, weighted(("none", "LayerNorm", "BatchNorm1d"))] = field(
         default_factory=lambda: {"none": 0.93, "LayerNorm": 0.05, "BatchNorm1d": 0.02}
     )
-    skips: Annotated[Weights, Weighted(("none", "Add", "Concat", "residual", "dense"))] = field(
+    skips: Annotated[Weights, weighted(("none", "Add", "Concat", "residual", "dense"))] = field(
         default_factory=lambda: {"none": 0.92, "Add": 0.05, "Concat": 0.03}
     )
     dropout: Annotated[float, Between(0, 1)] = 0.0

@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
-from netgraph.tasks.settings import Between, Range, Weighted, Weights, Whole, check_settings
+from netgraph.tasks.settings import Between, Range, Weights, Whole, check_settings, weighted
 from netgraph.zoo.optimizers import OPTIMIZERS
 
 
@@ -94,7 +94,7 @@ class FitRecipe:
             like one that diverged or that no step made better.
     """
 
-    optimizers: Annotated[Weights, Weighted(OPTIMIZERS)] = field(default_factory=lambda: {"adamw": 1.0})
+    optimizers: Annotated[Weights, weighted(OPTIMIZERS)] = field(default_factory=lambda: {"adamw": 1.0})
     steps: Annotated[Whole, Between(1)] = (300, 300)
     batch_rows: Annotated[int, Between(1)] = 48
     learning_rate: Annotated[Range, Between(1e-9, 1e3)] = (0.005, 0.1)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -12,7 +12,7 @@ from netgraph.files import datasets_folder
 from netgraph.reading import building, read_yaml
 from netgraph.tasks import TaskRecipe
 from netgraph.tasks.catalog import find_entry
-from netgraph.tasks.settings import Between, Names, check_settings, configure
+from netgraph.tasks.settings import NAMES, Between, check_settings, configure, settings_of
 from netgraph.zoo.architectures import ArchitectureRecipe
 from netgraph.zoo.fit_recipe import FitRecipe
 
@@ -47,8 +47,8 @@ class ZooRecipe:
     copies: Annotated[int, Between(1)] = 1
     tasks_per_shard: Annotated[int, Between(1)] = 40
     seed: Annotated[int, Between(0, 2**62)] = 0
-    real: Annotated[tuple[str, ...], Names()] = ()
-    real_test: Annotated[tuple[str, ...], Names()] = ()
+    real: Annotated[tuple[str, ...], NAMES] = ()
+    real_test: Annotated[tuple[str, ...], NAMES] = ()
     tasks: TaskRecipe = field(default_factory=TaskRecipe)
     architectures: ArchitectureRecipe = field(default_factory=ArchitectureRecipe)
     training: FitRecipe = field(default_factory=FitRecipe)
@@ -87,14 +87,17 @@ class ZooRecipe:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
     def changed(self, **values: Any) -> Self:
-        """Give the same recipe with other values; of ``tasks``, ``architectures`` and ``training`` mappings of changes.
+        """Return the recipe with other values; of ``tasks``, ``architectures`` and ``training`` mappings of changes.
 
         Raises:
             NetGraphError: When a key is unknown or a value makes no sense.
         """
-        plain = {one.name: getattr(self, one.name) for one in fields(self)}
-        nested = {key: _changed(plain[key], values[key], key) for key in _SECTIONS if key in values}
-        return configure(type(self), plain | values | nested, "")
+        plain = settings_of(self)
+        for key in ("tasks", *_SECTIONS):
+            if key in values:
+                section = plain[key]
+                values[key] = configure(type(section), settings_of(section) | dict(values[key]), key)
+        return configure(type(self), plain | values, "")
 
     @classmethod
     def load(cls, source: str | Path) -> Self:
@@ -122,24 +125,13 @@ class ZooRecipe:
         if not isinstance(values, Mapping):
             raise NetGraphError(f"{name}: a recipe is a mapping of keys to values")
         with building(name):
-            made = {key: _make(key, value) for key, value in values.items()}
-            return configure(cls, made, "")
+            sections = {key: configure(kind, values[key], key) for key, kind in _SECTIONS.items() if key in values}
+            if "tasks" in values:
+                sections["tasks"] = TaskRecipe.from_dict(values["tasks"], "tasks.")
+            return configure(cls, {**values, **sections}, "")
 
 
-_SECTIONS: dict[str, type[Any]] = {"tasks": TaskRecipe, "architectures": ArchitectureRecipe, "training": FitRecipe}
-
-
-def _make(key: str, value: Any) -> Any:
-    if key not in _SECTIONS:
-        return value
-    if not isinstance(value, Mapping):
-        raise NetGraphError(f"{key} is {value!r}; it must be a mapping of keys to values")
-    return TaskRecipe.from_dict(value, "tasks.") if key == "tasks" else configure(_SECTIONS[key], value, key)
-
-
-def _changed(section: Any, values: Mapping[str, Any], key: str) -> Any:
-    plain = {one.name: getattr(section, one.name) for one in fields(section)}
-    return configure(type(section), plain | dict(values), key)
+_SECTIONS: dict[str, type[Any]] = {"architectures": ArchitectureRecipe, "training": FitRecipe}
 
 
 def _require(holds: bool, key: str, value: Any, rule: str) -> None:

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from netgraph.tasks.families.base import Problem, TaskFamily
 from netgraph.tasks.inputs import choice, integer, normal, standard, uniform
-from netgraph.tasks.settings import Between, Range, SomeOf, Whole
+from netgraph.tasks.settings import Between, Range, Whole, some_of
 from netgraph.tasks.task import Description
 
 MECHANISMS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -45,7 +45,7 @@ class StructuralCausalModel(TaskFamily):
     hidden: Annotated[Whole, Between(0, 1000)] = (1, 12)
     parents: Annotated[Whole, Between(1, 100)] = (1, 4)
     node_noise: Annotated[Range, Between(0, 10)] = (0.02, 0.3)
-    mechanisms: Annotated[tuple[str, ...], SomeOf(tuple(MECHANISMS))] = tuple(MECHANISMS)
+    mechanisms: Annotated[tuple[str, ...], some_of(MECHANISMS)] = tuple(MECHANISMS)
 
     def draw(self, z: Tensor, generator: Generator) -> Problem:
         """See :meth:`TaskFamily.draw`."""

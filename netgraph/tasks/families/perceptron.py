@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from netgraph.tasks.families.base import Problem, TaskFamily
 from netgraph.tasks.inputs import choice, integer, log_uniform, normal, uniform
-from netgraph.tasks.settings import Between, Range, SomeOf, Whole
+from netgraph.tasks.settings import Between, Range, Whole, some_of
 from netgraph.tasks.task import Description
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -39,7 +39,7 @@ class MLPTeacher(TaskFamily):
     width: Annotated[Whole, Between(1, 4096)] = (8, 32)
     weight_scale: Annotated[Range, Between(0.01, 100)] = (1.0, 2.5)
     bias_scale: Annotated[Range, Between(0, 100)] = (0.5, 0.5)
-    activations: Annotated[tuple[str, ...], SomeOf(tuple(ACTIVATIONS))] = tuple(ACTIVATIONS)
+    activations: Annotated[tuple[str, ...], some_of(ACTIVATIONS)] = tuple(ACTIVATIONS)
 
     def draw(self, z: Tensor, generator: Generator) -> Problem:
         """See :meth:`TaskFamily.draw`."""

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from netgraph.errors import NetGraphError
 from netgraph.tasks.families.base import Problem, TaskFamily, get_family
 from netgraph.tasks.inputs import standard, uniform
-from netgraph.tasks.settings import Between, Range, SomeOf
+from netgraph.tasks.settings import Between, Range, some_of
 from netgraph.tasks.task import Description
 
 FACTORS = (
@@ -38,7 +38,7 @@ class Products(TaskFamily):
 
     name: ClassVar[str] = "products"
     keeps_columns: ClassVar[bool] = False
-    factors: Annotated[tuple[str, ...], SomeOf(FACTORS)] = FACTORS
+    factors: Annotated[tuple[str, ...], some_of(FACTORS)] = FACTORS
     offset: Annotated[Range, Between(0, 100)] = (0.0, 1.5)
 
     def __post_init__(self) -> None:
