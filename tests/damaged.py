@@ -20,9 +20,8 @@ from netgraph.model.layouts import Layouts
 from netgraph.run import _Job
 from netgraph.search.study import load_optuna, open_study
 from netgraph.search.table import read_table
-from netgraph.tasks.cache import read_cached, write_cached
 from netgraph.tasks.catalog import read_catalog
-from netgraph.tasks.dataset import RealDataset
+from netgraph.tasks.dataset import RealDataset, read_cached, write_cached
 from netgraph.training import TrainConfig
 from netgraph.training.module import VAEModule
 from netgraph.training.random_state import seeded
@@ -134,7 +133,7 @@ def read_zoo(folder: Path) -> Any:
 
 def write_cache(folder: Path) -> None:
     data = RealDataset("mine", np.arange(12.0).reshape(6, 2), np.arange(6.0), ("a", "b"))
-    write_cached(data, 7, folder, {"source": {"name": "mine"}})
+    write_cached(data, {"source": {"name": "mine"}}, 7, folder)
 
 
 def read_cache(folder: Path) -> Any:

@@ -1,13 +1,13 @@
 """Tasks: random regression families, real data sets, and the meta-features that describe either."""
 
+from netgraph.tasks.bundled import real_names
 from netgraph.tasks.check import check_data, standardize
 from netgraph.tasks.dataset import RealDataset
 from netgraph.tasks.draw import draw_task, draw_tasks
 from netgraph.tasks.families import TaskFamily, family_names, get_family, register
-from netgraph.tasks.install import describe_real, install_real
 from netgraph.tasks.meta_features import META_FEATURE_NAMES, check_meta_vector, get_meta_features
 from netgraph.tasks.modifiers import MODIFIERS, Modifier
-from netgraph.tasks.real import load_real, real_names, real_task
+from netgraph.tasks.real import describe_real, install_real, load_real, real_task
 from netgraph.tasks.recipe import TaskRecipe
 from netgraph.tasks.split import Split, split
 from netgraph.tasks.tails import TAIL, compressed

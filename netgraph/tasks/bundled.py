@@ -39,8 +39,8 @@ _VALUES, _COPY = 10, 0.98
 _PIXEL, _IMAGE, _REACH, _STEP = "china_pixel", "china.jpg", 2, 12
 
 
-def bundled_names() -> tuple[str, ...]:
-    """Names that :func:`load_bundled` knows."""
+def real_names() -> tuple[str, ...]:
+    """Return the names of the data sets that need no network: those inside scikit-learn."""
     return (*_SOURCES, _PIXEL)
 
 
@@ -49,7 +49,7 @@ def bundled_columns() -> tuple[str, ...]:
     """Names, such as ``wine:ash``, under which :func:`load_bundled` gives a column of a table as the target.
 
     They are the columns of ``diabetes``, ``iris``, ``wine`` and ``breast_cancer`` that have at least 10 values and no
-    correlation of 0.98 or more with another, but for those which have a name of their own in :func:`bundled_names`.
+    correlation of 0.98 or more with another, but for those which have a name of their own in :func:`real_names`.
     """
     named = {(source.loader, source.target) for source in _SOURCES.values()}
     return tuple(
@@ -76,7 +76,7 @@ def load_bundled(name: str) -> RealDataset:
     ``table:column`` is a column of a table that the table's other columns predict, its own target left out.
 
     Args:
-        name: One of :func:`bundled_names` or :func:`bundled_columns`; KeyError else.
+        name: One of :func:`real_names` or :func:`bundled_columns`; KeyError else.
     """
     if name == _PIXEL:
         from sklearn import datasets

@@ -1,22 +1,20 @@
 """Real data sets by name: scikit-learn's, the list in datasets/real.yaml, and anything on OpenML."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from netgraph.errors import NetGraphError
-from netgraph.tasks.bundled import bundled_columns, bundled_names, load_bundled
-from netgraph.tasks.cache import data_folder, is_cached, read_cached, write_cached
-from netgraph.tasks.catalog import Entry, find_entry
+from netgraph.errors import NetGraphError, StoreError
+from netgraph.files import ForeignError
+from netgraph.tasks.bundled import bundled_columns, load_bundled, real_names
+from netgraph.tasks.catalog import Entry, find_entry, read_catalog
 from netgraph.tasks.check import MIN_ROWS
-from netgraph.tasks.dataset import RealDataset
+from netgraph.tasks.dataset import RealDataset, data_folder, is_cached, read_cached, write_cached
 from netgraph.tasks.openml import OfflineError, fetch_entry
 from netgraph.tasks.task import Task, make_task
 
-
-def real_names() -> tuple[str, ...]:
-    """Names of the data sets that need no network: those inside scikit-learn."""
-    return bundled_names()
+Say = Callable[[str], None]
 
 
 def load_real(name: str, folder: str | Path | None = None) -> RealDataset:
@@ -26,7 +24,7 @@ def load_real(name: str, folder: str | Path | None = None) -> RealDataset:
         name: One of :func:`real_names`, or a column of a table such as ``wine:ash``, both described at
             :func:`~netgraph.tasks.bundled.load_bundled`; a name of datasets/real.yaml, such as ``abalone``; or
             ``openml:<data id>``. The latter two are read from the cache, or fetched and cached where they are not
-            there; see :func:`~netgraph.tasks.encode.encode` for how categories, missing values and text are coded.
+            there; see :func:`~netgraph.tasks.openml.encode` for how categories, missing values and text are coded.
         folder: Folder of the cache; the environment variable ``NETGRAPH_DATA``, or ``~/.cache/netgraph``, where it is
             None.
 
@@ -36,24 +34,20 @@ def load_real(name: str, folder: str | Path | None = None) -> RealDataset:
     Raises:
         NetGraphError: The name is unknown, the cached file is damaged, or it has to be fetched and cannot be.
     """
-    if name in bundled_names() or (":" in name and name in bundled_columns()):
+    if name in real_names() or (":" in name and name in bundled_columns()):
         return load_bundled(name)
     entry = find_entry(name)
     if entry is None:
         raise NetGraphError(
-            f"unknown data set '{name}'; known: {', '.join(bundled_names())}, those of `netgraph datasets list`, and "
+            f"unknown data set '{name}'; known: {', '.join(real_names())}, those of `netgraph datasets list`, and "
             "openml:<data id>"
         )
     folder = Path(folder) if folder else data_folder()
-    return read_cached(entry.openml, folder, name) if is_cached(entry.openml, folder) else _fetch(entry, folder, name)
-
-
-def _fetch(entry: Entry, folder: Path, name: str) -> RealDataset:
-    try:
-        fetched = fetch_entry(entry)
-    except OfflineError as error:
-        raise OfflineError(f"{error}, and the data set is not in {folder}") from None
-    write_cached(fetched.data, entry.openml, folder, fetched.record)
+    if not is_cached(entry.openml, folder):
+        try:
+            write_cached(*fetch_entry(entry), entry.openml, folder)
+        except OfflineError as error:
+            raise OfflineError(f"{error}, and the data set is not in {folder}") from None
     return read_cached(entry.openml, folder, name)
 
 
@@ -90,3 +84,84 @@ def real_task(name: str, rows: int, n_features: int, seed: int, folder: str | Pa
     return make_task(
         data.x[np.ix_(chosen, columns)], data.y[chosen], family=name, seed=seed, description={"columns": names}
     )
+
+
+def install_real(names: Sequence[str] | None = None, folder: str | Path | None = None, say: Say = print) -> list[str]:
+    """Bring data sets into the cache: those that are there are checked, damaged and missing ones are fetched.
+
+    Without a network it says so in one line and goes on with those that are there.
+
+    Args:
+        names: Names of datasets/real.yaml, or ``openml:<data id>``; the whole list where it is None.
+        folder: Folder of the cache; ``NETGRAPH_DATA``, or ``~/.cache/netgraph``, where it is None.
+        say: Takes one line for each data set.
+
+    Returns:
+        Names of those that are there and sound.
+
+    Raises:
+        NetGraphError: A name is unknown, or the folder cannot be written to.
+    """
+    folder = Path(folder) if folder else data_folder()
+    entries = list(read_catalog().values()) if names is None else [_known(name) for name in names]
+    there = {entry.name for entry in entries if _is_sound(entry, folder, say)}
+    for entry in entries:
+        if entry.name in there:
+            continue
+        try:
+            data, record = fetch_entry(entry)
+            write_cached(data, record, entry.openml, folder)
+            rows, columns = read_cached(entry.openml, folder, entry.name).x.shape
+        except OfflineError:
+            names_there = ", ".join(entry.name for entry in entries if entry.name in there) or "none"
+            found = f"{len(there)} of {len(entries)} data sets are in {folder}: {names_there}"
+            say(f"offline: OpenML cannot be reached; {found}")
+            break
+        except StoreError:
+            raise
+        except NetGraphError as error:
+            say(f"left out: {error}")
+            continue
+        omitted = f"; without {', '.join(record['left_out'])}" if record["left_out"] else ""
+        say(f"{entry.name}: {rows} rows, {columns} columns, fetched{omitted}")
+        there.add(entry.name)
+    return [entry.name for entry in entries if entry.name in there]
+
+
+def describe_real(folder: str | Path | None = None) -> str:
+    """Describe the data sets that have a name, a line each: where it is, rows, columns before they are coded, target.
+
+    Args:
+        folder: Folder of the cache; ``NETGRAPH_DATA``, or ``~/.cache/netgraph``, where it is None.
+    """
+    folder = Path(folder) if folder else data_folder()
+    lines = [f"{name:32s} in scikit-learn" for name in real_names()]
+    for entry in read_catalog().values():
+        place = "fetched" if is_cached(entry.openml, folder) else f"openml:{entry.openml}"
+        size = f"{entry.rows or '?':>6} rows {entry.features or '?':>4} columns"
+        lines.append(f"{entry.name:32s} {place:16s} {size}  {entry.target or '?'}")
+    return "\n".join(lines)
+
+
+def _known(name: str) -> Entry:
+    entry = find_entry(name)
+    if name in real_names():
+        raise NetGraphError(f"'{name}' comes with scikit-learn; there is nothing to install")
+    if entry is None:
+        raise NetGraphError(f"unknown data set '{name}'; known: {', '.join(read_catalog())}, and openml:<data id>")
+    return entry
+
+
+def _is_sound(entry: Entry, folder: Path, say: Say) -> bool:
+    """Check the cached file, if there is one."""
+    if not is_cached(entry.openml, folder):
+        return False
+    try:
+        data = read_cached(entry.openml, folder, entry.name)
+    except ForeignError:  # nothing that is not netgraph's is replaced
+        raise
+    except StoreError as error:
+        say(f"{error}; it is fetched again")
+        return False
+    say(f"{entry.name}: {data.x.shape[0]} rows, {data.x.shape[1]} columns, there")
+    return True

@@ -8,10 +8,9 @@ import pytest
 
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.tasks import install_real, load_real, real_task
-from netgraph.tasks.cache import cache_path, data_folder
 from netgraph.tasks.catalog import Entry, find_entry, read_catalog
-from netgraph.tasks.encode import encode
-from netgraph.tasks.openml import OfflineError, fetch_entry
+from netgraph.tasks.dataset import cache_path, data_folder
+from netgraph.tasks.openml import OfflineError, encode, fetch_entry
 from tests.tasks.openml_server import CONSTANTS, ROWS, serving
 
 CLOSED = "http://127.0.0.1:9"  # no server listens there
