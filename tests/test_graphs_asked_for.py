@@ -21,7 +21,7 @@ from netgraph import (
     with_sensitivity,
 )
 from netgraph.evaluation import evaluate_samples, health, nearness, random_like
-from netgraph.evaluation.alignment import align
+from netgraph.evaluation.memory import align
 from netgraph.graph import module_sensitivity, save_any, save_modules
 from netgraph.graph.io import save_graphs
 from netgraph.graph.modules.general import example_of, generalize

@@ -9,7 +9,7 @@ from netgraph.evaluation.evaluate import (
 )
 from netgraph.evaluation.health import Health, health
 from netgraph.evaluation.interpolation import smoothness
-from netgraph.evaluation.latent_space import probe_latents
+from netgraph.evaluation.linear_probes import probe_latents
 from netgraph.evaluation.memory import nearness
 from netgraph.evaluation.training_start import Start, start_of_samples, training_start
 

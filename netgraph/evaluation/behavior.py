@@ -99,13 +99,14 @@ def _r2(y: Tensor, prediction: Tensor) -> Tensor:
     return (error <= rounding).to(y)
 
 
-def behavior(graphs: Graphs, n_rows: int = 64, seed: int = 0) -> Tensor:
-    """Describe networks by their outputs on common standard normal rows.
+def behavior(graphs: Graphs, n_rows: int = 64, seed: int = 0, *, first: bool = False) -> Tensor:
+    """Return the outputs of networks on common standard normal rows.
 
     Args:
         graphs: n graphs; each reads its first columns of the rows, which are the same in every call.
         n_rows: Number of rows.
         seed: Seed of the rows.
+        first: Return the first output alone, of networks of any numbers of outputs.
 
     Returns:
         Behavior vectors, [n, n_rows * outputs] float64.
@@ -113,25 +114,13 @@ def behavior(graphs: Graphs, n_rows: int = 64, seed: int = 0) -> Tensor:
     Raises:
         NetGraphError: When an output is NaN or infinite, or numbers of outputs differ.
     """
-    check_outputs(as_list(graphs, "behavior"))
-    return _outputs(graphs, n_rows, seed).flatten(1)
-
-
-def first_outputs(graphs: Graphs, n_rows: int = 64, seed: int = 0) -> Tensor:
-    """Describe networks of any numbers of outputs by their first; arguments and errors as :func:`behavior`.
-
-    Returns:
-        Behavior vectors, [n, n_rows] float64: for networks of one output, those of :func:`behavior`.
-    """
-    return _outputs(graphs, n_rows, seed, most=1)[:, :, 0]
-
-
-def _outputs(graphs: Graphs, n_rows: int, seed: int, most: int | None = None) -> Tensor:
-    """Return the outputs of networks, or the first of them, on common rows, [n, n_rows, outputs]."""
     found = as_list(graphs, "behavior")
+    if not first:
+        check_outputs(found)
     rows = probe(max(graph.architecture.n_inputs for graph in found), n_rows, seed)
-    vectors = torch.stack([outputs[:, :most] for outputs, _ in run(found, [rows] * len(found))])
-    broken = (~torch.isfinite(vectors)).any(dim=2).any(dim=1).nonzero()
+    width = 1 if first else found[0].architecture.n_outputs
+    vectors = torch.stack([outputs[:, :width].flatten() for outputs, _ in run(found, [rows] * len(found))])
+    broken = (~torch.isfinite(vectors)).any(dim=1).nonzero()
     if len(broken):
         raise NetGraphError(f"behavior: the output of graph {int(broken[0])} is not finite")
     return vectors

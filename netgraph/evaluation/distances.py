@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import torch
@@ -51,24 +51,21 @@ def energy_distance(a: Tensor, b: Tensor, *, unbiased: bool = False) -> float:
 
 
 def _within(a: Tensor, unbiased: bool) -> float:
-    """Mean distance of two vectors of a set: of two different ones, or of any."""
+    """Return the mean distance of two vectors of a set: of two different ones, or of any."""
     return _total(a, a) / (len(a) * (len(a) - unbiased))
 
 
 def _total(a: Tensor, b: Tensor) -> float:
-    return sum(float(_distances(rows, b).sum()) for rows in _parts(a, b))
+    return sum(float(distances.sum()) for distances in _distances(a, b))
 
 
-def _parts(a: Tensor, b: Tensor) -> tuple[Tensor, ...]:
-    """Cut a so that the distances of a part to all of b fit into memory."""
-    parts: tuple[Tensor, ...] = a.split(max(1, _PAIRS // len(b)))
-    return parts
+def _distances(a: Tensor, b: Tensor) -> Iterator[Tensor]:
+    """Yield the Euclidean distances of parts of a, which fit into memory, to all of b, [part, m] float64.
 
-
-def _distances(a: Tensor, b: Tensor) -> Tensor:
-    """Euclidean distances without the fast product, which is off by 1e-7 where vectors are equal, [n, m] float64."""
-    distances: Tensor = torch.cdist(a.double(), b.double(), compute_mode="donot_use_mm_for_euclid_dist")
-    return distances
+    The fast product is left out, which is off by 1e-7 where vectors are equal.
+    """
+    for rows in a.double().split(max(1, _PAIRS // len(b))):
+        yield torch.cdist(rows, b.double(), compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def sample_quality(random: float, sample: float, floor: float) -> float:
@@ -119,18 +116,27 @@ def nearest_distance(generated: Graphs, training: Graphs, space: Space = "behavi
 
 
 def _nearest(a: Tensor, b: Tensor) -> Tensor:
-    nearest: Tensor = torch.cat([_distances(rows, b).amin(dim=1) for rows in _parts(a, b)])
+    nearest: Tensor = torch.cat([distances.amin(dim=1) for distances in _distances(a, b)])
     return nearest / math.sqrt(max(1, a.shape[1]))
 
 
 def _nearest_weights(generated: Sequence[NetGraph], training: Sequence[NetGraph]) -> Tensor:
-    known: dict[Architecture, list[Tensor]] = defaultdict(list)
-    wanted = {graph.architecture.key for graph in generated}
-    for graph in training:
-        if graph.architecture.key in wanted:
-            known[graph.architecture.key].append(canonicalize(graph).state.detach().cpu())
+    known = canonical_twins(generated, training)
     nearest = torch.full((len(generated),), float("inf"), dtype=torch.float64)
     for i, graph in enumerate(generated):
-        if states := known.get(graph.architecture.key):
-            nearest[i] = _nearest(canonicalize(graph).state.detach().cpu()[None], torch.stack(states))[0]
+        if twins := known[graph.architecture.key]:
+            states = [one.state.detach().cpu() for one in (canonicalize(graph), *twins)]
+            nearest[i] = _nearest(states[0][None], torch.stack(states[1:]))[0]
     return nearest
+
+
+def canonical_twins(
+    graphs: Sequence[NetGraph], training: Sequence[NetGraph]
+) -> defaultdict[Architecture, list[NetGraph]]:
+    """Return the training networks of the graphs' architectures, in canonical form, by architecture."""
+    wanted = {graph.architecture.key for graph in graphs}
+    twins: defaultdict[Architecture, list[NetGraph]] = defaultdict(list)
+    for graph in training:
+        if graph.architecture.key in wanted:
+            twins[graph.architecture.key].append(canonicalize(graph))
+    return twins

@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.evaluation import metrics
-from netgraph.evaluation.behavior import first_outputs, low_decile, median, standardize
+from netgraph.evaluation.behavior import behavior, low_decile, median, standardize
 from netgraph.evaluation.health import health
 from netgraph.evaluation.pairs import as_list, as_rows, check_lengths, check_outputs
 from netgraph.graph.netgraph import NetGraph
@@ -112,34 +112,27 @@ def evaluate_samples(
     finite = [graph for graph in samples if metrics.is_valid(graph)]
     if len(finite) < 2:
         raise NetGraphError(f"{len(finite)} of {len(samples)} samples have finite outputs; a distance takes at least 2")
-    held_out, others = (_some(graphs, n, generator) for graphs in (test, train))
+    held_out, others = (
+        [graphs[i] for i in torch.randperm(len(graphs), generator=generator)[:n].tolist()] for graphs in (test, train)
+    )
     sampled = finite[:n]
     random = random_like(sampled, generator)
-    figures = _distances(sampled, random, others, held_out) | {
+    of_samples, of_random, floor = _distances([sampled, random, others], held_out, first=True)
+    figures = {
+        "sample_quality": metrics.sample_quality(of_random, of_samples, floor),
+        "sample_behaviour_distance": of_samples,
+        "random_behaviour_distance": of_random,
+        "floor_behaviour_distance": floor,
         "validity": len(finite) / len(samples),
         "uniqueness": metrics.uniqueness(finite),
         "novelty": metrics.novelty(finite, train),
         "architecture_uniqueness": metrics.uniqueness(finite, "architecture"),
         "architecture_novelty": metrics.novelty(finite, train, "architecture"),
     }
-    sets = {"sample": samples[:n], "trained": held_out, "random": random}
-    return figures | {f"{name}_{key}": v for name, graphs in sets.items() for key, v in _health(graphs).items()}
-
-
-def _some(graphs: Sequence[NetGraph], n: int, generator: Generator) -> list[NetGraph]:
-    return [graphs[i] for i in torch.randperm(len(graphs), generator=generator)[:n].tolist()]
-
-
-def _distances(
-    sampled: Sequence[NetGraph], random: Sequence[NetGraph], others: Sequence[NetGraph], held_out: Sequence[NetGraph]
-) -> dict[str, float]:
-    to = _behavior_distances([sampled, random, others], held_out, first_outputs)
-    return {
-        "sample_quality": metrics.sample_quality(*(to[i] for i in (1, 0, 2))),
-        "sample_behaviour_distance": to[0],
-        "random_behaviour_distance": to[1],
-        "floor_behaviour_distance": to[2],
-    }
+    for name, graphs in {"sample": samples[:n], "trained": held_out, "random": random}.items():
+        found = health(graphs)
+        figures |= {f"{name}_{key}": getattr(found, key) for key in ("working", "dead", "saturated")}
+    return figures
 
 
 def behavior_distances(sets: Sequence[Sequence[NetGraph]], held_out: Sequence[NetGraph]) -> list[float]:
@@ -149,18 +142,11 @@ def behavior_distances(sets: Sequence[Sequence[NetGraph]], held_out: Sequence[Ne
         NetGraphError: When a set has fewer than two networks, or numbers of outputs differ.
     """
     check_outputs(as_list(held_out, "held_out"), *(as_list(graphs, f"set {i}") for i, graphs in enumerate(sets)))
-    return _behavior_distances(sets, held_out, metrics.behavior)
+    return _distances(sets, held_out, first=False)
 
 
-def _behavior_distances(
-    sets: Sequence[Sequence[NetGraph]], held_out: Sequence[NetGraph], describe: Callable[..., Tensor]
-) -> list[float]:
-    reference = describe(held_out)
+def _distances(sets: Sequence[Sequence[NetGraph]], held_out: Sequence[NetGraph], first: bool) -> list[float]:
+    reference = behavior(held_out, first=first)
     target = standardize(reference, reference)
-    vectors = [standardize(describe(graphs), reference) for graphs in sets]
+    vectors = [standardize(behavior(graphs, first=first), reference) for graphs in sets]
     return [metrics.energy_distance(own, target, unbiased=True) for own in vectors]
-
-
-def _health(graphs: Sequence[NetGraph]) -> dict[str, float]:
-    found = health(graphs)
-    return {"working": found.working, "dead": found.dead, "saturated": found.saturated}

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from netgraph.evaluation.behavior import median
 from netgraph.evaluation.pairs import Graphs, as_list
-from netgraph.graph.architecture import Architecture
 from netgraph.graph.netgraph import NetGraph
 from netgraph.stack import Stack, chunks, probe
 
@@ -87,7 +86,7 @@ def _share(chosen: Tensor) -> float:
 
 
 def _measure(graphs: list[NetGraph], n_rows: int, seed: int) -> Iterator[tuple[float, list[Tensor]]]:
-    """Give the largest deviation of an output of each network, and :func:`_judge` of its layers if it is finite."""
+    """Yield the largest deviation of an output of each network, and :func:`_judge` of its layers if it is finite."""
     rows = probe(max((graph.architecture.n_inputs for graph in graphs), default=1), n_rows, seed).double()
     for members in chunks([graph.architecture for graph in graphs]):
         stack = Stack([graphs[i].architecture for i in members])
@@ -96,19 +95,16 @@ def _measure(graphs: list[NetGraph], n_rows: int, seed: int) -> Iterator[tuple[f
         places = [stack.rows(position).tolist() for position in range(len(registers))]
         for i, architecture in enumerate(stack.architectures):
             deviation = float(outputs[i].std(dim=0, correction=0).max())
-            own = [registers[p][places[p][i]] for p in stack.places[i]] if deviation < float("inf") else []
-            yield deviation, [_judge(kind, own[at][:size]) for at, kind, size in _hidden(architecture) if own]
-
-
-def _hidden(architecture: Architecture) -> Iterator[tuple[int, str, int]]:
-    """Give position, type and size of each layer of neurons."""
-    for position, layer in enumerate(architecture.layers):
-        if layer.kind.kind == "elementwise" and layer.type != "Dropout":
-            yield position, layer.type, layer.size
+            neurons = [
+                _judge(layer.type, registers[position][places[position][i]][: layer.size])
+                for layer, position in zip(architecture.layers, stack.places[i], strict=True)
+                if layer.kind.kind == "elementwise" and layer.type != "Dropout"
+            ]
+            yield deviation, neurons if deviation < float("inf") else []
 
 
 def _judge(kind: str, values: Tensor) -> Tensor:
-    """Say of each neuron whether it is dead, saturated, and bounded at all, [neurons] each, from [neurons, rows]."""
+    """Return whether each neuron is dead, saturated, and bounded at all, [neurons, 3], from [neurons, rows]."""
     dead = values.std(dim=1, correction=0) <= DEAD * values.square().mean(dim=1).sqrt()
     if kind not in BOUNDS:
         return torch.stack([dead, torch.zeros_like(dead), torch.zeros_like(dead)], dim=1)

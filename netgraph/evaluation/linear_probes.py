@@ -1,4 +1,4 @@
-"""What a linear map reads from latents: figures of the networks and of their tasks, on networks of held-out tasks."""
+"""Linear probes (Alain & Bengio 2016): properties of networks read from latents, on networks of held-out tasks."""
 
 import math
 from collections import Counter
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
+from netgraph.graph.netgraph import NetGraph
 
 Floats = npt.NDArray[np.float64]
 
@@ -20,6 +21,8 @@ PENALTIES = (1e-1, 1e0, 1e1, 1e2, 1e3, 1e4)
 INVERSE_PENALTY = 0.03
 #: A latent number that deviates by less than this share of the one that deviates most is taken as constant.
 CONSTANT = 1e-3
+#: Validation errors below this one count as this one.
+_LEAST_ERROR = 1e-6
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def probe_label(z: Tensor, labels: Sequence[str], held_out_z: Tensor, held_out: 
 
 
 def _features(z: Tensor, held_out_z: Tensor, n: int, m: int) -> tuple[Floats, Floats]:
-    """Leave constant columns out and standardize the others with the first latents' mean and deviation."""
+    """Return the latents without constant columns, standardized with the first latents' mean and deviation."""
     if len(z) != n or len(held_out_z) != m or min(n, m) < 2:
         raise NetGraphError(f"a linear probe of {len(z)} and {len(held_out_z)} latents for {n} and {m} values")
     x, held_out_x = (rows.detach().cpu().double().numpy() for rows in (z, held_out_z))
@@ -107,9 +110,51 @@ def depth(architecture: Architecture) -> int:
 
 
 def main_activation(architecture: Architecture) -> str:
-    """Give the activation that most hidden layers have, the first of those with equally many; ``none`` without any."""
+    """Return the activation of most hidden layers, the first of those with equally many; ``none`` without any."""
     return next((name for name, _ in Counter(_activations(architecture)).most_common(1)), "none")
 
 
 def _activations(architecture: Architecture) -> list[str]:
     return [row.type for row in architecture.layers if row.kind.kind == "elementwise" and row.type != "Dropout"]
+
+
+@dataclass(frozen=True)
+class Described:
+    """Networks with what probes are to read from their latents.
+
+    Attributes:
+        graphs: n networks of a zoo, with ``r2``, as ``zoo[i]`` gives them.
+        families: Task family of each.
+        z: Latents, [n, latent].
+    """
+
+    graphs: Sequence[NetGraph]
+    families: Sequence[str]
+    z: Tensor
+
+
+def probe_latents(train: Described, held_out: Described) -> dict[str, ValueProbe | LabelProbe]:
+    """Fit linear probes on networks of training tasks and test them on networks of held-out tasks.
+
+    Returns:
+        By what is read: the base-10 logarithm of the validation error (1 - R^2, in variances of the target; at least
+        1e-6), that of the number of parameters, the depth, the most frequent activation and the task family.
+
+    Raises:
+        NetGraphError: When there are fewer than 2 networks on a side, or their latents are all the same.
+    """
+    if not train.graphs or not held_out.graphs:
+        raise NetGraphError(f"linear probes of {len(train.graphs)} and {len(held_out.graphs)} networks")
+    found: dict[str, ValueProbe | LabelProbe] = {}
+    values = {
+        "log10 of the validation error (1 - R²)": lambda graph: math.log10(max(_LEAST_ERROR, 1 - graph.r2)),
+        "log10 of the number of parameters": lambda graph: math.log10(max(1, graph.architecture.state_size)),
+        "depth (hidden layers)": lambda graph: float(depth(graph.architecture)),
+    }
+    for name, value in values.items():
+        ours, theirs = ([value(graph) for graph in part.graphs] for part in (train, held_out))
+        found[name] = probe_value(train.z, ours, held_out.z, theirs)
+    labels = [[main_activation(graph.architecture) for graph in part.graphs] for part in (train, held_out)]
+    found["activation (most frequent)"] = probe_label(train.z, labels[0], held_out.z, labels[1])
+    found["task family"] = probe_label(train.z, train.families, held_out.z, held_out.families)
+    return found

@@ -4,26 +4,26 @@ A generator that only remembers gives networks that are as near to its training 
 little noise, and no better (Zeng et al. 2025, arXiv 2506.07998).
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from netgraph.evaluation.alignment import align
+from netgraph.errors import NetGraphError
 from netgraph.evaluation.behavior import median
-from netgraph.evaluation.distances import nearest_distance
-from netgraph.evaluation.interpolation import pairs_of_one_architecture
+from netgraph.evaluation.distances import canonical_twins, nearest_distance
 from netgraph.evaluation.pairs import Graphs, as_list
-from netgraph.graph.architecture import SLOT_KINDS, Architecture
-from netgraph.graph.netgraph import NetGraph
-from netgraph.graph.symmetry import canonicalize
+from netgraph.evaluation.structure import PARAMETERS
+from netgraph.graph.architecture import Architecture
+from netgraph.graph.netgraph import NetGraph, as_graph
+from netgraph.graph.symmetry import Floats, UnitGroup, canonicalize, moved_slots, unit_groups
 
 #: Training networks, the nearest ones in canonical form, with which each network is aligned.
 CANDIDATES = 8
-#: Kinds of state elements that a training sets.
-_PARAMETERS = [SLOT_KINDS.index("edge"), SLOT_KINDS.index("bias")]
+#: Passes over the layers; each lowers the distance, and few networks need more than three.
+MAX_PASSES = 10
 
 
 @dataclass(frozen=True)
@@ -69,26 +69,16 @@ def nearness(graphs: Graphs, training: Graphs) -> Nearness:
         NetGraphError: When there is no graph on a side, or an output is not finite.
     """
     found, known = as_list(graphs, "graphs"), as_list(training, "training")
-    return Nearness(nearest_aligned(found, known), nearest_distance(found, known, "behavior"))
+    weights = torch.tensor(list(_nearest_aligned(found, known)), dtype=torch.float64)
+    return Nearness(weights, nearest_distance(found, known, "behavior"))
 
 
-def nearest_aligned(graphs: Sequence[NetGraph], training: Sequence[NetGraph]) -> Tensor:
-    """Give :attr:`Nearness.weights`, [n] float64."""
-    wanted = {graph.architecture.key for graph in graphs}
-    twins: dict[Architecture, list[NetGraph]] = defaultdict(list)
-    for graph in training:
-        if graph.architecture.key in wanted:
-            twins[graph.architecture.key].append(canonicalize(graph))
-    return torch.tensor([_to_nearest(graph, twins[graph.architecture.key]) for graph in graphs], dtype=torch.float64)
-
-
-def _to_nearest(graph: NetGraph, twins: Sequence[NetGraph]) -> float:
-    if not twins:
-        return float("inf")
-    own = _parameters(canonicalize(graph))
-    distances = [float((_parameters(twin) - own).norm()) for twin in twins]
-    nearest = sorted(range(len(twins)), key=distances.__getitem__)[:CANDIDATES]
-    return min(_relative(graph, twins[i]) for i in nearest)
+def _nearest_aligned(graphs: Sequence[NetGraph], training: Sequence[NetGraph]) -> Iterator[float]:
+    twins = canonical_twins(graphs, training)
+    for graph in graphs:
+        own = _parameters(canonicalize(graph))
+        nearest = sorted(twins[graph.architecture.key], key=lambda twin: float((_parameters(twin) - own).norm()))
+        yield min((_relative(graph, twin) for twin in nearest[:CANDIDATES]), default=float("inf"))
 
 
 def _relative(graph: NetGraph, twin: NetGraph) -> float:
@@ -99,42 +89,56 @@ def _relative(graph: NetGraph, twin: NetGraph) -> float:
 
 def _parameters(graph: NetGraph) -> Tensor:
     kind = torch.from_numpy(graph.architecture.slot_kind)
-    return graph.state.detach().cpu().double()[torch.isin(kind, torch.tensor(_PARAMETERS))]
+    return graph.state.detach().cpu().double()[torch.isin(kind, torch.tensor(PARAMETERS))]
 
 
-def perturb(graphs: Sequence[NetGraph], level: float, generator: Generator) -> list[NetGraph]:
-    """Add normal noise to all parameters of canonical networks.
+def align(graph: NetGraph, reference: NetGraph) -> NetGraph:
+    """Reorder a network's hidden units, and flip those around odd activations, to come near to another network.
 
-    Args:
-        graphs: n networks.
-        level: Deviation of the noise, over the root mean square of the tensor that it is added to.
-        generator: Draws it.
-    """
-    return [_perturbed(canonicalize(graph), level, generator) for graph in graphs]
-
-
-def _perturbed(graph: NetGraph, level: float, generator: Generator) -> NetGraph:
-    scale = torch.zeros(graph.architecture.state_size, dtype=graph.state.dtype)
-    for tensor in graph.architecture.tensors:
-        if SLOT_KINDS.index(tensor.slot.kind) in _PARAMETERS:
-            scale[tensor.offset : tensor.offset + tensor.size] = graph.tensor(tensor).square().mean().sqrt()
-    noise = torch.randn(scale.shape, generator=generator, dtype=scale.dtype)
-    return NetGraph(graph.architecture, graph.state + level * scale * noise)
-
-
-def average_pairs(graphs: Sequence[NetGraph], n: int, generator: Generator) -> list[NetGraph]:
-    """Average the states of two networks of one architecture, the one aligned with the other.
+    Both are brought to canonical form, which fixes scales. Then one group of exchangeable units after the other is
+    matched with the reference's by linear assignment on incoming and outgoing weights, the other groups held fixed, for
+    as long as that brings the two states nearer to each other (weight matching: Ainsworth et al. 2022, arXiv
+    2209.04836, algorithm 1). The canonical order alone is not enough: a little noise exchanges units of similar norm.
 
     Args:
-        graphs: Networks to draw pairs from; none is in two pairs.
-        n: Most pairs.
-        generator: Draws them.
+        graph: The network; it is not changed.
+        reference: A network of the same architecture.
 
     Returns:
-        As many networks as there are such pairs, at most n.
+        A network that computes what ``graph`` does; it is to be compared with ``canonicalize(reference)``, from which
+        it is at most as far as ``canonicalize(graph)``. Its sensitivity is not measured.
+
+    Raises:
+        NetGraphError: When the architectures differ.
     """
-    return [_average(graphs[i], graphs[j]) for i, j in pairs_of_one_architecture(graphs, n, generator)]
+    architecture, reference = as_graph(graph, "align").architecture, as_graph(reference, "align")
+    if architecture.key != reference.architecture.key:
+        raise NetGraphError(f"cannot align {architecture!r} with {reference.architecture!r}")
+    state, target = (canonicalize(one).state.detach().cpu().double().numpy() for one in (graph, reference))
+    for _ in range(MAX_PASSES):
+        before = state
+        for group in unit_groups(architecture):
+            state = _matched(state, target, group, architecture)
+        if state is before:
+            break
+    return NetGraph(architecture, torch.from_numpy(state).to(graph.state))
 
 
-def _average(graph: NetGraph, reference: NetGraph) -> NetGraph:
-    return NetGraph(graph.architecture, (align(graph, reference).state + canonicalize(reference).state) / 2)
+def _matched(state: Floats, target: Floats, group: UnitGroup, architecture: Architecture) -> Floats:
+    """Match the units of a group; give the state as it was where that does not bring it nearer."""
+    from scipy.optimize import linear_sum_assignment
+
+    of_units, of_target = (
+        np.concatenate([one[group.incoming], one[group.outgoing]], axis=1) for one in (state, target)
+    )
+    likeness = of_units @ of_target.T
+    units, places = linear_sum_assignment(np.abs(likeness) if group.flippable else likeness, maximize=True)
+    order = np.arange(architecture.num_nodes)
+    order[group.vertices[places]] = group.vertices[units]
+    moved = state[moved_slots(architecture, order)]
+    if group.flippable:
+        sign = np.ones(len(places))
+        sign[places] = np.where(likeness[units, places] < 0, -1.0, 1.0)
+        moved[group.incoming] *= sign[:, None]
+        moved[group.outgoing] *= sign[:, None]
+    return moved if np.square(moved - target).sum() < np.square(state - target).sum() else state

@@ -19,7 +19,7 @@ CHUNK = 256
 
 
 def as_list(graphs: Graphs, name: str) -> list[NetGraph]:
-    """Take one graph or several, and refuse none at all.
+    """Return one graph or several as a list.
 
     Raises:
         NetGraphError: When there is no graph, or something else than a graph.
@@ -32,7 +32,7 @@ def as_list(graphs: Graphs, name: str) -> list[NetGraph]:
 
 
 def as_pairs(true: Graphs, generated: Graphs) -> tuple[list[NetGraph], list[NetGraph]]:
-    """Take one pair or two sequences of the same length, of networks that can be compared.
+    """Return one pair, or two sequences of the same length, of networks that can be compared.
 
     Raises:
         NetGraphError: When the lengths differ or one is empty, or the two of a pair differ in outputs.
@@ -47,7 +47,7 @@ def as_pairs(true: Graphs, generated: Graphs) -> tuple[list[NetGraph], list[NetG
 
 
 def check_lengths(true: Sequence[NetGraph], generated: Sequence[NetGraph]) -> None:
-    """Refuse other numbers of networks.
+    """Raise unless there are as many networks on either side.
 
     Raises:
         NetGraphError: When the lengths differ.
@@ -57,7 +57,7 @@ def check_lengths(true: Sequence[NetGraph], generated: Sequence[NetGraph]) -> No
 
 
 def check_outputs(*sets: Sequence[NetGraph]) -> None:
-    """Refuse networks with other numbers of outputs, whose behavior cannot be compared.
+    """Raise unless all networks have the same number of outputs, whose behavior can be compared.
 
     Raises:
         NetGraphError: With the first network that differs from the first of all.
@@ -84,18 +84,17 @@ def as_rows(true: Sequence[NetGraph], x: Rows) -> list[Tensor]:
     if len(rows) != len(true):
         raise NetGraphError(f"{len(rows)} tensors of rows for {len(true)} pairs")
     for i, (graph, own) in enumerate(zip(true, rows, strict=True)):
-        problem = _problem(graph.architecture.n_inputs, own)
-        if problem:
-            raise NetGraphError(f"x of pair {i}: {problem}")
+        n_inputs = graph.architecture.n_inputs
+        if own.ndim != 2 or not len(own):
+            problem = f"shape {tuple(own.shape)}, expected [rows, inputs] with at least one row"
+        elif own.shape[1] < n_inputs:
+            problem = f"{own.shape[1]} columns, the network has {n_inputs} inputs"
+        elif not torch.isfinite(own).all():
+            problem = "holds NaN or infinity"
+        else:
+            continue
+        raise NetGraphError(f"x of pair {i}: {problem}")
     return rows
-
-
-def _problem(n_inputs: int, x: Tensor) -> str:
-    if x.ndim != 2 or not len(x):
-        return f"shape {tuple(x.shape)}, expected [rows, inputs] with at least one row"
-    if x.shape[1] < n_inputs:
-        return f"{x.shape[1]} columns, the network has {n_inputs} inputs"
-    return "" if bool(torch.isfinite(x).all()) else "holds NaN or infinity"
 
 
 @torch.no_grad()
@@ -112,31 +111,20 @@ def run(graphs: Sequence[NetGraph], rows: Sequence[Tensor]) -> Iterator[tuple[Te
         chunk, own = graphs[start : start + CHUNK], rows[start : start + CHUNK]
         stack = Stack([graph.architecture for graph in chunk])
         flat = stack.flatten([graph.state.detach() for graph in chunk]).double()
-        outputs, hidden = stack(flat, _padded(own, stack.max_inputs), return_hidden=True)
-        for i, (graph, width) in enumerate(zip(chunk, stack.hidden_size.tolist(), strict=True)):
-            yield outputs[i, : len(own[i]), : graph.architecture.n_outputs], hidden[i, : len(own[i]), :width]
-
-
-def _padded(rows: Sequence[Tensor], width: int) -> Tensor:
-    """Lay rows side by side, [networks, most rows, width]."""
-    longest = max(len(x) for x in rows)
-    return torch.stack([fit(x[:, :width].double().cpu(), (longest, width)) for x in rows])
-
-
-def fit(values: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Pad a matrix with zeros at its ends to a shape."""
-    return F.pad(values, (0, shape[1] - values.shape[1], 0, shape[0] - values.shape[0]))
-
-
-def same_width(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Pad the narrower of two matrices with zero columns."""
-    width = max(a.shape[1], b.shape[1])
-    return fit(a, (len(a), width)), fit(b, (len(b), width))
+        longest, width = max(map(len, own)), stack.max_inputs
+        padded = [F.pad(x.double().cpu(), (0, max(0, width - x.shape[1]), 0, longest - len(x)))[:, :width] for x in own]
+        outputs, hidden = stack(flat, torch.stack(padded), return_hidden=True)
+        for i, (graph, size) in enumerate(zip(chunk, stack.hidden_size.tolist(), strict=True)):
+            yield outputs[i, : len(own[i]), : graph.architecture.n_outputs], hidden[i, : len(own[i]), :size]
 
 
 def row_cosine(a: Tensor, b: Tensor) -> Tensor:
-    """Cosine of each row of a with that of b, [rows] in [-1, 1]: 1 for two zero rows, 0 for one, 0 if not finite."""
-    a, b = same_width(a, b)
+    """Return the cosine of each row of a with that of b, [rows]; the narrower one is padded with zeros.
+
+    It is 1 for two zero rows, 0 for one, and 0 if it is not finite.
+    """
+    width = max(a.shape[1], b.shape[1])
+    a, b = (F.pad(rows, (0, width - rows.shape[1])) for rows in (a, b))
     lengths = torch.stack([a.norm(dim=1), b.norm(dim=1)])
     cosine = (a / lengths[0, :, None] * (b / lengths[1, :, None])).sum(dim=1).clamp(-1, 1)
     return torch.where((lengths == 0).all(dim=0), torch.ones_like(cosine), cosine.nan_to_num(0.0))

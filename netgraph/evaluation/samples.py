@@ -26,7 +26,7 @@ SAME = 1e-3
 
 @torch.no_grad()
 def is_valid(graph: NetGraph) -> bool:
-    """Say whether a graph validates, becomes a module, and gives finite outputs on 64 standard normal rows."""
+    """Return whether a graph validates, becomes a module, and gives finite outputs on 64 standard normal rows."""
     rows = probe(as_graph(graph, "is_valid").architecture.n_inputs).to(graph.state)
     if not graph.validate(raise_on_error=False):
         return False
@@ -62,7 +62,7 @@ def uniqueness(generated: Graphs, level: Level = "network") -> float:
         NetGraphError: When there is no graph, or the level is unknown.
     """
     valid = [graph for graph in as_list(generated, "generated") if is_valid(graph)]
-    return len(distinct(valid, level)) / len(valid) if valid else 0.0
+    return len(_distinct(valid, level)) / len(valid) if valid else 0.0
 
 
 def novelty(generated: Graphs, training: Graphs, level: Level = "network") -> float:
@@ -80,50 +80,32 @@ def novelty(generated: Graphs, training: Graphs, level: Level = "network") -> fl
         NetGraphError: When there is no graph on a side, or the level is unknown.
     """
     valid = [graph for graph in as_list(generated, "generated") if is_valid(graph)]
-    found = distinct(valid, level)
-    return len(unseen(found, as_list(training, "training"), level)) / len(found) if found else 0.0
+    found, known = _distinct(valid, level), as_list(training, "training")
+    return len(_distinct(found, level, known)) / len(found) if found else 0.0
 
 
-def distinct(graphs: Sequence[NetGraph], level: Level) -> list[NetGraph]:
-    """Keep the first of all that are the same."""
-    kept: list[NetGraph] = []
-    for members in _by_architecture(graphs, level).values():
-        states: list[Floats] = []
-        for graph in members:
-            own = _signature(graph, level)
-            if not _holds(states, own):
-                states.append(own)
-                kept.append(graph)
-    return kept
-
-
-def unseen(graphs: Sequence[NetGraph], training: Sequence[NetGraph], level: Level) -> list[NetGraph]:
-    """Keep those that are not among the training networks."""
-    known = _by_architecture(training, level)
-    kept: list[NetGraph] = []
-    for key, members in _by_architecture(graphs, level).items():
-        states = [_signature(graph, level) for graph in known.get(key, [])]
-        kept.extend(graph for graph in members if not _holds(states, _signature(graph, level)))
-    return kept
-
-
-def _by_architecture(graphs: Sequence[NetGraph], level: Level) -> dict[Architecture, list[NetGraph]]:
+def _distinct(graphs: Sequence[NetGraph], level: Level, known: Sequence[NetGraph] = ()) -> list[NetGraph]:
+    """Return the first of all graphs that are the same, of those that are not the same as a known one."""
     if level not in ("network", "architecture"):
         raise NetGraphError(f"level {level!r}; known: network, architecture")
-    found: dict[Architecture, list[NetGraph]] = defaultdict(list)
+    architectures = {graph.architecture.key for graph in graphs}
+    seen: dict[Architecture, list[Floats]] = defaultdict(list)
+    for graph in known:
+        if graph.architecture.key in architectures:
+            seen[graph.architecture.key].append(_signature(graph, level))
+    kept = []
     for graph in graphs:
-        found[graph.architecture.key].append(graph)
-    return found
+        states, own = seen[graph.architecture.key], _signature(graph, level)
+        if not states or (np.abs(np.stack(states) - own).max(axis=1, initial=0.0) > SAME).all():
+            states.append(own)
+            kept.append(graph)
+    return kept
 
 
 def _signature(graph: NetGraph, level: Level) -> Floats:
-    """What a network of a given architecture is known by: nothing more, or its canonical state without counts."""
+    """Return what tells a network from others of its architecture: nothing, or its canonical state without counts."""
     if level == "architecture":
         return np.zeros(1)
     kept = graph.architecture.slot_kind != SLOT_KINDS.index("count")
     signature: Floats = canonicalize(graph).state.detach().cpu().double().numpy()[kept]
     return signature
-
-
-def _holds(states: Sequence[Floats], state: Floats) -> bool:
-    return bool(states) and bool((np.abs(np.stack(states) - state).max(axis=1, initial=0.0) <= SAME).any())

@@ -11,7 +11,8 @@ from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
 
-_PARAMETERS = [SLOT_KINDS.index("edge"), SLOT_KINDS.index("bias")]
+#: Kinds of state elements that a training sets.
+PARAMETERS = [SLOT_KINDS.index("edge"), SLOT_KINDS.index("bias")]
 #: Relative difference that rounding alone may leave between equal canonical weights.
 _ROUNDING = 1e-5
 
@@ -36,7 +37,7 @@ def edge_accuracy(true: Graphs, generated: Graphs) -> float:
 
 
 def edge_accuracy_per_pair(true: Graphs, generated: Graphs) -> Tensor:
-    """Give :func:`edge_accuracy` of each pair, [n] float64."""
+    """Return :func:`edge_accuracy` of each pair, [n] float64."""
     return torch.tensor([_ratio(c, a + b - c) for a, b, c in _edge_counts(true, generated)], dtype=torch.float64)
 
 
@@ -46,7 +47,7 @@ def edge_f1(true: Graphs, generated: Graphs) -> float:
 
 
 def edge_f1_per_pair(true: Graphs, generated: Graphs) -> Tensor:
-    """Give :func:`edge_f1` of each pair, [n] float64."""
+    """Return :func:`edge_f1` of each pair, [n] float64."""
     return torch.tensor([_ratio(2 * c, a + b) for a, b, c in _edge_counts(true, generated)], dtype=torch.float64)
 
 
@@ -93,7 +94,7 @@ def weight_within_tolerance(true: Graphs, generated: Graphs, tolerance: float = 
 
 
 def weight_within_tolerance_per_pair(true: Graphs, generated: Graphs, tolerance: float = 0.1) -> Tensor:
-    """Give :func:`weight_within_tolerance` of each pair, [n] float64."""
+    """Return :func:`weight_within_tolerance` of each pair, [n] float64."""
     pairs = zip(*as_pairs(true, generated), strict=True)
     shares = [_share_within(canonicalize(a), canonicalize(b), tolerance) for a, b in pairs]
     return torch.tensor(shares, dtype=torch.float64)
@@ -145,7 +146,7 @@ def parameter_cosine_similarity(true: Graphs, generated: Graphs) -> float:
 
 
 def parameter_cosine_similarity_per_pair(true: Graphs, generated: Graphs) -> Tensor:
-    """Give :func:`parameter_cosine_similarity` of each pair, [n] float64."""
+    """Return :func:`parameter_cosine_similarity` of each pair, [n] float64."""
     left, right = (_parameters(graphs) for graphs in as_pairs(true, generated))
     return torch.stack([row_cosine(a, b)[0] for a, b in zip(left, right, strict=True)])
 
@@ -155,7 +156,7 @@ def _parameters(graphs: Sequence[NetGraph]) -> list[Tensor]:
     found = []
     for graph in map(canonicalize, graphs):
         architecture = graph.architecture
-        kept = np.isin(architecture.slot_kind, _PARAMETERS)
+        kept = np.isin(architecture.slot_kind, PARAMETERS)
         kept &= architecture.slot_target < architecture.offsets[-2]
         found.append(graph.state.detach().cpu().double()[torch.from_numpy(kept)][None])
     return found

@@ -7,16 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator, nn
 
-from netgraph import NetGraphError, from_module, metrics
-from netgraph.evaluation.interpolation import (
-    between,
-    latent_paths,
-    pairs_of_one_architecture,
-    smoothness,
-    weight_paths,
-)
-from netgraph.evaluation.latent_space import Described, probe_latents
-from netgraph.evaluation.linear_probes import depth, main_activation, probe_label, probe_value
+from netgraph import NetGraphError, from_module
+from netgraph.evaluation import probe_latents, smoothness
+from netgraph.evaluation.linear_probes import Described, depth, main_activation, probe_label, probe_value
 from tests.strategies import examples, graphs, randomize
 
 
@@ -62,38 +55,9 @@ def test_paths_with_invalid_networks_count_for_validity_only():
 @examples(15)
 @given(graphs(), st.integers(2, 6))
 def test_a_path_between_equal_networks_stays_where_it_is(graph, points):
-    found = smoothness(weight_paths([(graph, graph)], points))
+    found = smoothness([[graph] * points])
     assert found.validity == 1
     assert found.median_length == 1
-
-
-def test_weight_paths_end_at_the_networks():
-    one, two = network(4, seed=1), network(4, seed=2)
-    (path,) = weight_paths([(one, two)], 5)
-    x = torch.randn(9, 3, generator=Generator().manual_seed(0))
-    assert metrics.output_r2([one, two], [path[0], path[-1]], x) == pytest.approx(1)
-    with pytest.raises(NetGraphError, match="pair 0"):
-        weight_paths([(one, network(5))], 3)
-
-
-def test_latents_are_decoded_along_straight_lines():
-    a, b = torch.zeros(2, 3), torch.ones(2, 3)
-    assert torch.equal(between(a, b, 3)[:, 1], torch.full((2, 3), 0.5))
-    one = network(4)
-    paths = latent_paths(a, b, 4, lambda z: [scaled(one, float(row[0])) for row in z])
-    assert [len(path) for path in paths] == [4, 4]
-    assert smoothness(paths).relative_length.tolist() == pytest.approx([1, 1])
-    with pytest.raises(NetGraphError, match="1 points"):
-        between(a, b, 1)
-
-
-def test_pairs_have_one_architecture_and_share_no_network():
-    found = [network(width, seed=seed) for seed, width in enumerate([4, 5, 4, 6, 5, 4, 4])]
-    pairs = pairs_of_one_architecture(found, 10, Generator().manual_seed(0))
-    assert len(pairs) == 3
-    assert len({i for pair in pairs for i in pair}) == 6
-    assert all(found[i].architecture.key == found[j].architecture.key for i, j in pairs)
-    assert len(pairs_of_one_architecture(found, 1, Generator().manual_seed(0))) == 1
 
 
 def latents(n: int, seed: int, columns: int = 40) -> torch.Tensor:
