@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
+from netgraph.graph.modules.convert import refuse_hooks
 from netgraph.graph.modules.general import example_of
-from netgraph.graph.modules.hooks import refuse_hooks
 from netgraph.graph.modules.verify import Observer, check_same, observe
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module

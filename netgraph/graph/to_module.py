@@ -8,7 +8,7 @@ import torch
 from torch import fx, nn
 
 from netgraph.graph.architecture import Architecture
-from netgraph.graph.modules.rebuild import rebuild
+from netgraph.graph.modules.execute import rebuild
 from netgraph.graph.netgraph import NetGraph, as_graph
 
 

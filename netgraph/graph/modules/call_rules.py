@@ -14,7 +14,7 @@ from netgraph.graph.modules import rules
 from netgraph.graph.modules.builder import Builder
 from netgraph.graph.modules.composites import COMPOSITES
 from netgraph.graph.modules.encoding import decode
-from netgraph.graph.modules.functions import call, find_operation
+from netgraph.graph.modules.functions import find_operation
 from netgraph.graph.modules.labels import Value, along, compress, values_in
 from netgraph.graph.modules.parts import TYPES
 from netgraph.graph.modules.program import Part, Row
@@ -79,8 +79,7 @@ def wire_call(b: Builder, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any
         UnsupportedLayerError: When its vertices cannot be told.
     """
     operation = find_operation(row.target)
-    function = lambda *args, **kwargs: call(operation, args, kwargs)  # noqa: E731
-    c = Call(b, row, row.name, type_of_operation(operation.name), operation.name, args, kwargs, function)
+    c = Call(b, row, row.name, type_of_operation(operation.name), operation.name, args, kwargs, operation)
     values = values_in(args, kwargs)
     if operation.role == "same" and values:
         return args[0] if args else next(iter(kwargs.values()))

@@ -2,16 +2,17 @@
 
 import math
 import re
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Collection, Iterator
+from itertools import chain, pairwise
 
 from torch import nn
 
 from netgraph.errors import InvalidGraphError
 from netgraph.graph.modules.encoding import Encoded, decode, dtype_named, references
 from netgraph.graph.modules.functions import check_attribute, find_operation
+from netgraph.graph.modules.labels import dotted
 from netgraph.graph.modules.parts import CONTAINERS, TYPES, build
-from netgraph.graph.modules.program import Part, Program, Row, Table
+from netgraph.graph.modules.program import Part, Program, Table
 from netgraph.reading import FAILURES
 
 #: Most elements of a value that passes through a network, whose labels are laid out (chosen: 2 GiB of them).
@@ -27,7 +28,9 @@ def check(program: Program) -> None:
         InvalidGraphError: With the part, tensor or row that is wrong.
         UnsupportedLayerError: With the operation that is not registered.
     """
-    for problem in [*_constructors(program), *_parts(program), *_tensors(program), *_tables(program)]:
+    tables = [table for table in (program.table, program.train_table) if table is not None]
+    rows = chain.from_iterable(_rows(program, table) for table in tables)
+    for problem in [*_constructors(program), *_parts(program), *_tensors(program), *rows]:
         raise InvalidGraphError(problem)
 
 
@@ -37,11 +40,25 @@ def _constructors(program: Program) -> Iterator[str]:
         kind = Part("", part.type, part.hyper)
         if part.type in TYPES and kind not in built:
             try:
-                built[kind] = _built(program, kind)
+                for name, value in _items(part.hyper):  # a stack of more layers than tensors would take for ever
+                    if name == "num_layers" and (type(value) is not int or value > len(program.tensors)):
+                        raise InvalidGraphError(f"{value} layers with {len(program.tensors)} tensors")
+                built[kind] = build(part.type, part.hyper)
             except FAILURES as error:
                 yield f"{part.type} cannot be made from {part.hyper}: {error}"
         if part.alias is None and kind in built:
-            yield from _shapes(program, part, built[kind])
+            for name, value in (*built[kind].named_parameters(), *built[kind].named_buffers()):
+                stored = program.tensor_named.get(full := dotted(part.name, name))
+                if stored is not None and stored.shape != tuple(value.shape):
+                    yield f"tensor {full}: its state has shape {stored.shape}, a {part.type} has {tuple(value.shape)}"
+
+
+def _items(hyper: Encoded) -> Iterator[tuple[Encoded, Encoded]]:
+    if isinstance(hyper, tuple):
+        if len(hyper) == 3 and hyper[0] == "item":
+            yield hyper[1], hyper[2]
+        for inner in hyper:
+            yield from _items(inner)
 
 
 def _parts(program: Program) -> Iterator[str]:
@@ -55,38 +72,10 @@ def _parts(program: Program) -> Iterator[str]:
         if part.alias is not None and part.alias not in seen:
             yield f"module {part.name!r}: the same as {part.alias!r}, which is not listed before it"
         seen.add(part.name)
-    for name in program.inputs:
-        if not name.isidentifier():
-            yield f"input {name!r}: not a name"
-    for name in decode(program.held, {}):
-        if name not in program.inputs:
-            yield f"held {name!r}: not an input"
+    yield from (f"input {name!r}: not a name" for name in program.inputs if not name.isidentifier())
+    yield from (f"held {name!r}: not an input" for name in decode(program.held, {}) if name not in program.inputs)
     if "" not in seen:
         yield "the network itself is not listed"
-
-
-def _built(program: Program, part: Part) -> nn.Module:
-    """Build a module without memory; a stack has no more layers than there are tensors, else it would take for ever."""
-    for name, value in _items(part.hyper):
-        if name == "num_layers" and (type(value) is not int or value > len(program.tensors)):
-            raise InvalidGraphError(f"{value} layers with {len(program.tensors)} tensors")
-    return build(part.type, part.hyper)
-
-
-def _items(hyper: Encoded) -> Iterator[tuple[Encoded, Encoded]]:
-    if isinstance(hyper, tuple):
-        if len(hyper) == 3 and hyper[0] == "item":
-            yield hyper[1], hyper[2]
-        for inner in hyper:
-            yield from _items(inner)
-
-
-def _shapes(program: Program, part: Part, built: nn.Module) -> Iterator[str]:
-    for name, value in (*built.named_parameters(), *built.named_buffers()):
-        full = f"{part.name}.{name}" if part.name else name
-        stored = program.tensor_named.get(full)
-        if stored is not None and stored.shape != tuple(value.shape):
-            yield f"tensor {full}: its state has shape {stored.shape}, a {part.type} has {tuple(value.shape)}"
 
 
 def _tensors(program: Program) -> Iterator[str]:
@@ -107,33 +96,35 @@ def _tensors(program: Program) -> Iterator[str]:
                 yield f"tensor {after.names[0]}: starts at {after.offset}, inside of {before.names[0]}"
 
 
-def _tables(program: Program) -> Iterator[str]:
-    for table in (program.table, program.train_table):
-        if table is not None:
-            yield from _rows(program, table)
-
-
 def _rows(program: Program, table: Table) -> Iterator[str]:
     parts = {part.name for part in program.parts}
-    known: dict[str, set[str]] = {"input": set(program.inputs), "module": _with_inner(program, parts)}
-    known["tensor"] = set(program.tensor_named)
+    inner = {name.rpartition(".")[0] for name in program.tensor_named}
+    known: dict[str, Collection[str]] = {"input": program.inputs, "module": parts | inner}
+    known["tensor"] = program.tensor_named
     for position, row in enumerate(table.rows):
         if any(not 0 <= i < position for i in row.inputs):
             yield f"{row.name}: fed by rows {row.inputs}, which are not all earlier"
-        if not row.name.isidentifier() or not all(str(key).isidentifier() for key in _keywords(row.kwargs)):
+        if not all(str(name).isidentifier() for name in (row.name, *(item[1] for item in row.kwargs[1:]))):
             yield f"row {position}: {row.name!r} or a keyword is not a name"
         if row.shape is not None and any(math.prod(sizes) > MOST_ELEMENTS for sizes in _sizes(row.shape)):
             yield f"{row.name}: has more than {MOST_ELEMENTS:,} elements"
-        _check_call(row)
+        if row.op == "call" and find_operation(row.target).name == "builtins.getattr":
+            check_attribute(row.args[2])
+        _check_readable(row.args, row.kwargs)
         if row.op in known and row.target not in known[row.op]:
             yield f"{row.name}: {row.op} {row.target!r} is unknown"
     if any(not 0 <= i < len(table.rows) for i in references(table.output)):
         yield "the output reads a row that does not exist"
-    decode(table.output, {"row": lambda position: None, "training": lambda name: False})
+    _check_readable(table.output)
     for row in table.rows:
-        for name in _flags(row.args, row.kwargs):
+        for name in (*references(row.args, "training"), *references(row.kwargs, "training")):
             if name not in parts:
                 yield f"{row.name}: training of {name!r}, which is unknown"
+
+
+def _check_readable(*codes: Encoded) -> None:
+    for code in codes:
+        decode(code, {"row": lambda position: None, "training": lambda name: False})
 
 
 def _sizes(shape: Encoded) -> Iterator[tuple[int, ...]]:
@@ -146,25 +137,3 @@ def _sizes(shape: Encoded) -> Iterator[tuple[int, ...]]:
     elif isinstance(shape, tuple):
         for inner in shape:
             yield from _sizes(inner)
-
-
-def _with_inner(program: Program, parts: set[str]) -> set[str]:
-    return parts | {name.rpartition(".")[0] for name in program.tensor_named}
-
-
-def _flags(*codes: Encoded) -> Iterator[str]:
-    for code in codes:
-        yield from references(code, "training")
-
-
-def _keywords(kwargs: Encoded) -> list[Encoded]:
-    return [item[1] for item in kwargs[1:]]
-
-
-def _check_call(row: Row) -> None:
-    if row.op == "call":
-        find_operation(row.target)
-        if row.target == "builtins.getattr":
-            check_attribute(row.args[2])
-    for code in (row.args, row.kwargs):
-        decode(code, {"row": lambda position: None, "training": lambda name: False})

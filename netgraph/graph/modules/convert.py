@@ -1,10 +1,12 @@
 """``torch.nn`` modules of any kind to graphs."""
 
 import inspect
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -12,17 +14,15 @@ from torch import Tensor, nn
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules.compare import same
-from netgraph.graph.modules.encoding import Encoded, encode
-from netgraph.graph.modules.execute import Lender, execute
+from netgraph.graph.modules.encoding import Encoded, dtype_named, encode
+from netgraph.graph.modules.execute import Lender, execute, rebuild
 from netgraph.graph.modules.export import trace_by_export
-from netgraph.graph.modules.hooks import refuse_hooks
-from netgraph.graph.modules.parts import CONTAINERS, READERS, describe, is_leaf
+from netgraph.graph.modules.parts import CONTAINERS, describe, is_leaf
 from netgraph.graph.modules.preserve import draws_restored, preserved
 from netgraph.graph.modules.program import ALIGNMENT, Kind, Part, Program, Row, Stored, Table
-from netgraph.graph.modules.rebuild import rebuild
 from netgraph.graph.modules.sizes import Sizes
-from netgraph.graph.modules.trace import NotTraceableError, first_line, is_symbol, trace
-from netgraph.graph.modules.values import empty_state, view
+from netgraph.graph.modules.trace import NotTraceableError, first_line, is_symbol, named_tensors, trace
+from netgraph.graph.modules.values import view
 from netgraph.graph.modules.verify import Observer, check_same, fails_on, observe
 from netgraph.graph.netgraph import NetGraph
 
@@ -45,10 +45,15 @@ def convert(module: nn.Module, example_input: Example) -> NetGraph:
     refuse_hooks(module)
     parts = _parts(module)
     try:
-        table, train_table, constants = _alone(given) if is_leaf(module) else trace(module, given)
-        return _graph(module, given, parts, table, train_table, constants)
+        return _graph(module, given, parts, *trace(module, given))
     except NotTraceableError as error:
-        _check_runs(module, given)
+        with preserved(module), torch.no_grad():
+            for part in module.modules():  # without eval(), which a module may refuse for a reason of its own
+                part.training = False
+            try:
+                module(**_copies(given))
+            except Exception as fault:  # whatever forward raises, which is then no fault of tracing
+                raise fails_on(module, fault) from fault
         traced = trace_by_export(module, given, str(error), partial(_agrees, module))
         return _graph(module, given, parts, *traced)
 
@@ -67,15 +72,21 @@ def _graph(
     found += [(name, value, "constant", False) for name, value in constants.items()]
     _refuse_overlaps(found)
     tensors, dtype = _place(found)
-    program = Program(parts, tensors, table, tuple(given), train_table, fixed, dtype, _held(given, fixed))
+    try:  # inputs by which forward may have decided: no tensors, nor numbers that are symbols
+        held = encode({name: value for name, value in given.items() if not is_symbol(value, numbers=not fixed)})
+    except UnsupportedLayerError as error:
+        raise UnsupportedLayerError(f"example_input: {error}") from None
+    program = Program(parts, tensors, table, tuple(given), train_table, fixed, dtype, held)
     observer = Observer(
         lambda network, inputs: network(**dict(zip(given, inputs, strict=True))),
         [*given.values()],
         all(sizes is None or sizes[:1] in ((), (None,)) for sizes in fixed),
     )
     expected = observe(module, observer)
-    values = _values(module, constants)
-    state, other = (part.to(_device(values)) for part in empty_state(program))
+    values = {name: value.detach() for name, value in (named_tensors(module) | constants).items()}
+    device = next((value.device for value in values.values()), torch.device("cpu"))
+    state = torch.empty(program.state_size, dtype=dtype_named(program.dtype), device=device)
+    other = torch.zeros(program.other_size, dtype=torch.uint8, device=device)
     for tensor in tensors:
         view(tensor, state, other).copy_(values[tensor.names[0]])
     rebuilt = rebuild(program, state, other)
@@ -83,14 +94,6 @@ def _graph(
     graph = NetGraph(replace(program, table=_with_shapes(program, rebuilt.eval(), given)), state, other_state=other)
     check_same(module, rebuilt, observer, expected, seen)
     return graph
-
-
-def _held(given: Mapping[str, Any], fixed: Sizes) -> Encoded:
-    """Encode the inputs by which forward may have decided: no tensors, nor numbers that are symbols."""
-    try:
-        return encode({name: value for name, value in given.items() if not is_symbol(value, numbers=not fixed)})
-    except UnsupportedLayerError as error:
-        raise UnsupportedLayerError(f"example_input: {error}") from None
 
 
 def _bind(module: nn.Module, example: Example) -> dict[str, Any]:
@@ -115,15 +118,6 @@ def _bind(module: nn.Module, example: Example) -> dict[str, Any]:
     return dict(bound.arguments)
 
 
-def _alone(given: Mapping[str, Any]) -> tuple[Table, None, dict[str, Tensor]]:
-    """Give the table of a registered module that stands alone."""
-    rows = [Row("input", name, name) for name in given]
-    call = Row(
-        "module", "", "output", ("tuple",), ("dict", *(("item", name, ("row", i)) for i, name in enumerate(given)))
-    )
-    return Table((*rows, call), ("row", len(rows))), None, {}
-
-
 def _parts(module: nn.Module) -> tuple[Part, ...]:
     """List the modules, those inside a registered one left out: its constructor makes them."""
     parts: list[Part] = []
@@ -134,23 +128,17 @@ def _parts(module: nn.Module) -> tuple[Part, ...]:
             parts.append(Part(name, "Module", alias=first[part]))
             return
         first[part] = name
-        parts.append(_part(name, part))
+        try:
+            kind = type(part).__name__ if CONTAINERS.get(type(part).__name__) is type(part) else "Module"
+            parts.append(Part(name, *describe(part)) if is_leaf(part) else Part(name, kind))
+        except UnsupportedLayerError as error:
+            raise UnsupportedLayerError(f"{name or 'the module'}: {error}") from None
         for key, child in () if is_leaf(part) else part._modules.items():
             if child is not None:
                 visit(f"{name}.{key}".lstrip("."), child)
 
     visit("", module)
     return tuple(parts)
-
-
-def _part(name: str, part: nn.Module) -> Part:
-    if type(part) in READERS:
-        try:
-            return Part(name, *describe(part))
-        except UnsupportedLayerError as error:
-            raise UnsupportedLayerError(f"{name or 'the module'}: {error}") from None
-    kind = type(part).__name__ if CONTAINERS.get(type(part).__name__) is type(part) else "Module"
-    return Part(name, kind)
 
 
 def _tensors(module: nn.Module, parts: Sequence[Part]) -> Iterator[tuple[str, Tensor, Kind, bool]]:
@@ -168,44 +156,26 @@ def _tensors(module: nn.Module, parts: Sequence[Part]) -> Iterator[tuple[str, Te
                 yield prefix + name, held, "buffer", name not in part._non_persistent_buffers_set
 
 
-def _values(module: nn.Module, constants: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    held = dict(module.named_parameters(remove_duplicate=False)) | dict(module.named_buffers(remove_duplicate=False))
-    return {name: value.detach() for name, value in (held | dict(constants)).items()}
-
-
-def _device(values: Mapping[str, Tensor]) -> torch.device:
-    return next((value.device for value in values.values()), torch.device("cpu"))
-
-
 def _place(found: Sequence[tuple[str, Tensor, Kind, bool]]) -> tuple[tuple[Stored, ...], str]:
-    """Give every tensor its place: those of the commonest floating-point type in the flat state, others as bytes."""
+    """Place every tensor: those of the commonest floating-point type in the flat state, others as bytes."""
     once: dict[int, list[tuple[str, Tensor, Kind, bool]]] = {}
     for entry in found:
         once.setdefault(id(entry[1]), []).append(entry)
-    counts: dict[torch.dtype, int] = {}
+    counts: Counter[torch.dtype] = Counter()
     for (_, value, _, _), *_ in once.values():
         if value.is_floating_point():
-            counts[value.dtype] = counts.get(value.dtype, 0) + value.numel()
-    dtype = max(counts, key=lambda key: counts[key], default=torch.float32)
-    placed, elements, size = [], 0, 0
+            counts[value.dtype] += value.numel()
+    dtype = max(counts, key=counts.__getitem__, default=torch.float32)
+    placed: list[Stored] = []
+    elements, size = 0, 0
     for entries in once.values():
         _, value, kind, persistent = entries[0]
-        inside = value.dtype == dtype
+        inside, shape = value.dtype == dtype, tuple(value.shape)
         names, text = tuple(entry[0] for entry in entries), str(value.dtype).removeprefix("torch.")
-        offset = elements if inside else size
-        placed.append(
-            Stored(
-                names,
-                tuple(value.shape),
-                text,
-                kind,
-                offset,
-                inside,
-                persistent,
-                bool(value.requires_grad),
-                _order(value),
-            )
-        )
+        # from the slowest dimension to the fastest, where that is not their own order
+        order = () if value.is_contiguous() else sorted(range(value.ndim), key=value.stride, reverse=True)
+        offset, trainable = elements if inside else size, bool(value.requires_grad)
+        placed.append(Stored(names, shape, text, kind, offset, inside, persistent, trainable, tuple(order)))
         if inside:
             elements = placed[-1].end
         else:
@@ -213,36 +183,32 @@ def _place(found: Sequence[tuple[str, Tensor, Kind, bool]]) -> tuple[tuple[Store
     return tuple(placed), str(dtype).removeprefix("torch.")
 
 
-def _order(value: Tensor) -> tuple[int, ...]:
-    return () if value.is_contiguous() else tuple(sorted(range(value.ndim), key=value.stride, reverse=True))
-
-
 def _refuse_overlaps(found: Sequence[tuple[str, Tensor, Kind, bool]]) -> None:
-    """Refuse tensors that share memory without being one: a copy of each would not be the same network."""
-    spans = {id(value): (value.data_ptr(), _span(value), name) for name, value, *_ in reversed(found) if value.numel()}
-    ordered = sorted(spans.values())
-    for (start, size, name), (next_start, _, other) in pairwise(ordered):
+    """Raise for tensors that share memory without being one: a copy of each would not be the same network."""
+    spans = {}
+    for name, value, *_ in reversed(found):
+        if value.numel():
+            steps = zip(value.shape, value.stride(), strict=True)
+            size = value.element_size() * (1 + sum((n - 1) * stride for n, stride in steps))
+            spans[id(value)] = (value.data_ptr(), size, name)
+    for (start, size, name), (next_start, _, other) in pairwise(sorted(spans.values())):
         if next_start < start + size:
             raise UnsupportedLayerError(f"{other}: shares memory with {name}; tie the two by one nn.Parameter")
-
-
-def _span(value: Tensor) -> int:
-    steps = zip(value.shape, value.stride(), strict=True)
-    return value.element_size() * (1 + sum((n - 1) * stride for n, stride in steps))
 
 
 def _with_shapes(program: Program, rebuilt: nn.Module, given: Mapping[str, Any]) -> Table:
     """Run the calls on the example and note the shapes."""
     table = program.table
-    rows = enumerate(table.rows)
-    shapes = {i: shape_of(_attribute(rebuilt, row.target)) for i, row in rows if row.op == "tensor"}
+    shapes: dict[int, Encoded] = {}
+    for i, row in enumerate(table.rows):
+        if row.op in ("input", "tensor"):
+            shapes[i] = shape_of(given[row.target] if row.op == "input" else attrgetter(row.target)(rebuilt))
 
     def caller(position: int, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any], make: Any) -> Any:
         value = make(*args, **kwargs)
         shapes[position] = shape_of(value)
         return value
 
-    shapes |= {i: shape_of(given[row.target]) for i, row in enumerate(table.rows) if row.op == "input"}
     try:
         with torch.no_grad():
             execute(table, rebuilt, _copies(given), caller)
@@ -251,17 +217,6 @@ def _with_shapes(program: Program, rebuilt: nn.Module, given: Mapping[str, Any])
     except Exception as error:
         raise UnsupportedLayerError(f"its calls, replayed, fail: {first_line(error)}") from error
     return Table(tuple(replace(row, shape=shapes[i]) for i, row in enumerate(table.rows)), table.output)
-
-
-def _check_runs(module: nn.Module, given: Mapping[str, Any]) -> None:
-    """Raise where the module itself fails on the example, which is then no fault of tracing."""
-    with preserved(module), torch.no_grad():
-        for part in module.modules():  # without eval(), which a module may refuse for a reason of its own
-            part.training = False
-        try:
-            module(**_copies(given))
-        except Exception as error:  # whatever forward raises
-            raise fails_on(module, error) from error
 
 
 def _agrees(module: nn.Module, inputs: Mapping[str, Any], table: Table | None, constants: Mapping[str, Tensor]) -> bool:
@@ -284,13 +239,6 @@ def _copies(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value.clone() if isinstance(value, Tensor) else value for name, value in given.items()}
 
 
-def _attribute(root: nn.Module, target: str) -> Any:
-    value: Any = root
-    for name in target.split("."):
-        value = getattr(value, name)
-    return value
-
-
 def shape_of(value: Any) -> Encoded:
     """Write down the shape of a result: ("shape", type, ...) for a tensor, tuples of these, None for numbers."""
     if isinstance(value, Tensor):
@@ -298,3 +246,22 @@ def shape_of(value: Any) -> Encoded:
     if isinstance(value, list | tuple) and not isinstance(value, torch.Size):
         return ("tuple", *map(shape_of, value))
     return None
+
+
+def refuse_hooks(module: nn.Module) -> None:
+    """Raise for hooks and exchanged methods, which alter outputs or gradients and are no part of a graph.
+
+    Raises:
+        UnsupportedLayerError: With the module or the parameter that has one.
+    """
+    for name, part in module.named_modules():
+        if is_leaf(part) and "forward" in vars(part):
+            raise UnsupportedLayerError(f"{name or 'the module'}: {type(part).__name__}.forward was replaced")
+        if part._forward_hooks or part._forward_pre_hooks or part._backward_hooks or part._backward_pre_hooks:
+            kind = "backward" if part._backward_hooks or part._backward_pre_hooks else "forward"
+            raise UnsupportedLayerError(
+                f"{name or type(part).__name__}: {type(part).__name__} has {kind} hooks, which a graph cannot hold"
+            )
+    for name, value in module.named_parameters():
+        if value._backward_hooks or value._post_accumulate_grad_hooks:
+            raise UnsupportedLayerError(f"{name}: has hooks on its gradient, which a graph cannot hold")

@@ -1,30 +1,27 @@
-"""Running the table of a network's calls, and the module that does so."""
+"""Running the table of a network's calls, the module that does so, and how it is built."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from netgraph.errors import NetGraphError
+from netgraph.errors import InvalidGraphError, NetGraphError
 from netgraph.graph.modules.compare import same
 from netgraph.graph.modules.encoding import decode, references
-from netgraph.graph.modules.functions import call, find_operation
-from netgraph.graph.modules.program import Program, Row, Table
+from netgraph.graph.modules.functions import find_operation
+from netgraph.graph.modules.parts import CONTAINERS, build
+from netgraph.graph.modules.program import Program, Row, Stored, Table
+from netgraph.graph.modules.values import view
 
 #: Makes a call in a caller's own way: (position, row, arguments, keyword arguments, what the table would do) -> value.
 Caller = Callable[[int, Row, tuple[Any, ...], dict[str, Any], Callable[..., Any]], Any]
 
 
-def _plain_call(
-    position: int, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any], make: Callable[..., Any]
-) -> Any:
-    return make(*args, **kwargs)
-
-
 def execute(
-    table: Table, root: nn.Module, inputs: Mapping[str, Any], caller: Caller = _plain_call, release: bool = True
+    table: Table, root: nn.Module, inputs: Mapping[str, Any], caller: Caller | None = None, release: bool = True
 ) -> Any:
     """Run a table of calls.
 
@@ -32,7 +29,7 @@ def execute(
         table: The calls.
         root: The module that holds the modules and tensors which they name.
         inputs: The inputs by name.
-        caller: Makes the calls; what it gives is the row's value.
+        caller: Makes the calls in its own way; what it gives is the row's value.
         release: Let go of each value after its last use.
 
     Returns:
@@ -47,17 +44,11 @@ def execute(
             values[position] = attrgetter(row.target)(root)
         else:
             args, kwargs = decode(row.args, special), decode(row.kwargs, special)
-            values[position] = caller(position, row, args, kwargs, _target(row, root))
+            make = root.get_submodule(row.target) if row.op == "module" else find_operation(row.target)
+            values[position] = make(*args, **kwargs) if caller is None else caller(position, row, args, kwargs, make)
         for old in spent if release else ():
             values[old] = None
     return decode(table.output, special)
-
-
-def _target(row: Row, root: nn.Module) -> Callable[..., Any]:
-    if row.op == "module":
-        return root.get_submodule(row.target)
-    operation = find_operation(row.target)
-    return lambda *args, **kwargs: call(operation, args, kwargs)
 
 
 @lru_cache(maxsize=256)
@@ -89,16 +80,13 @@ def bind(program: Program, args: Sequence[Any], kwargs: Mapping[str, Any]) -> di
             kind = type(given[name]).__name__
             raise NetGraphError(f"{name}: the network was traced for {value!r}; given another value, of type {kind}")
     for name, sizes in zip(names, program.fixed, strict=False):
-        _check_size(name, sizes, given[name])
+        if sizes is None or not isinstance(given[name], Tensor):
+            continue
+        shape = given[name].shape
+        if len(sizes) != len(shape) or any(size not in (None, n) for size, n in zip(sizes, shape, strict=True)):
+            expected = ", ".join("any" if size is None else str(size) for size in sizes)
+            raise NetGraphError(f"{name} has shape {tuple(shape)}; the network was traced for [{expected}]")
     return given
-
-
-def _check_size(name: str, sizes: tuple[int | None, ...] | None, value: Any) -> None:
-    if sizes is None or not isinstance(value, Tensor):
-        return
-    if len(sizes) != value.ndim or any(size not in (None, n) for size, n in zip(sizes, value.shape, strict=True)):
-        wanted = ", ".join("any" if size is None else str(size) for size in sizes)
-        raise NetGraphError(f"{name} has shape {tuple(value.shape)}; the network was traced for [{wanted}]")
 
 
 class NetworkModule(nn.Module):
@@ -130,3 +118,47 @@ class Lender(nn.Module):
     def __getattr__(self, name: str) -> Any:
         constants = self.__dict__["constants"]
         return constants[name] if name in constants else getattr(self.__dict__["lent"], name)
+
+
+def rebuild(program: Program, state: Tensor, other: Tensor) -> nn.Module:
+    """Build the module, in evaluation mode; its tensors are copies.
+
+    Raises:
+        InvalidGraphError: When a tensor is missing.
+    """
+    modules: dict[str, nn.Module] = {}
+    for part in program.parts:
+        if part.alias is not None:
+            modules[part.name] = modules[part.alias]
+        elif part.name == "" and part.type in CONTAINERS:
+            modules[part.name] = NetworkModule(program)
+        else:
+            modules[part.name] = build(part.type, part.hyper)
+        owner, _, name = part.name.rpartition(".")
+        if part.name:
+            modules[owner].add_module(name, modules[part.name])
+    root = modules[""]
+    for tensor in program.tensors:
+        value = view(tensor, state, other)
+        if tensor.order:  # in memory the dimensions lay in another order than in the shape
+            inverse = sorted(range(len(tensor.order)), key=tensor.order.__getitem__)
+            value = value.permute(tensor.order).clone(memory_format=torch.contiguous_format).permute(inverse)
+        _fill(root, tensor, value if tensor.order else value.clone())
+    for name, value in [*root.named_parameters(), *root.named_buffers()]:
+        if value.is_meta:
+            raise InvalidGraphError(f"{name} has no values")
+    return root.eval()
+
+
+def _fill(root: nn.Module, tensor: Stored, value: Tensor) -> None:
+    value.requires_grad_(tensor.trainable)
+    held = nn.Parameter(value, requires_grad=tensor.trainable) if tensor.kind == "parameter" else value
+    for full in tensor.names:
+        owner, _, name = full.rpartition(".")
+        module = root.get_submodule(owner)
+        if tensor.kind == "buffer":
+            module.register_buffer(name, held, persistent=tensor.persistent)
+        elif tensor.kind == "parameter":
+            setattr(module, name, held)
+        else:
+            object.__setattr__(module, name, held)

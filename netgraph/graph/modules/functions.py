@@ -12,7 +12,7 @@ constants; others name their own wiring.
 import builtins
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -36,6 +36,18 @@ class Operation:
         """Whether its name says that it alters its first operand."""
         base = self.name.split(".")[1]
         return (base.endswith("_") and not base.endswith("__")) or base in ("iadd", "isub", "imul", "itruediv")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it.
+
+        Raises:
+            UnsupportedLayerError: When it would read an attribute that no network needs.
+        """
+        if self.function is getattr:
+            check_attribute(args[1])
+        if self.function is None:
+            return getattr(args[0], self.name.removeprefix("Tensor."))(*args[1:], **kwargs)
+        return self.function(*args, **kwargs)
 
 
 _MODULES: dict[str, Any] = {"torch": torch, "functional": F, "operator": operator, "math": math, "builtins": builtins}
@@ -133,46 +145,38 @@ _ATEN = {
 }
 
 
-def _registry() -> Mapping[str, Operation]:
-    table: dict[str, Operation] = {}
+def _operations() -> Iterator[Operation]:
     for (module, role), names in _FUNCTIONS.items():
-        for name in names.split():
-            _add(table, Operation(f"{module}.{name}", role, getattr(_MODULES[module], name)))
+        yield from (Operation(f"{module}.{name}", role, getattr(_MODULES[module], name)) for name in names.split())
     for role, names in _METHODS.items():
-        for name in names.split():
-            _add(table, Operation(f"Tensor.{name}", role))
+        yield from (Operation(f"Tensor.{name}", role) for name in names.split())
     for role, names in _ATEN.items():
         for name in filter(lambda name: hasattr(torch.ops.aten, name), names.split()):
             packet = getattr(torch.ops.aten, name)
-            for overload in packet.overloads():
-                _add(table, Operation(f"aten.{name}.{overload}", role, getattr(packet, overload)))
+            yield from (Operation(f"aten.{name}.{o}", role, getattr(packet, o)) for o in packet.overloads())
+
+
+def _registry() -> Mapping[str, Operation]:
+    table: dict[str, Operation] = {}
+    for operation in _operations():
+        if operation.name in table:
+            raise NetGraphError(f"operation {operation.name} is registered twice")
+        table[operation.name] = operation
     return MappingProxyType(table)
-
-
-def _add(table: dict[str, Operation], operation: Operation) -> None:
-    if operation.name in table:
-        raise NetGraphError(f"operation {operation.name} is registered twice")
-    table[operation.name] = operation
 
 
 #: Every operation by its name; a tensor method's opens with ``Tensor.``.
 OPERATIONS = _registry()
-_BY_FUNCTION: dict[int, Operation] = {}
+_NAMES: dict[int, str] = {}
 for _operation in OPERATIONS.values():
     if _operation.function is not None:
-        _BY_FUNCTION.setdefault(id(_operation.function), _operation)
+        _NAMES.setdefault(id(_operation.function), _operation.name)
 
 
-def find_function(function: Any) -> Operation:
-    """Look a function up.
-
-    Raises:
-        UnsupportedLayerError: When it is not registered.
-    """
-    found = _BY_FUNCTION.get(id(function))
-    if found is None:
-        raise UnsupportedLayerError(f"{_qualified(function)} is not a registered function")
-    return found
+def name_of(function: Any) -> str:
+    """Return the name of a function: where it is registered that of its operation."""
+    module, name = getattr(function, "__module__", None), getattr(function, "__name__", str(function))
+    return _NAMES.get(id(function), f"{module}.{name}" if module else str(name))
 
 
 def find_operation(name: str) -> Operation:
@@ -186,19 +190,6 @@ def find_operation(name: str) -> Operation:
     return OPERATIONS[name]
 
 
-def call(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call an operation.
-
-    Raises:
-        UnsupportedLayerError: When it would read an attribute that no network needs.
-    """
-    if operation.function is getattr:
-        check_attribute(args[1])
-    if operation.function is None:
-        return getattr(args[0], operation.name.removeprefix("Tensor."))(*args[1:], **kwargs)
-    return operation.function(*args, **kwargs)
-
-
 def check_attribute(name: Any) -> None:
     """Refuse to read any attribute that no network needs.
 
@@ -207,9 +198,3 @@ def check_attribute(name: Any) -> None:
     """
     if name not in _ATTRIBUTES:
         raise UnsupportedLayerError(f"the attribute {name!r} of a tensor is not supported")
-
-
-def _qualified(function: Any) -> str:
-    module = getattr(function, "__module__", None)
-    name = getattr(function, "__name__", str(function))
-    return f"{module}.{name}" if module else str(name)

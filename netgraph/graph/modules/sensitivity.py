@@ -17,11 +17,10 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.modules.builder import Group
 from netgraph.graph.modules.composites import COMPOSITES
 from netgraph.graph.modules.encoding import dtype_named
-from netgraph.graph.modules.execute import bind, execute
+from netgraph.graph.modules.execute import bind, execute, rebuild
 from netgraph.graph.modules.explicit import make_explicit
 from netgraph.graph.modules.labels import Value
 from netgraph.graph.modules.program import Program, Row
-from netgraph.graph.modules.rebuild import rebuild
 from netgraph.graph.modules.trace import first_line
 from netgraph.graph.modules.wiring import Aliases
 from netgraph.graph.netgraph import NetGraph, as_graph

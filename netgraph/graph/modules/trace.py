@@ -23,7 +23,7 @@ from torch.utils import _pytree as pytree
 from netgraph.errors import NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules.compare import same_tensors
 from netgraph.graph.modules.encoding import Encoded, encode
-from netgraph.graph.modules.functions import OPERATIONS, check_attribute, find_function
+from netgraph.graph.modules.functions import OPERATIONS, check_attribute, name_of
 from netgraph.graph.modules.parts import is_leaf
 from netgraph.graph.modules.preserve import preserved
 from netgraph.graph.modules.program import Row, Table
@@ -123,6 +123,10 @@ def trace(module: nn.Module, given: Mapping[str, Any]) -> tuple[Table, Table | N
         NotTraceableError: When ``torch.fx`` cannot follow ``forward``.
         UnsupportedLayerError: When a call is not supported, with its name and what would be needed.
     """
+    if is_leaf(module):  # stands alone
+        inputs = [Row("input", name, name) for name in given]
+        kwargs = ("dict", *(("item", name, ("row", i)) for i, name in enumerate(given)))
+        return Table((*inputs, Row("module", "", "output", kwargs=kwargs)), ("row", len(inputs))), None, {}
     readers: list[Reader] = []
     constants: dict[str, Tensor] = {}
     for training in (False, True):
@@ -155,6 +159,11 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
+def named_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Return the parameters and buffers of a module by all their names."""
+    return dict(module.named_parameters(remove_duplicate=False)) | dict(module.named_buffers(remove_duplicate=False))
+
+
 def plain_attributes(graph: fx.Graph, module: nn.Module, holder: nn.Module) -> dict[str, Tensor]:
     """Find the tensors that a graph reads and that are neither parameters nor buffers of the module.
 
@@ -166,8 +175,7 @@ def plain_attributes(graph: fx.Graph, module: nn.Module, holder: nn.Module) -> d
     Raises:
         UnsupportedLayerError: With what is no tensor, for instance a generator of random numbers.
     """
-    held = dict(module.named_parameters(remove_duplicate=False)) | dict(module.named_buffers(remove_duplicate=False))
-    found = {}
+    held, found = named_tensors(module), {}
     for node in graph.nodes:
         if node.op == "get_attr" and node.target not in held:
             owner, _, name = node.target.rpartition(".")
@@ -227,24 +235,13 @@ class Reader:
         args, kwargs = self.code(node, tuple(node.args)), self.code(node, dict(node.kwargs))
         if node.op == "call_module":
             return Row("module", str(node.target), node.name, args, kwargs)
-        name = _operation(node)
+        name = name_of(node.target) if node.op == "call_function" else f"Tensor.{node.target}"
+        if name not in OPERATIONS:
+            missing = f"{name} is not supported; it needs an entry in the table of operations"
+            raise UnsupportedLayerError(f"{where(node)}: {missing}")
         if name == "builtins.getattr":
             check_attribute(node.args[1])
         return Row("call", name, node.name, args, kwargs)
-
-
-def _operation(node: fx.Node) -> str:
-    name = f"Tensor.{node.target}"
-    if node.op == "call_function":
-        try:
-            name = find_function(node.target).name
-        except UnsupportedLayerError as error:
-            name = str(error).split(" ", 1)[0]
-    if name not in OPERATIONS:
-        raise UnsupportedLayerError(
-            f"{where(node)}: {name} is not supported; it needs an entry in the table of operations"
-        )
-    return name
 
 
 def owner_of(node: fx.Node) -> str:

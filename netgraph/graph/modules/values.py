@@ -22,13 +22,6 @@ def view(tensor: Stored, state: Tensor, other: Tensor) -> Tensor:
     return other[tensor.offset : tensor.end].view(dtype_named(tensor.dtype)).view(tensor.shape)
 
 
-def empty_state(program: Program) -> tuple[Tensor, Tensor]:
-    """Return states of the right sizes, not filled."""
-    return torch.empty(program.state_size, dtype=dtype_named(program.dtype)), torch.zeros(
-        program.other_size, dtype=torch.uint8
-    )
-
-
 def slot_offsets(program: Program) -> dict[str, int]:
     """Return the slot of the first element of each tensor: its place in the flat state, others counted on behind it."""
     offsets: dict[str, int] = {}
