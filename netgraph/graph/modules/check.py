@@ -116,10 +116,8 @@ def _rows(program: Program, table: Table) -> Iterator[str]:
     if any(not 0 <= i < len(table.rows) for i in references(table.output)):
         yield "the output reads a row that does not exist"
     _check_readable(table.output)
-    for row in table.rows:
-        for name in (*references(row.args, "training"), *references(row.kwargs, "training")):
-            if name not in parts:
-                yield f"{row.name}: training of {name!r}, which is unknown"
+    flags = [(row, name) for row in table.rows for name in references((row.args, row.kwargs), "training")]
+    yield from (f"{row.name}: training of {name!r}, which is unknown" for row, name in flags if name not in parts)
 
 
 def _check_readable(*codes: Encoded) -> None:
