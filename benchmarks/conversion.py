@@ -1,17 +1,25 @@
-"""Converts networks of about ten million parameters and back: seconds, and peak memory beside the module's own."""
+"""Conversion of modules of about ten million parameters, and back: seconds and peak memory."""
 
-import argparse
-import multiprocessing
 import resource
 import time
 from collections.abc import Callable
+from typing import Any
 
+import pandas as pd
 import torch
-from results import write_section
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-MEGABYTE = 2**20
+import netgraph
+from benchmarks.harness import PROVENANCE, in_own_process
+from benchmarks.report import Picture, table
+
+TITLE = "Conversion of modules"
+ABOUT = (
+    "`from_module` and `to_module` of networks of about ten million parameters, each in a process of its own, on one "
+    "thread, after a tiny network. Memory is the peak of the process during the conversion less the peak before it, "
+    "plus the module itself, in multiples of the module. The module is the state in float32."
+)
 
 
 class Block(nn.Module):
@@ -30,18 +38,9 @@ class Block(nn.Module):
 
 
 def resnet18() -> tuple[nn.Module, Tensor]:
-    """ResNet-18's plan, 11 million parameters."""
-    plan = [
-        (64, 64, 1),
-        (64, 64, 1),
-        (64, 128, 2),
-        (128, 128, 1),
-        (128, 256, 2),
-        (256, 256, 1),
-        (256, 512, 2),
-        (512, 512, 1),
-    ]
-    blocks = [Block(*entry) for entry in plan]
+    """Build a network like ResNet-18, 12 million parameters."""
+    stages = [(64, 64, 1), (64, 128, 2), (128, 256, 2), (256, 512, 2)]
+    blocks = [block for i, o, stride in stages for block in (Block(i, o, stride), Block(o, o, 1))]
     stem = [nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU()]
     head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 1000)]
     return nn.Sequential(*stem, *blocks, *head), torch.zeros(1, 3, 32, 32)
@@ -65,90 +64,71 @@ class Layer(nn.Module):
 
 
 def gpt() -> tuple[nn.Module, Tensor]:
-    """A causal transformer of 10.6 million parameters, as nanoGPT's for characters."""
+    """Build a causal transformer of 10.7 million parameters, of nanoGPT's size for characters."""
     layers = [Layer(384, 6) for _ in range(6)]
-    return nn.Sequential(nn.Embedding(65, 384), *layers, nn.LayerNorm(384), nn.Linear(384, 65)), torch.zeros(
-        1, 256
-    ).long()
+    ends = nn.LayerNorm(384), nn.Linear(384, 65)
+    return nn.Sequential(nn.Embedding(65, 384), *layers, *ends), torch.zeros(1, 256, dtype=torch.long)
 
 
-def perceptron() -> tuple[nn.Module, Tensor]:
-    """Three layers behind a flatten, 10 million parameters."""
-    layers = [nn.Linear(3072, 2048), nn.ReLU(), nn.Linear(2048, 1800), nn.ReLU(), nn.Linear(1800, 10)]
-    return nn.Sequential(nn.Flatten(), *layers), torch.zeros(1, 3, 32, 32)
-
-
-class Asserting(nn.Sequential):
-    """A network that torch.fx cannot follow."""
+class Branching(nn.Sequential):
+    """A network that torch.fx cannot trace, so that torch.export does."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Decide by the shape."""
         return super().forward(x) if x.shape[1] == 3 else x
 
 
-def exported() -> tuple[nn.Module, Tensor]:
-    """The same, through torch.export."""
-    module, example = perceptron()
-    return Asserting(*module.children()), example  # type: ignore[arg-type]
+def perceptron(kind: type[nn.Sequential] = nn.Sequential) -> tuple[nn.Module, Tensor]:
+    """Build three linear layers behind a flatten, 10 million parameters."""
+    layers = [nn.Linear(3072, 2048), nn.ReLU(), nn.Linear(2048, 1800), nn.ReLU(), nn.Linear(1800, 10)]
+    return kind(nn.Flatten(), *layers), torch.zeros(1, 3, 32, 32)
 
 
 NETWORKS: dict[str, Callable[[], tuple[nn.Module, Tensor]]] = {
     "ResNet-18": resnet18,
     "GPT": gpt,
     "perceptron": perceptron,
-    "perceptron through torch.export": exported,
+    "perceptron through torch.export": lambda: perceptron(Branching),
 }
 
 
-def peak() -> int:
-    """Give this process's largest memory so far, in bytes."""
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def grid() -> list[dict[str, Any]]:
+    """Return a run for each network."""
+    return [{"network": name} for name in NETWORKS]
 
 
-def measure(name: str, queue: "multiprocessing.Queue[list[float]]") -> None:
-    """Convert one network in a process of its own, warmed up on a tiny one."""
-    import netgraph
+def measure(network: str) -> dict[str, Any]:
+    """Convert one network in a process of its own."""
+    return in_own_process(convert, network)
 
+
+def convert(network: str) -> dict[str, Any]:
+    """Convert one network there and back."""
     torch.set_num_threads(1)
-    netgraph.to_module(netgraph.from_module(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Softsign()), torch.zeros(1, 3, 8, 8)))
-    module, example = NETWORKS[name]()
+    tiny = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Softsign())
+    netgraph.to_module(netgraph.from_module(tiny, torch.zeros(1, 3, 8, 8)))
+    module, example = NETWORKS[network]()
     parameters = sum(parameter.numel() for parameter in module.parameters())
-    own = 4 * parameters
     with torch.no_grad():
         started = time.perf_counter()
         module.eval()(example)
-        run = time.perf_counter() - started
-    before, started = peak(), time.perf_counter()
+        forward = time.perf_counter() - started
+    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
     graph = netgraph.from_module(module, example)
-    there, held = time.perf_counter() - started, peak()
+    to_graph, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()
     netgraph.to_module(graph)
-    back = time.perf_counter() - started
-    queue.put([parameters, graph.num_nodes, run, there, back, (held - before + own) / own])
+    return {
+        "parameters": parameters,
+        "nodes": graph.num_nodes,
+        "seconds of a forward pass": forward,
+        "seconds to a graph": to_graph,
+        "seconds back": time.perf_counter() - started,
+        "memory": 1024 * (after - before) / (4 * parameters) + 1,
+    }
 
 
-def main() -> None:
-    """Measure all networks and write the section."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    context = multiprocessing.get_context("spawn")
-    lines = [
-        "Each in a process of its own, one thread. Memory is the process's peak during the conversion less what it was "
-        "before, plus the module itself, in multiples of the module.",
-        "",
-        "| network | parameters | vertices | seconds of one forward | seconds to a graph | seconds back | memory |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name in NETWORKS:
-        queue = context.Queue()
-        process = context.Process(target=measure, args=(name, queue))
-        process.start()
-        parameters, vertices, *rest = queue.get()
-        process.join()
-        figures = " | ".join(f"{figure:.2f}" for figure in rest)
-        lines.append(f"| {name} | {parameters:,.0f} | {vertices:,.0f} | {figures} |")
-    write_section("Conversion of modules", "python benchmarks/conversion.py", lines)
-    print("\n".join(lines))
-
-
-if __name__ == "__main__":
-    main()
+def report(runs: pd.DataFrame) -> list[str | Picture]:
+    """Return the table of the networks."""
+    rows = runs.sort_values("parameters", ascending=False, kind="stable").set_index("network")
+    return [table(rows.drop(columns=list(PROVENANCE)), digits=2)]

@@ -26,8 +26,10 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,7 @@ from netgraph.machine import provenance
 from netgraph.threads import threads
 
 #: Modules of this package, in the order of their sections.
-QUESTIONS: tuple[str, ...] = ("zoo_training", "zoo_store", "quick_run", "conversion", "new_datasets")
+QUESTIONS: tuple[str, ...] = ("zoo_training", "zoo_store", "quick_run", "conversion")
 #: Folder of the JSON files; git ignores it.
 RUNS = Path("runs/benchmarks")
 #: Columns beside the arguments and results of a run.
@@ -77,6 +79,9 @@ def measure_runs(
         folder: Folder of the JSON files of all questions.
         command: Command line that measures these runs.
         again: Measure runs that have a file too.
+
+    Raises:
+        NetGraphError: When an argument, a result or the provenance have one name.
     """
     make_folder(folder / question)
     missing = [run for run in runs if again or not path_of(folder, question, run).exists()]
@@ -86,24 +91,13 @@ def measure_runs(
             result = module.measure(**run)
         seconds = time.perf_counter() - started
         record = {"run": run, "result": result, "made": provenance() | {"command": command, "run_seconds": seconds}}
-        check_names(question, record)
+        names = [*run, *result, *PROVENANCE]
+        if len(set(names)) < len(names):
+            raise NetGraphError(f"{question}: two columns of one name among {', '.join(sorted(names))}")
         payload = json.dumps(record, indent=1, default=lambda value: value.tolist())  # numbers and arrays of NumPy
         write_atomically(path_of(folder, question, run), payload.encode())
         words = ", ".join(f"{name} {value}" for name, value in run.items())
         print(f"{number}/{len(missing)} {question}: {words}: {seconds:.1f} s", flush=True)
-
-
-def check_names(question: str, record: Mapping[str, Any]) -> None:
-    """Check that arguments, results and provenance of a run become columns of different names.
-
-    Raises:
-        NetGraphError: Where two of them have one name.
-    """
-    names = [*record["run"], *record["result"], *PROVENANCE]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise NetGraphError(
-            f"{question}: a run has {sorted(twice)[0]!r} twice, among arguments, results and provenance"
-        )
 
 
 def load_runs(question: str, folder: Path = RUNS) -> pd.DataFrame:
@@ -122,24 +116,18 @@ def load_runs(question: str, folder: Path = RUNS) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return the result of a function of a module, from a new process, so that its peak memory is the function's."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
 def command_of(question: str, grid: Any, options: Mapping[str, Any]) -> str:
     """Return the command line of a question, with the options that differ from their defaults."""
     defaults = inspect.signature(grid).parameters
     changed = {name: value for name, value in options.items() if value != defaults[name].default}
     words = [f" --{name} {json.dumps(value) if isinstance(value, list) else value}" for name, value in changed.items()]
     return f"python -m benchmarks.harness {question}{''.join(words)}"
-
-
-def part_of(text: str) -> tuple[int, int]:
-    """Return the numbers of ``I/N``.
-
-    Raises:
-        NetGraphError: Unless 0 <= I < N.
-    """
-    found = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not found or int(found[1]) >= int(found[2]):
-        raise NetGraphError(f"--part {text}: not I/N with 0 <= I < N")
-    return int(found[1]), int(found[2])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -155,15 +143,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.add_function_arguments(question_of(question).grid)
     options = vars(parser.parse_args(arguments))
     chosen, part, folder, again = (options.pop(name) for name in ("question", "part", "runs", "again"))
-    names: Iterable[str] = QUESTIONS if chosen == "all" else (chosen,)
-    try:
-        first, step = part_of(part)
-        for name in names:
-            module = question_of(name)
-            runs = module.grid(**options)[first::step]
+    numbers = re.fullmatch(r"(\d+)/(\d+)", part)
+    if not numbers or int(numbers[1]) >= int(numbers[2]):
+        raise SystemExit(f"--part {part}: not I/N with 0 <= I < N")
+    errors = []
+    for name in QUESTIONS if chosen == "all" else (chosen,):
+        module = question_of(name)
+        try:
+            runs = module.grid(**options)[int(numbers[1]) :: int(numbers[2])]
             measure_runs(module, name, runs, folder, command_of(name, module.grid, options), again)
-    except NetGraphError as error:
-        raise SystemExit(str(error)) from None
+        except NetGraphError as error:  # the other questions are measured nevertheless
+            errors.append(f"{name}: {error}")
+    if errors:
+        raise SystemExit("\n".join(errors))
 
 
 if __name__ == "__main__":

@@ -1,27 +1,50 @@
-"""The figures of a quick run: writes those of a finished run's metrics.json into RESULTS.md."""
+"""The figures of a quick run, read from its metrics.json."""
 
-import argparse
 import json
 from pathlib import Path
+from typing import Any
 
-from results import write_section
+import pandas as pd
 
+from benchmarks.report import Picture, table
+from netgraph import NetGraphError
 from netgraph.run import KEYS, TARGETS
 
-
-def main() -> None:
-    """Read the metrics and write the section."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="folder of a finished `netgraph run --preset quick`")
-    metrics = json.loads((parser.parse_args().folder / "metrics.json").read_text())
-    lines = ["Held-out tasks, free-running decoding.", "", "| figure | value | mark |", "|---|---|---|"]
-    for name, value in [*((key, metrics[key]) for key in KEYS), *metrics["more"].items()]:
-        lines.append(f"| {name} | {value:.4g} | {f'≥ {TARGETS[name]:g}' if name in TARGETS else ''} |")
-    lines += ["", "Test R² on diabetes, mean over 5 splits ± deviation:", "", "| method | R² |", "|---|---|"]
-    for name, value in metrics["diabetes_test_r2"].items():
-        lines.append(f"| {name} | {value:.3f} ± {metrics['diabetes_test_r2_deviation'][name]:.3f} |")
-    write_section("Quick run", "netgraph run --preset quick && python benchmarks/quick_run.py runs/quick", lines)
+TITLE = "Quick run"
+ABOUT = (
+    "`netgraph run --preset quick`: a zoo, the training of a model, its evaluation on held-out tasks with free-running "
+    "decoding, and networks for diabetes; read from its `metrics.json`. Machine and commit are those of the reading."
+)
 
 
-if __name__ == "__main__":
-    main()
+def grid(folder: str = "runs/quick") -> list[dict[str, Any]]:
+    """Return one run, of the folder of a finished quick run."""
+    return [{"folder": folder}]
+
+
+def measure(folder: str) -> dict[str, Any]:
+    """Read the metrics.
+
+    Raises:
+        NetGraphError: When the folder has none.
+    """
+    path = Path(folder) / "metrics.json"
+    if not path.exists():
+        raise NetGraphError(f"{path}: no such file; run `netgraph run --preset quick --out {folder}` first")
+    return {"metrics": json.loads(path.read_text(encoding="utf-8"))}
+
+
+def report(runs: pd.DataFrame) -> list[str | Picture]:
+    """Return the figures, beside their targets, and test R² on diabetes."""
+    metrics = runs["metrics"].iloc[-1]
+    figures = {key: metrics[key] for key in KEYS} | metrics["more"]
+    rows = [
+        (name, f"{value:.4g}", f"≥ {TARGETS[name]:g}" if name in TARGETS else "") for name, value in figures.items()
+    ]
+    means, deviations = metrics["diabetes_test_r2"], metrics["diabetes_test_r2_deviation"]
+    r2 = [(name, f"{mean:.3f} ± {deviations[name]:.3f}") for name, mean in means.items()]
+    return [
+        table(pd.DataFrame(rows, columns=["figure", "value", "target"])),
+        "Test R² on diabetes, mean over splits ± standard deviation:",
+        table(pd.DataFrame(r2, columns=["method", "R²"])),
+    ]

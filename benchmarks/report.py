@@ -19,13 +19,7 @@ HEAD = "# Results\n\nWritten by `python -m benchmarks.report` from runs of `pyth
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of a section.
-
-    Attributes:
-        name: Name of its file, without an ending.
-        caption: Its caption.
-        figure: The picture.
-    """
+    """A picture of a section: the name of its file without an ending, its caption, and the figure."""
 
     name: str
     caption: str
@@ -33,36 +27,27 @@ class Picture:
 
 
 def table(frame: pd.DataFrame, digits: int = 3) -> str:
-    """Return a DataFrame as a Markdown table; an index that has a name comes first.
+    """Return a DataFrame as a Markdown table: floats with so many digits, NaN and None as a dash.
 
-    Args:
-        frame: The table. Text is written as it is, whole numbers with commas, NaN and None as a dash.
-        digits: Digits of a float after the point.
+    An index that has a name comes first.
     """
+
+    def cell(value: Any) -> str:
+        if value is None or value != value:
+            return "–"
+        if isinstance(value, float):
+            return f"{value:,.{digits}f}"
+        return f"{value:,}" if type(value) is int else str(value)
+
     named = any(name is not None for name in frame.index.names)
     frame = frame.reset_index() if named else frame
-    rows = [[cell(value, digits) for value in row] for row in frame.astype(object).to_numpy()]
+    rows = [[cell(value) for value in row] for row in frame.astype(object).to_numpy()]
     lines = [[str(name) for name in frame.columns], ["---"] * len(frame.columns), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def cell(value: Any, digits: int) -> str:
-    """Return a value of a table as text."""
-    if value is None or value != value:
-        return "–"
-    if isinstance(value, float):
-        return f"{value:,.{digits}f}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
 def section(question: str, runs: Path, pictures: Path) -> str:
-    """Return the section of a question, and write its pictures.
-
-    Args:
-        question: Name of the question.
-        runs: Folder of the JSON files of all questions.
-        pictures: Folder of the pictures, beside RESULTS.md.
-    """
+    """Return the section of a question from the folder of all runs, and write its pictures into a folder."""
     module, frame = question_of(question), load_runs(question, runs)
     parts = [f"## {module.TITLE}", module.ABOUT]
     if frame.empty:
@@ -81,14 +66,11 @@ def section(question: str, runs: Path, pictures: Path) -> str:
 
 def origin(frame: pd.DataFrame) -> str:
     """Return commands, machines, versions, commits and days of runs, and their time."""
-
-    def values(name: str) -> str:
-        return ", ".join(frame[name].drop_duplicates().sort_values())
-
-    commands = ", ".join(f"`{command}`" for command in frame["command"].drop_duplicates().sort_values())
+    known = {name: sorted(set(frame[name])) for name in ("command", "machine", "torch", "commit", "date")}
+    commands = ", ".join(f"`{command}`" for command in known.pop("command"))
+    machine, torch, commit, date = (", ".join(values) for values in known.values())
     minutes = frame["run_seconds"].sum() / 60
-    about = f"on {values('machine')}; torch {values('torch')}; commit {values('commit')}; {values('date')}"
-    return f"{commands}, {about}; runs: {len(frame):,}, {minutes:.1f} minutes"
+    return f"{commands}, on {machine}; torch {torch}; commit {commit}; {date}; {len(frame):,} runs, {minutes:.1f} min"
 
 
 def write(path: Path, runs: Path, questions: Iterable[str] = QUESTIONS) -> None:

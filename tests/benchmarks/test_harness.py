@@ -77,10 +77,10 @@ def test_the_runs_are_a_table_with_a_column_for_each_argument_and_result(tmp_pat
 
 def test_names_are_not_used_twice(tmp_path):
     module = SimpleNamespace(measure=lambda alpha: {"alpha": 1})
-    with pytest.raises(NetGraphError, match="question: a run has 'alpha' twice"):
+    with pytest.raises(NetGraphError, match="question: two columns of one name among alpha, alpha, command"):
         harness.measure_runs(module, "question", [{"alpha": 1}], tmp_path)
     module = SimpleNamespace(measure=lambda alpha: {"commit": 1})
-    with pytest.raises(NetGraphError, match="'commit' twice"):
+    with pytest.raises(NetGraphError, match="commit, commit"):
         harness.measure_runs(module, "question", [{"alpha": 1}], tmp_path)
 
 

@@ -1,0 +1,115 @@
+"""Training of many networks through the stack, beside one module after the other: equal steps and rows a step."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Generator, Tensor
+from torch.utils.data import DataLoader, TensorDataset
+
+from benchmarks.report import Picture, table
+from netgraph import NetGraph, to_module
+from netgraph.tasks import TaskRecipe, draw_tasks
+from netgraph.zoo import ArchitectureRecipe, FitConfig, draw_architecture, fit_networks, initialize, pad_rows
+
+BATCH, REPEATS, RATE, DECAY = 50, 2, 0.01, 1e-4
+TITLE = "Zoo training"
+ABOUT = (
+    f"Microseconds a network and step of {BATCH} rows, on one thread, the best of {REPEATS} times, compilation "
+    "included: modules one after the other with `torch.optim.Adam`, whose rows come through a `DataLoader` or by an "
+    "index, and all networks side by side through the stack, each at a learning rate of its own. Ratios are to the "
+    "stack's time."
+)
+WAYS = ("one by one, DataLoader", "one by one, index", "stack")
+PLAIN = ArchitectureRecipe(
+    normalizations={"none": 1.0},
+    skips={"none": 1.0},
+    activations=dict.fromkeys(("ReLU", "Tanh", "Sigmoid"), 1.0),
+)
+#: Tasks play no part in the time of a step.
+TASKS = TaskRecipe(families={"linear": 1.0}, n_features=(2, 8), learnable=False)
+
+
+#: Recipe, networks side by side, networks one by one, and steps of the latter; the former take five times as many.
+CASES = {
+    "1-3 hidden layers of 4-8 units": (PLAIN, 1600, 12, 100),
+    "the quick recipe": (ArchitectureRecipe(), 1600, 12, 100),
+} | {
+    f"1-3 hidden layers of {width} units": (replace(PLAIN, widths=(width, width)), count, 8, 40)
+    for width, count in ((16, 400), (64, 200), (128, 60), (256, 24))
+}
+
+
+def grid() -> list[dict[str, Any]]:
+    """Return a run for each recipe and way."""
+    return [{"recipe": recipe, "way": way} for recipe in CASES for way in WAYS]
+
+
+def measure(recipe: str, way: str) -> dict[str, Any]:
+    """Time one way to train networks of a recipe; microseconds a network and step."""
+    distribution, together, alone, steps = CASES[recipe]
+    if way == WAYS[2]:
+        stacked(distribution, together, 10)  # imports and the first compilation
+        seconds = min(stacked(distribution, together, 5 * steps) for _ in range(REPEATS))
+    else:
+        seconds = min(one_by_one(distribution, alone, steps, loader=way == WAYS[0]) for _ in range(REPEATS))
+    return {"microseconds": 1e6 * seconds}
+
+
+def draw(recipe: ArchitectureRecipe, count: int) -> tuple[list[NetGraph], Tensor, Tensor]:
+    """Draw networks with initial weights, and rows of their tasks: X [count, rows, features] and y [count, rows, 1]."""
+    generator = Generator().manual_seed(1)
+    tasks = draw_tasks(count // 20 + 1, TASKS, seed=1)
+    chosen = [tasks[i // 20] for i in range(count)]
+    architectures = [draw_architecture(recipe, task.n_features, generator) for task in chosen]
+    graphs = [NetGraph(architecture, initialize(architecture, generator)) for architecture in architectures]
+    x = pad_rows([task.x for task in chosen], max(task.n_features for task in chosen))
+    return graphs, x, torch.stack([task.y for task in chosen])[..., None]
+
+
+def batches(x: Tensor, y: Tensor, loader: bool) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield rows of step after step, through a DataLoader or by an index."""
+    data = DataLoader(TensorDataset(x, y), BATCH, shuffle=True) if loader else None
+    while True:
+        if data is not None:
+            yield from data
+        else:
+            rows = torch.randperm(len(x))[:BATCH]
+            yield x[rows], y[rows]
+
+
+def one_by_one(recipe: ArchitectureRecipe, count: int, steps: int, loader: bool) -> float:
+    """Train modules one after the other; return seconds a network and step."""
+    graphs, x, y = draw(recipe, count)
+    modules = [to_module(graph).train() for graph in graphs]
+    started = time.perf_counter()
+    for i, module in enumerate(modules):
+        features = x[i, :, : graphs[i].architecture.n_inputs].contiguous()
+        optimizer = torch.optim.Adam(module.parameters(), RATE)
+        for (rows, targets), _ in zip(batches(features, y[i], loader), range(steps), strict=False):
+            optimizer.zero_grad()
+            (module(rows) - targets).square().mean().backward()
+            optimizer.step()
+    return (time.perf_counter() - started) / count / steps
+
+
+def stacked(recipe: ArchitectureRecipe, count: int, steps: int) -> float:
+    """Train networks side by side; return seconds a network and step."""
+    graphs, x, y = draw(recipe, count)
+    config = FitConfig.uniform(count, steps=steps, batch_rows=BATCH, learning_rate=RATE, weight_decay=DECAY)
+    config = replace(config, learning_rate=RATE * torch.linspace(0.5, 2.0, count))
+    architectures, states = [graph.architecture for graph in graphs], [graph.state for graph in graphs]
+    started = time.perf_counter()
+    fit_networks(architectures, states, (x, y), (x, y), config, Generator().manual_seed(0))
+    return (time.perf_counter() - started) / count / steps
+
+
+def report(runs: pd.DataFrame) -> list[str | Picture]:
+    """Return microseconds by recipe and way, and the ratios."""
+    times = runs.pivot_table("microseconds", "recipe", "way").reindex(index=list(CASES), columns=list(WAYS))
+    for way in WAYS[:2]:
+        times[f"{way}: ratio"] = times[way] / times[WAYS[2]]
+    return [table(times, digits=1)]
