@@ -1,37 +1,25 @@
 """``torch.nn`` modules to graphs, through torch.fx."""
 
-import inspect
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
-from torch.nn import functional as F
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from netgraph.errors import InvalidGraphError, UnsupportedLayerError
-from netgraph.graph.architecture import Architecture, Layer, make_layer
-from netgraph.graph.faithful import check_faithful, check_given
-from netgraph.graph.layers import BY_MODULE, LAYER_TYPES, HyperValue, LayerType
-from netgraph.graph.modules.convert import Example, convert
-from netgraph.graph.modules.preserve import draws_restored, preserved
-from netgraph.graph.modules.trace import InputTracer, first_line, mode
-from netgraph.graph.modules.verify import InexactError
+from netgraph.errors import InvalidGraphError, NetGraphError, UnsupportedLayerError
+from netgraph.graph.architecture import Architecture
+from netgraph.graph.lower import Lowering
+from netgraph.graph.modules.convert import Example, convert, refuse_hooks
+from netgraph.graph.modules.general import example_of
+from netgraph.graph.modules.preserve import draws_restored
+from netgraph.graph.modules.trace import named_tensors
+from netgraph.graph.modules.verify import InexactError, Observer, check_same, observe
 from netgraph.graph.netgraph import NetGraph
-from netgraph.graph.reshapes import leaves_alone, size_read
+from netgraph.graph.to_module import to_module
 
-#: Functions and tensor methods that are layers, with the arguments that are hyper-parameters and their defaults.
-_FUNCTIONS: dict[Any, str] = {
-    **dict.fromkeys((F.relu, torch.relu, "relu"), "ReLU"),
-    **dict.fromkeys((F.tanh, torch.tanh, "tanh"), "Tanh"),
-    **dict.fromkeys((F.sigmoid, torch.sigmoid, "sigmoid"), "Sigmoid"),
-    F.leaky_relu: "LeakyReLU",
-    F.gelu: "GELU",
-    F.silu: "SiLU",
-    F.elu: "ELU",
-    **dict.fromkeys((operator.add, operator.iadd, torch.add, "add"), "Add"),
-    **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), "Concat"),
-}
+#: Modules that run another one in their own way, and the attribute that holds it.
+_WRAPPERS = {"OptimizedModule": "_orig_mod", "DataParallel": "module", "DistributedDataParallel": "module"}
 
 
 @draws_restored()
@@ -57,7 +45,7 @@ def from_module(module: nn.Module, example_input: Example | None = None) -> NetG
         InvalidGraphError: When sizes do not fit.
         NetGraphError: When there is no module, no values, or no example that can be read.
     """
-    check_given(module, example_input)
+    _check_given(module, example_input)
     rows = _rows(example_input)
     if example_input is not None and rows is None:
         return convert(module, example_input)
@@ -77,243 +65,86 @@ def from_module(module: nn.Module, example_input: Example | None = None) -> NetG
     return convert(module, example_input)
 
 
-def _feed_forward(module: nn.Module, example_input: Tensor | None) -> NetGraph:
-    traced = _Trace(module)
-    layers = traced.layers(example_input)
-    architecture = Architecture(tuple(layers))
-    architecture.validate()
-    traced.check_all_used(layers)
-    graph = NetGraph(architecture, _state(architecture, traced.modules))
-    check_faithful(module, graph, example_input)
-    return graph
+def _check_given(module: Any, example: Any) -> None:
+    """Check that there is a module with values, and an example of a kind that can be read.
+
+    Raises:
+        NetGraphError: With what is given instead.
+    """
+    if not isinstance(module, nn.Module):
+        raise NetGraphError(f"an nn.Module is converted, not {type(module).__name__}")
+    for name, part in module.named_modules():
+        kind = type(part).__name__
+        if isinstance(part, torch.jit.ScriptModule):
+            raise NetGraphError(f"{name or kind}: TorchScript has no forward to trace; give the module it is from")
+        if kind in _WRAPPERS:
+            raise NetGraphError(
+                f"{name or kind}: {kind} wraps a network; give the network itself, its .{_WRAPPERS[kind]}"
+            )
+    if example is not None and not isinstance(example, Tensor | Mapping | list | tuple):
+        kind = type(example).__name__
+        raise NetGraphError(f"example_input is a tensor, or a tuple or mapping of the inputs, not {kind}")
+    for name, value in [*module.named_parameters(), *module.named_buffers()]:
+        if is_lazy(value):
+            raise NetGraphError(f"{name}: has no shape yet; run the module once on an example")
+        if value.is_meta:
+            raise NetGraphError(f"{name}: is on the meta device and has no values")
+        if value.layout != torch.strided:
+            raise NetGraphError(f"{name}: is a sparse tensor, which a graph cannot hold")
 
 
 def _rows(example: Example | None) -> Tensor | None:
-    """Give the example of a network with one input, however it was given."""
+    """Return the example of a network with one input, however it was given."""
     if isinstance(example, Tensor) or example is None:
         return example
     values = list(example.values() if isinstance(example, Mapping) else example)
     return values[0] if len(values) == 1 and isinstance(values[0], Tensor) else None
 
 
-class _Tracer(InputTracer):
-    """Keeps every known layer whole, also one that stands alone, and leaves inputs that have defaults to forward."""
+def _feed_forward(module: nn.Module, example: Tensor | None) -> NetGraph:
+    """Lower a module to an architecture, and compare the module with what the graph says.
 
-    def __init__(self, root: nn.Module) -> None:
-        parameters = inspect.signature(root.forward).parameters.values()
-        required = [
-            p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-        ]
-        super().__init__(dict.fromkeys(required, torch.empty(0)))
+    Args:
+        module: The module.
+        example: Rows around which the two run; without them two random ones.
 
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return type(m) in BY_MODULE or fx.Tracer.is_leaf_module(self, m, module_qualified_name)
-
-
-class _Trace:
-    """A traced module: its nodes, and the modules by the names its layers keep."""
-
-    def __init__(self, module: nn.Module) -> None:
-        self.alone = type(module) in BY_MODULE
-        root = nn.Sequential(module) if self.alone else module
-        try:
-            (self.graph, self.result), (training, _) = (self._trace(root, mode) for mode in (False, True))
-        except UnsupportedLayerError:
-            raise
-        except Exception as error:
-            raise UnsupportedLayerError(f"{type(module).__name__} cannot be traced: {first_line(error)}") from error
-        calls = [[(n.op, n.target, str(n.args), str(n.kwargs)) for n in each.nodes] for each in (self.graph, training)]
-        if calls[0] != calls[1]:  # which an architecture cannot say
-            raise UnsupportedLayerError(f"{type(root).__name__}: a forward that differs in training is not supported")
-        self.modules = {("" if self.alone else name): part for name, part in root.named_modules() if name}
-        self.seen: dict[str, str] = {}
-        self.passed: dict[fx.Node, fx.Node] = {}
-
-    def _trace(self, root: nn.Module, training: bool) -> tuple[fx.Graph, fx.Node | None]:
-        if "forward" in vars(root):
-            raise UnsupportedLayerError(f"{type(root).__name__}: forward was replaced on the instance")
-        with preserved(root), mode(root, training):
-            tracer = _Tracer(root)
-            graph = tracer.trace(root)
-            self._clean(root, graph)
-        return graph, tracer.output.node if isinstance(tracer.output, fx.Proxy) else None
-
-    def _clean(self, root: nn.Module, graph: fx.Graph) -> None:
-        """Take out what is computed for nothing, and refuse what alters a value although nothing reads its result."""
-        parts = dict(root.named_modules())
-
-        def alters(node: fx.Node) -> bool:
-            name = getattr(node.target, "__name__", str(node.target))
-            inside = node.op == "call_module" and getattr(parts[str(node.target)], "inplace", False)
-            return bool(
-                inside or name.endswith("_") or node.kwargs.get("inplace", False) or node.target is operator.iadd
-            )
-
-        fx.GraphModule(root, graph).graph.eliminate_dead_code(lambda node: node.is_impure() or alters(node))
-        for node in graph.nodes:
-            if alters(node) and not node.users:
-                raise UnsupportedLayerError(f"{node.name}: in place, while its input is used again")
-
-    def name(self, node: fx.Node) -> str:
-        """Give the name a node's layer keeps."""
-        if node.op == "call_module":
-            return "" if self.alone else str(node.target)
-        return node.name
-
-    def layers(self, example_input: Tensor | None) -> list[Layer]:
-        """Turn the nodes into rows of the layer table."""
-        position: dict[fx.Node, int] = {}
-        layers: list[Layer] = []
-        sizes: dict[fx.Node, Any] = {}
-        for node in self.graph.nodes:
-            if node.op == "output":
-                break
-            widths = {known: layers[i].size for known, i in position.items()}
-            source = _source(node)
-            part = self.modules.get(self.name(node)) if node.op == "call_module" else None
-            read = size_read(node, widths, sizes)
-            if read is not None:
-                sizes[node] = read
-            elif source in widths and leaves_alone(node, part, widths[source], sizes):
-                position[node] = position[source]
-                self.passed[node] = source
-            else:
-                layers.append(self._layer(node, position, layers, example_input))
-                position[node] = len(layers) - 1
-        if position.get(self.result) != len(layers) - 1 or len(layers) < 2:  # type: ignore[arg-type]
-            raise UnsupportedLayerError("the module must give one tensor, computed by its last layer")
-        return layers
-
-    def _layer(
-        self, node: fx.Node, position: dict[fx.Node, int], layers: list[Layer], example_input: Tensor | None
-    ) -> Layer:
-        if node.op == "placeholder":
-            if layers:
-                raise UnsupportedLayerError(f"{node.name}: a second input is not supported")
-            return make_layer("Input", (), self._n_inputs(node, example_input), node.name)
-        kind, hyper, operands = self._call(node)
-        missing = [operand for operand in operands if operand not in position]
-        if missing or not operands:
-            raise UnsupportedLayerError(f"{self.name(node)}: {kind.name} of something that is not a layer's output")
-        inputs = [position[operand] for operand in operands]
-        self._check_inplace(node, operands)
-        size = self._size(node, kind, [layers[i].size for i in inputs])
-        return make_layer(kind.name, inputs, size, self.name(node), hyper)
-
-    def _kind(self, node: fx.Node) -> LayerType:
-        """Find a node's layer type."""
-        if node.op == "call_module":
-            part = self.modules[self.name(node)]
-            if type(part) not in BY_MODULE:
-                raise UnsupportedLayerError(f"{self.name(node)}: {type(part).__name__} is not supported")
-            return BY_MODULE[type(part)]
-        if node.op not in ("call_function", "call_method") or node.target not in _FUNCTIONS:
-            what = getattr(node.target, "__name__", node.target)
-            raise UnsupportedLayerError(f"{node.name}: {what} is not supported")
-        return LAYER_TYPES[_FUNCTIONS[node.target]]
-
-    def _call(self, node: fx.Node) -> tuple[LayerType, dict[str, HyperValue], list[fx.Node]]:
-        """Find a node's layer type, hyper-parameters and operands."""
-        kind = self._kind(node)
-        if node.op != "call_module":
-            return self._function(node, kind)
-        part = self.modules[self.name(node)]
-        self._check_module(self.name(node), part)
-        return kind, {h.name: _read(part, h.name) for h in kind.hyper}, list(node.all_input_nodes)
-
-    def _function(self, node: fx.Node, kind: LayerType) -> tuple[LayerType, dict[str, HyperValue], list[fx.Node]]:
-        if kind.name == "Concat":
-            parts, dim = [*node.args, None][0], node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 0)
-            if dim not in (1, -1) or not isinstance(parts, list | tuple):
-                raise UnsupportedLayerError(f"{node.name}: Concat must be along the features, dim=-1")
-            return kind, {}, list(parts)
-        if kind.name == "Add":
-            if len(node.args) != 2 or node.kwargs or not all(isinstance(a, fx.Node) for a in node.args):
-                raise UnsupportedLayerError(f"{node.name}: Add of anything but two layers' outputs is not supported")
-            return kind, {}, list(node.args)  # type: ignore[arg-type]
-        given = dict(zip((h.name for h in kind.hyper), node.args[1:], strict=False)) | node.kwargs
-        hyper = {h.name: given.get(h.name, h.default) for h in kind.hyper}
-        return kind, hyper, [node.args[0]]  # type: ignore[return-value, list-item]
-
-    def _check_module(self, name: str, part: nn.Module) -> None:
-        if self.seen.get(name) is not None and any(True for _ in part.parameters()):
-            raise UnsupportedLayerError(f"{name}: {type(part).__name__} is used twice; weights cannot be shared")
-        self.seen[name] = type(part).__name__
-        if isinstance(part, nn.LayerNorm) and len(part.normalized_shape) != 1:
-            raise UnsupportedLayerError(f"{name}: LayerNorm over several dimensions is not supported")
-        if isinstance(part, nn.BatchNorm1d) and part.running_mean is None:
-            raise UnsupportedLayerError(f"{name}: BatchNorm1d without running statistics is not supported")
-
-    def _check_inplace(self, node: fx.Node, operands: list[fx.Node]) -> None:
-        part = self.modules.get(self.name(node)) if node.op == "call_module" else None
-        inplace = node.kwargs.get("inplace", False) or getattr(part, "inplace", False) or node.target is operator.iadd
-        shared, operand = False, operands[0]
-        while operand in self.passed:  # the same memory under another shape
-            operand = self.passed[operand]
-            shared = shared or len(operand.users) > 1
-        if inplace and (shared or len(operands[0].users) > 1):
-            raise UnsupportedLayerError(f"{self.name(node)}: in place, while its input is used again")
-
-    def _size(self, node: fx.Node, kind: LayerType, sizes: list[int]) -> int:
-        part = self.modules.get(self.name(node)) if node.op == "call_module" else None
-        expected = _inputs_of(part)
-        if expected is not None and expected != sizes[0]:
-            raise InvalidGraphError(f"{self.name(node)}: {kind.name} reads {expected} values, but is fed {sizes[0]}")
-        if isinstance(part, nn.Linear):
-            return part.out_features
-        if kind.name == "Add" and len(set(sizes)) != 1:
-            raise InvalidGraphError(f"{self.name(node)}: Add of {sizes[0]} and {sizes[1]} values")
-        return sum(sizes) if kind.name == "Concat" else sizes[0]
-
-    def _n_inputs(self, node: fx.Node, example_input: Tensor | None) -> int:
-        """Find the number of inputs from the first layer that tells it."""
-        waiting, seen = [node], set()
-        while waiting:
-            for user in waiting.pop(0).users:
-                part = self.modules.get(self.name(user)) if user.op == "call_module" else None
-                size = _inputs_of(part)
-                if size is not None:
-                    return size
-                joins = _FUNCTIONS.get(user.target) == "Concat" and _source(user) is None
-                if user not in seen and not joins and user.op != "output":
-                    waiting.append(user)
-                seen.add(user)
-        if example_input is None:
-            for user in node.users:
-                self._kind(user)
-            raise InvalidGraphError("no layer tells the number of inputs; give example_input")
-        return int(example_input.shape[-1])
-
-    def check_all_used(self, layers: list[Layer]) -> None:
-        """Refuse a module some of whose parameters play no part."""
-        used = {layer.name for layer in layers}
-        for name, part in self.modules.items():
-            if name not in used and any(True for _ in part.parameters(recurse=False)):
-                raise UnsupportedLayerError(f"{name}: {type(part).__name__} plays no part in the output")
+    Raises:
+        UnsupportedLayerError: With the submodule, the tensor or the line that an architecture cannot say.
+        InvalidGraphError: When sizes do not fit.
+    """
+    lowering = Lowering(module)
+    architecture = Architecture(tuple(lowering.layers(example)))
+    architecture.validate()
+    graph = NetGraph(architecture, _state(architecture, lowering.modules))
+    refuse_hooks(module)
+    for problem in _tensors(module, graph):
+        raise UnsupportedLayerError(f"{problem}, which is not supported")
+    given = example if example is not None else example_of(graph, torch.Generator().manual_seed(0))
+    if given.ndim != 2 and any(layer.type == "BatchNorm1d" for layer in architecture.layers):
+        raise UnsupportedLayerError(f"BatchNorm1d of an input with {given.ndim} dimensions is not supported")
+    observer = Observer(lambda network, inputs: network(*inputs), (given,))
+    expected = observe(module, observer, "example_input" if example is not None else f"{given.shape[-1]} inputs")
+    rebuilt = to_module(graph)
+    rebuilt.requires_grad_(any(value.requires_grad for value in module.parameters()))
+    check_same(module, rebuilt, observer, expected, observer.observe(rebuilt, expected))
+    return graph
 
 
-def _source(node: fx.Node) -> fx.Node | None:
-    """Return the first operand of a call, also where it is a list of one."""
-    first = node.args[0] if node.args else None
-    source = first[0] if isinstance(first, list | tuple) and len(first) == 1 else first
-    return source if isinstance(source, fx.Node) else None
-
-
-def _inputs_of(part: nn.Module | None) -> int | None:
-    readers: dict[type, Callable[[Any], int]] = {
-        nn.Linear: lambda m: m.in_features,
-        nn.LayerNorm: lambda m: m.normalized_shape[-1],
-        nn.BatchNorm1d: lambda m: m.num_features,
-    }
-    reader = readers.get(type(part))
-    return None if reader is None else int(reader(part))
-
-
-def _read(part: nn.Module, name: str) -> HyperValue:
-    if name == "bias":
-        return part.bias is not None
-    value: HyperValue = getattr(part, name)
-    return value
+def _tensors(module: nn.Module, graph: NetGraph) -> Iterator[str]:
+    """List the tensors that an architecture cannot hold as they are."""
+    architecture = graph.architecture
+    said = {f"{architecture.layers[t.layer].name}.{t.slot.name}".lstrip(".") for t in architecture.tensors}
+    parameters = dict(module.named_parameters(remove_duplicate=False))
+    yield from (
+        f"{name}: a tensor that is not one of its layer's" for name in named_tensors(module) if name not in said
+    )
+    first: dict[int, str] = {}
+    for name, value in parameters.items():
+        owner = first.setdefault(value.data_ptr(), name)
+        if owner != name and value.numel():
+            yield f"{name}: the same as {owner}, or in the same memory"
+        if not value.requires_grad and any(other.requires_grad for other in parameters.values()):
+            yield f"{name}: not trained while other parameters are"
 
 
 def _state(architecture: Architecture, modules: dict[str, nn.Module]) -> Tensor:
