@@ -63,25 +63,12 @@ def path_of(folder: Path, question: str, run: Mapping[str, Any]) -> Path:
 
 
 def measure_runs(
-    module: Any,
-    question: str,
-    runs: Sequence[Mapping[str, Any]],
-    folder: Path,
-    command: str = "",
-    again: bool = False,
+    module: Any, question: str, runs: Sequence[Mapping[str, Any]], folder: Path, command: str = "", again: bool = False
 ) -> None:
     """Measure runs one after the other on one thread, and write each to its file as soon as it has ended.
 
-    Args:
-        module: The question, with ``measure``.
-        question: Its name, that of a folder within ``folder``.
-        runs: Arguments of ``measure``.
-        folder: Folder of the JSON files of all questions.
-        command: Command line that measures these runs.
-        again: Measure runs that have a file too.
-
-    Raises:
-        NetGraphError: When an argument, a result or the provenance have one name.
+    Runs that have a file in the question's folder are measured ``again`` only where asked for. ``command`` is the
+    command line of the runs. Arguments, results and provenance must have different names: NetGraphError else.
     """
     make_folder(folder / question)
     missing = [run for run in runs if again or not path_of(folder, question, run).exists()]

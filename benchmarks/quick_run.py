@@ -23,11 +23,7 @@ def grid(folder: str = "runs/quick") -> list[dict[str, Any]]:
 
 
 def measure(folder: str) -> dict[str, Any]:
-    """Read the metrics.
-
-    Raises:
-        NetGraphError: When the folder has none.
-    """
+    """Read the metrics; NetGraphError where the folder has none."""
     path = Path(folder) / "metrics.json"
     if not path.exists():
         raise NetGraphError(f"{path}: no such file; run `netgraph run --preset quick --out {folder}` first")

@@ -74,14 +74,10 @@ def load(folder: Path) -> dict[str, Any]:
     zoo = Zoo(folder)
     opened = time.perf_counter() - started
     chosen = torch.randperm(len(zoo), generator=Generator().manual_seed(0))[:AT_RANDOM].tolist()
-
-    def tokens(zoo: Zoo) -> int:
-        return sum(len(batch) for batch in zoo.token_batches(BATCH))
-
     return {
         "seconds to open": opened,
-        "tokens, disk": rate(folder, tokens, cached=False),
-        "tokens, page cache": rate(folder, tokens, cached=True),
+        "tokens, disk": rate(folder, lambda zoo: sum(map(len, zoo.token_batches(BATCH))), cached=False),
+        "tokens, page cache": rate(folder, lambda zoo: sum(map(len, zoo.token_batches(BATCH))), cached=True),
         "NetGraphs, disk": rate(folder, lambda zoo: len(list(zoo.stream())), cached=False),
         "NetGraphs, at random": rate(folder, lambda zoo: len([zoo[i] for i in chosen]), cached=True),
     }

@@ -1,8 +1,8 @@
 """Training of many networks through the stack, beside one module after the other: equal steps and rows a step."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain, islice, repeat
 from typing import Any
 
 import pandas as pd
@@ -24,11 +24,8 @@ ABOUT = (
     "stack's time."
 )
 WAYS = ("one by one, DataLoader", "one by one, index", "stack")
-PLAIN = ArchitectureRecipe(
-    normalizations={"none": 1.0},
-    skips={"none": 1.0},
-    activations=dict.fromkeys(("ReLU", "Tanh", "Sigmoid"), 1.0),
-)
+ACTIVATIONS = dict.fromkeys(("ReLU", "Tanh", "Sigmoid"), 1.0)
+PLAIN = ArchitectureRecipe(normalizations={"none": 1.0}, skips={"none": 1.0}, activations=ACTIVATIONS)
 #: Tasks play no part in the time of a step.
 TASKS = TaskRecipe(families={"linear": 1.0}, n_features=(2, 8), learnable=False)
 
@@ -70,26 +67,17 @@ def draw(recipe: ArchitectureRecipe, count: int) -> tuple[list[NetGraph], Tensor
     return graphs, x, torch.stack([task.y for task in chosen])[..., None]
 
 
-def batches(x: Tensor, y: Tensor, loader: bool) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield rows of step after step, through a DataLoader or by an index."""
-    data = DataLoader(TensorDataset(x, y), BATCH, shuffle=True) if loader else None
-    while True:
-        if data is not None:
-            yield from data
-        else:
-            rows = torch.randperm(len(x))[:BATCH]
-            yield x[rows], y[rows]
-
-
 def one_by_one(recipe: ArchitectureRecipe, count: int, steps: int, loader: bool) -> float:
-    """Train modules one after the other; return seconds a network and step."""
+    """Train modules one after the other, rows from a DataLoader or by an index; return seconds a network and step."""
     graphs, x, y = draw(recipe, count)
     modules = [to_module(graph).train() for graph in graphs]
     started = time.perf_counter()
-    for i, module in enumerate(modules):
-        features = x[i, :, : graphs[i].architecture.n_inputs].contiguous()
+    for module, graph, X, Y in zip(modules, graphs, x, y, strict=True):
+        data = TensorDataset(X[:, : graph.architecture.n_inputs].contiguous(), Y)
+        epochs = chain.from_iterable(repeat(DataLoader(data, BATCH, shuffle=True)))
         optimizer = torch.optim.Adam(module.parameters(), RATE)
-        for (rows, targets), _ in zip(batches(features, y[i], loader), range(steps), strict=False):
+        draws = (data[torch.randperm(len(data))[:BATCH]] for _ in range(steps))
+        for rows, targets in islice(epochs, steps) if loader else draws:
             optimizer.zero_grad()
             (module(rows) - targets).square().mean().backward()
             optimizer.step()
