@@ -12,7 +12,7 @@ from netgraph.evaluation.behavior import median
 from netgraph.evaluation.evaluate import random_like
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model import NetVAE, Rows
-from netgraph.stack import Stack, chunks
+from netgraph.stack import first_outputs
 from netgraph.zoo import FitConfig, Zoo, fit_networks, pad_rows
 
 #: Steps after which networks are looked at: often at first, where there is most to see.
@@ -86,7 +86,7 @@ class Start:
 
     @property
     def figures(self) -> dict[str, float]:
-        """The figures by name, all finite: a median that is not is left out, the shares tell why."""
+        """Figures by name, all finite: a median that is not is left out, the shares tell why."""
         sides = {"sampled": self.sampled, "random": self.random}
         steps = {f"{name}_steps": side.median_steps for name, side in sides.items()}
         shares = {f"{name}_share_reached": side.share_reached for name, side in sides.items()}
@@ -112,21 +112,16 @@ def start_of_samples(
     networks = zoo.stream(zoo.split("test"))
     held_out = sorted({graph.task for graph in networks if vae.coverage.covers(graph.architecture)})
     drawn = torch.randperm(len(held_out), generator=generator)[:n_tasks].tolist()
-    sampled = {number: _sampled(vae, zoo, number, n_networks) for number in sorted(held_out[i] for i in drawn)}
+    sampled = {}
+    for number in sorted(held_out[i] for i in drawn):
+        task = zoo.task(number)
+        if vae.generator is None:
+            sampled[number] = vae.sample(n_networks, zoo.meta_features[number], seed=number, n_inputs=task.n_features)
+        else:
+            cut = task.rows - zoo.recipes[0].training.n_validation(task.rows)
+            rows = Rows.of(task.x[:cut], task.y[:cut])
+            sampled[number] = vae.sample(n_networks, seed=number, rows=rows)
     return training_start(sampled, zoo, generator, config)
-
-
-def _sampled(vae: NetVAE, zoo: Zoo, number: int, n: int) -> list[NetGraph]:
-    task = zoo.task(number)
-    if vae.generator is None:
-        return vae.sample(n, zoo.meta_features[number], seed=number, n_inputs=task.n_features)
-    cut = rows_to_train_on(task.rows, zoo.recipes[0].training.validation_share)
-    return vae.sample(n, seed=number, rows=Rows.of(task.x[:cut], task.y[:cut]))
-
-
-def rows_to_train_on(rows: int, validation_share: float) -> int:
-    """Give the number of rows to train on, the first ones."""
-    return rows - round(rows * validation_share)
 
 
 def training_start(
@@ -167,7 +162,6 @@ def compare_starts(
     targets: Sequence[float],
     generator: Generator,
     config: StartConfig | None = None,
-    random_config: StartConfig | None = None,
 ) -> Start:
     """Fine-tune networks, and others of the same architectures with initial weights, each on its own rows.
 
@@ -178,36 +172,26 @@ def compare_starts(
         targets: R^2 that each has to reach.
         generator: Draws the initial weights and the rows of each step.
         config: How to train.
-        random_config: How to train those with initial weights, with the same looks; likewise when None.
 
     Raises:
         NetGraphError: When there is no network, one has another number of inputs than its rows have columns, or the
             numbers of rows differ.
     """
-    _check(sampled, rows)
-    config = config or StartConfig()
-    seed = int(torch.randint(2**62, (), generator=generator))
-    random = random_like(sampled, generator)
-    wanted = torch.tensor(targets)
-    tuned = [
-        _tune(graphs, rows, validation_share, wanted, how, Generator().manual_seed(seed))
-        for graphs, how in ((sampled, config), (random, random_config or config))
-    ]
-    return Start(config.looks, wanted, *tuned)
-
-
-def _check(graphs: Sequence[NetGraph], rows: Sequence[tuple[Tensor, Tensor]]) -> None:
-    if not graphs:
+    if not sampled:
         raise NetGraphError("training start: no graphs")
-    for i, (graph, (x, _)) in enumerate(zip(graphs, rows, strict=True)):
-        if graph.architecture.n_inputs != x.shape[1]:
-            raise NetGraphError(
-                f"graph {i} has {graph.architecture.n_inputs} inputs, its task has {x.shape[1]} features"
-            )
-        if graph.architecture.n_outputs != 1:
-            raise NetGraphError(f"graph {i} has {graph.architecture.n_outputs} outputs, its task one target")
+    for i, (graph, (x, _)) in enumerate(zip(sampled, rows, strict=True)):
+        architecture = graph.architecture
+        if architecture.n_inputs != x.shape[1]:
+            raise NetGraphError(f"graph {i} has {architecture.n_inputs} inputs, its task has {x.shape[1]} features")
+        if architecture.n_outputs != 1:
+            raise NetGraphError(f"graph {i} has {architecture.n_outputs} outputs, its task one target")
         if len(x) != len(rows[0][0]):
             raise NetGraphError(f"graph {i}: its task has {len(x)} rows, the first one's {len(rows[0][0])}")
+    config, wanted = config or StartConfig(), torch.tensor(targets)
+    seed = int(torch.randint(2**62, (), generator=generator))
+    sets = sampled, random_like(sampled, generator)
+    tuned = [_tune(graphs, rows, validation_share, wanted, config, Generator().manual_seed(seed)) for graphs in sets]
+    return Start(config.looks, wanted, *tuned)
 
 
 def _tune(
@@ -220,7 +204,7 @@ def _tune(
 ) -> Tuning:
     x = pad_rows([own for own, _ in rows], max(own.shape[1] for own, _ in rows))
     y = torch.stack([own for _, own in rows])[:, :, None]
-    cut = rows_to_train_on(len(x[0]), validation_share)
+    cut = x.shape[1] - round(x.shape[1] * validation_share)
     fit = FitConfig.uniform(
         len(graphs),
         steps=max(1, config.looks[-1]),
@@ -228,29 +212,21 @@ def _tune(
         learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
     )
+    architectures, looks = [graph.architecture for graph in graphs], len(config.looks)
     fitted = fit_networks(
-        [graph.architecture for graph in graphs],
+        architectures,
         [graph.state for graph in graphs],
         (x[:, :cut], y[:, :cut]),
         (x[:, cut:], y[:, cut:]),
         replace(fit, trajectory=config.looks),
         generator,
     )
-    r2 = _r2(graphs, fitted.trajectory, x[:, cut:], y[:, cut:])
+    repeated = [architecture for architecture in architectures for _ in config.looks]
+    states = [state for trajectory in fitted.trajectory for state in trajectory]
+    outputs = first_outputs(repeated, states, x[:, cut:].repeat_interleave(looks, 0)).view(len(graphs), looks, -1)
+    target = y[:, None, cut:, 0]  # [n, 1, rows]
+    total = (target - target.mean(dim=2, keepdim=True)).square().sum(dim=2).clamp(min=1e-12)
+    r2 = (1 - (outputs - target).square().sum(dim=2) / total).nan_to_num(nan=-torch.inf)
     reached = r2 >= targets[:, None]
     first = torch.tensor(config.looks).double()[reached.int().argmax(dim=1)]
     return Tuning(r2, torch.where(reached.any(dim=1), first, torch.inf))
-
-
-@torch.no_grad()
-def _r2(graphs: Sequence[NetGraph], states: Sequence[Tensor], x: Tensor, y: Tensor) -> Tensor:
-    """R^2 of networks with each of several states, each [looks, P], on their rows, [n, looks]."""
-    found = torch.zeros(len(graphs), len(states[0]))
-    total = (y - y.mean(dim=1, keepdim=True)).square().sum(dim=(1, 2)).clamp(min=1e-12)
-    for members in chunks([graph.architecture for graph in graphs]):
-        stack = Stack([graphs[i].architecture for i in members])
-        for look in range(len(states[0])):
-            outputs = stack(stack.flatten([states[i][look] for i in members]), x[members])
-            error = (outputs - y[members]).square().sum(dim=(1, 2))
-            found[members, look] = 1 - error / total[members]
-    return found.nan_to_num(nan=-torch.inf)
