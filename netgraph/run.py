@@ -15,7 +15,7 @@ from typing import Any
 
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.evaluation.model import Evaluated, evaluate_model
-from netgraph.evaluation.report import Report, write_report
+from netgraph.evaluation.report import write_report
 from netgraph.files import make_folder, read_own_record, read_record, record_path, write_atomically, write_own_record
 from netgraph.graph.io import save_graphs
 from netgraph.machine import check_device, provenance
@@ -50,17 +50,11 @@ TARGETS = {
 def run(
     preset: str | None = None, out: str | Path = "runs/quick", seed: int | None = None, device: str = "cpu"
 ) -> dict[str, float]:
-    """Do the whole job, or go on with one that was interrupted.
-
-    Args:
-        preset: ``quick``, ``full``, or ``tiny`` (a smoke test); that of the folder, or ``quick``, when None.
-        out: The folder; it takes ``zoo/``, ``checkpoints/``, ``tensorboard/``, ``samples/``, ``report.html`` and
-            ``metrics.json``.
-        seed: Of everything; that of the folder, or 0, when None.
-        device: Where the model is trained, ``cpu`` or ``cuda``.
+    """Do the whole job, or go on with one that was interrupted; arguments as of :func:`netgraph.commands.run`.
 
     Returns:
-        The figures in ``metrics.json``.
+        The figures in ``metrics.json``, which the folder takes beside ``zoo/``, ``checkpoints/``, ``tensorboard/``,
+        ``samples/`` and ``report.html``.
 
     Raises:
         NetGraphError: When the preset is unknown, or the folder holds a run of another preset or seed, or another job.
@@ -97,14 +91,7 @@ def run(
 def train_model(
     zoo: str | Path, out: str | Path, preset: str | None = None, seed: int | None = None, device: str = "cpu"
 ) -> dict[str, float]:
-    """Train a model on a zoo, or go on with a training that was interrupted.
-
-    Args:
-        zoo: Folder of the zoo.
-        out: Folder that takes ``checkpoints/`` and ``tensorboard/``.
-        preset: Sizes of the model and of its training; those of the folder, or of ``quick``, when None.
-        seed: Of everything; that of the folder, or 0, when None.
-        device: ``cpu`` or ``cuda``.
+    """Train a model on a zoo, or go on with a training that was interrupted; see :func:`netgraph.commands.train`.
 
     Returns:
         Networks, and steps and seconds of each part of the training.
@@ -134,16 +121,7 @@ def evaluate_checkpoint(
     device: str = "cpu",
     overwrite: bool = False,
 ) -> dict[str, float]:
-    """Evaluate a model on the held-out tasks of a zoo.
-
-    Args:
-        zoo: Folder of the zoo.
-        out: Folder that takes ``samples/``, ``report.html`` and ``metrics.json``.
-        checkpoint: The model; the one that ships when None.
-        n_samples: Networks to sample.
-        seed: Of all that is drawn.
-        device: ``cpu`` or ``cuda``.
-        overwrite: Whether files of an earlier evaluation, or others, may be replaced.
+    """Evaluate a model on the held-out tasks of a zoo; arguments as of :func:`netgraph.commands.evaluate`.
 
     Returns:
         The figures in ``metrics.json``.
@@ -207,19 +185,8 @@ def _leave(
     folder: Path, title: str, found: Evaluated, figures: Mapping[str, float], real: RealResult | None = None
 ) -> None:
     """Write the report and the figures."""
-    report = Report(
-        title=title,
-        metrics=figures,
-        targets=TARGETS,
-        curves=loss_curves(folder / "tensorboard"),
-        pairs=found.pairs,
-        latents=found.latents,
-        families=found.families,
-        output_r2=found.reconstruction.output_r2,
-        cosine=found.reconstruction.cosine,
-        real=real.scores if real else {},
-    )
-    write_report(report, folder / "report.html")
+    curves = loss_curves(folder / "tensorboard")
+    write_report(folder / "report.html", title, found, figures, TARGETS, curves, real.scores if real else {})
     listed: dict[str, Any] = {key: figures[key] for key in KEYS if key in figures}
     listed["more"] = {key: value for key, value in figures.items() if key not in KEYS}
     if real:

@@ -182,15 +182,6 @@ def test_samples_say_where_they_are_and_are_not_lost(folder, refused, capsys):
     assert "ends in .safetensors" in refused(*command, "--out", "samples.json")
 
 
-#: What an evaluation leaves beside samples and figures.
-EVALUATED = {
-    "pairs": [],
-    "latents": None,
-    "families": None,
-    "reconstruction": SimpleNamespace(output_r2=None, cosine=None),
-}
-
-
 def commands(out: str) -> dict[str, list[str]]:
     model = ["--checkpoint", "vae.safetensors"]
     table = ["data.csv", "--target", "y", *model, "--out", out]
@@ -271,7 +262,7 @@ def test_a_file_is_lost_only_once_another_is_written(command, writer, names, pro
         raise problem
 
     monkeypatch.setattr(f"netgraph.{writer}", fail)
-    monkeypatch.setattr("netgraph.run.evaluate_model", lambda *_: SimpleNamespace(samples=[], figures={}, **EVALUATED))
+    monkeypatch.setattr("netgraph.run.evaluate_model", lambda *_: SimpleNamespace(samples=[], figures={}))
     before = contents()
     assert main([*commands("out")[command], "--overwrite"]) in (2, 130)
     assert {name: data for name, data in contents().items() if data is not None and not name.endswith(".db")} == {

@@ -6,7 +6,8 @@ from torch import nn
 from netgraph import NetGraphError, canonicalize, from_module, metrics
 from netgraph.evaluation import behavior_distances, evaluate_reconstruction, evaluate_samples, random_like
 from netgraph.evaluation.meaning import MEANING
-from netgraph.evaluation.report import Report, write_report
+from netgraph.evaluation.model import Evaluated
+from netgraph.evaluation.report import write_report
 from tests.strategies import examples, graphs, randomize
 
 
@@ -142,19 +143,11 @@ def test_figures_and_report(tmp_path):
     figures = result.metrics | evaluate_samples(rebuilt, true, true, generator)
     assert figures["floor_behaviour_distance"] < figures["sample_behaviour_distance"]
     assert figures["validity"] == 1
-    report = Report(
-        title="<script>alert(1)</script>",
-        metrics=figures,
-        targets={"edge_f1": 0.97},
-        curves={"total": [(1, 2.0), (2, 1.0)]},
-        pairs=[(true[0], rebuilt[0], 0.5, 0.25)],
-        latents=torch.randn(6, 4, generator=generator),
-        families=["linear", "fourier"] * 3,
-        output_r2=result.output_r2,
-        cosine=result.cosine,
-        real={"ridge regression": 0.5},
-    )
-    write_report(report, tmp_path / "report.html")
+    latents, families = torch.randn(6, 4, generator=generator), ["linear", "fourier"] * 3
+    found = Evaluated(figures, result, [(true[0], rebuilt[0], 0.5, 0.25)], latents, families, rebuilt)
+    title, curves = "<script>alert(1)</script>", {"total": [(1, 2.0), (2, 1.0)]}
+    real = {"ridge regression": 0.5}
+    write_report(tmp_path / "report.html", title, found, figures, {"edge_f1": 0.97}, curves, real)
     page = (tmp_path / "report.html").read_text()
     assert "<script" not in page
     assert "http://" not in page
