@@ -1,10 +1,13 @@
 """The command ``netgraph``."""
 
+import json
+import re
 import sys
+from collections import Counter
+from itertools import takewhile, zip_longest
 from typing import Any
 
 from netgraph import commands
-from netgraph.arguments import named
 from netgraph.errors import NetGraphError
 from netgraph.reading import one_line
 
@@ -36,30 +39,71 @@ COMMANDS: dict[str, Any] = {
 }
 
 
-def _refuse(reason: str) -> int:
-    print(f"netgraph: {reason}", file=sys.stderr)
-    return WRONG_INPUT
+def named(arguments: list[str]) -> list[str]:
+    """Name the files of a command, and the zoos of ``zoo merge``, that were given as words; options may have hyphens.
+
+    Raises:
+        NetGraphError: When an option is given more than once, or as an empty text.
+    """
+    given = [re.sub(r"^--[^=]*", lambda name: "--" + name[0][2:].replace("-", "_"), one) for one in arguments]
+    # The parser wants a value of --overwrite.
+    flags = [
+        i for i, one in enumerate(given) if one == "--overwrite" and given[i + 1 : i + 2] not in (["true"], ["false"])
+    ]
+    arguments = _with_names([one for i, one in enumerate(given) if i not in flags]) + [
+        "--overwrite=true" for _ in flags
+    ]
+    names = Counter(name for argument in arguments if (name := argument.partition("=")[0]).startswith("--"))
+    for name, count in names.items():
+        if count > 1 and not name.endswith("+"):
+            raise NetGraphError(f"{name} is given {count} times; give it once")
+    for name, value in zip_longest(arguments, arguments[1:], fillvalue="-"):
+        if name.startswith("--") and (not value or name.endswith("=")):
+            raise NetGraphError(f"{name.rstrip('=')} is empty")
+    return arguments
+
+
+def _with_names(arguments: list[str]) -> list[str]:
+    if arguments[:1] == ["convert"]:
+        plain = _words(arguments[1:])
+        files = [part for pair in zip(("--source", "--out"), plain, strict=False) for part in pair]
+        return ["convert", *files, *plain[2:], *arguments[1 + len(plain) :]]
+    if arguments[:1] in (["fit"], ["search"]) and _words(arguments[1:]):
+        return [arguments[0], "--data", *arguments[1:]]
+    if arguments[:2] == ["zoo", "merge"] and "--zoos" in arguments:
+        at = arguments.index("--zoos") + 1
+        zoos = _words(arguments[at:])
+        if zoos and not zoos[0].startswith("["):
+            return [*arguments[:at], json.dumps(zoos), *arguments[at + len(zoos) :]]
+    return arguments
+
+
+def _words(arguments: list[str]) -> list[str]:
+    """Return the arguments before the first option."""
+    return list(takewhile(lambda argument: not argument.startswith("-"), arguments))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; give 0, or 2 after one line that says what is wrong with the input."""
+    """Run the command line; return 0, or 2 after one line that says what is wrong with the input."""
     from jsonargparse import ArgumentError, auto_cli
 
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         options = {"prog": "netgraph", "as_positional": False, "exit_on_error": False, "allow_abbrev": False}
         auto_cli(COMMANDS, args=named(arguments), **options)
+        return 0
     except NetGraphError as error:
-        return _refuse(" ".join(line.strip() for line in str(error).splitlines()))
+        reason = " ".join(line.strip() for line in str(error).splitlines())
     except ArgumentError as error:  # it may quote a whole file
-        return _refuse(one_line(error))
+        reason = one_line(error)
     except OSError as error:  # of a path that nothing can be done with
-        return _refuse(str(error) if error.filename is None else f"{error.filename}: {error.strerror}")
+        reason = str(error) if error.filename is None else f"{error.filename}: {error.strerror}"
     except KeyboardInterrupt:
         goes_on = any(arguments[: len(command)] == command for command in _RESUMABLE)
         print("netgraph: interrupted" + ("; the same command goes on from here" if goes_on else ""), file=sys.stderr)
         return INTERRUPTED
-    return 0
+    print(f"netgraph: {reason}", file=sys.stderr)
+    return WRONG_INPUT
 
 
 if __name__ == "__main__":
