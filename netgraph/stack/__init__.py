@@ -1,13 +1,10 @@
 """The executor: run, differentiate and train thousands of different networks at once."""
 
 from netgraph.stack.chunking import chunks
-from netgraph.stack.head import Solved, solve_last_layers
 from netgraph.stack.kernel import fit_kernel
-from netgraph.stack.last_layer import LastLayer, last_vertex
-from netgraph.stack.outputs import first_outputs
+from netgraph.stack.output_layer import LastLayer, RidgeFit, Solved, fit_ridge, last_vertex, solve_last_layers
+from netgraph.stack.outputs import first_outputs, probe
 from netgraph.stack.plain import PlainGradient, can_run
-from netgraph.stack.probe import probe
-from netgraph.stack.ridge import RidgeFit, fit_ridge
 from netgraph.stack.sensitivity import sensitivities, sensitivity, stack_sensitivity, with_sensitivity
 from netgraph.stack.stack import Stack
 

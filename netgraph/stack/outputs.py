@@ -1,4 +1,4 @@
-"""What many networks give, whatever their number."""
+"""Outputs of many networks, whatever their number, and common rows on which networks are compared."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from netgraph.stack.stack import Stack
 def first_outputs(
     architectures: Sequence[Architecture], states: Sequence[Tensor], x: Tensor, device: str = "cpu"
 ) -> Tensor:
-    """Run n networks chunk by chunk, and give their first outputs, [n, rows].
+    """Return the first outputs of n networks, run chunk by chunk, [n, rows].
 
     Args:
         architectures: Of the networks.
@@ -29,3 +29,9 @@ def first_outputs(
         output = stack(stack.flatten([states[i] for i in members]), rows if x.ndim == 2 else rows[members])
         found[members] = output[..., 0].to(found)
     return found
+
+
+def probe(n_inputs: int, n_rows: int = 64, seed: int = 0) -> Tensor:
+    """Draw standard normal rows, [n_rows, n_inputs]; a column does not depend on how many others there are."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.stack([torch.randn(n_rows, generator=generator) for _ in range(n_inputs)], dim=1)

@@ -77,14 +77,14 @@ def test_errors_are_those_of_left_out_rows_and_no_less_than_those_of_fitted_ones
 
 
 def test_what_is_said_of_a_left_out_row_is_what_a_fit_to_the_others_says(monkeypatch):
-    monkeypatch.setattr("netgraph.stack.head.PENALTIES", (1e-6,))
+    monkeypatch.setattr("netgraph.stack.output_layer.PENALTIES", (1e-6,))
     data = task(30)
     for one, graph in zip(solve(graphs := random_networks(6, 2), data), graphs, strict=True):
         torch.testing.assert_close(one.left_out, refitted(graph, data), rtol=0, atol=0.05)
 
 
 def test_a_target_has_no_say_in_what_is_said_of_its_row(monkeypatch):
-    monkeypatch.setattr("netgraph.stack.head.PENALTIES", (1e-3,))
+    monkeypatch.setattr("netgraph.stack.output_layer.PENALTIES", (1e-3,))
     graphs, data = random_networks(12, 4), task()
     moved = replace(data, y=data.y.clone().index_fill_(0, torch.tensor([7]), 50.0))
     for one, other in zip(solve(graphs, data), solve(graphs, moved), strict=True):

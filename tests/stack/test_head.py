@@ -8,7 +8,7 @@ from torch import Generator, nn
 
 from netgraph import NetGraph, from_module
 from netgraph.stack import Stack, last_vertex
-from netgraph.stack.head import PENALTIES, _ridge, solve_last_layers
+from netgraph.stack.output_layer import PENALTIES, _ridge, solve_last_layers
 from netgraph.zoo.architectures import initialize
 
 
