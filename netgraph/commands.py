@@ -189,8 +189,7 @@ def fit(
     target: str,
     out: str = "runs/fit",
     max_seconds: float = 30.0,
-    n_candidates: int = 128,
-    strategy: str = "prior",
+    n_candidates: int = 64,
     objectives: str = "error",
     checkpoint: str | None = None,
     seed: int = 0,
@@ -204,18 +203,17 @@ def fit(
         target: Name of the column that is predicted; all others must be numbers too.
         out: Folder that takes network.py and network.safetensors (torch alone runs them), report.html, metrics.json.
         max_seconds: Wall time of the search.
-        n_candidates: At most so many networks are drawn, some from the model; fewer where there are few rows.
-        strategy: How they are drawn, prior, genetic, cma or gradient; all but the first learn from earlier ones.
-        objectives: What is to be small, separated by commas; error, then any of parameters and latency.
+        n_candidates: Candidates of each source (random features, random, generated), at most.
+        objectives: What is minimized, separated by commas; error, then any of parameters and latency.
         checkpoint: Safetensors file of a trained model; the one that ships when left out.
         seed: Fixes everything.
         device: Where networks are sampled and trained, cpu or cuda.
         overwrite: Replace files that are there; never those that are read.
     """
-    from netgraph.search.job import FitJob, fit_table
+    from netgraph.search import FitJob, fit_table
 
-    job = (data, target, out, max_seconds, n_candidates, strategy, _listed(objectives), checkpoint, seed, device)
-    _print_figures(fit_table(FitJob(*job, overwrite)))
+    job = (data, target, out, _listed(objectives), max_seconds, checkpoint, seed, device, overwrite)
+    _print_figures(fit_table(FitJob(*job, n_candidates)))
     print(f"look at {out}/report.html; {out}/network.py needs torch alone")
 
 
@@ -226,7 +224,7 @@ def search(
     objectives: str = "error,parameters",
     n_trials: int = 512,
     max_seconds: float | None = None,
-    strategy: str = "nsga2",
+    sampler: str = "nsga2",
     checkpoint: str | None = None,
     seed: int = 0,
     device: str = "cpu",
@@ -239,19 +237,19 @@ def search(
         target: Name of the column that is predicted; all others must be numbers too.
         out: Folder that takes study.db, with which the same command goes on, pareto.csv, pareto.png, networks,
             report.html, metrics.json.
-        objectives: What is to be small, separated by commas; error, then parameters, latency or both.
+        objectives: What is minimized, separated by commas; error, then parameters, latency or both.
         n_trials: Networks tried, those that the folder holds already among them.
         max_seconds: Wall time after which no more are tried; no limit when left out.
-        strategy: What proposes them, nsga2 (by all objectives), prior (chance), or genetic or cma (by the error alone).
+        sampler: Sampler of Optuna that proposes latents, nsga2, random, or cma, which sees the error alone.
         checkpoint: Safetensors file of a trained model; the one that ships when left out.
         seed: Fixes everything.
         device: Where networks are sampled and run, cpu or cuda.
         overwrite: Replace what is there where the folder holds no search; never files that are read.
     """
-    from netgraph.search.search_job import SearchJob, search_table
+    from netgraph.search import SearchJob, search_table
 
-    job = (data, target, out, _listed(objectives), n_trials, max_seconds, strategy, checkpoint, seed, device)
-    _print_figures(search_table(SearchJob(*job, overwrite)))
+    job = (data, target, out, _listed(objectives), max_seconds, checkpoint, seed, device, overwrite)
+    _print_figures(search_table(SearchJob(*job, n_trials, sampler)))
     print(f"look at {out}/report.html; {out}/networks/network.py needs torch alone")
 
 

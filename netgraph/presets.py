@@ -1,10 +1,9 @@
 """The sizes of a run, by name."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from netgraph.errors import NetGraphError
 from netgraph.model import GeneratorConfig, LossWeights, PriorConfig, VAEConfig
-from netgraph.search import SearchConfig
 from netgraph.training import PortfolioConfig, TrainConfig
 
 
@@ -19,7 +18,7 @@ class Preset:
         n_tasks: Tasks that the generator is trained on beside those of the zoo.
         n_samples: Samples drawn.
         n_start_tasks: Held-out tasks that networks are sampled for and fine-tuned on.
-        search: How a network for the real data set is looked for.
+        search_seconds: Wall time of each search of a network for the real data set; None for no limit.
         n_splits: Splits of the real data set.
     """
 
@@ -29,7 +28,7 @@ class Preset:
     n_tasks: int = 1000
     n_samples: int = 1000
     n_start_tasks: int = 50
-    search: SearchConfig = field(default_factory=SearchConfig)
+    search_seconds: float | None = None
     n_splits: int = 5
 
 
@@ -96,7 +95,7 @@ PRESETS = {
         n_tasks=50,
         n_samples=20,
         n_start_tasks=1,
-        search=SearchConfig(n_candidates=32, n_tuned=4, rungs=(10, 20)),
+        search_seconds=0.5,
         n_splits=2,
     ),
 }

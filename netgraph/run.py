@@ -73,7 +73,7 @@ def run(
     with job.phase("evaluate"), threads(1):
         found = evaluate_model(vae, zoo, size.n_samples, size.n_start_tasks, seed)
         save_graphs(found.samples, _samples(folder))
-        real = try_real(vae, config=size.search, n_splits=size.n_splits)
+        real = try_real(vae, max_seconds=size.search_seconds, n_splits=size.n_splits)
         save_graphs([real.graph], folder / "samples" / "diabetes.safetensors")
     workers = min(os.cpu_count() or 1, recipe.n_shards)
     figures = found.figures | {

@@ -1,19 +1,23 @@
 """Networks for a data set."""
 
-from netgraph.search.config import SearchConfig
-from netgraph.search.estimator import NetGraphRegressor
-from netgraph.search.job import FitJob, fit_table
+from netgraph.search.candidates import Candidates, Generated, Random
+from netgraph.search.estimator import NetGraphRegressor, default_candidates
+from netgraph.search.extras import RandomFeatures
+from netgraph.search.jobs import FitJob, SearchJob, fit_table, search_table
 from netgraph.search.real import RealResult, try_real
-from netgraph.search.search_job import SearchJob, search_table
 from netgraph.search.table import Table, read_table
 
 __all__ = [
+    "Candidates",
     "FitJob",
+    "Generated",
     "NetGraphRegressor",
+    "Random",
+    "RandomFeatures",
     "RealResult",
-    "SearchConfig",
     "SearchJob",
     "Table",
+    "default_candidates",
     "fit_table",
     "read_table",
     "search_table",

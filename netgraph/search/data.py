@@ -1,62 +1,84 @@
-"""Rows of a data set as networks read them."""
+"""Standardized rows of a data set, and the time to spend on them."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from netgraph.model.rows import Rows
+from netgraph.errors import NetGraphError
 from netgraph.tasks.split import Indices
-
-#: Most rows that a model is told at a time.
-SEEN = 128
 
 
 @dataclass(frozen=True)
-class Data:
-    """Standardized rows.
+class TabularData:
+    """Standardized features and target.
 
     Attributes:
-        x: Features, [rows, features].
-        y: Target, [rows].
-        weight: Weight of each row in errors and fits, of mean 1, [rows]; None where all weigh the same.
+        X: Features, [rows, features] float32.
+        y: Target, [rows] float32.
+        sample_weight: Weight of each row in errors and fits, of mean 1, [rows]; None where all are equal.
     """
 
-    x: Tensor
+    X: Tensor
     y: Tensor
-    weight: Tensor | None = None
+    sample_weight: Tensor | None = None
 
-    def rows(self, chosen: Indices) -> "Data":
-        """Give some of the rows."""
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def rows(self, chosen: Indices | Tensor) -> "TabularData":
+        """Return some of the rows."""
         at = torch.as_tensor(chosen)
-        return Data(self.x[at], self.y[at], None if self.weight is None else self.weight[at])
+        return TabularData(self.X[at], self.y[at], None if self.sample_weight is None else self.sample_weight[at])
+
+    def subsample(self, most: int, seed: int) -> "TabularData":
+        """Return at most ``most`` rows, drawn without replacement, in their order."""
+        return self.rows(np.sort(np.random.default_rng(seed).permutation(len(self))[:most]))
 
     def mean(self, values: Tensor) -> Tensor:
         """Return the weighted mean over the rows of values, [rows]."""
-        return values.mean() if self.weight is None else (values * self.weight).sum() / self.weight.sum()
+        weight = torch.ones_like(values) if self.sample_weight is None else self.sample_weight
+        return (values * weight).sum() / weight.sum()
 
     def standard_error(self, values: Tensor) -> float:
         """Return the standard error of that mean."""
-        weight = torch.ones_like(values) if self.weight is None else self.weight
+        weight = torch.ones_like(values) if self.sample_weight is None else self.sample_weight
         return float((weight * (values - self.mean(values))).square().sum() ** 0.5 / weight.sum())
 
-    def error_of_the_mean(self) -> float:
-        """Return the mean squared error of predicting each row by the mean of the others."""
-        share = 1 / len(self.y) if self.weight is None else self.weight / self.weight.sum()
+    def variance(self) -> float:
+        """Return the leave-one-out mean squared error of predicting the mean."""
+        share = 1 / len(self) if self.sample_weight is None else self.sample_weight / self.sample_weight.sum()
         y = self.y.double()
         return float(self.mean(((y - self.mean(y)) / (1 - share)).square()))
 
 
-def evenly_spaced(n: int, most: int) -> Indices:
-    """Choose numbers evenly out of 0 to n - 1: all, or ``most`` of them, the first and the last included."""
-    return np.linspace(0, n - 1, min(n, most)).astype(int)
+class TimeBudget:
+    """Wall time of a search, and the clock that it is checked against.
 
+    Args:
+        seconds: Wall time from now on; None for no limit.
+        clock: Returns seconds.
 
-def choices_of_rows(data: Data, most: int) -> Rows:
-    """Draw rows at random for a model to read, as often as there are that many, at most ``most`` times."""
-    count = min(SEEN, len(data.y))
-    times = max(1, min(most, len(data.y) // count))
-    order = Generator().manual_seed(0)
-    chosen = [torch.randperm(len(data.y), generator=order)[:count] for _ in range(times)]
-    return Rows(data.x[torch.stack(chosen)], data.y[torch.stack(chosen)], torch.full((times,), data.x.shape[1]))
+    Raises:
+        NetGraphError: When ``seconds`` is no number, negative or NaN.
+    """
+
+    def __init__(self, seconds: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        number = isinstance(seconds, Real) and not isinstance(seconds, bool)
+        if seconds is not None and not (number and seconds >= 0):
+            raise NetGraphError(f"max_seconds is {seconds!r}; a number of at least 0, or None")
+        self.seconds = float("inf") if seconds is None else float(seconds)
+        self.clock, self.started = clock, clock()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds so far."""
+        return self.clock() - self.started
+
+    def fits(self, seconds: float) -> bool:
+        """Return whether so many seconds are left."""
+        return self.elapsed + seconds <= self.seconds

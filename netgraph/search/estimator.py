@@ -2,13 +2,10 @@
 
 import warnings
 from collections.abc import Sequence
-from functools import lru_cache
-from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
@@ -16,76 +13,65 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module
 from netgraph.machine import check_device
-from netgraph.model.checkpoint import SHIPPED
-from netgraph.model.vae import NetVAE
-from netgraph.search.config import SearchConfig
-from netgraph.search.deadline import Deadline
+from netgraph.model.parts import is_whole
+from netgraph.search.candidates import Candidates, Generated, Random, covered_inputs, load_checkpoint
+from netgraph.search.data import TimeBudget
 from netgraph.search.export import export_network
-from netgraph.search.fit import find
-from netgraph.search.found import Found
-from netgraph.search.index import index_columns
-from netgraph.search.objectives import check_objectives, judge
-from netgraph.search.pareto import front_table, smallest_within
+from netgraph.search.extras import RandomFeatures
+from netgraph.search.network_search import SearchResult, scores_of, search_networks, show_progress
+from netgraph.search.pareto import check_objectives, evaluate_objectives, front_table, smallest_within
 from netgraph.search.preprocess import Preprocessing, merge_rows
-from netgraph.search.progress import progress
-from netgraph.search.sources import source_of
-from netgraph.search.table import MIN_ROWS
-
-#: Rows that are predicted at once.
-BLOCK = 4096
+from netgraph.search.table import MIN_ROWS, index_columns
 
 
 class NetGraphRegressor(RegressorMixin, BaseEstimator):
-    """Finds a small network: candidates, their last layers in closed form, the best few fine-tuned and joined.
+    """Small network for a regression data set: candidates, output layers in closed form, the best trained and stacked.
 
-    No rows are held back: candidates are judged by leaving rows out one by one, tuned networks by cross-validation, and
-    so are, of few rows a column, those that are made for the rows or focused on what they say. Of more than 8,192 rows,
-    as many are drawn. The best networks are joined to one, weighed by a regression on their predictions (stacked
-    regressions, Breiman 1996). Columns and target are standardized inside,
-    values beyond three deviations of their column count logarithmically, and predictions stay within a twentieth of the
-    range of the targets seen in ``fit``. Of a table of more than 16 columns, the
-    networks that are made for it read at most 16 projections, and a warning says so; the others read all columns.
+    No rows are held back: candidates are scored by leaving one row out or by K-fold refits, see
+    :mod:`~netgraph.search.scoring`. Of more than 8,192 rows, as many are drawn. Columns and target are standardized,
+    values beyond three deviations grow logarithmically, and predictions stay within a twentieth of the range of the
+    targets seen in ``fit``.
 
     Args:
         checkpoint: Safetensors file of a trained :class:`~netgraph.model.vae.NetVAE`; the one that ships when None.
-        max_seconds: Wall time after which the search ends with what it has; None for no limit. A search that ends
-            earlier, and was nowhere short of time, gives the same network again, unless ``latency``, which is measured,
-            is among the objectives.
-        n_candidates: At most so many networks are drawn, and a sixtieth of the square of the rows, beside a linear and
-            some wide ones, see :mod:`~netgraph.search.baselines`.
-        strategy: How they are drawn: ``prior``, an eighth of a batch, at least four, made for the rows, the others with
-            initial weights, of many rows half of them focused, see :mod:`~netgraph.search.focusing`; ``genetic`` or
-            ``cma`` (separable CMA-ES), which search the prior's noise by the errors of earlier candidates; or
-            ``gradient``, which moves the latents of the best ones by the gradient of their errors.
-        objectives: What is to be small, ``error`` first, then any of ``parameters`` and ``latency``. With more than the
-            error, the network is the one that is best in the second objective among those of the Pareto front whose
-            error is within one standard error of the least; with the error alone it is a committee of the best.
+        max_seconds: Wall time after which the search ends with what it has; None for no limit. A search that it does
+            not shorten gives the same network again, unless ``latency`` is among the objectives.
+        n_candidates: Candidates of each source, at most, and at most a sixtieth of the square of the rows.
+        candidates: Sources, objects with the protocol :class:`~netgraph.search.Candidates`; random features, random
+            networks, and networks generated by the checkpoint when None.
+        objectives: What is minimized, ``error`` first, then any of ``parameters`` and ``latency``. With more than the
+            error, the network is the best in the second objective among those of the Pareto front whose error is within
+            one standard error of the least; with the error alone it is an ensemble of the best.
         random_state: Seed of everything.
         device: Where networks are sampled and trained, ``cpu`` or ``cuda``.
         verbose: Whether to show progress on standard error, as a bar on a terminal.
 
     Attributes:
-        graph_: The network that was found; it reads what ``preprocessing_.inputs`` gives, and gives what
-            ``preprocessing_.restore`` takes.
+        graph_: The network, from standardized columns to the standardized target.
         module_: The same as a plain ``torch.nn`` module.
-        tuned_: Objectives of the best candidates, of all that were tuned and of committees, a DataFrame; errors are
-            those of rows that a network was not fitted to, in units of the target's variance. The best of many are
-            flattered, the more the fewer rows there are, and the weights of a committee know these rows: keep some to
-            know what a network is worth.
-        chosen_: The row of ``tuned_`` that became ``graph_``.
-        pareto_: The rows of ``tuned_`` that no other surpasses, by rising error; of the error alone, the chosen row.
+        candidates_: Source and objectives of the best candidates and of ensembles, a DataFrame; errors are out of fold,
+            in units of the target's variance. The best of many are too small, the more the fewer rows there are.
+        chosen_: The row of ``candidates_`` that became ``graph_``.
+        pareto_: The rows of ``candidates_`` on the Pareto front, by rising error; of the error alone, the chosen row.
         pareto_graphs_: The networks of ``pareto_``, row by row.
-        preprocessing_: How columns become inputs, and outputs the target.
-        history_: What the search did, step by step: a DataFrame of stage, networks, least error and seconds.
+        preprocessing_: Maps from columns to the network and back to the target.
+        history_: Steps of the search: a DataFrame of stage, networks, least error and seconds.
         n_features_in_: Number of columns seen in ``fit``.
+
+    Example:
+        >>> from sklearn.datasets import load_diabetes
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> model = NetGraphRegressor(max_seconds=1).fit(X, y)
+        >>> model.predict(X[:3]).shape
+        (3,)
     """
 
     def __init__(
         self,
         checkpoint: str | None = None,
         max_seconds: float | None = 30.0,
-        n_candidates: int = 128,
-        strategy: str = "prior",
+        n_candidates: int = 64,
+        candidates: Sequence[Candidates] | None = None,
         objectives: Sequence[str] = ("error",),
         random_state: Any = 0,
         device: str = "cpu",
@@ -94,107 +80,120 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         self.checkpoint = checkpoint
         self.max_seconds = max_seconds
         self.n_candidates = n_candidates
-        self.strategy = strategy
+        self.candidates = candidates
         self.objectives = objectives
         self.random_state = random_state
         self.device = device
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Find a network for the rows; an interrupt ends the search with the best network so far, and a warning.
+        """Search for a network; an interrupt ends the search with the best so far, and a warning.
 
         Args:
             X: Features, [rows, features], at least 10 rows.
             y: Target, [rows].
-            sample_weight: Weight of each row, [rows], 0 or more: in the fits of last layers, in the errors that
-                networks are chosen by, and, as how often a row is seen, in fine-tuning. A weight of 2 is the row given
-                twice, one of 0 the row left out; networks that are made or scaled for the rows see each of the others
-                alike.
+            sample_weight: Weight of each row, [rows], 0 or more. A weight of 2 is the row given twice, one of 0 the row
+                left out; sources of candidates see the rows without weights.
 
         Raises:
             ValueError: When a shape is wrong, a value is not finite, or a parameter is out of range.
 
         Warns:
-            UserWarning: When no network is better than the mean, which is then predicted; when networks read
+            UserWarning: When no network is better than the mean, which is then predicted; when generated networks read
                 projections of the columns; when a column numbers the rows; and when the search was interrupted.
         """
         import pandas as pd
 
-        deadline, objectives = Deadline(self.max_seconds), check_objectives(self.objectives)
+        budget, objectives = TimeBudget(self.max_seconds), check_objectives(self.objectives)
         with np.errstate(invalid="ignore"):  # the sum of all values may overflow
-            features, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=MIN_ROWS)
-        target = _numbers(target)
-        features, target, weight = merge_rows(features, target, sample_weight)
-        seed, device, verbose = _seed(self.random_state), check_device(self.device), _flag(self.verbose)
-        config = SearchConfig(n_candidates=self.n_candidates, seed=seed, device=device)
-        vae = _loaded(self.checkpoint, device)
-        for name in index_columns(getattr(self, "feature_names_in_", ()), features):
+            X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=MIN_ROWS)
+        rows = merge_rows(X, _numbers(y), sample_weight)
+        device = check_device(self.device)
+        if not is_whole(self.n_candidates, 1):
+            raise NetGraphError(f"n_candidates is {self.n_candidates!r}; a whole number of at least 1")
+        seed, shown = _seed(self.random_state), bool(self.verbose)
+        sources = self._sources(device)
+        for name in index_columns(getattr(self, "feature_names_in_", ()), X):
             warnings.warn(f"column {name!r} numbers the rows; drop it, or it is a feature", UserWarning, stacklevel=2)
-        units = Preprocessing.fit(features, target, weight)
-        data = units.data(features, target, weight)
-        source = source_of(self.strategy, vae, data, seed)
-        with progress(verbose) as show:
-            found = find(source, data, config, deadline, show)
-        if found.knows_nothing:
-            said = f"no network of {len(found.graphs) - 1} is better than the mean of {len(target)} targets"
-            warnings.warn(f"{said} by cross-validation; the mean is predicted", UserWarning, stacklevel=2)
-        self.preprocessing_, self.history_ = units, pd.DataFrame(found.history)
-        self.graph_ = self._choose(found, objectives)
+        preprocessing = Preprocessing.fit(*rows)
+        with show_progress("fit", shown) as report:
+            result = search_networks(
+                sources, preprocessing.data(*rows), self.n_candidates, budget, seed, device, report
+            )
+        if result.is_constant:
+            count = len(result.candidates) - 1
+            found = f"no network of {count} is better than the mean of {len(rows[1])} targets"
+            warnings.warn(f"{found} by cross-validation; the mean is predicted", UserWarning, stacklevel=2)
+        self.preprocessing_, self.history_ = preprocessing, pd.DataFrame(result.history)
+        self.graph_ = self._choose(result, objectives)
         self.module_ = to_module(self.graph_)
         return self
 
-    def _choose(self, found: Found, objectives: tuple[str, ...]) -> NetGraph:
-        """Keep the Pareto front, and give the network that is to be used."""
+    def _sources(self, device: str) -> Sequence[Candidates]:
+        if self.candidates is not None:
+            wrong = [one for one in self.candidates if not callable(getattr(one, "sample", None))]
+            if wrong or not self.candidates:
+                raise NetGraphError(f"candidates is {self.candidates!r}; objects with sample(n, X, y, seed)")
+            return self.candidates
+        vae = load_checkpoint(self.checkpoint, device)
+        covered = covered_inputs(vae, self.n_features_in_)
+        if covered < self.n_features_in_:
+            note = f"X has {self.n_features_in_} columns; generated networks read {covered} projections of them"
+            warnings.warn(f"{note} (partial least squares)", UserWarning, stacklevel=3)
+        return default_candidates(vae)
+
+    def _choose(self, result: SearchResult, objectives: tuple[str, ...]) -> NetGraph:
+        """Keep the Pareto front, and return the chosen network."""
         import pandas as pd
 
-        scores = judge(found.graphs, found.errors, objectives)
-        self.tuned_ = pd.DataFrame(scores.numpy(), columns=list(objectives))
-        alone = len(objectives) == 1
-        self.pareto_ = self.tuned_.loc[[found.chosen]].rename_axis("row") if alone else front_table(scores, objectives)
-        self.pareto_graphs_ = [found.graphs[row] for row in self.pareto_.index]
-        known = not found.knows_nothing
-        self.chosen_ = smallest_within(self.pareto_, found.standard_error) if known else found.chosen
-        return found.graphs[self.chosen_]
+        graphs = [one.graph for one in result.candidates]
+        scores = evaluate_objectives(graphs, scores_of(result.candidates), objectives)
+        self.candidates_ = pd.DataFrame(scores.numpy(), columns=list(objectives))
+        self.candidates_.insert(0, "source", [one.source for one in result.candidates])
+        self.chosen_, self.pareto_ = result.chosen, self.candidates_.loc[[result.chosen], list(objectives)]
+        if len(objectives) > 1:
+            self.pareto_ = front_table(scores, objectives)
+            if not result.is_constant:
+                self.chosen_ = smallest_within(self.pareto_, result.standard_error)
+        self.pareto_graphs_ = [graphs[row] for row in self.pareto_.index]
+        return graphs[self.chosen_]
 
     def predict(self, X: Any) -> Any:
-        """Predict the target in its own unit, [rows] float64, of features, [rows, features], block by block."""
+        """Return predictions in the target's unit, [rows] float64, of features, [rows, features]."""
         check_is_fitted(self, "module_")
         with np.errstate(invalid="ignore"):  # the sum of all values may overflow
             features = validate_data(self, X, dtype=np.float64, reset=False)
-        module = to_module(self.graph_.replace(state=self.graph_.state.double()))
-        # The last block begins early enough to be as long as the others: a product of other sizes is rounded otherwise.
-        starts = [min(start, max(0, len(features) - BLOCK)) for start in range(0, len(features), BLOCK)]
-        predicted = np.empty(len(features))
-        with torch.no_grad():
-            for start in starts:
-                rows = slice(start, start + BLOCK)
-                output = module(self.preprocessing_.inputs(features[rows]))[:, 0]
-                predicted[rows] = self.preprocessing_.restore(output)
-        return predicted
+        return self.preprocessing_.predict(self.graph_, features)
 
     def export(
         self, path: str | Path, features: Sequence[str] | None = None, target: str | None = None
     ) -> tuple[Path, Path]:
         """Write the network as safetensors and a small Python file that rebuilds it with torch alone.
 
-        The module in that file reads columns and gives the target in their own units.
+        The module in that file reads columns and returns the target in their own units.
 
         Args:
-            path: Where; ``.safetensors`` and ``.py`` are appended.
+            path: Path without suffix; ``.safetensors`` and ``.py`` are appended.
             features: Names of the columns, for the reader of the file; those seen in ``fit`` when None.
-            target: Name of the target, likewise.
+            target: Name of the target.
 
         Returns:
             The paths of both files.
         """
         check_is_fitted(self, "module_")
-        return export_network(
-            self.graph_,
-            path,
-            **vars(self.preprocessing_),
-            features=getattr(self, "feature_names_in_", None) if features is None else features,
-            target=target,
-        )
+        names = getattr(self, "feature_names_in_", None) if features is None else features
+        return export_network(self.graph_, self.preprocessing_, path, names, target)
+
+
+def default_candidates(model: Any = None) -> tuple[Candidates, ...]:
+    """Return the sources of the estimator: random features, random networks, networks that a model generates."""
+    return (
+        RandomFeatures(None),
+        RandomFeatures("agop"),
+        Random(),
+        Generated(model),
+        RandomFeatures("ard"),
+    )
 
 
 def _numbers(y: np.ndarray) -> np.ndarray:
@@ -214,31 +213,8 @@ def _numbers(y: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def _loaded(checkpoint: str | Path | None, device: str) -> NetVAE:
-    """Read a checkpoint once in a process, and again when its file has changed.
-
-    Raises:
-        NetGraphError: When it is no path.
-    """
-    if not isinstance(checkpoint, str | Path | None):
-        raise NetGraphError(f"checkpoint is of {type(checkpoint).__name__}; the path of a file, or None")
-    path = SHIPPED if checkpoint is None else Path(checkpoint).absolute()
-    return _read(path, path.stat().st_mtime_ns if path.exists() else 0, device)
-
-
-@lru_cache(maxsize=4)
-def _read(path: Path, changed: int, device: str) -> NetVAE:
-    return NetVAE.from_pretrained(path).to(device)
-
-
-def _flag(verbose: Any) -> bool:
-    if not isinstance(verbose, Integral):
-        raise NetGraphError(f"verbose is {verbose!r}; True or False")
-    return bool(verbose)
-
-
 def _seed(random_state: Any) -> int:
-    """Give a whole number for what scikit-learn calls a random state.
+    """Return a whole number for scikit-learn's random state.
 
     Raises:
         NetGraphError: When it is none.

@@ -5,37 +5,39 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import _check_sample_weight
-from torch import Tensor
+from torch import Tensor, nn
 
 from netgraph.errors import NetGraphError
-from netgraph.search.data import Data
-from netgraph.search.export_source import LARGEST
-from netgraph.tasks import TAIL, compressed
+from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.to_module import to_module
+from netgraph.search.data import TabularData
+from netgraph.tasks import TAIL
 from netgraph.tasks.dataset import Floats
 
 #: Fewest rows of a weight above 0, and fewest different ones that are merged: one for each fold.
 LEAST_ROWS = 5
-#: Largest magnitude of a column that counts as 0: what it would be divided by could not be represented.
-SMALLEST = 1e-290
-#: A unit in which sums of the largest numbers that there are do not overflow.
-SMALL = 2.0**-40
-#: How far beyond the targets of the training rows predictions reach, as a share of their range.
+#: Largest magnitude of a standardized value; one of a column that counts as 0, which could not be divided by.
+LARGEST, SMALLEST = 1e30, 1e-290
+#: How far beyond the targets of the training rows predictions reach, as a share of their range; chosen.
 MARGIN = 0.05
+#: Rows that are predicted at once.
+BLOCK = 4096
 
 
-def merge_rows(x: Floats, y: Floats, sample_weight: Any = None) -> tuple[Floats, Floats, Floats | None]:
+def merge_rows(X: Floats, y: Floats, sample_weight: Any = None) -> tuple[Floats, Floats, Floats | None]:
     """Merge equal rows, whose weights add up, and leave out those of weight 0; the order of rows does not matter.
 
-    A row that is repeated would otherwise stand in the folds that a network is fitted to and in those that judge it.
+    A row that is repeated would otherwise stand in a fold and outside of it.
 
     Args:
-        x: Features, [rows, features].
+        X: Features, [rows, features].
         y: Targets, [rows].
         sample_weight: Weights, [rows]; 1 when None.
 
     Returns:
-        Features, targets, and weights; None where all weigh the same.
+        Features, targets, and weights; None where all are equal.
 
     Raises:
         ValueError: When the weights are not one a row, finite and 0 or more.
@@ -43,88 +45,119 @@ def merge_rows(x: Floats, y: Floats, sample_weight: Any = None) -> tuple[Floats,
     """
     weight = np.ones(len(y))
     if sample_weight is not None:
-        weight = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     kept = weight > 0
     if kept.sum() < LEAST_ROWS:
         raise NetGraphError(f"sample_weight is above 0 in {kept.sum()} rows; a fit needs at least {LEAST_ROWS}")
-    rows, row = np.unique(np.column_stack([x, y])[kept], axis=0, return_inverse=True)
+    rows, row = np.unique(np.column_stack([X, y])[kept], axis=0, return_inverse=True)
     if len(rows) < LEAST_ROWS:
-        rows, row = np.column_stack([x, y])[kept], np.arange(kept.sum())
+        rows, row = np.column_stack([X, y])[kept], np.arange(kept.sum())
     total = np.bincount(row.ravel(), weight[kept] / weight.max())
     return rows[:, :-1], rows[:, -1], None if total.min() == total.max() else total / total.max()
 
 
-@dataclass(frozen=True)
-class Preprocessing:
-    """Affine maps of each column and of the target to mean 0 and deviation 1, fitted to training rows.
+class Standardize(nn.Module):
+    """Columns in deviations from their means; beyond ``tail`` deviations they grow logarithmically.
 
-    Few rows say little of what lies far out. A column then counts logarithmically beyond some deviations, without being
-    standardized again, and predictions stay where targets were seen, but for a margin.
-
-    Attributes:
-        shift: Means of the columns, [features] float64.
-        scale: Their deviations; 1 for a constant, [features] float64.
-        center: The target's mean.
-        spread: The target's deviation; 1 for a constant.
-        least: The least prediction, in the target's unit.
-        most: The largest.
-        tail: Deviations beyond which a column counts logarithmically.
+    Args:
+        shift: Means, [features].
+        scale: Deviations, [features].
+        tail: Deviations; see :func:`~netgraph.tasks.compressed`.
     """
 
     shift: Tensor
     scale: Tensor
-    center: float
-    spread: float
-    least: float
-    most: float
-    tail: float = TAIL
+
+    def __init__(self, shift: Tensor, scale: Tensor, tail: float = TAIL) -> None:
+        super().__init__()
+        self.register_buffer("shift", shift)
+        self.register_buffer("scale", scale)
+        self.tail = tail
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return what the network reads, [rows, features]; in quarters no difference of finite numbers overflows."""
+        x = ((x / 4 - self.shift / 4) / (self.scale / 4)).clamp(-LARGEST, LARGEST)
+        return x.clamp(-self.tail, self.tail) + x.sign() * (x.abs() - self.tail).clamp(min=0).log1p()
+
+
+class Rescale(nn.Module):
+    """The target in its own unit, within its training range and a margin.
+
+    Args:
+        center: Mean of the target.
+        spread: Its deviation.
+        least: Least prediction.
+        most: Largest prediction.
+    """
+
+    center: Tensor
+    spread: Tensor
+    least: Tensor
+    most: Tensor
+
+    def __init__(self, center: Tensor, spread: Tensor, least: Tensor, most: Tensor) -> None:
+        super().__init__()
+        for name, value in {"center": center, "spread": spread, "least": least, "most": most}.items():
+            self.register_buffer(name, value)
+
+    def forward(self, output: Tensor) -> Tensor:
+        """Return predictions, [rows], of the network's outputs, [rows, 1]."""
+        return (self.center + self.spread * output[..., 0]).clamp(self.least, self.most)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Both maps, fitted to training rows, in float64.
+
+    Attributes:
+        standardize: From columns to what a network reads.
+        rescale: From its output to the target.
+    """
+
+    standardize: Standardize
+    rescale: Rescale
 
     @classmethod
-    def fit(cls, x: Floats, y: Floats, weight: Floats | None = None) -> Self:
-        """Fit them to rows, x [rows, features] and y [rows], with weights, [rows], unless all weigh the same."""
-        shift, scale = torch.from_numpy(_mean(x, weight)), torch.from_numpy(_deviation(x, weight))
-        low, high = float(y.min()), float(y.max())
-        margin, largest = MARGIN * high - MARGIN * low, float(np.finfo(np.float64).max)
-        least, most = max(low - margin, -largest), min(high + margin, largest)
-        return cls(shift, scale, float(_mean(y, weight)), float(_deviation(y, weight)), least, most)
+    def fit(cls, X: Floats, y: Floats, sample_weight: Floats | None = None) -> Self:
+        """Fit them to rows, X [rows, features] and y [rows], with weights, [rows], unless all are equal."""
+        shift, scale = _mean_and_deviation(X, sample_weight)
+        center, spread = _mean_and_deviation(y[:, None], sample_weight)
+        low, high, largest = float(y.min()), float(y.max()), float(np.finfo(np.float64).max)
+        margin = MARGIN * high - MARGIN * low
+        limits = torch.tensor([max(low - margin, -largest), min(high + margin, largest)], dtype=torch.float64)
+        return cls(Standardize(shift, scale), Rescale(center[0], spread[0], *limits))
 
-    def inputs(self, x: Floats) -> Tensor:
-        """Give what the network reads, [rows, features] float64, of rows, [rows, features]."""
-        return compressed(_standardized(torch.from_numpy(np.array(x)), self.shift, self.scale), self.tail)
+    def data(self, X: Floats, y: Floats, sample_weight: Floats | None = None) -> TabularData:
+        """Return standardized rows, of X [rows, features] and y [rows] in their own units, and their weights."""
+        weight = None if sample_weight is None else torch.from_numpy(sample_weight / sample_weight.mean())
+        rescale = self.rescale
+        target = (torch.from_numpy(np.array(y)) / 4 - rescale.center / 4) / (rescale.spread / 4)
+        return TabularData(self.standardize(torch.from_numpy(np.array(X))).float(), target.float(), weight)
 
-    def target(self, y: Floats) -> Tensor:
-        """Give what the network is to give, [rows] float64."""
-        return _standardized(torch.from_numpy(np.array(y)), self.center, self.spread)
+    def pipeline(self, module: nn.Module) -> nn.Sequential:
+        """Return a network with both maps around it, from columns, [rows, features] float64, to targets, [rows]."""
+        stages = {"standardize": self.standardize, "network": module, "rescale": self.rescale}
+        pipeline = nn.Sequential()
+        for name, stage in stages.items():
+            pipeline.add_module(name, stage)
+        return pipeline.eval()
 
-    def data(self, x: Floats, y: Floats, weight: Floats | None = None) -> Data:
-        """Return rows as networks read them, x [rows, features] and y [rows] in their own units, and their weights."""
-        share = None if weight is None else torch.from_numpy(weight / weight.mean())
-        return Data(self.inputs(x).float(), self.target(y).float(), share)
-
-    def restore(self, output: Tensor) -> Floats:
-        """Give the target in its own unit, [rows] float64, of the network's outputs, [rows]."""
-        return np.asarray((output.double() * self.spread + self.center).clamp(self.least, self.most))
-
-
-def _standardized(values: Tensor, shift: Any, scale: Any) -> Tensor:
-    """Return (values - shift) / scale in quarters, in which no difference overflows, and within :data:`LARGEST`."""
-    quarters: Tensor = (values / 4 - shift / 4) / (scale / 4)
-    return quarters.clamp(-LARGEST, LARGEST)
-
-
-def _mean(values: Floats, weight: Floats | None) -> Any:
-    """Mean over the first axis, whatever the unit."""
-    return np.average(values * SMALL, axis=0, weights=weight) / SMALL
+    def predict(self, graph: NetGraph, X: Floats) -> Floats:
+        """Return a network's predictions in the target's unit, [rows], of columns, [rows, features], in float64."""
+        pipeline = self.pipeline(to_module(graph.replace(state=graph.state.double())))
+        # The last block begins early enough to be as long as the others: a product of other sizes is rounded otherwise.
+        starts = [min(start, max(0, len(X) - BLOCK)) for start in range(0, len(X), BLOCK)]
+        prediction = np.empty(len(X))
+        with torch.no_grad():
+            for start in starts:
+                rows = slice(start, start + BLOCK)
+                prediction[rows] = pipeline(torch.from_numpy(np.array(X[rows])))
+        return prediction
 
 
-def _deviation(values: Floats, weight: Floats | None) -> Any:
-    """Deviation over the first axis, whatever the unit; 1 where it is nothing but rounding."""
+def _mean_and_deviation(values: Floats, sample_weight: Floats | None) -> tuple[Tensor, Tensor]:
+    """Return mean and deviation of columns of any unit, [features]: scaled to 1 before, so that no square overflows."""
     peak = np.abs(values).max(axis=0)
-    known = peak > SMALLEST
-    unit = np.where(known, peak, 1.0)
-    values = values / unit
-    deviation = values.std(axis=0)
-    if weight is not None:
-        center = np.average(values, axis=0, weights=weight)
-        deviation = np.average((values - center) ** 2, axis=0, weights=weight) ** 0.5
-    return np.where(known & (deviation > 1e-12), deviation * unit, 1.0)
+    unit = np.where(peak > SMALLEST, peak, 1.0)
+    scaler = StandardScaler().fit(values / unit, sample_weight=sample_weight)
+    return torch.from_numpy(scaler.mean_ * unit), torch.from_numpy(scaler.scale_ * unit)

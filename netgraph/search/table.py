@@ -1,299 +1,209 @@
-"""A regression data set in a file: CSV or parquet, read as it stands or refused with the reason."""
+"""A regression data set in a file: CSV or parquet, of numbers alone, or refused with the reason."""
 
-import csv
-import gzip
-import io
-import os
+import re
 import warnings
 import zlib
-from array import array
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from itertools import islice
+from itertools import takewhile
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
 from netgraph.errors import NetGraphError, missing_extra
 from netgraph.reading import FAILURES, one_line
-from netgraph.search.index import index_columns
 from netgraph.tasks.dataset import Floats
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
 
 #: Fewest rows that a network is fitted to.
 MIN_ROWS = 10
 #: Most columns that a message names.
 _SHOWN = 5
-_DELIMITERS = (",", ";", "\t")
-_MISSING = ("", "na", "n/a", "#n/a", "#na", "<na>", "null", "none")
-#: What a cell may hold beside a number, in lower case.
-_WORDS = {"true": 1.0, "false": 0.0} | dict.fromkeys(_MISSING, float("nan"))
-#: What pandas calls columns whose values are numbers, or are all missing.
-_NUMERIC_KINDS = {"boolean", "integer", "floating", "mixed-integer-float", "decimal", "empty"}
+_CSV, _PARQUET = (".csv", ".tsv", ".csv.gz", ".tsv.gz"), (".parquet", ".pq")
+#: Cells that are not numbers and have a value, in lower case.
+_WORDS = {"true": "1", "false": "0"} | dict.fromkeys(("", "na", "n/a", "#n/a", "#na", "<na>", "null", "none"), "nan")
+#: Names of columns that pandas, R and others write for the number of a row.
+_INDEX = re.compile(
+    r"(unnamed: \d+(\.\d+)*|level_\d+|__index_level_\d+__|(row|record|sample|obs)?[ _]?(id|idx|index)|row|#)"
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Rows of a regression data set, in its own units.
+    """Rows of a regression data set, in their own units.
 
     Attributes:
-        x: Features, [rows, features] float64.
+        X: Features, [rows, features] float64.
         y: Target, [rows] float64.
-        features: Name of each column of x.
+        features: Name of each column of X.
         target: Name of y's column.
     """
 
-    x: Floats
+    X: Floats
     y: Floats
     features: tuple[str, ...]
     target: str
 
 
-@dataclass(frozen=True, eq=False)
-class _Raw:
-    """What a file holds, unchecked.
-
-    Attributes:
-        names: Name of each column.
-        values: [rows, columns], NaN where a value is missing or is no number.
-        texts: The first value of a column that is no number, and its row, by column.
-        numbers: What the file calls each row, [rows].
-        unit: What those numbers count: ``line`` or ``row``.
-    """
-
-    names: tuple[str, ...]
-    values: Floats
-    texts: dict[int, tuple[str, int]]
-    numbers: Sequence[int]
-    unit: str
-
-    def place(self, row: int) -> str:
-        return f"{self.unit} {self.numbers[row]}"
-
-
 def read_table(path: str | Path, target: str) -> Table:
     """Read a regression data set from a file.
 
-    CSV is UTF-8, with or without a byte-order mark, its first line names the columns, and its delimiter (comma,
-    semicolon or tab) is found out. Numbers have a decimal point and are read to the nearest float64; ``true`` and
-    ``false``, in any case, are 1 and 0; ``NA``, ``NaN``, ``null`` and nothing at all are a missing value. Blank lines
-    are passed over. A column without a name is called ``Unnamed: <position>``, the first position being 0. Parquet's
-    integers, floats, decimals and booleans are numbers. No column is taken for an index, save what a parquet file
-    itself marks as one of pandas, and first columns that number the rows: of a name such as ``Unnamed: 0`` or ``id``,
-    with different whole numbers in all rows. These are left out with a warning, unless there is no other feature.
+    CSV is UTF-8, its first line names the columns, and its delimiter is the most frequent of comma, semicolon and tab
+    there. Numbers have a decimal point; ``true`` and ``false`` are 1 and 0; ``NA``, ``NaN``, ``null`` and an empty cell
+    are missing values. First columns that number the rows, of a name such as ``Unnamed: 0`` or ``id``, are left out
+    with a warning, unless there is no other feature.
 
     Args:
         path: File whose name ends in .csv, .tsv, .csv.gz, .tsv.gz, .parquet or .pq; parquet needs pyarrow.
-        target: Name of the column that is predicted; every other column is a feature, constant ones too.
+        target: Name of the column that is predicted; every other column is a feature.
 
     Returns:
         The table, at least 10 rows and one feature; every value is finite and the target is not constant.
 
     Raises:
-        NetGraphError: The file is missing, empty or not such a table; the message names the file and the line, row or
-            columns at fault.
+        NetGraphError: The file is missing or not such a table; the message names the file and the columns at fault.
     """
     path = Path(path)
-    raw = _reader(path)(path)
-    _check_names(path, raw.names, target)
-    if len(raw.values) < MIN_ROWS:
-        _refuse(path, f"{_count(len(raw.values), 'row')} of data; a fit needs at least {MIN_ROWS}")
-    column = raw.names.index(target)
-    _check_numeric(path, raw, column)
-    for what, wrong in (("missing", np.isnan(raw.values)), ("infinite", np.isinf(raw.values))):
-        _check_none(path, raw, what, wrong)
-    y = raw.values[:, column].copy()
+    frame = _read(path)
+    names = [str(name) for name in frame.columns]
+    _check_names(path, names, target)
+    if len(frame) < MIN_ROWS:
+        _refuse(path, f"{len(frame)} row{'s' * (len(frame) != 1)} of data; a fit needs at least {MIN_ROWS}")
+    values = _numbers(path, frame, target)
+    X, y = np.delete(values, names.index(target), axis=1), values[:, names.index(target)].copy()
     if y.min() == y.max():
         _refuse(path, f"the target, column {_quote(target)}, is constant: {y[0]:g} in all {len(y)} rows")
-    features = raw.names[:column] + raw.names[column + 1 :]
-    x = np.delete(raw.values, column, axis=1)
-    index = index_columns(features, x)
-    if not 0 < len(index) < len(features):
-        return Table(x, y, features, target)
-    warnings.warn(f"{path}: left out {_list(map(_quote, index))}, which numbers the rows", UserWarning, stacklevel=2)
-    return Table(x[:, len(index) :], y, features[len(index) :], target)
+    names.remove(target)
+    index = index_columns(names, X)
+    if not 0 < len(index) < len(names):
+        return Table(X, y, tuple(names), target)
+    warnings.warn(f"{path}: left out {_list(index)}, which numbers the rows", UserWarning, stacklevel=2)
+    return Table(X[:, len(index) :], y, tuple(names[len(index) :]), target)
 
 
-def _reader(path: Path) -> Callable[[Path], _Raw]:
-    """The function that reads this kind of file."""
-    if os.path.isdir(path):
-        _refuse(path, "is a folder, not a table")
-    if not os.path.exists(path):
-        _refuse(path, "no such file")
-    readers = dict.fromkeys((".csv", ".tsv", ".csv.gz", ".tsv.gz"), _read_csv)
-    readers |= dict.fromkeys((".parquet", ".pq"), _read_parquet)
-    for suffix, reader in readers.items():
-        if path.name.lower().endswith(suffix):
-            if os.path.getsize(path) == 0:
-                _refuse(path, "is empty")
-            return reader
-    return _refuse(path, f"unknown suffix {path.suffix!r}; known: {', '.join(readers)}")
+def index_columns(names: Sequence[str], X: Floats) -> list[str]:
+    """Return the first columns that number the rows: by their name, and different whole numbers in all rows.
+
+    Args:
+        names: Names of the columns.
+        X: Their values, [rows, columns].
+    """
+
+    def is_index(name: str, column: Floats) -> bool:
+        whole = bool((column == np.floor(column)).all()) and len(np.unique(column)) == len(column)
+        return whole and _INDEX.fullmatch(name.lower()) is not None
+
+    return [name for name, _ in takewhile(lambda pair: is_index(*pair), zip(names, X.T, strict=False))]
 
 
-def _read_csv(path: Path) -> _Raw:
-    text = _read_text(path)
-    records = _records(path, text, _find_delimiter(path, text))
-    names = _read_header(path, next(records, (0, []))[1])
-    values, lines, texts = array("d"), array("q"), dict[int, tuple[str, int]]()
-    for line, record in records:
-        if len(record) != len(names):
-            _refuse(path, f"line {line} has {_count(len(record), 'field')} where the header has {len(names)}")
-        for column, cell in enumerate(record):
-            try:
-                values.append(_parse_number(cell))
-            except ValueError:
-                values.append(np.nan)
-                texts.setdefault(column, (cell, len(lines)))
-        lines.append(line)
-    return _Raw(names, np.asarray(values, dtype=np.float64).reshape(-1, len(names)), texts, lines, "line")
-
-
-def _read_text(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        _refuse(path, error.strerror)
-    if path.suffix.lower() == ".gz":
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            _refuse(path, f"not a whole gzip file: {error}")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        _refuse(path, f"line {line} is not UTF-8; save the table as CSV in UTF-8")
-
-
-def _records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The fields of each record that is not blank, and the line on which it starts, counted from 1."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
-    line = 1
-    try:
-        for record in reader:
-            if len(record) > 1 or "".join(record).strip():
-                yield line, record
-            line = reader.line_num + 1
-    except csv.Error as error:
-        _refuse(path, f"cannot be read as CSV: line {line}: {error}")
-
-
-def _find_delimiter(path: Path, text: str) -> str:
-    """The delimiter that gives the header several fields, and the first rows as many."""
-
-    def fit(delimiter: str) -> tuple[float, int]:
-        widths = []
-        with suppress(NetGraphError):
-            for _, record in islice(_records(path, text, delimiter), 10):
-                widths.append(len(record))
-        several = bool(widths) and widths[0] > 1
-        return (widths.count(widths[0]) / len(widths), widths[0]) if several else (0.0, 0)
-
-    return max(_DELIMITERS, key=fit)
-
-
-def _read_header(path: Path, record: list[str]) -> tuple[str, ...]:
-    if not record:
+def _read(path: Path) -> "DataFrame":
+    name = path.name.lower()
+    if not path.is_file():
+        _refuse(path, "is a folder, not a table" if path.is_dir() else "no such file")
+    if not name.endswith(_CSV + _PARQUET):
+        _refuse(path, f"unknown suffix {path.suffix!r}; known: {', '.join(_CSV + _PARQUET)}")
+    if path.stat().st_size == 0:
         _refuse(path, "is empty")
-    names = [name.strip() for name in record]
+    try:
+        return _read_csv(path) if name.endswith(_CSV) else _read_parquet(path)
+    except UnicodeDecodeError:
+        _refuse(path, "is not UTF-8; save the table as CSV in UTF-8")
+    except ImportError:
+        raise missing_extra(f"{path}: parquet needs pyarrow", "parquet") from None
+    except (EOFError, OSError, zlib.error, *FAILURES) as error:
+        if isinstance(error, NetGraphError):
+            raise
+        _refuse(path, f"cannot be read: {one_line(error)}")
+
+
+def _read_parquet(path: Path) -> "DataFrame":
+    import pandas as pd
+
+    return pd.read_parquet(path)
+
+
+def _read_csv(path: Path) -> "DataFrame":
+    """Read all cells as text; the first line names the columns."""
+    import pandas as pd
+
+    options = {"header": None, "dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
+    first = pd.read_csv(path, sep="\0", nrows=1, quoting=3, **options)
+    line = re.sub(r'"[^"]*"', "", str(first.iloc[0, 0]))
+    cells = pd.read_csv(path, sep=max(",;\t", key=line.count), skipinitialspace=True, **options)
+    short = cells.isna().any(axis=1)
+    if short.any():
+        _refuse(path, f"row {int(short.argmax())} has fewer fields than the header")
+    names = [str(name).strip() for name in cells.iloc[0]]
     if all(map(_is_number, names)):
-        shown = _list(name[:40] for name in names)
-        _refuse(path, f"no header: the first line must name the columns, and holds only numbers: {shown}")
-    return tuple(name or f"Unnamed: {position}" for position, name in enumerate(names))
+        _refuse(path, f"no header: the first line must name the columns, and holds only numbers: {_list(names)}")
+    cells.columns = [name or f"Unnamed: {position}" for position, name in enumerate(names)]
+    return cells.iloc[1:].reset_index(drop=True)
+
+
+def _check_names(path: Path, names: list[str], target: str) -> None:
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        _refuse(path, f"names of more than one column: {_list(sorted(repeated))}")
+    if len(names) < 2:
+        held = f"the only column is {_quote(names[0])}" if names else "there are no columns"
+        hint = ", separated by commas, semicolons or tabs" if path.name.lower().endswith(_CSV) else ""
+        _refuse(path, f"{held}; a fit needs the target and at least one feature column{hint}")
+    if target not in names:
+        by_lower = {name.lower(): name for name in names}
+        near = [_quote(by_lower[name]) for name in get_close_matches(target.lower(), by_lower, n=3)]
+        hint = f"did you mean {' or '.join(near)}?" if near else f"columns: {_list(names)}"
+        _refuse(path, f"no column {_quote(target)} for the target; {hint}")
+
+
+def _numbers(path: Path, frame: "DataFrame", target: str) -> Floats:
+    """Return the values of all columns, [rows, columns] float64."""
+    columns, wrong = {}, {}
+    for name, column in frame.items():
+        columns[name], text = _parse(column)
+        if text is not None:
+            wrong[str(name)] = text
+    if wrong:
+        shown = [f"{_quote(name)} ({_quote(text)} in row {row})" for name, (text, row) in wrong.items()]
+        comma = all(_is_number(text.replace(",", "")) for text, _ in wrong.values())
+        advice = "write a decimal point, and nothing between thousands" if comma else "encode them or drop them"
+        what = "the target is" if target in wrong else "columns that are"
+        _refuse(path, f"{what} not numeric: {_list(shown, quote=False)}; {advice}")
+    values = np.column_stack(list(columns.values()))
+    for what, mask in (("missing", np.isnan(values)), ("infinite", np.isinf(values))):
+        found = [f"{_quote(str(frame.columns[i]))} ({mask[:, i].sum()}, the first in row {mask[:, i].argmax() + 1})"
+                 for i in np.flatnonzero(mask.any(axis=0))]  # fmt: skip
+        if found:
+            _refuse(path, f"{what} values in columns {_list(found, quote=False)}; fill them in or drop those rows")
+    return values
+
+
+def _parse(column: "Series") -> tuple[Floats, tuple[str, int] | None]:
+    """Return the numbers of a column, [rows] float64, and the first cell that is none, with its row."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan), None
+    text = column.astype(str).str.strip()
+    text = text.str.lower().map(_WORDS).fillna(text)
+    for row, cell in enumerate(text):
+        if not _is_number(cell):
+            return np.zeros(len(column)), (str(column.iloc[row]), row + 1)
+    return text.to_numpy(dtype=object).astype(np.float64), None
 
 
 def _is_number(cell: str) -> bool:
     try:
-        _parse_number(cell)
+        float(cell)
     except ValueError:
         return False
-    return True
+    return "_" not in cell
 
 
-def _parse_number(cell: str) -> float:
-    word = cell.strip().lower()
-    if word in _WORDS:
-        return _WORDS[word]
-    if "_" in word:  # Python's digit groups: 12_34 is a name, not a number
-        raise ValueError
-    return float(word)
-
-
-def _read_parquet(path: Path) -> _Raw:
-    import pandas as pd
-
-    try:
-        frame = pd.read_parquet(path, engine="pyarrow")
-    except ImportError:
-        raise missing_extra(f"{path}: parquet needs pyarrow", "parquet") from None
-    except (OSError, *FAILURES) as error:
-        _refuse(path, f"cannot be read as parquet: {one_line(error)}")
-    values, texts = np.full(frame.shape, np.nan), dict[int, tuple[str, int]]()
-    for index in range(frame.shape[1]):
-        column = frame.iloc[:, index]
-        if pd.api.types.infer_dtype(column, skipna=True) in _NUMERIC_KINDS:
-            values[:, index] = column.to_numpy(dtype=np.float64, na_value=np.nan)
-        elif len(column):
-            texts[index] = _first_value(column)
-    return _Raw(tuple(map(str, frame.columns)), values, texts, range(1, len(frame) + 1), "row")
-
-
-def _first_value(column: Any) -> tuple[str, int]:
-    row = int(np.argmax(column.notna()))
-    return str(column.iloc[row]), row
-
-
-def _check_names(path: Path, names: tuple[str, ...], target: str) -> None:
-    repeated = {name: count for name, count in Counter(names).items() if count > 1}
-    if target in repeated:
-        _refuse(path, f"{repeated[target]} columns are named {_quote(target)}, the target")
-    if repeated:
-        _refuse(path, f"names of more than one column: {_list(map(_quote, repeated))}")
-    if len(names) < 2:
-        hint = "" if path.suffix.lower() in (".parquet", ".pq") else ", separated by commas, semicolons or tabs"
-        held = f"the only column is {_quote(names[0])}" if names else "there are no columns"
-        _refuse(path, f"{held}; a fit needs the target and at least one feature column{hint}")
-    if target not in names:
-        _refuse(path, f"no column {_quote(target)} for the target; {_nearest(names, target)}")
-
-
-def _nearest(names: tuple[str, ...], target: str) -> str:
-    by_lower = {name.lower(): name for name in names}
-    near = get_close_matches(target.lower(), by_lower, n=3)
-    if near:
-        return f"did you mean {' or '.join(_quote(by_lower[name]) for name in near)}?"
-    return f"columns: {_list(map(_quote, names))}"
-
-
-def _check_numeric(path: Path, raw: _Raw, target: int) -> None:
-    def show(column: int) -> str:
-        value, row = raw.texts[column]
-        return f"{_quote(raw.names[column])} ({_quote(value)} in {raw.place(row)})"
-
-    if not raw.texts:
-        return
-    wrong, what, advice = sorted(raw.texts), "feature columns that are", "encode them as numbers or drop them"
-    if target in raw.texts:
-        wrong, what, advice = [target], "the target is", "a fit needs a number in every row"
-    if all(_is_number(raw.texts[column][0].replace(",", "")) for column in wrong):
-        advice = "write a decimal point, and nothing between thousands"
-    _refuse(path, f"{what} not numeric: {_list(map(show, wrong))}; {advice}")
-
-
-def _check_none(path: Path, raw: _Raw, what: str, wrong: np.ndarray) -> None:
-    def show(column: int) -> str:
-        count, first = int(wrong[:, column].sum()), int(wrong[:, column].argmax())
-        return f"{_quote(raw.names[column])} ({count}, the first in {raw.place(first)})"
-
-    columns = np.flatnonzero(wrong.any(axis=0)).tolist()
-    if columns:
-        _refuse(path, f"{what} values in columns {_list(map(show, columns))}; fill them in or drop those rows")
-
-
-def _refuse(path: Path, reason: str | None) -> NoReturn:
+def _refuse(path: Path, reason: str) -> NoReturn:
     raise NetGraphError(f"{path}: {reason}") from None
 
 
@@ -301,12 +211,8 @@ def _quote(text: str) -> str:
     return repr(text if len(text) <= 40 else f"{text[:39]}…")
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _list(items: Iterable[str]) -> str:
-    """Items with commas, the first five of them."""
-    shown = list(items)
-    rest = len(shown) - _SHOWN
-    return ", ".join(shown[:_SHOWN]) + (f", … and {rest} more" if rest > 0 else "")
+def _list(items: Iterable[str], quote: bool = True) -> str:
+    """Return items with commas, the first five of them."""
+    shown = [_quote(item) if quote else item for item in items]
+    more = f", … and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+    return ", ".join(shown[:_SHOWN]) + more

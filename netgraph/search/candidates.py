@@ -1,0 +1,207 @@
+"""Sources of candidate networks: one protocol, networks of the model, and networks with initial weights."""
+
+import warnings
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from netgraph.errors import NetGraphError
+from netgraph.graph.architecture import Architecture, Layer, make_layer
+from netgraph.graph.netgraph import NetGraph
+from netgraph.model import NetVAE, Rows
+from netgraph.model.checkpoint import SHIPPED
+from netgraph.model.layouts import Layouts
+from netgraph.tasks import get_meta_features
+from netgraph.zoo import ArchitectureRecipe, ZooRecipe, draw_architecture, initialize
+
+#: Rows in the context of the model, the number that it was trained with.
+CONTEXT_ROWS = 128
+#: Least deviation of standardized rows along a direction that is read; what is below it is rounding.
+SMALLEST = 1e-5
+
+
+class Candidates(Protocol):
+    """Source of candidate networks for a regression data set.
+
+    A subclass defines :meth:`sample`. The search solves every candidate's output layer by ridge regression, scores it
+    by its error on rows that it was not fitted to, and trains the best ones.
+
+    Attributes:
+        uses_targets: Whether the weights depend on ``y``. Such candidates are scored by K-fold refits: they are sampled
+            again without each fold, with the same ``n`` and ``seed``. All others are scored by leaving one row out.
+        trainable: Whether the best candidates' hidden weights are trained.
+
+    Example:
+        >>> import torch
+        >>> from netgraph import NetGraphRegressor, from_module
+        >>> from netgraph.search import Candidates
+        >>> class Narrow(Candidates):
+        ...     def sample(self, n, X, y, seed):
+        ...         generator = torch.Generator().manual_seed(seed)
+        ...         graphs = []
+        ...         for width in torch.randint(1, 9, (n,), generator=generator).tolist():
+        ...             hidden = torch.nn.Linear(X.shape[1], width)
+        ...             torch.nn.init.normal_(hidden.weight, std=X.shape[1] ** -0.5, generator=generator)
+        ...             torch.nn.init.normal_(hidden.bias, generator=generator)
+        ...             output = torch.nn.Linear(width, 1)
+        ...             torch.nn.init.zeros_(output.weight)
+        ...             torch.nn.init.zeros_(output.bias)
+        ...             graphs.append(from_module(torch.nn.Sequential(hidden, torch.nn.Tanh(), output)))
+        ...         return graphs
+        >>> X = torch.linspace(-2, 2, 90).reshape(-1, 3).numpy()
+        >>> model = NetGraphRegressor(candidates=[Narrow()], n_candidates=8, max_seconds=1).fit(X, X[:, 0] ** 2)
+        >>> bool(model.score(X, X[:, 0] ** 2) > 0.9)
+        True
+    """
+
+    uses_targets: bool = False
+    trainable: bool = True
+
+    def sample(self, n: int, X: Tensor, y: Tensor, seed: int) -> list[NetGraph]:
+        """Return at most ``n`` networks; fewer mean that the source is exhausted.
+
+        Args:
+            n: Number of networks, at least 1.
+            X: Standardized features, [rows, features] float32.
+            y: Standardized target, [rows] float32.
+            seed: The same arguments and seed give the same networks.
+
+        Returns:
+            Networks with ``features`` inputs and one output.
+        """
+        ...
+
+
+class Random(Candidates):
+    """Random architectures with PyTorch's initial weights.
+
+    Args:
+        recipe: Distribution of architectures; that of the recipe ``full`` when None.
+    """
+
+    def __init__(self, recipe: ArchitectureRecipe | None = None) -> None:
+        self.recipe = recipe
+
+    def sample(self, n: int, X: Tensor, y: Tensor, seed: int) -> list[NetGraph]:
+        """Return n networks."""
+        recipe = self.recipe or _full_recipe()
+        generator = Generator().manual_seed(seed)
+        architectures = [draw_architecture(recipe, X.shape[1], generator) for _ in range(n)]
+        return [NetGraph(architecture, initialize(architecture, generator)) for architecture in architectures]
+
+
+@cache
+def _full_recipe() -> ArchitectureRecipe:
+    return ZooRecipe.load("full").architectures
+
+
+class Generated(Candidates):
+    """Networks that a :class:`~netgraph.model.vae.NetVAE` writes for the rows.
+
+    A model that reads rows is shown at most :data:`CONTEXT_ROWS` of them, and fills in architectures of its portfolio;
+    one that does not is conditioned on the rows' meta-features. Of more columns than the checkpoint covers, networks
+    read as many partial least squares components (Wold et al. 1984) as it covers.
+
+    Args:
+        model: The model, or the file of a checkpoint; the checkpoint that ships when None.
+        device: Where a checkpoint is loaded, ``cpu`` or ``cuda``.
+    """
+
+    uses_targets = True
+
+    def __init__(self, model: NetVAE | str | Path | None = None, device: str = "cpu") -> None:
+        self.model = model
+        self.device = device
+
+    def sample(self, n: int, X: Tensor, y: Tensor, seed: int) -> list[NetGraph]:
+        """Return n networks."""
+        vae = self.model if isinstance(self.model, NetVAE) else load_checkpoint(self.model, self.device)
+        noise = torch.randn(n, vae.config.latent_size, generator=Generator().manual_seed(seed))
+        layouts = None if vae.portfolio is None else vae.portfolio.of_inputs(covered_inputs(vae, X.shape[1]))
+        if layouts is not None:
+            layouts = layouts.part([i % len(layouts) for i in range(n)]) if len(layouts) else None
+        return write_networks(vae, noise, X, y, seed, layouts)
+
+
+def write_networks(
+    vae: NetVAE, noise: Tensor, X: Tensor, y: Tensor, seed: int, layouts: Layouts | None = None
+) -> list[NetGraph]:
+    """Return the networks that a model writes from noise for the rows of a data set.
+
+    Args:
+        vae: The model.
+        noise: Draws from N(0, I), [n, latent].
+        X: Standardized features, [rows, features].
+        y: Standardized target, [rows].
+        seed: Seed of the rows that the model is shown.
+        layouts: Architectures that a model which reads rows fills in; those of the noise when None.
+    """
+    projection = pls_directions(X, y, covered_inputs(vae, X.shape[1]))
+    if projection is not None:
+        X = (X.double() @ projection).float()
+    noise, counts = noise.to(vae.device), [(X.shape[1], 1)] * len(noise)
+    if vae.generator is None:
+        graphs, _ = vae.carry(noise, get_meta_features(X.numpy(), y.numpy()), counts=counts)
+    else:
+        context = torch.randperm(len(y), generator=Generator().manual_seed(seed))[:CONTEXT_ROWS]
+        rows = Rows.of(X[context], y[context])
+        graphs, _ = vae.carry(noise, rows=rows, counts=counts, layouts=layouts, finished=False)
+    return graphs if projection is None else [prepend_linear(graph, projection) for graph in graphs]
+
+
+def covered_inputs(vae: NetVAE, columns: int) -> int:
+    """Return the largest number of inputs up to ``columns`` that a checkpoint covers."""
+    read = vae.config.max_nodes if vae.generator is None else int(vae.generator.rows.max_columns)
+    return max((count for count in vae.coverage.inputs if count <= min(columns, read)), default=columns)
+
+
+def pls_directions(X: Tensor, y: Tensor, most: int) -> Tensor | None:
+    """Return directions of partial least squares, along each of which the rows have deviation 1.
+
+    Returns:
+        [features, most] float64, 0 where the rows span fewer directions; None where there are no more features.
+    """
+    from sklearn.cross_decomposition import PLSRegression
+
+    if X.shape[1] <= most:
+        return None
+    features = X.double().numpy()
+    rank = int(np.linalg.matrix_rank(features - features.mean(axis=0)))
+    directions = np.zeros((X.shape[1], most))
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # fewer components fit the target exactly
+        fitted = PLSRegression(max(1, min(most, rank)), scale=False).fit(features, y.numpy()).x_rotations_
+    deviation = (features @ fitted).std(axis=0)
+    directions[:, : fitted.shape[1]] = np.divide(fitted, deviation, where=deviation > SMALLEST, out=0 * fitted)
+    return torch.from_numpy(directions)
+
+
+def prepend_linear(graph: NetGraph, matrix: Tensor) -> NetGraph:
+    """Return a network that reads ``X @ matrix``, with the matrix, [features, inputs], as its first linear layer."""
+    features, inputs = matrix.shape
+    shifted = [
+        Layer(layer.type, tuple(i + 1 for i in layer.inputs), layer.size, hyper=layer.hyper)
+        for layer in graph.architecture.layers[1:]
+    ]
+    architecture = Architecture((make_layer("Input", (), features), make_layer("Linear", (0,), inputs), *shifted))
+    return NetGraph(architecture, torch.cat([matrix.T.reshape(-1).float(), torch.zeros(inputs), graph.state.cpu()]))
+
+
+def load_checkpoint(checkpoint: str | Path | None, device: str = "cpu") -> NetVAE:
+    """Return the model in a file, read once in a process, and again when the file has changed.
+
+    Raises:
+        NetGraphError: When it is no path.
+    """
+    if not isinstance(checkpoint, str | Path | None):
+        raise NetGraphError(f"checkpoint is of {type(checkpoint).__name__}; the path of a file, or None")
+    path = SHIPPED if checkpoint is None else Path(checkpoint).absolute()
+    return _read(path, path.stat().st_mtime_ns if path.exists() else 0, device)
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, changed: int, device: str) -> NetVAE:
+    return NetVAE.from_pretrained(path).to(device)

@@ -1,0 +1,141 @@
+"""Random features: wide networks whose hidden weights are drawn and scaled, and never trained (Rahimi & Recht 2008)."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from warnings import catch_warnings
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from netgraph.errors import NetGraphError
+from netgraph.graph.architecture import Architecture, make_layer
+from netgraph.graph.netgraph import NetGraph
+from netgraph.search.candidates import Candidates
+from netgraph.stack import Stack, solve_last_layers
+from netgraph.zoo import initialize
+
+#: Activation of each network.
+ACTIVATIONS = ("ReLU", "Tanh", "GELU", "SiLU")
+#: Units of the hidden layer; chosen: the ridge regression on them takes about as long as training a small network.
+UNITS, ARD_UNITS = 192, 384
+#: Share of the identity in an AGOP scaling, so that no column is lost; chosen.
+SHRINKAGE = 0.1
+#: Rows at which gradients are taken, and rows of the Gaussian process, whose time grows with their cube.
+GRADIENT_ROWS, PROCESS_ROWS = 2048, 128
+#: Evaluations of the marginal likelihood.
+EVALUATIONS = 40
+
+
+class RandomFeatures(Candidates):
+    """Networks of one wide hidden layer with random weights: at most four, one of each activation.
+
+    Args:
+        scaling: What multiplies the columns. ``agop``: the average gradient outer product of unscaled random features
+            that were fitted to the rows, one step of a recursive feature machine (Radhakrishnan et al. 2024). ``ard``:
+            the inverse length scales of a Gaussian process, automatic relevance determination (MacKay 1996; Neal 1996);
+            the output layer then reads the columns too. None: nothing.
+    """
+
+    trainable = False
+
+    def __init__(self, scaling: str | None = "agop") -> None:
+        if scaling not in (None, "agop", "ard"):
+            raise NetGraphError(f"scaling is {scaling!r}; agop, ard or None")
+        self.scaling = scaling
+        self.uses_targets = scaling is not None
+
+    def sample(self, n: int, X: Tensor, y: Tensor, seed: int) -> list[NetGraph]:
+        """Return at most four networks."""
+        if self.scaling is None:
+            return wide_networks(X.shape[1], UNITS, seed)[:n]
+        if self.scaling == "ard":
+            initial_deviation = (3 * X.shape[1]) ** -0.5
+            matrix = (1 / (initial_deviation * ard_length_scales(X, y))).diag()
+            return [scaled(graph, matrix) for graph in wide_networks(X.shape[1], ARD_UNITS, seed, skip=True)[:n]]
+        graphs = wide_networks(X.shape[1], UNITS, seed)[:n]
+        product = agop(graphs, X, y)
+        matrix = (1 - SHRINKAGE) * (product + product.diagonal().diag()) / 2 + SHRINKAGE * torch.eye(X.shape[1])
+        return [scaled(graph, matrix) for graph in graphs]
+
+
+def wide_networks(n_inputs: int, units: int, seed: int, skip: bool = False) -> list[NetGraph]:
+    """Return a network of one hidden layer with initial weights for each of :data:`ACTIVATIONS`.
+
+    Args:
+        n_inputs: Number of features.
+        units: Units of the hidden layer.
+        seed: Seed of the weights.
+        skip: Whether the output layer reads the features too.
+    """
+    generator, graphs = Generator().manual_seed(seed), []
+    for activation in ACTIVATIONS:
+        layers = [make_layer("Input", (), n_inputs), make_layer("Linear", (0,), units)]
+        layers.append(make_layer(activation, (1,), units))
+        if skip:
+            layers.append(make_layer("Concat", (2, 0), units + n_inputs))
+        architecture = Architecture((*layers, make_layer("Linear", (len(layers) - 1,), 1)))
+        graphs.append(NetGraph(architecture, initialize(architecture, generator)))
+    return graphs
+
+
+def scaled(graph: NetGraph, matrix: Tensor) -> NetGraph:
+    """Return a network whose first layer reads ``X @ matrix.T``, a matrix of [features, features]."""
+    first = graph.architecture.tensors[0]
+    weights = graph.state[: first.size].view(first.shape).double() @ matrix.double()
+    return graph.replace(state=torch.cat([weights.flatten().to(graph.state), graph.state[first.size :]]))
+
+
+@torch.enable_grad()
+def agop(graphs: Sequence[NetGraph], X: Tensor, y: Tensor) -> Tensor:
+    """Return the average gradient outer product of networks whose output layers are fitted to the rows.
+
+    Args:
+        graphs: Networks with one output.
+        X: Features, [rows, features].
+        y: Target, [rows].
+
+    Returns:
+        Positive semidefinite, of mean 1 on its diagonal, [features, features] float64; 0 where no network changes.
+    """
+    stack = Stack([graph.architecture for graph in graphs])
+    solved = solve_last_layers(stack, stack.flatten([graph.state for graph in graphs]), X, y)
+    rows = X[:GRADIENT_ROWS].expand(len(graphs), -1, -1).clone().requires_grad_()
+    gradient = torch.autograd.grad(stack(solved.state, rows).sum(), rows)[0]
+    gradient = (gradient * (X[0] != X).any(dim=0)).double().nan_to_num()
+    products = gradient.mT @ gradient
+    mean = products.diagonal(dim1=1, dim2=2).mean(dim=1).clamp(min=torch.finfo(torch.float64).tiny)
+    return (products / mean[:, None, None]).mean(dim=0)
+
+
+def ard_length_scales(X: Tensor, y: Tensor) -> Tensor:
+    """Return the length scale of each column in a Gaussian process with automatic relevance determination.
+
+    A smooth and a linear function plus noise, of maximum marginal likelihood (Rasmussen & Williams 2006, section 5.4).
+
+    Args:
+        X: Standardized features, [rows, features]; at most :data:`PROCESS_ROWS` rows count.
+        y: Standardized target, [rows].
+
+    Returns:
+        [features] float64, from 0.1 to 1,000.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, WhiteKernel
+
+    rows = np.random.default_rng(0).permutation(len(y))[:PROCESS_ROWS]
+    start = np.full(X.shape[1], X.shape[1] ** 0.5)
+    kernel = ConstantKernel(1.0) * RBF(start, (0.1, 1e3)) + ConstantKernel(0.3) * DotProduct(0.0, "fixed")
+    process = GaussianProcessRegressor(kernel + WhiteKernel(0.3), optimizer=_maximize_likelihood, normalize_y=True)
+    with catch_warnings(action="ignore", category=ConvergenceWarning):  # a scale at its bound: an irrelevant column
+        process.fit(X[rows].double().numpy(), y[rows].double().numpy())
+    scales = torch.from_numpy(np.atleast_1d(process.kernel_.k1.k1.k2.length_scale))
+    return scales.where((X[0] != X).any(dim=0), 1e3)
+
+
+def _maximize_likelihood(objective: Callable[..., Any], start: np.ndarray, bounds: Any) -> tuple[np.ndarray, float]:
+    from scipy.optimize import minimize
+
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxfun": EVALUATIONS})
+    return found.x, found.fun
