@@ -2,12 +2,12 @@
 
 from checkpoint import setup, table
 from few_shot import few_shot_lines
+from netgraph.search.fit import find
+from netgraph.search.sources import source_of
 from zero_shot import NETWORKS, RATES, Kind, Problem, problems, sources, spread, train_starts
 
 from netgraph import NetGraph, NetVAE
 from netgraph.search import SearchConfig
-from netgraph.search.fit import find
-from netgraph.search.sources import source_of
 
 #: Learning rates: starts that are nearly done want smaller ones than random initialization.
 LOW_RATES = (3e-5, *RATES)

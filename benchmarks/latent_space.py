@@ -2,12 +2,12 @@
 
 import torch
 from checkpoint import Setup, axes, picture, setup, table
+from netgraph.evaluation.latent_space import Described
 from torch import Tensor
 
 from netgraph import NetGraph
 from netgraph.evaluation import probe_latents, smoothness
 from netgraph.evaluation.interpolation import latent_paths, pairs_of_one_architecture, weight_paths
-from netgraph.evaluation.latent_space import Described
 from netgraph.evaluation.linear_probes import LabelProbe, ValueProbe, main_activation
 
 Row = list[str | int | float]

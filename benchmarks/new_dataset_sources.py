@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
+from netgraph.search.projection import Projection
+from netgraph.search.source import Source
+from netgraph.search.sources import random_network
+from netgraph.search.strategies import GENERATION
 from torch import Generator, Tensor
 
 from netgraph import NetGraph, Zoo
 from netgraph.graph.architecture import Architecture, make_layer
 from netgraph.search.data import Data
-from netgraph.search.projection import Projection
-from netgraph.search.source import Source
-from netgraph.search.sources import random_network
-from netgraph.search.strategies import GENERATION
 from netgraph.tasks import check_meta_vector, get_meta_features
 from netgraph.zoo.architectures import ArchitectureRecipe, chance
 

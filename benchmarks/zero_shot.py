@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from checkpoint import Setup, setup, table
 from few_shot import RATE_TASKS, few_shot_lines
+from netgraph.search.fit import find
+from netgraph.search.running import errors_of, solve
 from new_dataset_sources import InOrder
 from torch import Generator, Tensor
 
@@ -15,8 +17,6 @@ from netgraph.evaluation.training_start import Start, StartConfig, compare_start
 from netgraph.model import Rows
 from netgraph.search import SearchConfig
 from netgraph.search.data import Data
-from netgraph.search.fit import find
-from netgraph.search.running import errors_of, solve
 from netgraph.stack import Stack
 from netgraph.tasks import Task, check_meta_vector, compressed, get_meta_features
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
+from netgraph.search.latent_search import open_study
 from torch import nn
 
 from netgraph import NetVAE, Zoo, from_module, to_module
@@ -18,7 +19,6 @@ from netgraph.graph.io import load_graphs, save_graphs
 from netgraph.graph.modules.record import load_modules, save_modules
 from netgraph.model.layouts import Layouts
 from netgraph.run import _Job
-from netgraph.search.study import load_optuna, open_study
 from netgraph.search.table import read_table
 from netgraph.tasks.catalog import read_catalog
 from netgraph.tasks.dataset import RealDataset, read_cached, write_cached

@@ -1,14 +1,14 @@
 import pytest
 import torch
+from netgraph.search.projection import Projection
+from netgraph.search.running import outputs, predict
+from netgraph.search.sources import random_networks
 from new_dataset_sources import POPULATION, Evolution, InOrder, Projected, cross, mutate, with_inputs
 
 from netgraph import NetGraph
 from netgraph.evaluation.metrics import is_valid
 from netgraph.graph.architecture import Architecture, make_layer
 from netgraph.search.data import Data
-from netgraph.search.projection import Projection
-from netgraph.search.running import outputs, predict
-from netgraph.search.sources import random_networks
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.architectures import initialize
 

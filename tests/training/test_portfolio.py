@@ -2,13 +2,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from netgraph.search.sources import Prior
 from torch import Generator, nn
 
 from netgraph import NetVAE, from_module
 from netgraph.model import GeneratorConfig
 from netgraph.model.coverage import Coverage
 from netgraph.search.data import Data
-from netgraph.search.sources import Prior
 from netgraph.tasks import draw_task
 from netgraph.training import Episodes, PortfolioConfig
 from netgraph.training.portfolio import build_portfolio, greedily
