@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
-from netgraph.search.latent_search import open_study
+from optuna import create_trial
+from optuna.distributions import FloatDistribution
 from torch import nn
 
 from netgraph import NetVAE, Zoo, from_module, to_module
@@ -19,6 +20,7 @@ from netgraph.graph.io import load_graphs, save_graphs
 from netgraph.graph.modules.record import load_modules, save_modules
 from netgraph.model.layouts import Layouts
 from netgraph.run import _Job
+from netgraph.search.latent_search import NAMES, open_study
 from netgraph.search.table import read_table
 from netgraph.tasks.catalog import read_catalog
 from netgraph.tasks.dataset import RealDataset, read_cached, write_cached
@@ -189,7 +191,11 @@ def read_training(folder: Path) -> Any:
 
 def write_study(folder: Path) -> None:
     with open_study(folder / "study.db", 2, {"seed": 1}) as study:
-        study.add_trial(load_optuna().trial.create_trial(values=[1.0, 2.0]))
+        distribution = FloatDistribution(0.0, 1.0)
+        params = dict.fromkeys(NAMES, 0.5)
+        study.add_trial(
+            create_trial(params=params, distributions=dict.fromkeys(NAMES, distribution), values=[1.0, 2.0])
+        )
 
 
 def read_study(folder: Path) -> Any:
