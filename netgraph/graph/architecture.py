@@ -141,7 +141,7 @@ class Architecture(Frozen):
         return np.array([layer.kind.code for layer in self.layers], dtype=np.int64)[self.layer_of]
 
     def sources(self, layer: int) -> Ints:
-        """Give the vertices that feed each vertex of a layer, [size, fan_in], in operand order."""
+        """Return the vertices that feed each vertex of a layer, [size, fan_in], in operand order."""
         row = self.layers[layer]
         feeding = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in row.inputs]
         if row.kind.kind == "linear":
@@ -168,15 +168,12 @@ class Architecture(Frozen):
         offset = 0
         for position, layer in enumerate(self.layers):
             for slot in layer.kind.slots_of(layer.hyper_parameters):
-                shape = self._shape(layer, slot)
+                dense = layer.kind.kind == "linear" and slot.kind == "edge"
+                shape: tuple[int, ...] = (layer.size, self.layers[layer.inputs[0]].size) if dense else (layer.size,)
+                shape = () if slot.kind == "count" else shape
                 found.append(StateTensor(position, slot, shape, offset))
                 offset += found[-1].size
         return tuple(found)
-
-    def _shape(self, layer: Layer, slot: Slot) -> tuple[int, ...]:
-        if layer.kind.kind == "linear" and slot.kind == "edge":
-            return (layer.size, self.layers[layer.inputs[0]].size)
-        return () if slot.kind == "count" else (layer.size,)
 
     @cached_property
     def state_size(self) -> int:
@@ -192,27 +189,18 @@ class Architecture(Frozen):
     @cached_if_small
     def slot_target(self) -> Ints:
         """Vertex that each state element belongs to (a layer's first one for a count), [P]."""
-        return self._per_tensor(self._targets)
+        parts = [np.zeros(0)]
+        for tensor in self.tensors:
+            vertices = np.arange(self.offsets[tensor.layer], self.offsets[tensor.layer + 1])
+            repeats = tensor.size // len(vertices)
+            parts.append(vertices[:1] if tensor.slot.kind == "count" else np.repeat(vertices, repeats))
+        return np.concatenate(parts).astype(np.int64)
 
     @cached_if_small
     def slot_source(self) -> Ints:
         """Vertex whose value each state element multiplies, -1 unless it is an edge weight, [P]."""
-        return self._per_tensor(self._slot_sources)
-
-    def _per_tensor(self, function: Any) -> Ints:
-        parts = [function(tensor) for tensor in self.tensors]
-        return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, dtype=np.int64)
-
-    def _targets(self, tensor: StateTensor) -> Ints:
-        vertices = np.arange(self.offsets[tensor.layer], self.offsets[tensor.layer + 1])
-        if tensor.slot.kind == "count":
-            return vertices[:1]
-        return np.repeat(vertices, tensor.size // len(vertices))
-
-    def _slot_sources(self, tensor: StateTensor) -> Ints:
-        if tensor.slot.kind != "edge":
-            return np.full(tensor.size, -1)
-        return self.sources(tensor.layer).ravel()
+        edges = [self.sources(t.layer).ravel() if t.slot.kind == "edge" else np.full(t.size, -1) for t in self.tensors]
+        return np.concatenate([np.zeros(0), *edges]).astype(np.int64)
 
     @cached_if_small
     def edge_index(self) -> Ints:
@@ -225,21 +213,20 @@ class Architecture(Frozen):
     @cached_if_small
     def edge_slot(self) -> Ints:
         """State element that holds each edge's weight, -1 for a structural edge, [E]."""
-        slots = np.full(self.edge_index.shape[1], -1, dtype=np.int64)
-        first = np.searchsorted(self.edge_index[1], self.offsets)
-        for tensor in self.tensors:
-            if tensor.slot.kind == "edge":
-                start = first[tensor.layer]
-                slots[start : start + tensor.size] = np.arange(tensor.offset, tensor.offset + tensor.size)
-        return slots
+        target = self.edge_index[1]
+        return self._elements("edge", np.searchsorted(target, self.offsets), len(target))
 
     @cached_property
     def bias_slot(self) -> Ints:
         """State element that holds each vertex's bias, -1 where the layer has none, [N]."""
-        slots = np.full(self.num_nodes, -1, dtype=np.int64)
+        return self._elements("bias", self.offsets, self.num_nodes)
+
+    def _elements(self, kind: SlotKind, first: Ints, size: int) -> Ints:
+        """Place the state elements of one kind, those of a layer from its first place on; -1 where there is none."""
+        slots = np.full(size, -1, dtype=np.int64)
         for tensor in self.tensors:
-            if tensor.slot.kind == "bias":
-                start = self.offsets[tensor.layer]
+            if tensor.slot.kind == kind:
+                start = first[tensor.layer]
                 slots[start : start + tensor.size] = np.arange(tensor.offset, tensor.offset + tensor.size)
         return slots
 

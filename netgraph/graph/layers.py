@@ -32,7 +32,7 @@ class Hyper:
     choices: tuple[str, ...] = ()
 
     def encode(self, value: HyperValue) -> float:
-        """Give the value as one float64, exactly; ``None`` is NaN."""
+        """Encode the value as one float64, exactly; ``None`` is NaN."""
         if value is None:
             return float("nan")
         return float(self.choices.index(str(value)) if self.choices else float(value))
@@ -51,10 +51,6 @@ class Slot:
     name: str
     kind: SlotKind
     needs: tuple[str, ...] = ()
-
-    def present(self, hyper: Mapping[str, HyperValue]) -> bool:
-        """Say whether a layer with these hyper-parameters holds the tensor."""
-        return all(hyper[switch] for switch in self.needs)
 
 
 @dataclass(frozen=True)
@@ -85,12 +81,12 @@ class LayerType:
     odd: bool = False
 
     def defaults(self) -> dict[str, HyperValue]:
-        """Give the hyper-parameters a layer has unless told otherwise."""
+        """Return the hyper-parameters that a layer has by default."""
         return {h.name: h.default for h in self.hyper}
 
     def slots_of(self, hyper: Mapping[str, HyperValue]) -> list[Slot]:
         """List the state tensors that a layer with these hyper-parameters holds."""
-        return [slot for slot in self.slots if slot.present(hyper)]
+        return [slot for slot in self.slots if all(hyper[switch] for switch in slot.needs)]
 
     def build(self, inputs: int, size: int, hyper: Mapping[str, HyperValue]) -> nn.Module:
         """Construct the ``torch.nn`` module of a layer with ``inputs`` feeding and ``size`` own vertices."""

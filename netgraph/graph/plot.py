@@ -1,19 +1,23 @@
-"""Pictures of graphs, through networkx and matplotlib."""
+"""Pictures of graphs, through matplotlib."""
 
+from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.layers import BY_CODE
-from netgraph.graph.layout import Block, blocks_of, feeds_of, places_of, wrapped
-from netgraph.graph.modules.vocabulary import NAMES
+from netgraph.graph.modules.vocabulary import CODES, NAMES
 from netgraph.graph.netgraph import NetGraph, as_graph
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Level = Literal["auto", "vertex", "layer"]
+Places = dict[int, npt.NDArray[np.float64]]
+Pairs = list[tuple[int, int]]
 #: Color of each layer type, in the order of the vocabulary (matplotlib's tab20).
 _PALETTE = (
     "#4c78a8", "#54a24b", "#f58518", "#e45756", "#b279a2", "#ff9da6", "#9d755d", "#bab0ac", "#eeca3b", "#d9d9d9",
@@ -49,20 +53,124 @@ def draw(graph: NetGraph, ax: "Axes | None" = None, max_width: int = 24, level: 
     """
     if level not in get_args(Level):
         raise NetGraphError(f"level is {', '.join(get_args(Level))}, not {level!r}")
-    blocks = blocks_of(as_graph(graph, "draw"))
-    vertices = level == "vertex" or (level == "auto" and graph.num_nodes <= MOST_VERTICES)
-    places = places_of(blocks, feeds_of(graph), max_width if vertices else 1, named=vertices)
-    places = places if vertices else wrapped(places)
-    if ax is None:
-        ax = _new_axes(places, vertices)
-    draw_level = _draw_vertices if vertices else _draw_layers
-    draw_level(graph, blocks, places, ax)
-    _legend(ax, blocks)
+    program = as_graph(graph, "draw").program
+    layers = graph.architecture.layers if program is None else ()
+    feeds = [(i, at) for at, layer in enumerate(layers) for i in layer.inputs]
+    feeds = feeds if program is None else list(program.wiring.feeds)
+    blocks = _blocks(graph)
+    by_vertex = level == "vertex" or (level == "auto" and graph.num_nodes <= MOST_VERTICES)
+    places = _places(blocks, feeds, max_width if by_vertex else 1, 2 if by_vertex else 1)
+    if not by_vertex:
+        wrapped = _wrapped(places)
+        places = {i: wrapped[block.start] for i, block in enumerate(blocks)}
+    ax = _new_axes(places, by_vertex) if ax is None else ax
+    colors, measured = _colors(blocks), _sizes(graph)
+    if by_vertex:
+        pairs, strength = _strengths(graph, places)
+        codes, sizes = graph.layer_type[list(places)].tolist(), measured[list(places)]
+        _draw_edges(places, pairs, strength, (0.3, 2.2), ax)
+    else:
+        weights, codes = np.array([block.weight for block in blocks]), [block.code for block in blocks]
+        sizes = np.array([2.0 * measured[block.start : block.start + block.size].mean() for block in blocks])
+        _draw_edges(places, feeds, weights[[target for _, target in feeds]], (0.5, 2.5), ax)
+    x, y = np.stack(list(places.values())).T
+    ax.scatter(x, y, sizes, [colors[code] for code in codes], edgecolors="white", linewidths=0.8, zorder=2)
+    _write_names(blocks, places, by_vertex, ax)
+    shown = sorted({block.code for block in blocks})
+    for code in shown:
+        ax.scatter([], [], color=colors[code], s=40, label=NAMES[code])
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=min(6, len(shown)), frameon=False, fontsize=8)
     ax.set_axis_off()
     return ax
 
 
-def _new_axes(places: dict[int, Any], vertices: bool) -> "Axes":
+@dataclass(frozen=True)
+class _Block:
+    """The vertices of one layer of a graph of any kind.
+
+    Attributes:
+        name: The layer's name.
+        code: Code of its type.
+        start: Its first vertex.
+        size: How many it has.
+        weight: Root mean square of its weights; NaN where it has none.
+    """
+
+    name: str
+    code: int
+    start: int
+    size: int
+    weight: float
+
+    @property
+    def short(self) -> str:
+        """The last two steps of the name."""
+        return ".".join(self.name.split(".")[-2:])
+
+
+def _blocks(graph: NetGraph) -> list[_Block]:
+    if graph.program is None:
+        rows = zip(graph.architecture.layers, graph.architecture.offsets[:-1].tolist(), strict=True)
+        weights: dict[Any, Any] = {t.layer: t for t in graph.architecture.tensors if t.slot.kind == "edge"}
+        blocks: list[Any] = [
+            (i, layer.name, layer.kind.code, start, layer.size) for i, (layer, start) in enumerate(rows)
+        ]
+    else:
+        groups, named = graph.program.wiring.groups, graph.program.tensor_named
+        blocks = [(i, group.name, CODES[group.type], group.start, group.size) for i, group in enumerate(groups)]
+        full = [(f"{g.name}.weight", f"{g.name}.in_proj_weight") if g.name else (".weight", "weight") for g in groups]
+        weights = {i: next((named[name] for name in names if name in named), None) for i, names in enumerate(full)}
+    found = []
+    for i, name, code, start, size in blocks:
+        tensor = weights.get(i)
+        values = graph.tensor(tensor).detach().double() if tensor is not None and tensor.size else None
+        weight = float("nan") if values is None else float(values.square().mean().sqrt())
+        found.append(_Block(name, code, start, size, weight))
+    return found
+
+
+def _places(blocks: list[_Block], feeds: Pairs, max_width: int, gap: int) -> Places:
+    """Place the vertices that are shown: a column for each step of depth, layers of one depth above each other.
+
+    Args:
+        blocks: The layers, in topological order.
+        feeds: Which feeds which.
+        max_width: Most vertices of a layer that are shown.
+        gap: Room between layers of one column.
+
+    Returns:
+        Vertex -> [x, y].
+    """
+    depth = [0] * len(blocks)
+    for source, target in sorted(feeds, key=lambda pair: pair[1]):
+        depth[target] = max(depth[target], depth[source] + 1)
+    columns: dict[int, list[_Block]] = defaultdict(list)
+    for block, at in zip(blocks, depth, strict=True):
+        columns[at].append(block)
+    places: Places = {}
+    for at, column in columns.items():
+        shown = [min(block.size, max_width) for block in column]
+        top = (sum(shown) + gap * (len(column) - 1) - 1) / 2
+        for block, n in zip(column, shown, strict=True):
+            places |= {block.start + i: np.array([float(at), top - i]) for i in range(n)}
+            top -= n + gap
+    return places
+
+
+def _wrapped(places: Places, columns: int = 14) -> Places:
+    """Lay a long picture in lines, every other one from right to left, so that it goes on where a line ends."""
+    heights = [y for _, y in places.values()]
+    line_height = max(heights) - min(heights) + 1.5
+    moved = {}
+    for vertex, (x, y) in places.items():
+        line, column = divmod(int(x), columns)
+        moved[vertex] = np.array(
+            [column if line % 2 == 0 else columns - 1 - column, y - line * line_height], dtype=float
+        )
+    return moved
+
+
+def _new_axes(places: Places, vertices: bool) -> "Axes":
     import matplotlib.pyplot as plt
 
     spread = np.ptp(np.stack(list(places.values())), axis=0)
@@ -74,89 +182,48 @@ def _new_axes(places: dict[int, Any], vertices: bool) -> "Axes":
     return axes
 
 
-def _draw_vertices(graph: NetGraph, blocks: list[Block], places: dict[int, Any], ax: "Axes") -> None:
-    import networkx as nx
-
-    source, target = graph.edge_index.cpu().numpy()
-    shown = np.isin(source, list(places)) & np.isin(target, list(places))
-    strength, structural = _strength(graph)
-    edges = list(zip(source[shown].tolist(), target[shown].tolist(), strict=True))
-    strength, structural = strength[shown], structural[shown]
-    largest = np.abs(strength[~structural]).max(initial=0.0) or 1.0
-    network = nx.DiGraph(edges)
-    network.add_nodes_from(places)
-    edge_colors = np.where(structural, _STRUCTURAL, np.where(strength >= 0, _POSITIVE, _NEGATIVE)).tolist()
-    widths = np.where(structural, 0.8, 0.3 + 2.2 * np.abs(strength) / largest).tolist()
-    _draw_edges(places, edges, edge_colors, widths, ax)
-    codes, colors = graph.layer_type.cpu().numpy(), _colors(blocks)
-    nx.draw_networkx_nodes(
-        network,
-        places,
-        ax=ax,
-        nodelist=list(places),
-        node_color=[colors[int(codes[v])] for v in places],
-        node_size=_sizes(graph)[list(places)].tolist(),
-        edgecolors="white",
-        linewidths=0.8,
-    )
-    if any(block.code not in BY_CODE for block in blocks):
-        _name_blocks(blocks, places, ax)
-
-
-def _draw_edges(
-    places: dict[int, Any], edges: list[tuple[int, int]], colors: list[str], widths: list[float], ax: "Axes"
-) -> None:
-    """Draw edges straight, but for those that would lie behind others on their way: they go around these."""
-    import networkx as nx
-
-    straight = [i for i, (a, b) in enumerate(edges) if not _passes_others(places[a], places[b])]
-    nx.draw_networkx_edges(
-        nx.DiGraph([edges[i] for i in straight]),
-        places,
-        ax=ax,
-        edgelist=[edges[i] for i in straight],
-        edge_color=[colors[i] for i in straight],
-        width=[widths[i] for i in straight],
-        alpha=0.75,
-        arrows=False,
-    )
-    for i in sorted(set(range(len(edges))) - set(straight)):
-        _draw_arc(places[edges[i][0]], places[edges[i][1]], colors[i], widths[i], ax)
-
-
-def _draw_arc(source: Any, target: Any, color: str, width: float, ax: "Axes") -> None:
-    """Draw an edge that rises above what lies between its ends, the longer the flatter."""
-    from matplotlib.patches import FancyArrowPatch
-
-    distance = target[0] - source[0]
-    bend = -0.25 * np.sign(distance) * (2 / abs(distance)) ** 0.6
-    arc = FancyArrowPatch(
-        tuple(source),
-        tuple(target),
-        arrowstyle="-",
-        connectionstyle=f"arc3,rad={bend}",
-        color=color,
-        linewidth=width,
-        alpha=0.75,
-        shrinkA=4,
-        shrinkB=4,
-    )
-    ax.add_patch(arc)
-
-
-def _passes_others(source: Any, target: Any) -> bool:
-    return bool(abs(source[1] - target[1]) < 1e-6 and abs(source[0] - target[0]) > 1)
-
-
-def _strength(graph: NetGraph) -> tuple[Any, Any]:
-    """Give each edge's weight as one number, and whether it is structural, [E] both."""
+def _strengths(graph: NetGraph, places: Places) -> tuple[Pairs, npt.NDArray[np.float64]]:
+    """List the edges between places, each with its weight as one number, NaN where it is structural."""
     weight = graph.edge_weight.detach().cpu().double().numpy().reshape(graph.num_edges, -1)
     strength = np.linalg.norm(weight, axis=1) * np.where(weight.sum(1) < 0, -1.0, 1.0)
-    return strength, graph.structural.cpu().numpy()
+    strength[graph.structural.cpu().numpy()] = np.nan
+    source, target = graph.edge_index.cpu().numpy()
+    shown = np.isin(source, list(places)) & np.isin(target, list(places))
+    return list(zip(source[shown].tolist(), target[shown].tolist(), strict=True)), strength[shown]
+
+
+def _draw_edges(places: Places, pairs: Pairs, strength: Any, width: tuple[float, float], ax: "Axes") -> None:
+    """Draw edges straight, but for those that would lie behind others on their way: they go around these."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.patches import FancyArrowPatch
+
+    largest, structural = np.nanmax(np.abs(strength), initial=0.0) or 1.0, np.isnan(strength)
+    colors = np.where(structural, _STRUCTURAL, np.where(strength >= 0, _POSITIVE, _NEGATIVE)).tolist()
+    widths = np.where(structural, 0.8, width[0] + width[1] * np.abs(strength) / largest).tolist()
+    ends = [(places[a], places[b]) for a, b in pairs]
+    behind = [abs(a[1] - b[1]) < 1e-6 and abs(a[0] - b[0]) > 1 for a, b in ends]
+    straight = [i for i, hidden in enumerate(behind) if not hidden]
+    lines = [ends[i] for i in straight]
+    style = {"colors": [colors[i] for i in straight], "linewidths": [widths[i] for i in straight]}
+    ax.add_collection(LineCollection(lines, **style, alpha=0.75, zorder=1))
+    for i in np.flatnonzero(behind).tolist():
+        distance = ends[i][1][0] - ends[i][0][0]
+        bend = -0.25 * np.sign(distance) * (2 / abs(distance)) ** 0.6  # the longer the flatter
+        arc = FancyArrowPatch(
+            *map(tuple, ends[i]),
+            arrowstyle="-",
+            connectionstyle=f"arc3,rad={bend}",
+            color=colors[i],
+            linewidth=widths[i],
+            alpha=0.75,
+            shrinkA=4,
+            shrinkB=4,
+        )
+        ax.add_patch(arc)
 
 
 def _sizes(graph: NetGraph) -> Any:
-    """Give each vertex's size by its sensitivity, all alike where that has not been measured, [N]."""
+    """Return each vertex's size by its sensitivity, all alike where that has not been measured, [N]."""
     measured = graph.sensitivity.detach().cpu().double().numpy()
     largest = np.nanmax(measured, initial=0.0)
     if not largest:
@@ -164,59 +231,23 @@ def _sizes(graph: NetGraph) -> Any:
     return np.where(np.isfinite(measured), 15.0 + 135.0 * measured / largest, 70.0)
 
 
-def _name_blocks(blocks: list[Block], places: dict[int, Any], ax: "Axes") -> None:
-    """Write each layer's name above its first vertex."""
-    for block in blocks:
-        x, y = places[block.start]
-        ax.text(x, y + 0.3, block.short, fontsize=5.5, ha="center", va="bottom", rotation=30)
-
-
-def _draw_layers(graph: NetGraph, blocks: list[Block], places: dict[int, Any], ax: "Axes") -> None:
-    import networkx as nx
-
-    place = {i: places[block.start] for i, block in enumerate(blocks)}
-    pairs = feeds_of(graph)
-    weights = np.array([block.weight for block in blocks])
-    largest = np.nanmax(weights, initial=0.0) or 1.0
-    network = nx.DiGraph(list(pairs))
-    network.add_nodes_from(place)
-    types = _colors(blocks)
-    widths = [0.8 if np.isnan(weights[b]) else 0.5 + 2.5 * weights[b] / largest for _, b in pairs]
-    colors = [_STRUCTURAL if np.isnan(weights[b]) else _POSITIVE for _, b in pairs]
-    _draw_edges(place, list(pairs), colors, widths, ax)
-    nx.draw_networkx_nodes(
-        network,
-        place,
-        ax=ax,
-        nodelist=list(place),
-        node_color=[types[block.code] for block in blocks],
-        node_size=_block_sizes(graph, blocks),
-        edgecolors="white",
-    )
+def _write_names(blocks: list[_Block], places: Places, by_vertex: bool, ax: "Axes") -> None:
+    """Write each layer's name above its first vertex, or its name, type and size below it."""
     for i, block in enumerate(blocks):
-        x, y = place[i]
-        label = f"{block.short}\n{NAMES[block.code]} {block.size}"
-        ax.text(x, y - 0.18, label, fontsize=6, ha="center", va="top")
-    heights = [y for _, y in place.values()]
-    ax.set_ylim(min(heights) - 0.8, max(heights) + 0.8)
+        x, y = places[block.start if by_vertex else i]
+        if not by_vertex:
+            label = f"{block.short}\n{NAMES[block.code]} {block.size}"
+            ax.text(x, y - 0.18, label, fontsize=6, ha="center", va="top")
+        elif any(other.code not in BY_CODE for other in blocks):
+            ax.text(x, y + 0.3, block.short, fontsize=5.5, ha="center", va="bottom", rotation=30)
+    if not by_vertex:
+        heights = [y for _, y in places.values()]
+        ax.set_ylim(min(heights) - 0.8, max(heights) + 0.8)
 
 
-def _block_sizes(graph: NetGraph, blocks: list[Block]) -> list[float]:
-    sizes = _sizes(graph)
-    return [2.0 * float(sizes[block.start : block.start + block.size].mean()) for block in blocks]
-
-
-def _colors(blocks: list[Block]) -> dict[int, str]:
-    """Give each type its color."""
+def _colors(blocks: list[_Block]) -> dict[int, str]:
+    """Return the color of each type."""
     codes = dict.fromkeys(block.code for block in blocks)
     further = [code for code in codes if code not in BY_CODE]
     own = {code: _PALETTE[i % len(_PALETTE)] for i, code in enumerate(BY_CODE)}
     return own | {code: _FURTHER[i % len(_FURTHER)] for i, code in enumerate(further)}
-
-
-def _legend(ax: "Axes", blocks: list[Block]) -> None:
-    colors = _colors(blocks)
-    codes = sorted({block.code for block in blocks})
-    for code in codes:
-        ax.scatter([], [], color=colors[code], s=40, label=NAMES[code])
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=min(6, len(codes)), frameon=False, fontsize=8)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from netgraph.errors import InvalidGraphError
 from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints, Layer, make_layer
-from netgraph.graph.layers import BY_CODE, LAYER_TYPES, N_CODES, LayerType, Slot
+from netgraph.graph.layers import BY_CODE, LAYER_TYPES, N_CODES
 
 Floats = npt.NDArray[np.float64]
 #: Most hyper-parameters of a layer type.
@@ -20,41 +20,38 @@ _EDGE, _BIAS, _COUNT = (SLOT_KINDS.index(kind) for kind in ("edge", "bias", "cou
 
 
 def starts(counts: Ints) -> Ints:
-    """Give where each of several groups begins when they stand one after the other, and the end, [groups + 1]."""
+    """Return the starts of groups that stand one after the other, and the end, [groups + 1]."""
     found = np.zeros(len(counts) + 1, dtype=np.int64)
     np.cumsum(counts, out=found[1:])
     return found
 
 
 def runs(first: Ints, counts: Ints) -> Ints:
-    """Give first[i], first[i] + 1, ..., ``counts[i]`` of them, for one i after the other, [sum of counts]."""
+    """Return first[i], first[i] + 1, ..., ``counts[i]`` of them, for one i after the other, [sum of counts]."""
     ends = np.cumsum(counts)
     found: Ints = np.repeat(first - ends + counts, counts)
     found += np.arange(len(found))
     return found
 
 
-def _defaults() -> Floats:
-    table = np.zeros((N_CODES, N_HYPER))
-    for code, layer_type in BY_CODE.items():
-        table[code, : len(layer_type.hyper)] = [hyper.encode(hyper.default) for hyper in layer_type.hyper]
-    return table
-
-
-def _needs(layer_type: LayerType, slot: Slot) -> int:
-    """The hyper-parameters that switch a slot on, as bits."""
-    return sum(1 << column for column, hyper in enumerate(layer_type.hyper) if hyper.name in slot.needs)
-
-
 #: Encoded default hyper-parameters of each layer type, [codes, hyper-parameters].
-DEFAULTS = _defaults()
+DEFAULTS = np.zeros((N_CODES, N_HYPER))
+for _type in BY_CODE.values():
+    DEFAULTS[_type.code, : len(_type.hyper)] = [hyper.encode(hyper.default) for hyper in _type.hyper]
 _LINEAR = np.array([code in BY_CODE and BY_CODE[code].kind == "linear" for code in range(N_CODES)])
 #: The slots of all layer types, those of one code after those of another: number, kind and needs.
 _TYPES = [BY_CODE[code] for code in sorted(BY_CODE)]
 _N_SLOTS = np.array([len(BY_CODE[code].slots) if code in BY_CODE else 0 for code in range(N_CODES)])
 _SLOT_START = starts(_N_SLOTS)
 _SLOT_KIND = np.array([SLOT_KINDS.index(slot.kind) for one in _TYPES for slot in one.slots])
-_SLOT_NEEDS = np.array([_needs(one, slot) for one in _TYPES for slot in one.slots])
+#: The hyper-parameters that switch each slot on, as bits.
+_SLOT_NEEDS = np.array(
+    [
+        sum(1 << column for column, hyper in enumerate(one.hyper) if hyper.name in slot.needs)
+        for one in _TYPES
+        for slot in one.slots
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -111,8 +108,11 @@ class LayerTable:
         code = np.array([LAYER_TYPES[layer.type].code for layer in layers], dtype=np.int64)
         hyper = DEFAULTS[code]
         for row, layer in zip(hyper, layers, strict=True):
-            if layer.hyper:
-                _encode(row, layer)
+            columns = {one.name: column for column, one in enumerate(layer.kind.hyper)} if layer.hyper else {}
+            for name, value in layer.hyper:
+                if name not in columns:
+                    raise InvalidGraphError(f"layer {layer.name} ({layer.type}) has no hyper-parameter {name!r}")
+                row[columns[name]] = layer.kind.hyper[columns[name]].encode(value)
         return cls(
             count=np.array([len(architecture.layers) for architecture in architectures], dtype=np.int64),
             code=code,
@@ -131,7 +131,7 @@ class LayerTable:
         return cls(**joined, names=tuple(chain.from_iterable(table.names for table in tables)))
 
     def take(self, rows: Ints) -> "LayerTable":
-        """Give the architectures of some rows, [n], in their order; a row may come twice."""
+        """Return the architectures of some rows, [n], in their order; a row may come twice."""
         count = self.count[rows]
         layers = runs(self.layer_start[rows], count)
         fan = self.fan[layers]
@@ -229,15 +229,6 @@ class LayerTable:
         """State elements of each architecture, [A]."""
         tensors = np.searchsorted(self.state.layer, self.layer_start)
         return np.diff(self.state.start[tensors])
-
-
-def _encode(row: Floats, layer: Layer) -> None:
-    columns = {hyper.name: (column, hyper) for column, hyper in enumerate(layer.kind.hyper)}
-    for name, value in layer.hyper:
-        if name not in columns:
-            raise InvalidGraphError(f"layer {layer.name} ({layer.type}) has no hyper-parameter {name!r}")
-        column, hyper = columns[name]
-        row[column] = hyper.encode(value)
 
 
 @lru_cache(maxsize=2**14)

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from netgraph.graph.architecture import Architecture
-from netgraph.graph.check_table import column
-from netgraph.graph.io import table_from_tensors, table_to_tensors
+from netgraph.graph.io import column, table_from_tensors, table_to_tensors
 from netgraph.graph.table import LayerTable
 
 

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from netgraph.files import check_record, check_tensors, record_path
 from netgraph.graph.architecture import Architecture, Ints
-from netgraph.graph.check_table import check_length, check_range, column
-from netgraph.graph.io import table_from_tensors
+from netgraph.graph.io import check_length, check_range, column, table_from_tensors
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.table import LayerTable, runs, starts
 from netgraph.reading import DamagedError, building, field_of, one_line
