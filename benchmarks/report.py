@@ -54,13 +54,12 @@ def section(question: str, runs: Path, pictures: Path) -> str:
         return "\n\n".join([*parts, f"Not measured yet: `python -m benchmarks.harness {question}`."])
     parts.append(f"{origin(frame)}.")
     for part in module.report(frame):
-        if isinstance(part, Picture):
+        if not isinstance(part, str):
             make_folder(pictures)
             # Without the version of matplotlib, so that equal pictures are equal files.
             part.figure.savefig(pictures / f"{part.name}.png", dpi=90, metadata={"Software": None})
-            parts.append(f"![{part.caption}]({pictures.name}/{part.name}.png)")
-        else:
-            parts.append(part)
+            part = f"![{part.caption}]({pictures.name}/{part.name}.png)"
+        parts.append(part)
     return "\n\n".join(parts)
 
 
