@@ -8,7 +8,7 @@ import networkx as nx
 
 from benchmarks.harness import RUNS, load_runs
 from benchmarks.methods import OURS
-from benchmarks.new_datasets import fit_seconds, in_mlp_time, mean_ranks
+from benchmarks.new_datasets import TIMED_FIT, in_mlp_time, mean_ranks
 
 ROOT = Path(__file__).parents[1]
 
@@ -43,7 +43,8 @@ def main() -> None:
     matched = in_mlp_time(runs)
     print(f"mean rank of netgraph at 5 s: {mean_ranks(runs, 5.0)[OURS]:.2f}")
     print(f"better than MLPRegressor in no more time: {matched['better'].sum()} of {len(matched)} data sets")
-    print(f"a fit of 500 x 10: {fit_seconds(runs).median():.2f} s")
+    seconds = runs.loc[runs["dataset"] == TIMED_FIT, "seconds"]
+    print(f"a fit of 500 x 10: {seconds.median():.2f} s")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ A question is a module of this package, named in ``QUESTIONS``, of 60 to 150 lin
 
 ``python -m benchmarks.harness QUESTION`` measures the runs without a file, on one thread: a killed run resumes, and
 processes share a grid by ``--part 0/2`` and ``--part 1/2``. ``python -m benchmarks.report`` writes all sections. Work
-common to several runs, such as the loading of a model, belongs into a cached function of the question. Beside the
+common to several runs, such as the loading of a model, belongs in a cached function of the question. Beside the
 arguments and results of its run a row has the columns of ``PROVENANCE``.
 """
 

@@ -113,15 +113,10 @@ def in_mlp_time(runs: pd.DataFrame) -> pd.DataFrame:
     return both.assign(better=(both["r2"] > both[columns[0]]) & (both["seconds"] <= both[columns[1]]))
 
 
-def fit_seconds(runs: pd.DataFrame) -> pd.Series:
-    """Return the seconds of the timed fits."""
-    return runs.loc[runs["dataset"] == TIMED_FIT, "seconds"]
-
-
 def report(runs: pd.DataFrame) -> list[str | Picture]:
     """Return ranks, wins and R² by budget, netgraph in MLPRegressor's time, and the timed fits."""
     budgets = [budget for budget in sorted(runs["budget"].dropna().unique()) if len(at_budget(runs, budget))]
-    matched, seconds = in_mlp_time(runs), fit_seconds(runs)
+    matched, seconds = in_mlp_time(runs), runs.loc[runs["dataset"] == TIMED_FIT, "seconds"]
     times = ", ".join(f"{value:.2f}" for value in seconds)
     return [
         *(part for budget in budgets for part in budget_parts(runs, budget)),
