@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 import traceback
 from collections import Counter, deque
@@ -17,6 +18,7 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from netgraph.errors import NetGraphError, missing_extra
+from netgraph.reading import one_line
 
 Result = TypeVar("Result")
 Job = Callable[[int], Result]
@@ -57,8 +59,9 @@ def run_local(job: Job[Result], numbers: Sequence[int], workers: int | None = No
     """Run in processes of this machine, as :class:`Engine` says; they end with this one, whatever ends it."""
     left, deaths, pool = deque(numbers), Counter[int](), list[_Worker[Result]]()
     try:
-        for _ in range(min(_check(workers) or _cores(), len(numbers))):
-            _hire(pool, job, left.popleft())
+        for _ in range(min(_checked(workers), len(numbers))):
+            pool.append(_Worker(job))
+            pool[-1].start(left.popleft())
         while busy := {worker.pipe: worker for worker in pool if worker.number is not None}:
             for pipe in connection.wait(list(busy)):
                 worker = busy[cast(connection.Connection, pipe)]
@@ -66,7 +69,13 @@ def run_local(job: Job[Result], numbers: Sequence[int], workers: int | None = No
                 try:
                     result = worker.result()
                 except EOFError:
-                    _replace(pool, worker, number, deaths)
+                    pool.remove(worker)
+                    deaths[number] += 1
+                    code = worker.stop()
+                    if deaths[number] == MAX_DEATHS:
+                        raise _died(number, f"exit code {code}") from None
+                    pool.append(_Worker(job))
+                    pool[-1].start(number)
                     continue
                 if left:
                     worker.give(left.popleft())
@@ -76,34 +85,17 @@ def run_local(job: Job[Result], numbers: Sequence[int], workers: int | None = No
             worker.stop()
 
 
-def _check(workers: int | None) -> int | None:
-    if workers is not None and workers < 1:
+def _checked(workers: int | None) -> int:
+    """Return the number of workers, one a core when None."""
+    if workers is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if workers < 1:
         raise NetGraphError(f"workers is {workers}; at least 1")
     return workers
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _died(number: int, why: str) -> NetGraphError:
     return NetGraphError(f"job {number}: its worker died {MAX_DEATHS} times ({why})")
-
-
-def _hire(pool: list["_Worker[Result]"], job: Job[Result], number: int) -> None:
-    worker = _Worker(job)
-    pool.append(worker)
-    worker.start()
-    worker.give(number)
-
-
-def _replace(pool: list["_Worker[Result]"], dead: "_Worker[Result]", number: int, deaths: Counter[int]) -> None:
-    code = dead.stop()
-    pool.remove(dead)
-    deaths[number] += 1
-    if deaths[number] == MAX_DEATHS:
-        raise _died(number, f"exit code {code}")
-    _hire(pool, dead.job, number)
 
 
 class _Worker(Generic[Result]):
@@ -116,13 +108,12 @@ class _Worker(Generic[Result]):
 
     def __init__(self, job: Job[Result]) -> None:
         context = multiprocessing.get_context("spawn")
-        self.job = job
         self.number: int | None = None
         self.pipe, self._theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(job, self._theirs), daemon=True)
 
-    def start(self) -> None:
-        """Start the process; Ctrl-C does not reach it, this process ends it."""
+    def start(self, number: int) -> None:
+        """Start the process with a job; Ctrl-C does not reach it, this process ends it."""
         resource_tracker.ensure_running()  # it would let Ctrl-C through again
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -130,6 +121,7 @@ class _Worker(Generic[Result]):
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self._theirs.close()
+        self.give(number)
 
     def give(self, number: int) -> None:
         """Hand a job to the process."""
@@ -154,7 +146,7 @@ class _Worker(Generic[Result]):
         return cast(Result, result)
 
     def stop(self) -> int | None:
-        """End the process, if it was started; give its exit code."""
+        """End the process, if it was started; return its exit code."""
         if self._process.pid is not None:
             self._process.terminate()
             self._process.join()
@@ -166,16 +158,19 @@ class _Worker(Generic[Result]):
 def _serve(job: Job[Result], pipe: connection.Connection) -> None:
     """Run the jobs whose numbers come in, until the process that sends them ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGTERM, _leave)
+    # A program's own end lets libraries clear away what they share between processes.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     _work_alone()
     with suppress(EOFError, BrokenPipeError):
         while True:
-            pipe.send(_answer(job, pipe.recv()))
-
-
-def _leave(*_: Any) -> None:
-    """End this process as a program ends, so that what libraries share between processes is cleared away."""
-    raise SystemExit(1)
+            number = pipe.recv()
+            try:
+                answer: tuple[Result | None, Exception | None] = job(number), None
+            except Exception as error:
+                if not isinstance(error, NetGraphError):
+                    error.add_note(f"job {number}: {traceback.format_exc()}")
+                answer = None, error
+            pipe.send(answer)
 
 
 def _end_with_parent() -> None:
@@ -190,15 +185,6 @@ def _work_alone() -> None:
     torch.set_num_threads(1)
 
 
-def _answer(job: Job[Result], number: int) -> tuple[Result | None, Exception | None]:
-    try:
-        return job(number), None
-    except Exception as error:
-        if not isinstance(error, NetGraphError):
-            error.add_note(f"job {number}: {traceback.format_exc()}")
-        return None, error
-
-
 def run_ray(job: Job[Result], numbers: Sequence[int], workers: int | None = None) -> Results[Result]:
     """Run on a Ray cluster, as :class:`Engine` says: that of RAY_ADDRESS, or one of this machine, started for it.
 
@@ -208,15 +194,20 @@ def run_ray(job: Job[Result], numbers: Sequence[int], workers: int | None = None
     Raises:
         NetGraphError: Also when Ray is not installed or there is no cluster at RAY_ADDRESS.
     """
-    ray, left, running = _load_ray(), deque(numbers), dict[Any, int]()
-    _check(workers)
+    try:
+        import ray
+    except ModuleNotFoundError:
+        raise missing_extra("engine 'ray' needs Ray", "ray") from None
+    left, running, cores = deque(numbers), dict[Any, int](), _checked(workers)
     if not left:
         return
-    with _cluster(ray, workers):
+    with _cluster(ray, cores):
         task = ray.remote(num_cpus=1, max_retries=MAX_DEATHS - 1)(_run_task)
         try:
             while left or running:
-                while left and len(running) < (workers or _tasks_at_once(ray)):
+                # With twice as many tasks as cores none waits for work, and a cluster that can grow sees that it should.
+                at_once = workers or max(1, 2 * int(ray.cluster_resources().get("CPU", 0)))
+                while left and len(running) < at_once:
                     number = left.popleft()
                     running[task.remote(job, number)] = number
                 (done,), _ = ray.wait(list(running))
@@ -227,50 +218,28 @@ def run_ray(job: Job[Result], numbers: Sequence[int], workers: int | None = None
                 ray.cancel(reference, force=True)
 
 
-def _load_ray() -> Any:
-    try:
-        import ray
-    except ModuleNotFoundError:
-        raise missing_extra("engine 'ray' needs Ray", "ray") from None
-    return ray
-
-
 @contextmanager
-def _cluster(ray: Any, workers: int | None) -> Iterator[None]:
+def _cluster(ray: Any, cores: int) -> Iterator[None]:
     """Connect to a cluster, or start one, and leave it as it was found."""
     if ray.is_initialized():
         yield
         return
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    address = os.environ.get("RAY_ADDRESS", "local")
     try:
-        _connect(ray, workers or _cores())
+        if address in ("", "local"):
+            ray.init("local", num_cpus=cores, object_store_memory=OBJECT_STORE, include_dashboard=False, **quiet)
+        else:
+            try:
+                host, _, port = address.removeprefix("ray://").rpartition(":")
+                if port.isdecimal():  # fail at once where Ray would try for minutes
+                    socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS_TO_ANSWER).close()
+                ray.init(address, **quiet)
+            except (OSError, ValueError) as error:
+                raise NetGraphError(f"no Ray cluster at RAY_ADDRESS={address}: {one_line(error)}") from None
         yield
     finally:
         ray.shutdown()
-
-
-def _connect(ray: Any, cores: int) -> None:
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    address = os.environ.get("RAY_ADDRESS", "local")
-    if address in ("", "local"):
-        ray.init("local", num_cpus=cores, object_store_memory=OBJECT_STORE, include_dashboard=False, **quiet)
-        return
-    try:
-        _reach(address)
-        ray.init(address, **quiet)
-    except (OSError, ValueError) as error:
-        raise NetGraphError(f"no Ray cluster at RAY_ADDRESS={address}: {_line(error)}") from None
-
-
-def _reach(address: str) -> None:
-    """Fail at once where Ray would try for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS_TO_ANSWER).close()
-
-
-def _tasks_at_once(ray: Any) -> int:
-    """Give twice as many as the cluster has cores: none waits for work, and one that can grow sees that it should."""
-    return max(1, 2 * int(ray.cluster_resources().get("CPU", 0)))
 
 
 def _run_task(job: Job[Result], number: int) -> Result:
@@ -287,13 +256,9 @@ def _result(ray: Any, reference: Any, number: int) -> Any:
             cause.add_note(f"job {number}: {error}")
         raise cause from None
     except ray.exceptions.WorkerCrashedError as error:
-        raise _died(number, _line(error)) from None
+        raise _died(number, one_line(error)) from None
     except ray.exceptions.RayError as error:
-        raise NetGraphError(f"job {number}: {_line(error)}") from None
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+        raise NetGraphError(f"job {number}: {one_line(error)}") from None
 
 
 ENGINES: dict[str, Engine] = {"local": run_local, "ray": run_ray}
