@@ -205,7 +205,7 @@ def run_ray(job: Job[Result], numbers: Sequence[int], workers: int | None = None
         task = ray.remote(num_cpus=1, max_retries=MAX_DEATHS - 1)(_run_task)
         try:
             while left or running:
-                # With twice as many tasks as cores none waits for work, and a cluster that can grow sees that it should.
+                # With twice as many tasks as cores none waits for work, and a cluster that can grow, grows.
                 at_once = workers or max(1, 2 * int(ray.cluster_resources().get("CPU", 0)))
                 while left and len(running) < at_once:
                     number = left.popleft()
