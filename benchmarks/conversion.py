@@ -18,7 +18,7 @@ TITLE = "Conversion of modules"
 ABOUT = (
     "`from_module` and `to_module` of networks of about ten million parameters, each in a process of its own, on one "
     "thread, after a tiny network. Memory is the peak of the process during the conversion less the peak before it, "
-    "plus the module itself, in multiples of the module. The module is the state in float32."
+    "plus the module itself, in multiples of the module."
 )
 
 

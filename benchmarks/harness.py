@@ -88,11 +88,7 @@ def measure_runs(
 
 
 def load_runs(question: str, folder: Path = RUNS) -> pd.DataFrame:
-    """Load all runs of a question: a row each, with its arguments, results and provenance; empty where there are none.
-
-    Raises:
-        NetGraphError: When a file is not that of a run.
-    """
+    """Load all runs of a question, a row each; NetGraphError where a file is not that of a run."""
     rows = []
     for path in sorted((folder / question).glob("*.json")):
         try:

@@ -82,9 +82,9 @@ def fit(method: Method, problem: Problem, budget: float) -> dict[str, float]:
     started = time.perf_counter()
     predict = method(problem, budget)
     seconds = time.perf_counter() - started
-    prediction = np.asarray(predict(problem.x_test))
-    finite = np.isfinite(prediction).all()
-    return {"r2": float(r2_score(problem.y_test, prediction)) if finite else -np.inf, "seconds": seconds}
+    prediction = predict(problem.x_test)
+    r2 = r2_score(problem.y_test, prediction) if np.isfinite(prediction).all() else -np.inf
+    return {"r2": float(r2), "seconds": seconds}
 
 
 def at_budget(runs: pd.DataFrame, budget: float, value: str = "r2") -> pd.DataFrame:
@@ -144,11 +144,11 @@ def budget_parts(runs: pd.DataFrame, budget: float) -> list[str | Picture]:
         f"**{budget:g} s**: {len(means)} data sets, {len(r2)} splits. Ranks are of the mean test R² over splits. "
         f"Critical difference of mean ranks (Nemenyi, 5 %): {difference:.2f}."
     )
-    figure = Figure(figsize=(7, 3.2), layout="constrained")
-    axes, worst_first = figure.subplots(), ranks.sort_values(ascending=False)
+    figure, worst_first = Figure(figsize=(7, 3.2), layout="constrained"), ranks.sort_values(ascending=False)
+    axes = figure.subplots()
     axes.errorbar(worst_first, worst_first.index, xerr=difference / 2, fmt="o", color="black", capsize=3)
     axes.set_xlabel(f"mean rank at {budget:g} s")
     caption = f"Mean ranks at {budget:g} s; methods whose bars do not overlap differ (Nemenyi, 5 %)"
     picture = Picture(f"new_datasets_ranks_{budget:g}", caption, figure)
-    scores = f"Mean test R² over splits at {budget:g} s:"
-    return [text, table(pd.DataFrame(columns).rename_axis("method")), picture, scores, table(means)]
+    ranked = table(pd.DataFrame(columns).rename_axis("method"))
+    return [text, ranked, picture, f"Mean test R² over splits at {budget:g} s:", table(means)]

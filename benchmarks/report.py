@@ -27,10 +27,7 @@ class Picture:
 
 
 def table(frame: pd.DataFrame, digits: int = 3) -> str:
-    """Return a DataFrame as a Markdown table: floats with so many digits, NaN and None as a dash.
-
-    An index that has a name comes first.
-    """
+    """Return a DataFrame as Markdown, a named index first: floats with some digits, NaN and None as a dash."""
 
     def cell(value: Any) -> str:
         if value is None or value != value:
