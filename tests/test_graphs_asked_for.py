@@ -23,9 +23,9 @@ from netgraph import (
 from netgraph.evaluation import evaluate_samples, health, nearness, random_like
 from netgraph.evaluation.memory import align
 from netgraph.graph import module_sensitivity, save_any, save_modules
+from netgraph.graph.from_module import example_of, generalize
 from netgraph.graph.io import save_graphs
-from netgraph.graph.modules.general import example_of, generalize
-from netgraph.graph.modules.text import to_graphml, to_json
+from netgraph.graph.modules.files import to_graphml, to_json
 from tests.model.small import CONFIG, untrained
 from tests.strategies import randomize
 

@@ -11,11 +11,11 @@ from netgraph.errors import InvalidGraphError, NetGraphError, UnsupportedLayerEr
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.lower import Lowering
 from netgraph.graph.modules.convert import Example, convert, refuse_hooks
-from netgraph.graph.modules.general import example_of
+from netgraph.graph.modules.encoding import decode, dtype_named
 from netgraph.graph.modules.preserve import draws_restored
 from netgraph.graph.modules.trace import named_tensors
 from netgraph.graph.modules.verify import InexactError, Observer, check_same, observe
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.netgraph import NetGraph, as_graph
 from netgraph.graph.to_module import to_module
 
 #: Modules that run another one in their own way, and the attribute that holds it.
@@ -166,3 +166,39 @@ def _state(architecture: Architecture, modules: dict[str, nn.Module]) -> Tensor:
     if not values:
         return torch.zeros(0)
     return torch.cat([value.detach().reshape(-1).to(dtype) for value in values]).clone()
+
+
+def generalize(graph: NetGraph) -> NetGraph:
+    """Convert a feed-forward graph to the general form, in which a network of any other kind is held."""
+    if as_graph(graph, "generalize").program is not None:
+        return graph
+    return convert(to_module(graph), example_of(graph))
+
+
+def example_of(graph: NetGraph, generator: torch.Generator | None = None) -> Any:
+    """Build inputs of the shapes for which a network was read: a tensor, or a tuple of them.
+
+    Args:
+        graph: The network.
+        generator: Draws standard normal numbers; None gives zeros.
+    """
+    graph = as_graph(graph, "example_of")
+    if graph.program is None:
+        return _tensor((2, graph.architecture.n_inputs), graph.state.dtype, generator).to(graph.state.device)
+    rows = {row.target: row.shape for row in graph.program.rows if row.op == "input"}
+    held = decode(graph.program.held, {})
+    found: list[Any] = []
+    for name in graph.program.inputs:
+        shape = rows[name]
+        if name not in held and isinstance(shape, tuple) and shape[0] == "shape":
+            found.append(_tensor(shape[2:], dtype_named(shape[1]), generator).to(graph.state.device))
+        else:
+            value = held.get(name)
+            found.append(value.to(graph.state.device) if isinstance(value, Tensor) else value)
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def _tensor(sizes: tuple[int, ...], dtype: torch.dtype, generator: torch.Generator | None) -> Tensor:
+    if generator is None or not dtype.is_floating_point:
+        return torch.zeros(sizes, dtype=dtype)
+    return torch.randn(sizes, dtype=dtype, generator=generator)

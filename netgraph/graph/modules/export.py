@@ -11,7 +11,7 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,9 +23,12 @@ from torch.utils import _pytree as pytree
 from netgraph.errors import NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules.preserve import preserved
 from netgraph.graph.modules.program import Table
-from netgraph.graph.modules.sizes import Dimension, Sizes, elastic, narrowed, sizes_of, warn_of_sizes, widened
 from netgraph.graph.modules.trace import Reader, check_agreement, first_line, merge, mode, plain_attributes
 
+#: An input's name and one of its dimensions.
+Dimension = tuple[str, int]
+#: For each input the sizes it must have, None for any; None for an input that is not a tensor.
+Sizes = tuple[tuple[int | None, ...] | None, ...]
 _SIZE = re.compile(r"L\['(\w+)'\]\.size\(\)\[(\d+)\]")
 Constants = dict[str, Tensor]
 #: Compares a module with a table and its constants on inputs; without a table, whether the module runs on them.
@@ -49,7 +52,7 @@ def trace_by_export(
     Raises:
         UnsupportedLayerError: When ``torch.export`` does not serve either, or a call is not supported.
     """
-    most = elastic(given, lambda inputs: agrees(inputs, None, {}))
+    most = _elastic(given, lambda inputs: agrees(inputs, None, {}))
     found: _Traced | None = None
     failure: Exception | None = None
     for tried in (most, {dimension for dimension in most if dimension[1] == 0}, set()):
@@ -66,10 +69,24 @@ def trace_by_export(
         if rows_are_free:
             break
     if found is None:
-        raise _refusal(failure, why) from failure
-    sizes = sizes_of(given, found.free)
+        if isinstance(failure, NetGraphError):
+            raise UnsupportedLayerError(f"{failure} ({why})") from failure
+        reason = first_line(failure) if failure is not None else ""
+        text = f"{why}; torch.export says: {reason}; forward may decide by shapes, not by values"
+        raise UnsupportedLayerError(text) from failure
+    free = found.free
+    sizes = tuple(
+        tuple(None if (name, i) in free else n for i, n in enumerate(value.shape))
+        if isinstance(value, Tensor)
+        else None
+        for name, value in given.items()
+    )
     if failure is not None:
-        warn_of_sizes(type(module).__name__, given, sizes)
+        named = [(name, shape) for name, shape in zip(given, sizes, strict=True) if shape is not None]
+        shapes = (f"{name} [{', '.join('any' if n is None else str(n) for n in shape)}]" for name, shape in named)
+        kind = type(module).__name__
+        text = f"{kind}: by sizes that forward reads, the graph holds for {', '.join(shapes)} only"
+        warnings.warn(text, stacklevel=2)
     return found.table, found.train_table, found.constants, sizes
 
 
@@ -106,7 +123,9 @@ def _trace(module: nn.Module, given: Mapping[str, Any], tried: set[Dimension], a
     constants: Constants = {}
     free = set(tried)
     for training in (False, True):
-        program = _export(module, widened(given, tried), training, tried)
+        # torch takes a size of one for a number that cannot vary
+        widened = resized(given, [dimension for dimension in tried if _size(given, dimension) == 1], 2)
+        program = _export(module, widened, training, tried)
         graph_module = program.module(check_guards=False)
         found = plain_attributes(graph_module.graph, module, graph_module)
         check_agreement(constants, found)
@@ -117,7 +136,7 @@ def _trace(module: nn.Module, given: Mapping[str, Any], tried: set[Dimension], a
     table, train_table = merge(*readers)
     if not agrees(given, table, constants):
         raise UnsupportedLayerError("its calls give another output than the module")
-    free -= {dimension for dimension, inputs in narrowed(given, free) if not agrees(inputs, table, constants)}
+    free -= {dimension for dimension, inputs in _narrowed(given, free) if not agrees(inputs, table, constants)}
     return _Traced(table, train_table, constants, free)
 
 
@@ -154,8 +173,46 @@ def _fixed(program: torch.export.ExportedProgram) -> Iterator[Dimension]:
         yield from ((name, int(dimension)) for name, dimension in found)
 
 
-def _refusal(error: Exception | None, why: str) -> UnsupportedLayerError:
-    if isinstance(error, NetGraphError):
-        return UnsupportedLayerError(f"{error} ({why})")
-    reason = first_line(error) if error is not None else ""
-    return UnsupportedLayerError(f"{why}; torch.export says: {reason}; forward may decide by shapes, not by values")
+def resized(given: Mapping[str, Any], changed: Iterable[Dimension], rows: int) -> dict[str, Any]:
+    """Repeat or cut an example along some dimensions."""
+    made = dict(given)
+    for name, i in changed:
+        value = made[name]
+        made[name] = value.index_select(i, torch.arange(rows, device=value.device) % value.shape[i]).detach()
+    return made
+
+
+def _elastic(given: Mapping[str, Any], runs: Callable[[Mapping[str, Any]], bool]) -> set[Dimension]:
+    """List the dimensions in which a module takes more than the example has.
+
+    Args:
+        given: The example inputs by name.
+        runs: Whether the module runs on inputs.
+
+    Returns:
+        Those that can be larger by one or twice as large, alone or with all that have the same size.
+    """
+    every = [(name, i) for name, value in given.items() if isinstance(value, Tensor) for i in range(value.ndim)]
+
+    def grows(dimension: Dimension) -> bool:
+        size = _size(given, dimension)
+        equal = [other for other in every if _size(given, other) == size]
+        return size > 0 and any(
+            runs(resized(given, group, rows)) for group in ([dimension], equal) for rows in (size + 1, 2 * size)
+        )
+
+    return set(filter(grows, every))
+
+
+def _narrowed(given: Mapping[str, Any], free: Iterable[Dimension]) -> Iterator[tuple[Dimension, Mapping[str, Any]]]:
+    """Cut each free size to one, which torch takes for a number like any other without a check."""
+    for dimension in free:
+        size = _size(given, dimension)
+        equal = [other for other in free if _size(given, other) == size]
+        yield dimension, resized(given, [dimension], 1)
+        yield dimension, resized(given, equal, 1)
+
+
+def _size(given: Mapping[str, Any], dimension: Dimension) -> int:
+    name, i = dimension
+    return int(given[name].shape[i])

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -34,7 +35,10 @@ def arguments(kind: str, hyper: Encoded) -> str:
         for name, parameter in inspect.signature(TYPES[kind].__init__).parameters.items()
         if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
     ][1:]
-    written = {name: _constant(value) for _, name, value in _lean(kind, hyper)[1:]}
+    write = Expression(lambda name: "self", [])
+    nested = lambda value: isinstance(value, tuple) and value and value[0] == "part"  # noqa: E731
+    items = [(name, value) for _, name, value in _lean(kind, hyper)[1:]]
+    written = {name: constructor(*value[1]) if nested(value) else write(value) for name, value in items}
     first = [written.pop(name) for name in needed if name in written]
     return ", ".join([*first, *(f"{name}={code}" for name, code in written.items())])
 
@@ -43,33 +47,15 @@ def _lean(kind: str, hyper: Encoded) -> Encoded:
     """Leave out every argument, and write every tuple as one number, where the module is the same without."""
     kept = list(hyper[1:])
     for item in hyper[1:]:
-        position = kept.index(item)
-        for shorter in _shorter(item):
+        position, (tag, name, value) = kept.index(item), item
+        repeated = isinstance(value, tuple) and value[0] == "tuple" and len(set(value[1:])) == 1
+        for shorter in ([], *([[(tag, name, value[1])]] if repeated else [])):
             tried = [*kept[:position], *shorter, *kept[position + 1 :]]
-            if _makes(kind, ("dict", *tried), hyper):
-                kept = tried
-                break
+            with suppress(TypeError, ValueError, RuntimeError, AttributeError, AssertionError, NetGraphError):
+                if describe(build(kind, ("dict", *tried))) == (kind, hyper):
+                    kept = tried
+                    break
     return ("dict", *kept)
-
-
-def _shorter(item: Encoded) -> Iterator[list[Encoded]]:
-    yield []
-    tag, name, value = item
-    if isinstance(value, tuple) and value[0] == "tuple" and len(set(value[1:])) == 1:
-        yield [(tag, name, value[1])]
-
-
-def _makes(kind: str, tried: Encoded, hyper: Encoded) -> bool:
-    try:
-        return describe(build(kind, tried)) == (kind, hyper)
-    except (TypeError, ValueError, RuntimeError, AttributeError, AssertionError, NetGraphError):
-        return False
-
-
-def _constant(value: Encoded) -> str:
-    if isinstance(value, tuple) and value and value[0] == "part":
-        return constructor(*value[1])
-    return Expression(lambda name: "self", [])(value)
 
 
 def wrap(line: str) -> Iterator[str]:
@@ -121,16 +107,11 @@ _USUAL = {"inplace": False, "return_indices": False, "ceil_mode": False, "dilati
 
 @lru_cache(maxsize=256)
 def _defaults(name: str) -> dict[str, Any]:
-    """Give the defaults of a function of ``torch.nn.functional``; others are written in C and tell none."""
+    """Return the defaults of a function of ``torch.nn.functional``; others are written in C and tell none."""
     function = find_operation(name).function
     if not name.startswith("functional.") or not inspect.isfunction(function):
         return {}
     return _USUAL | {key: parameter.default for key, parameter in inspect.signature(function).parameters.items()}
-
-
-def _is_default(name: str, key: str, value: Encoded) -> bool:
-    default = _defaults(name).get(key, inspect.Parameter.empty)
-    return type(value) is type(default) and bool(value == default)
 
 
 class Expression:
@@ -170,8 +151,12 @@ class Expression:
         if row.op == "tensor":
             return self._path(row.target)
         args = [self(part) for part in row.args[1:]]
-        shown = [item[1:] for item in row.kwargs[1:] if row.op == "module" or not _is_default(row.target, *item[1:])]
-        kwargs = [f"{key}={self(part)}" for key, part in shown]
+        usual = _defaults(row.target) if row.op == "call" else {}
+        kwargs = []
+        for _, key, part in row.kwargs[1:]:
+            default = usual.get(key, inspect.Parameter.empty)
+            if type(part) is not type(default) or part != default:
+                kwargs.append(f"{key}={self(part)}")
         if row.op == "module":
             return f"{self._path(row.target)}({', '.join([*args, *kwargs])})"
         space, name = row.target.split(".", 1)

@@ -1,6 +1,7 @@
-"""The command ``netgraph convert``: modules, graphs and files, each to the others."""
+"""The command ``netgraph convert``: modules, graphs and files, each to the others; GraphML and JSON for other tools."""
 
 import json
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -18,9 +19,9 @@ from netgraph.graph.modules.encoding import dtype_named
 from netgraph.graph.modules.onnx import to_onnx
 from netgraph.graph.modules.record import load_any, save_any
 from netgraph.graph.modules.source import to_source
-from netgraph.graph.modules.text import to_graphml, to_json
 from netgraph.graph.modules.trace import first_line
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.modules.vocabulary import NAMES
+from netgraph.graph.netgraph import NetGraph, as_graph
 from netgraph.graph.to_module import to_module
 from netgraph.outputs import check_outputs, replacing, with_record
 from netgraph.reading import building
@@ -155,6 +156,51 @@ def _write_module(graph: NetGraph, path: Path) -> None:
     state = {name: value.clone().contiguous() for name, value in to_module(graph).state_dict().items()}
     write_atomically(path, save(state))
     write_atomically(path.with_suffix(".py"), to_source(graph).encode())
+
+
+def to_json(graph: NetGraph) -> dict[str, Any]:
+    """Return vertices and edges as JSON's types; what is not measured is null.
+
+    Returns:
+        ``vertices``: {index, type, parent, bias, sensitivity}; ``edges``: {source, target, weight, structural}, a
+        weight being a list where it is a kernel.
+    """
+    graph = as_graph(graph, "to_json")
+    columns = zip(
+        graph.layer_type.tolist(), graph.parent.tolist(), graph.bias.tolist(), graph.sensitivity.tolist(), strict=True
+    )
+    vertices = [
+        {
+            "index": i,
+            "type": NAMES[kind],
+            "parent": parent,
+            "bias": bias,
+            "sensitivity": sensitivity if math.isfinite(sensitivity) else None,
+        }
+        for i, (kind, parent, bias, sensitivity) in enumerate(columns)
+    ]
+    edges = [
+        {"source": source, "target": target, "weight": weight, "structural": structural}
+        for (source, target), weight, structural in zip(
+            graph.edge_index.t().tolist(), graph.edge_weight.tolist(), graph.structural.tolist(), strict=True
+        )
+    ]
+    return {"format": "netgraph.json", "version": 1, "vertices": vertices, "edges": edges}
+
+
+def to_graphml(graph: NetGraph) -> str:
+    """Write a graph as GraphML; a kernel is text, its numbers separated by spaces."""
+    import networkx as nx
+
+    described = to_json(graph)
+    network = nx.DiGraph()
+    for vertex in described["vertices"]:
+        network.add_node(vertex.pop("index"), **{key: value for key, value in vertex.items() if value is not None})
+    for edge in described["edges"]:
+        weight = edge["weight"]
+        text = " ".join(map(str, weight)) if isinstance(weight, list) else weight
+        network.add_edge(edge["source"], edge["target"], weight=text, structural=edge["structural"])
+    return "\n".join(nx.generate_graphml(network))
 
 
 #: Forms by the suffix of a file; a module's weights have that of a graph.

@@ -12,10 +12,9 @@ from torch.utils._pytree import tree_leaves
 
 from netgraph.errors import UnsupportedLayerError, missing_extra
 from netgraph.files import write_atomically
+from netgraph.graph.from_module import example_of
 from netgraph.graph.modules.execute import NetworkModule
-from netgraph.graph.modules.export import quiet
-from netgraph.graph.modules.general import example_of
-from netgraph.graph.modules.sizes import Dimension, resized
+from netgraph.graph.modules.export import Dimension, quiet, resized
 from netgraph.graph.modules.trace import first_line
 from netgraph.graph.netgraph import NetGraph, as_graph
 from netgraph.graph.to_module import to_module

@@ -105,7 +105,7 @@ class Row:
     @property
     def inputs(self) -> tuple[int, ...]:
         """Positions of the rows that feed it, in order."""
-        return tuple(dict.fromkeys([*references(self.args), *references(self.kwargs)]))
+        return tuple(dict.fromkeys(references((self.args, self.kwargs))))
 
     @property
     def label(self) -> str:

@@ -6,15 +6,12 @@ from collections.abc import Iterator, Sequence
 from keyword import iskeyword
 from typing import Any, cast
 
-from torch import Tensor
-
 from netgraph.errors import NetGraphError
+from netgraph.graph.from_module import generalize
 from netgraph.graph.modules.encoding import decode, references
 from netgraph.graph.modules.expressions import Expression, arguments, constructor, wrap
-from netgraph.graph.modules.general import generalize
 from netgraph.graph.modules.parts import TYPES
 from netgraph.graph.modules.program import Part, Program, Row, Stored, Table
-from netgraph.graph.modules.values import view
 from netgraph.graph.netgraph import NetGraph, as_graph
 
 _HEAD = '''"""Written by netgraph; load the weights with ``load_state_dict``."""
@@ -31,6 +28,7 @@ class {name}({base}):
 _IMPORTS = {"collections": "import collections", "math": "import math", "operator": "import operator",
             "torch": "import torch", "nn": "from torch import nn",
             "F": "from torch.nn import functional as F"}  # fmt: skip
+_STANDARD = ("collections", "math", "operator")
 _IMPORTED = (*_IMPORTS, "self")
 
 
@@ -56,17 +54,14 @@ def to_source(graph: NetGraph, name: str = "Network") -> str:
     kinds = dict.fromkeys(part.type for part in program.parts if part.type in TYPES)
     body = "\n".join(line for long in writer.lines() for line in wrap(long))
     base, summary = f"nn.{program.parts[0].type}", f"{', '.join(kinds) or 'A network'}."
-    used = {key: line for key, line in _IMPORTS.items() if re.search(rf"\b{key}\.", f"{base} {body}")}
-    groups = [
-        [line for key, line in used.items() if (key in ("collections", "math", "operator")) == own]
-        for own in (True, False)
-    ]
-    imports = "\n\n".join("\n".join(group) for group in groups if group)
+    used = [key for key in _IMPORTS if re.search(rf"\b{key}\.", f"{base} {body}")]
+    groups = ([key for key in used if (key in _STANDARD) == own] for own in (True, False))
+    imports = "\n\n".join("\n".join(map(_IMPORTS.__getitem__, group)) for group in groups if group)
     return _HEAD.format(name=name, base=base, imports=imports, summary=summary, body=body)
 
 
 def is_attribute(name: str) -> bool:
-    """Say whether an attribute can be written as ``.name``."""
+    """Return whether an attribute can be written as ``.name``."""
     return name.isidentifier() and not iskeyword(name)
 
 
@@ -81,7 +76,7 @@ class _Writer:
     def lines(self) -> Iterator[str]:
         """Write the body of the class."""
         yield from (f"        {line}" for line in self._constructor())
-        if not self._inherits_forward():
+        if self.program.parts[0].type not in TYPES and not self._whole(""):  # else the base class calls as it does
             yield from self._forward()
 
     def _constructor(self) -> Iterator[str]:
@@ -99,10 +94,6 @@ class _Writer:
         for tensor in self.program.tensors:
             yield from self._tensor(tensor)
 
-    def _inherits_forward(self) -> bool:
-        """Say whether the base class calls the modules as the network does."""
-        return self.program.parts[0].type in TYPES or self._whole("")
-
     def _modules(self) -> Iterator[str]:
         inside: tuple[str, ...] = ()
         for part in self.program.parts:
@@ -118,18 +109,11 @@ class _Writer:
             yield "))" if opening.endswith(")") else ")"
 
     def _whole(self, name: str) -> bool:
-        """Say whether a ``Sequential`` can be written in one expression, with all that is in it."""
-        part = self.parts[name]
-        return (
-            part.type == "Sequential"
-            and part.alias is None
-            and bool(self.children[name])
-            and self._listed(name)
-            and all(
-                inner.alias is None and (inner.type in TYPES or self._whole(inner.name))
-                for inner in self.children[name]
-            )
-        )
+        """Return whether a ``Sequential`` can be written in one expression, with all that is in it."""
+        part, children = self.parts[name], self.children[name]
+        if part.type != "Sequential" or part.alias is not None or not children or not self._listed(name):
+            return False
+        return all(inner.alias is None and (inner.type in TYPES or self._whole(inner.name)) for inner in children)
 
     def _entries(self, name: str, indent: str) -> Iterator[str]:
         for part in self.children[name]:
@@ -141,7 +125,7 @@ class _Writer:
                 yield f"{indent}),"
 
     def _listed(self, name: str) -> bool:
-        """Say whether a module's own are numbered from 0 on, so that they are appended and read by number."""
+        """Return whether a module's own are numbered from 0 on, so that they are appended and read by number."""
         kind, steps = self.parts[name].type, [part.name.rpartition(".")[2] for part in self.children[name]]
         return kind in ("Sequential", "ModuleList") and steps == [str(i) for i in range(len(steps))]
 
@@ -168,12 +152,9 @@ class _Writer:
                 yield self._new(tensor, self.path(owner), name)
             if made_by_constructor and not tensor.trainable and tensor.kind == "parameter" and not position:
                 yield f"{self.path(full)}.requires_grad_(False)"
-            yield from self._retype(tensor, full, made_by_constructor and not position)
-
-    def _retype(self, tensor: Stored, full: str, needed: bool) -> Iterator[str]:
-        default = "int64" if full.endswith("num_batches_tracked") else "float32"
-        if needed and tensor.dtype != default:
-            yield f"{self.path(full)}.data = {self.path(full)}.data.to(torch.{tensor.dtype})"
+            default = "int64" if full.endswith("num_batches_tracked") else "float32"
+            if made_by_constructor and not position and tensor.dtype != default:
+                yield f"{self.path(full)}.data = {self.path(full)}.data.to(torch.{tensor.dtype})"
 
     def _new(self, tensor: Stored, owner: str, name: str) -> str:
         empty = f"torch.empty({tensor.shape}, dtype=torch.{tensor.dtype})"
@@ -184,7 +165,8 @@ class _Writer:
             return f"{owner}.{name} = {parameter}"
         if tensor.kind == "buffer" and tensor.persistent:
             return f'{owner}.register_buffer("{name}", {empty})'
-        literal = _literal(view(tensor, self.graph.state, self.graph.other_state))
+        value = self.graph.tensor(tensor)
+        literal = f"torch.tensor({_plain(value.tolist())}, dtype={value.dtype})"
         if tensor.kind == "buffer":
             return f'{owner}.register_buffer("{name}", {literal}, persistent=False)'
         return f"{owner}.{name} = {literal}"
@@ -258,7 +240,7 @@ class _Writer:
         """Find the rows that are the call of one ``Sequential``: first row -> (how many they are, its name)."""
         found: dict[int, tuple[int, str]] = {}
         taken: set[int] = set()
-        users = Counter(i for row in table.rows for i in [*references(row.args), *references(row.kwargs)])
+        users = Counter(i for row in table.rows for i in references((row.args, row.kwargs)))
         users.update(references(table.output))
         for part in self.program.parts[1:]:
             inner = self._leaves(part.name) if self._whole(part.name) else []
@@ -277,7 +259,7 @@ class _Writer:
 
 
 def _is_chain(rows: Sequence[Row], start: int, users: Counter[int]) -> bool:
-    """Say whether each row is the call of a module on nothing but what the one before gave to it alone."""
+    """Return whether each row is the call of a module on nothing but what the one before gave to it alone."""
     calls = all(row.op == "module" and len(row.args) == 2 and len(row.kwargs) == 1 for row in rows)
     linked = all(row.args[1] == ("row", start + i) for i, row in enumerate(rows[1:]))
     return calls and linked and all(users[start + i] == 1 for i in range(len(rows) - 1))
@@ -286,10 +268,6 @@ def _is_chain(rows: Sequence[Row], start: int, users: Counter[int]) -> bool:
 def _free(name: str) -> str:
     """Keep a variable from hiding what is imported."""
     return f"{name}_" if name in _IMPORTED else name
-
-
-def _literal(tensor: Tensor) -> str:
-    return f"torch.tensor({_plain(tensor.tolist())}, dtype={tensor.dtype})"
 
 
 def _plain(value: Any) -> str:

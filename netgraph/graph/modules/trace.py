@@ -21,7 +21,7 @@ from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
-from netgraph.graph.modules.compare import same_tensors
+from netgraph.graph.modules.compare import same
 from netgraph.graph.modules.encoding import Encoded, encode
 from netgraph.graph.modules.functions import OPERATIONS, check_attribute, name_of
 from netgraph.graph.modules.parts import is_leaf
@@ -193,7 +193,7 @@ def check_agreement(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -
         UnsupportedLayerError: With the tensor that differs.
     """
     for name in first.keys() & second.keys():
-        if not same_tensors(first[name], second[name]):
+        if not same(first[name], second[name]):
             raise UnsupportedLayerError(
                 f"{name}: forward makes a tensor that differs from run to run; draw it from the shape of an input"
             )

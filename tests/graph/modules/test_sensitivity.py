@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 from netgraph import NetGraphError, from_module, sensitivity, to_module, with_sensitivity
 from netgraph.graph import load_modules, module_sensitivity, save_modules
+from netgraph.graph.from_module import generalize
 from netgraph.graph.modules.explicit import make_explicit
-from netgraph.graph.modules.general import generalize
 from tests.graph.zoo_of_modules.exact import prepared, tree_leaves
 from tests.graph.zoo_of_modules.test_attention import Bert, Decoder, Perceiver
 from tests.graph.zoo_of_modules.test_sequences import Tagger, Translator, ids, numbers

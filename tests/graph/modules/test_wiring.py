@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torch_geometric.loader import DataLoader
 
 from netgraph import NetGraphError, from_module
-from netgraph.graph.modules.general import generalize
+from netgraph.graph.from_module import generalize
 from tests.graph.zoo_of_modules.exact import dependencies, prepared
 from tests.strategies import examples, modules
 
