@@ -35,7 +35,10 @@ def chunks(architectures: Sequence[Architecture], device: torch.device | str = "
     """
     found = [_linear_sizes(architecture) for architecture in architectures]
     plain = [is_plain(architecture) for architecture in architectures]
-    order = sorted(range(len(found)), key=lambda i: (not plain[i], len(found[i]), _magnitudes(found[i])))
+    magnitudes = [
+        np.ceil(np.log2(one.max(axis=1))).tolist() for one in found
+    ]  # power of two up to which a layer reaches
+    order = sorted(range(len(found)), key=lambda i: (not plain[i], len(found[i]), magnitudes[i]))
     sizes = np.zeros((len(found), max(map(len, found), default=0), 2), dtype=np.int64)
     for row, i in zip(sizes, order, strict=True):
         row[: len(found[i])] = found[i]
@@ -45,24 +48,13 @@ def chunks(architectures: Sequence[Architecture], device: torch.device | str = "
     while start < len(order):
         end, most = (n_plain, MAX_UNITS_PLAIN) if start < n_plain else (len(order), MAX_UNITS)
         most, weights = (most, MAX_WEIGHTS) if on_cpu else (MAX_UNITS_GPU, MAX_WEIGHTS_GPU)
-        most = _evenly(widths[start:end], most)
+        units = (end - start) * int(widths[start:end].max())
+        most = -(-units // -(-units // most))  # so that no small chunk remains at the end
         end = min(end, start + most)
         taken = _fitting(sizes[start:end], widths[start:end], most, weights)
         cut.append(order[start : start + taken])
         start += taken
     return cut
-
-
-def _evenly(widths: Ints, most: int) -> int:
-    """Lower the most units of a chunk so that no small chunk remains at the end."""
-    units = len(widths) * int(widths.max())
-    return -(-units // -(-units // most))
-
-
-def _magnitudes(sizes: Ints) -> list[float]:
-    """Power of two up to which each linear layer reaches."""
-    magnitudes: list[float] = np.ceil(np.log2(sizes.max(axis=1))).tolist()
-    return magnitudes
 
 
 def _linear_sizes(architecture: Architecture) -> Ints:
@@ -73,7 +65,7 @@ def _linear_sizes(architecture: Architecture) -> Ints:
 
 
 def _fitting(sizes: Ints, widths: Ints, most: int, weights: int) -> int:
-    """Say how many of the networks, from the first on, make a chunk.
+    """Return how many of the networks, from the first on, make a chunk.
 
     Args:
         sizes: Of their linear layers, [networks, layers, 2].

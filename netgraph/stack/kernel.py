@@ -50,7 +50,9 @@ def fit_kernel(x: Tensor, y: Tensor) -> KernelFit:
 
 def _fit(x: Tensor, y: Tensor, metric: Tensor, penalties: tuple[float, ...]) -> KernelFit:
     """Fit with distances by a metric, [B, columns, columns], whose mean is the kernel's width."""
-    squared = squared_distances(x @ metric, x)
+    along = x @ metric
+    norm = (along * x).sum(dim=-1)
+    squared = (norm[:, :, None] + norm[:, None, :] - 2 * along @ x.mT).clamp(min=0)  # [B, rows, rows]
     width = squared.mean(dim=(1, 2), keepdim=True).clamp(min=LEAST_DISTANCE)
     kernel = (-squared / width).exp()
     center = y.mean(dim=1, keepdim=True)
@@ -59,19 +61,8 @@ def _fit(x: Tensor, y: Tensor, metric: Tensor, penalties: tuple[float, ...]) -> 
     return KernelFit(left_out, (pull @ x - pull.sum(dim=2, keepdim=True) * x) @ metric * (2 / width))
 
 
-def squared_distances(along: Tensor, x: Tensor) -> Tensor:
-    """Give those between rows, [..., rows, rows].
-
-    Args:
-        along: The rows times a metric, [..., rows, columns]; the rows themselves for Euclidean distances.
-        x: The rows.
-    """
-    norm = (along * x).sum(dim=-1)
-    return (norm[..., :, None] + norm[..., None, :] - 2 * along @ x.mT).clamp(min=0)
-
-
 def _least(kernel: Tensor, target: Tensor, penalties: tuple[float, ...]) -> tuple[Tensor, Tensor]:
-    """Give weights and what is left of rows that are left out, [B, rows], for the penalty that leaves least."""
+    """Return weights and what is left of rows that are left out, [B, rows], for the penalty that leaves least."""
     identity = torch.eye(kernel.shape[1], dtype=kernel.dtype, device=kernel.device)
     found = []
     for penalty in penalties:

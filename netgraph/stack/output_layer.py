@@ -154,13 +154,12 @@ def _principal(centered: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class RidgeFit:
-    """Last layers that fit a target.
+    """Output layers that fit a target.
 
     Attributes:
         weights: Of each network, [M, width].
         biases: Of each network, [M].
-        left_out: What is left of the target of each row when the other rows alone are fitted (Allen 1974), [M, rows];
-            0 in rows that do not count.
+        left_out: Residual of each row when the other rows alone are fitted, [M, rows].
     """
 
     weights: Tensor
@@ -172,26 +171,22 @@ class RidgeFit:
         return (hidden @ self.weights[..., None])[..., 0] + self.biases[:, None]
 
 
-def fit_ridge(hidden: Tensor, y: Tensor, penalty: float = 1e-3, counted: Tensor | None = None) -> RidgeFit:
-    """Regress targets on hidden activations.
+def fit_ridge(hidden: Tensor, y: Tensor, penalty: float = 1e-3) -> RidgeFit:
+    """Regress targets on hidden activations; the fit can be differentiated.
 
     Args:
         hidden: Finite activations, [M, rows, width].
         y: Targets, [M, rows].
         penalty: Relative to the total variance of a network's activations.
-        counted: Which rows count, [M, rows]; all when None.
     """
-    share = torch.ones_like(y) if counted is None else counted.to(y)
-    count = share.sum(dim=1, keepdim=True)
-    center = (hidden * share[..., None]).sum(dim=1, keepdim=True) / count[..., None]
-    mean = (y * share).sum(dim=1, keepdim=True) / count
-    centered, target = (hidden - center) * share[..., None], (y - mean) * share
-    covariance = centered.mT @ centered / count[..., None]
+    rows, width = hidden.shape[1:]
+    center, mean = hidden.mean(dim=1, keepdim=True), y.mean(dim=1, keepdim=True)
+    centered, target = hidden - center, y - mean
+    covariance = centered.mT @ centered / rows
     shrinkage = penalty * covariance.diagonal(dim1=1, dim2=2).sum(dim=1) + 1e-6
-    factor = torch.linalg.cholesky(covariance + torch.diag_embed(shrinkage[:, None].expand(-1, hidden.shape[2])))
-    along = (centered * target[..., None]).sum(dim=1) / count  # [M, width]
-    weights = torch.cholesky_solve(along[..., None], factor)
+    factor = torch.linalg.cholesky(covariance + torch.diag_embed(shrinkage[:, None].expand(-1, width)))
+    weights = torch.cholesky_solve(centered.mT @ target[..., None] / rows, factor)
     whitened = torch.linalg.solve_triangular(factor, centered.mT, upper=False)  # [M, width, rows]
-    rest = (1 - (1 + whitened.square().sum(dim=1)) / count).clamp(min=SMALLEST_REST_OF_GRADIENTS)
-    left_out = (target - (centered @ weights)[..., 0]) / rest * share
+    rest = (1 - (1 + whitened.square().sum(dim=1)) / rows).clamp(min=SMALLEST_REST_OF_GRADIENTS)
+    left_out = (target - (centered @ weights)[..., 0]) / rest
     return RidgeFit(weights[..., 0], mean[:, 0] - (center[:, 0] * weights[..., 0]).sum(dim=1), left_out)

@@ -47,7 +47,14 @@ def stack_sensitivity(stack: Stack, flat: Tensor, x: Tensor) -> list[Tensor]:
             if gradient is not None:
                 mean += gradient.abs().mean(dim=2)
     rows = [stack.rows(position).tolist() for position in range(len(registers))]
-    return [_of_network(stack, i, total, rows).to(flat.dtype) for i in range(len(stack))]
+    measured = []
+    for i, (architecture, place) in enumerate(zip(stack.architectures, stack.places, strict=True)):
+        parts = []
+        for position, layer in enumerate(architecture.layers):
+            read = place[layer.inputs[0] if layer.kind.kind == "elementwise" else position]
+            parts.append(total[read][rows[read][i], : layer.size])
+        measured.append((torch.cat(parts) / architecture.n_outputs).to(flat.dtype))
+    return measured
 
 
 def sensitivities(architectures: Sequence[Architecture], states: Sequence[Tensor], x: Tensor) -> list[Tensor]:
@@ -67,15 +74,6 @@ def sensitivities(architectures: Sequence[Architecture], states: Sequence[Tensor
         measured = stack_sensitivity(stack, stack.flatten([states[i] for i in members]), x[members])
         found.update(zip(members, measured, strict=True))
     return [found[i] for i in range(len(architectures))]
-
-
-def _of_network(stack: Stack, i: int, total: Sequence[Tensor], rows: Sequence[list[int]]) -> Tensor:
-    architecture, place = stack.architectures[i], stack.places[i]
-    parts = []
-    for position, layer in enumerate(architecture.layers):
-        read = place[layer.inputs[0] if layer.kind.kind == "elementwise" else position]
-        parts.append(total[read][rows[read][i], : layer.size])
-    return torch.cat(parts) / architecture.n_outputs
 
 
 def sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
@@ -109,6 +107,5 @@ def sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
 
 
 def with_sensitivity(graph: NetGraph, *inputs: Any) -> NetGraph:
-    """Give the graph with its sensitivity measured, as by :func:`sensitivity`, and stored on it."""
-    measured = sensitivity(graph, *inputs)
-    return graph.replace(sensitivity=measured)
+    """Return the graph with its sensitivity measured, as by :func:`sensitivity`, and stored on it."""
+    return graph.replace(sensitivity=sensitivity(graph, *inputs))

@@ -1,9 +1,7 @@
-"""What decoded networks may have: limits that are read off training networks."""
+"""Limits of decoded networks."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Self
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
@@ -56,26 +54,6 @@ class Limits:
         if self.types is None:
             return frozenset(BY_CODE) - {_INPUT}
         return (self.types | ({_LINEAR} if self.pairs else {_LINEAR, _CONCAT})) - {_INPUT}
-
-    @classmethod
-    def of(cls, architectures: Iterable[Architecture], nodes: int) -> Self:
-        """Give what some architectures have at most; the budget of vertices is given.
-
-        Raises:
-            NetGraphError: When there is no architecture.
-        """
-        found = list(architectures)
-        if not found:
-            raise NetGraphError("no architectures to take limits from")
-        linear = [x.size for architecture in found for x in architecture.layers[:-1] if x.type == "Linear"]
-        return cls(
-            nodes,
-            frozenset(code for architecture in found for code in architecture.layer_type.tolist()),
-            max(len(architecture.layers) for architecture in found),
-            max(linear, default=1),
-            max(max(loose_after(architecture)) for architecture in found),
-            max(longest_apart(architecture) for architecture in found),
-        )
 
 
 def loose_after(architecture: Architecture) -> list[int]:

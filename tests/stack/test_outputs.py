@@ -3,13 +3,15 @@
 import torch
 from torch import Generator
 
-from netgraph import to_module
+from netgraph import NetGraph, to_module
 from netgraph.stack import first_outputs
-from tests.search.small import random_networks
+from netgraph.zoo import ArchitectureRecipe, draw_architecture, initialize
 
 
 def test_each_gives_what_its_module_gives_on_common_rows_and_on_its_own():
-    graphs = random_networks(60, 0)
+    generator = Generator().manual_seed(0)
+    drawn = [draw_architecture(ArchitectureRecipe(), 4, generator) for _ in range(60)]
+    graphs = [NetGraph(architecture, initialize(architecture, generator)) for architecture in drawn]
     architectures, states = [graph.architecture for graph in graphs], [graph.state for graph in graphs]
     own = torch.randn(60, 9, 4, generator=Generator().manual_seed(1))
     for x in (own[0], own):

@@ -28,17 +28,6 @@ def test_it_is_the_ridge_regression_of_scikit_learn() -> None:
         np.testing.assert_allclose(fit.predict(hidden)[i], reference.predict(own.numpy()), rtol=1e-6)
 
 
-def test_rows_that_do_not_count_change_nothing() -> None:
-    hidden, y = _drawn()
-    counted = torch.zeros(y.shape, dtype=torch.bool)
-    counted[:, :20] = True
-    part, whole = fit_ridge(hidden, y, PENALTY, counted), fit_ridge(hidden[:, :20], y[:, :20], PENALTY)
-    torch.testing.assert_close(part.weights, whole.weights)
-    torch.testing.assert_close(part.biases, whole.biases)
-    torch.testing.assert_close(part.left_out[:, :20], whole.left_out)
-    assert part.left_out[:, 20:].count_nonzero() == 0
-
-
 def test_errors_of_left_out_rows_are_nearly_those_of_fits_without_them() -> None:
     hidden, y = _drawn(rows=200, networks=1)
     others = torch.arange(200) != 7
