@@ -1,98 +1,84 @@
-"""What the benchmarks of a checkpoint share: their arguments, networks out of a zoo, tables and pictures."""
+"""The last stage of the checkpoint that ships: its hypernet, trained alone on drawn tasks and sampled networks.
 
-import argparse
-from collections.abc import Sequence
-from dataclasses import dataclass
+``netgraph run --preset full`` trains everything else. No zoo is needed here: the architectures that the hypernet writes
+weights for are those of samples of the checkpoint, and the tasks are drawn by the recipe of its card:
+
+    python -m benchmarks.checkpoint runs/hypernet --device cuda --seconds 500 --batch 1024
+"""
+
+from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
+import jsonargparse
 import torch
-from matplotlib.figure import Figure
-from results import PATH, write_section
-from torch import Generator
+from joblib import Parallel, delayed
 
-from netgraph import NetGraph, NetVAE, Zoo
+from benchmarks.peers.training import EqualTime
+from netgraph import NetGraph, NetGraphError, NetVAE, canonicalize, get_meta_features
+from netgraph.machine import check_device, provenance
+from netgraph.tasks import META_FEATURE_NAMES, Task, TaskRecipe, draw_tasks
+from netgraph.training import Episodes, Example, TrainConfig, train_generator
 
-PICTURES = PATH.parent / "pictures"
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a benchmark works with.
-
-    Attributes:
-        vae: The model.
-        zoo: Networks and tasks, of which the test tasks are new to the model.
-        n: Networks of a set.
-        generator: Draws them.
-        options: The command line.
-    """
-
-    vae: NetVAE
-    zoo: Zoo
-    n: int
-    generator: Generator
-    options: argparse.Namespace
-
-    def networks(self, split: str, n: int | None = None) -> list[NetGraph]:
-        """Draw networks of ``train`` or ``test`` tasks, in the zoo's order; ``n`` of the setup when None."""
-        chosen = self.zoo.split(split)
-        drawn = torch.randperm(len(chosen), generator=self.generator)[: n or self.n].tolist()
-        return list(self.zoo.stream([chosen[i] for i in drawn]))
-
-    def write(self, name: str, lines: Sequence[str]) -> None:
-        """Write a section, with the command that made it, and print it."""
-        parts = [f"python benchmarks/{self.options.script} {self.options.zoo.name}"]
-        if self.options.checkpoint:
-            parts.append(f"--checkpoint {self.options.checkpoint.name}")
-        write_section(name, " ".join(parts), list(lines))
-        print("\n".join(lines))
+#: Tasks, and networks, that a process draws at once; the first seed (a zoo counts from 0); rows of task and example.
+TASKS, NETWORKS, SEED, ROWS, EXAMPLE_ROWS = 125, 256, 5000, 256, 32
+UNKNOWN = [float("nan")] * len(META_FEATURE_NAMES)
 
 
-def setup(script: str, about: str, **numbers: int) -> Setup:
-    """Read the command line: a zoo, a checkpoint, and whole numbers with their defaults.
+def tasks_of(recipe: TaskRecipe, known: bool, seed: int) -> list[tuple[Task, list[float]]]:
+    """Draw tasks, and compute their meta-features where these are to be known."""
+    tasks = draw_tasks(TASKS, recipe, seed=seed)
+    return [(task, get_meta_features(task.x, task.y).to_list() if known else UNKNOWN) for task in tasks]
+
+
+def networks_of(checkpoint: Path | None, seed: int) -> list[NetGraph]:
+    """Sample networks in canonical form."""
+    return [canonicalize(graph) for graph in NetVAE.from_pretrained(checkpoint).sample(NETWORKS, seed=seed)]
+
+
+def main(
+    out: Path,
+    checkpoint: Path | None = None,
+    device: str = "cpu",
+    seconds: float = 480.0,
+    tasks: int = 24_000,
+    known: int = 6_000,
+    networks: int = 8_192,
+    batch: int = 512,
+) -> None:
+    """Train the hypernet of a checkpoint, the one that ships by default.
 
     Args:
-        script: File name of the benchmark.
-        about: What it does.
-        numbers: Further options, such as ``tasks=100``.
+        out: Folder of checkpoints and logs.
+        checkpoint: Path of the checkpoint to begin with.
+        device: Device of the training, ``cpu`` or ``cuda``.
+        seconds: Training time.
+        tasks: Number of tasks.
+        known: Number of tasks with meta-features.
+        networks: Number of sampled networks.
+        batch: Networks of a batch.
     """
-    parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("zoo", type=Path, help="folder of a zoo whose test tasks the checkpoint was not trained on")
-    parser.add_argument("--checkpoint", type=Path, help="safetensors file; the one that ships by default")
-    for name, value in ({"n": 1000, "seed": 0} | numbers).items():
-        parser.add_argument(f"--{name}", type=int, default=value, help=f"{value} by default")
-    options = parser.parse_args()
-    options.script = script
-    torch.set_num_threads(1)
-    generator = Generator().manual_seed(options.seed)
-    return Setup(NetVAE.from_pretrained(options.checkpoint), Zoo(options.zoo), options.n, generator, options)
+    check_device(device)
+    vae = NetVAE.from_pretrained(checkpoint)
+    if "tasks" not in vae.card.get("recipe", ()):
+        raise NetGraphError("the checkpoint's card has no recipe of tasks")
+    recipe = TaskRecipe.from_dict(vae.card["recipe"]["tasks"] | {"rows": ROWS})
+    parallel = Parallel(n_jobs=-1)
+    parts = parallel(delayed(tasks_of)(recipe, i * TASKS < known, SEED + i) for i in range(-(-tasks // TASKS)))
+    drawn, features = zip(*chain.from_iterable(parts), strict=True)
+    episodes = Episodes(drawn, torch.tensor(features), shared=4)
+    sampled = parallel(delayed(networks_of)(checkpoint, SEED + i) for i in range(-(-networks // NETWORKS)))
+    noise = torch.Generator().manual_seed(SEED)
+    examples = [
+        Example(graph, torch.randn(EXAMPLE_ROWS, graph.architecture.n_inputs, generator=noise), torch.tensor(UNKNOWN))
+        for graph in chain.from_iterable(sampled)
+        if graph.architecture.n_inputs in episodes.columns
+    ]
+    training = TrainConfig(batch_size=batch, generator_epochs=10**6, mixed=True)
+    card = {f"generator_{name}": value for name, value in provenance().items()} | {"generator_tasks": asdict(recipe)}
+    callbacks = [EqualTime({"hypernet": seconds})]
+    train_generator(vae, examples, out, training, episodes=episodes, callbacks=callbacks, device=device, card=card)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    """Lay rows out as Markdown; numbers that are no whole ones with four digits, NaN as a dash."""
-    cells = [[_cell(value) for value in row] for row in rows]
-    return ["| " + " | ".join(row) + " |" for row in [list(head), ["---"] * len(head), *cells]]
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return "–" if value != value else f"{value:.4f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def axes(width: float, height: float, columns: int) -> tuple[Figure, list[Any]]:
-    """Give a figure with axes beside each other."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    found = figure.subplots(1, columns, squeeze=False)[0].tolist()
-    for ax in found:
-        ax.spines[["top", "right"]].set_visible(False)
-    return figure, found
-
-
-def picture(figure: Figure, name: str, caption: str) -> str:
-    """Write a picture beside RESULTS.md and give the line that shows it."""
-    PICTURES.mkdir(exist_ok=True)
-    # Without the version of matplotlib, so that equal pictures are equal files.
-    figure.savefig(PICTURES / f"{name}.png", dpi=90, metadata={"Software": None})
-    return f"![{caption}](pictures/{name}.png)"
+if __name__ == "__main__":
+    jsonargparse.auto_cli(main)

@@ -43,7 +43,18 @@ from netgraph.machine import provenance
 from netgraph.threads import threads
 
 #: Modules of this package, in the order of their sections.
-QUESTIONS: tuple[str, ...] = ("zoo_training", "zoo_store", "quick_run", "conversion", "new_datasets")
+QUESTIONS: tuple[str, ...] = (
+    "zoo_training",
+    "zoo_store",
+    "quick_run",
+    "conversion",
+    "reconstruction",
+    "rebuilding",
+    "sampling",
+    "starts",
+    "ablations",
+    "new_datasets",
+)
 #: Folder of the JSON files; git ignores it.
 RUNS = Path("runs/benchmarks")
 #: Columns beside the arguments and results of a run.

@@ -1,159 +1,100 @@
-"""Held-out networks rebuilt from their latents, free-running: how well, and which ones are in the tail."""
+"""Rebuilding: networks of unseen tasks through the latent of a checkpoint, and who is in the tail."""
 
-from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-import numpy as np
+import pandas as pd
 import torch
-from checkpoint import Setup, axes, picture, setup, table
-from torch import Tensor
+from torch import Generator
 
-from netgraph import NetGraph, NetVAE, metrics
-from netgraph.evaluation import Reconstruction, evaluate_reconstruction
-from netgraph.evaluation.behavior import low_decile, median
-from netgraph.evaluation.linear_probes import depth, main_activation
-from netgraph.graph import Architecture
+from benchmarks.report import Picture, table
+from benchmarks.zoos import UNSEEN, checkpoint_of, covered, unseen
+from netgraph import NetGraph, metrics
+from netgraph.evaluation import evaluate_reconstruction
 
-Row = list[str | int | float]
-HEAD = ["", "n", "validity", "edge F1", "cosine", "output R², median", "10th percentile", "architecture exact"]
-
-
-def widths(architecture: Architecture) -> list[int]:
-    """Sizes of the hidden linear layers, those of skips included."""
-    return [layer.size for layer in architecture.layers if layer.type == "Linear"][:-1]
-
-
-def is_small(architecture: Architecture) -> bool:
-    """Whether a network has 2-10 inputs and 1-3 hidden layers, all of 4-16 units."""
-    inside = all(4 <= width <= 16 for width in widths(architecture))
-    return inside and 2 <= architecture.n_inputs <= 10 and 1 <= depth(architecture) <= 3
+TITLE = "Rebuilding"
+ABOUT = (
+    "Networks of tasks that a checkpoint has not seen, encoded and decoded free-running: nothing of a network is given "
+    "beside its latent. Outputs on the rows of each network's task; groups of widths are cut at quartiles. The worst "
+    "networks are those of least output R²."
+)
+WORST = 8
+#: Means over all networks that have no values of their own here.
+MEANS = ("edge_accuracy", "weight_within_tolerance", "parameter_cosine_similarity", "output_r2_mean_clamped")
+TRAITS = ("parameters", "hidden linear layers", "widest layer")
+PERCENTILES = {"median": 0.5, "10th percentile": 0.1, "1st percentile": 0.01}
+SHARES = ("valid", "architecture exact", "edge F1")
 
 
-def has(kind: str) -> Callable[[Architecture], str]:
-    """Say whether a network has a layer of some type."""
-    return lambda architecture: "yes" if any(layer.type == kind for layer in architecture.layers) else "no"
-
-
-TRAITS: dict[str, Callable[[Architecture], int | str]] = {
-    "parameters": lambda architecture: architecture.state_size,
-    "hidden layers": depth,
-    "widest hidden layer": lambda architecture: max(widths(architecture), default=0),
-    "inputs": lambda architecture: architecture.n_inputs,
-    "activation (most frequent)": main_activation,
-    "LayerNorm": has("LayerNorm"),
-    "Add (skips, residual joins)": has("Add"),
-}
-#: Traits of few values, each a group of its own; other numbers are cut at their quartiles.
-EACH = ("hidden layers",)
-
-
-def groups(graphs: Sequence[NetGraph]) -> Iterator[tuple[str, Tensor]]:
-    """Cut networks into groups by each trait; give the name of each group and who is in it, [n] bool."""
-    for name, trait in TRAITS.items():
-        values = [trait(graph.architecture) for graph in graphs]
-        if name in EACH or isinstance(values[0], str):
-            for value in sorted(set(values)):
-                yield f"{name}: {value}", torch.tensor([own == value for own in values])
-        else:
-            yield from quartiles(name, np.array(values))
-
-
-def quartiles(name: str, values: np.ndarray) -> Iterator[tuple[str, Tensor]]:
-    """Cut networks at the quartiles of a number."""
-    edges = np.unique(np.quantile(values, [0.25, 0.5, 0.75], method="lower"))
-    group = np.searchsorted(edges, values)
-    for number in np.unique(group).tolist():
-        own = values[group == number]
-        yield f"{name}: {own.min():,} to {own.max():,}", torch.from_numpy(group == number)
-
-
-class Rebuilt:
-    """Networks and what was rebuilt of them, each pair measured once.
+def grid(n: int = 1000, checkpoint: str | None = None, zoo: str = UNSEEN, split: str = "test") -> list[dict[str, Any]]:
+    """Return one run.
 
     Args:
-        vae: The model.
-        graphs: n networks of held-out tasks.
-        z: Their latents, [n, latent].
-        xs: Rows on which outputs are compared, [rows, inputs] each.
+        n: Most networks, drawn at random.
+        checkpoint: Path of a checkpoint; the one that ships when None.
+        zoo: Folder of a zoo, such as one of the quick recipe; one of unseen tasks is built where there is none.
+        split: Its networks: those of ``test`` or ``train`` tasks.
     """
-
-    def __init__(self, vae: NetVAE, graphs: Sequence[NetGraph], z: Tensor, xs: Sequence[Tensor]) -> None:
-        self.true, self.made = graphs, vae.decode(z)
-        self.valid = torch.tensor([metrics.is_valid(graph) for graph in self.made]).double()
-        pairs = list(zip(self.true, self.made, strict=True))
-        self.same = torch.tensor([a.architecture.key == b.architecture.key for a, b in pairs]).double()
-        self.figures: Reconstruction = evaluate_reconstruction(self.true, self.made, xs)
-
-    def row(self, name: str, chosen: Tensor) -> Row:
-        """Give the figures of some of them, [n] bool."""
-        r2 = self.figures.output_r2[chosen]
-        means = [float(values[chosen].mean()) for values in (self.valid, self.figures.edge_f1, self.figures.cosine)]
-        return [name, int(chosen.sum()), *means, median(r2), low_decile(r2), float(self.same[chosen].mean())]
+    return [{"n": n, "checkpoint": checkpoint, "zoo": zoo, "split": split}]
 
 
-def draw(r2: Tensor, small: Tensor) -> str:
-    """Draw how output R² is distributed."""
-    figure, (ax,) = axes(8, 3, 1)
-    for name, values in (("all", r2), ("small", r2[small])):
-        if len(values):
-            ax.hist(values.clamp(min=-1).numpy(), bins=80, range=(-1, 1), alpha=0.6, label=name)
-    ax.set(xlabel="output R² (below −1: at −1)", ylabel="networks", yscale="log")
-    ax.legend(frameon=False)
-    return picture(figure, "rebuilding", "Output R² of rebuilt held-out networks")
+def measure(n: int, checkpoint: str | None, zoo: str, split: str) -> dict[str, Any]:
+    """Rebuild networks; a list of values for each figure and each trait, one a network."""
+    vae, source = checkpoint_of(checkpoint), unseen(zoo, checkpoint)
+    known = covered(source, vae, split)
+    order = torch.randperm(len(known), generator=Generator().manual_seed(0))[:n].tolist()
+    true = [known[i] for i in order]
+    rebuilt = vae.decode(vae.encode(true))
+    compared = evaluate_reconstruction(true, rebuilt, [source.task(graph.task).x for graph in true])
+    return {
+        "latent_size": vae.config.latent_size,
+        "outside": len(source.split(split)) - len(known),
+        "architecture": [repr(graph.architecture) for graph in true],
+        "parameters": [graph.architecture.state_size for graph in true],
+        "hidden linear layers": [len(widths(graph)) for graph in true],
+        "widest layer": [max(widths(graph), default=0) for graph in true],
+        "valid": [metrics.is_valid(graph) for graph in rebuilt],
+        "architecture exact": [a.architecture.key == b.architecture.key for a, b in zip(true, rebuilt, strict=True)],
+        "edge F1": compared.edge_f1.tolist(),
+        "cosine": compared.cosine.tolist(),
+        "output R²": compared.output_r2.tolist(),
+    } | {name: compared.metrics[name] for name in MEANS}
 
 
-def rows_of(chosen: Setup, graphs: Sequence[NetGraph]) -> list[Tensor]:
-    """Read the rows of each network's task."""
-    tasks = {number: chosen.zoo.task(number).x for number in sorted({graph.task for graph in graphs})}
-    return [tasks[graph.task] for graph in graphs]
+def widths(graph: NetGraph) -> list[int]:
+    """Return the sizes of the hidden linear layers, those of skips included."""
+    return [layer.size for layer in graph.architecture.layers if layer.type == "Linear"][:-1]
 
 
-def all_and_small(rebuilt: Rebuilt, small: Tensor, name: str = "") -> list[Row]:
-    """Give the figures of all networks and of the small ones."""
-    sets = {"all": torch.ones_like(small), "small": small}
-    return [rebuilt.row(", ".join(filter(None, (name, key))), own) for key, own in sets.items() if own.any()]
+def report(runs: pd.DataFrame) -> list[str | Picture]:
+    """Tabulate all networks of the last run, groups of them, and the worst."""
+    run = runs.iloc[-1]
+    networks = pd.DataFrame({name: run[name] for name in ("architecture", *TRAITS, *SHARES, "cosine", "output R²")})
+    rate = networks["parameters"].median() / run["latent_size"]
+    about = (
+        f"Networks: {len(networks):,}; outside of the checkpoint's coverage and left out: {run['outside']:,}. Latent "
+        f"numbers: {run['latent_size']:,}; parameters of the median network over these: {rate:.2f}."
+    )
+    means = pd.DataFrame({"mean": {name.replace("_", " "): run[name] for name in MEANS}}).rename_axis("all networks")
+    worst = networks.nsmallest(WORST, "output R²")[["architecture", "parameters", "output R²", "cosine", "edge F1"]]
+    return [about, table(groups(networks), 4), table(means, 4), table(worst)]
 
 
-def refinement(chosen: Setup, graphs: Sequence[NetGraph], z: Tensor, small: Tensor) -> list[str]:
-    """Refine latents on half of the rows, and compare outputs on the other half."""
-    steps = chosen.options.refine
-    halves = [(x[: len(x) // 2], x[len(x) // 2 :]) for x in rows_of(chosen, graphs)]
-    seen, unseen = ([pair[side] for pair in halves] for side in (0, 1))
-    latents = {"encoded": z, f"refined, {steps} steps": chosen.vae.refine(graphs, seen, steps)}
-    rows = [
-        row
-        for name, own in latents.items()
-        for row in all_and_small(Rebuilt(chosen.vae, graphs, own, unseen), small, name)
-    ]
-    return [
-        "Latents refined by gradient steps on half of the rows of each network's task; outputs compared on the other:",
-        "",
-        *table(HEAD, rows),
-        "",
-    ]
+def groups(networks: pd.DataFrame) -> pd.DataFrame:
+    """Return shares, medians and percentiles of all networks, and of those with equal or similar traits."""
+    rows = {"all": figures(networks)}
+    for trait in TRAITS:
+        values = networks[trait]
+        parts = values if trait == "hidden linear layers" else pd.qcut(values, 4, duplicates="drop")
+        for _, part in networks.groupby(parts, observed=True):
+            low, high = part[trait].min(), part[trait].max()
+            rows[f"{trait}: {low:,}" + (f" to {high:,}" if high > low else "")] = figures(part)
+    return pd.DataFrame(rows).T.rename_axis("networks").astype({"n": int})
 
 
-def main() -> None:
-    """Measure and write the section."""
-    chosen = setup("rebuilding.py", __doc__, n=2000, refine=20)
-    graphs = chosen.networks("test")
-    z = chosen.vae.encode(graphs)
-    rebuilt = Rebuilt(chosen.vae, graphs, z, rows_of(chosen, graphs))
-    small = torch.tensor([is_small(graph.architecture) for graph in graphs])
-    lines = [
-        f"{len(graphs):,} networks of held-out tasks, encoded and decoded free-running: nothing of the true network is "
-        "given. Small: 2–10 inputs, 1–3 hidden layers of 4–16 units. Outputs on the rows of each network's own task.",
-        "",
-        *table(HEAD, all_and_small(rebuilt, small)),
-        "",
-        *(refinement(chosen, graphs, z, small) if chosen.options.refine else []),
-        "Who is in the tail; numbers are cut at their quartiles:",
-        "",
-        *table(HEAD, [rebuilt.row(name, own) for name, own in groups(graphs)]),
-        "",
-        draw(rebuilt.figures.output_r2, small),
-    ]
-    chosen.write("Rebuilding", lines)
-
-
-if __name__ == "__main__":
-    main()
+def figures(part: pd.DataFrame) -> dict[str, float]:
+    """Return the figures of some networks."""
+    found = {"n": len(part)} | {name: float(part[name].mean()) for name in SHARES}
+    for name in ("cosine", "output R²"):
+        for words, share in PERCENTILES.items():
+            found[f"{name}, {words}"] = float(part[name].quantile(share, interpolation="lower"))
+    return found

@@ -1,189 +1,107 @@
-"""Networks sampled from N(0, I): how they behave, how healthy they are, how far ahead they start, at what speed."""
+"""Sampling: networks drawn from N(0, I) by a checkpoint, beside random weights and other trained networks."""
 
-import math
-import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import astuple
-from multiprocessing import get_context
-from pathlib import Path
+from typing import Any, Literal
 
-import numpy as np
+import pandas as pd
 import torch
-from checkpoint import Setup, axes, picture, setup, table
-from torch import Tensor
+from torch import Generator
 
-from netgraph import NetGraph, NetVAE, metrics
-from netgraph.evaluation import Start, evaluate_samples, health, random_like, start_of_samples
-from netgraph.model.response import calibrate, respond
-from netgraph.stack import Stack
-from netgraph.threads import threads
+from benchmarks.report import Picture, table
+from benchmarks.two_sample import auc, match_inputs, shape_features
+from benchmarks.zoos import SEEN, UNSEEN, checkpoint_of, covered, seen, unseen
+from netgraph import NetGraph, metrics
+from netgraph.evaluation import evaluate_samples, random_like
 
-#: Passes that are timed, of which the best counts, and networks of one before them to warm up.
-REPEATS, WARM_UP = 2, 16
-#: Parts by size of the networks whose decoding is timed, and networks in each.
-FIFTHS, PART = 5, 256
-
-
-def in_one_process(vae: NetVAE, n: int, n_threads: int) -> float:
-    """Networks a second."""
-    best = 0.0
-    with threads(n_threads):
-        vae.sample(WARM_UP, seed=0)
-        for seed in range(REPEATS):
-            started = time.perf_counter()
-            vae.sample(n, seed=seed)
-            best = max(best, n / (time.perf_counter() - started))
-    return best
-
-
-def _sample(checkpoint: Path | None, n: int, seed: int) -> tuple[float, float]:
-    """Load a model, warm up, sample; give when the sampling began and ended, on the clock of the machine."""
-    torch.set_num_threads(1)
-    vae = NetVAE.from_pretrained(checkpoint)
-    vae.sample(WARM_UP, seed=seed)
-    started = time.time()
-    vae.sample(n, seed=seed)
-    return started, time.time()
+TITLE = "Sampling"
+ABOUT = (
+    "Samples of a checkpoint from N(0, I) beside trained networks of tasks that it has not seen, one a task, in two "
+    "halves: the reference, and the other trained networks that are the floor. Random weights: PyTorch's initial ones "
+    "in the samples' architectures. `sample_quality` is of unbiased energy distances between outputs on 64 common "
+    "rows, mostly mean and deviation; `shape_quality` of AUCs of a two-sample test (gradient boosting, 5 shuffled "
+    "folds) that sees each network's standardized outputs only, numbers of inputs matched. Both are 0 for random "
+    "weights and 1 for trained networks. Nearest neighbor: root mean square difference of the outputs to the nearest "
+    "training network, median; a set that only remembers is as near as training networks with a little noise."
+)
+#: Names of the sets in the results; of each, its name among the figures of evaluate_samples, and in the section.
+SETS = {
+    "sampled": ("sample", "sampled"),
+    "trained": ("floor", "other trained networks"),
+    "random": ("random", "random weights"),
+    "noisy": ("", "training networks with noise"),
+}
+#: Deviation of that noise, over the root mean square of a network's parameters.
+NOISE = 0.1
+LEVELS: dict[str, Literal["network", "architecture"]] = {"": "network", "architecture_": "architecture"}
+SHARES = ("validity", *(f"{level}{share}" for level in LEVELS for share in ("uniqueness", "novelty")))
+QUALITIES = ("shape_quality", "sample_quality")
 
 
-def in_two_processes(checkpoint: Path | None, n: int) -> float:
-    """Networks a second of two processes of one thread each, from the first one's start to the last one's end."""
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        spans = list(pool.map(_sample, [checkpoint] * 2, [n] * 2, range(2)))
-    return 2 * n / (max(end for _, end in spans) - min(start for start, _ in spans))
+def grid(
+    n: int = 1500, seeds: int = 2, checkpoint: str | None = None, zoo: str = UNSEEN, training_zoo: str = SEEN
+) -> list[dict[str, Any]]:
+    """Return a run for each seed.
+
+    Args:
+        n: Number of samples, of which those enter the two-sample test that have a partner of as many inputs.
+        seeds: Number of seeds of samples, random weights and folds.
+        checkpoint: Path of a checkpoint; the one that ships when None.
+        zoo: Folder of a zoo of unseen tasks, one network each; built where there is none.
+        training_zoo: Folder of the checkpoint's training zoo; its first shard is built where there is none.
+    """
+    places = {"checkpoint": checkpoint, "zoo": zoo, "training_zoo": training_zoo}
+    return [{"n": n, "seed": seed} | places for seed in range(seeds)]
 
 
-def speed(chosen: Setup) -> list[str]:
-    """Time the sampling."""
-    rates = {
-        "one process, 1 thread": in_one_process(chosen.vae, chosen.n, 1),
-        "one process, 2 threads": in_one_process(chosen.vae, chosen.n, 2),
-        "two processes, 1 thread each": in_two_processes(chosen.options.checkpoint, chosen.n),
-    }
-    return [
-        f"Networks a second, {chosen.n:,} at a time, on 2 cores:",
-        "",
-        *table(["", "networks a second"], [[name, round(rate)] for name, rate in rates.items()]),
-    ]
+def measure(n: int, seed: int, checkpoint: str | None, zoo: str, training_zoo: str) -> dict[str, Any]:
+    """Sample, and compare with trained networks and random weights."""
+    vae, training = checkpoint_of(checkpoint), seen(training_zoo, checkpoint)
+    generator = Generator().manual_seed(seed)
+    reference, trained = halves(covered(unseen(zoo, checkpoint), vae), generator)
+    drawn = vae.sample(n, seed=seed)
+    samples = [graph for graph in drawn if metrics.is_valid(graph)]
+    noisy = []
+    for graph in training[:: max(1, len(training) // len(trained))]:
+        noise = NOISE * graph.state.square().mean().sqrt() * torch.randn(graph.state.shape, generator=generator)
+        noisy.append(graph.replace(state=graph.state + noise))
+    sets = dict(zip(SETS, (samples, trained, random_like(samples, generator), noisy), strict=True))
+    figures = evaluate_samples(drawn, reference, trained, generator, n)
+    figures |= {f"{level}novelty": metrics.novelty(samples, training, name) for level, name in LEVELS.items()}
+    result: dict[str, Any] = {name: figures[name] for name in (*SHARES, "sample_quality")}
+    for name, (key, _) in SETS.items():
+        result[f"distance_{name}"] = figures.get(f"{key}_behaviour_distance")
+        result[f"nearest_{name}"] = float(metrics.nearest_distance(sets[name], training).median())
+    counts = {"samples": len(drawn), "training_networks": len(training)}
+    return result | compare_shapes(sets, reference, seed) | counts
 
 
-def cost(chosen: Setup) -> list[str]:
-    """Time the decoding of networks of rising size."""
-    graphs = sorted(chosen.networks("test", FIFTHS * PART), key=lambda graph: graph.num_nodes)
-    rows = []
-    for numbers in np.array_split(np.arange(len(graphs)), FIFTHS):
-        part = [graphs[i] for i in numbers]
-        vertices = sum(graph.num_nodes for graph in part)
-        seconds = _fastest(chosen.vae, chosen.vae.encode(part))
-        rows.append([round(vertices / len(part)), 1e3 * seconds / len(part), 1e6 * seconds / vertices])
-    return [
-        f"Decoding held-out networks from their latents, the smallest fifth to the largest of {len(graphs):,}, one "
-        "thread:",
-        "",
-        *table(["vertices, mean", "ms a network", "µs a vertex"], rows),
-    ]
+def halves(graphs: Sequence[NetGraph], generator: Generator) -> tuple[list[NetGraph], list[NetGraph]]:
+    """Split networks at random into two halves of the same numbers of inputs."""
+    order = torch.randperm(len(graphs), generator=generator).tolist()
+    ordered = sorted((graphs[i] for i in order), key=lambda graph: graph.architecture.n_inputs)
+    return ordered[::2], ordered[1::2]
 
 
-def _fastest(vae: NetVAE, z: Tensor) -> float:
-    """Seconds of the fastest pass."""
-    found = []
-    for _ in range(1 + REPEATS):
-        started = time.perf_counter()
-        vae.decode(z)
-        found.append(time.perf_counter() - started)
-    return min(found)
+def compare_shapes(sets: dict[str, list[NetGraph]], reference: Sequence[NetGraph], seed: int) -> dict[str, float]:
+    """Compute the AUC of the reference against each set, and the shape quality."""
+    names = ("sampled", "trained", "random")
+    first, *matched = map(shape_features, match_inputs(reference, *(sets[name] for name in names)))
+    aucs = {name: auc(first, features, seed) for name, features in zip(names, matched, strict=True)}
+    quality = metrics.sample_quality(aucs["random"], aucs["sampled"], aucs["trained"])  # the same ratio, of AUCs
+    return {f"auc_{name}": value for name, value in aucs.items()} | {"shape_quality": quality, "side": len(first)}
 
 
-def start_lines(start: Start) -> list[str]:
-    """Lay the figures of two starts out."""
-
-    def steps(value: float) -> str:
-        return f"{value:,.0f}" if math.isfinite(value) else f"more than {start.looks[-1]}"
-
-    rows = [
-        [name, steps(side.median_steps), side.share_reached, *(float(side.r2[:, at].median()) for at in (0, -1))]
-        for name, side in (("sampled", start.sampled), ("random initialization", start.random))
-    ]
-    medians = start.sampled.median_steps, start.random.median_steps
-    ratio = f"{start.ratio:.1f}" if all(map(math.isfinite, medians)) else "none, fewer than half reach the target"
-    return [
-        f"Fine-tuning of {len(start.targets)} networks sampled for held-out tasks (meta-features and number of inputs "
-        f"given) beside random initialization of the same architectures; {start.looks[-1]} steps, AdamW, all else "
-        "alike. Target: the validation error of the task's median network in the zoo.",
-        "",
-        *table(["start", "median steps to target", "share that reaches it", "median R² untrained", "at the end"], rows),
-        "",
-        f"Median steps, random to sampled: {ratio}.",
-    ]
-
-
-def sample_lines(chosen: Setup, sets: dict[str, list[NetGraph]], train: Sequence[NetGraph]) -> list[str]:
-    """Measure the samples beside the other sets."""
-    figures = evaluate_samples(sets["sampled"], sets["held-out"], train, chosen.generator)
-    keys = ("sample_quality", "sample_behaviour_distance", "random_behaviour_distance", "floor_behaviour_distance")
-    sets_keys = ("validity", "uniqueness", "novelty", "architecture_uniqueness", "architecture_novelty")
-    scaled = scaled_like(sets["random"], chosen.networks("train"))
-    by_scale = evaluate_samples(scaled, sets["held-out"], train, chosen.generator)["sample_behaviour_distance"]
-    rows = [[name, *astuple(health(graphs))] for name, graphs in sets.items()]
-    head = ["", "finite", "working", "output deviation", "dead", "saturated", "dead or saturated"]
-    return [
-        f"{len(sets['sampled']):,} networks from N(0, I), beside {len(sets['held-out']):,} trained on held-out tasks, "
-        f"others drawn from {len(train):,} training networks (the floor), and random initialization of the sampled "
-        "architectures. Distances: unbiased energy distances to the held-out networks, between outputs on 64 common "
-        "standard normal rows, each standardized with the held-out networks' mean and deviation.",
-        "",
-        *table(["figure", "value"], [[f"`{key}`", figures[key]] for key in (*keys, *sets_keys)]),
-        "",
-        "The distance is mostly one of means and deviations: random weights whose last layers are set to the mean and "
-        f"the deviation of trained networks' outputs are at {by_scale:.4f}.",
-        "",
-        "Health, on 256 common rows: shares of networks with finite outputs, and of those that are also not constant; "
-        "median deviation of the outputs (1 for a standardized target); shares of hidden neurons.",
-        "",
-        *table(head, rows),
-    ]
-
-
-def scaled_like(graphs: Sequence[NetGraph], trained: Sequence[NetGraph]) -> list[NetGraph]:
-    """Set the last layers of networks so that outputs on common rows have trained networks' means and deviations."""
-    graphs, trained = (list(side[: min(len(graphs), len(trained))]) for side in (graphs, trained))
-    stacks = [Stack([graph.architecture for graph in side]) for side in (graphs, trained)]
-    states = [stack.flatten([g.state for g in side]) for stack, side in zip(stacks, (graphs, trained), strict=True)]
-    scaled = calibrate(stacks[0], states[0], respond(stacks[1], states[1]))
-    return [NetGraph(g.architecture, state) for g, state in zip(graphs, stacks[0].split(scaled), strict=True)]
-
-
-def draw(sets: dict[str, list[NetGraph]], start: Start) -> str:
-    """Draw how much outputs vary, and R² over steps from either start."""
-    figure, (left, right) = axes(9, 3.2, 2)
-    for name, graphs in sets.items():
-        deviation = metrics.behavior([graph for graph in graphs if metrics.is_valid(graph)]).std(dim=1)
-        left.hist(deviation.clamp(max=2).numpy(), bins=40, range=(0, 2), histtype="step", label=name)
-    left.set(xlabel="deviation of a network's outputs", ylabel="networks")
-    left.legend(frameon=False)
-    for name, side in (("sampled", start.sampled), ("random initialization", start.random)):
-        right.plot(start.looks, side.r2.clamp(min=-1).median(dim=0).values.numpy(), label=name)
-    right.axhline(float(start.targets.median()), color="gray", linestyle="--", label="median trained network")
-    right.set(xlabel="steps of fine-tuning", ylabel="validation R², median")
-    right.legend(frameon=False)
-    return picture(figure, "sampling", "Spread of outputs; R² over steps of fine-tuning")
-
-
-def main() -> None:
-    """Measure and write the section."""
-    chosen = setup("sampling.py", __doc__, tasks=100, networks=10)
-    samples = chosen.vae.sample(chosen.n, seed=chosen.options.seed)
-    train = list(chosen.zoo.stream(chosen.zoo.split("train")))
-    sets = {
-        "sampled": samples,
-        "held-out": chosen.networks("test"),
-        "random": random_like(samples, chosen.generator),
-    }
-    start = start_of_samples(chosen.vae, chosen.zoo, chosen.options.tasks, chosen.options.networks, chosen.generator)
-    parts = [sample_lines(chosen, sets, train), start_lines(start), [draw(sets, start)], speed(chosen), cost(chosen)]
-    chosen.write("Sampling", [line for part in parts for line in [*part, ""]][:-1])
-
-
-if __name__ == "__main__":
-    main()
+def report(runs: pd.DataFrame) -> list[str | Picture]:
+    """Tabulate sets of networks, and the samples' qualities and shares."""
+    mean = runs.mean(numeric_only=True)
+    columns = {"AUC": "auc", "energy distance": "distance", "to the nearest training network": "nearest"}
+    sets = pd.DataFrame(
+        {head: {words: mean.get(f"{key}_{name}") for name, (_, words) in SETS.items()} for head, key in columns.items()}
+    ).rename_axis("set")
+    figures = runs[[*QUALITIES, *SHARES]].agg(["mean", "min", "max"]).T.rename_axis("of the samples")
+    counts = (
+        f"Networks: {mean['side']:,.0f} a side of the two-sample test, {mean['samples']:,.0f} samples, "
+        f"{mean['training_networks']:,.0f} of the checkpoint's training networks; noise: a tenth of the root mean "
+        f"square of a network's parameters. Means over seeds: {len(runs)}."
+    )
+    return [counts, table(sets), table(figures)]

@@ -1,1 +1,17 @@
-"""What netgraph is measured against, one file each; :mod:`peers.base` says what every one of them does."""
+"""Ways of bringing a network to a latent of fixed size and back: netgraph and what it is compared with."""
+
+from benchmarks.peers.base import Peer
+from benchmarks.peers.closed_form import NearestNetwork, PrincipalComponents
+from benchmarks.peers.mlp import MLPAutoencoder
+from benchmarks.peers.ours import NetGraphVAE
+from benchmarks.peers.sane import SANE
+
+PEERS: dict[str, type[Peer]] = {
+    "netgraph": NetGraphVAE,
+    "SANE-like": SANE,
+    "MLP autoencoder": MLPAutoencoder,
+    "PCA": PrincipalComponents,
+    "nearest training network": NearestNetwork,
+}
+
+__all__ = ["PEERS", "SANE", "MLPAutoencoder", "NearestNetwork", "NetGraphVAE", "Peer", "PrincipalComponents"]

@@ -1,74 +1,62 @@
 """netgraph, on the terms of its peers."""
 
-import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from equal_time import EqualTime
 from torch import Tensor
+from torch.nn import functional as F
 
-from netgraph import NetGraph, NetVAE
-from netgraph.errors import NetGraphError
-from netgraph.presets import PRESETS
-from netgraph.training import Example, train
-from peers.base import Peer
-from peers.plan import Bounds
+from benchmarks.peers.base import Peer
+from benchmarks.peers.training import EqualTime
+from netgraph import NetGraph, NetGraphError
+from netgraph.model import VAEConfig
+from netgraph.training import Example, TrainConfig, train
+
+#: Neurons of a layer that have latent slots of their own, where there is room; those beyond share them.
+POSITIONS = (16, 8, 4, 2)
+
+#: Epochs of model and prior, which end with their time.
+ENDLESS = {"max_epochs": 10**5, "prior_epochs": 10**5}
 
 
 class NetGraphVAE(Peer):
-    """The VAE of the quick preset, with room for the benchmark's networks and a latent of the size that is asked for.
+    """The VAE with a latent of at most the given size, trained as in the quick preset; it decodes architectures too."""
 
-    Its prior, which rebuilding does not use, is trained for a second.
+    def config(self, train_on: Sequence[Example]) -> VAEConfig:
+        """Return the model's sizes: as many slots of at least four numbers as the latent has room for.
 
-    Args:
-        latent_size: A multiple of the number of its slots.
-        folder: Takes its checkpoints and its log; what an earlier training left there is removed, so that none goes on.
-        seed: As of every peer.
-        bounds: Sizes of the networks.
-    """
-
-    name = "netgraph"
-
-    def __init__(self, latent_size: int, folder: Path, seed: int = 0, bounds: Bounds = Bounds()) -> None:
-        super().__init__(latent_size, seed)
-        units = bounds.depth * bounds.width
-        slots = bounds.depth + 2 + units + 1
-        if latent_size % slots:
-            raise NetGraphError(f"latent size {latent_size} is not a multiple of netgraph's {slots} slots")
-        self.folder = folder
-        self.config = replace(
-            PRESETS["quick"].vae,
-            place_depths=bounds.depth,
-            place_positions=bounds.width,
-            slot_size=latent_size // slots,
-            max_nodes=bounds.inputs + 4 * units + 1,
-            max_fan=max(bounds.inputs, bounds.width) + 8,
-            spill=True,
-        )
+        Raises:
+            NetGraphError: When the latent is too small.
+        """
+        architecture = max((example.graph.architecture for example in train_on), key=lambda one: one.num_nodes)
+        hidden = [layer.size for layer in architecture.layers if layer.type == "Linear"][:-1]
+        for positions in POSITIONS:
+            config = VAEConfig(
+                place_depths=len(hidden),
+                place_positions=positions,
+                slot_size=4,
+                max_nodes=architecture.num_nodes,
+                max_fan=max(4, *hidden, architecture.n_inputs),
+                spill=True,
+            )
+            slots, spare = config.layout_slots + config.place_slots, config.latent_size - config.code_size
+            if positions <= max(hidden) and config.latent_size <= self.latent_size:
+                return replace(config, slot_size=(self.latent_size - spare) // slots)
+        raise NetGraphError(f"latent size {self.latent_size}: netgraph takes at least {config.latent_size} here")
 
     def fit(self, train_on: Sequence[Example], seconds: float) -> None:
-        """Train it."""
-        training = replace(
-            PRESETS["quick"].training,
-            max_epochs=100_000,
-            max_steps=None,
-            max_seconds=None,
-            prior_epochs=100_000,
-            prior_steps=None,
-            prior_seconds=None,
-            threads=1,
-            seed=self.seed,
-        )
-        if self.folder.exists():
-            shutil.rmtree(self.folder)
-        equal_time = EqualTime({"VAE": seconds, "prior": 1.0})
-        self.vae: NetVAE = train(train_on, self.folder, self.config, training, callbacks=[equal_time])
+        """Train it; its prior, which rebuilding does not use, for a moment."""
+        training = TrainConfig(batch_size=32, learning_rate=3e-3, mixed=True, seed=self.seed, **ENDLESS)
+        equal_time = EqualTime({"VAE": seconds, "prior": 0.1})
+        with tempfile.TemporaryDirectory() as folder:
+            self.vae = train(train_on, folder, self.config(train_on), training, callbacks=[equal_time])
 
     def encode(self, graphs: Sequence[NetGraph]) -> Tensor:
-        """Give the means."""
-        return self.vae.encode(graphs)
+        """Return the posterior means, followed by zeros, [n, latent_size]."""
+        z = self.vae.encode(graphs)
+        return F.pad(z, (0, self.latent_size - z.shape[1]))
 
-    def decode(self, z: Tensor) -> list[NetGraph | None]:
-        """Decode; every network is valid."""
-        return list(self.vae.decode(z))
+    def decode(self, z: Tensor) -> list[NetGraph]:
+        """Decode free-running, architecture and weights."""
+        return self.vae.decode(z[:, : self.vae.config.latent_size])

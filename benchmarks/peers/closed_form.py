@@ -1,0 +1,48 @@
+"""Peers without training: principal components, and retrieval of a training network."""
+
+from collections.abc import Sequence
+
+import torch
+from sklearn.decomposition import PCA
+from torch import Tensor
+
+from benchmarks.peers.base import VectorPeer
+from netgraph import NetGraph
+
+
+class PrincipalComponents(VectorPeer):
+    """Principal component analysis (scikit-learn's); closed form, so that it has no training time."""
+
+    def fit_vectors(self, vectors: Tensor, seconds: float) -> None:
+        """Compute as many components as the latent has numbers, or as the vectors have."""
+        count = min(self.latent_size, *vectors.shape)
+        self.pca = PCA(count, svd_solver="full").fit(vectors.numpy())
+
+    def encode(self, graphs: Sequence[NetGraph]) -> Tensor:
+        """Return the scores, [n, latent_size]."""
+        return self.pad(torch.from_numpy(self.pca.transform(self.standardize(graphs).numpy())).float())
+
+    def decode(self, z: Tensor) -> list[NetGraph]:
+        """Return the networks of the scores."""
+        scores = z[:, : self.pca.n_components_].numpy()
+        return self.networks(torch.from_numpy(self.pca.inverse_transform(scores)).float())
+
+
+class NearestNetwork(VectorPeer):
+    """The nearest neighbor among the training networks, by standardized canonical parameters.
+
+    The latent is that network's number alone: it has no size that could be made equal.
+    """
+
+    def fit_vectors(self, vectors: Tensor, seconds: float) -> None:
+        """Keep the training networks."""
+        self.known = vectors
+
+    def encode(self, graphs: Sequence[NetGraph]) -> Tensor:
+        """Return the number of the nearest neighbor, followed by zeros, [n, latent_size]."""
+        distance = torch.cdist(self.standardize(graphs), self.known)  # [n, training networks]
+        return self.pad(distance.argmin(dim=1, keepdim=True).float())
+
+    def decode(self, z: Tensor) -> list[NetGraph]:
+        """Return the training networks of these numbers."""
+        return self.networks(self.known[z[:, 0].long()])

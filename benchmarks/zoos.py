@@ -1,0 +1,76 @@
+"""The zoos that a checkpoint is measured on, drawn from the recipe of its card."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from netgraph import NetGraph, NetGraphError, NetVAE, Zoo, build_zoo
+from netgraph.training import Example
+from netgraph.zoo import ZooRecipe
+
+#: Folders of networks of tasks that the checkpoint was not trained on, one a task, and of its own training networks.
+UNSEEN, SEEN = "runs/benchmark_unseen", "runs/benchmark_seen"
+#: Tasks of the former; chosen: so that two halves hold 700 networks each when a few have been left out.
+TASKS = 1600
+#: Added to the seed of the checkpoint's recipe.
+SHIFT = 1
+
+
+@lru_cache(maxsize=1)
+def checkpoint_of(path: str | None) -> NetVAE:
+    """Load a checkpoint, once; the one that ships when None."""
+    return NetVAE.from_pretrained(path)
+
+
+def recipe_of(path: str | None) -> ZooRecipe:
+    """Return the recipe of the zoo that a checkpoint was trained on.
+
+    Raises:
+        NetGraphError: When its card names none.
+    """
+    card = checkpoint_of(path).card
+    if "recipe" not in card:
+        raise NetGraphError(f"{path}: its card has no recipe; give --zoo and --training_zoo")
+    return ZooRecipe.from_dict(card["recipe"], "the checkpoint's recipe")
+
+
+def open_or_build(folder: str, recipe: Callable[[], ZooRecipe | str]) -> Zoo:
+    """Open a zoo; it is built where there is none, and completed where its build was interrupted."""
+    complete = (Path(folder) / "manifest.json").exists()
+    return Zoo(folder) if complete else build_zoo(recipe(), folder)
+
+
+@lru_cache(maxsize=2)
+def unseen(folder: str, path: str | None) -> Zoo:
+    """Open a zoo of tasks that a checkpoint was not trained on; one network a task where it is built."""
+
+    def recipe() -> ZooRecipe:
+        recipe = recipe_of(path)
+        counts = {"n_tasks": TASKS, "n_test_tasks": TASKS - 1, "nets_per_task": 1, "tasks_per_shard": TASKS // 4}
+        return recipe.changed(seed=recipe.seed + SHIFT, **counts)
+
+    return open_or_build(folder, recipe)
+
+
+@lru_cache(maxsize=2)
+def seen(folder: str, path: str | None) -> list[NetGraph]:
+    """Read training networks of a checkpoint: those of a zoo, or of the first shard of its own, which is built."""
+
+    def recipe() -> ZooRecipe:
+        recipe = recipe_of(path)  # the networks of a shard do not depend on the number of shards
+        return recipe.changed(n_tasks=recipe.tasks_per_shard, n_test_tasks=0)
+
+    zoo = open_or_build(folder, recipe)
+    return list(zoo.stream(zoo.split("train")))
+
+
+def covered(zoo: Zoo, vae: NetVAE, split: str | None = None) -> list[NetGraph]:
+    """Read the networks of a zoo, or of one of its splits, inside of a model's coverage."""
+    numbers = None if split is None else zoo.split(split)
+    return [graph for graph in zoo.stream(numbers) if vae.coverage.covers(graph.architecture)]
+
+
+def examples(zoo: Zoo, split: str) -> list[Example]:
+    """Read the networks of a split with rows and meta-features of their tasks."""
+    graphs = zoo.stream(zoo.split(split))
+    return [Example(graph, zoo.tasks[graph.task].x, zoo.meta_features[graph.task]) for graph in graphs]
