@@ -1,5 +1,6 @@
 """A regression data set in a file: CSV or parquet, of numbers alone, or refused with the reason."""
 
+import csv
 import re
 import warnings
 import zlib
@@ -17,7 +18,7 @@ from netgraph.reading import FAILURES, one_line
 from netgraph.tasks.dataset import Floats
 
 if TYPE_CHECKING:
-    from pandas import DataFrame, Series
+    from pandas import DataFrame
 
 #: Fewest rows that a network is fitted to.
 MIN_ROWS = 10
@@ -73,7 +74,7 @@ def read_table(path: str | Path, target: str) -> Table:
     _check_names(path, names, target)
     if len(frame) < MIN_ROWS:
         _refuse(path, f"{len(frame)} row{'s' * (len(frame) != 1)} of data; a fit needs at least {MIN_ROWS}")
-    values = _numbers(path, frame, target)
+    values = _numbers(path, frame)
     X, y = np.delete(values, names.index(target), axis=1), values[:, names.index(target)].copy()
     if y.min() == y.max():
         _refuse(path, f"the target, column {_quote(target)}, is constant: {y[0]:g} in all {len(y)} rows")
@@ -81,7 +82,7 @@ def read_table(path: str | Path, target: str) -> Table:
     index = index_columns(names, X)
     if not 0 < len(index) < len(names):
         return Table(X, y, tuple(names), target)
-    warnings.warn(f"{path}: left out {_list(index)}, which numbers the rows", UserWarning, stacklevel=2)
+    warnings.warn(f"{path}: left out {_list(map(_quote, index))}, which numbers the rows", UserWarning, stacklevel=2)
     return Table(X[:, len(index) :], y, tuple(names[len(index) :]), target)
 
 
@@ -101,29 +102,23 @@ def index_columns(names: Sequence[str], X: Floats) -> list[str]:
 
 
 def _read(path: Path) -> "DataFrame":
+    import pandas as pd
+
     name = path.name.lower()
     if not path.is_file():
         _refuse(path, "is a folder, not a table" if path.is_dir() else "no such file")
-    if not name.endswith(_CSV + _PARQUET):
-        _refuse(path, f"unknown suffix {path.suffix!r}; known: {', '.join(_CSV + _PARQUET)}")
+    if not name.endswith((*_CSV, *_PARQUET)):
+        _refuse(path, f"unknown suffix {path.suffix!r}; known: {', '.join((*_CSV, *_PARQUET))}")
     if path.stat().st_size == 0:
         _refuse(path, "is empty")
     try:
-        return _read_csv(path) if name.endswith(_CSV) else _read_parquet(path)
+        return _read_csv(path) if name.endswith(_CSV) else pd.read_parquet(path)
     except UnicodeDecodeError:
         _refuse(path, "is not UTF-8; save the table as CSV in UTF-8")
     except ImportError:
         raise missing_extra(f"{path}: parquet needs pyarrow", "parquet") from None
     except (EOFError, OSError, zlib.error, *FAILURES) as error:
-        if isinstance(error, NetGraphError):
-            raise
         _refuse(path, f"cannot be read: {one_line(error)}")
-
-
-def _read_parquet(path: Path) -> "DataFrame":
-    import pandas as pd
-
-    return pd.read_parquet(path)
 
 
 def _read_csv(path: Path) -> "DataFrame":
@@ -131,76 +126,49 @@ def _read_csv(path: Path) -> "DataFrame":
     import pandas as pd
 
     options = {"header": None, "dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
-    first = pd.read_csv(path, sep="\0", nrows=1, quoting=3, **options)
+    first = pd.read_csv(path, sep="\0", nrows=1, quoting=csv.QUOTE_NONE, **options)
     line = re.sub(r'"[^"]*"', "", str(first.iloc[0, 0]))
     cells = pd.read_csv(path, sep=max(",;\t", key=line.count), skipinitialspace=True, **options)
-    short = cells.isna().any(axis=1)
-    if short.any():
-        _refuse(path, f"row {int(short.argmax())} has fewer fields than the header")
-    names = [str(name).strip() for name in cells.iloc[0]]
-    if all(map(_is_number, names)):
-        _refuse(path, f"no header: the first line must name the columns, and holds only numbers: {_list(names)}")
-    cells.columns = [name or f"Unnamed: {position}" for position, name in enumerate(names)]
+    cells.columns = [str(name).strip() or f"Unnamed: {position}" for position, name in enumerate(cells.iloc[0])]
     return cells.iloc[1:].reset_index(drop=True)
 
 
 def _check_names(path: Path, names: list[str], target: str) -> None:
-    repeated = {name for name in names if names.count(name) > 1}
+    if all(re.fullmatch(r"[-+.\deE]+", name) for name in names):
+        _refuse(path, f"no header: the first line must name the columns, and holds only numbers: {_list(names)}")
+    repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        _refuse(path, f"names of more than one column: {_list(sorted(repeated))}")
+        _refuse(path, f"names of more than one column: {_list(map(_quote, repeated))}")
     if len(names) < 2:
-        held = f"the only column is {_quote(names[0])}" if names else "there are no columns"
-        hint = ", separated by commas, semicolons or tabs" if path.name.lower().endswith(_CSV) else ""
-        _refuse(path, f"{held}; a fit needs the target and at least one feature column{hint}")
+        _refuse(path, f"the only column is {_list(map(_quote, names))}; a fit needs the target and a feature")
     if target not in names:
         by_lower = {name.lower(): name for name in names}
         near = [_quote(by_lower[name]) for name in get_close_matches(target.lower(), by_lower, n=3)]
-        hint = f"did you mean {' or '.join(near)}?" if near else f"columns: {_list(names)}"
+        hint = f"did you mean {' or '.join(near)}?" if near else f"columns: {_list(map(_quote, names))}"
         _refuse(path, f"no column {_quote(target)} for the target; {hint}")
 
 
-def _numbers(path: Path, frame: "DataFrame", target: str) -> Floats:
+def _numbers(path: Path, frame: "DataFrame") -> Floats:
     """Return the values of all columns, [rows, columns] float64."""
-    columns, wrong = {}, {}
-    for name, column in frame.items():
-        columns[name], text = _parse(column)
-        if text is not None:
-            wrong[str(name)] = text
-    if wrong:
-        shown = [f"{_quote(name)} ({_quote(text)} in row {row})" for name, (text, row) in wrong.items()]
-        comma = all(_is_number(text.replace(",", "")) for text, _ in wrong.values())
-        advice = "write a decimal point, and nothing between thousands" if comma else "encode them or drop them"
-        what = "the target is" if target in wrong else "columns that are"
-        _refuse(path, f"{what} not numeric: {_list(shown, quote=False)}; {advice}")
-    values = np.column_stack(list(columns.values()))
-    for what, mask in (("missing", np.isnan(values)), ("infinite", np.isinf(values))):
-        found = [f"{_quote(str(frame.columns[i]))} ({mask[:, i].sum()}, the first in row {mask[:, i].argmax() + 1})"
-                 for i in np.flatnonzero(mask.any(axis=0))]  # fmt: skip
-        if found:
-            _refuse(path, f"{what} values in columns {_list(found, quote=False)}; fill them in or drop those rows")
-    return values
-
-
-def _parse(column: "Series") -> tuple[Floats, tuple[str, int] | None]:
-    """Return the numbers of a column, [rows] float64, and the first cell that is none, with its row."""
     import pandas as pd
 
-    if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype):
-        return column.to_numpy(dtype=np.float64, na_value=np.nan), None
-    text = column.astype(str).str.strip()
-    text = text.str.lower().map(_WORDS).fillna(text)
-    for row, cell in enumerate(text):
-        if not _is_number(cell):
-            return np.zeros(len(column)), (str(column.iloc[row]), row + 1)
-    return text.to_numpy(dtype=object).astype(np.float64), None
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell
+    values = np.empty(frame.shape)
+    wrong: dict[str, list[str]] = {"not numeric": [], "missing": [], "infinite": []}
+    for i, (name, column) in enumerate(frame.items()):
+        text = column.astype(str).str.strip().str.lower()
+        text = text.map(_WORDS).fillna(text).fillna("nan")
+        values[:, i] = pd.to_numeric(text, errors="coerce")
+        missing = (text == "nan").to_numpy()
+        masks = np.isnan(values[:, i]) & ~missing, missing, np.isinf(values[:, i])
+        for what, mask in zip(wrong, masks, strict=True):
+            if mask.any():
+                row = int(mask.argmax())
+                wrong[what].append(f"{_quote(str(name))} ({_quote(str(column.iloc[row]))} in row {row + 1})")
+    for what, columns in wrong.items():
+        if columns:
+            advice = "write numbers with a decimal point, or drop them" if what == "not numeric" else "fill them in"
+            _refuse(path, f"values that are {what} in columns {_list(columns)}; {advice}")
+    return values
 
 
 def _refuse(path: Path, reason: str) -> NoReturn:
@@ -211,8 +179,8 @@ def _quote(text: str) -> str:
     return repr(text if len(text) <= 40 else f"{text[:39]}…")
 
 
-def _list(items: Iterable[str], quote: bool = True) -> str:
+def _list(items: Iterable[str]) -> str:
     """Return items with commas, the first five of them."""
-    shown = [_quote(item) if quote else item for item in items]
+    shown = list(items)
     more = f", … and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
     return ", ".join(shown[:_SHOWN]) + more
