@@ -21,10 +21,10 @@ from netgraph.graph.io import save_graphs
 from netgraph.machine import check_device, provenance
 from netgraph.model import NetVAE
 from netgraph.model.parts import is_whole
+from netgraph.on_real_data import RealResult, try_real
 from netgraph.outputs import check_outputs, replacing, with_record
 from netgraph.presets import PRESETS, preset_of
 from netgraph.reading import building, field_of
-from netgraph.search import RealResult, try_real
 from netgraph.threads import threads
 from netgraph.training.history import loss_curves, write_metrics
 from netgraph.training.on_zoo import train_on_zoo

@@ -4,7 +4,6 @@ from netgraph.search.candidates import Candidates, Generated, Random, prepend_li
 from netgraph.search.estimator import NetGraphRegressor, default_candidates
 from netgraph.search.extras import RandomFeatures
 from netgraph.search.jobs import FitJob, SearchJob, fit_table, search_table
-from netgraph.search.real import RealResult, try_real
 from netgraph.search.table import Table, read_table
 
 __all__ = [
@@ -14,7 +13,6 @@ __all__ = [
     "NetGraphRegressor",
     "Random",
     "RandomFeatures",
-    "RealResult",
     "SearchJob",
     "Table",
     "default_candidates",
@@ -22,5 +20,4 @@ __all__ = [
     "prepend_linear",
     "read_table",
     "search_table",
-    "try_real",
 ]

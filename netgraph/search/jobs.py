@@ -4,11 +4,10 @@ import hashlib
 import io
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,8 +19,10 @@ from netgraph.evaluation.page import new_figure
 from netgraph.evaluation.table_report import TableReport, front_section, history_section, hypervolume_section
 from netgraph.files import make_folder, write_atomically
 from netgraph.graph.io import save_graphs
+from netgraph.graph.netgraph import NetGraph
 from netgraph.machine import check_device
 from netgraph.model import NetVAE
+from netgraph.model.parts import is_whole
 from netgraph.outputs import check_outputs, replacing, with_record
 from netgraph.search.data import TimeBudget
 from netgraph.search.estimator import NetGraphRegressor
@@ -35,11 +36,17 @@ from netgraph.search.latent_search import (
     values_of,
 )
 from netgraph.search.network_search import MOST_ROWS, N_CANDIDATES, show_progress
-from netgraph.search.pareto import check_objectives, draw_front, front_table, hypervolume_2d, smallest_within
+from netgraph.search.pareto import (
+    check_objectives,
+    draw_front,
+    front_table,
+    hypervolume_2d,
+    parameters,
+    smallest_within,
+)
 from netgraph.search.preprocess import Preprocessing
 from netgraph.search.table import MIN_ROWS, Table, read_table
 from netgraph.tasks import split
-from netgraph.tasks.dataset import Floats
 from netgraph.tasks.split import Split
 
 if TYPE_CHECKING:
@@ -51,11 +58,6 @@ TEST_SHARE = 0.2
 BEYOND = 1.1
 #: Numbers of trials at which the hypervolume is measured.
 MOST_POINTS = 64
-
-#: Files of a fit and of a search.
-FIT_FILES = ("graph.safetensors", "graph.json", "network.py", "network.safetensors", "report.html", "metrics.json")
-SEARCH_FILES = ("networks/front.safetensors", "networks/front.json", "networks/network.py",
-                "networks/network.safetensors", "pareto.csv", "pareto.png", "report.html", "metrics.json")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,21 @@ class TableJob:
             raise NetGraphError(f"{self.data}: {len(table.y)} rows, of which {least} {MIN_ROWS}")
         return table, parts
 
-    def check_outputs(self, names: Sequence[str], overwrite: bool) -> list[Path]:
-        """Return the paths of files in the folder, none of which would be lost."""
+    def check_outputs(self, network: str, graphs: str, *others: str, overwrite: bool) -> dict[str, Path]:
+        """Return the paths of the files in the folder by name, none of which would be lost.
+
+        Args:
+            network: Name of the Python file and its weights.
+            graphs: Name of the file of graphs.
+            others: Names of further files.
+            overwrite: Whether existing files may be replaced.
+        """
+        out = Path(self.out)
+        written = {name: out / name for name in (*others, "report.html", "metrics.json")}
+        written |= {"network": out / f"{network}.py", "weights": out / f"{network}.safetensors"}
+        written |= {"graphs": out / f"{graphs}.safetensors", "record": out / f"{graphs}.json"}
         read = [self.data, *(() if self.checkpoint is None else with_record(Path(self.checkpoint)))]
-        written = [Path(self.out) / name for name in names]
-        check_outputs(written, read, overwrite=overwrite)
+        check_outputs(written.values(), read, overwrite=overwrite)
         return written
 
 
@@ -136,7 +148,7 @@ class SearchJob(TableJob):
         Raises:
             NetGraphError: It names the parameter.
         """
-        if not isinstance(self.n_trials, Integral) or self.n_trials < 1:
+        if not is_whole(self.n_trials, 1):
             raise NetGraphError(f"n_trials is {self.n_trials!r}; a whole number of at least 1")
         if len(check_objectives(self.objectives)) < 2:
             raise NetGraphError("objectives are error alone; a front needs parameters or latency too")
@@ -158,29 +170,21 @@ def fit_table(job: FitJob) -> dict[str, float]:
         raise NetGraphError(f"{out}: holds a fit already; choose another folder, or --overwrite")
     if (out / "study.db").exists():
         raise NetGraphError(f"{out}: holds a search; choose another folder")
-    written = job.check_outputs(FIT_FILES, job.overwrite)
-    estimator = NetGraphRegressor(
-        checkpoint=job.checkpoint,
-        max_seconds=job.max_seconds,
-        n_candidates=job.n_candidates,
-        objectives=tuple(job.objectives),
-        random_state=job.seed,
-        device=job.device,
-        verbose=True,
-    ).fit(table.X[parts.train], table.y[parts.train])
-    prediction = estimator.predict(table.X[parts.test])
-    figures = _figures(table, parts, prediction) | {
-        "parameters": float(estimator.graph_.architecture.state_size),
-        "seconds": float(estimator.history_["seconds"].iloc[-1]),
+    written = job.check_outputs("network", "graph", overwrite=job.overwrite)
+    options = {
+        name: getattr(job, name) for name in ("checkpoint", "max_seconds", "n_candidates", "objectives", "device")
     }
-    make_folder(out)
-    with replacing(written):
-        save_graphs([estimator.graph_], out / "graph.safetensors")
-        estimator.export(out / "network", table.features, table.target)
-        report = TableReport(table.target, table.y[parts.test], prediction, figures, estimator.graph_)
-        report.write(out / "report.html", [*_front_of(estimator), history_section(estimator.history_)])
-        write_atomically(out / "metrics.json", json.dumps(figures, indent=1).encode())
-    return figures
+    estimator = NetGraphRegressor(random_state=job.seed, verbose=True, **options)
+    estimator.fit(table.X[parts.train], table.y[parts.train])
+    sections, names = [history_section(estimator.history_)], list(estimator.pareto_)
+    if len(names) > 1:
+        scores = torch.tensor(estimator.candidates_[names].to_numpy())
+        front = estimator.pareto_.assign(architecture=[repr(graph.architecture) for graph in estimator.pareto_graphs_])
+        sections.insert(0, front_section(_front_figure(scores, names, estimator.chosen_), front, estimator.chosen_))
+    graph = estimator.graph_
+    figures = {"parameters": parameters(graph), "seconds": float(estimator.history_["seconds"].iloc[-1])}
+    with replacing(written.values()):
+        return _write(written, table, parts, estimator.preprocessing_, graph, [graph], figures, sections)
 
 
 def search_table(job: SearchJob) -> dict[str, float]:
@@ -196,85 +200,82 @@ def search_table(job: SearchJob) -> dict[str, float]:
         NetGraphError: When the file is not such a table, or the folder holds a search of other data, or by other
             objectives, another sampler, model or seed.
     """
-    budget, out, n_objectives = TimeBudget(job.max_seconds), Path(job.out), len(job.objectives)
-    table, parts = job.hold_out()
-    vae = NetVAE.from_pretrained(job.checkpoint).to(job.device)
-    own = (out / "study.db").exists()
+    budget, out, (table, parts) = TimeBudget(job.max_seconds), Path(job.out), job.hold_out()
+    vae, own = NetVAE.from_pretrained(job.checkpoint).to(job.device), (out / "study.db").exists()
     if (out / "metrics.json").exists() and not (own or job.overwrite):
         raise NetGraphError(f"{out}: holds something else than a search; choose another folder")
-    written = job.check_outputs(SEARCH_FILES, own or job.overwrite)
-    make_folder(out / "networks")
-    rows = table.X[parts.train], table.y[parts.train]
-    preprocessing = Preprocessing.fit(*rows)
-    data = preprocessing.data(*rows).subsample(MOST_ROWS, job.seed)
+    written = job.check_outputs(
+        "networks/network", "networks/front", "pareto.csv", "pareto.png", overwrite=own or job.overwrite
+    )
+    preprocessing = Preprocessing.fit(table.X[parts.train], table.y[parts.train])
+    data = preprocessing.data(table.X[parts.train], table.y[parts.train]).subsample(MOST_ROWS, job.seed)
     objective = LatentObjective(vae, data, job.objectives, job.seed, job.device)
-    with (
-        open_study(out / "study.db", n_objectives, _about(job, table, vae)) as study,
-        show_progress("search") as show,
-    ):
-        sampler = sampler_of(job.sampler, job.seed)
-        trials = search_latents(objective, study, sampler, job.n_trials, budget, show)
-    values = values_of(trials, n_objectives)
+    about: dict[str, Any] = {"objectives": list(job.objectives), "sampler": job.sampler, "seed": job.seed}
+    about["data"] = _digest([table.X, table.y], (*table.features, table.target))
+    about["model"] = _digest(vae.state_dict().values())
+    make_folder(out)
+    with open_study(out / "study.db", len(job.objectives), about) as study, show_progress("search") as show:
+        trials = search_latents(objective, study, sampler_of(job.sampler, job.seed), job.n_trials, budget, show)
+    values = values_of(trials, len(job.objectives))
     front = front_table(values, job.objectives).rename_axis("trial")
     if front.empty:
         raise NetGraphError(f"none of {len(trials)} networks gave finite outputs; there is no front")
     candidates = objective.candidates(quantiles_of([trials[i] for i in front.index]))
-    squared = (candidates[0].prediction - data.y).square()
-    chosen = smallest_within(front, data.standard_error(squared))
+    graphs = [one.graph for one in candidates]
+    chosen = smallest_within(front, data.standard_error((candidates[0].prediction - data.y).square()))
     if float(front.loc[chosen].iloc[0]) >= data.variance():
         message = f"the network chosen of {len(trials)} is not better than the mean by cross-validation"
         warnings.warn(message, UserWarning, stacklevel=2)
-    graphs = [one.graph for one in candidates]
-    graph = graphs[front.index.get_loc(chosen)]
-    prediction = preprocessing.predict(graph, table.X[parts.test])
-    hypervolumes = _hypervolumes(values)
-    figures = _figures(table, parts, prediction) | {
-        "trials": float(len(trials)),
-        "front": float(len(front)),
+    hypervolumes, picture, image = _hypervolumes(values), _front_figure(values, job.objectives, chosen), io.BytesIO()
+    figures = {
+        "trials": len(trials),
+        "front": len(front),
         "hypervolume": hypervolumes[-1][1],
         "seconds": budget.elapsed,
     }
     figures |= {f"chosen_{name}": float(front.loc[chosen, name]) for name in job.objectives}
     front["architecture"] = [repr(graph.architecture) for graph in graphs]
-    with replacing(written):
-        save_graphs(graphs, out / "networks" / "front.safetensors")
-        export_network(graph, preprocessing, out / "networks" / "network", table.features, table.target)
-        write_atomically(out / "pareto.csv", front.to_csv().encode())
-        picture = io.BytesIO()
-        drawn = _drawn_front(values, job.objectives, chosen)
-        drawn.savefig(picture, format="png", dpi=150)
-        write_atomically(out / "pareto.png", picture.getvalue())
-        sections = [front_section(drawn, front, chosen), hypervolume_section(hypervolumes)]
-        report = TableReport(table.target, table.y[parts.test], prediction, figures, graph)
-        report.write(out / "report.html", sections)
-        write_atomically(out / "metrics.json", json.dumps(figures, indent=1).encode())
+    picture.savefig(image, format="png", dpi=150)
+    sections = [front_section(picture, front, chosen), hypervolume_section(hypervolumes)]
+    with replacing(written.values()):
+        write_atomically(written["pareto.csv"], front.to_csv().encode())
+        write_atomically(written["pareto.png"], image.getvalue())
+        graph = graphs[front.index.get_loc(chosen)]
+        return _write(written, table, parts, preprocessing, graph, graphs, figures, sections)
+
+
+def _write(
+    written: Mapping[str, Path],
+    table: Table,
+    parts: Split,
+    preprocessing: Preprocessing,
+    graph: NetGraph,
+    graphs: Sequence[NetGraph],
+    figures: dict[str, float],
+    sections: Sequence[str],
+) -> dict[str, float]:
+    """Write networks, report and figures, and return the figures, with those of the held-out rows."""
+    prediction, y = preprocessing.predict(graph, table.X[parts.test]), table.y[parts.test]
+    figures = {
+        "test_r2": float(r2_score(y, prediction)),
+        "test_rmse": float(root_mean_squared_error(y, prediction)),
+        "test_mae": float(mean_absolute_error(y, prediction)),
+        "rmse_of_the_mean": float(root_mean_squared_error(y, np.full(len(y), table.y[parts.train].mean()))),
+        "n_train": float(len(parts.train)),
+        "n_test": float(len(parts.test)),
+    } | {name: float(value) for name, value in figures.items()}
+    make_folder(written["graphs"].parent)
+    save_graphs(graphs, written["graphs"])
+    export_network(graph, preprocessing, written["network"], table.features, table.target)
+    TableReport(table.target, y, prediction, figures, graph).write(written["report.html"], sections)
+    write_atomically(written["metrics.json"], json.dumps(figures, indent=1).encode())
     return figures
 
 
-def _front_of(estimator: NetGraphRegressor) -> list[str]:
-    names = list(estimator.pareto_)
-    if len(names) == 1:
-        return []
-    front = estimator.pareto_.assign(architecture=[repr(graph.architecture) for graph in estimator.pareto_graphs_])
-    scores = torch.tensor(estimator.candidates_[names].to_numpy())
-    return [front_section(_drawn_front(scores, names, estimator.chosen_), front, estimator.chosen_)]
-
-
-def _drawn_front(scores: Tensor, names: Sequence[str], chosen: int) -> "Figure":
+def _front_figure(scores: Tensor, names: Sequence[str], chosen: int) -> "Figure":
     figure = new_figure(7, 4.5)
     draw_front(scores[:, :2], names[:2], chosen, figure.subplots())
     return figure
-
-
-def _about(job: SearchJob, table: Table, vae: NetVAE) -> dict[str, object]:
-    """Return what a study is of: data, model, objectives, sampler and seed."""
-    data, model = hashlib.sha256(repr((table.features, table.target)).encode()), hashlib.sha256()
-    for array in (table.X, table.y):
-        data.update(np.ascontiguousarray(array).tobytes())
-    for values in vae.state_dict().values():
-        model.update(values.cpu().numpy().tobytes())
-    asked = {"objectives": list(job.objectives), "sampler": job.sampler, "seed": job.seed}
-    return {"data": data.hexdigest(), "model": model.hexdigest()} | asked
 
 
 def _hypervolumes(values: Tensor) -> list[tuple[int, float]]:
@@ -285,14 +286,8 @@ def _hypervolumes(values: Tensor) -> list[tuple[int, float]]:
     return [(n, hypervolume_2d(pairs[:n], reference) / reference[1]) for n in counts]
 
 
-def _figures(table: Table, parts: Split, prediction: Floats) -> dict[str, float]:
-    """Return R^2 and errors of predictions of the held-out rows, [rows], and the error of the training rows' mean."""
-    y, mean = table.y[parts.test], table.y[parts.train].mean()
-    return {
-        "test_r2": float(r2_score(y, prediction)),
-        "test_rmse": float(root_mean_squared_error(y, prediction)),
-        "test_mae": float(mean_absolute_error(y, prediction)),
-        "rmse_of_the_mean": float(root_mean_squared_error(y, np.full(len(y), mean))),
-        "n_train": float(len(parts.train)),
-        "n_test": float(len(parts.test)),
-    }
+def _digest(arrays: Iterable[Any], names: Sequence[str] = ()) -> str:
+    digest = hashlib.sha256(repr(tuple(names)).encode())
+    for array in arrays:
+        digest.update(np.ascontiguousarray(torch.as_tensor(array).cpu()).tobytes())
+    return digest.hexdigest()

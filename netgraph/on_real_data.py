@@ -11,8 +11,7 @@ from torch import Generator, Tensor
 from netgraph.evaluation import random_like
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model import NetVAE
-from netgraph.search.candidates import Generated
-from netgraph.search.estimator import NetGraphRegressor
+from netgraph.search import Generated, NetGraphRegressor
 from netgraph.tasks import load_real, split
 
 
