@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from netgraph.evaluation.page import image, new_figure, section, table, write_page
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.plot import draw
@@ -18,14 +20,13 @@ _FRONT = (
     "The networks that no other one surpasses in all objectives; the picture shows the first two, and everything that "
     "was tried. Errors are those on rows that a network was not fitted to, in units of the target's variance."
 )
-_HYPERVOLUME = (
-    "The share of the area up to a reference that the front of the first two objectives dominates. The reference is "
-    "the error of predicting the mean, and a tenth more than the largest value of the other objective."
-)
 _HISTORY = (
     "Errors are out of fold: by leaving out one row, or by K-fold refits for networks that used the targets. Having "
     "been chosen makes the best of them too small; the rows held out tell the error on new rows."
 )
+
+#: Ratio of the largest to the least value from which on an axis is logarithmic; chosen.
+TWO_DECADES = 100.0
 
 
 @dataclass(frozen=True)
@@ -90,11 +91,32 @@ def front_section(picture: "Figure", front: "DataFrame", chosen: int) -> str:
     return section("The Pareto front", _FRONT, image(picture, "Pareto front") + table(["", *front], marked))
 
 
-def hypervolume_section(hypervolumes: Sequence[tuple[int, float]]) -> str:
-    """Return the growth of the hypervolume over numbers of trials."""
-    figure = new_figure(7, 3.5)
-    ax = figure.subplots()
-    ax.plot(*zip(*hypervolumes, strict=True), color="#3b6fb6", drawstyle="steps-post")
-    ax.set(xlabel="trials", ylabel="share dominated")
-    ax.spines[["top", "right"]].set_visible(False)
-    return section("Hypervolume", _HYPERVOLUME, image(figure, "hypervolume"))
+def draw_front(scores: "DataFrame", front: "DataFrame", chosen: int | None = None) -> "Figure":
+    """Draw all points of two objectives, their front as steps, and the chosen point.
+
+    Args:
+        scores: All points; the first two columns are drawn, rows that are not finite left out.
+        front: The rows on the front, by rising first objective.
+        chosen: Index of the point that is marked.
+
+    Returns:
+        The picture; an axis is logarithmic where its objective is positive and spans more than two decades.
+    """
+    figure = new_figure(7, 4.5)
+    ax, names = figure.subplots(), list(scores)[:2]
+    points = scores[names].to_numpy(dtype=float)
+    points = points[np.isfinite(points).all(axis=1)]
+    x, y = front[names].to_numpy(dtype=float).T
+    for axis, values in zip("xy", points.T, strict=True):
+        if values.min() > 0 and values.max() > TWO_DECADES * values.min():
+            ax.set(**{f"{axis}scale": "log"})
+    ax.scatter(points[:, 0], points[:, 1], s=14, color="#b5b5b5", alpha=0.6, linewidths=0, label=f"all ({len(points)})")
+    right, top = points.max(axis=0)  # the border of what is dominated
+    ax.step([x[0], *x, right], [top, *y, y[-1]], where="post", color="#3b6fb6", linewidth=1.2, zorder=2)
+    ax.scatter(x, y, s=26, color="#3b6fb6", zorder=3, label=f"front ({len(front)})")
+    if chosen is not None:
+        across, up = scores.loc[chosen, names]
+        ax.scatter(across, up, s=160, marker="*", color="#c8553d", zorder=4, label="chosen")
+    ax.set(xlabel=names[0], ylabel=names[1])
+    ax.legend(loc="upper right", frameon=False)  # a front lies at the lower left
+    return figure

@@ -2,7 +2,7 @@
 
 from netgraph.search.candidates import Candidates, Generated, Random, prepend_linear
 from netgraph.search.estimator import NetGraphRegressor, default_candidates
-from netgraph.search.extras import RandomFeatures
+from netgraph.search.extras.random_features import RandomFeatures
 from netgraph.search.jobs import FitJob, SearchJob, fit_table, search_table
 from netgraph.search.table import Table, read_table
 

@@ -14,11 +14,12 @@ from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module
 from netgraph.machine import check_device
 from netgraph.model.parts import is_whole
+from netgraph.reading import one_line
 from netgraph.search.candidates import Candidates, Generated, Random, covered_inputs, load_checkpoint
 from netgraph.search.data import TimeBudget
 from netgraph.search.export import export_network
-from netgraph.search.extras import RandomFeatures
-from netgraph.search.network_search import SearchResult, scores_of, search_networks, show_progress
+from netgraph.search.extras.random_features import RandomFeatures
+from netgraph.search.network_search import SearchResult, search_networks, show_progress
 from netgraph.search.pareto import check_objectives, evaluate_objectives, front_table, smallest_within
 from netgraph.search.preprocess import Preprocessing, merge_rows
 from netgraph.search.table import MIN_ROWS, index_columns
@@ -107,16 +108,21 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         budget, objectives = TimeBudget(self.max_seconds), check_objectives(self.objectives)
         with np.errstate(invalid="ignore"):  # the sum of all values may overflow
             X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=MIN_ROWS)
-        rows = merge_rows(X, _numbers(y), sample_weight)
+        if y.dtype.kind not in "biufO" or not np.isfinite(y.astype(np.float64)).all():
+            raise NetGraphError(f"y of {y.dtype} holds something else than finite numbers")
+        rows = merge_rows(X, y.astype(np.float64), sample_weight)
         device = check_device(self.device)
         if not is_whole(self.n_candidates, 1):
             raise NetGraphError(f"n_candidates is {self.n_candidates!r}; a whole number of at least 1")
-        seed, shown = _seed(self.random_state), bool(self.verbose)
+        try:
+            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        except ValueError:
+            raise NetGraphError(f"random_state is {one_line(repr(self.random_state))}; a whole number") from None
         sources = self._sources(device)
         for name in index_columns(getattr(self, "feature_names_in_", ()), X):
             warnings.warn(f"column {name!r} numbers the rows; drop it, or it is a feature", UserWarning, stacklevel=2)
         preprocessing = Preprocessing.fit(*rows)
-        with show_progress("fit", shown) as report:
+        with show_progress("fit", bool(self.verbose)) as report:
             result = search_networks(
                 sources, preprocessing.data(*rows), self.n_candidates, budget, seed, device, report
             )
@@ -147,7 +153,7 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         import pandas as pd
 
         graphs = [one.graph for one in result.candidates]
-        scores = evaluate_objectives(graphs, scores_of(result.candidates), objectives)
+        scores = evaluate_objectives(result.candidates, objectives)
         self.candidates_ = pd.DataFrame(scores.numpy(), columns=list(objectives))
         self.candidates_.insert(0, "source", [one.source for one in result.candidates])
         self.chosen_, self.pareto_ = result.chosen, self.candidates_.loc[[result.chosen], list(objectives)]
@@ -187,40 +193,4 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
 
 def default_candidates(model: Any = None) -> tuple[Candidates, ...]:
     """Return the sources of the estimator: random features, random networks, networks that a model generates."""
-    return (
-        RandomFeatures(None),
-        RandomFeatures("agop"),
-        Random(),
-        Generated(model),
-        RandomFeatures("ard"),
-    )
-
-
-def _numbers(y: np.ndarray) -> np.ndarray:
-    """Return targets as float64.
-
-    Raises:
-        NetGraphError: When one is no finite number.
-    """
-    if y.dtype.kind not in "biufUO":
-        raise NetGraphError(f"y holds {y.dtype}; a target is a number")
-    try:
-        numbers = y.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise NetGraphError(f"y: {error}") from None
-    if not np.isfinite(numbers).all():
-        raise NetGraphError("y holds a value that is not finite")
-    return numbers
-
-
-def _seed(random_state: Any) -> int:
-    """Return a whole number for scikit-learn's random state.
-
-    Raises:
-        NetGraphError: When it is none.
-    """
-    try:
-        return int(check_random_state(random_state).randint(2**31 - 1))
-    except ValueError:
-        shown = " ".join(repr(random_state).split())
-        raise NetGraphError(f"random_state {shown}: a whole number from 0 to {2**32 - 1}") from None
+    return RandomFeatures(None), RandomFeatures("agop"), Random(), Generated(model), RandomFeatures("ard")

@@ -7,16 +7,15 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
-from torch import Tensor
 
 from netgraph.errors import NetGraphError
-from netgraph.evaluation.page import new_figure
-from netgraph.evaluation.table_report import TableReport, front_section, history_section, hypervolume_section
+from netgraph.evaluation.table_report import TableReport, draw_front, front_section, history_section
 from netgraph.files import make_folder, write_atomically
 from netgraph.graph.io import save_graphs
 from netgraph.graph.netgraph import NetGraph
@@ -38,9 +37,8 @@ from netgraph.search.latent_search import (
 from netgraph.search.network_search import MOST_ROWS, N_CANDIDATES, show_progress
 from netgraph.search.pareto import (
     check_objectives,
-    draw_front,
     front_table,
-    hypervolume_2d,
+    hypervolume,
     parameters,
     smallest_within,
 )
@@ -49,15 +47,10 @@ from netgraph.search.table import MIN_ROWS, Table, read_table
 from netgraph.tasks import split
 from netgraph.tasks.split import Split
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 #: Share of the rows that the report is about; the search never sees them.
 TEST_SHARE = 0.2
 #: Reference point of the hypervolume: the error of predicting the mean, and this times the largest other objective.
 BEYOND = 1.1
-#: Numbers of trials at which the hypervolume is measured.
-MOST_POINTS = 64
 
 
 @dataclass(frozen=True)
@@ -178,9 +171,9 @@ def fit_table(job: FitJob) -> dict[str, float]:
     estimator.fit(table.X[parts.train], table.y[parts.train])
     sections, names = [history_section(estimator.history_)], list(estimator.pareto_)
     if len(names) > 1:
-        scores = torch.tensor(estimator.candidates_[names].to_numpy())
         front = estimator.pareto_.assign(architecture=[repr(graph.architecture) for graph in estimator.pareto_graphs_])
-        sections.insert(0, front_section(_front_figure(scores, names, estimator.chosen_), front, estimator.chosen_))
+        picture = draw_front(estimator.candidates_[names], front, estimator.chosen_)
+        sections.insert(0, front_section(picture, front, estimator.chosen_))
     graph = estimator.graph_
     figures = {"parameters": parameters(graph), "seconds": float(estimator.history_["seconds"].iloc[-1])}
     with replacing(written.values()):
@@ -226,17 +219,19 @@ def search_table(job: SearchJob) -> dict[str, float]:
     if float(front.loc[chosen].iloc[0]) >= data.variance():
         message = f"the network chosen of {len(trials)} is not better than the mean by cross-validation"
         warnings.warn(message, UserWarning, stacklevel=2)
-    hypervolumes, picture, image = _hypervolumes(values), _front_figure(values, job.objectives, chosen), io.BytesIO()
+    picture = draw_front(pd.DataFrame(values.numpy(), columns=job.objectives), front, chosen)
+    reference = 1.0, BEYOND * float(values[values.isfinite().all(dim=1), 1].max())
+    dominated = hypervolume(values[:, :2], reference) / reference[1]
     figures = {
         "trials": len(trials),
         "front": len(front),
-        "hypervolume": hypervolumes[-1][1],
+        "hypervolume": dominated,
         "seconds": budget.elapsed,
     }
     figures |= {f"chosen_{name}": float(front.loc[chosen, name]) for name in job.objectives}
     front["architecture"] = [repr(graph.architecture) for graph in graphs]
-    picture.savefig(image, format="png", dpi=150)
-    sections = [front_section(picture, front, chosen), hypervolume_section(hypervolumes)]
+    picture.savefig(image := io.BytesIO(), format="png", dpi=150)
+    sections = [front_section(picture, front, chosen)]
     with replacing(written.values()):
         write_atomically(written["pareto.csv"], front.to_csv().encode())
         write_atomically(written["pareto.png"], image.getvalue())
@@ -270,20 +265,6 @@ def _write(
     TableReport(table.target, y, prediction, figures, graph).write(written["report.html"], sections)
     write_atomically(written["metrics.json"], json.dumps(figures, indent=1).encode())
     return figures
-
-
-def _front_figure(scores: Tensor, names: Sequence[str], chosen: int) -> "Figure":
-    figure = new_figure(7, 4.5)
-    draw_front(scores[:, :2], names[:2], chosen, figure.subplots())
-    return figure
-
-
-def _hypervolumes(values: Tensor) -> list[tuple[int, float]]:
-    """Return numbers of trials, and the share of the area up to the reference that their front dominates."""
-    pairs = values[:, :2]
-    reference = 1.0, BEYOND * float(pairs[pairs.isfinite().all(dim=1), 1].max())
-    counts = np.unique(np.linspace(1, len(pairs), MOST_POINTS).astype(int)).tolist()
-    return [(n, hypervolume_2d(pairs[:n], reference) / reference[1]) for n in counts]
 
 
 def _digest(arrays: Iterable[Any], names: Sequence[str] = ()) -> str:

@@ -75,8 +75,6 @@ class LatentObjective(Candidates):
         device: Where networks are run.
     """
 
-    uses_targets = True
-
     def __init__(
         self, vae: NetVAE, data: TabularData, objectives: Sequence[str], seed: int = 0, device: str = "cpu"
     ) -> None:
@@ -102,10 +100,8 @@ class LatentObjective(Candidates):
 
     def values(self, quantiles: Tensor) -> Tensor:
         """Return the objectives of numbers in (0, 1), [n, objectives] float64; inf for what failed."""
-        candidates = self.candidates(quantiles)
-        errors = torch.tensor([one.score for one in candidates], dtype=torch.float64)
-        values = evaluate_objectives([one.graph for one in candidates], errors, self.objectives)
-        return values.where(errors.isfinite()[:, None], torch.inf)
+        values = evaluate_objectives(self.candidates(quantiles), self.objectives)
+        return values.where(values[:, :1].isfinite(), torch.inf)
 
 
 def search_latents(

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
-from torch import Tensor
 
 from netgraph.graph.architecture import Architecture, make_layer
 from netgraph.graph.netgraph import NetGraph
@@ -170,8 +169,3 @@ def linear_network(n_inputs: int) -> NetGraph:
     """Return the network without hidden layers, its weights 0."""
     architecture = Architecture((make_layer("Input", (), n_inputs), make_layer("Linear", (0,), 1)))
     return NetGraph(architecture, torch.zeros(n_inputs + 1))
-
-
-def scores_of(candidates: Sequence[Candidate]) -> Tensor:
-    """Return the scores of candidates, [n] float64."""
-    return torch.tensor([one.score for one in candidates], dtype=torch.float64)

@@ -130,6 +130,8 @@ class CrossValidation:
             if not budget.fits((budget.elapsed - began) * self.n_folds):
                 return []
             without = [self._sampled(source, len(graphs), self.data.rows(kept), seed) for kept in self.kept]
+            if min(map(len, without)) < len(graphs):
+                raise NetGraphError(f"{type(source).__name__}.sample: fewer networks without a fold than of all rows")
             refits = iter(self._refit([graph for fits in zip(*without, strict=True) for graph in fits]))
             scored = self.score([g for one in scored for g in (*(next(refits) for _ in self.kept), one.graph)])
         return [replace(one, source=type(source).__name__, trainable=source.trainable) for one in scored]

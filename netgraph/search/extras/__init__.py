@@ -1,5 +1,1 @@
-"""Candidate sources beside the model's: random features."""
-
-from netgraph.search.extras.random_features import RandomFeatures
-
-__all__ = ["RandomFeatures"]
+"""Candidate sources beside the model's."""

@@ -17,13 +17,13 @@ from netgraph.zoo import initialize
 
 #: Activation of each network.
 ACTIVATIONS = ("ReLU", "Tanh", "GELU", "SiLU")
-#: Units of the hidden layer; chosen: the ridge regression on them takes about as long as training a small network.
+#: Units of the hidden layer, without and with ARD scaling; chosen: solved in about the time of training small networks.
 UNITS, ARD_UNITS = 192, 384
 #: Share of the identity in an AGOP scaling, so that no column is lost; chosen.
 SHRINKAGE = 0.1
-#: Rows at which gradients are taken, and rows of the Gaussian process, whose time grows with their cube.
+#: Rows at which gradients are taken, and rows of the Gaussian process, whose time grows with their cube; chosen.
 GRADIENT_ROWS, PROCESS_ROWS = 2048, 128
-#: Evaluations of the marginal likelihood.
+#: Evaluations of the marginal likelihood, at most; chosen.
 EVALUATIONS = 40
 
 
@@ -47,15 +47,15 @@ class RandomFeatures(Candidates):
 
     def sample(self, n: int, X: Tensor, y: Tensor, seed: int) -> list[NetGraph]:
         """Return at most four networks."""
-        if self.scaling is None:
-            return wide_networks(X.shape[1], UNITS, seed)[:n]
+        columns = X.shape[1]
         if self.scaling == "ard":
-            initial_deviation = (3 * X.shape[1]) ** -0.5
-            matrix = (1 / (initial_deviation * ard_length_scales(X, y))).diag()
-            return [scaled(graph, matrix) for graph in wide_networks(X.shape[1], ARD_UNITS, seed, skip=True)[:n]]
-        graphs = wide_networks(X.shape[1], UNITS, seed)[:n]
+            matrix = ((3 * columns) ** 0.5 / ard_length_scales(X, y)).diag()  # in units of the initial deviation
+            return [scaled(graph, matrix) for graph in wide_networks(columns, ARD_UNITS, seed, skip=True)[:n]]
+        graphs = wide_networks(columns, UNITS, seed)[:n]
+        if self.scaling is None:
+            return graphs
         product = agop(graphs, X, y)
-        matrix = (1 - SHRINKAGE) * (product + product.diagonal().diag()) / 2 + SHRINKAGE * torch.eye(X.shape[1])
+        matrix = (1 - SHRINKAGE) * (product + product.diagonal().diag()) / 2 + SHRINKAGE * torch.eye(columns)
         return [scaled(graph, matrix) for graph in graphs]
 
 
@@ -80,7 +80,7 @@ def wide_networks(n_inputs: int, units: int, seed: int, skip: bool = False) -> l
 
 
 def scaled(graph: NetGraph, matrix: Tensor) -> NetGraph:
-    """Return a network whose first layer reads ``X @ matrix.T``, a matrix of [features, features]."""
+    """Return a network whose first layer reads ``X @ matrix``, a symmetric matrix of [features, features]."""
     first = graph.architecture.tensors[0]
     weights = graph.state[: first.size].view(first.shape).double() @ matrix.double()
     return graph.replace(state=torch.cat([weights.flatten().to(graph.state), graph.state[first.size :]]))
@@ -99,11 +99,10 @@ def agop(graphs: Sequence[NetGraph], X: Tensor, y: Tensor) -> Tensor:
         Positive semidefinite, of mean 1 on its diagonal, [features, features] float64; 0 where no network changes.
     """
     stack = Stack([graph.architecture for graph in graphs])
-    solved = solve_last_layers(stack, stack.flatten([graph.state for graph in graphs]), X, y)
+    state = solve_last_layers(stack, stack.flatten([graph.state for graph in graphs]), X, y).state
     rows = X[:GRADIENT_ROWS].expand(len(graphs), -1, -1).clone().requires_grad_()
-    gradient = torch.autograd.grad(stack(solved.state, rows).sum(), rows)[0]
-    gradient = (gradient * (X[0] != X).any(dim=0)).double().nan_to_num()
-    products = gradient.mT @ gradient
+    gradient = torch.autograd.grad(stack(state, rows).sum(), rows)[0] * (X[0] != X).any(dim=0)
+    products = (gradient.mT @ gradient).double().nan_to_num()  # [networks, features, features]
     mean = products.diagonal(dim1=1, dim2=2).mean(dim=1).clamp(min=torch.finfo(torch.float64).tiny)
     return (products / mean[:, None, None]).mean(dim=0)
 
@@ -120,22 +119,21 @@ def ard_length_scales(X: Tensor, y: Tensor) -> Tensor:
     Returns:
         [features] float64, from 0.1 to 1,000.
     """
+    from scipy.optimize import minimize
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, WhiteKernel
 
+    def optimizer(objective: Callable[..., Any], start: np.ndarray, bounds: Any) -> tuple[np.ndarray, float]:
+        options = {"maxfun": EVALUATIONS}
+        found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+        return found.x, found.fun
+
     rows = np.random.default_rng(0).permutation(len(y))[:PROCESS_ROWS]
-    start = np.full(X.shape[1], X.shape[1] ** 0.5)
-    kernel = ConstantKernel(1.0) * RBF(start, (0.1, 1e3)) + ConstantKernel(0.3) * DotProduct(0.0, "fixed")
-    process = GaussianProcessRegressor(kernel + WhiteKernel(0.3), optimizer=_maximize_likelihood, normalize_y=True)
+    smooth = ConstantKernel(1.0) * RBF(np.full(X.shape[1], X.shape[1] ** 0.5), (0.1, 1e3))
+    kernel = smooth + ConstantKernel(0.3) * DotProduct(0.0, "fixed") + WhiteKernel(0.3)
+    process = GaussianProcessRegressor(kernel, optimizer=optimizer, normalize_y=True)
     with catch_warnings(action="ignore", category=ConvergenceWarning):  # a scale at its bound: an irrelevant column
         process.fit(X[rows].double().numpy(), y[rows].double().numpy())
     scales = torch.from_numpy(np.atleast_1d(process.kernel_.k1.k1.k2.length_scale))
     return scales.where((X[0] != X).any(dim=0), 1e3)
-
-
-def _maximize_likelihood(objective: Callable[..., Any], start: np.ndarray, bounds: Any) -> tuple[np.ndarray, float]:
-    from scipy.optimize import minimize
-
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxfun": EVALUATIONS})
-    return found.x, found.fun
