@@ -15,7 +15,6 @@ from torch import Tensor
 from netgraph.errors import InvalidGraphError, NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules.labels import Value, distinct, features, together
 from netgraph.graph.modules.program import Program
-from netgraph.graph.modules.values import slot_offsets
 from netgraph.graph.modules.vocabulary import CODES
 
 Ints = npt.NDArray[np.int64]
@@ -137,7 +136,16 @@ class Wiring:
         groups: dict[int, list[Link]] = defaultdict(list)
         for group, link in self._links:
             groups[group].append(link)
-        parts = [_sorted([link() for link in groups[group]]) for group in sorted(groups)]
+        parts = []
+        for group in sorted(groups):
+            source, target, slot = (
+                torch.cat(column).numpy() for column in zip(*(f() for f in groups[group]), strict=True)
+            )
+            falls = (np.diff(target) < 0) | ((np.diff(target) == 0) & (np.diff(source) < 0))
+            if falls.any():  # most layers' are made in order
+                order = np.lexsort((source, target))
+                source, target, slot = source[order], target[order], slot[order]
+            parts.append((source, target, slot))
         empty = np.zeros(0, dtype=np.int64)
         source, target, slot = (np.concatenate([empty, *column]) for column in zip((empty,) * 3, *parts, strict=True))
         first = np.ones(len(source), dtype=bool)
@@ -152,16 +160,6 @@ class Wiring:
         source, target = self.edges.index
         parents[target[::-1]] = source[::-1]
         return parents
-
-
-def _sorted(links: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Ints, Ints, Ints]:
-    """Join the edges into one layer and sort them; most layers' are made in order."""
-    source, target, slot = (torch.cat(column).numpy() for column in zip(*links, strict=True))
-    falls = (np.diff(target) < 0) | ((np.diff(target) == 0) & (np.diff(source) < 0))
-    if falls.any():
-        order = np.lexsort((source, target))
-        source, target, slot = source[order], target[order], slot[order]
-    return source, target, slot
 
 
 class Builder:
@@ -179,11 +177,15 @@ class Builder:
         self.links: list[tuple[int, Link]] = []
         self.biases: list[tuple[Tensor, Tensor]] = []
         self.feeds: set[tuple[int, int]] = set()
-        self._offsets = slot_offsets(program)
+        self._offsets: dict[str, int] = {}  # of tensors' first elements: in the flat state, others counted on behind it
+        size = program.state_size
+        for tensor in program.tensors:
+            self._offsets |= dict.fromkeys(tensor.names, tensor.offset if tensor.in_state else size)
+            size += 0 if tensor.in_state else tensor.size
         self._size = 0
 
     def slots(self, name: str) -> Tensor | None:
-        """Give the state elements of a tensor in its shape, plus 1; None when there is no such tensor."""
+        """Return the state elements of a tensor in its shape, plus 1; None when there is no such tensor."""
         tensor = self.program.tensor_named.get(name)
         if tensor is None:
             return None
@@ -192,7 +194,7 @@ class Builder:
         return torch.arange(start, start + tensor.size, dtype=torch.int32 if small else torch.long).view(tensor.shape)
 
     def weights(self, name: str, change: Callable[[Tensor], Tensor] = lambda slots: slots) -> Weights:
-        """Give a tensor as weights of a dense layer, brought into their shape by ``change``.
+        """Return a tensor as weights of a dense layer, brought into their shape by ``change``.
 
         Raises:
             UnsupportedLayerError: When there is no such tensor.
@@ -205,7 +207,7 @@ class Builder:
         return Weights(tuple(shape), lambda: change(torch.arange(start, stop).view(tensor.shape)))
 
     def add(self, kind: str, name: str, size: int, before: bool = False) -> Tensor:
-        """Add vertices; give their labels, [size].
+        """Add vertices; return their labels, [size].
 
         Raises:
             InvalidGraphError: When there are more than the most.
@@ -217,7 +219,7 @@ class Builder:
         return torch.arange(self._size - size + 1, self._size + 1)
 
     def bias(self, labels: Tensor, slots: Tensor | None) -> None:
-        """Give vertices their biases where each has one; both plus 1, of shapes that broadcast."""
+        """Set the biases of vertices where each has one; both plus 1, of shapes that broadcast."""
         if slots is None:
             return
         vertices, own = together(labels, slots)
@@ -260,7 +262,7 @@ class Builder:
             self.link(operand.vertices, targets - 1, edges)
 
     def renew(self, operand: Value, kind: str, name: str, before: bool = False) -> Tensor:
-        """Add one vertex for each that is in a value; give their labels in the value's places."""
+        """Add one vertex for each that is in a value; return their labels in the value's places."""
         labels = operand.known
         old = distinct(labels)
         new = self.add(kind, name, len(old), before=before)

@@ -6,6 +6,7 @@ hidden units stand twice: once as they are, once as they were one step earlier.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -119,59 +120,36 @@ def _direction(
     return rules.dense(b, dotted(name, f"projection{suffix}"), kind, hidden, -1, weight, None), made
 
 
-class _Layer:
-    """One layer of torch's transformer while it is wired."""
-
-    def __init__(self, b: Builder, name: str, hyper: Hyper) -> None:
-        self.b, self.name, self.hyper = b, name, hyper
-        self.attention = {"embed_dim": hyper["d_model"], "num_heads": hyper["nhead"]}
-
-    def attend(self, attention: str, x: Value, memory: Value) -> Value:
-        labels, _ = _attention(self.b, dotted(self.name, attention), self.attention, [x, memory, memory])
-        return replace(x, labels=labels)
-
-    def feed_forward(self, x: Value) -> Value:
-        for inner, kind in (("linear1", "Linear"), ("", {"relu": "ReLU", "gelu": "GELU"}[self.hyper["activation"]])):
-            x = self.linear(inner, x) if inner else replace(x, labels=self.each(kind, x))
-        return self.linear("linear2", x)
-
-    def each(self, kind: str, x: Value) -> Tensor:
-        return rules.each(self.b, dotted(self.name, "activation"), kind, x)
-
-    def linear(self, inner: str, x: Value) -> Value:
-        weight = self.b.weights(dotted(self.name, f"{inner}.weight"))
-        bias = self.b.slots(dotted(self.name, f"{inner}.bias"))
-        labels = rules.dense(self.b, dotted(self.name, inner), "Linear", x, -1, weight, bias)
-        return replace(x, shape=(*x.shape[:-1], weight.shape[0]), labels=along(-1, len(x.shape), labels))
-
-    def norm(self, inner: str, x: Value) -> Value:
-        return replace(x, labels=_norm(self.b, dotted(self.name, inner), x))
-
-    def residual(self, inner: str, x: Value, function: Callable[[Value], Value]) -> Value:
-        """Give x + f(norm(x)), or norm(x + f(x))."""
-        first = self.hyper["norm_first"]
-        out = function(self.norm(inner, x) if first else x)
-        total = replace(x, labels=rules.join(self.b, dotted(self.name, "add"), "Add", [x, out]))
-        return total if first else self.norm(inner, total)
+def _norm(b: Builder, name: str, x: Value) -> Value:
+    slots = (b.slots(dotted(name, tensor)) for tensor in ("weight", "bias"))
+    return replace(x, labels=rules.norm(b, name, "LayerNorm", x, *slots))
 
 
-def _norm(b: Builder, name: str, x: Value) -> Tensor:
-    return rules.norm(b, name, "LayerNorm", x, b.slots(dotted(name, "weight")), b.slots(dotted(name, "bias")))
+def _transformer_layer(b: Builder, name: str, hyper: Hyper, operands: list[Any], decoder: bool = False) -> Tensor:
+    """Wire a layer of torch's transformer: attention to itself, in a decoder to a memory, and two linear layers."""
+    attention = {"embed_dim": hyper["d_model"], "num_heads": hyper["nhead"]}
 
+    def attend(inner: str, x: Value, memory: Value) -> Value:
+        return replace(x, labels=_attention(b, dotted(name, inner), attention, [x, memory, memory])[0])
 
-def _encoder_layer(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> Tensor:
-    layer = _Layer(b, name, hyper)
-    x = layer.residual("norm1", operands[0], lambda y: layer.attend("self_attn", y, y))
-    x = layer.residual("norm2", x, layer.feed_forward)
-    return x.known
+    def linear(inner: str, x: Value) -> Value:
+        full = dotted(name, inner)
+        weight, bias = b.weights(dotted(full, "weight")), b.slots(dotted(full, "bias"))
+        labels = along(-1, len(x.shape), rules.dense(b, full, "Linear", x, -1, weight, bias))
+        return replace(x, shape=(*x.shape[:-1], weight.shape[0]), labels=labels)
 
+    def feed_forward(x: Value) -> Value:
+        x, kind = linear("linear1", x), {"relu": "ReLU", "gelu": "GELU"}[hyper["activation"]]
+        return linear("linear2", replace(x, labels=rules.each(b, dotted(name, "activation"), kind, x)))
 
-def _decoder_layer(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> Tensor:
-    layer = _Layer(b, name, hyper)
-    memory: Value = operands[1]
-    x = layer.residual("norm1", operands[0], lambda y: layer.attend("self_attn", y, y))
-    x = layer.residual("norm2", x, lambda y: layer.attend("multihead_attn", y, memory))
-    x = layer.residual("norm3", x, layer.feed_forward)
+    blocks: list[Callable[[Value], Value]] = [lambda y: attend("self_attn", y, y)]
+    blocks += [lambda y: attend("multihead_attn", y, operands[1])] * decoder + [feed_forward]
+    x: Value = operands[0]
+    for i, block in enumerate(blocks, 1):  # x + f(norm(x)), or norm(x + f(x))
+        norm = dotted(name, f"norm{i}")
+        out = block(_norm(b, norm, x) if hyper["norm_first"] else x)
+        x = replace(x, labels=rules.join(b, dotted(name, "add"), "Add", [x, out]))
+        x = x if hyper["norm_first"] else _norm(b, norm, x)
     return x.known
 
 
@@ -187,13 +165,14 @@ def _layers(key: str, rule: Callable[[Builder, str, Hyper, list[Any]], Tensor]) 
             labels = rule(b, dotted(name, f"layers.{i}"), _arguments(hyper[key]), [x, *operands[1:]])
             x = replace(x, labels=compress(labels))
         if hyper["norm"] is not None:
-            x = replace(x, labels=_norm(b, dotted(name, "norm"), x))
+            x = _norm(b, dotted(name, "norm"), x)
         return x.known  # type: ignore[no-any-return]
 
     return apply
 
 
-_encoder, _decoder = _layers("encoder_layer", _encoder_layer), _layers("decoder_layer", _decoder_layer)
+_decoder_layer = partial(_transformer_layer, decoder=True)
+_encoder, _decoder = _layers("encoder_layer", _transformer_layer), _layers("decoder_layer", _decoder_layer)
 
 
 def _transformer(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> Tensor:
@@ -209,7 +188,7 @@ COMPOSITES: Mapping[str, Callable[[Builder, str, Hyper, list[Any]], Any]] = Mapp
         "LSTM": _recurrent(4),
         "GRU": _recurrent(3),
         "RNN": _recurrent(1),
-        "TransformerEncoderLayer": _encoder_layer,
+        "TransformerEncoderLayer": _transformer_layer,
         "TransformerDecoderLayer": _decoder_layer,
         "TransformerEncoder": _encoder,
         "TransformerDecoder": _decoder,

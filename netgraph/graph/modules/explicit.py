@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from netgraph.graph.modules.labels import dotted
+
 #: Takes the name of inner units and their values, one tensor or several, units along the last axis; gives the values
 #: with which to go on.
 See = Callable[[str, Tensor], Tensor]
@@ -19,36 +21,25 @@ See = Callable[[str, Tensor], Tensor]
 def make_explicit(root: nn.Module, see: See) -> None:
     """Let the composite layers of a module compute step by step and show each step. The module is changed."""
     for name, part in list(root.named_modules()):
+        held: Any = part
         if isinstance(part, nn.MultiheadAttention):
-            _replace(part, _Attention(part, name, see).forward)
+            held.forward = _Attention(part, name, see).forward
         elif isinstance(part, nn.RNNBase):
-            _replace(part, _Recurrent(part, name, see).forward)
+            held.forward = _Recurrent(part, name, see).forward
         elif isinstance(part, nn.TransformerEncoderLayer | nn.TransformerDecoderLayer):
-            _show_layer(part, name, see)
+            for inner, child in part.named_children():
+                if isinstance(child, nn.Linear | nn.LayerNorm):
+                    _show_output(child, dotted(name, inner), see)
+            activation, shown = held.activation, dotted(name, "activation")
+            held.activation = lambda x, compute=activation, shown=shown: compute(see(shown, x))
+            forward = _encoder if isinstance(part, nn.TransformerEncoderLayer) else _decoder
+            held.forward = forward(part, dotted(name, "add"), see)
         elif isinstance(part, nn.TransformerEncoder | nn.TransformerDecoder) and part.norm is not None:
-            _show_output(part.norm, f"{name}.norm".lstrip("."), see)
-
-
-def _replace(part: Any, forward: Callable[..., Any]) -> None:
-    part.forward = forward
+            _show_output(part.norm, dotted(name, "norm"), see)
 
 
 def _show_output(part: nn.Module, name: str, see: See) -> None:
     part.register_forward_hook(lambda module, inputs, output: see(name, output))
-
-
-def _show_layer(part: Any, name: str, see: See) -> None:
-    def full(inner: str) -> str:
-        return f"{name}.{inner}".lstrip(".")
-
-    for inner, child in part.named_children():
-        if isinstance(child, nn.Linear | nn.LayerNorm):
-            _show_output(child, full(inner), see)
-    activation = part.activation
-    part.activation = lambda x: activation(see(full("activation"), x))
-    part.forward = (
-        _decoder(part, full("add"), see) if hasattr(part, "multihead_attn") else _encoder(part, full("add"), see)
-    )
 
 
 def _residual(part: Any, add: str, see: See, norm: nn.Module, x: Tensor, block: Callable[[Tensor], Tensor]) -> Tensor:
@@ -91,7 +82,7 @@ class _Attention:
         self.part, self.name, self.see = part, name, see
 
     def _show(self, inner: str, value: Tensor) -> Tensor:
-        return self.see(f"{self.name}.{inner}".lstrip("."), value)
+        return self.see(dotted(self.name, inner), value)
 
     def _project(self, index: int, own: str, x: Tensor) -> Tensor:
         part, width = self.part, self.part.embed_dim
@@ -139,18 +130,17 @@ class _Attention:
 
 def _mask(attention: Tensor | None, padding: Tensor | None, heads: int, like: Tensor) -> Tensor | None:
     """Join both masks as numbers that are added to the scores, [B or 1, heads or 1, T or 1, S]."""
-    found = [_added(mask, like) for mask in (attention, padding) if mask is not None]
+    found = []
+    for mask in (attention, padding):
+        if mask is not None and mask.dtype == torch.bool:
+            found.append(torch.zeros_like(mask, dtype=like.dtype).masked_fill(mask, float("-inf")))
+        elif mask is not None:
+            found.append(mask.to(like))
     if attention is not None:
         found[0] = found[0].view(-1, heads, *found[0].shape[1:]) if attention.ndim == 3 else found[0][None, None]
     if padding is not None:
         found[-1] = found[-1].view(-1, 1, 1, padding.shape[-1])
     return sum(found[1:], found[0]) if found else None
-
-
-def _added(mask: Tensor, like: Tensor) -> Tensor:
-    if mask.dtype == torch.bool:
-        return torch.zeros_like(mask, dtype=like.dtype).masked_fill(mask, float("-inf"))
-    return mask.to(like)
 
 
 class _Recurrent:
@@ -191,14 +181,14 @@ class _Recurrent:
         return [given[0], given[1] if part.mode == "LSTM" else None]
 
     def _run(self, x: Tensor, h: Any, c: Any, suffix: str) -> tuple[Tensor, tuple[Tensor, Tensor | None]]:
-        full = f"{self.name}.".lstrip(".")
         outs = []
         for step in x:
-            earlier = self.see(f"{full}earlier{suffix}", h)
+            earlier = self.see(dotted(self.name, f"earlier{suffix}"), h)
             h, c = self._step(step, earlier, c, suffix)
-            h = self.see(f"{full}hidden{suffix}", h)
+            h = self.see(dotted(self.name, f"hidden{suffix}"), h)
             if self.part.proj_size:
-                h = self.see(f"{full}projection{suffix}", F.linear(h, getattr(self.part, f"weight_hr{suffix}")))
+                h = F.linear(h, getattr(self.part, f"weight_hr{suffix}"))
+                h = self.see(dotted(self.name, f"projection{suffix}"), h)
             outs.append(h)
         return torch.stack(outs), (h, c)
 

@@ -35,17 +35,8 @@ def _attributes(*names: str, **computed: Callable[[Any], Any]) -> Reader:
     return read
 
 
-_CONV = (
-    "in_channels",
-    "out_channels",
-    "kernel_size",
-    "stride",
-    "padding",
-    "dilation",
-    "groups",
-    "bias",
-    "padding_mode",
-)
+_CONV = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "bias",
+         "padding_mode")  # fmt: skip
 _RECURRENT = ("input_size", "hidden_size", "num_layers", "batch_first", "dropout", "bidirectional")
 _OWN_BIAS = {"bias": lambda part: part.bias}
 _POOL = ("kernel_size", "stride", "padding", "ceil_mode")
@@ -208,7 +199,7 @@ CONTAINERS: Mapping[str, type[nn.Module]] = MappingProxyType(
 
 
 def is_leaf(part: nn.Module) -> bool:
-    """Say whether a module is kept whole: its very type is registered."""
+    """Return whether a module is kept whole: its very type is registered."""
     return type(part) in READERS
 
 
@@ -219,15 +210,14 @@ def describe(part: nn.Module) -> tuple[str, Encoded]:
         UnsupportedLayerError: When the module built from the description would differ; without the module's name,
             which the caller adds.
     """
-    hyper = encode(READERS[type(part)](part), _nested)
-    difference = _difference(part, build(type(part).__name__, hyper))
-    if difference:
-        raise UnsupportedLayerError(f"{type(part).__name__} was altered after it was made: {difference}")
-    return type(part).__name__, hyper
-
-
-def _nested(value: Any) -> Encoded | None:
-    return ("part", describe(value)) if isinstance(value, nn.Module) else None
+    kind = type(part).__name__
+    hyper = encode(READERS[type(part)](part), lambda m: ("part", describe(m)) if isinstance(m, nn.Module) else None)
+    found, expected = _plain(part), _plain(build(kind, hyper))
+    for key in found.keys() | expected.keys():
+        a, b = (values.get(key, "absent") for values in (found, expected))
+        if a != b:
+            raise UnsupportedLayerError(f"{kind} was altered after it was made: {key} is {a!r}, not {b!r}")
+    return kind, hyper
 
 
 def build(type_name: str, hyper: Encoded) -> nn.Module:
@@ -240,17 +230,6 @@ def build(type_name: str, hyper: Encoded) -> nn.Module:
     with torch.device("meta"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the module that was read has said it
         return TYPES[type_name](**arguments)
-
-
-def _difference(part: nn.Module, built: nn.Module) -> str:
-    found, expected = _plain(part), _plain(built)
-    for key in found.keys() | expected.keys():
-        if found.get(key, _ABSENT) != expected.get(key, _ABSENT):
-            return f"{key} is {found.get(key, _ABSENT)!r}, not {expected.get(key, _ABSENT)!r}"
-    return ""
-
-
-_ABSENT = "absent"
 
 
 def _plain(part: nn.Module) -> dict[str, Any]:

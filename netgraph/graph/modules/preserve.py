@@ -37,16 +37,6 @@ def _torch_states() -> dict[str, Tensor]:
     return {"torch": torch.get_rng_state()} | {f"cuda:{i}": torch.cuda.get_rng_state(i) for i in devices}
 
 
-def _restore_draws(python: Any, numpy: Any, states: dict[str, Tensor]) -> None:
-    random.setstate(python)
-    np.random.set_state(numpy)
-    for name, state in states.items():
-        if name == "torch":
-            torch.set_rng_state(state)
-        else:
-            torch.cuda.set_rng_state(state, name)
-
-
 @contextmanager
 def draws_restored() -> Iterator[None]:
     """Put back the states of all random numbers, and the grad mode; leave inference mode, where nothing trains."""
@@ -56,7 +46,13 @@ def draws_restored() -> Iterator[None]:
         with torch.inference_mode(False), torch.set_grad_enabled(gradients):
             yield
     finally:
-        _restore_draws(*states)
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        for name, state in states[2].items():
+            if name == "torch":
+                torch.set_rng_state(state)
+            else:
+                torch.cuda.set_rng_state(state, name)
 
 
 @contextmanager
@@ -100,16 +96,12 @@ class _Loan:
         if isinstance(value, Tensor):
             self._tensor(value)
         elif isinstance(value, nn.Module):
-            self._mapping(vars(value))
+            self._container(vars(value))
             self.lend(type(value))
         elif isinstance(value, type):
             self._class(value)
-        elif isinstance(value, dict):
-            self._mapping(value)
-        elif isinstance(value, list | deque):
-            self._sequence(value)
-        elif isinstance(value, set):
-            self.undo.append(partial(_restore_set, value, set(value)))
+        elif isinstance(value, dict | list | deque | set):
+            self._container(value)
         elif isinstance(value, tuple):
             for item in value:
                 self.lend(item)
@@ -117,9 +109,10 @@ class _Loan:
             return self._object(value)
         return value
 
-    def _mapping(self, value: dict[Any, Any]) -> None:
-        self.undo.append(partial(_restore_mapping, value, list(value.items())))
-        for key, item in list(value.items()):
+    def _container(self, value: Any) -> None:
+        items = list(value.items() if isinstance(value, dict) else value)
+        self.undo.append(partial(_restore_items, value, items))
+        for key, item in () if isinstance(value, set) else items if isinstance(value, dict) else enumerate(items):
             lent = self.lend(item)
             if lent is not item:
                 value[key] = lent
@@ -131,11 +124,6 @@ class _Loan:
                 self.lend(item)
                 self.undo.append(partial(setattr, value, name, item))
 
-    def _sequence(self, value: list[Any] | deque[Any]) -> None:
-        self.undo.append(partial(_restore_sequence, value, list(value)))
-        for position, item in enumerate(list(value)):
-            value[position] = self.lend(item)
-
     def _object(self, value: Any) -> Any:
         held = getattr(value, "__dict__", None)
         if held == {}:
@@ -144,7 +132,7 @@ class _Loan:
             return copy.deepcopy(value, self.copied)
         except Exception:  # whatever a foreign class raises: it cannot be copied
             if isinstance(held, dict):
-                self.undo.append(partial(_restore_mapping, held, list(held.items())))
+                self.undo.append(partial(_restore_items, held, list(held.items())))
             return value
 
     def _tensor(self, value: Tensor) -> None:
@@ -156,19 +144,9 @@ class _Loan:
                 self.undo.append(partial(setattr, value, "grad", value.grad))
 
 
-def _restore_mapping(value: dict[Any, Any], items: list[tuple[Any, Any]]) -> None:
+def _restore_items(value: Any, items: list[Any]) -> None:
     value.clear()
-    value.update(items)
-
-
-def _restore_sequence(value: list[Any] | deque[Any], items: list[Any]) -> None:
-    value.clear()
-    value.extend(items)
-
-
-def _restore_set(value: set[Any], items: set[Any]) -> None:
-    value.clear()
-    value.update(items)
+    (value.extend if isinstance(value, list | deque) else value.update)(items)
 
 
 def _restore_tensor(value: Tensor, memory: Tensor, content: Tensor, requires_grad: bool) -> None:

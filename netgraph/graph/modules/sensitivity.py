@@ -19,7 +19,7 @@ from netgraph.graph.modules.composites import COMPOSITES
 from netgraph.graph.modules.encoding import dtype_named
 from netgraph.graph.modules.execute import bind, execute, rebuild
 from netgraph.graph.modules.explicit import make_explicit
-from netgraph.graph.modules.labels import Value
+from netgraph.graph.modules.labels import Value, values_in
 from netgraph.graph.modules.program import Program, Row
 from netgraph.graph.modules.trace import first_line
 from netgraph.graph.modules.wiring import Aliases
@@ -71,23 +71,20 @@ class _Watch:
         make_explicit(root, self.see)
 
     def run(self, given: dict[str, Any]) -> list[Tensor]:
-        """Run the network; give the mean over rows of each of its outputs."""
+        """Run the network; return the mean over rows of each of its outputs."""
         with torch.enable_grad():
             names = {row.target: i for i, row in enumerate(self.program.rows) if row.op == "input"}
             inputs = {name: self._input(names[name], value) for name, value in given.items()}
-            result = self._execute(inputs)
+            try:
+                result = execute(self.program.table, self.root, inputs, self.call, release=False)
+            except (RuntimeError, IndexError, ValueError, TypeError) as error:
+                shapes = ", ".join(f"{name} {tuple(getattr(value, 'shape', ()))}" for name, value in inputs.items())
+                raise NetGraphError(f"the network does not run on {shapes}: {first_line(error)}") from error
         found = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, Tensor) and leaf.requires_grad]
         if not found:
             raise NetGraphError("no output of the network can be differentiated")
         means = [leaf.reshape(len(leaf), -1).mean(0) if leaf.ndim else leaf.view(1) for leaf in found]
         return list(torch.cat(means))
-
-    def _execute(self, inputs: dict[str, Any]) -> Any:
-        try:
-            return execute(self.program.table, self.root, inputs, self.call, release=False)
-        except (RuntimeError, IndexError, ValueError, TypeError) as error:
-            shapes = ", ".join(f"{name} {tuple(getattr(value, 'shape', ()))}" for name, value in inputs.items())
-            raise NetGraphError(f"the network does not run on {shapes}: {first_line(error)}") from error
 
     def _input(self, position: int, value: Any) -> Any:
         row = self.program.rows[position]
@@ -124,20 +121,14 @@ class _Watch:
         self.row = position
         self.calls.clear()
         groups = self.groups[position]
-        if not groups or self._composite(row):
+        if not groups or (row.op == "module" and self.program.part_named[row.target].type in COMPOSITES):
             return make(*args, **kwargs)
-        known = pytree.tree_leaves(self.wiring.values[position])
-        labels = next(leaf.labels for leaf in known if isinstance(leaf, Value) and leaf.labels is not None)
-        if not groups[0].before:
-            return self._keep_first(make(*args, **kwargs), labels)
-        first, rest = (args[0], args[1:]) if args else (kwargs.pop("input"), ())
-        result = make(self._keep(first, labels), *rest, **kwargs)
-        return first.copy_(result) if self.aliases.in_place(row) else result
-
-    def _keep_first(self, result: Any, labels: Tensor) -> Any:
-        if isinstance(result, Tensor):
-            return self._keep(result, labels)
-        return (self._keep(result[0], labels), *result[1:])
-
-    def _composite(self, row: Row) -> bool:
-        return row.op == "module" and self.program.part_named[row.target].type in COMPOSITES
+        labels = next(value.labels for value in values_in(self.wiring.values[position]) if value.labels is not None)
+        if groups[0].before:
+            first, rest = (args[0], args[1:]) if args else (kwargs.pop("input"), ())
+            result = make(self._keep(first, labels), *rest, **kwargs)
+            return first.copy_(result) if self.aliases.in_place(row) else result
+        result = make(*args, **kwargs)
+        return (
+            self._keep(result, labels) if isinstance(result, Tensor) else (self._keep(result[0], labels), *result[1:])
+        )

@@ -219,15 +219,16 @@ class Reader:
 
     def code(self, node: fx.Node, value: Any) -> Encoded:
         """Encode an argument of a node."""
+
+        def reference(value: Any) -> Encoded | None:
+            node = value.node if isinstance(value, fx.Proxy) else value
+            return ("row", self.position[node]) if isinstance(node, fx.Node) else None
+
         try:
-            return encode(value, self._reference)
+            return encode(value, reference)
         except UnsupportedLayerError as error:
             unseen = any(isinstance(leaf, Tensor) for leaf in pytree.tree_leaves(value))  # made of parameters alone
             raise (NotTraceableError if unseen else UnsupportedLayerError)(f"{where(node)}: {error}") from None
-
-    def _reference(self, value: Any) -> Encoded | None:
-        node = value.node if isinstance(value, fx.Proxy) else value
-        return ("row", self.position[node]) if isinstance(node, fx.Node) else None
 
     def _row(self, node: fx.Node) -> Row:
         if node.op in ("placeholder", "get_attr"):

@@ -22,27 +22,11 @@ def view(tensor: Stored, state: Tensor, other: Tensor) -> Tensor:
     return other[tensor.offset : tensor.end].view(dtype_named(tensor.dtype)).view(tensor.shape)
 
 
-def slot_offsets(program: Program) -> dict[str, int]:
-    """Return the slot of the first element of each tensor: its place in the flat state, others counted on behind it."""
-    offsets: dict[str, int] = {}
-    size = program.state_size
-    for tensor in program.tensors:
-        offsets |= dict.fromkeys(tensor.names, tensor.offset if tensor.in_state else size)
-        size += 0 if tensor.in_state else tensor.size
-    return offsets
-
-
 def gather(values: Tensor, slots: Ints, missing: float) -> Tensor:
     """Return the value of every slot, and ``missing`` for slot -1."""
     index = torch.from_numpy(slots).to(values.device)
     there = index >= 0
     return values.new_full(index.shape, missing).masked_scatter(there, values[index[there]])
-
-
-def _by_slot(program: Program, state: Tensor, other: Tensor) -> Tensor:
-    """Return the value of every slot: the state, and behind it what is held in the bytes."""
-    others = [view(t, state, other).reshape(-1).to(state) for t in program.tensors if not t.in_state]
-    return torch.cat([state, *others]) if others else state
 
 
 def expand(key: str, program: Program, state: Tensor, other: Tensor) -> Tensor:
@@ -51,13 +35,15 @@ def expand(key: str, program: Program, state: Tensor, other: Tensor) -> Tensor:
     Raises:
         NetGraphError: When the edges' kernels, padded to the longest, would not fit in memory.
     """
+    others = [view(t, state, other).reshape(-1).to(state) for t in program.tensors if not t.in_state]
+    by_slot = torch.cat([state, *others]) if others else state
     if key == "bias":
-        return gather(_by_slot(program, state, other), program.bias_slot, 0.0)
+        return gather(by_slot, program.bias_slot, 0.0)
     edges = program.wiring.edges
     structural = torch.from_numpy(edges.count == 0).to(state.device)
     if key == "structural":
         return structural
-    values = gather(_by_slot(program, state, other), edges.slot, 0.0)
+    values = gather(by_slot, edges.slot, 0.0)
     weight = values.new_zeros(math.prod(edges.shape)).index_copy(
         0, torch.from_numpy(edges.place).to(state.device), values
     )

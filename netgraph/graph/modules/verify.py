@@ -94,24 +94,20 @@ class Observer:
         for size in (1, 2) if each.training and self.resizable else (1,):
             for noise in (True, False) if each.seed else (False,):
                 generator = torch.Generator().manual_seed(each.seed)
-                yield [_around(value, size, generator if noise else None) for value in self.inputs]
-
-
-def _around(value: Any, size: int, generator: torch.Generator | None) -> Any:
-    """Copy an input: its batch repeated, with standard normal noise."""
-    if not isinstance(value, Tensor):
-        return value
-    copied = torch.cat([value.detach()] * size) if value.ndim else value.detach().clone()
-    if generator is not None and copied.is_floating_point():
-        copied += torch.randn(copied.shape, generator=generator).to(copied)
-    return copied
+                copies = []  # the batch repeated, with standard normal noise
+                for value in self.inputs:
+                    if isinstance(value, Tensor):
+                        value = torch.cat([value.detach()] * size) if value.ndim else value.detach().clone()
+                        if noise and value.is_floating_point():
+                            value += torch.randn(value.shape, generator=generator).to(value)
+                    copies.append(value)
+                yield copies
 
 
 def _run(network: nn.Module, call: Call, inputs: list[Any], each: Pass) -> Seen:
     with_gradients = each.gradients != "none"
-    leaves = {
-        f"input {i}": value.requires_grad_() for i, value in enumerate(inputs) if with_gradients and _float(value)
-    }
+    floats = {f"input {i}": value for i, value in enumerate(inputs) if _float(value)} if with_gradients else {}
+    leaves = {name: value.requires_grad_() for name, value in floats.items()}
     seed(each.seed)
     with torch.set_grad_enabled(with_gradients):
         try:
@@ -125,7 +121,11 @@ def _run(network: nn.Module, call: Call, inputs: list[Any], each: Pass) -> Seen:
     if with_gradients:
         leaves |= dict(network.named_parameters())
         roots = [value for value in tree_leaves(output) if isinstance(value, Tensor) and value.requires_grad]
-        found = _reached(roots, leaves) if each.gradients == "reached" else _backward(roots, leaves, each.seed)
+        found = _backward(roots, leaves, each.seed) if each.gradients == "values" else {}
+        if each.gradients == "reached":
+            tape, complete = _tape(roots)
+            identities = set(map(id, tape))
+            found = {name: id(leaf) in identities for name, leaf in leaves.items()} if complete else {}
         seen |= {("gradient", name): found[name] for name in found}
     return seen | {("buffer", name): _digest(value) for name, value in network.named_buffers()}
 
@@ -150,12 +150,6 @@ def _tape(roots: list[Tensor]) -> tuple[list[Tensor], bool]:
             found += [leaf.variable] if leaf is not None else []
             waiting += [before for before, _ in node.next_functions]
     return found, not any(node.name().startswith("CheckpointFunction") for node in passed)
-
-
-def _reached(roots: list[Tensor], leaves: dict[str, Tensor]) -> dict[str, Any]:
-    found, complete = _tape(roots)
-    identities = set(map(id, found))
-    return {name: id(leaf) in identities for name, leaf in leaves.items()} if complete else {}
 
 
 def _backward(roots: list[Tensor], leaves: dict[str, Tensor], number: int) -> dict[str, Any]:
