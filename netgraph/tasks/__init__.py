@@ -1,7 +1,7 @@
 """Tasks: random regression families, real data sets, and the meta-features that describe either."""
 
 from netgraph.tasks.bundled import real_names
-from netgraph.tasks.check import check_data, standardize
+from netgraph.tasks.check import TAIL, check_data, compressed, standardize
 from netgraph.tasks.dataset import RealDataset
 from netgraph.tasks.draw import draw_task, draw_tasks
 from netgraph.tasks.families import TaskFamily, family_names, get_family, register
@@ -10,7 +10,6 @@ from netgraph.tasks.modifiers import MODIFIERS, Modifier
 from netgraph.tasks.real import describe_real, install_real, load_real, real_task
 from netgraph.tasks.recipe import TaskRecipe
 from netgraph.tasks.split import Split, split
-from netgraph.tasks.tails import TAIL, compressed
 from netgraph.tasks.task import Task, make_task
 
 __all__ = [

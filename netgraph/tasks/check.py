@@ -11,10 +11,12 @@ from netgraph.errors import NetGraphError
 
 Floats = npt.NDArray[np.float64]
 MIN_ROWS = 2
+#: Deviations of a column beyond which it counts logarithmically.
+TAIL = 3.0
 
 
 def check_data(x: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str] | None = None) -> tuple[Floats, Floats]:
-    """Parameters and target of a regression problem as clean arrays.
+    """Return parameters and target of a regression problem as clean arrays.
 
     Args:
         x: Parameters, [rows, features]: a pandas DataFrame, a tensor, an array or nested lists of numbers.
@@ -34,8 +36,9 @@ def check_data(x: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str] | None =
         names = [str(name) for name in getattr(x, "columns", ())]
     raw_x, raw_y = _raw(x, "X"), _raw(y, "y")
     _check_shapes(raw_x, raw_y)
-    labels = [_label(index, names) for index in range(raw_x.shape[1])]
-    columns = [_finite(raw_x[:, index], label) for index, label in enumerate(labels)]
+    labels = [f"column '{name}' (index {i}) of X" for i, name in enumerate(names)]
+    labels += [f"column {i} of X" for i in range(len(labels), raw_x.shape[1])]
+    columns = [_finite(column, label) for column, label in zip(raw_x.T, labels, strict=False)]
     return np.stack(columns, axis=1), _finite(raw_y.reshape(-1), "y")
 
 
@@ -66,10 +69,6 @@ def _check_shapes(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> None:
         raise NetGraphError(f"X has 0 feature(s) (shape={x.shape}) while a minimum of 1 is required.")
 
 
-def _label(index: int, names: Sequence[str]) -> str:
-    return f"column '{names[index]}' (index {index}) of X" if index < len(names) else f"column {index} of X"
-
-
 def _finite(column: npt.NDArray[Any], label: str) -> Floats:
     try:
         values = column.astype(np.float64)
@@ -82,7 +81,7 @@ def _finite(column: npt.NDArray[Any], label: str) -> Floats:
 
 
 def standardize(values: Floats) -> tuple[Floats, Floats, Floats]:
-    """Each column at mean 0 and variance 1 (the population's: divided by the number of rows).
+    """Standardize each column to mean 0 and variance 1 (the population's: divided by the number of rows).
 
     Args:
         values: [rows, features] or [rows].
@@ -101,3 +100,8 @@ def standardize(values: Floats) -> tuple[Floats, Floats, Floats]:
     scale = peak * np.sqrt(np.square(centered / peak).mean(axis=0))
     scale = np.where(constant, 1.0, scale)
     return centered / scale, mean, scale
+
+
+def compressed(x: Tensor, tail: float = TAIL) -> Tensor:
+    """Return a standardized column with its tails compressed: linear up to ``tail`` deviations, then a logarithm."""
+    return x.clamp(-tail, tail) + x.sign() * (x.abs() - tail).clamp(min=0).log1p()

@@ -4,7 +4,7 @@ Source: Alcobaça et al., MFE: towards reproducible meta-feature extraction, JML
 """
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -88,7 +88,7 @@ def get_meta_features(parameters: npt.ArrayLike, target: npt.ArrayLike) -> "pd.S
 
 
 def check_meta_vector(vector: npt.ArrayLike, n: int | None = len(META_FEATURE_NAMES), unknown: bool = False) -> Tensor:
-    """Meta-features as the model wants them.
+    """Return meta-features as the model reads them.
 
     Args:
         vector: One vector, [n], or a batch of them, [B, n]: what :func:`get_meta_features` returns, a DataFrame of
@@ -136,7 +136,7 @@ def _meta_numbers(vector: Any, n: int) -> Tensor:
 
 
 def _classes(y: Floats) -> Ints:
-    """Class of each row, [rows], numbered from 0: quantile bins by mid-rank: equal values stay together."""
+    """Return the class of each row, [rows], numbered from 0: quantile bins by mid-rank: equal values stay together."""
     n_classes = min(MAX_CLASSES, max(2, len(y) // 10))
     _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     if len(counts) <= n_classes:
@@ -147,11 +147,11 @@ def _classes(y: Floats) -> Ints:
 
 
 def _extract(x: Floats, classes: Ints) -> dict[str, float]:
-    """Everything that pymfe computes of standardized columns and classes, by name; NaN where it fails."""
+    """Compute everything that pymfe does of standardized columns and classes, by name; NaN where it fails."""
     from pymfe.mfe import MFE
 
     plain = [name for name in (*_SCALAR, *_SUMMARIZED) if name not in _CONTINGENCY]
-    with _quiet(), _numpy_random_state_kept():
+    with _alone():
         # f1 and f2 are in a group that is off by default. Without `precomp_groups=None` pymfe fills a table
         # of rows x rows distances that nothing here reads.
         mfe = MFE(groups="all", features=plain, summary=["mean", "sd"], random_state=0, suppress_warnings=True)
@@ -162,30 +162,23 @@ def _extract(x: Floats, classes: Ints) -> dict[str, float]:
 
 
 def _contingency_features(binned: Ints, classes: Ints) -> dict[str, float]:
-    """The features of ``_CONTINGENCY`` of discretized columns, [rows, features], by name."""
+    """Compute the features of ``_CONTINGENCY`` of discretized columns, [rows, features], by name."""
     theory = _contingency_class()
     information = theory.ft_mut_inf(binned, classes)
     information = np.where(np.abs(information) < MIN_INFORMATION, 0.0, information)
-    scalars = {
+    features = {
         "eq_num_attr": theory.ft_eq_num_attr(binned, classes, mut_inf=information),
         "ns_ratio": theory.ft_ns_ratio(binned, classes, mut_inf=information),
     }
-    return scalars | _summaries(
-        {
-            "attr_conc": theory.ft_attr_conc(binned, random_state=0),
-            "class_conc": theory.ft_class_conc(binned, classes),
-            "mut_inf": information,
-        }
-    )
-
-
-def _summaries(features: Mapping[str, Floats]) -> dict[str, float]:
-    """Mean and sample standard deviation of each feature, as pymfe's; NaN where there are too few values."""
-    result = {}
-    for name, values in features.items():
-        result[f"{name}.mean"] = float(np.mean(values)) if len(values) else np.nan
-        result[f"{name}.sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
-    return result
+    several = {
+        "attr_conc": theory.ft_attr_conc(binned, random_state=0),
+        "class_conc": theory.ft_class_conc(binned, classes),
+        "mut_inf": information,
+    }
+    for name, values in several.items():
+        features[f"{name}.mean"] = float(np.mean(values)) if len(values) else np.nan
+        features[f"{name}.sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
+    return features
 
 
 @cache
@@ -220,18 +213,11 @@ def _joint_shares(a: Ints, b: Ints) -> Floats:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence pymfe on degenerate data: what it cannot compute becomes 0, and the docstring says so."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        yield
-
-
-@contextmanager
-def _numpy_random_state_kept() -> Iterator[None]:
-    """Undo pymfe's call of ``numpy.random.seed``."""
+def _alone() -> Iterator[None]:
+    """Silence pymfe on degenerate data, of which it cannot compute all, and undo its call of ``numpy.random.seed``."""
     state = np.random.get_state()
     try:
-        yield
+        with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
+            yield
     finally:
         np.random.set_state(state)

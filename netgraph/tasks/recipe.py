@@ -34,7 +34,7 @@ class TaskRecipe:
         distractors: Least and largest share of the columns that the target does not depend on, drawn evenly and
             rounded down; a family that takes fewer columns than a task has leaves the others to distractors.
         learnable: Draw again a task that extra-trees predict no better than its mean, see
-            :func:`~netgraph.tasks.learnable.is_learnable`; 100 such draws in a row are an error.
+            :func:`~netgraph.tasks.draw.learnable_r2`; 100 such draws in a row are an error.
     """
 
     families: Mapping[str, float | Mapping[str, Any]] = field(

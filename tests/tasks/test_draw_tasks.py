@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from netgraph.errors import NetGraphError
 from netgraph.tasks import MODIFIERS, TaskRecipe, draw_task, draw_tasks, family_names, get_family
+from netgraph.tasks.draw import learnable_r2
 from netgraph.tasks.families import GaussianProcess
-from netgraph.tasks.learnable import is_learnable, learnable_r2
 from netgraph.tasks.settings import Between
 from tests.strategies import examples
 from tests.tasks.helpers import PLAIN, equal, generator
@@ -103,8 +103,8 @@ def test_the_filter_tells_signal_from_noise(rows):
     passed = {"signal": 0, "noise": 0}
     for seed in range(40):
         x, noise = (torch.randn(shape, generator=generator(seed)) for shape in ((rows, 3), (rows,)))
-        passed["signal"] += is_learnable(x, x[:, 0], seed)
-        passed["noise"] += is_learnable(x, noise, seed)
+        passed["signal"] += learnable_r2(x, x[:, 0], seed) > 0
+        passed["noise"] += learnable_r2(x, noise, seed) > 0
     assert passed["signal"] >= 36
     assert passed["noise"] <= 6
 
@@ -119,17 +119,17 @@ def test_the_filters_r2_is_repeatable_and_does_not_depend_on_units():
 def test_unlearnable_tasks_are_drawn_again_and_counted():
     recipe = TaskRecipe(families={"products": 1}, signal_to_noise=(0.2, 1.0), rows=64)
     tasks = draw_tasks(20, recipe, seed=0)
-    assert all(is_learnable(t.x, t.y, t.seed) for t in tasks)
+    assert all((learnable_r2(t.x, t.y, t.seed) > 0) for t in tasks)
     unfiltered = draw_tasks(20, replace(recipe, learnable=False), seed=0)
     dropped = [t.description["dropped"] for t in tasks]
     assert sum(dropped) > 5
     for task, first, count in zip(tasks, unfiltered, dropped, strict=True):
-        assert (count == 0) == is_learnable(first.x, first.y, first.seed) == equal(task, first)
+        assert (count == 0) == (learnable_r2(first.x, first.y, first.seed) > 0) == equal(task, first)
         assert (task.family, task.n_features) == (first.family, first.n_features)
 
 
 def test_a_recipe_of_nothing_but_noise_ends_in_one_line(monkeypatch):
-    monkeypatch.setattr("netgraph.tasks.draw.is_learnable", lambda *_: False)
+    monkeypatch.setattr("netgraph.tasks.draw.learnable_r2", lambda *_: -1.0)
     with pytest.raises(NetGraphError, match=r"task 2: 100 draws of linear with \d+ columns and 16 rows were unlearnab"):
         draw_tasks(1, TaskRecipe(families={"linear": 1}, rows=16), seed=0, start=2)
 
