@@ -138,7 +138,7 @@ def test_a_training_that_kept_nothing_claims_no_folder(tmp_path, monkeypatch, ca
         (["zoo", "merge", "--zoos", "--out", "x"], "zoos"),
         (["search", "absent.csv", "--target", "y"], "absent.csv: no such file"),
         (["search", "absent.csv", "--target", "y", "--n-trials", "0"], "n_trials is 0"),
-        (["search", "absent.csv", "--target", "y", "--strategy", "luck"], "unknown strategy 'luck'"),
+        (["search", "absent.csv", "--target", "y", "--sampler", "luck"], "unknown sampler 'luck'"),
         (["search", "absent.csv", "--target", "y", "--objectives", "error,speed"], "unknown objective 'speed'"),
         (["search", "absent.csv"], "required: search.target"),
     ],
@@ -238,7 +238,7 @@ def test_a_search_that_was_stopped_goes_on_and_loses_nothing(search, sent, code)
         assert (out / name).exists(), name
     other = netgraph(*arguments, "--out", str(out), "--seed", "1")
     assert other.returncode == 2
-    assert other.stderr.strip().endswith("study.db: holds a study with seed 0, not 1; choose another folder")
+    assert other.stderr.strip().endswith("study.db: holds a study of other seed; choose another folder")
     assert len(other.stderr.strip().splitlines()) == 1
 
 

@@ -222,8 +222,8 @@ def test_where_nothing_can_be_written_is_said_before_the_work(command, out, fold
     def work(*_, **__):
         raise AssertionError("the work began")
 
-    for name in ("job.NetGraphRegressor.fit", "search_job.explore"):
-        monkeypatch.setattr(f"netgraph.search.{name}", work)
+    for name in ("NetGraphRegressor.fit", "search_latents"):
+        monkeypatch.setattr(f"netgraph.search.jobs.{name}", work)
     monkeypatch.setattr("netgraph.model.NetVAE.sample", work)
     assert refused(*commands(out)[command]).startswith("netgraph: " + out[:8])
 
@@ -245,8 +245,8 @@ def test_a_fit_is_replaced_on_demand_and_never_what_it_reads(folder, refused):
 @pytest.mark.parametrize(
     ("command", "writer", "names"),
     [
-        ("fit", "search.job.write_fit_report", ("graph.safetensors", "graph.json", "network.py", "report.html")),
-        ("search", "search.search_job.write_search_report", ("networks/front.json", "pareto.csv", "report.html")),
+        ("fit", "search.jobs.TableReport.write", ("graph.safetensors", "graph.json", "network.py", "report.html")),
+        ("search", "search.jobs.TableReport.write", ("networks/front.json", "pareto.csv", "report.html")),
         ("sample", "files._sync_folder", ("s.safetensors", "s.json")),
         ("convert", "files._sync_folder", ("n.json",)),
         ("evaluate", "run.write_report", ("samples/samples.json", "metrics.json", "report.html")),
@@ -293,10 +293,10 @@ def test_a_seed_that_is_none_claims_no_folder(command, seed, folder, refused):
 
 def test_an_interrupted_fit_writes_the_best_network_so_far(folder, monkeypatch):
     def show(note):
-        if note["stage"] == "baselines":
+        if note["stage"] == "linear":
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("netgraph.search.estimator.progress", lambda _: nullcontext(show))
+    monkeypatch.setattr("netgraph.search.estimator.show_progress", lambda *_: nullcontext(show))
     with pytest.warns(UserWarning, match="interrupted: the network is the best so far"):
         assert main(commands("out")["fit"]) == 0
     for name in ("network.py", "network.safetensors", "graph.safetensors", "metrics.json", "report.html"):

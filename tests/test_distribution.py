@@ -63,9 +63,7 @@ def test_no_text_installs_the_other_library():
             assert set(names.split(",")) <= set(EXTRAS), path
 
 
-@pytest.mark.parametrize(
-    "text", ["pip install netgraph", 'pip install -q "netgraph[search]"', r"pip install \"netgraph"]
-)
+@pytest.mark.parametrize("text", ["pip install netgraph", 'pip install -q "netgraph[ray]"', r"pip install \"netgraph"])
 def test_the_other_library_would_be_seen(text):
     assert FOREIGN.search(text)
     assert not FOREIGN.search(text.replace("netgraph", "netgraph-nn"))
@@ -80,4 +78,4 @@ def test_a_missing_extra_is_named_with_what_installs_it():
 
 def test_every_extra_that_the_package_names_is_one():
     named = [name for path in TEXTS for name in re.findall(r"missing_extra\(.*?, \"(\w+)\"\)", path.read_text())]
-    assert {"onnx", "ray", "search"} <= set(named) <= set(EXTRAS)
+    assert {"onnx", "parquet", "ray"} <= set(named) <= set(EXTRAS)

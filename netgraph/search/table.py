@@ -128,7 +128,8 @@ def _read_csv(path: Path) -> "DataFrame":
     options = {"header": None, "dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
     first = pd.read_csv(path, sep="\0", nrows=1, quoting=csv.QUOTE_NONE, **options)
     line = re.sub(r'"[^"]*"', "", str(first.iloc[0, 0]))
-    cells = pd.read_csv(path, sep=max(",;\t", key=line.count), skipinitialspace=True, **options)
+    delimiter = next((sign for sign in "\t;" if sign in line), ",")
+    cells = pd.read_csv(path, sep=delimiter, skipinitialspace=True, **options)
     cells.columns = [str(name).strip() or f"Unnamed: {position}" for position, name in enumerate(cells.iloc[0])]
     return cells.iloc[1:].reset_index(drop=True)
 

@@ -2,13 +2,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from netgraph.search.sources import Prior
 from torch import Generator, nn
 
 from netgraph import NetVAE, from_module
 from netgraph.model import GeneratorConfig
 from netgraph.model.coverage import Coverage
-from netgraph.search.data import Data
+from netgraph.search import Generated
 from netgraph.tasks import draw_task
 from netgraph.training import Episodes, PortfolioConfig
 from netgraph.training.portfolio import build_portfolio, greedily
@@ -49,24 +48,16 @@ def test_a_portfolio_has_layouts_for_every_number_of_columns_the_same_for_a_seed
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_a_search_begins_with_the_layouts_of_the_portfolio_and_goes_on_with_others(vae, episodes):
+def test_generated_candidates_fill_in_the_architectures_of_the_portfolio_in_turn(vae, episodes):
     x = torch.randn(30, 3, generator=Generator().manual_seed(0))
     vae.portfolio = build_portfolio(vae, episodes, SMALL)
     try:
-        prior = Prior(vae, Data(x, x[:, 0]))
-        drawn = prior.draw(2, 0)
-        same = prior.draw(2, 0)
-        prior.learn(torch.zeros(2))
-        drawn += prior.draw(3, 1)
-        (again,) = prior.again([Data(x, x[:, 1].abs())])
-        prior.learn(torch.zeros(3))
-        drawn += prior.draw(1, 2)
+        sampled, other = (Generated(vae).sample(5, x, y, seed=0) for y in (x[:, 0], x[:, 1].abs()))
+        again = Generated(vae).sample(5, x, x[:, 0], seed=0)
     finally:
         portfolio, vae.portfolio = vae.portfolio, None
-    assert all(torch.equal(a.state, b.state) for a, b in zip(drawn[:2], same, strict=True))
     own = portfolio.of_inputs(3).architectures
-    assert [g.architecture for g in drawn[:3]] == list(own)
-    assert again[0].architecture == drawn[2].architecture
-    assert not torch.equal(again[0].state, drawn[2].state)
-    assert len(drawn) == 6
-    assert {g.architecture.n_inputs for g in drawn} == {3}
+    assert [g.architecture for g in sampled] == [g.architecture for g in other] == [*own, *own[:2]]
+    assert all(torch.equal(a.state, b.state) for a, b in zip(sampled, again, strict=True))
+    assert not any(torch.equal(a.state, b.state) for a, b in zip(sampled, other, strict=True))
+    assert not torch.equal(sampled[0].state, sampled[3].state)

@@ -1,0 +1,62 @@
+"""Small models with initial weights, sources of a few lines, and rows."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Generator, Tensor
+
+from netgraph import NetGraph, NetVAE
+from netgraph.model import GeneratorConfig, PriorConfig, VAEConfig
+from netgraph.search import Candidates, Random
+from netgraph.search.data import TabularData
+from netgraph.zoo import ArchitectureRecipe
+from tests.model.small import EVERYTHING
+
+PRIOR = PriorConfig(width=16, heads=2, place_layers=1, layout_layers=1, steps=2)
+CONFIG = VAEConfig(width=16, heads=2, place_positions=4, slot_size=4, max_nodes=40, max_fan=24, prior=PRIOR)
+#: That of a model which reads rows.
+READING = replace(
+    CONFIG,
+    slot_size=6,
+    generator=GeneratorConfig(width=16, heads=2, layers=1, row_width=8, row_heads=2, row_rounds=1, inducing_points=4),
+)
+
+
+def untrained(config: VAEConfig = CONFIG, inputs: int = 16) -> NetVAE:
+    """A model that covers networks of linear layers and tanh, and up to so many inputs."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = NetVAE(config)
+    covered = frozenset(range(1, inputs + 1))
+    model.structure.coverage = replace(EVERYTHING, types=frozenset({"Input", "Linear", "Tanh"}), inputs=covered)
+    return model.eval()
+
+
+def random_networks(n: int, seed: int, n_inputs: int = 4, recipe: ArchitectureRecipe | None = None) -> list[NetGraph]:
+    """Networks with initial weights."""
+    return Random(recipe or ArchitectureRecipe()).sample(n, torch.empty(0, n_inputs), torch.empty(0), seed)
+
+
+def rows(n: int = 60, columns: int = 4, noise: float = 0.1) -> TabularData:
+    """A target that bends along the first column and falls along the second."""
+    X = torch.randn(n, columns, generator=Generator().manual_seed(0))
+    return TabularData(
+        X, torch.tanh(2 * X[:, 0]) - X[:, 1] + noise * torch.randn(n, generator=Generator().manual_seed(1))
+    )
+
+
+class Few(Candidates):
+    """Random networks of small architectures, at most so many in all of a call."""
+
+    def __init__(self, most: int = 1000, recipe: ArchitectureRecipe | None = None) -> None:
+        self.most, self.recipe = most, recipe
+
+    def sample(self, n: int, X: Tensor, y: Tensor, seed: int) -> list[NetGraph]:
+        return random_networks(min(n, self.most), seed, X.shape[1], self.recipe)
+
+
+def clock(step: float = 1.0) -> Callable[[], float]:
+    """A clock that goes on by so many seconds at every look."""
+    seconds = iter(range(10**6))
+    return lambda: step * next(seconds)

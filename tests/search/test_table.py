@@ -1,0 +1,244 @@
+"""What is in the file is what comes back, bit for bit; what cannot be fitted is refused with the place."""
+
+import gzip
+import re
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from netgraph.errors import NetGraphError
+from netgraph.search import Table, read_table
+
+#: Ten rows of a feature a, 0 … 9, and a target y, its square.
+ROWS = [f"{i},{i * i}" for i in range(10)]
+NEEDED = "a fit needs the target and at least one feature column, separated by commas, semicolons or tabs"
+FILL, POINT = "fill them in or drop those rows", "write a decimal point, and nothing between thousands"
+
+
+def text(header="a,y", rows=ROWS, end="\n") -> str:
+    return end.join([header, *rows]) + end
+
+
+def replaced(row: int, cells: str) -> list[str]:
+    return [cells if i == row else line for i, line in enumerate(ROWS)]
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_file(content: str | bytes, name: str = "data.csv"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write_file
+
+
+def check_squares(table: Table) -> None:
+    assert (table.features, table.target) == (("a",), "y")
+    assert table.X.dtype == table.y.dtype == np.float64
+    assert table.X.tolist() == [[float(i)] for i in range(10)]
+    assert table.y.tolist() == [float(i * i) for i in range(10)]
+
+
+@given(
+    values=st.tuples(st.integers(10, 25), st.integers(2, 5)).flatmap(
+        lambda shape: arrays(np.float64, shape, elements=st.floats(allow_nan=False, allow_infinity=False))
+    ),
+    target=st.integers(0, 4),
+    delimiter=st.sampled_from(",;\t"),
+    suffix=st.sampled_from([".csv", ".csv.gz", ".tsv"]),
+)
+def test_finite_tables_come_back_bit_for_bit(tmp_path_factory, values, target, delimiter, suffix):
+    target %= values.shape[1]
+    assume(values[:, target].min() < values[:, target].max())
+    path = tmp_path_factory.mktemp("table") / f"data{suffix}"
+    names = [f"column {i}, m" for i in range(values.shape[1])]
+    pd.DataFrame(values, columns=names).to_csv(path, sep=delimiter, index=False)
+    table = read_table(path, names[target])
+    assert table.features == tuple(name for name in names if name != names[target])
+    assert table.y.tobytes() == values[:, target].tobytes()
+    assert table.X.tobytes() == np.delete(values, target, axis=1).tobytes()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_delimiter_line_end_and_mark_are_found_out(write, end, delimiter, mark):
+    content = mark + text(end=end).replace(",", delimiter).encode()
+    for path in (write(content), write(content, "DATA.TSV"), write(gzip.compress(content), "a.b.csv.gz")):
+        check_squares(read_table(path, "y"))
+
+
+def test_names_may_be_quoted_and_hold_delimiters(write):
+    rows = [row.replace(",", ";") for row in ROWS]
+    assert read_table(write(text('"size, in m";y', rows)), "y").features == ("size, in m",)
+    assert read_table(write(text("size (a, m);y", rows)), "y").features == ("size (a, m)",)
+    assert read_table(write(text('"a";"the ""y"""', rows)), 'the "y"').y[3] == 9
+
+
+def test_blanks_around_cells_and_blank_lines_do_not_count(write):
+    check_squares(read_table(write(text(" a , y", ["", *(row.replace(",", " , ") for row in ROWS), ""])), "y"))
+
+
+def test_truth_values_and_large_numbers_are_numbers(write):
+    rows = [f"{i % 2 == 0},{'TRUE' if i < 5 else 'false'},{10**30 + i * 10**20},{i - 128}" for i in range(10)]
+    table = read_table(write(text("even,first,wide,y", rows)), "y")
+    assert table.X[:, 0].tolist() == [1.0, 0.0] * 5
+    assert table.X[:, 1].tolist() == [1.0] * 5 + [0.0] * 5
+    assert table.X[:, 2].tolist() == [float(10**30 + i * 10**20) for i in range(10)]
+
+
+def numbered(header: str, first) -> str:
+    return text(header, [f"{i},1,{row.split(',')[1]}" for i, row in zip(first, ROWS, strict=True)])
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "index", "ID", "row_id", "#"])
+@pytest.mark.parametrize("first", [range(5, 15), [3, 1, 2, 40, 5, 6, 7, 8, 9, 0]], ids=str)
+def test_a_first_column_that_numbers_the_rows_is_left_out_with_a_warning(write, name, first):
+    with pytest.warns(UserWarning, match="left out .*which numbers the rows") as caught:
+        table = read_table(write(numbered(f"{name},one,y", first)), "y")
+    assert repr(name or "Unnamed: 0") in str(caught[0].message)
+    assert table.features == ("one",)
+    assert table.X.tolist() == [[1.0]] * 10
+
+
+@pytest.mark.parametrize(
+    ("header", "first", "target"),
+    [("year,one,y", range(10), "y"), ("id,one,y", [1] * 5 + [2] * 5, "y"), ("id,one,y", range(10), "id")],
+)
+def test_what_may_matter_is_a_feature(write, header, first, target):
+    features = read_table(write(numbered(header, first)), target).features
+    assert features == tuple(name for name in header.split(",") if name != target)
+
+
+def test_an_index_is_kept_where_it_is_the_only_feature(write):
+    rows = [f"{i},{row.split(',')[1]}" for i, row in enumerate(ROWS)]
+    assert read_table(write(text(",y", rows)), "y").features == ("Unnamed: 0",)
+
+
+FILES = {
+    "empty": (b"", "is empty"),
+    "only blank lines": ("\n \n", "cannot be read: No columns to parse from file"),
+    "too many fields": (text(rows=replaced(3, "3,9,1")), "cannot be read: .* Expected 2 fields in line 5, saw 3"),
+    "too few fields": (text(rows=["", *replaced(3, "3")]), rf"missing values in columns 'y' \(1, .* row 4\); {FILL}"),
+    "open quote": (text(rows=replaced(3, '3,"9')), "cannot be read: .*EOF inside string starting at row 4"),
+    "Latin-1": (text("größe,y").encode("latin-1"), "is not UTF-8; save the table as CSV in UTF-8"),
+    "UTF-16": (text().encode("utf-16"), "is not UTF-8; save the table as CSV in UTF-8"),
+    "no header": (text("0.5,-1e3"), "no header: the first line .* holds only numbers: '0.5', '-1e3'"),
+    "only a header": (text(rows=[]), "0 rows of data; a fit needs at least 10"),
+    "9 rows": (text(rows=ROWS[:9]), "9 rows of data; a fit needs at least 10"),
+    "no features": (text("y", [row[0] for row in ROWS]), f"the only column is 'y'; {NEEDED}"),
+    "another delimiter": (text().replace(",", "|"), rf"the only column is 'a\|y'; {NEEDED}"),
+    "names twice": (text("a,a,y,b,b", ["1,2,3,4,5"] * 10), "names of more than one column: 'a', 'b'"),
+    "no target": (text("a,price"), "no column 'y' for the target; columns: 'a', 'price'"),
+    "no target of many": (text("a,b,c,d,e,f,g", ["1,2,3,4,5,6,7"] * 10), "no column 'y' .*'e', … and 2 more"),
+    "target nearly": (text("a,Y"), r"no column 'y' for the target; did you mean 'Y'\?"),
+    "text in the target": (
+        text(rows=replaced(4, "4,high")),
+        r"the target is not numeric: 'y' \('high' in row 5\); encode them or drop them",
+    ),
+    "text columns": (
+        text("a,b,c,d,e,f,g,h,y", [f"red,1,1_0,?,blue,true blue,-,0x1,{i}" for i in range(10)]),
+        r"columns that are not numeric: 'a' \('red' in row 1\), 'c' \('1_0' in row 1\), .*, … and 2 more; encode",
+    ),
+    "long text": (text(rows=replaced(0, "x" * 99 + ",1")), rf"columns .* 'a' \('{'x' * 39}…' in row 1\)"),
+    "decimal comma": (text("a;y", ["1,5;2"] * 10), rf"columns .* 'a' \('1,5' in row 1\); {POINT}"),
+    "thousands": (text(rows=replaced(0, '0,"1,234.5"')), rf"the target .* 'y' \('1,234.5' in row 1\); {POINT}"),
+    "missing": (
+        text("a,b,c,y", ["1,NA,2,3"] * 4 + ["nan,null,5,N/A"] * 6),
+        rf"missing values in columns 'a' \(6, the first in row 5\), 'b' \(10, the first in row 1\), 'y' .*; {FILL}",
+    ),
+    "infinite": (
+        text(rows=replaced(2, "1e999,-inf")),
+        rf"infinite values in columns 'a' \(1, the first in row 3\), 'y' \(1, the first in row 3\); {FILL}",
+    ),
+    "constant target": (text(rows=["1,2.5", "2,2.50"] * 5), "the target, column 'y', is constant: 2.5 in all 10 rows"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), FILES.values(), ids=FILES.keys())
+def test_what_cannot_be_fitted_is_named_in_one_line(write, content, message):
+    path = write(content)
+    with pytest.raises(NetGraphError) as caught:
+        read_table(path, "y")
+    assert re.match(rf"{re.escape(str(path))}: {message}", str(caught.value))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("absent.csv", "no such file"),
+        ("folder.csv", "is a folder, not a table"),
+        ("data.xlsx", r"unknown suffix '.xlsx'; known: .csv, .tsv, .csv.gz, .tsv.gz, .parquet, .pq"),
+        ("data", "unknown suffix ''"),
+        ("broken.csv.gz", "cannot be read: "),
+        ("cut.csv.gz", "cannot be read: "),
+        ("empty.parquet", "is empty"),
+    ],
+)
+def test_a_file_of_the_wrong_kind_is_named(tmp_path, write, name, message):
+    (tmp_path / "folder.csv").mkdir()
+    for other in ("data.xlsx", "data", "broken.csv.gz"):
+        write(text(), other)
+    write(gzip.compress(text().encode())[:-12], "cut.csv.gz")
+    write(b"", "empty.parquet")
+    with pytest.raises(NetGraphError, match=f"^{re.escape(str(tmp_path / name))}: {message}"):
+        read_table(tmp_path / name, "y")
+
+
+def test_parquet_without_pyarrow_names_the_extra(write, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(NetGraphError, match=r'parquet needs pyarrow: pip install -e "\.\[parquet\]"'):
+        read_table(write(b"PAR1", "data.parquet"), "y")
+
+
+@pytest.fixture
+def squares() -> pd.DataFrame:
+    pytest.importorskip("pyarrow")
+    return pd.DataFrame({"a": np.arange(10.0), "y": np.arange(10) ** 2})
+
+
+@pytest.mark.parametrize("name", ["data.parquet", "data.pq"])
+def test_parquet_is_read_bit_for_bit_without_its_index(tmp_path, squares, name):
+    squares.set_index(pd.Index(range(5, 15), name="id")).to_parquet(tmp_path / name)
+    check_squares(read_table(tmp_path / name, "y"))
+
+
+def test_parquet_numbers_of_every_type_are_numbers(tmp_path):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    columns = {f"u{bits}": pyarrow.array(range(10), f"uint{bits}") for bits in (8, 64)}
+    columns |= {f"f{bits}": pyarrow.array(np.arange(10, dtype=f"f{bits // 8}")) for bits in (16, 32)}
+    columns["decimal"] = pyarrow.array(range(10)).cast(pyarrow.decimal128(30, 2))
+    columns["flag"] = pyarrow.array([i > 4 for i in range(10)])
+    columns["y"] = pyarrow.array(range(10), "int8")
+    parquet.write_table(pyarrow.table(columns), tmp_path / "data.parquet")
+    table = read_table(tmp_path / "data.parquet", "y")
+    for name, column in zip(table.features, table.X.T, strict=True):
+        assert column.tolist() == [float(i > 4 if name == "flag" else i) for i in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([None, *"abcdefghi"], r"not numeric: 'b' \('a' in row 2\)"),
+        (pd.date_range("2024-01-01", periods=10), r"not numeric: 'b' \('2024-01-01 00:00:00' in row 1\)"),
+        ([1.0, None, float("nan"), *range(7)], r"missing values in columns 'b' \(2, the first in row 2\)"),
+        ([None, True, None, *[False] * 7], r"missing values in columns 'b' \(2, the first in row 1\)"),
+        ([float("inf"), *range(9)], r"infinite values in columns 'b' \(1, the first in row 1\)"),
+    ],
+)
+def test_what_parquet_holds_is_checked_alike(tmp_path, write, squares, values, message):
+    squares.assign(b=values).to_parquet(tmp_path / "data.parquet")
+    with pytest.raises(NetGraphError, match=message):
+        read_table(tmp_path / "data.parquet", "y")
+    with pytest.raises(NetGraphError, match=r"none.pq: cannot be read: [^\n]+$"):
+        read_table(write(text(), "none.pq"), "y")
+    squares[["y"]].to_parquet(tmp_path / "one.parquet")
+    with pytest.raises(NetGraphError, match=r"'y'; a fit needs the target and at least one feature column$"):
+        read_table(tmp_path / "one.parquet", "y")
