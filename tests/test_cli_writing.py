@@ -292,13 +292,13 @@ def test_a_seed_that_is_none_claims_no_folder(command, seed, folder, refused):
 
 
 def test_an_interrupted_fit_writes_the_best_network_so_far(folder, monkeypatch):
-    def show(note):
-        if note["stage"] == "linear":
-            raise KeyboardInterrupt
+    def interrupt(*_):
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr("netgraph.search.estimator.show_progress", lambda *_: nullcontext(show))
+    monkeypatch.setattr("netgraph.search.RandomFeatures.sample", interrupt)
+    *arguments, _ = commands("out")["fit"]
     with pytest.warns(UserWarning, match="interrupted: the network is the best so far"):
-        assert main(commands("out")["fit"]) == 0
+        assert main([*arguments, "60"]) == 0
     for name in ("network.py", "network.safetensors", "graph.safetensors", "metrics.json", "report.html"):
         assert (folder / "out" / name).is_file(), name
 

@@ -1,4 +1,4 @@
-"""An ensemble is one network that computes the weighted sum of its members, and is chosen by out-of-fold predictions."""
+"""An ensemble is one network that adds up its members with weights, chosen by out-of-fold predictions."""
 
 import pytest
 import torch
