@@ -53,10 +53,10 @@ class Table:
 def read_table(path: str | Path, target: str) -> Table:
     """Read a regression data set from a file.
 
-    CSV is UTF-8, its first line names the columns, and its delimiter is the most frequent of comma, semicolon and tab
-    there. Numbers have a decimal point; ``true`` and ``false`` are 1 and 0; ``NA``, ``NaN``, ``null`` and an empty cell
-    are missing values. First columns that number the rows, of a name such as ``Unnamed: 0`` or ``id``, are left out
-    with a warning, unless there is no other feature.
+    CSV is UTF-8, its first line names the columns, and its delimiter is the first of tab, semicolon and comma that
+    occurs there. Numbers have a decimal point; ``true`` and ``false`` are 1 and 0; ``NA``, ``NaN``, ``null`` and an
+    empty cell are missing values. First columns that number the rows, of a name such as ``Unnamed: 0`` or ``id``, are
+    left out with a warning, unless there is no other feature.
 
     Args:
         path: File whose name ends in .csv, .tsv, .csv.gz, .tsv.gz, .parquet or .pq; parquet needs pyarrow.
