@@ -1,7 +1,7 @@
 """Many networks at once: in parts of similar size, by a model in evaluation mode."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from numbers import Integral
 from typing import cast
 
@@ -10,21 +10,15 @@ from torch import Tensor, nn
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
+from netgraph.graph.modules.trace import mode
 
 #: Networks of similar size whose weights are encoded or decoded at once.
 CHUNK = 64
 
 
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
+def evaluating(module: nn.Module) -> AbstractContextManager[None]:
     """Set a module to evaluation mode, and restore the mode of each of its submodules at the end."""
-    modes = {part: part.training for part in module.modules()}
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes.items():
-            part.training = training
+    return mode(module, training=False)
 
 
 def by_size(architectures: Sequence[Architecture]) -> tuple[list[int], list[list[int]]]:
