@@ -129,10 +129,7 @@ class Evolution(FromZoo):
 
 
 def offspring(one: NetGraph, other: NetGraph, step: float, generator: Generator) -> NetGraph:
-    """Return a network whose layers come from either of two of one architecture, with noise on weights and biases.
-
-    The noise has ``step`` times the standard deviation of the numbers of a weight or bias.
-    """
+    """Cross two networks of one architecture layer by layer, and add noise of ``step`` standard deviations."""
     from_one, state = torch.rand(len(one.architecture.layers), generator=generator) < 0.5, other.state.clone()
     for tensor in one.architecture.tensors:
         inside = slice(tensor.offset, tensor.offset + tensor.size)

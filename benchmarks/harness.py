@@ -44,16 +44,8 @@ from netgraph.threads import threads
 
 #: Modules of this package, in the order of their sections.
 QUESTIONS: tuple[str, ...] = (
-    "zoo_training",
-    "zoo_store",
-    "quick_run",
-    "conversion",
-    "reconstruction",
-    "rebuilding",
-    "sampling",
-    "starts",
-    "ablations",
-    "new_datasets",
+    *("quick_run", "new_datasets", "zoo_training", "zoo_store", "conversion"),  # of the package
+    *("reconstruction", "rebuilding", "sampling", "starts", "ablations"),  # of the model
 )
 #: Folder of the JSON files; git ignores it.
 RUNS = Path("runs/benchmarks")

@@ -25,8 +25,8 @@ from netgraph.search import Candidates, Generated, Random, RandomFeatures
 from netgraph.tasks import load_real, split
 
 Floats = NDArray[np.float64]
-#: Share of the rows in the test, and share of the training rows by which settings of MLPRegressor are chosen.
-TEST_SHARE, VALIDATION_SHARE = 0.25, 0.2
+#: Share of the training rows by which settings of MLPRegressor are chosen.
+VALIDATION_SHARE = 0.2
 #: More candidates, and more settings, than any time budget suffices for.
 MANY = 1_000_000
 #: Settings from which those of MLPRegressor are drawn.
@@ -56,7 +56,7 @@ class Problem:
     def load(cls, dataset: str, seed: int, zoo: str) -> "Problem":
         """Split a real data set."""
         real = load_real(dataset)
-        train, _, test = split(len(real.y), seed, test_share=TEST_SHARE)
+        train, _, test = split(len(real.y), seed, test_share=0.25)
         of_x, of_y = (StandardScaler().fit(rows[train]) for rows in (real.x, real.y[:, None]))
         x, y = of_x.transform(real.x), of_y.transform(real.y[:, None])[:, 0]
         return cls(x[train], y[train], x[test], y[test], seed, zoo)

@@ -46,14 +46,9 @@ def measure(networks: int) -> dict[str, Any]:
 def build(networks: int, folder: Path) -> dict[str, Any]:
     """Build a zoo in shards of at most 1,600 networks."""
     cores, n_tasks = os.cpu_count() or 1, max(2, networks // NETS_PER_TASK)
-    recipe = ZooRecipe(
-        n_tasks=n_tasks,
-        n_test_tasks=max(1, n_tasks // 20),
-        nets_per_task=NETS_PER_TASK,
-        tasks_per_shard=max(1, min(80, n_tasks // cores)),
-        seed=1,
-        training=FitRecipe(steps=(STEPS, STEPS)),
-    )
+    sizes = {"n_tasks": n_tasks, "n_test_tasks": max(1, n_tasks // 20), "nets_per_task": NETS_PER_TASK}
+    in_shard = max(1, min(80, n_tasks // cores))
+    recipe = ZooRecipe(**sizes, tasks_per_shard=in_shard, seed=1, training=FitRecipe(steps=(STEPS, STEPS)))
     started = time.perf_counter()
     zoo = build_zoo(recipe, folder)
     seconds = time.perf_counter() - started
