@@ -10,9 +10,10 @@ import torch
 from torch import Generator
 
 from benchmarks.peers.training import EqualTime
+from benchmarks.reconstruction import COLUMNS
 from benchmarks.report import Picture, table
 from benchmarks.zoos import examples, open_or_build
-from netgraph import Zoo
+from netgraph import NetGraphError, Zoo
 from netgraph.evaluation import evaluate_reconstruction, evaluate_samples
 from netgraph.model import VAEConfig
 from netgraph.training import Example, TrainConfig, config_for, train
@@ -29,7 +30,6 @@ VARIANTS = {
     "base": BASE,
     "no message passing": replace(BASE, message_rounds=0),
     "no direct path": replace(BASE, direct=False),
-    "output statistics not used": replace(BASE, response=False),
     "no behavior terms": replace(BASE, loss=replace(BASE.loss, output=0.0, hidden=0.0)),
     "no weighting by sensitivity": replace(BASE, loss=replace(BASE.loss, sensitivity=False)),
     "KL weight times 10": replace(BASE, loss=replace(BASE.loss, kl=10 * BASE.loss.kl)),
@@ -37,13 +37,7 @@ VARIANTS = {
 TRAINING = TrainConfig(batch_size=32, learning_rate=3e-3, max_epochs=10_000, prior_epochs=10_000, mixed=True)
 #: Training time of the prior, over that of the model.
 PRIOR = 0.3
-REBUILT = {
-    "output_r2_median": "output R², median",
-    "output_r2_p10": "10th percentile",
-    "cosine_similarity": "cosine",
-    "edge_f1": "edge F1",
-    "architecture_accuracy": "architecture exact",
-}
+REBUILT = COLUMNS | {"architecture_accuracy": "architecture exact"}
 SAMPLED = {"sample_quality": "sample quality", "sample_working": "working samples"}
 
 
@@ -63,6 +57,8 @@ def grid(
         seeds: Number of seeds.
         zoo: Folder of a zoo; one of the quick recipe with fewer tasks is built where there is none.
     """
+    if unknown := set(variants or ()) - VARIANTS.keys():
+        raise NetGraphError(f"--variants: unknown {min(unknown)!r}; known: {', '.join(VARIANTS)}")
     common = {"seconds": seconds, "n": n, "zoo": zoo}
     return [{"variant": name, "seed": seed} | common for name in variants or VARIANTS for seed in range(seeds)]
 
@@ -77,25 +73,22 @@ def zoo_of(folder: str) -> tuple[Zoo, list[Example], list[Example]]:
 def measure(variant: str, seed: int, seconds: float, n: int, zoo: str) -> dict[str, Any]:
     """Train a variant, rebuild held-out networks and sample."""
     source, known, held_out = zoo_of(zoo)
-    equal_time = EqualTime({"VAE": seconds, "prior": PRIOR * seconds})
-    training = replace(TRAINING, seed=seed)
+    config, training = config_for(source, VARIANTS[variant]), replace(TRAINING, seed=seed)
     with tempfile.TemporaryDirectory() as folder:
-        vae = train(known, folder, config_for(source, VARIANTS[variant]), training, callbacks=[equal_time])
+        pace = EqualTime({"VAE": seconds, "prior": PRIOR * seconds})
+        vae = train(known, folder, config, training, callbacks=[pace])
     generator = Generator().manual_seed(0)
-    order = torch.randperm(len(held_out), generator=generator).tolist()
-    drawn = [held_out[i] for i in order if vae.coverage.covers(held_out[i].graph.architecture)][:n]
+    drawn = [held_out[i] for i in torch.randperm(len(held_out), generator=generator)[:n].tolist()]
+    drawn = [example for example in drawn if vae.coverage.covers(example.graph.architecture)]
     true = [example.graph for example in drawn]
     figures = evaluate_reconstruction(true, vae.decode(vae.encode(true)), [example.x for example in drawn]).metrics
-    others = [example.graph for example in known]
-    figures |= evaluate_samples(vae.sample(n, seed=0), true, others, generator, n)
+    figures |= evaluate_samples(vae.sample(n, seed=0), true, [example.graph for example in known], generator, n)
     return {name: figures[name] for name in (*REBUILT, *SAMPLED)} | {"steps": vae.card["steps"], "networks": len(true)}
 
 
 def report(runs: pd.DataFrame) -> list[str | Picture]:
     """Tabulate the variants, in their order here."""
-    means = runs.groupby("variant")[["steps", *REBUILT, *SAMPLED]].mean()
+    first, means = runs.iloc[0], runs.groupby("variant")[["steps", *REBUILT, *SAMPLED]].mean()
     ordered = means.loc[[name for name in VARIANTS if name in means.index]]
-    first = runs.iloc[0]
-    seeds = runs["seed"].nunique()
-    about = f"{first['networks']:,} networks, {first['seconds']:g} s of training; means over seeds: {seeds}."
+    about = f"{first['networks']:,} networks, {first['seconds']:g} s of training; seeds: {runs['seed'].nunique()}."
     return [about, table(ordered.astype({"steps": int}).rename(columns=REBUILT | SAMPLED))]

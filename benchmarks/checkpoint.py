@@ -1,9 +1,7 @@
 """The last stage of the checkpoint that ships: its hypernet, trained alone on drawn tasks and sampled networks.
 
-``netgraph run --preset full`` trains everything else. No zoo is needed here: the architectures that the hypernet writes
-weights for are those of samples of the checkpoint, and the tasks are drawn by the recipe of its card:
-
-    python -m benchmarks.checkpoint runs/hypernet --device cuda --seconds 500 --batch 1024
+``netgraph run --preset full`` trains everything else. ``python -m benchmarks.checkpoint runs/hypernet --device cuda
+--seconds 500 --batch 1024``: architectures are those of samples, and tasks are drawn by the recipe of the card.
 """
 
 from dataclasses import asdict
@@ -28,12 +26,12 @@ UNKNOWN = [float("nan")] * len(META_FEATURE_NAMES)
 def tasks_of(recipe: TaskRecipe, known: bool, seed: int) -> list[tuple[Task, list[float]]]:
     """Draw tasks, and compute their meta-features where these are to be known."""
     tasks = draw_tasks(TASKS, recipe, seed=seed)
-    return [(task, get_meta_features(task.x, task.y).to_list() if known else UNKNOWN) for task in tasks]
+    return [(task, list(get_meta_features(task.x, task.y)) if known else UNKNOWN) for task in tasks]
 
 
 def networks_of(checkpoint: Path | None, seed: int) -> list[NetGraph]:
     """Sample networks in canonical form."""
-    return [canonicalize(graph) for graph in NetVAE.from_pretrained(checkpoint).sample(NETWORKS, seed=seed)]
+    return list(map(canonicalize, NetVAE.from_pretrained(checkpoint).sample(NETWORKS, seed=seed)))
 
 
 def main(
@@ -75,9 +73,9 @@ def main(
         if graph.architecture.n_inputs in episodes.columns
     ]
     training = TrainConfig(batch_size=batch, generator_epochs=10**6, mixed=True)
+    pace = EqualTime({"hypernet": seconds})
     card = {f"generator_{name}": value for name, value in provenance().items()} | {"generator_tasks": asdict(recipe)}
-    callbacks = [EqualTime({"hypernet": seconds})]
-    train_generator(vae, examples, out, training, episodes=episodes, callbacks=callbacks, device=device, card=card)
+    train_generator(vae, examples, out, training, episodes=episodes, callbacks=[pace], device=device, card=card)
 
 
 if __name__ == "__main__":

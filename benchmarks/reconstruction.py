@@ -34,10 +34,7 @@ COLUMNS = {
 
 
 def grid(
-    seconds: float = 30.0,
-    latents: list[int] | None = None,
-    seeds: int = 1,
-    zoo: str = "runs/benchmark_zoo",
+    seconds: float = 30.0, latents: list[int] | None = None, seeds: int = 1, zoo: str = "runs/benchmark_zoo"
 ) -> list[dict[str, Any]]:
     """Return a run for each latent size, peer and seed.
 

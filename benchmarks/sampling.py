@@ -34,7 +34,6 @@ SETS = {
 NOISE = 0.1
 LEVELS: dict[str, Literal["network", "architecture"]] = {"": "network", "architecture_": "architecture"}
 SHARES = ("validity", *(f"{level}{share}" for level in LEVELS for share in ("uniqueness", "novelty")))
-QUALITIES = ("shape_quality", "sample_quality")
 
 
 def grid(
@@ -57,7 +56,10 @@ def measure(n: int, seed: int, checkpoint: str | None, zoo: str, training_zoo: s
     """Sample, and compare with trained networks and random weights."""
     vae, training = checkpoint_of(checkpoint), seen(training_zoo, checkpoint)
     generator = Generator().manual_seed(seed)
-    reference, trained = halves(covered(unseen(zoo, checkpoint), vae), generator)
+    known = covered(unseen(zoo, checkpoint), vae)
+    order = torch.randperm(len(known), generator=generator).tolist()
+    ordered = sorted((known[i] for i in order), key=lambda graph: graph.architecture.n_inputs)
+    reference, trained = ordered[::2], ordered[1::2]  # of equal numbers of inputs
     drawn = vae.sample(n, seed=seed)
     samples = [graph for graph in drawn if metrics.is_valid(graph)]
     noisy = []
@@ -73,13 +75,6 @@ def measure(n: int, seed: int, checkpoint: str | None, zoo: str, training_zoo: s
         result[f"nearest_{name}"] = float(metrics.nearest_distance(sets[name], training).median())
     counts = {"samples": len(drawn), "training_networks": len(training)}
     return result | compare_shapes(sets, reference, seed) | counts
-
-
-def halves(graphs: Sequence[NetGraph], generator: Generator) -> tuple[list[NetGraph], list[NetGraph]]:
-    """Split networks at random into two halves of the same numbers of inputs."""
-    order = torch.randperm(len(graphs), generator=generator).tolist()
-    ordered = sorted((graphs[i] for i in order), key=lambda graph: graph.architecture.n_inputs)
-    return ordered[::2], ordered[1::2]
 
 
 def compare_shapes(sets: dict[str, list[NetGraph]], reference: Sequence[NetGraph], seed: int) -> dict[str, float]:
@@ -98,7 +93,9 @@ def report(runs: pd.DataFrame) -> list[str | Picture]:
     sets = pd.DataFrame(
         {head: {words: mean.get(f"{key}_{name}") for name, (_, words) in SETS.items()} for head, key in columns.items()}
     ).rename_axis("set")
-    figures = runs[[*QUALITIES, *SHARES]].agg(["mean", "min", "max"]).T.rename_axis("of the samples")
+    figures = (
+        runs[["shape_quality", "sample_quality", *SHARES]].agg(["mean", "min", "max"]).T.rename_axis("of the samples")
+    )
     counts = (
         f"Networks: {mean['side']:,.0f} a side of the two-sample test, {mean['samples']:,.0f} samples, "
         f"{mean['training_networks']:,.0f} of the checkpoint's training networks; noise: a tenth of the root mean "

@@ -1,7 +1,7 @@
 """Warm starts: what a training begins with, and how far some steps bring it, each start at a rate of its own."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from benchmarks.report import Picture, table
-from benchmarks.zoos import UNSEEN, checkpoint_of, unseen
+from benchmarks.zoos import UNSEEN, checkpoint_of, covered, unseen
 from netgraph import NetGraph, get_meta_features
 from netgraph.evaluation import random_like
 from netgraph.model import Rows
@@ -29,7 +29,7 @@ ABOUT = (
 STARTS = ("generated for the rows", "sampled for meta-features, solved", "random, solved", "random")
 BUDGETS = (0, 10, 50, 100, 500)
 RATES = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
-#: Share of the rows on which R² is measured, rows of a step, and weight decay: those of the zoo's own networks.
+#: Share of unseen rows, rows of a step, and weight decay: as of the zoo's own networks.
 UNSEEN_ROWS, BATCH_ROWS, DECAY = 0.25, 48, 1e-4
 
 
@@ -48,27 +48,25 @@ def grid(tasks: int = 60, networks: int = 4, checkpoint: str | None = None, zoo:
 
 def measure(start: str, budget: int, tasks: int, networks: int, checkpoint: str | None, zoo: str) -> dict[str, Any]:
     """Train with every rate; R² of each task's networks, a list for each rate."""
-    problem = problem_of(tasks, networks, checkpoint, zoo)
-    graphs, rates = problem.starts[start], RATES if budget else RATES[:1]
+    problem, starts = problem_of(tasks, networks, checkpoint, zoo)
+    graphs, rates = starts[start], RATES if budget else RATES[:1]
     states = problem.train(graphs, budget, rates) if budget else [graph.state for graph in graphs]
     return {"r2": problem.r2(graphs, states).view(len(rates), -1, networks).tolist()}
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Tasks, each repeated for its networks, and the networks of every start.
+    """Tasks, each repeated for its networks.
 
     Attributes:
         x: Rows, zero padded, [n, rows, inputs].
         y: Targets, [n, rows].
         cut: Number of rows, the first ones, that networks are made for and trained on.
-        starts: n networks by the name of the start.
     """
 
     x: Tensor
     y: Tensor
     cut: int
-    starts: dict[str, list[NetGraph]] = field(default_factory=dict)
 
     def solve(self, graphs: list[NetGraph]) -> list[NetGraph]:
         """Fit output layers to the rows in closed form."""
@@ -103,26 +101,26 @@ class Problem:
 
 
 @lru_cache(maxsize=1)
-def problem_of(tasks: int, networks: int, checkpoint: str | None, zoo: str) -> Problem:
+def problem_of(
+    tasks: int, networks: int, checkpoint: str | None, zoo: str
+) -> tuple[Problem, dict[str, list[NetGraph]]]:
     """Draw tasks, and make the networks of every start."""
     vae, source = checkpoint_of(checkpoint), unseen(zoo, checkpoint)
-    numbers = sorted({graph.task for graph in source.stream(source.split("test"))})
-    known = [task for task in map(source.task, numbers) if task.n_features in vae.coverage.inputs]
-    drawn = [known[i] for i in torch.randperm(len(known), generator=Generator().manual_seed(0))[:tasks].tolist()]
-    cut = drawn[0].rows - round(UNSEEN_ROWS * drawn[0].rows)
-    generated: list[NetGraph] = []
-    sampled: list[NetGraph] = []
+    numbers = sorted({graph.task for graph in covered(source, vae)})
+    order = torch.randperm(len(numbers), generator=Generator().manual_seed(0))[:tasks].tolist()
+    drawn = [source.task(numbers[i]) for i in order]
+    cut = round((1 - UNSEEN_ROWS) * drawn[0].rows)
+    generated, sampled = [], []  # type: list[NetGraph], list[NetGraph]
     for i, task in enumerate(drawn):
         x, y = task.x[:cut], task.y[:cut]
         generated += vae.sample(networks, seed=i, rows=Rows.of(x, y))
         features = get_meta_features(x.numpy(), y.numpy())
         sampled += vae.sample(networks, features, i, n_inputs=task.n_features)
-    x = pad_rows([task.x for task in drawn], max(task.n_features for task in drawn))
-    y = torch.stack([task.y for task in drawn])
-    problem = Problem(x.repeat_interleave(networks, dim=0), y.repeat_interleave(networks, dim=0), cut)
+    owners = [task for task in drawn for _ in range(networks)]
+    x = pad_rows([task.x for task in owners], max(task.n_features for task in owners))
+    problem = Problem(x, torch.stack([task.y for task in owners]), cut)
     random = random_like(generated, Generator().manual_seed(0))
-    made = (generated, problem.solve(sampled), problem.solve(random), random)
-    return replace(problem, starts=dict(zip(STARTS, made, strict=True)))
+    return problem, dict(zip(STARTS, (generated, problem.solve(sampled), problem.solve(random), random), strict=True))
 
 
 def report(runs: pd.DataFrame) -> list[str | Picture]:

@@ -1,10 +1,9 @@
 """Ways of bringing a network to a latent of fixed size and back: netgraph and what it is compared with."""
 
+from benchmarks.peers.autoencoders import SANE, MLPAutoencoder
 from benchmarks.peers.base import Peer
 from benchmarks.peers.closed_form import NearestNetwork, PrincipalComponents
-from benchmarks.peers.mlp import MLPAutoencoder
 from benchmarks.peers.ours import NetGraphVAE
-from benchmarks.peers.sane import SANE
 
 PEERS: dict[str, type[Peer]] = {
     "netgraph": NetGraphVAE,

@@ -72,6 +72,7 @@ class VectorPeer(Peer):
         """Return the networks of standardized parameter vectors, [n, P]."""
         return [NetGraph(self.architecture, state) for state in vectors * self.deviation + self.mean]
 
-    def pad(self, z: Tensor) -> Tensor:
-        """Append zeros up to the latent size, [n, used] -> [n, latent_size]."""
-        return torch.nn.functional.pad(z, (0, self.latent_size - z.shape[1]))
+
+def fit_length(vectors: Tensor, length: int) -> Tensor:
+    """Append zeros to vectors, or cut them, [n, any] -> [n, length]."""
+    return torch.nn.functional.pad(vectors, (0, length - vectors.shape[1]))

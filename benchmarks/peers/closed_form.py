@@ -6,7 +6,7 @@ import torch
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from benchmarks.peers.base import VectorPeer
+from benchmarks.peers.base import VectorPeer, fit_length
 from netgraph import NetGraph
 
 
@@ -20,7 +20,8 @@ class PrincipalComponents(VectorPeer):
 
     def encode(self, graphs: Sequence[NetGraph]) -> Tensor:
         """Return the scores, [n, latent_size]."""
-        return self.pad(torch.from_numpy(self.pca.transform(self.standardize(graphs).numpy())).float())
+        scores = torch.from_numpy(self.pca.transform(self.standardize(graphs).numpy()))
+        return fit_length(scores.float(), self.latent_size)
 
     def decode(self, z: Tensor) -> list[NetGraph]:
         """Return the networks of the scores."""
@@ -41,7 +42,7 @@ class NearestNetwork(VectorPeer):
     def encode(self, graphs: Sequence[NetGraph]) -> Tensor:
         """Return the number of the nearest neighbor, followed by zeros, [n, latent_size]."""
         distance = torch.cdist(self.standardize(graphs), self.known)  # [n, training networks]
-        return self.pad(distance.argmin(dim=1, keepdim=True).float())
+        return fit_length(distance.argmin(dim=1, keepdim=True).float(), self.latent_size)
 
     def decode(self, z: Tensor) -> list[NetGraph]:
         """Return the training networks of these numbers."""

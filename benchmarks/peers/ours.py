@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from torch import Tensor
-from torch.nn import functional as F
 
-from benchmarks.peers.base import Peer
+from benchmarks.peers.base import Peer, fit_length
 from benchmarks.peers.training import EqualTime
 from netgraph import NetGraph, NetGraphError
 from netgraph.model import VAEConfig
@@ -15,9 +14,6 @@ from netgraph.training import Example, TrainConfig, train
 
 #: Neurons of a layer that have latent slots of their own, where there is room; those beyond share them.
 POSITIONS = (16, 8, 4, 2)
-
-#: Epochs of model and prior, which end with their time.
-ENDLESS = {"max_epochs": 10**5, "prior_epochs": 10**5}
 
 
 class NetGraphVAE(Peer):
@@ -47,16 +43,15 @@ class NetGraphVAE(Peer):
 
     def fit(self, train_on: Sequence[Example], seconds: float) -> None:
         """Train it; its prior, which rebuilding does not use, for a moment."""
-        training = TrainConfig(batch_size=32, learning_rate=3e-3, mixed=True, seed=self.seed, **ENDLESS)
+        training = TrainConfig(32, learning_rate=3e-3, max_epochs=10**5, prior_epochs=10**5, mixed=True, seed=self.seed)
         equal_time = EqualTime({"VAE": seconds, "prior": 0.1})
         with tempfile.TemporaryDirectory() as folder:
             self.vae = train(train_on, folder, self.config(train_on), training, callbacks=[equal_time])
 
     def encode(self, graphs: Sequence[NetGraph]) -> Tensor:
         """Return the posterior means, followed by zeros, [n, latent_size]."""
-        z = self.vae.encode(graphs)
-        return F.pad(z, (0, self.latent_size - z.shape[1]))
+        return fit_length(self.vae.encode(graphs), self.latent_size)
 
     def decode(self, z: Tensor) -> list[NetGraph]:
         """Decode free-running, architecture and weights."""
-        return self.vae.decode(z[:, : self.vae.config.latent_size])
+        return self.vae.decode(fit_length(z, self.vae.config.latent_size))

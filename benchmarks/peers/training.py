@@ -23,27 +23,23 @@ def train_for(
     loss: Callable[[Tensor], Tensor],
     vectors: Tensor,
     seconds: float,
-    *,
     batch_size: int,
     peak: float,
     weight_decay: float,
-) -> int:
+) -> None:
     """Train a module for some time, at least for one step, and leave it in evaluation mode.
 
     Args:
-        module: The module.
+        module: Encoder and decoder.
         loss: Loss of a batch of vectors, [batch, P].
         vectors: Training vectors, [n, P], in a new order in every epoch.
         seconds: Training time.
         batch_size: Vectors of a batch.
         peak: Peak learning rate.
         weight_decay: Weight decay.
-
-    Returns:
-        The number of steps.
     """
     optimizer = torch.optim.AdamW(module.parameters(), peak, weight_decay=weight_decay, fused=True)
-    started, steps, share = time.monotonic(), 0, 0.0
+    started, share = time.monotonic(), 0.0
     module.train()
     while share < 1:
         for batch in torch.randperm(len(vectors)).split(batch_size):
@@ -53,11 +49,10 @@ def train_for(
             loss(vectors[batch]).backward()
             nn.utils.clip_grad_norm_(module.parameters(), CLIP)
             optimizer.step()
-            steps, share = steps + 1, (time.monotonic() - started) / seconds
+            share = (time.monotonic() - started) / seconds
             if share >= 1:
                 break
     module.eval()
-    return steps
 
 
 class EqualTime(lightning.Callback):

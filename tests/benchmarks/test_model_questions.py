@@ -116,6 +116,8 @@ def test_the_rate_is_chosen_on_one_half_of_the_tasks_and_told_on_the_other():
 def test_every_variant_changes_one_thing():
     assert len(set(ablations.VARIANTS.values())) == len(ablations.VARIANTS)
     assert ablations.VARIANTS["base"] == ablations.BASE
+    with pytest.raises(NetGraphError, match=r"--variants: unknown 'no'; known: base, "):
+        ablations.grid(variants=["base", "no"])
 
 
 def test_a_variant_is_trained_and_measured(folder, tmp_path):
