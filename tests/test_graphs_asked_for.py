@@ -20,8 +20,7 @@ from netgraph import (
     tokenize,
     with_sensitivity,
 )
-from netgraph.evaluation import evaluate_samples, health, nearness, random_like
-from netgraph.evaluation.memory import align
+from netgraph.evaluation import evaluate_samples, health, random_like
 from netgraph.graph import module_sensitivity, save_any, save_modules
 from netgraph.graph.from_module import example_of, generalize
 from netgraph.graph.io import save_graphs
@@ -46,8 +45,6 @@ ONE = {
     "to_graphml": to_graphml,
     "generalize": generalize,
     "example_of": example_of,
-    "align": lambda graph: align(graph, GRAPH),
-    "align with": lambda graph: align(GRAPH, graph),
     "is_valid": metrics.is_valid,
 }
 SEVERAL = {
@@ -68,7 +65,6 @@ METRICS = {
     "output_r2": lambda graphs: metrics.output_r2(graphs, GRAPH, X),
     "nearest_distance": lambda graphs: metrics.nearest_distance(GRAPH, graphs),
     "health": health,
-    "nearness": lambda graphs: nearness(graphs, graphs),
     "random_like": lambda graphs: random_like(graphs, Generator()),
     "evaluate_samples": lambda graphs: evaluate_samples(graphs, graphs, graphs, Generator()),
 }

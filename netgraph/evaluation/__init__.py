@@ -8,9 +8,6 @@ from netgraph.evaluation.evaluate import (
     random_like,
 )
 from netgraph.evaluation.health import Health, health
-from netgraph.evaluation.interpolation import smoothness
-from netgraph.evaluation.linear_probes import probe_latents
-from netgraph.evaluation.memory import nearness
 from netgraph.evaluation.training_start import Start, start_of_samples, training_start
 
 __all__ = [
@@ -21,10 +18,7 @@ __all__ = [
     "evaluate_reconstruction",
     "evaluate_samples",
     "health",
-    "nearness",
-    "probe_latents",
     "random_like",
-    "smoothness",
     "start_of_samples",
     "training_start",
 ]

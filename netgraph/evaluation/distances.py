@@ -121,22 +121,13 @@ def _nearest(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _nearest_weights(generated: Sequence[NetGraph], training: Sequence[NetGraph]) -> Tensor:
-    known = canonical_twins(generated, training)
-    nearest = torch.full((len(generated),), float("inf"), dtype=torch.float64)
-    for i, graph in enumerate(generated):
-        if twins := known[graph.architecture.key]:
-            states = [one.state.detach().cpu() for one in (canonicalize(graph), *twins)]
-            nearest[i] = _nearest(states[0][None], torch.stack(states[1:]))[0]
-    return nearest
-
-
-def canonical_twins(
-    graphs: Sequence[NetGraph], training: Sequence[NetGraph]
-) -> defaultdict[Architecture, list[NetGraph]]:
-    """Return the training networks of the graphs' architectures, in canonical form, by architecture."""
-    wanted = {graph.architecture.key for graph in graphs}
-    twins: defaultdict[Architecture, list[NetGraph]] = defaultdict(list)
+    known: dict[Architecture, list[Tensor]] = defaultdict(list)
+    wanted = {graph.architecture.key for graph in generated}
     for graph in training:
         if graph.architecture.key in wanted:
-            twins[graph.architecture.key].append(canonicalize(graph))
-    return twins
+            known[graph.architecture.key].append(canonicalize(graph).state.detach().cpu())
+    nearest = torch.full((len(generated),), float("inf"), dtype=torch.float64)
+    for i, graph in enumerate(generated):
+        if states := known[graph.architecture.key]:
+            nearest[i] = _nearest(canonicalize(graph).state.detach().cpu()[None], torch.stack(states))[0]
+    return nearest

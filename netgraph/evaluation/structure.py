@@ -12,7 +12,7 @@ from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
 
 #: Kinds of state elements that a training sets.
-PARAMETERS = [SLOT_KINDS.index("edge"), SLOT_KINDS.index("bias")]
+_PARAMETERS = [SLOT_KINDS.index("edge"), SLOT_KINDS.index("bias")]
 #: Relative difference that rounding alone may leave between equal canonical weights.
 _ROUNDING = 1e-5
 
@@ -156,7 +156,7 @@ def _parameters(graphs: Sequence[NetGraph]) -> list[Tensor]:
     found = []
     for graph in map(canonicalize, graphs):
         architecture = graph.architecture
-        kept = np.isin(architecture.slot_kind, PARAMETERS)
+        kept = np.isin(architecture.slot_kind, _PARAMETERS)
         kept &= architecture.slot_target < architecture.offsets[-2]
         found.append(graph.state.detach().cpu().double()[torch.from_numpy(kept)][None])
     return found

@@ -108,4 +108,5 @@ def sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
 
 def with_sensitivity(graph: NetGraph, *inputs: Any) -> NetGraph:
     """Return the graph with its sensitivity measured, as by :func:`sensitivity`, and stored on it."""
-    return graph.replace(sensitivity=sensitivity(graph, *inputs))
+    measured = sensitivity(graph, *inputs)
+    return graph.replace(sensitivity=measured)
