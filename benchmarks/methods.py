@@ -77,9 +77,7 @@ def searched(sources: Callable[[Problem], list[Candidates] | None]) -> Method:
 
     def method(problem: Problem, seconds: float) -> Callable[[Floats], Any]:
         model = NetGraphRegressor(None, seconds, MANY, sources(problem), random_state=problem.seed)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", r"X has \d+ columns", UserWarning)
-            warnings.filterwarnings("ignore", "no network of", UserWarning)
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # of projections, and of the mean
             return model.fit(problem.x, problem.y).predict
 
     return method

@@ -18,7 +18,7 @@ ABOUT = (
 
 
 def grid(folder: str = "runs/quick") -> list[dict[str, Any]]:
-    """Return one run, of the folder of a finished quick run."""
+    """Return one run, of the folder of a finished quick run; ``--again`` reads the folder anew."""
     return [{"folder": folder}]
 
 
