@@ -137,9 +137,13 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
 
     def _sources(self, device: str) -> Sequence[Candidates]:
         if self.candidates is not None:
-            wrong = [one for one in self.candidates if not callable(getattr(one, "sample", None))]
-            if wrong or not self.candidates:
-                raise NetGraphError(f"candidates is {self.candidates!r}; objects with sample(n, X, y, seed)")
+            if not isinstance(self.candidates, Sequence) or not self.candidates:
+                held = f"an empty or no sequence, {type(self.candidates).__name__}"
+                raise NetGraphError(f"candidates is {held}; sources, or None for the default ones")
+            for source in self.candidates:
+                if isinstance(source, type) or not isinstance(source, Candidates):
+                    name = getattr(source, "__name__", type(source).__name__)
+                    raise NetGraphError(f"candidates holds {name}, no object with sample, uses_targets and trainable")
             return self.candidates
         vae = load_checkpoint(self.checkpoint, device)
         covered = covered_inputs(vae, self.n_features_in_)

@@ -137,7 +137,9 @@ class CrossValidation:
         return [replace(one, source=type(source).__name__, trainable=source.trainable) for one in scored]
 
     def _sampled(self, source: Candidates, n: int, data: TabularData, seed: int) -> list[NetGraph]:
-        graphs, name = list(source.sample(n, data.X, data.y, seed)), type(source).__name__
+        graphs, name = source.sample(n, data.X, data.y, seed), type(source).__name__
+        if not isinstance(graphs, list) or len(graphs) > n:
+            raise NetGraphError(f"{name}.sample: returned no list of at most {n} networks")
         for i, graph in enumerate(graphs):
             if not isinstance(graph, NetGraph) or graph.program is not None:
                 raise NetGraphError(f"{name}.sample: network {i} is no feed-forward NetGraph")
