@@ -13,7 +13,6 @@ from netgraph import NetGraph, NetGraphError, NetGraphRegressor, from_module
 from netgraph.search import Candidates, Generated, Random, prepend_linear
 from netgraph.search.candidates import covered_inputs, pls_directions
 from netgraph.stack import first_outputs
-from netgraph.zoo import ArchitectureRecipe
 from tests.search.small import READING, Few, random_networks, rows, untrained
 
 NOISE = np.random.default_rng(0).normal(size=(60, 5))
