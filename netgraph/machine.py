@@ -13,7 +13,7 @@ from netgraph.errors import NetGraphError
 
 
 def processor() -> str:
-    """Name the processor and its cores."""
+    """Return the name of the processor and its number of cores."""
     name = platform.processor() or "unknown CPU"
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -23,7 +23,7 @@ def processor() -> str:
 
 
 def commit() -> str:
-    """Give the commit of the source tree that netgraph runs from, or ``unknown`` where it is installed from a wheel."""
+    """Return the commit of the source tree that netgraph runs from; ``unknown`` where a wheel is installed."""
     try:
         found = subprocess.run(
             ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607
@@ -38,9 +38,7 @@ def commit() -> str:
 
 
 def provenance() -> dict[str, str]:
-    """Describe machine, versions, commit and day."""
-    import torch
-
+    """Return machine, versions, commit and day."""
     return {
         "machine": processor(),
         "torch": torch.__version__,

@@ -32,7 +32,16 @@ def check_outputs(paths: Iterable[Path], sources: Iterable[str | Path] = (), *, 
         if not overwrite and os.path.lexists(path):
             raise NetGraphError(f"{path}: exists already; choose another file, or --overwrite")
     for path in paths:
-        _try(path)
+        new = [folder for folder in path.parents if not os.path.lexists(folder)]
+        try:
+            make_folder(path.parent)
+            with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"):
+                pass  # nothing is left of it, no new folder either
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}") from None
+        finally:
+            for folder in filter(os.path.isdir, new):
+                folder.rmdir()
 
 
 def with_record(path: Path) -> tuple[Path, Path]:
@@ -72,22 +81,7 @@ def replacing(paths: Iterable[Path]) -> Iterator[None]:
 
 
 def _same(path: Path, other: Path) -> bool:
-    """Whether two paths name one file, by whatever links."""
+    """Return whether two paths name one file, by whatever links."""
     if os.path.exists(path) and os.path.exists(other):
         return os.path.samefile(path, other)
     return os.path.abspath(path) == os.path.abspath(other)
-
-
-def _try(path: Path) -> None:
-    """Write an empty file where another is to be written, and leave nothing of it, no new folder either."""
-    new = [folder for folder in path.parents if not os.path.lexists(folder)]
-    try:
-        make_folder(path.parent)
-        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"):
-            pass
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}") from None
-    finally:
-        for folder in new:
-            if os.path.isdir(folder):
-                folder.rmdir()

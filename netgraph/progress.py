@@ -77,24 +77,22 @@ class Progress:
 
     def _write(self) -> None:
         self._written, self._written_at = time.monotonic(), self.done
-        stream = sys.stderr
-        if self._shown and stream is not None and not getattr(stream, "closed", False):
-            print(self._line(), file=stream)
+        if self._shown and _is_open(sys.stderr):
+            passed = self._written - self._begun
+            count = f"{self.done:,}" if self.total is None else f"{self.done:,} of {self.total:,}"
+            parts = [f"{self.what}: {count} {self.unit}{'' if self.total == 1 else 's'}", self._note, f"{passed:.0f} s"]
+            if self.total is not None and self._first < self.done < self.total:
+                left = passed / (self.done - self._first) * (self.total - self.done)
+                parts.append(f"about {left:.0f} s left")
+            print(", ".join(part for part in parts if part), file=sys.stderr)
 
-    def _line(self) -> str:
-        passed = time.monotonic() - self._begun
-        count = f"{self.done:,}" if self.total is None else f"{self.done:,} of {self.total:,}"
-        parts = [f"{self.what}: {count} {self.unit}{'' if self.total == 1 else 's'}", self._note, f"{passed:.0f} s"]
-        if self.total is not None and self._first < self.done < self.total:
-            parts.append(f"about {passed / (self.done - self._first) * (self.total - self.done):.0f} s left")
-        return ", ".join(part for part in parts if part)
+
+def _is_open(stream: Any) -> bool:
+    return stream is not None and not getattr(stream, "closed", False)
 
 
 def _redraws(stream: Any) -> bool:
     """Return whether a line can be drawn again: on a terminal, and in a notebook."""
-    is_terminal = getattr(stream, "isatty", None)
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     notebook = "IPKernelApp" in getattr(shell, "config", {})
-    if stream is None or getattr(stream, "closed", False):
-        return False
-    return notebook or bool(is_terminal and is_terminal())
+    return _is_open(stream) and (notebook or bool(getattr(stream, "isatty", bool)()))

@@ -7,7 +7,7 @@ a reader does not ask for is ignored at the top of a record, and refused inside 
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
@@ -124,14 +124,9 @@ def read_json(path: Path) -> Any:
 def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        _check_once(name for name, _ in pairs)
+        name = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise ValueError(f"the key {name!r} stands twice")
     return found
-
-
-def _check_once(names: Iterable[str]) -> None:
-    for name, count in Counter(names).items():
-        if count > 1:
-            raise ValueError(f"the key {name!r} stands twice")
 
 
 def _reason(error: Exception) -> str:
@@ -149,7 +144,7 @@ def read_yaml(path: Path) -> Any:
 
     class Loader(yaml.SafeLoader):
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-            _check_once(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+            _mapping([(key.value, None) for key, _ in node.value if isinstance(key, yaml.ScalarNode)])
             return super().construct_mapping(node, deep)
 
         def fetch_flow_collection_start(self, token: Any) -> None:
@@ -164,22 +159,17 @@ def read_yaml(path: Path) -> Any:
     text = read_text(path, "not YAML")
     try:
         values = yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
-        _check_size(values)
+        waiting, count = [values], 0
+        while waiting:  # what aliases make large or endless is refused
+            value = waiting.pop()
+            count += 1
+            if isinstance(value, dict | list):
+                waiting += [*value.keys(), *value.values()] if isinstance(value, dict) else value
+            if count + len(waiting) > _MOST_VALUES:
+                raise ValueError(f"more than {_MOST_VALUES:,} values, or an alias inside of what it stands for")
     except (yaml.YAMLError, *FAILURES) as error:
         raise DamagedError(f"{path}: not YAML: {_reason(error)}") from None
     return values
-
-
-def _check_size(values: Any) -> None:
-    """Refuse what aliases make large or endless."""
-    open_, count = [values], 0
-    while open_:
-        value = open_.pop()
-        count += 1
-        if isinstance(value, dict | list):
-            open_ += [*value.keys(), *value.values()] if isinstance(value, dict) else value
-        if count + len(open_) > _MOST_VALUES:
-            raise ValueError(f"more than {_MOST_VALUES:,} values, or an alias inside of what it stands for")
 
 
 def field_of(record: Mapping[str, Any], key: str, kind: type[Built]) -> Built:
@@ -222,10 +212,6 @@ def _typed(kind: Any, value: Any, key: str) -> Any:
         return _container(origin, get_args(kind), value, key, kind)
     if is_dataclass(kind):
         return _instance(cast(type[Any], kind), value, key)
-    return _atom(kind, value, key)
-
-
-def _atom(kind: Any, value: Any, key: str) -> Any:
     if kind is float and type(value) is int and abs(value) < _LARGEST:
         return float(value)
     right = value is None if kind is NoneType else type(value) is kind
