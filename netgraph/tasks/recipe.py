@@ -1,5 +1,6 @@
 """The recipe of random tasks: families, modifiers, sizes and noise."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -9,7 +10,7 @@ from netgraph.errors import NetGraphError
 from netgraph.tasks.check import MIN_ROWS
 from netgraph.tasks.families import TaskFamily, family_names, get_family
 from netgraph.tasks.modifiers import MODIFIERS, Modifier
-from netgraph.tasks.settings import configure, is_range, settings_of
+from netgraph.tasks.settings import configure, is_number, is_range, require, settings_of
 
 #: Fewest rows that the filter can judge.
 MIN_LEARNABLE_ROWS = 8
@@ -62,28 +63,30 @@ class TaskRecipe:
 
     def _check_sizes(self) -> None:
         least = MIN_LEARNABLE_ROWS if self.learnable else MIN_ROWS
-        _require(isinstance(self.learnable, bool), "learnable", self.learnable, "true or false")
-        _require(_is_whole(self.rows) and self.rows >= least, "rows", self.rows, f"a whole number, at least {least}")
+        require(isinstance(self.learnable, bool), "learnable", self.learnable, "true or false")
+        require(
+            is_number(self.rows, least, math.inf, whole=True), "rows", self.rows, f"a whole number, at least {least}"
+        )
         rule = "two whole numbers at least 1, the smaller first"
-        _require(is_range(self.n_features, 1, 2**31, whole=True), "n_features", self.n_features, rule)
+        require(is_range(self.n_features, 1, 2**31, whole=True), "n_features", self.n_features, rule)
         rule = "two numbers above 0, the smaller first, or null for no noise"
         ratio = self.signal_to_noise
-        _require(ratio is None or is_range(ratio, 1e-12, 1e30), "signal_to_noise", ratio, rule)
+        require(ratio is None or is_range(ratio, 1e-12, 1e30), "signal_to_noise", ratio, rule)
         rule = "two numbers from 0 to 1, the smaller first"
-        _require(is_range(self.distractors, 0, 1), "distractors", self.distractors, rule)
+        require(is_range(self.distractors, 0, 1), "distractors", self.distractors, rule)
 
     def _check_choices(self) -> None:
         for key, known in (("families", family_names()), ("modifiers", tuple(MODIFIERS))):
             chosen = getattr(self, key)
-            _require(isinstance(chosen, dict), key, chosen, f"a mapping with some of {', '.join(known)}")
+            require(isinstance(chosen, dict), key, chosen, f"a mapping with some of {', '.join(known)}")
             for name in chosen:
                 if name not in known:
                     raise NetGraphError(f"{key}.{name}: unknown; known: {', '.join(known)}")
-        _require(sum(self.weights.values()) > 0, "families", self.families, "weights, one of them above 0 at least")
+        require(sum(self.weights.values()) > 0, "families", self.families, "weights, one of them above 0 at least")
         self.active_modifiers  # noqa: B018 - made once, here, so that their errors come early
         fewest = min(self.configured[name].min_features for name in self.weights)
         rule = f"room for {fewest} columns, which the least demanding of the families needs"
-        _require(self.n_features[1] >= fewest, "n_features", self.n_features, rule)
+        require(self.n_features[1] >= fewest, "n_features", self.n_features, rule)
 
     @cached_property
     def weights(self) -> dict[str, float]:
@@ -94,7 +97,12 @@ class TaskRecipe:
             nested = isinstance(value, Mapping)
             weight: Any = value.get("weight", 1.0) if isinstance(value, Mapping) else value
             key, rule = f"families.{name}{'.weight' if nested else ''}", "a number at least 0"
-            _require(_is_weight(weight), key, weight, rule if nested else f"{rule}, or a mapping of settings")
+            require(
+                is_number(weight, 0, math.inf, whole=False),
+                key,
+                weight,
+                rule if nested else f"{rule}, or a mapping of settings",
+            )
             weights[name] = float(weight)
         return {name: weight for name, weight in weights.items() if weight > 0}
 
@@ -117,7 +125,7 @@ class TaskRecipe:
         for name, kind in MODIFIERS.items():
             if name in self.modifiers:
                 settings = self.modifiers[name] or {}
-                _require(isinstance(settings, Mapping), f"modifiers.{name}", settings, "a mapping of settings")
+                require(isinstance(settings, Mapping), f"modifiers.{name}", settings, "a mapping of settings")
                 made.append(configure(kind, settings, f"modifiers.{name}"))
         return tuple(made)
 
@@ -132,8 +140,7 @@ class TaskRecipe:
         Raises:
             NetGraphError: A key is unknown or a value not allowed.
         """
-        if not isinstance(values, Mapping) and path:
-            raise NetGraphError(f"{path.rstrip('.')} is {values!r}; it must be a mapping of keys to values")
+        require(isinstance(values, Mapping), path.rstrip(".") or "recipe", values, "a mapping of keys to values")
         try:
             return configure(cls, values, "")
         except NetGraphError as error:
@@ -145,16 +152,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
     return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_weight(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
-
-
-def _require(holds: bool, key: str, value: Any, rule: str) -> None:
-    if not holds:
-        raise NetGraphError(f"{key} is {value!r}; it must be {rule}")

@@ -34,7 +34,7 @@ class Between:
         """Return whether a value may stand where the default does."""
         if isinstance(default, tuple):
             return is_range(value, self.low, self.high, isinstance(default[0], int))
-        return _is_number(value, self.low, self.high, isinstance(default, int))
+        return is_number(value, self.low, self.high, isinstance(default, int))
 
     def rule(self, default: Any) -> str:
         """Return what is allowed, in words."""
@@ -84,7 +84,7 @@ def weighted(names: Iterable[str]) -> Allowed:
 
     def test(value: Any) -> bool:
         named = isinstance(value, Mapping) and all(str(name) in known for name in value)
-        return named and all(_is_number(one, 0, math.inf, False) for one in value.values()) and sum(value.values()) > 0
+        return named and all(is_number(one, 0, math.inf, False) for one in value.values()) and sum(value.values()) > 0
 
     return Allowed(f"a weight at least 0 for some of {', '.join(known)}, one of them above 0", test)
 
@@ -112,8 +112,7 @@ def configure(cls: type[Made], values: Mapping[str, Any], path: str, more: tuple
     Raises:
         NetGraphError: It is no mapping, a key is unknown or a value not allowed; it names the key and what is allowed.
     """
-    if not isinstance(values, Mapping):
-        raise NetGraphError(f"{path or 'recipe'} is {values!r}; it must be a mapping of keys to values")
+    require(isinstance(values, Mapping), path or "recipe", values, "a mapping of keys to values")
     known = [one.name for one in fields(cls)]  # type: ignore[arg-type]
     for key in values:
         if key not in known:
@@ -138,8 +137,7 @@ def check_settings(instance: Any, path: str) -> None:
         value = _plain(getattr(instance, one.name))
         object.__setattr__(instance, one.name, value)
         for limit in getattr(one.type, "__metadata__", ()):
-            if not limit.allows(value, one.default):
-                raise NetGraphError(f"{_under(path, one.name)} is {value!r}; it must be {limit.rule(one.default)}")
+            require(limit.allows(value, one.default), _under(path, one.name), value, limit.rule(one.default))
 
 
 def _under(path: str, key: str) -> str:
@@ -161,9 +159,20 @@ def _plain(value: Any) -> Any:
 def is_range(value: Any, low: float, high: float, whole: bool = False) -> bool:
     """Return whether a value is two numbers within limits, the smaller first."""
     pair = isinstance(value, tuple | list) and len(value) == 2
-    return pair and all(_is_number(one, low, high, whole) for one in value) and value[0] <= value[1]
+    return pair and all(is_number(one, low, high, whole) for one in value) and value[0] <= value[1]
 
 
-def _is_number(value: Any, low: float, high: float, whole: bool) -> bool:
+def is_number(value: Any, low: float, high: float, whole: bool) -> bool:
+    """Return whether a value is a number within limits, a whole one where that is asked for."""
     kind = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
     return kind and low <= value <= high and abs(value) < (2**63 if isinstance(value, int) else math.inf)
+
+
+def require(holds: bool, key: str, value: Any, rule: str) -> None:
+    """Raise an error that names the key, its value and what is allowed, unless a rule holds.
+
+    Raises:
+        NetGraphError: It does not.
+    """
+    if not holds:
+        raise NetGraphError(f"{key} is {value!r}; it must be {rule}")

@@ -7,7 +7,7 @@ names a further operand (``STAY``), or ends the network. Each move but the last 
 from dataclasses import dataclass, field
 
 from netgraph.errors import InvalidGraphError
-from netgraph.graph.architecture import Architecture, Layer, make_layer
+from netgraph.graph.architecture import Architecture, make_layer
 from netgraph.graph.layers import BY_CODE, LAYER_TYPES, N_CODES
 
 CONTINUE, STAY = N_CODES, N_CODES + 1
@@ -86,13 +86,15 @@ class Builder:
         if layer.code != ADD:
             return []
         if layer.size == 1:
-            return [start for start, i in self.starts.items() if i < len(self.layers) - 1 and self._fits_add(i)]
+            size = self.layers[layer.operands[0]].size
+            return [start for start in self._earlier() if self.layers[self.starts[start]].size == size]
         if layer.operand + 1 == len(layer.operands):
             return []
         return [self.layers[layer.operands[layer.operand + 1]].start + layer.size - 1]
 
-    def _fits_add(self, layer: int) -> bool:
-        return self.layers[layer].size == self.layers[self.last.operands[0]].size
+    def _earlier(self) -> list[int]:
+        """Return the first vertices of the layers before the one under construction."""
+        return list(self.starts)[:-1]
 
     def _parents_continue(self) -> list[int]:
         layer = self.last
@@ -102,16 +104,11 @@ class Builder:
         if layer.code == _LINEAR:
             return [source.start]
         if layer.code == CONCAT:
-            return self._parents_concat()
+            inside = self._inside_operand()
+            return self._earlier() if inside is None else [inside]
         if layer.code == ADD and (len(layer.operands) < 2 or layer.operand + 1 < len(layer.operands)):
             return []
         return [source.start + layer.size] if layer.size < source.size else []
-
-    def _parents_concat(self) -> list[int]:
-        inside = self._inside_operand()
-        if inside is not None:
-            return [inside]
-        return [start for start, i in self.starts.items() if i < len(self.layers) - 1]
 
     def _inside_operand(self) -> int | None:
         """The next vertex of the operand a Concat is reading, None at its end."""
@@ -175,18 +172,17 @@ class Builder:
         self.loose.discard(layer)
 
     def architecture(self) -> Architecture:
-        """Give what was read.
+        """Return the architecture that was read.
 
         Raises:
             InvalidGraphError: When it is not a whole network.
         """
-        architecture = Architecture(tuple(self._row(layer) for layer in self.layers))
+        rows = []
+        for layer in self.layers:
+            hyper = {} if layer.bias or layer.code != _LINEAR else {"bias": False}
+            rows.append(make_layer(BY_CODE[layer.code].name, layer.operands, layer.size, hyper=hyper))
+        architecture = Architecture(tuple(rows))
         architecture.validate()
         if architecture.n_outputs != self.n_outputs:
             raise InvalidGraphError(f"{architecture.n_outputs} outputs where the start token says {self.n_outputs}")
         return architecture
-
-    @staticmethod
-    def _row(layer: _Open) -> Layer:
-        hyper = {} if layer.bias or layer.code != _LINEAR else {"bias": False}
-        return make_layer(BY_CODE[layer.code].name, layer.operands, layer.size, hyper=hyper)

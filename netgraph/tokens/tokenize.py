@@ -126,8 +126,8 @@ def _graph(tokens: TokenBatch, row: int) -> NetGraph:
 
 
 def _architecture(tokens: TokenBatch, row: int, length: int) -> Architecture:
-    layer_type, index, parent = (column[row, :length].tolist() for column in _structure(tokens))
-    opens = tokens.opens[row, :length].tolist()
+    columns = tokens.layer_type, tokens.index, tokens.parent, tokens.opens
+    layer_type, index, parent, opens = (column[row, :length].tolist() for column in columns)
     if length < 2 or layer_type[0] != START or layer_type[-1] != END:
         raise InvalidGraphError(f"network {row}: a stream opens with START and closes with END")
     builder = Builder(index[0], parent[0])
@@ -145,7 +145,3 @@ def _architecture(tokens: TokenBatch, row: int, length: int) -> Architecture:
         full = make_layer(layer.type, layer.inputs, layer.size, name, hyper)
         layers.append(replace(full, name=name))
     return Architecture(tuple(layers))
-
-
-def _structure(tokens: TokenBatch) -> tuple[Tensor, Tensor, Tensor]:
-    return tokens.layer_type, tokens.index, tokens.parent

@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
-from netgraph.tasks.settings import Between, Range, Weights, Whole, check_settings, weighted
+from netgraph.tasks.settings import Between, Range, Weights, Whole, check_settings, require, weighted
 from netgraph.zoo.optimizers import OPTIMIZERS
 
 
@@ -40,7 +40,7 @@ class FitConfig:
     trajectory: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be trained or kept."""
+        """Raise for what cannot be trained or kept."""
         if bool((self.steps < 1).any()):
             raise NetGraphError(f"steps has {int(self.steps.min())}; a network needs at least 1")
         check_trajectory("trajectory", self.trajectory)
@@ -55,22 +55,22 @@ class FitConfig:
         return cls(torch.full((count,), steps), batch_rows, *rates, adamw, torch.zeros(count, dtype=torch.long))
 
     def select(self, networks: Tensor) -> Self:
-        """Give the training of some of the networks, by their numbers."""
+        """Return the training of some of the networks, by their numbers."""
         names = ("steps", "learning_rate", "weight_decay", "optimizer", "patience")
         return replace(self, **{name: getattr(self, name)[networks] for name in names})
 
 
 def check_trajectory(key: str, steps: Any, most: int | None = None) -> None:
-    """Refuse steps that do not rise from 0 or more, or that no network ever takes, which has ``most`` at most.
+    """Raise for steps that do not rise from 0 or more, or that no network ever takes, which has ``most`` at most.
 
     Raises:
         NetGraphError: It names the key.
     """
     whole = isinstance(steps, tuple) and all(isinstance(step, int) and step >= 0 for step in steps)
     rises = whole and list(steps) == sorted(set(steps))
-    if not rises or (most is not None and steps and steps[-1] > most):
-        limits = "at least 0" if most is None else f"from 0 to {most}"
-        raise NetGraphError(f"{key} is {steps!r}; it must be a list of whole numbers {limits}, rising")
+    limits = "at least 0" if most is None else f"from 0 to {most}"
+    within = most is None or not steps or (rises and steps[-1] <= most)
+    require(rises and within, key, steps, f"a list of whole numbers {limits}, rising")
 
 
 @dataclass(frozen=True)
@@ -113,13 +113,11 @@ class FitRecipe:
         """
         check_settings(self, "training")
         check_trajectory("training.trajectory", self.trajectory, self.steps[1])
-        if self.weight_decay[0] == 0 < self.weight_decay[1]:
-            raise NetGraphError(
-                f"training.weight_decay is {self.weight_decay!r}; it must be two numbers above 0, or both 0"
-            )
+        low, high = self.weight_decay
+        require(low > 0 or high == 0, "training.weight_decay", self.weight_decay, "two numbers above 0, or both 0")
 
     def n_validation(self, rows: int) -> int:
-        """Give the number of validation rows of a task with so many rows."""
+        """Return the number of validation rows of a task with so many rows."""
         return round(rows * self.validation_share)
 
     def draw(self, count: int, generator: Generator) -> FitConfig:

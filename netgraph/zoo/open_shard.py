@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from netgraph.files import check_record, check_tensors, record_path
+from netgraph.files import check_tensors, record_path
 from netgraph.graph.architecture import Architecture, Ints
 from netgraph.graph.io import check_length, check_range, column, table_from_tensors
 from netgraph.graph.netgraph import NetGraph
@@ -46,7 +46,6 @@ class OpenShard:
         self.path = shard_path(root, name)
         self.record = check_tensors(self.path, FORMAT, VERSION, again=again)
         check_shard_record(record_path(self.path), self.record)
-        check_record(self.path, self.record)
         if self.record["sha256"] != sha256:
             raise DamagedError(f"{self.path}: not the shard of the manifest")
         try:

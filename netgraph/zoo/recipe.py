@@ -12,7 +12,7 @@ from netgraph.files import datasets_folder
 from netgraph.reading import building, read_yaml
 from netgraph.tasks import TaskRecipe
 from netgraph.tasks.catalog import find_entry
-from netgraph.tasks.settings import NAMES, Between, check_settings, configure, settings_of
+from netgraph.tasks.settings import NAMES, Between, check_settings, configure, require, settings_of
 from netgraph.zoo.architectures import ArchitectureRecipe
 from netgraph.zoo.fit_recipe import FitRecipe
 
@@ -61,20 +61,20 @@ class ZooRecipe:
         """
         check_settings(self, "")
         n_train = self.n_tasks - self.n_test_tasks
-        _require(n_train >= 1, "n_test_tasks", self.n_test_tasks, f"less than n_tasks, {self.n_tasks}")
-        _require(self.tasks.rows >= MIN_ROWS, "tasks.rows", self.tasks.rows, f"at least {MIN_ROWS}")
+        require(n_train >= 1, "n_test_tasks", self.n_test_tasks, f"less than n_tasks, {self.n_tasks}")
+        require(self.tasks.rows >= MIN_ROWS, "tasks.rows", self.tasks.rows, f"at least {MIN_ROWS}")
         n_validation = self.training.n_validation(self.tasks.rows)
         rule = f"a share that leaves at least 2 of {self.tasks.rows} rows on either side"
         share = self.training.validation_share
-        _require(2 <= n_validation <= self.tasks.rows - 2, "training.validation_share", share, rule)
+        require(2 <= n_validation <= self.tasks.rows - 2, "training.validation_share", share, rule)
         self._check_real(n_train)
 
     def _check_real(self, n_train: int) -> None:
-        _require(len(self.real) <= n_train, "real", self.real, f"at most as many as there are train tasks, {n_train}")
+        require(len(self.real) <= n_train, "real", self.real, f"at most as many as there are train tasks, {n_train}")
         rule = f"at most as many as there are test tasks, {self.n_test_tasks}, each once, and none of {list(self.real)}"
         ids = [find_entry(name) or name for name in (*self.real, *self.real_test)]
         apart = len(set(ids)) == len(ids)
-        _require(apart and len(self.real_test) <= self.n_test_tasks, "real_test", self.real_test, rule)
+        require(apart and len(self.real_test) <= self.n_test_tasks, "real_test", self.real_test, rule)
 
     @property
     def n_shards(self) -> int:
@@ -132,8 +132,3 @@ class ZooRecipe:
 
 
 _SECTIONS: dict[str, type[Any]] = {"architectures": ArchitectureRecipe, "training": FitRecipe}
-
-
-def _require(holds: bool, key: str, value: Any, rule: str) -> None:
-    if not holds:
-        raise NetGraphError(f"{key} is {value}; it must be {rule}")

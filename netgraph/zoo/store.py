@@ -176,12 +176,11 @@ def read_shard_record(root: Path, name: str) -> dict[str, Any]:
     path = record_path(shard_path(root, name))
     record = read_record(path, FORMAT, VERSION)
     check_shard_record(path, record)
-    check_record(path, record)
     return record
 
 
 def check_shard_record(path: Path, record: dict[str, Any]) -> None:
-    """Check that the record of a shard holds what is read of it, except for its architectures.
+    """Check that the record of a shard is the one that was written, and holds what is read of it.
 
     Raises:
         DamagedError: When it does not; it names the key.
@@ -192,6 +191,7 @@ def check_shard_record(path: Path, record: dict[str, Any]) -> None:
                 field_of(record, key, kind)
         if len(record["networks"]) != len(record["tasks"]) or min(record["networks"], default=0) < 0:
             raise StoreError("networks does not count those of each of the tasks")
+    check_record(path, record)
 
 
 def remedy(root: Path, name: str) -> str:
@@ -205,28 +205,22 @@ def shard_records(root: Path, number: int) -> dict[str, dict[str, Any]]:
     Raises:
         StoreError: When a record is damaged or of another version.
     """
-    first = _record_in_place(root, shard_name(number))
-    if first is None:
-        return {}
-    records = {shard_name(number): first}
-    for part, sha256 in enumerate(first["parts"], 1):
-        record = _record_in_place(root, shard_name(number, part))
-        if record is None or record["sha256"] != sha256:
+    records: dict[str, dict[str, Any]] = {}
+    checksums: list[str | None] = [None]
+    for part, sha256 in enumerate(checksums):  # the first record names those of the other parts
+        name = shard_name(number, part)
+        path = shard_path(root, name)
+        if not record_path(path).exists():
             return {}
-        records[shard_name(number, part)] = record
+        try:
+            records[name] = read_shard_record(root, name)
+        except DamagedError as error:
+            raise StoreError(f"{error}; {remedy(root, name)}") from None
+        if not tensors_are_there(path, records[name]) or sha256 not in (None, records[name]["sha256"]):
+            return {}
+        if part == 0:
+            checksums += records[name]["parts"]
     return records
-
-
-def _record_in_place(root: Path, name: str) -> dict[str, Any] | None:
-    """Read the record of a shard, unless it or its tensors are missing."""
-    path = shard_path(root, name)
-    if not record_path(path).exists():
-        return None
-    try:
-        record = read_shard_record(root, name)
-    except DamagedError as error:
-        raise StoreError(f"{error}; {remedy(root, name)}") from None
-    return record if tensors_are_there(path, record) else None
 
 
 def shard_exists(root: Path, number: int, digest: str) -> bool:
