@@ -22,8 +22,8 @@ from netgraph.zoo import ZooRecipe
 TITLE = "Ablations"
 ABOUT = (
     "Networks of held-out tasks of a smaller zoo of the quick recipe, rebuilt free-running, and samples from N(0, I), "
-    "by models that were trained for equal time on one thread, one switch changed each. The trainings are short: they "
-    "show what helps at once, not what is best in the end."
+    "by models trained for equal time on one thread, one switch changed each. The trainings are short: an "
+    "advantage here may be one of speed alone."
 )
 BASE = VAEConfig()
 VARIANTS = {

@@ -1,4 +1,4 @@
-"""Rebuilding: networks of unseen tasks through the latent of a checkpoint, and who is in the tail."""
+"""Rebuilding: networks of unseen tasks through the latent of a checkpoint, and the worst cases."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ TITLE = "Rebuilding"
 ABOUT = (
     "Networks of tasks that a checkpoint has not seen, encoded and decoded free-running: nothing of a network is given "
     "beside its latent. Outputs on the rows of each network's task; groups of widths are cut at quartiles. The worst "
-    "networks are those of least output R²."
+    "networks have the least output R²."
 )
 WORST = 8
-#: Means over all networks that have no values of their own here.
+#: Figures without values for each network: their means.
 MEANS = ("edge_accuracy", "weight_within_tolerance", "parameter_cosine_similarity", "output_r2_mean_clamped")
 TRAITS = ("parameters", "hidden linear layers", "widest layer")
 PERCENTILES = {"median": 0.5, "10th percentile": 0.1, "1st percentile": 0.01}
@@ -26,19 +26,19 @@ SHARES = ("valid", "architecture exact", "edge F1")
 
 
 def grid(n: int = 1000, checkpoint: str | None = None, zoo: str = UNSEEN, split: str = "test") -> list[dict[str, Any]]:
-    """Return one run.
+    """Return the only run.
 
     Args:
         n: Most networks, drawn at random.
         checkpoint: Path of a checkpoint; the one that ships when None.
         zoo: Folder of a zoo, such as one of the quick recipe; one of unseen tasks is built where there is none.
-        split: Its networks: those of ``test`` or ``train`` tasks.
+        split: Split of the zoo, ``test`` or ``train``.
     """
     return [{"n": n, "checkpoint": checkpoint, "zoo": zoo, "split": split}]
 
 
 def measure(n: int, checkpoint: str | None, zoo: str, split: str) -> dict[str, Any]:
-    """Rebuild networks; a list of values for each figure and each trait, one a network."""
+    """Rebuild networks; a list for each figure and each trait, with a value for each network."""
     vae, source = checkpoint_of(checkpoint), unseen(zoo, checkpoint)
     known = covered(source, vae, split)
     order = torch.randperm(len(known), generator=Generator().manual_seed(0))[:n].tolist()
@@ -61,7 +61,7 @@ def measure(n: int, checkpoint: str | None, zoo: str, split: str) -> dict[str, A
 
 
 def widths(graph: NetGraph) -> list[int]:
-    """Return the sizes of the hidden linear layers, those of skips included."""
+    """Return the sizes of the hidden linear layers, skips included."""
     return [layer.size for layer in graph.architecture.layers if layer.type == "Linear"][:-1]
 
 
@@ -80,7 +80,7 @@ def report(runs: pd.DataFrame) -> list[str | Picture]:
 
 
 def groups(networks: pd.DataFrame) -> pd.DataFrame:
-    """Return shares, medians and percentiles of all networks, and of those with equal or similar traits."""
+    """Return shares, medians and percentiles of all networks, and of groups with equal or similar traits."""
     rows = {"all": figures(networks)}
     for trait in TRAITS:
         values = networks[trait]
@@ -93,8 +93,8 @@ def groups(networks: pd.DataFrame) -> pd.DataFrame:
 
 def figures(part: pd.DataFrame) -> dict[str, float]:
     """Return the figures of some networks."""
-    found = {"n": len(part)} | {name: float(part[name].mean()) for name in SHARES}
+    row = {"n": len(part)} | {name: float(part[name].mean()) for name in SHARES}
     for name in ("cosine", "output R²"):
         for words, share in PERCENTILES.items():
-            found[f"{name}, {words}"] = float(part[name].quantile(share, interpolation="lower"))
-    return found
+            row[f"{name}, {words}"] = float(part[name].quantile(share, interpolation="lower"))
+    return row

@@ -42,7 +42,7 @@ def grid(
     """Return a run for each seed.
 
     Args:
-        n: Number of samples, of which those enter the two-sample test that have a partner of as many inputs.
+        n: Number of samples; of each number of inputs the two-sample test takes as many as of trained networks.
         seeds: Number of seeds of samples, random weights and folds.
         checkpoint: Path of a checkpoint; the one that ships when None.
         zoo: Folder of a zoo of unseen tasks, one network each; built where there is none.
@@ -93,9 +93,7 @@ def report(runs: pd.DataFrame) -> list[str | Picture]:
     sets = pd.DataFrame(
         {head: {words: mean.get(f"{key}_{name}") for name, (_, words) in SETS.items()} for head, key in columns.items()}
     ).rename_axis("set")
-    figures = (
-        runs[["shape_quality", "sample_quality", *SHARES]].agg(["mean", "min", "max"]).T.rename_axis("of the samples")
-    )
+    figures = runs[["shape_quality", "sample_quality", *SHARES]].agg(["mean", "min", "max"]).T.rename_axis("samples")
     counts = (
         f"Networks: {mean['side']:,.0f} a side of the two-sample test, {mean['samples']:,.0f} samples, "
         f"{mean['training_networks']:,.0f} of the checkpoint's training networks; noise: a tenth of the root mean "

@@ -1,4 +1,4 @@
-"""Warm starts: what a training begins with, and how far some steps bring it, each start at a rate of its own."""
+"""Warm starts: R² before a training and after some steps, each start at a peak rate of its own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ TITLE = "Warm starts"
 ABOUT = (
     "Networks for unseen tasks, trained on three quarters of the rows with AdamW (rate falling along a cosine, 48 rows "
     "a step); R² on the last quarter, each at least −1. Every start has the peak rate of the best median R² for its "
-    "budget of steps on half of the tasks; figures are those of the other half. Generated: written for the rows by the "
+    "budget of steps on half of the tasks; all figures are of the other half. Generated: written for the rows by the "
     "checkpoint's hypernet, one draw. Sampled: for the meta-features of the rows. Random: PyTorch's initial weights in "
     "the architectures of the generated ones. Solved: output layer by ridge regression on the rows."
 )
@@ -61,7 +61,7 @@ class Problem:
     Attributes:
         x: Rows, zero padded, [n, rows, inputs].
         y: Targets, [n, rows].
-        cut: Number of rows, the first ones, that networks are made for and trained on.
+        cut: Number of training rows, the first ones.
     """
 
     x: Tensor
@@ -76,7 +76,7 @@ class Problem:
         return [NetGraph(graph.architecture, state) for graph, state in zip(graphs, stack.split(solved), strict=True)]
 
     def train(self, graphs: list[NetGraph], steps: int, rates: Sequence[float]) -> list[Tensor]:
-        """Train networks with each of several peak rates, all at once; their states, those of a rate in a row."""
+        """Train networks with each of several peak rates, all at once; return their states, rate after rate."""
         count = len(graphs) * len(rates)
         config = FitConfig.uniform(count, steps=steps, batch_rows=BATCH_ROWS, learning_rate=0.0, weight_decay=DECAY)
         peaks = torch.tensor(rates).repeat_interleave(len(graphs))
@@ -125,15 +125,15 @@ def problem_of(
 
 def report(runs: pd.DataFrame) -> list[str | Picture]:
     """Tabulate R² and the chosen rates."""
-    told = pd.DataFrame([tell(run) for _, run in runs.iterrows()])
+    chosen = pd.DataFrame([choose_rate(run) for _, run in runs.iterrows()])
     parts: list[str | Picture] = [f"Tasks: {runs['tasks'].iloc[0]}, {runs['networks'].iloc[0]} networks each."]
     for name, words in {"median": "Median R²", "tenth": "10th percentile", "rate": "Chosen peak rate"}.items():
-        wide = told.pivot(index="start", columns="budget", values=name).loc[list(STARTS)]
+        wide = chosen.pivot(index="start", columns="budget", values=name).loc[list(STARTS)]
         parts.append(table(wide.rename(columns="{} steps".format).rename_axis(index=words, columns=None)))
     return parts
 
 
-def tell(run: pd.Series) -> dict[str, Any]:
+def choose_rate(run: pd.Series) -> dict[str, Any]:
     """Choose the rate of a run on every second task, and compute the figures of the others."""
     values = np.array(run["r2"])  # [rates, tasks, networks]
     best = int(np.median(values[:, ::2], axis=(1, 2)).argmax())

@@ -48,7 +48,7 @@ def unseen(folder: str, path: str | None) -> Zoo:
 
 @lru_cache(maxsize=2)
 def seen(folder: str, path: str | None) -> list[NetGraph]:
-    """Read training networks of a checkpoint: those of a zoo, or of the first shard of its own, which is built."""
+    """Read the training networks of a checkpoint from a zoo; the first shard of its own zoo is built where none is."""
 
     def recipe() -> ZooRecipe:
         recipe = recipe_of(path)  # the networks of a shard do not depend on the number of shards

@@ -1,4 +1,4 @@
-"""Ways of bringing a network to a latent of fixed size and back: netgraph and what it is compared with."""
+"""Maps of networks to latents of one size and back: netgraph and its peers."""
 
 from benchmarks.peers.autoencoders import SANE, MLPAutoencoder
 from benchmarks.peers.base import Peer

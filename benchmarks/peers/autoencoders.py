@@ -48,7 +48,7 @@ class MLPAutoencoder(Autoencoder):
     A linear path runs beside the hidden layers on either side, so that it can do what PCA does from the first step on.
     """
 
-    # Chosen: wider ones, and those of less decay, overfit a few thousand networks within half a minute.
+    # Chosen: wider ones and less decay overfit a few thousand networks within half a minute.
     rates = (128, 1e-3, 1.0)
 
     def build(self, parameters: int) -> tuple[nn.Module, nn.Module]:
@@ -96,7 +96,7 @@ class TokenMap(nn.Module):
         tokens: Number of tokens.
         inputs: Numbers of a token before.
         outputs: Numbers of a token after.
-        total: Length of the vector after; what is missing is 0.
+        total: Length of the vector after, zero padded.
     """
 
     def __init__(self, tokens: int, inputs: int, outputs: int, total: int, width: int = 64) -> None:

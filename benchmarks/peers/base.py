@@ -27,7 +27,7 @@ class Peer(ABC):
 
     @abstractmethod
     def fit(self, train: Sequence[Example], seconds: float) -> None:
-        """Fit to training networks for some seconds, preparation not counted; a closed-form fit takes what it takes."""
+        """Fit to training networks for some seconds, preparation not counted; a closed form has no such limit."""
 
     @abstractmethod
     def encode(self, graphs: Sequence[NetGraph]) -> Tensor:

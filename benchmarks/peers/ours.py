@@ -12,7 +12,7 @@ from netgraph import NetGraph, NetGraphError
 from netgraph.model import VAEConfig
 from netgraph.training import Example, TrainConfig, train
 
-#: Neurons of a layer that have latent slots of their own, where there is room; those beyond share them.
+#: Neurons of a layer with latent slots of their own, the most that there is room for; further ones share slots.
 POSITIONS = (16, 8, 4, 2)
 
 
@@ -25,7 +25,9 @@ class NetGraphVAE(Peer):
         Raises:
             NetGraphError: When the latent is too small.
         """
-        architecture = max((example.graph.architecture for example in train_on), key=lambda one: one.num_nodes)
+        architecture = max(
+            (example.graph.architecture for example in train_on), key=lambda architecture: architecture.num_nodes
+        )
         hidden = [layer.size for layer in architecture.layers if layer.type == "Linear"][:-1]
         for positions in POSITIONS:
             config = VAEConfig(

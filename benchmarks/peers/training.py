@@ -56,7 +56,7 @@ def train_for(
 
 
 class EqualTime(lightning.Callback):
-    """Callback of netgraph's own training: the steps of a schedule are those that its time allows at the speed so far.
+    """Callback of netgraph's own training: it sets the steps of a schedule by its time and the speed so far.
 
     Args:
         seconds: Time of each part of a training, by its name (``VAE``, ``prior``, ``hypernet``); others keep theirs.

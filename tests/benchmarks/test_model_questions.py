@@ -108,9 +108,9 @@ def test_starts_are_trained_at_their_own_rates(unseen, tmp_path, monkeypatch):
 
 def test_the_rate_is_chosen_on_one_half_of_the_tasks_and_told_on_the_other():
     r2 = [[[0.0], [0.9]], [[0.5], [0.2]]] + [[[-1.0], [-1.0]]] * (len(starts.RATES) - 2)
-    told = starts.tell(pd.Series({"start": "random", "budget": 10, "r2": r2}))
-    assert told["rate"] == f"{starts.RATES[1]:g}"
-    assert told["median"] == 0.2
+    chosen = starts.choose_rate(pd.Series({"start": "random", "budget": 10, "r2": r2}))
+    assert chosen["rate"] == f"{starts.RATES[1]:g}"
+    assert chosen["median"] == 0.2
 
 
 def test_every_variant_changes_one_thing():

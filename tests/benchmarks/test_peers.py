@@ -14,9 +14,9 @@ LATENT = 26
 
 @pytest.fixture(scope="module", params=PEERS)
 def peer(request, examples):
-    made = PEERS[request.param](LATENT)
-    made.fit(examples[:30], 0.5)
-    return made
+    peer = PEERS[request.param](LATENT)
+    peer.fit(examples[:30], 0.5)
+    return peer
 
 
 def test_latents_have_one_size_and_networks_come_back(peer, graphs):
@@ -54,9 +54,9 @@ def test_the_nearest_neighbor_is_a_training_network_and_of_one_of_them_itself(ex
     peer = NearestNetwork(LATENT)
     peer.fit(examples[:30], 0.0)
     known = torch.stack([graph.state for graph in graphs[:30]])
-    found = torch.stack([graph.state for graph in peer.decode(peer.encode(graphs))])
-    torch.testing.assert_close(found[:30], known, rtol=1e-5, atol=1e-6)
-    difference = (found[30:, None] - known).abs().amax(dim=2)  # [networks, training networks]
+    neighbors = torch.stack([graph.state for graph in peer.decode(peer.encode(graphs))])
+    torch.testing.assert_close(neighbors[:30], known, rtol=1e-5, atol=1e-6)
+    difference = (neighbors[30:, None] - known).abs().amax(dim=2)  # [networks, training networks]
     assert (difference.amin(dim=1) < 1e-5).all()
 
 
