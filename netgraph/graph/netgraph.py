@@ -176,18 +176,16 @@ class NetGraph(Data):
         for key, length in lengths.items():
             if self[key].shape != (length,):
                 raise InvalidGraphError(f"{key} has shape {tuple(self[key].shape)} instead of ({length},)")
+        held: list[tuple[str, Any]] = []
         if self.program is not None:
-            self._check_values(self.program)
-            return
-        for tensor in architecture.tensors:
+            held = [(tensor.names[0], tensor) for tensor in self.program.tensors if tensor.kind == "parameter"]
+        else:
+            layers = [architecture.layers[tensor.layer] for tensor in architecture.tensors]
+            names = [layer.name or layer.type for layer in layers]
+            held = [(f"{name}.{t.slot.name}", t) for name, t in zip(names, architecture.tensors, strict=True)]
+        for name, tensor in held:
             if not is_finite(self.tensor(tensor)):
-                layer = architecture.layers[tensor.layer]
-                raise InvalidGraphError(f"{layer.name or layer.type}.{tensor.slot.name} holds NaN or infinity")
-
-    def _check_values(self, program: Program) -> None:
-        for tensor in program.tensors:
-            if tensor.kind == "parameter" and not is_finite(self.tensor(tensor)):
-                raise InvalidGraphError(f"{tensor.names[0]} holds NaN or infinity")
+                raise InvalidGraphError(f"{name} holds NaN or infinity")
 
 
 for _verb in _VERBS:

@@ -128,7 +128,9 @@ class Storage(GlobalStorage):
         if key in EXPANDED and self.holds_one_graph:
             return self._expand(key)
         if key == "other_state" and key not in self._mapping and self.holds_one_graph:
-            return self._no_other_state()
+            if getattr(self._mapping["architecture"], "other_size", 0):
+                raise InvalidGraphError("other_state is missing: batch feed-forward and general networks apart")
+            return torch.zeros(0, dtype=torch.uint8)
         return self._mapping[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -209,11 +211,6 @@ class Storage(GlobalStorage):
         if isinstance(self._mapping.get("architecture"), Architecture):
             return self.num_edges == 0
         return bool(super().is_undirected())
-
-    def _no_other_state(self) -> Tensor:
-        if getattr(self._mapping["architecture"], "other_size", 0):
-            raise InvalidGraphError("other_state is missing: batch feed-forward and general networks apart")
-        return torch.zeros(0, dtype=torch.uint8)
 
     def _expand(self, key: str) -> Expanded:
         gradients = torch.is_grad_enabled()

@@ -6,13 +6,14 @@ norm, positive incoming sum, units sorted by incoming norm times outgoing norm, 
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints
 from netgraph.graph.frozen import SMALL
@@ -44,7 +45,7 @@ class UnitGroup:
 
 
 def canonicalize(graph: NetGraph) -> NetGraph:
-    """Give the one representative of the graph's symmetry class; it computes the same function.
+    """Return the one representative of the graph's symmetry class; it computes the same function.
 
     Args:
         graph: Any graph; it is not changed. A measured sensitivity moves and scales with its vertices.
@@ -62,7 +63,7 @@ def canonicalize(graph: NetGraph) -> NetGraph:
 
 
 def canonical_moves(graph: NetGraph) -> Ints:
-    """Give, for each state element of the canonical graph, the element of the graph that takes its place, [P].
+    """Return, for each state element of the canonical graph, the element of the graph that takes its place, [P].
 
     With it, states that are not canonical themselves (those of earlier steps of a training) follow the units of one
     that is made so; scales and signs are left alone.
@@ -77,7 +78,15 @@ def _canonical(graph: NetGraph) -> tuple[Floats, Floats, Ints]:
     sensitivity = graph.sensitivity.detach().cpu().double().numpy().copy()
     groups = unit_groups(architecture)
     for group in groups:
-        _rescale(state, sensitivity, group)
+        factor = np.ones(len(group.vertices))
+        if group.scalable:
+            norm = _norm(state, group.first)
+            factor = np.divide(1.0, norm, out=factor, where=norm > 0)
+        if group.flippable:
+            factor = np.where(state[group.first].sum(axis=1) < 0, -factor, factor)
+        state[group.incoming] *= factor[:, None]
+        state[group.outgoing] /= factor[:, None]
+        sensitivity[group.vertices] /= np.abs(factor)[:, None]
     order = np.arange(architecture.num_nodes)
     for group in groups:
         ranked = np.argsort(-_norm(state, group.incoming) * _norm(state, group.outgoing), kind="stable")
@@ -90,20 +99,8 @@ def _norm(state: Floats, slots: Ints) -> Floats:
     return norm
 
 
-def _rescale(state: Floats, sensitivity: Floats, group: UnitGroup) -> None:
-    factor = np.ones(len(group.vertices))
-    if group.scalable:
-        norm = _norm(state, group.first)
-        factor = np.divide(1.0, norm, out=factor, where=norm > 0)
-    if group.flippable:
-        factor = np.where(state[group.first].sum(axis=1) < 0, -factor, factor)
-    state[group.incoming] *= factor[:, None]
-    state[group.outgoing] /= factor[:, None]
-    sensitivity[group.vertices] /= np.abs(factor)[:, None]
-
-
 def moved_slots(architecture: Architecture, order: Ints) -> Ints:
-    """Give, for each state element, the element whose value it takes when vertex v takes the place of order[v].
+    """Return, for each state element, the element whose value it takes when vertex v takes the place of order[v].
 
     Args:
         architecture: The layers.
@@ -128,17 +125,36 @@ def moved_slots(architecture: Architecture, order: Ints) -> Ints:
 
 def _find_groups(key: Architecture) -> tuple[UnitGroup, ...]:
     unit = _units(key)
-    fixed = set(unit[: key.n_inputs]) | set(unit[-key.n_outputs :])
+    fixed = np.isin(unit, np.concatenate([unit[: key.n_inputs], unit[-key.n_outputs :]]))
     members: dict[int, list[int]] = defaultdict(list)
-    for vertex, root in enumerate(unit):
-        if root not in fixed:
-            members[root].append(vertex)
+    for vertex in np.flatnonzero(~fixed).tolist():
+        members[int(unit[vertex])].append(vertex)
     alike: dict[tuple[int, ...], list[list[int]]] = defaultdict(list)
     for vertices in members.values():
         alike[tuple(key.layer_of[vertices])].append(vertices)
-    incoming, outgoing = _slots_of_units(key, unit)
+    # The elements of linear layers that feed each unit, and those that read it.
+    linear = [t for t in key.tensors if key.layers[t.layer].kind.kind == "linear"]
+    slots = np.concatenate([np.arange(t.offset, t.offset + t.size) for t in linear] or [np.zeros(0, np.int64)])
+    read = slots[key.slot_kind[slots] != _BIAS]
+    incoming = _by_unit(unit[key.slot_target[slots]], slots)
+    outgoing = _by_unit(unit[key.slot_source[read]], read)
     layer_of_slot = key.layer_of[key.slot_target]
-    return tuple(_group(key, vertices, incoming, outgoing, layer_of_slot) for _, vertices in sorted(alike.items()))
+    groups = []
+    for _, members_alike in sorted(alike.items()):
+        roots = [vertices[0] for vertices in members_alike]
+        rows = np.stack([incoming[root] for root in roots])
+        kinds = [key.layers[layer].kind for layer in key.layer_of[members_alike[0]]]
+        between = [kind for kind in kinds if kind.kind != "linear"]
+        group = UnitGroup(
+            vertices=np.array(members_alike, dtype=np.int64),
+            first=rows[:, layer_of_slot[rows[0]] == key.layer_of[roots[0]]],
+            incoming=rows,
+            outgoing=np.stack([outgoing[root] for root in roots]),
+            scalable=all(kind.homogeneous for kind in between),
+            flippable=all(kind.odd for kind in between),
+        )
+        groups.append(group)
+    return tuple(groups)
 
 
 _groups = lru_cache(maxsize=4096)(_find_groups)
@@ -149,57 +165,24 @@ def unit_groups(architecture: Architecture) -> tuple[UnitGroup, ...]:
     return (_groups if architecture.state_size <= SMALL else _find_groups)(architecture.key)
 
 
-def _units(architecture: Architecture) -> list[int]:
-    """Name each vertex's unit by its first vertex: linear layers open units, all others carry them on."""
-    root = list(range(architecture.num_nodes))
-
-    def find(vertex: int) -> int:
-        while root[vertex] != vertex:
-            vertex = root[vertex]
-        return vertex
-
+def _units(architecture: Architecture) -> Ints:
+    """Name each vertex's unit by its first vertex: linear layers open units, all others carry them on, [N]."""
+    tied = [np.zeros((2, 0), dtype=np.int64)]
     for position, layer in enumerate(architecture.layers):
-        if layer.kind.kind == "linear":
-            continue
-        start = int(architecture.offsets[position])
-        for i, sources in enumerate(architecture.sources(position).tolist()):
-            tied = [find(start + i), *map(find, sources)]
-            for vertex in tied:
-                root[vertex] = min(tied)
-    return [find(vertex) for vertex in root]
-
-
-def _slots_of_units(key: Architecture, unit: Sequence[int]) -> tuple[dict[int, Ints], dict[int, Ints]]:
-    """Collect the elements of linear layers that feed each unit, and those that read it."""
-    root = np.array(unit, dtype=np.int64)
-    linear = [t for t in key.tensors if key.layers[t.layer].kind.kind == "linear"]
-    slots = np.concatenate([np.arange(t.offset, t.offset + t.size) for t in linear] or [np.zeros(0, np.int64)])
-    read = slots[key.slot_kind[slots] != _BIAS]
-    return _by_unit(root[key.slot_target[slots]], slots), _by_unit(root[key.slot_source[read]], read)
+        if layer.kind.kind != "linear":
+            sources = architecture.sources(position)
+            start, end = architecture.offsets[position : position + 2]
+            tied.append(np.stack([np.repeat(np.arange(start, end), sources.shape[1]), sources.ravel()]))
+    first, second = np.concatenate(tied, axis=1)
+    size = architecture.num_nodes
+    component = connected_components(coo_matrix((np.ones(len(first)), (first, second)), (size, size)), directed=False)[
+        1
+    ]
+    first_of: Ints = np.unique(component, return_index=True)[1]
+    return first_of[component]
 
 
 def _by_unit(unit: Ints, slots: Ints) -> dict[int, Ints]:
     order = np.argsort(unit, kind="stable")
     units, first = np.unique(unit[order], return_index=True)
     return dict(zip(units.tolist(), np.split(slots[order], first[1:]), strict=True)) if len(units) else {}
-
-
-def _group(
-    key: Architecture,
-    vertices: list[list[int]],
-    incoming: dict[int, Ints],
-    outgoing: dict[int, Ints],
-    layer_of_slot: Ints,
-) -> UnitGroup:
-    roots = [unit[0] for unit in vertices]
-    rows = np.stack([incoming[root] for root in roots])
-    kinds = [key.layers[layer].kind for layer in key.layer_of[vertices[0]]]
-    between = [kind for kind in kinds if kind.kind != "linear"]
-    return UnitGroup(
-        vertices=np.array(vertices, dtype=np.int64),
-        first=rows[:, layer_of_slot[rows[0]] == key.layer_of[roots[0]]],
-        incoming=rows,
-        outgoing=np.stack([outgoing[root] for root in roots]),
-        scalable=all(kind.homogeneous for kind in between),
-        flippable=all(kind.odd for kind in between),
-    )

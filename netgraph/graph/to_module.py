@@ -42,7 +42,7 @@ def to_module(graph: NetGraph) -> nn.Module:
 
 
 def _names(architecture: Architecture) -> list[str]:
-    """Give every layer a name, unique unless two rows are one module used twice."""
+    """Return a name for every layer, unique unless two rows are one module used twice."""
     if len(architecture.layers) == 2 and architecture.layers[1].kind.module is not None:
         return ["x", architecture.layers[1].name]
     given = {layer.name for layer in architecture.layers}
@@ -72,7 +72,7 @@ def _modules(graph: NetGraph, names: list[str]) -> dict[str, nn.Module]:
 
 
 def _chain(architecture: Architecture, names: list[str], modules: dict[str, nn.Module]) -> Any:
-    """Nest the layers by their names, or give None when they are not a chain of nested names in this order."""
+    """Nest the layers by their names, or return None when they are not a chain of nested names in this order."""
     rows = list(zip(architecture.layers, names, strict=True))[1:]
     straight = all(layer.inputs == (i,) for i, (layer, _) in enumerate(rows))
     if not straight or len(modules) != len(rows):

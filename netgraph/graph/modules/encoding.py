@@ -78,13 +78,12 @@ def _encode_atom(value: Any) -> Encoded:
         return ("dtype", str(value).removeprefix("torch."))
     if isinstance(value, torch.device):
         return ("device", str(value))
-    if value is torch.strided:
-        return ("layout", str(value).removeprefix("torch."))
     if value is Ellipsis:
         return ("...",)
-    for name, found in _FORMATS.items():
-        if value is found:
-            return ("format", name)
+    for tag, values in (("layout", _LAYOUTS), ("format", _FORMATS)):
+        for name, known in values.items():
+            if value is known:
+                return (tag, name)
     raise UnsupportedLayerError(f"an argument of type {type(value).__name__} cannot be written down")
 
 

@@ -52,7 +52,10 @@ def convert_file(
         NetGraphError: When something cannot be read, or not be converted, the suffix contradicts ``to``, or a file
             would be lost.
     """
-    graph, read = (_from_python if _names_a_module(source) else _from_file)(source, example, weights)
+    # A path may have a colon too, as MODULE:NAME does.
+    named = re.fullmatch(r"[^\W\d][\w.]*:[^\W\d][\w.]*", source) and not source.endswith(".safetensors")
+    read_from = _from_python if named and not Path(source).exists() else _from_file
+    graph, read = read_from(source, example, weights)
     path, form = Path(out), _form(out, to)
     written = path, *([path.with_suffix(_BESIDE[form])] if form in _BESIDE else [])
     check_outputs(written, read, overwrite=overwrite)
@@ -72,12 +75,6 @@ def _form(out: str, to: str | None) -> str:
     return to or str(by_suffix)
 
 
-def _names_a_module(source: str) -> bool:
-    """Return whether a source is MODULE:NAME; a path may have a colon too."""
-    names = re.fullmatch(r"[^\W\d][\w.]*:[^\W\d][\w.]*", source)
-    return names is not None and not source.endswith(".safetensors") and not Path(source).exists()
-
-
 def _from_file(source: str, example: str | None, weights: str | None) -> tuple[NetGraph, tuple[Path, ...]]:
     if example is not None or weights is not None:
         raise NetGraphError(f"{source}: --example and --weights go with MODULE:NAME only")
@@ -92,7 +89,9 @@ def _from_file(source: str, example: str | None, weights: str | None) -> tuple[N
 def _from_python(source: str, example: str | None, weights: str | None) -> tuple[NetGraph, tuple[Path, ...]]:
     module = _module(source)
     if weights is not None:
-        _load(module, weights)
+        state = load_safetensors(Path(weights))
+        with building(weights, "does not fit"):
+            module.load_state_dict(state)
     graph = from_module(module, None if example is None else parse_example(example))
     names = {source.partition(":")[0], *(type(part).__module__ for part in module.modules())}
     files = [getattr(sys.modules.get(name), "__file__", None) for name in sorted(names)]
@@ -117,36 +116,27 @@ def _module(source: str) -> nn.Module:
     return made
 
 
-def _load(module: nn.Module, weights: str) -> None:
-    state = load_safetensors(Path(weights))
-    with building(weights, "does not fit"):
-        module.load_state_dict(state)
-
-
 def parse_example(text: str) -> Tensor | tuple[Tensor, ...]:
-    """Make inputs from their shapes: "2,3,32,32", "long:2,8", several joined by ";".
+    """Build inputs from their shapes: "2,3,32,32", "long:2,8", several joined by ";".
 
     Raises:
         NetGraphError: When the text does not say shapes.
     """
     generator = torch.Generator().manual_seed(0)
-    made = tuple(_input(part.strip(), generator) for part in text.split(";"))
-    return made[0] if len(made) == 1 else made
-
-
-def _input(text: str, generator: torch.Generator) -> Tensor:
-    kind, _, sizes = text.rpartition(":")
-    try:
-        shape = [int(size) for size in sizes.split(",")]
-    except ValueError:
-        raise NetGraphError(f"--example {text!r}: not a shape such as 2,3,32,32 or long:2,8") from None
-    dtype = dtype_named(kind or "float32")
-    try:
-        if not dtype.is_floating_point:
-            return torch.zeros(shape, dtype=dtype)
-        return torch.randn(shape, generator=generator).to(dtype)
-    except (RuntimeError, TypeError) as error:  # negative, or larger than memory
-        raise NetGraphError(f"--example {text!r}: {first_line(error)}") from None
+    made = []
+    for part in map(str.strip, text.split(";")):
+        kind, _, sizes = part.rpartition(":")
+        try:
+            shape = [int(size) for size in sizes.split(",")]
+        except ValueError:
+            raise NetGraphError(f"--example {part!r}: not a shape such as 2,3,32,32 or long:2,8") from None
+        dtype = dtype_named(kind or "float32")
+        try:
+            numbers = torch.randn(shape, generator=generator) if dtype.is_floating_point else torch.zeros(shape)
+            made.append(numbers.to(dtype))
+        except (RuntimeError, TypeError) as error:  # negative, or larger than memory
+            raise NetGraphError(f"--example {part!r}: {first_line(error)}") from None
+    return made[0] if len(made) == 1 else tuple(made)
 
 
 def _write_module(graph: NetGraph, path: Path) -> None:

@@ -38,7 +38,11 @@ def to_onnx(graph: NetGraph, path: str | Path) -> None:
     inputs = example if isinstance(example, tuple) else (example,)
     names = list(inspect.signature(module.forward).parameters) if graph.program is None else graph.program.inputs
     given = dict(zip(names, inputs, strict=True))
-    _check_outputs(module, given)
+    with torch.no_grad():
+        outputs = tree_leaves(module(*given.values()))
+    for output in outputs:
+        if not isinstance(output, Tensor | None):
+            raise UnsupportedLayerError(f"output: {output!r} is no tensor, and an ONNX file holds tensors alone")
     # Recurrent layers are written for the length of the example, whatever its dimension is said to be.
     recurrent = any(isinstance(part, nn.RNNBase) for part in module.modules())
     for free in _choices(module, given, recurrent):
@@ -52,15 +56,6 @@ def to_onnx(graph: NetGraph, path: str | Path) -> None:
         shapes = ", ".join(f"{name} {list(x.shape)}" for name, x in given.items() if isinstance(x, Tensor))
         warnings.warn(f"{path}: the batch axis cannot vary; the file holds for {shapes} only", stacklevel=2)
     write_atomically(Path(path), bytes(exported.SerializeToString()))
-
-
-def _check_outputs(module: nn.Module, given: Given) -> None:
-    """Raise where an output is no tensor: an ONNX file holds tensors alone."""
-    with torch.no_grad():
-        outputs = tree_leaves(module(*given.values()))
-    for output in outputs:
-        if not isinstance(output, Tensor | None):
-            raise UnsupportedLayerError(f"output: {output!r} is no tensor, and an ONNX file holds tensors alone")
 
 
 def _choices(module: nn.Module, given: Given, recurrent: bool) -> Iterator[list[Dimension]]:
