@@ -178,8 +178,8 @@ def _units(architecture: Architecture) -> Ints:
     component = connected_components(coo_matrix((np.ones(len(first)), (first, second)), (size, size)), directed=False)[
         1
     ]
-    first_of: Ints = np.unique(component, return_index=True)[1]
-    return first_of[component]
+    first: Ints = np.unique(component, return_index=True)[1][component]
+    return first
 
 
 def _by_unit(unit: Ints, slots: Ints) -> dict[int, Ints]:
