@@ -173,13 +173,11 @@ def _units(architecture: Architecture) -> Ints:
             sources = architecture.sources(position)
             start, end = architecture.offsets[position : position + 2]
             tied.append(np.stack([np.repeat(np.arange(start, end), sources.shape[1]), sources.ravel()]))
-    first, second = np.concatenate(tied, axis=1)
-    size = architecture.num_nodes
-    component = connected_components(coo_matrix((np.ones(len(first)), (first, second)), (size, size)), directed=False)[
-        1
-    ]
-    first: Ints = np.unique(component, return_index=True)[1][component]
-    return first
+    pairs, size = np.concatenate(tied, axis=1), architecture.num_nodes
+    tied_graph = coo_matrix((np.ones(pairs.shape[1]), tuple(pairs)), (size, size))
+    component = connected_components(tied_graph, directed=False)[1]
+    units: Ints = np.unique(component, return_index=True)[1][component]
+    return units
 
 
 def _by_unit(unit: Ints, slots: Ints) -> dict[int, Ints]:
