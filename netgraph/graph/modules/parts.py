@@ -6,7 +6,7 @@ plain attributes as the one that was read.
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -18,60 +18,47 @@ from netgraph.errors import NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules.encoding import Encoded, decode, encode
 
 Arguments = dict[str, Any]
-Reader = Callable[[nn.Module], Arguments]
+Reader = Callable[[Any], Arguments]
 
 
-def _has_bias(part: Any) -> bool:
-    return part.bias is not None
-
-
-def _attributes(*names: str, **computed: Callable[[Any], Any]) -> Reader:
+def _attributes(names: str) -> Reader:
     """Read arguments that are attributes of the same name, and ``bias`` as whether there is one."""
-    readers = {name: _has_bias if name == "bias" else None for name in names} | computed
 
     def read(part: nn.Module) -> Arguments:
-        return {name: getattr(part, name) if get is None else get(part) for name, get in readers.items()}
+        found = {name: getattr(part, name) for name in names.split()}
+        bias = found.get("bias", False)  # a recurrent layer's is a flag
+        return found | ({"bias": bias if isinstance(bias, bool) else bias is not None} if "bias" in found else {})
 
     return read
 
 
-_CONV = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "bias",
-         "padding_mode")  # fmt: skip
-_RECURRENT = ("input_size", "hidden_size", "num_layers", "batch_first", "dropout", "bidirectional")
-_OWN_BIAS = {"bias": lambda part: part.bias}
-_POOL = ("kernel_size", "stride", "padding", "ceil_mode")
-
-
-def _affine(*names: str) -> Reader:
+def _affine(names: str) -> Reader:
     """Read a norm whose bias may be left out where it has weights."""
+    return lambda part: _attributes(names)(part) | ({"bias": False} if part.affine and part.bias is None else {})
 
-    def read(part: Any) -> Arguments:
-        return _attributes(*names)(part) | ({"bias": False} if part.affine and part.bias is None else {})
 
-    return read
+def _layer_norm(part: Any) -> Arguments:
+    bias = not part.elementwise_affine or part.bias is not None
+    return _attributes("normalized_shape eps elementwise_affine")(part) | {"bias": bias}
 
 
 def _attention(part: Any) -> Arguments:
-    return _attributes("embed_dim", "num_heads", "dropout", "kdim", "vdim", "batch_first", "add_zero_attn")(part) | {
+    return _attributes("embed_dim num_heads dropout kdim vdim batch_first add_zero_attn")(part) | {
         "bias": part.in_proj_bias is not None,
         "add_bias_kv": part.bias_k is not None,
     }
 
 
-def _activation(part: Any) -> str:
-    for name, function in (("relu", F.relu), ("gelu", F.gelu)):
-        if part.activation is function:
-            return name
-    raise UnsupportedLayerError(f"an activation {part.activation!r} other than relu and gelu")
-
-
 def _transformer_layer(part: Any) -> Arguments:
+    activations = [name for name, function in (("relu", F.relu), ("gelu", F.gelu)) if part.activation is function]
+    if not activations:
+        raise UnsupportedLayerError(f"an activation {part.activation!r} other than relu and gelu")
     return {
         "d_model": part.self_attn.embed_dim,
         "nhead": part.self_attn.num_heads,
         "dim_feedforward": part.linear1.out_features,
         "dropout": part.dropout.p,
-        "activation": _activation(part),
+        "activation": activations[0],
         "layer_norm_eps": part.norm1.eps,
         "batch_first": part.self_attn.batch_first,
         "norm_first": part.norm_first,
@@ -79,119 +66,93 @@ def _transformer_layer(part: Any) -> Arguments:
     }
 
 
-def _layers(name: str, *more: str) -> Reader:
+def _layers(name: str, more: str = "") -> Reader:
     """Read a stack of transformer layers: the first stands for all, which the check confirms."""
 
     def read(part: Any) -> Arguments:
-        return {name: part.layers[0], "num_layers": part.num_layers, "norm": part.norm} | _attributes(*more)(part)
+        return {name: part.layers[0], "num_layers": part.num_layers, "norm": part.norm} | _attributes(more)(part)
 
     return read
 
 
 def _transformer(part: Any) -> Arguments:
-    return _attributes("d_model", "nhead", "batch_first")(part) | {
+    return _attributes("d_model nhead batch_first")(part) | {
         "custom_encoder": part.encoder,
         "custom_decoder": part.decoder,
     }
 
 
-_TABLE: list[tuple[Iterable[type[nn.Module]], Reader]] = [
-    ((nn.Linear,), _attributes("in_features", "out_features", "bias")),
-    ((nn.Bilinear,), _attributes("in1_features", "in2_features", "out_features", "bias")),
-    ((nn.Conv1d, nn.Conv2d, nn.Conv3d), _attributes(*_CONV)),
-    ((nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d), _attributes(*_CONV, "output_padding")),
-    (
-        (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d),
-        _affine("num_features", "eps", "momentum", "affine", "track_running_stats"),
+_CONV = "in_channels out_channels kernel_size stride padding dilation groups bias padding_mode"
+_RECURRENT = "input_size hidden_size num_layers batch_first dropout bidirectional"
+#: Constructors' arguments that are attributes of their name, or how they are read, by types.
+_TABLE: dict[str, str | Reader] = {
+    "Linear": "in_features out_features bias",
+    "Bilinear": "in1_features in2_features out_features bias",
+    "Conv1d Conv2d Conv3d": _CONV,
+    "ConvTranspose1d ConvTranspose2d ConvTranspose3d": f"{_CONV} output_padding",
+    "BatchNorm1d BatchNorm2d BatchNorm3d InstanceNorm1d InstanceNorm2d InstanceNorm3d": _affine(
+        "num_features eps momentum affine track_running_stats"
     ),
-    ((nn.GroupNorm,), _affine("num_groups", "num_channels", "eps", "affine")),
-    (
-        (nn.LayerNorm,),
-        _attributes(
-            "normalized_shape", "eps", "elementwise_affine", bias=lambda m: not m.elementwise_affine or _has_bias(m)
-        ),
-    ),
-    ((nn.RMSNorm,), _attributes("normalized_shape", "eps", "elementwise_affine")),
-    ((nn.LocalResponseNorm,), _attributes("size", "alpha", "beta", "k")),
-    (
-        (nn.Embedding,),
-        _attributes(
-            "num_embeddings", "embedding_dim", "padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse"
-        ),
-    ),
-    ((nn.MultiheadAttention,), _attention),
-    ((nn.LSTM,), _attributes(*_RECURRENT, "proj_size", **_OWN_BIAS)),
-    ((nn.GRU,), _attributes(*_RECURRENT, **_OWN_BIAS)),
-    ((nn.RNN,), _attributes(*_RECURRENT, "nonlinearity", **_OWN_BIAS)),
-    ((nn.TransformerEncoderLayer, nn.TransformerDecoderLayer), _transformer_layer),
-    ((nn.TransformerEncoder,), _layers("encoder_layer", "enable_nested_tensor", "mask_check")),
-    ((nn.TransformerDecoder,), _layers("decoder_layer")),
-    ((nn.Transformer,), _transformer),
-    ((nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d), _attributes(*_POOL, "dilation", "return_indices")),
-    ((nn.AvgPool1d,), _attributes(*_POOL, "count_include_pad")),
-    ((nn.AvgPool2d, nn.AvgPool3d), _attributes(*_POOL, "count_include_pad", "divisor_override")),
-    ((nn.LPPool1d, nn.LPPool2d, nn.LPPool3d), _attributes("norm_type", "kernel_size", "stride", "ceil_mode")),
-    ((nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d), _attributes("output_size")),
-    (
-        (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d),
-        _attributes("output_size", "return_indices"),
-    ),
-    ((nn.MaxUnpool1d, nn.MaxUnpool2d, nn.MaxUnpool3d), _attributes("kernel_size", "stride", "padding")),
-    (
-        (nn.FractionalMaxPool2d, nn.FractionalMaxPool3d),
-        _attributes("kernel_size", "output_size", "output_ratio", "return_indices"),
-    ),
-    ((nn.Upsample,), _attributes("size", "scale_factor", "mode", "align_corners", "recompute_scale_factor")),
-    ((nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d), _attributes("size", "scale_factor")),
-    ((nn.PixelShuffle,), _attributes("upscale_factor")),
-    ((nn.PixelUnshuffle,), _attributes("downscale_factor")),
-    ((nn.ChannelShuffle,), _attributes("groups")),
-    ((nn.Flatten,), _attributes("start_dim", "end_dim")),
-    ((nn.Unflatten,), _attributes("dim", "unflattened_size")),
-    (
-        (
-            nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d, nn.ReflectionPad1d, nn.ReflectionPad2d, nn.ReflectionPad3d,
-            nn.ReplicationPad1d, nn.ReplicationPad2d, nn.ReplicationPad3d, nn.CircularPad1d, nn.CircularPad2d,
-            nn.CircularPad3d,
-        ),
-        _attributes("padding"),
-    ),
-    ((nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d), _attributes("padding", "value")),
-    (
-        (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout),
-        _attributes("p", "inplace"),
-    ),
-    (
-        (nn.ReLU, nn.ReLU6, nn.SiLU, nn.Mish, nn.Hardswish, nn.Hardsigmoid, nn.SELU),
-        _attributes("inplace"),
-    ),
-    ((nn.Tanh, nn.Sigmoid, nn.LogSigmoid, nn.Softsign, nn.Tanhshrink, nn.Identity, nn.Softmax2d), _attributes()),
-    ((nn.LeakyReLU,), _attributes("negative_slope", "inplace")),
-    ((nn.RReLU,), _attributes("lower", "upper", "inplace")),
-    ((nn.ELU, nn.CELU), _attributes("alpha", "inplace")),
-    ((nn.GELU,), _attributes("approximate")),
-    ((nn.GLU, nn.Softmax, nn.LogSoftmax, nn.Softmin), _attributes("dim")),
-    ((nn.Hardtanh,), _attributes("min_val", "max_val", "inplace")),
-    ((nn.Hardshrink, nn.Softshrink), _attributes("lambd")),
-    ((nn.Threshold,), _attributes("threshold", "value", "inplace")),
-    ((nn.Softplus,), _attributes("beta", "threshold")),
-    ((nn.PReLU,), _attributes("num_parameters", "init")),
-]  # fmt: skip
+    "GroupNorm": _affine("num_groups num_channels eps affine"),
+    "LayerNorm": _layer_norm,
+    "RMSNorm": "normalized_shape eps elementwise_affine",
+    "LocalResponseNorm": "size alpha beta k",
+    "Embedding": "num_embeddings embedding_dim padding_idx max_norm norm_type scale_grad_by_freq sparse",
+    "MultiheadAttention": _attention,
+    "LSTM": f"{_RECURRENT} proj_size bias",
+    "GRU": f"{_RECURRENT} bias",
+    "RNN": f"{_RECURRENT} nonlinearity bias",
+    "TransformerEncoderLayer TransformerDecoderLayer": _transformer_layer,
+    "TransformerEncoder": _layers("encoder_layer", "enable_nested_tensor mask_check"),
+    "TransformerDecoder": _layers("decoder_layer"),
+    "Transformer": _transformer,
+    "MaxPool1d MaxPool2d MaxPool3d": "kernel_size stride padding ceil_mode dilation return_indices",
+    "AvgPool1d": "kernel_size stride padding ceil_mode count_include_pad",
+    "AvgPool2d AvgPool3d": "kernel_size stride padding ceil_mode count_include_pad divisor_override",
+    "LPPool1d LPPool2d LPPool3d": "norm_type kernel_size stride ceil_mode",
+    "AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d": "output_size",
+    "AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d": "output_size return_indices",
+    "MaxUnpool1d MaxUnpool2d MaxUnpool3d": "kernel_size stride padding",
+    "FractionalMaxPool2d FractionalMaxPool3d": "kernel_size output_size output_ratio return_indices",
+    "Upsample": "size scale_factor mode align_corners recompute_scale_factor",
+    "UpsamplingNearest2d UpsamplingBilinear2d": "size scale_factor",
+    "PixelShuffle": "upscale_factor",
+    "PixelUnshuffle": "downscale_factor",
+    "ChannelShuffle": "groups",
+    "Flatten": "start_dim end_dim",
+    "Unflatten": "dim unflattened_size",
+    "ZeroPad1d ZeroPad2d ZeroPad3d ReflectionPad1d ReflectionPad2d ReflectionPad3d ReplicationPad1d ReplicationPad2d "
+    "ReplicationPad3d CircularPad1d CircularPad2d CircularPad3d": "padding",
+    "ConstantPad1d ConstantPad2d ConstantPad3d": "padding value",
+    "Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout": "p inplace",
+    "ReLU ReLU6 SiLU Mish Hardswish Hardsigmoid SELU": "inplace",
+    "Tanh Sigmoid LogSigmoid Softsign Tanhshrink Identity Softmax2d": "",
+    "LeakyReLU": "negative_slope inplace",
+    "RReLU": "lower upper inplace",
+    "ELU CELU": "alpha inplace",
+    "GELU": "approximate",
+    "GLU Softmax LogSoftmax Softmin": "dim",
+    "Hardtanh": "min_val max_val inplace",
+    "Hardshrink Softshrink": "lambd",
+    "Threshold": "threshold value inplace",
+    "Softplus": "beta threshold",
+    "PReLU": "num_parameters init",
+}
 
 
-def _registry() -> tuple[Mapping[type[nn.Module], Reader], Mapping[str, type[nn.Module]]]:
+def _registry() -> Mapping[type[nn.Module], Reader]:
     readers: dict[type[nn.Module], Reader] = {}
-    names: dict[str, type[nn.Module]] = {}
-    for types, reader in _TABLE:
-        for module_type in types:
-            if module_type.__name__ in names:
+    for names, reader in _TABLE.items():
+        for module_type in (getattr(nn, name) for name in names.split()):
+            if module_type in readers:
                 raise NetGraphError(f"module type {module_type.__name__} is registered twice")
-            readers[module_type], names[module_type.__name__] = reader, module_type
-    return MappingProxyType(readers), MappingProxyType(names)
+            readers[module_type] = _attributes(reader) if isinstance(reader, str) else reader
+    return MappingProxyType(readers)
 
 
 #: How to read a module of each registered type, and the types by their names.
-READERS, TYPES = _registry()
+READERS = _registry()
+TYPES: Mapping[str, type[nn.Module]] = MappingProxyType({kind.__name__: kind for kind in READERS})
 #: Containers keep their type; any other module that is traced through becomes a plain ``nn.Module``.
 CONTAINERS: Mapping[str, type[nn.Module]] = MappingProxyType(
     {"Module": nn.Module, "Sequential": nn.Sequential, "ModuleList": nn.ModuleList, "ModuleDict": nn.ModuleDict}
