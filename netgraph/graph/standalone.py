@@ -12,7 +12,7 @@ from netgraph.errors import NetGraphError
 from netgraph.files import make_folder, write_atomically
 from netgraph.graph.from_module import from_module
 from netgraph.graph.modules.source import to_source
-from netgraph.outputs import replacing
+from netgraph.outputs import check_outputs, replacing
 
 _HEAD = '''"""{docstring}
 """
@@ -96,6 +96,7 @@ def write_standalone(module: nn.Module, example: Tensor, path: str | Path, docst
     source = to_source(from_module(copy.deepcopy(module).float(), example))  # float32: no dtype is spelled out
     source = _HEAD.format(docstring=docstring) + source[source.index("import torch") :].rstrip("\n") + "\n"
     source += _LOAD.format(sha256=hashlib.sha256(payload).hexdigest(), columns=example.shape[-1])
+    check_outputs((weights, script), overwrite=True)
     make_folder(script.parent)
     with replacing([weights, script]):
         write_atomically(weights, payload)

@@ -41,7 +41,7 @@ def filled(graph: NetGraph, value: float) -> NetGraph:
 
 @pytest.fixture
 def tiny_penalty(monkeypatch):
-    monkeypatch.setattr(fit_output_layers.__globals__["solve_last_layers"].__module__ + ".PENALTIES", (1e-4,))
+    monkeypatch.setattr("netgraph.stack.output_layer.PENALTIES", (1e-4,))
 
 
 @pytest.mark.usefixtures("tiny_penalty")

@@ -123,7 +123,7 @@ class Expression:
     def __call__(self, code: Encoded) -> str:
         """Write an argument."""
         if not isinstance(code, tuple):
-            return repr(code)
+            return repr(code).replace("e+", "e") if isinstance(code, float) else repr(code)
         tag, *rest = code
         simple: dict[str, Callable[[], str]] = {
             "row": lambda: self.names[rest[0]],
