@@ -54,7 +54,7 @@ def _plan(key: Architecture) -> dict[int, LayerPlan]:
 
 
 def _times(key: Architecture) -> list[int]:
-    """Give each layer a time, later than that of the layer before it.
+    """Return a time for each layer, later than that of the layer before it.
 
     Linear layers run at one phase, norms at the next, then activations, then joins, so that the linear layers of
     networks with and without a norm or a join in between still run together. Linear layers that give the output run at
@@ -212,8 +212,13 @@ def _lay_out(
 
     held = plans[group.members[0]][time].offsets
     if group.kind.kind == "linear":
-        source = positions[group.inputs[0]].width
-        layout.add(group, "weight", _matrices(base("weight"), group, source, width, layout.zero))
+        # Row-major [size, fan_in] matrices, padded to [G, width, source].
+        fan_in = group.source_sizes[0][:, None, None]
+        row, column = np.arange(width)[:, None], np.arange(positions[group.inputs[0]].width)
+        held_there = (column < fan_in) & inside[:, :, None]
+        layout.add(
+            group, "weight", np.where(held_there, base("weight")[:, None, None] + row * fan_in + column, layout.zero)
+        )
         if "bias" in held:
             layout.add(group, "bias", vector("bias", layout.zero, layout.zero)[:, :, None])
     elif group.kind.kind == "norm":
@@ -224,17 +229,8 @@ def _lay_out(
             layout.add(group, name, vector(name, padding, padding)[:, :, None])
 
 
-def _matrices(base: Ints, group: Group, source: int, width: int, zero: int) -> Ints:
-    """Positions of padded weights, [G, width, source], out of row-major [size, fan_in] matrices at ``base``."""
-    fan_in = group.source_sizes[0][:, None, None]
-    row, column = np.arange(width)[None, :, None], np.arange(source)[None, None, :]
-    inside = (column < fan_in) & (row < group.sizes[:, None, None])
-    found: Ints = np.where(inside, base[:, None, None] + row * fan_in + column, zero)
-    return found
-
-
 def concat_units(group: Group, widths: Sequence[int], width: int) -> Ints:
-    """Give the unit of the padded operands, one after the other, that each unit of a Concat takes, [G, width].
+    """Return the unit of the padded operands, one after the other, that each unit of a Concat takes, [G, width].
 
     A unit beyond a network's own takes the one after all operands, which is zero.
     """

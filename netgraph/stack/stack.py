@@ -12,7 +12,7 @@ from torch import Tensor
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
 from netgraph.stack.activations import KERNELS, activate
-from netgraph.stack.compile import Group, Layout, Position, compile_positions
+from netgraph.stack.compile import Layout, Position, compile_positions
 from netgraph.stack.deliveries import Target, plan_deliveries
 from netgraph.stack.operations import OPERATIONS, Operands, fit
 
@@ -80,11 +80,14 @@ class Stack:
         self._hidden = self._readout([place[i] for place, i in zip(self.places, last, strict=True)], self.hidden_size)
         self._pieces = [shape for p in self.positions for g in p.groups for _, shape in g.slots.values()]
         self.deliveries = plan_deliveries(self.positions, self._tensor)
-        self._operands = [[self._prepare(group, p) for group in p.groups] for p in self.positions]
+        self._operands = [
+            [Operands.of(group, position, self.positions, self._tensor) for group in position.groups]
+            for position in self.positions
+        ]
         self._on: dict[torch.device, Stack] = {}
 
     def on(self, device: torch.device) -> "Stack":
-        """Give the same stack on a device, where it is compiled once and stays as long as this one does."""
+        """Return the same stack on a device, where it is compiled once and stays as long as this one does."""
         if device == self.device:
             return self
         if device not in self._on:
@@ -107,9 +110,6 @@ class Stack:
     def _tensor(self, values: Any) -> Tensor:
         return torch.as_tensor(values, device=self.device)
 
-    def _prepare(self, group: Group, position: Position) -> Operands:
-        return Operands.of(group, position, self.positions, self._tensor)
-
     def flatten(self, states: Sequence[Tensor]) -> Tensor:
         """Concatenate the networks' states, [sum P]."""
         return torch.cat(list(states)).to(self.device)
@@ -119,11 +119,11 @@ class Stack:
         return list(torch.tensor_split(flat, self.state_ptr[1:-1].tolist()))
 
     def spread(self, values: Tensor) -> Tensor:
-        """Give every state element its network's value, [M] -> [sum P]."""
+        """Return for every state element its network's value, [M] -> [sum P]."""
         return values.index_select(0, self._network)
 
     def norms(self, values: Tensor) -> Tensor:
-        """Give the Euclidean norm of the state elements' values within each network, [sum P] -> [M]."""
+        """Return the Euclidean norm of the state elements' values within each network, [sum P] -> [M]."""
         if len(self) == 1:
             return values.dot(values).sqrt().view(1)
         return torch.segment_reduce(values.square(), "sum", offsets=self.state_ptr).sqrt_()
@@ -175,11 +175,11 @@ class Stack:
         return self._outputs(registers), registers
 
     def rows(self, position: int) -> Tensor:
-        """Give each network's row in a register, -1 where it has no layer there, [M]."""
+        """Return each network's row in a register, -1 where it has no layer there, [M]."""
         return self._tensor(self.positions[position].row)
 
     def with_batch_statistics(self, flat: Tensor, x: Tensor) -> Tensor:
-        """Give states whose running means and variances are those of ``x``, as after one batch with momentum 1."""
+        """Return states whose running means and variances are those of ``x``, as after one batch with momentum 1."""
         updated = flat.detach().clone()
         if not any("running_mean" in group.slots for position in self.positions for group in position.groups):
             return updated
@@ -187,17 +187,15 @@ class Stack:
             _, values = self._run(flat, self.arrange(x), True, None)
             for p, position in enumerate(self.positions):
                 for g, group in enumerate(position.groups):
-                    if "running_mean" in group.slots:
-                        self._write_statistics(updated, group.slots, values[p, g, 0])
+                    if "running_mean" not in group.slots:
+                        continue
+                    found = {"running_mean": values[p, g, 0].mean(dim=2), "running_var": values[p, g, 0].var(dim=2)}
+                    for name, statistics in found.items():
+                        offset, shape = group.slots[name]
+                        index = self.index[offset : offset + math.prod(shape)].view(shape)[:, :, 0]
+                        own = index < len(updated)
+                        updated[index[own]] = fit(statistics[..., None], index.shape[1])[..., 0][own]
         return updated
-
-    def _write_statistics(self, flat: Tensor, slots: dict[str, tuple[int, tuple[int, ...]]], x: Tensor) -> None:
-        found = {"running_mean": x.mean(dim=2), "running_var": x.var(dim=2)}
-        for name, values in found.items():
-            offset, shape = slots[name]
-            index = self.index[offset : offset + math.prod(shape)].view(shape)[:, :, 0]
-            own = index < len(flat)
-            flat[index[own]] = fit(values[..., None], index.shape[1])[..., 0][own]
 
     def _run(
         self, flat: Tensor, inputs: Tensor, training: bool, generator: torch.Generator | None
@@ -206,7 +204,9 @@ class Stack:
             raise NetGraphError(
                 f"states have shape {tuple(flat.shape)}, the stack asks for ({int(self.state_ptr[-1])},)"
             )
-        weights = iter(self._weights(flat))
+        # One split, whose gradient is one concatenation.
+        spread = cast(Tensor, _Spread.apply(flat, self.index, self.inverse, self._whole))
+        weights = iter(self.pieces(spread))
         registers: list[Tensor] = []
         values: dict[Target, Tensor] = {}
         for p, (position, delivery) in enumerate(zip(self.positions, self.deliveries, strict=True)):
@@ -232,11 +232,6 @@ class Stack:
         """Whether every group of a position is an activation of values that are as wide as the position."""
         widths = {source.shape[1] for sources in found for source in sources}
         return widths == {position.width} and all(group.kind.name in KERNELS for group in position.groups)
-
-    def _weights(self, flat: Tensor) -> list[Tensor]:
-        """Every padded tensor of every group; one split, whose gradient is one concatenation."""
-        spread = cast(Tensor, _Spread.apply(flat, self.index, self.inverse, self._whole))
-        return self.pieces(spread)
 
     def pieces(self, padded: Tensor) -> list[Tensor]:
         """Cut a vector of padded weights into each group's tensors, as views."""
@@ -290,7 +285,7 @@ class _Readout:
     inside: Tensor | None
 
     def __call__(self, registers: Sequence[Tensor]) -> Tensor:
-        """Give the values, [M, rows, width], zero padded."""
+        """Return the values, [M, rows, width], zero padded."""
         parts = [fit(registers[at].index_select(0, rows), self.width) for at, rows in self.reads]
         found = torch.cat(parts).index_select(0, self.order).mT
         return found if self.inside is None else found * self.inside

@@ -75,8 +75,11 @@ def draw_task(
     if seed < 0:
         raise NetGraphError(f"seed must not be negative, got {seed}")
     streams = _Streams.of(seed)
-    noise = _draw_noise(recipe, streams.choices)
-    n_informative = n_features - _n_distractors(kind, n_features, recipe, streams.choices)
+    drawn = log_uniform(*(recipe.signal_to_noise or (1.0, 1.0)), streams.choices)
+    noise = 1 / math.sqrt(drawn) if recipe.signal_to_noise else 0.0
+    fewest = 0 if kind.max_features is None else max(0, n_features - kind.max_features)
+    n_distractors = max(fewest, int(uniform(*recipe.distractors, streams.choices) * n_features))
+    n_informative = max(n_features - n_distractors, kind.min_features)
     acting = [one for one in recipe.active_modifiers if uniform(0.0, 1.0, streams.modifiers) < one.probability]
     problem, before = _draw_problem(kind, n_informative, rows, acting, streams)
     y, of_noise = _observe_target(problem, noise, acting, streams)
@@ -171,23 +174,10 @@ def learnable_r2(x: Tensor, y: Tensor, seed: int) -> float:
     return float(1 - np.square(target - predicted).sum() / np.square(target - target.mean()).sum())
 
 
-def _draw_noise(recipe: TaskRecipe, generator: Generator) -> float:
-    """Standard deviation of the noise as a share of the noiseless target's."""
-    low, high = recipe.signal_to_noise or (1.0, 1.0)
-    drawn = 1 / math.sqrt(log_uniform(low, high, generator))
-    return drawn if recipe.signal_to_noise else 0.0
-
-
-def _n_distractors(family: TaskFamily, n_features: int, recipe: TaskRecipe, generator: Generator) -> int:
-    most = n_features - family.min_features
-    fewest = 0 if family.max_features is None else max(0, n_features - family.max_features)
-    return min(max(fewest, int(uniform(*recipe.distractors, generator) * n_features)), most)
-
-
 def _draw_problem(
     family: TaskFamily, n_features: int, rows: int, acting: list[Modifier], streams: _Streams
 ) -> tuple[Problem, Description]:
-    """The noiseless problem, its columns modified first, and what the modifiers drew."""
+    """Draw the noiseless problem, its columns modified first, and what the modifiers drew."""
     for _ in range(MAX_DRAWS):
         z, drawn = family.inputs(n_features, rows, streams.problem)
         z, modified = _modify(z, acting, False, streams.modifiers)
@@ -198,7 +188,7 @@ def _draw_problem(
 
 
 def _modify(x: Tensor, acting: list[Modifier], observed: bool, generator: Generator) -> tuple[Tensor, Description]:
-    """The columns after those modifiers that act on observed ones, or on those that the target is made of."""
+    """Return the columns after those modifiers that act on observed ones, or on those that the target is made of."""
     description: Description = {}
     for modifier in acting:
         if isinstance(modifier, ColumnModifier) and modifier.observed == observed:
@@ -214,7 +204,7 @@ def _named(modifier: Modifier, drawn: Description) -> Description:
 def _observe_target(
     problem: Problem, noise: float, acting: list[Modifier], streams: _Streams
 ) -> tuple[Tensor, Description]:
-    """The target with noise, [rows], whose deviation is exactly the share ``noise`` of the noiseless target's."""
+    """Add noise to the target, [rows], with a deviation of exactly ``noise`` times that of the noiseless target."""
     error = normal(len(problem.target), generator=streams.noise)
     description: Description = {}
     for modifier in acting:
@@ -227,7 +217,7 @@ def _observe_target(
 def _observe_columns(
     informative: Tensor, n_features: int, acting: list[Modifier], streams: _Streams
 ) -> tuple[Tensor, list[int], Description]:
-    """Columns in random order, [rows, n_features], where the informative ones are, and what modifiers drew."""
+    """Return columns in random order, [rows, n_features], where the informative ones are, and what modifiers drew."""
     n = informative.shape[1]
     x = torch.cat([informative, _distractors(informative, n_features - n, streams.distractors)], dim=1)
     x, drawn = _modify(x, acting, True, streams.modifiers)
@@ -236,7 +226,7 @@ def _observe_columns(
 
 
 def _distractors(informative: Tensor, n: int, generator: Generator) -> Tensor:
-    """Columns [rows, n] that the target ignores; half of them correlate mildly with an informative one."""
+    """Draw columns [rows, n] that the target ignores; half of them correlate mildly with an informative one."""
     own = columns(n, len(informative), generator)
     partner = torch.randint(0, informative.shape[1], (n,), generator=generator)
     leak = MAX_LEAK * torch.rand(n, generator=generator, dtype=torch.float64)
