@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from netgraph.errors import NetGraphError, StoreError
-from netgraph.evaluation.model import Evaluated, evaluate_model
+from netgraph.evaluation.evaluate import Evaluated, evaluate_model
 from netgraph.evaluation.report import write_report
 from netgraph.files import make_folder, read_own_record, read_record, record_path, write_atomically, write_own_record
 from netgraph.graph.io import save_graphs

@@ -1,4 +1,4 @@
-"""The figures of a run: networks rebuilt free-running, and samples beside random and other trained networks."""
+"""The figures of a model: networks rebuilt free-running, samples beside others, and samples as starts of a training."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,14 +8,19 @@ from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.evaluation import metrics
-from netgraph.evaluation.behavior import behavior, low_decile, median, standardize
+from netgraph.evaluation.behavior import low_decile, median, standardize
 from netgraph.evaluation.health import health
-from netgraph.evaluation.pairs import as_list, as_rows, check_lengths, check_outputs
+from netgraph.evaluation.pairs import as_list, as_rows, check_lengths
+from netgraph.evaluation.samples import random_like
+from netgraph.evaluation.training_start import start_of_samples
 from netgraph.graph.netgraph import NetGraph
-from netgraph.zoo.architectures import initialize
+from netgraph.model.vae import NetVAE
+from netgraph.zoo import Zoo
 
 #: Networks of each set whose behavior is compared, where there are so many.
 N_NETWORKS = 1000
+#: Networks that are sampled for each task on which starts of a training are compared.
+STARTS = 4
 
 
 @dataclass(frozen=True)
@@ -73,12 +78,6 @@ def evaluate_reconstruction(
     return Reconstruction(figures, r2, cosine, f1)
 
 
-def random_like(graphs: Sequence[NetGraph], generator: Generator) -> list[NetGraph]:
-    """Return networks of the same architectures with PyTorch's initial weights."""
-    found = as_list(graphs, "graphs")
-    return [NetGraph(graph.architecture, initialize(graph.architecture, generator)) for graph in found]
-
-
 def evaluate_samples(
     samples: Sequence[NetGraph],
     test: Sequence[NetGraph],
@@ -117,7 +116,7 @@ def evaluate_samples(
     )
     sampled = finite[:n]
     random = random_like(sampled, generator)
-    of_samples, of_random, floor = _distances([sampled, random, others], held_out, first=True)
+    of_samples, of_random, floor = _distances([sampled, random, others], held_out)
     figures = {
         "sample_quality": metrics.sample_quality(of_random, of_samples, floor),
         "sample_behaviour_distance": of_samples,
@@ -135,18 +134,69 @@ def evaluate_samples(
     return figures
 
 
-def behavior_distances(sets: Sequence[Sequence[NetGraph]], held_out: Sequence[NetGraph]) -> list[float]:
-    """Return the unbiased energy distance of each set of networks to the held-out ones in standardized behavior.
+def _distances(sets: Sequence[Sequence[NetGraph]], held_out: Sequence[NetGraph]) -> list[float]:
+    """Return the unbiased energy distance of each set to the held-out networks, by first outputs, standardized."""
+    reference = metrics.behavior(held_out, first=True)
+    target = standardize(reference, reference)
+    vectors = [standardize(metrics.behavior(graphs, first=True), reference) for graphs in sets]
+    return [metrics.energy_distance(own, target, unbiased=True) for own in vectors]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What was measured of a model on a zoo's held-out tasks, free-running.
+
+    Attributes:
+        figures: By name.
+        reconstruction: Of every held-out network.
+        pairs: Three held-out networks, from bad to good, and what was rebuilt of them, with cosine and output R^2.
+        latents: Of the held-out networks, [n, latent].
+        families: Their task families.
+        samples: Networks sampled from N(0, I).
+    """
+
+    figures: dict[str, float]
+    reconstruction: Reconstruction
+    pairs: Sequence[tuple[NetGraph, NetGraph, float, float]]
+    latents: Tensor
+    families: Sequence[str]
+    samples: Sequence[NetGraph]
+
+
+def evaluate_model(vae: NetVAE, zoo: Zoo, n_samples: int, n_start_tasks: int, seed: int = 0) -> Evaluated:
+    """Rebuild a zoo's held-out networks, sample, and fine-tune samples.
+
+    Held-out networks that the model does not cover, as those with a number of inputs that no training network has, are
+    left out; the figure ``n_outside`` counts them.
+
+    Args:
+        vae: The model.
+        zoo: The zoo; its training networks are what novelty is measured against.
+        n_samples: Networks to sample.
+        n_start_tasks: Held-out tasks that networks are sampled for and fine-tuned on.
+        seed: Of all that is drawn.
 
     Raises:
-        NetGraphError: When a set has fewer than two networks, or numbers of outputs differ.
+        NetGraphError: When the zoo has no held-out networks, or the model covers none of them.
     """
-    check_outputs(as_list(held_out, "held_out"), *(as_list(graphs, f"set {i}") for i, graphs in enumerate(sets)))
-    return _distances(sets, held_out, first=False)
-
-
-def _distances(sets: Sequence[Sequence[NetGraph]], held_out: Sequence[NetGraph], first: bool) -> list[float]:
-    reference = behavior(held_out, first=first)
-    target = standardize(reference, reference)
-    vectors = [standardize(behavior(graphs, first=first), reference) for graphs in sets]
-    return [metrics.energy_distance(own, target, unbiased=True) for own in vectors]
+    true, known = (list(zoo.stream(zoo.split(name))) for name in ("test", "train"))
+    if not true:
+        raise NetGraphError(f"{zoo.folder}: no held-out networks; a recipe with n_test_tasks has some")
+    covered = [graph for graph in true if vae.coverage.covers(graph.architecture)]
+    n_outside, true = len(true) - len(covered), covered or true[:1]  # the error of one that is not covered tells why
+    z = vae.encode(true)
+    rebuilt = vae.decode(z)
+    result = evaluate_reconstruction(true, rebuilt, [zoo.tasks[graph.task].x for graph in true])
+    ranked = result.output_r2.argsort().tolist()
+    shown = [ranked[len(ranked) * k // 4] for k in (1, 2, 3)]
+    samples, generator = vae.sample(n_samples, seed=seed), Generator().manual_seed(seed)
+    figures = result.metrics | evaluate_samples(samples, true, known, generator)
+    figures |= start_of_samples(vae, zoo, n_start_tasks, STARTS, generator).figures
+    return Evaluated(
+        figures | {"n_train": float(len(known)), "n_test": float(len(true)), "n_outside": float(n_outside)},
+        result,
+        [(true[i], rebuilt[i], float(result.cosine[i]), float(result.output_r2[i])) for i in shown],
+        z.cpu(),
+        [zoo.tasks[graph.task].family for graph in true],
+        samples,
+    )

@@ -7,15 +7,53 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netgraph.evaluation.behavior import low_decile, median
-from netgraph.evaluation.evaluate import Reconstruction
-from netgraph.evaluation.meaning import MEANING
-from netgraph.evaluation.model import Evaluated
+from netgraph.evaluation.evaluate import Evaluated, Reconstruction
 from netgraph.evaluation.page import image, new_figure, number, section, table, write_page
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.plot import draw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+#: Each figure of a run in one line, for people to read.
+MEANING = {
+    "edge_accuracy": "edges shared by original and rebuilt network, over all edges of both",
+    "edge_f1": "F1 of the rebuilt edges",
+    "architecture_accuracy": "rebuilt networks whose architecture is exactly the original's",
+    "weight_within_tolerance": "weights rebuilt to within a tenth of their layer's deviation",
+    "cosine_similarity": "cosine between the last hidden activations, original against rebuilt",
+    "parameter_cosine_similarity": "cosine between the canonical parameters, last layer left out",
+    "output_r2_median": "R² of the rebuilt outputs for the original's, median over networks",
+    "output_r2_p10": "the same, 10th percentile: nine networks in ten are rebuilt at least so well",
+    "output_r2_mean_clamped": "the same, mean, each network counted as −1 at worst",
+    "validity": "samples that build and run",
+    "uniqueness": "distinct samples",
+    "novelty": "distinct samples that are not in the training zoo",
+    "architecture_uniqueness": "distinct architectures among the samples",
+    "architecture_novelty": "distinct architectures that are not in the training zoo",
+    "sample_quality": "1: samples behave like trained networks, 0: like random ones",
+    "sample_behaviour_distance": "energy distance in standardized behavior, samples to held-out trained networks",
+    "random_behaviour_distance": "the same for random weights in the samples' architectures",
+    "floor_behaviour_distance": "the same for other trained networks; near 0, and below it by chance",
+    "sample_working": "samples with finite outputs that are not constant",
+    "trained_working": "the same of held-out trained networks",
+    "random_working": "the same of random weights in the samples' architectures",
+    "sample_dead": "hidden neurons of the samples that are constant, such as a ReLU that is never active",
+    "trained_dead": "the same of held-out trained networks",
+    "random_dead": "the same of random weights in the samples' architectures",
+    "sample_saturated": "Tanh and Sigmoid neurons of the samples that are at their bounds on 95 % of rows",
+    "trained_saturated": "the same of held-out trained networks",
+    "random_saturated": "the same of random weights in the samples' architectures",
+    "sampled_steps": "training steps until samples are as good as the median trained network of their held-out task",
+    "random_steps": "the same of random weights in the samples' architectures",
+    "sampled_share_reached": "samples that become as good at all",
+    "random_share_reached": "the same of random weights in the samples' architectures",
+    "zoo_models_per_second": "networks trained a second, all processes together",
+    "train_seconds": "training of the VAE, seconds",
+    "total_seconds": "the whole run, seconds",
+    "n_train": "networks trained on",
+    "n_test": "held-out networks, all of held-out tasks",
+}
 
 
 def write_report(

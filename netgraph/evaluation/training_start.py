@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.evaluation.behavior import median
-from netgraph.evaluation.evaluate import random_like
+from netgraph.evaluation.samples import random_like
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model import NetVAE, Rows
 from netgraph.stack import first_outputs
@@ -74,15 +74,6 @@ class Start:
     targets: Tensor
     sampled: Tuning
     random: Tuning
-
-    @property
-    def ratio(self) -> float:
-        """Median steps of the random networks over those of the sampled ones.
-
-        Above 1 where samples are ahead; a start without training counts as one step; NaN where neither half of the
-        networks reaches its targets.
-        """
-        return max(1.0, self.random.median_steps) / max(1.0, self.sampled.median_steps)
 
     @property
     def figures(self) -> dict[str, float]:

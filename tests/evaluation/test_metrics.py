@@ -4,10 +4,9 @@ from hypothesis import given
 from torch import nn
 
 from netgraph import NetGraphError, canonicalize, from_module, metrics
-from netgraph.evaluation import behavior_distances, evaluate_reconstruction, evaluate_samples, random_like
-from netgraph.evaluation.meaning import MEANING
-from netgraph.evaluation.model import Evaluated
-from netgraph.evaluation.report import write_report
+from netgraph.evaluation import evaluate_reconstruction, evaluate_samples, random_like
+from netgraph.evaluation.evaluate import Evaluated
+from netgraph.evaluation.report import MEANING, write_report
 from tests.strategies import examples, graphs, randomize
 
 
@@ -200,7 +199,6 @@ def test_behavior_is_that_of_all_outputs_and_of_one_number_of_them():
     for call in (
         lambda: metrics.behavior([one, network()]),
         lambda: metrics.nearest_distance(one, network()),
-        lambda: behavior_distances([[one, two]], [network(), network(seed=1)]),
     ):
         with pytest.raises(NetGraphError, match=r"graph 0 has 2 outputs, others have 1|others have 2"):
             call()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from netgraph import NetGraphError, NetVAE
-from netgraph.evaluation.model import evaluate_model
+from netgraph.evaluation.evaluate import evaluate_model
 from netgraph.zoo import Zoo, ZooRecipe
 from tests.search.small import untrained
 from tests.zoo.stores import build_here

@@ -5,7 +5,7 @@ import torch
 from torch import Generator
 
 from netgraph import NetGraph, NetGraphError, Zoo
-from netgraph.evaluation.meaning import MEANING
+from netgraph.evaluation.report import MEANING
 from netgraph.evaluation.training_start import Start, StartConfig, Tuning, compare_starts, training_start
 from netgraph.graph import Architecture, make_layer
 from netgraph.zoo import ZooRecipe
@@ -41,7 +41,6 @@ def test_trained_networks_are_there_from_the_start(zoo):
     assert (start.sampled.r2[:, 0] >= start.targets - 1e-3).all()
     assert start.sampled.median_steps == 0
     assert start.random.median_steps > 0
-    assert start.ratio >= start.random.median_steps
 
 
 def test_the_same_start_takes_the_same_steps():
@@ -70,9 +69,6 @@ def test_figures_where_networks_do_not_arrive():
 
     never, soon = tuning(math.inf, math.inf, 5.0), tuning(10.0, 20.0, math.inf)
     assert (never.median_steps, never.share_reached) == (math.inf, pytest.approx(1 / 3))
-    assert Start((0,), torch.zeros(3), soon, never).ratio == math.inf
-    assert Start((0,), torch.zeros(3), never, soon).ratio == 0
-    assert math.isnan(Start((0,), torch.zeros(3), never, never).ratio)
     figures = Start((0,), torch.zeros(3), soon, never).figures
     assert figures["sampled_steps"] == 20
     assert "random_steps" not in figures
