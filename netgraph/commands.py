@@ -189,7 +189,7 @@ def fit(
     target: str,
     out: str = "runs/fit",
     max_seconds: float = 30.0,
-    n_candidates: int = 64,
+    n_candidates: int = 32,
     objectives: str = "error",
     checkpoint: str | None = None,
     seed: int = 0,

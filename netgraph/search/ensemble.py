@@ -61,7 +61,7 @@ def ensembles(candidates: Sequence[Candidate], data: TabularData) -> list[Candid
         predictions = torch.stack([one.prediction for one in members[:size]])
         weights = stacking_weights(predictions, data.y, data.sample_weight)
         used = [(one.graph, float(weight)) for one, weight in zip(members, weights, strict=False) if weight > 0]
-        result.append(Candidate.of(weighted_sum(*zip(*used, strict=True)), weights @ predictions, data))
+        result.append(Candidate.of(weighted_sum(*zip(*used, strict=True)), weights @ predictions, data, "ensemble"))
     return result
 
 

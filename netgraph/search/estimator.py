@@ -19,7 +19,7 @@ from netgraph.search.candidates import Candidates, Generated, Random, covered_in
 from netgraph.search.data import TimeBudget
 from netgraph.search.export import export_network
 from netgraph.search.extras.random_features import RandomFeatures
-from netgraph.search.network_search import SearchResult, search_networks, show_progress
+from netgraph.search.network_search import N_CANDIDATES, NetworkSearch, SearchResult, show_progress
 from netgraph.search.pareto import check_objectives, evaluate_objectives, front_table, smallest_within
 from netgraph.search.preprocess import Preprocessing, merge_rows
 from netgraph.search.table import MIN_ROWS, index_columns
@@ -71,7 +71,7 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
         self,
         checkpoint: str | None = None,
         max_seconds: float | None = 30.0,
-        n_candidates: int = 64,
+        n_candidates: int = N_CANDIDATES,
         candidates: Sequence[Candidates] | None = None,
         objectives: Sequence[str] = ("error",),
         random_state: Any = 0,
@@ -123,9 +123,8 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
             warnings.warn(f"column {name!r} numbers the rows; drop it, or it is a feature", UserWarning, stacklevel=2)
         preprocessing = Preprocessing.fit(*rows)
         with show_progress("fit", bool(self.verbose)) as report:
-            result = search_networks(
-                sources, preprocessing.data(*rows), self.n_candidates, budget, seed, device, report
-            )
+            search = NetworkSearch(preprocessing.data(*rows), budget, seed, device, report)
+            result = search.run(sources, self.n_candidates)
         if result.is_constant:
             count = len(result.candidates) - 1
             found = f"no network of {count} is better than the mean of {len(rows[1])} targets"

@@ -44,10 +44,10 @@ class Candidate:
     refits: tuple[NetGraph, ...] = ()
 
     @classmethod
-    def of(cls, graph: NetGraph, prediction: Tensor, data: TabularData, refits: Sequence[NetGraph] = ()) -> "Candidate":
+    def of(cls, graph: NetGraph, prediction: Tensor, data: TabularData, source: str = "") -> "Candidate":
         """Score an out-of-fold prediction, [rows]."""
         error = data.mean((prediction - data.y).square())
-        return cls(graph, prediction, float(error) if error.isfinite() else torch.inf, refits=tuple(refits))
+        return cls(graph, prediction, float(error) if error.isfinite() else torch.inf, source)
 
 
 def best(candidates: Sequence[Candidate], most: int | None = None) -> list[Candidate]:
@@ -55,39 +55,16 @@ def best(candidates: Sequence[Candidate], most: int | None = None) -> list[Candi
     return sorted(candidates, key=lambda candidate: candidate.score)[:most]
 
 
-def fit_output_layers(
-    graphs: Sequence[NetGraph], X: Tensor, y: Tensor, weight: Tensor | None = None, device: str = "cpu"
-) -> list[tuple[NetGraph, Tensor]]:
-    """Solve the output layers of n networks by ridge regression, on common rows or each on its own.
-
-    Args:
-        graphs: Networks with one output.
-        X: Features, [rows, features] or [n, rows, features].
-        y: Target, [rows] or [n, rows].
-        weight: Weights of the rows, in the shape of ``y``; all equal when None.
-        device: Where to run.
-
-    Returns:
-        The networks, each with its leave-one-out prediction, [rows] float64.
-    """
-    fitted: dict[int, tuple[NetGraph, Tensor]] = {}
-    for members in chunks([graph.architecture for graph in graphs], device):
-        stack = Stack([graphs[i].architecture for i in members], device)
-        of = slice(None) if y.ndim == 1 else members
-        rows = X[of], y[of], None if weight is None else weight[of]
-        solved = solve_last_layers(stack, stack.flatten([graphs[i].state for i in members]), *rows)
-        for i, state, prediction in zip(members, stack.split(solved.state.cpu()), solved.left_out.cpu(), strict=True):
-            fitted[i] = NetGraph(graphs[i].architecture, state.clone()), prediction
-    return [fitted[i] for i in range(len(graphs))]
-
-
 class CrossValidation:
-    """Scores candidates on the rows of a data set.
+    """Fits and scores candidates on the rows of a data set.
 
     Args:
         data: The rows.
         seed: Seed of the folds.
         device: Where networks are run and trained.
+
+    Attributes:
+        kept: Rows without each fold, [K, kept].
     """
 
     def __init__(self, data: TabularData, seed: int = 0, device: str = "cpu") -> None:
@@ -99,20 +76,11 @@ class CrossValidation:
         self.kept = torch.stack([own[torch.from_numpy(random.permutation(len(own))[:least])] for own in kept])
         # A refit takes as many steps of as many rows as the fit on all rows: its rows come again to make up the number.
         filled = self.kept.repeat(1, -(-rows // least))[:, :rows]
-        self.order = torch.cat([filled, torch.arange(rows)[None]])
-        if data.sample_weight is not None:
-            self.order = resample(self.order, data.sample_weight)
+        self._order = resample(torch.cat([filled, torch.arange(rows)[None]]), data.sample_weight)
 
-    @property
-    def copies(self) -> int:
-        """Fits of a candidate: one without each fold, and one on all rows."""
-        return self.n_folds + 1
-
-    def leave_one_out(self, graphs: Sequence[NetGraph]) -> list[Candidate]:
-        """Solve output layers on all rows, and score them by leaving out one row at a time."""
-        data = self.data
-        fitted = fit_output_layers(graphs, data.X, data.y, data.sample_weight, self.device)
-        return [Candidate.of(graph, prediction, data) for graph, prediction in fitted]
+    def fits_of(self, source: Candidates) -> int:
+        """Return the fits of a network of a source: one on all rows, and one without each fold if it uses targets."""
+        return 1 + self.n_folds * source.uses_targets
 
     def sample(self, source: Candidates, n: int, seed: int, budget: TimeBudget) -> list[Candidate]:
         """Sample a source and score its candidates.
@@ -120,20 +88,20 @@ class CrossValidation:
         Returns:
             At most n candidates; none where the refits of a source that uses targets do not fit into the time that is
             left, at the pace of the fit on all rows.
+
+        Raises:
+            NetGraphError: When the source breaks its protocol.
         """
         began = budget.elapsed
-        graphs = self._sampled(source, n, self.data, seed)
-        if not graphs:
-            return []
-        scored = self.leave_one_out(graphs)
-        if source.uses_targets:
+        scored = self.leave_one_out(self._sampled(source, n, self.data, seed))
+        if source.uses_targets and scored:
             if not budget.fits((budget.elapsed - began) * self.n_folds):
                 return []
-            without = [self._sampled(source, len(graphs), self.data.rows(kept), seed) for kept in self.kept]
-            if min(map(len, without)) < len(graphs):
+            without = [self._sampled(source, len(scored), self.data.rows(kept), seed) for kept in self.kept]
+            if min(map(len, without)) < len(scored):
                 raise NetGraphError(f"{type(source).__name__}.sample: fewer networks without a fold than of all rows")
-            refits = iter(self._refit([graph for fits in zip(*without, strict=True) for graph in fits]))
-            scored = self.score([g for one in scored for g in (*(next(refits) for _ in self.kept), one.graph)])
+            refits = self._refit([graph for fits in zip(*without, strict=True) for graph in fits])
+            scored = self.score(self._interleave(refits, [one.graph for one in scored]))
         return [replace(one, source=type(source).__name__, trainable=source.trainable) for one in scored]
 
     def _sampled(self, source: Candidates, n: int, data: TabularData, seed: int) -> list[NetGraph]:
@@ -143,53 +111,72 @@ class CrossValidation:
         for i, graph in enumerate(graphs):
             if not isinstance(graph, NetGraph) or graph.program is not None:
                 raise NetGraphError(f"{name}.sample: network {i} is no feed-forward NetGraph")
-            sizes = graph.architecture.n_inputs, graph.architecture.n_outputs
-            if sizes != (data.X.shape[1], 1):
-                wanted = f"{data.X.shape[1]} inputs and 1 output"
-                raise NetGraphError(
-                    f"{name}.sample: network {i} has {sizes[0]} inputs and {sizes[1]} outputs, not {wanted}"
-                )
+            sizes, wanted = (graph.architecture.n_inputs, graph.architecture.n_outputs), (data.X.shape[1], 1)
+            if sizes != wanted:
+                raise NetGraphError(f"{name}.sample: network {i} has (inputs, outputs) {sizes}, not {wanted}")
         return graphs
 
+    def leave_one_out(self, graphs: Sequence[NetGraph]) -> list[Candidate]:
+        """Solve output layers on all rows, and score them by leaving out one row at a time."""
+        return [Candidate.of(graph, prediction, self.data) for graph, prediction in self._solve(graphs)]
+
     def refit(self, candidates: Sequence[Candidate]) -> list[NetGraph]:
-        """Return the :attr:`copies` of each candidate, one after the other, that on all rows last."""
-        new = [one.graph for one in candidates if not one.refits for _ in range(self.n_folds)]
-        fitted = iter(self._refit(new))
-        return [g for one in candidates for g in (*(one.refits or [next(fitted) for _ in self.kept]), one.graph)]
+        """Return the refits of each candidate without each fold and its fit on all rows, K + 1 in a row."""
+        new = iter(self._refit([one.graph for one in candidates if not one.refits for _ in self.kept]))
+        refits = [graph for one in candidates for graph in (one.refits or [next(new) for _ in self.kept])]
+        return self._interleave(refits, [one.graph for one in candidates])
+
+    def _interleave(self, refits: Sequence[NetGraph], whole: Sequence[NetGraph]) -> list[NetGraph]:
+        each = self.n_folds
+        return [graph for i, one in enumerate(whole) for graph in (*refits[i * each : (i + 1) * each], one)]
 
     def _refit(self, graphs: Sequence[NetGraph]) -> list[NetGraph]:
         """Solve output layers of networks, K in a row of each candidate, each without its fold."""
-        if not graphs:
-            return []
-        rows = self.kept.repeat(len(graphs) // self.n_folds, 1)
-        weight = None if self.data.sample_weight is None else self.data.sample_weight[rows]
-        fitted = fit_output_layers(graphs, self.data.X[rows], self.data.y[rows], weight, self.device)
-        return [graph for graph, _ in fitted]
+        return [graph for graph, _ in self._solve(graphs, self.kept.repeat(len(graphs) // self.n_folds, 1))]
+
+    def _solve(self, graphs: Sequence[NetGraph], rows: Tensor | None = None) -> list[tuple[NetGraph, Tensor]]:
+        """Solve the output layers of networks by ridge regression, on all rows or each on its own, [networks, rows].
+
+        Returns:
+            The networks, each with its leave-one-out prediction, [rows] float64.
+        """
+        fitted: dict[int, tuple[NetGraph, Tensor]] = {}
+        for members in chunks([graph.architecture for graph in graphs], self.device):
+            data = self.data if rows is None else self.data.rows(rows[members])
+            stack = Stack([graphs[i].architecture for i in members], self.device)
+            state = stack.flatten([graphs[i].state for i in members])
+            solved = solve_last_layers(stack, state, data.X, data.y, data.sample_weight)
+            predictions = solved.left_out.cpu()
+            for i, state, prediction in zip(members, stack.split(solved.state.cpu()), predictions, strict=True):
+                fitted[i] = NetGraph(graphs[i].architecture, state.clone()), prediction
+        return [fitted[i] for i in range(len(graphs))]
 
     def train(self, copies: Sequence[NetGraph], config: FitConfig, seed: int) -> list[NetGraph]:
-        """Train copies, each on its own rows; each one's best step on these is kept."""
-        order = self.order.repeat(len(copies) // self.copies, 1)
+        """Train what :meth:`refit` returns, each on its own rows; each one's best step on these is kept."""
+        order = self._order.repeat(len(copies) // (self.n_folds + 1), 1)
         rows = self.data.X[order], self.data.y[order][..., None]
         architectures, states = [g.architecture for g in copies], [g.state for g in copies]
-        generator = Generator().manual_seed(seed)
-        fitted = fit_networks(architectures, states, rows, rows, config, generator, self.device)
+        fitted = fit_networks(architectures, states, rows, rows, config, Generator().manual_seed(seed), self.device)
         return [NetGraph(a, state.cpu()) for a, state in zip(architectures, fitted.states, strict=True)]
 
     def score(self, copies: Sequence[NetGraph]) -> list[Candidate]:
-        """Score each candidate by what its refits predict of the folds that they did not see."""
-        architectures, states = [g.architecture for g in copies], [g.state for g in copies]
-        outputs = first_outputs(architectures, states, self.data.X, self.device).double()
-        outputs = outputs.unflatten(0, (-1, self.copies))  # [candidates, copies, rows]
-        prediction = outputs.gather(1, self.fold.expand(len(outputs), 1, -1))[:, 0]
-        prediction = prediction.where(outputs[:, -1].isfinite().all(dim=1, keepdim=True), torch.inf)
-        each = [copies[start : start + self.copies] for start in range(0, len(copies), self.copies)]
-        pairs = zip(each, prediction, strict=True)
-        return [Candidate.of(whole, own, self.data, refits) for (*refits, whole), own in pairs]
+        """Score candidates by what their refits, K + 1 in a row, predict of the folds that they did not see."""
+        each, architectures = self.n_folds + 1, [g.architecture for g in copies]
+        outputs = first_outputs(architectures, [g.state for g in copies], self.data.X, self.device).double()
+        outputs = outputs.unflatten(0, (-1, each))  # [candidates, copies, rows]
+        predictions = outputs.gather(1, self.fold.expand(len(outputs), 1, -1))[:, 0]
+        predictions = predictions.where(outputs[:, -1].isfinite().all(dim=1, keepdim=True), torch.inf)
+        scored = []
+        for i, prediction in enumerate(predictions):
+            *refits, whole = copies[i * each : (i + 1) * each]
+            scored.append(replace(Candidate.of(whole, prediction, self.data), refits=tuple(refits)))
+        return scored
 
 
-def resample(order: Tensor, weight: Tensor) -> Tensor:
+def resample(order: Tensor, weight: Tensor | None) -> Tensor:
     """Return rows, [copies, rows], each as often as it weighs: systematic resampling, equal weights change nothing."""
-    rows = order.shape[1]
+    if weight is None:
+        return order
     reached = weight[order].double().cumsum(dim=1)
-    position = (torch.arange(rows) + 0.5) / rows * reached[:, -1:]
-    return order.gather(1, torch.searchsorted(reached, position).clamp(max=rows - 1))
+    position = (torch.arange(order.shape[1]) + 0.5) / order.shape[1] * reached[:, -1:]
+    return order.gather(1, torch.searchsorted(reached, position).clamp(max=order.shape[1] - 1))

@@ -60,5 +60,5 @@ def successive_halving(
         seconds_a_step = (budget.elapsed - began) / (steps * len(going))
         order = order[: max(LEAST_GOING, len(order) // 2)]
         going = [going[k] for k in order]
-        copies = [copies[k * folds.copies + i] for k in order for i in range(folds.copies)]
+        copies = [graph for k in order for graph in (*scored[k].refits, scored[k].graph)]
     return result

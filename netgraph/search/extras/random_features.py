@@ -24,7 +24,7 @@ SHRINKAGE = 0.1
 #: Rows at which gradients are taken, and rows of the Gaussian process, whose time grows with their cube; chosen.
 GRADIENT_ROWS, PROCESS_ROWS = 2048, 128
 #: Evaluations of the marginal likelihood, at most; chosen.
-EVALUATIONS = 40
+EVALUATIONS = 20
 
 
 class RandomFeatures(Candidates):
