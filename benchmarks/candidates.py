@@ -8,7 +8,8 @@ from torch import Generator, Tensor
 
 from netgraph import NetGraph, NetGraphError, Zoo, get_meta_features
 from netgraph.evaluation import random_like
-from netgraph.search import Candidates, prepend_linear
+from netgraph.graph import prepend_linear
+from netgraph.search import Candidates
 from netgraph.stack import Stack, solve_last_layers
 from netgraph.zoo import ZooRecipe, draw_architecture, initialize
 

@@ -1,6 +1,7 @@
 """A network as a graph: the vocabulary of layers, architectures, the NetGraph and its conversions."""
 
 from netgraph.graph.architecture import SLOT_KINDS, Architecture, Layer, StateTensor, make_layer
+from netgraph.graph.edit import prepend_linear, weighted_sum
 from netgraph.graph.from_module import from_module
 from netgraph.graph.layers import LAYER_TYPES, LayerType
 from netgraph.graph.modules.onnx import to_onnx
@@ -25,9 +26,11 @@ __all__ = [
     "load_modules",
     "make_layer",
     "module_sensitivity",
+    "prepend_linear",
     "save_any",
     "save_modules",
     "to_module",
     "to_onnx",
     "to_source",
+    "weighted_sum",
 ]

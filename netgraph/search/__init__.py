@@ -1,6 +1,6 @@
 """Networks for a data set."""
 
-from netgraph.search.candidates import Candidates, Generated, Random, prepend_linear
+from netgraph.search.candidates import Candidates, Generated, Random
 from netgraph.search.estimator import NetGraphRegressor, default_candidates
 from netgraph.search.extras.random_features import RandomFeatures
 from netgraph.search.jobs import FitJob, SearchJob, fit_table, search_table
@@ -17,7 +17,6 @@ __all__ = [
     "Table",
     "default_candidates",
     "fit_table",
-    "prepend_linear",
     "read_table",
     "search_table",
 ]

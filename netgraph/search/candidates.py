@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.architecture import Architecture, Layer, make_layer
+from netgraph.graph.edit import prepend_linear
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model import NetVAE, Rows
 from netgraph.model.checkpoint import SHIPPED
@@ -123,7 +123,7 @@ class Generated(Candidates):
 
     def sample(self, n: int, X: Tensor, y: Tensor, seed: int) -> list[NetGraph]:
         """Return n networks."""
-        vae = self.model if isinstance(self.model, NetVAE) else load_checkpoint(self.model, self.device)
+        vae = self.model if isinstance(self.model, NetVAE) else shared_model(self.model, self.device)
         noise = torch.randn(n, vae.config.latent_size, generator=Generator().manual_seed(seed))
         layouts = None if vae.portfolio is None else vae.portfolio.of_inputs(covered_inputs(vae, X.shape[1]))
         if layouts is not None:
@@ -183,18 +183,7 @@ def pls_directions(X: Tensor, y: Tensor, most: int) -> Tensor | None:
     return torch.from_numpy(directions)
 
 
-def prepend_linear(graph: NetGraph, matrix: Tensor) -> NetGraph:
-    """Return a network that reads ``X @ matrix``, with the matrix, [features, inputs], as its first linear layer."""
-    features, inputs = matrix.shape
-    shifted = [
-        Layer(layer.type, tuple(i + 1 for i in layer.inputs), layer.size, hyper=layer.hyper)
-        for layer in graph.architecture.layers[1:]
-    ]
-    architecture = Architecture((make_layer("Input", (), features), make_layer("Linear", (0,), inputs), *shifted))
-    return NetGraph(architecture, torch.cat([matrix.T.reshape(-1).float(), torch.zeros(inputs), graph.state.cpu()]))
-
-
-def load_checkpoint(checkpoint: str | Path | None, device: str = "cpu") -> NetVAE:
+def shared_model(checkpoint: str | Path | None, device: str = "cpu") -> NetVAE:
     """Return the model in a file, read once in a process, and again when the file has changed.
 
     Raises:

@@ -6,12 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from netgraph.errors import NetGraphError
-from netgraph.graph.architecture import Architecture, Layer
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.edit import last_vertex, weighted_sum
 from netgraph.search.data import TabularData
 from netgraph.search.scoring import Candidate, best
-from netgraph.stack import last_vertex
 
 #: Weight of the constraint that the stacking weights sum to 1, relative to a row; chosen: large.
 STRICTNESS = 10.0
@@ -63,42 +60,3 @@ def ensembles(candidates: Sequence[Candidate], data: TabularData) -> list[Candid
         used = [(one.graph, float(weight)) for one, weight in zip(members, weights, strict=False) if weight > 0]
         result.append(Candidate.of(weighted_sum(*zip(*used, strict=True)), weights @ predictions, data, "ensemble"))
     return result
-
-
-def weighted_sum(graphs: Sequence[NetGraph], weights: Sequence[float]) -> NetGraph:
-    """Return the one network that computes the weighted sum of networks' outputs.
-
-    The networks share the input; what feeds their output layers is concatenated and feeds one linear unit.
-
-    Args:
-        graphs: Networks with the same inputs, each with one linear output unit with a bias.
-        weights: Weight of each.
-
-    Raises:
-        NetGraphError: When an output layer is something else.
-    """
-    layers, ends = [graphs[0].architecture.layers[0]], []
-    states, output_weights, bias = [], [], torch.zeros(1)
-    for graph, weight in zip(graphs, weights, strict=True):
-        output = last_vertex(graph.architecture)
-        if output is None:
-            raise NetGraphError(f"a network that ends in {graph.architecture.layers[-1].type} cannot join an ensemble")
-        start, size, bias_at = output
-        ends.append(_append_hidden(layers, graph.architecture))
-        states.append(graph.state[:start])
-        output_weights.append(weight * graph.state[start : start + size])
-        bias = bias + weight * graph.state[bias_at]
-    if len(ends) > 1:
-        layers.append(Layer("Concat", tuple(ends), sum(layers[i].size for i in ends)))
-        ends = [len(layers) - 1]
-    layers.append(Layer("Linear", (ends[0],), 1, hyper=graphs[0].architecture.layers[-1].hyper))
-    return NetGraph(Architecture(tuple(layers)), torch.cat([*states, *output_weights, bias]))
-
-
-def _append_hidden(layers: list[Layer], architecture: Architecture) -> int:
-    """Append all layers but the first and the last; return the position of the one that feeds the last."""
-    position = {0: 0}
-    for i, layer in enumerate(architecture.layers[1:-1], start=1):
-        position[i] = len(layers)
-        layers.append(Layer(layer.type, tuple(position[k] for k in layer.inputs), layer.size, hyper=layer.hyper))
-    return position[architecture.layers[-1].inputs[0]]

@@ -15,7 +15,7 @@ from netgraph.graph.to_module import to_module
 from netgraph.machine import check_device
 from netgraph.model.parts import is_whole
 from netgraph.reading import one_line
-from netgraph.search.candidates import Candidates, Generated, Random, covered_inputs, load_checkpoint
+from netgraph.search.candidates import Candidates, Generated, Random, covered_inputs, shared_model
 from netgraph.search.data import TimeBudget
 from netgraph.search.export import export_network
 from netgraph.search.extras.random_features import RandomFeatures
@@ -144,7 +144,7 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
                     name = getattr(source, "__name__", type(source).__name__)
                     raise NetGraphError(f"candidates holds {name}, no object with sample, uses_targets and trainable")
             return self.candidates
-        vae = load_checkpoint(self.checkpoint, device)
+        vae = shared_model(self.checkpoint, device)
         covered = covered_inputs(vae, self.n_features_in_)
         if covered < self.n_features_in_:
             note = f"X has {self.n_features_in_} columns; generated networks read {covered} projections of them"

@@ -2,7 +2,7 @@
 
 from netgraph.stack.chunking import chunks
 from netgraph.stack.kernel import fit_kernel
-from netgraph.stack.output_layer import LastLayer, RidgeFit, Solved, fit_ridge, last_vertex, solve_last_layers
+from netgraph.stack.output_layer import LastLayer, RidgeFit, Solved, fit_ridge, solve_last_layers
 from netgraph.stack.outputs import first_outputs, probe
 from netgraph.stack.plain import PlainGradient, can_run
 from netgraph.stack.sensitivity import sensitivities, sensitivity, stack_sensitivity, with_sensitivity
@@ -19,7 +19,6 @@ __all__ = [
     "first_outputs",
     "fit_kernel",
     "fit_ridge",
-    "last_vertex",
     "probe",
     "sensitivities",
     "sensitivity",

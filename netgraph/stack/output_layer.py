@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from netgraph.graph.architecture import Architecture
+from netgraph.graph.edit import last_vertex
 from netgraph.stack.stack import Stack
 
 #: Penalties that are tried, relative to the total variance of a network's hidden activations.
@@ -55,16 +55,6 @@ class LastLayer:
         padded[self._weights] = weights.to(padded)
         padded[self._biases] = biases.to(padded)
         return padded[:-1]
-
-
-def last_vertex(architecture: Architecture) -> tuple[int, int, int] | None:
-    """Return where weights begin, how many there are, and where the bias is, if the last layer is one linear vertex."""
-    last = len(architecture.layers) - 1
-    found = [tensor for tensor in architecture.tensors if tensor.layer == last]
-    if architecture.layers[last].type != "Linear" or architecture.n_outputs > 1 or len(found) < 2:
-        return None
-    weight, bias = found
-    return weight.offset, weight.size, bias.offset
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor, nn
 
 from netgraph import NetGraph, NetGraphError, NetGraphRegressor, from_module
-from netgraph.search import Candidates, Generated, Random, prepend_linear
+from netgraph.graph import prepend_linear
+from netgraph.search import Candidates, Generated, Random
 from netgraph.search.candidates import covered_inputs, pls_directions
 from netgraph.stack import first_outputs
 from tests.search.small import READING, Few, random_networks, rows, untrained

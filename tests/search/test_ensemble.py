@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor, nn
 
 from netgraph import NetGraph, NetGraphError, canonicalize, detokenize, from_module, to_module, tokenize
-from netgraph.search.ensemble import FEW_ROWS, SHRINKAGE, ensembles, stacking_weights, weighted_sum
+from netgraph.graph.edit import weighted_sum
+from netgraph.search.ensemble import FEW_ROWS, SHRINKAGE, ensembles, stacking_weights
 from netgraph.search.network_search import linear_network
 from netgraph.search.scoring import Candidate, CrossValidation
 from netgraph.stack import first_outputs

@@ -7,7 +7,8 @@ from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from torch import Generator, nn
 
 from netgraph import NetGraph, from_module
-from netgraph.stack import Stack, last_vertex
+from netgraph.graph.edit import last_vertex
+from netgraph.stack import Stack
 from netgraph.stack.output_layer import PENALTIES, _ridge, solve_last_layers
 from netgraph.zoo.architectures import initialize
 
