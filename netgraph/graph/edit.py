@@ -48,7 +48,7 @@ def weighted_sum(graphs: Sequence[NetGraph], weights: Sequence[float]) -> NetGra
         output = last_vertex(graph.architecture)
         if output is None:
             last = graph.architecture.layers[-1].type
-            raise NetGraphError(f"a network that ends in {last} is no summand; in one linear unit with a bias")
+            raise NetGraphError(f"a network that ends in {last} cannot join an ensemble")
         start, size, bias_at = output
         ends.append(append_hidden(layers, graph.architecture))
         states.append(graph.state[:start])

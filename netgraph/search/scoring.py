@@ -64,7 +64,10 @@ class CrossValidation:
         device: Where networks are run and trained.
 
     Attributes:
+        n_folds: K.
+        fold: Fold of each row, [rows].
         kept: Rows without each fold, [K, kept].
+        order: Rows that each refit is trained on, and those of the fit on all rows, [K + 1, rows].
     """
 
     def __init__(self, data: TabularData, seed: int = 0, device: str = "cpu") -> None:
@@ -76,7 +79,7 @@ class CrossValidation:
         self.kept = torch.stack([own[torch.from_numpy(random.permutation(len(own))[:least])] for own in kept])
         # A refit takes as many steps of as many rows as the fit on all rows: its rows come again to make up the number.
         filled = self.kept.repeat(1, -(-rows // least))[:, :rows]
-        self._order = resample(torch.cat([filled, torch.arange(rows)[None]]), data.sample_weight)
+        self.order = resample(torch.cat([filled, torch.arange(rows)[None]]), data.sample_weight)
 
     def fits_of(self, source: Candidates) -> int:
         """Return the fits of a network of a source: one on all rows, and one without each fold if it uses targets."""
@@ -111,9 +114,10 @@ class CrossValidation:
         for i, graph in enumerate(graphs):
             if not isinstance(graph, NetGraph) or graph.program is not None:
                 raise NetGraphError(f"{name}.sample: network {i} is no feed-forward NetGraph")
-            sizes, wanted = (graph.architecture.n_inputs, graph.architecture.n_outputs), (data.X.shape[1], 1)
-            if sizes != wanted:
-                raise NetGraphError(f"{name}.sample: network {i} has (inputs, outputs) {sizes}, not {wanted}")
+            sizes = graph.architecture.n_inputs, graph.architecture.n_outputs
+            if sizes != (data.X.shape[1], 1):
+                found = f"{sizes[0]} inputs and {sizes[1]} outputs, not {data.X.shape[1]} inputs and 1 output"
+                raise NetGraphError(f"{name}.sample: network {i} has {found}")
         return graphs
 
     def leave_one_out(self, graphs: Sequence[NetGraph]) -> list[Candidate]:
@@ -153,7 +157,7 @@ class CrossValidation:
 
     def train(self, copies: Sequence[NetGraph], config: FitConfig, seed: int) -> list[NetGraph]:
         """Train what :meth:`refit` returns, each on its own rows; each one's best step on these is kept."""
-        order = self._order.repeat(len(copies) // (self.n_folds + 1), 1)
+        order = self.order.repeat(len(copies) // (self.n_folds + 1), 1)
         rows = self.data.X[order], self.data.y[order][..., None]
         architectures, states = [g.architecture for g in copies], [g.state for g in copies]
         fitted = fit_networks(architectures, states, rows, rows, config, Generator().manual_seed(seed), self.device)

@@ -10,8 +10,12 @@ from torch import Tensor
 from netgraph import NetGraph, NetGraphError, to_module
 from netgraph.search import RandomFeatures
 from netgraph.search.data import TabularData, TimeBudget
-from netgraph.search.network_search import SearchResult, search_networks
+from netgraph.search.network_search import N_CANDIDATES, NetworkSearch, SearchResult
 from tests.search.small import Few, clock, random_networks, rows
+
+
+def search_networks(sources, data, n_candidates=N_CANDIDATES, budget=None, seed=0, report=lambda note: None):
+    return NetworkSearch(data, budget, seed, report=report).run(sources, n_candidates)
 
 
 def stages(result: SearchResult, name: str) -> list[int]:
@@ -37,7 +41,7 @@ def test_the_best_candidates_are_trained_and_the_best_of_all_joined():
     chosen = result.candidates[result.chosen]
     assert members(chosen.graph) > 1
     assert not result.is_constant
-    assert 0 < result.standard_error < chosen.score < result.variance
+    assert 0 < result.standard_error < chosen.score < data.variance()
     prediction = to_module(chosen.graph)(data.X)[:, 0].detach()
     assert (prediction - data.y).square().mean() < 0.2 * data.y.var()
 
@@ -101,7 +105,7 @@ def test_of_many_rows_some_are_drawn(monkeypatch):
     whole, some = (search_networks([Few(4)], d, seed=3) for d in (data, part))
     assert len(whole.candidates[0].prediction) == 50
     assert not torch.equal(data.subsample(50, 4).y, part.y)
-    assert whole.variance == some.variance
+    assert whole.standard_error == some.standard_error
 
 
 @pytest.mark.parametrize("weight", [None, np.random.default_rng(2).uniform(0.1, 3, size=60)])

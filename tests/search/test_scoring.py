@@ -13,7 +13,7 @@ from netgraph import NetGraph, from_module, to_module
 from netgraph.search import Generated
 from netgraph.search.data import TabularData, TimeBudget
 from netgraph.search.network_search import linear_network
-from netgraph.search.scoring import Candidate, CrossValidation, fit_output_layers
+from netgraph.search.scoring import Candidate, CrossValidation
 from netgraph.zoo import ArchitectureRecipe, FitConfig
 from tests.search.small import READING, Few, random_networks, rows, untrained
 from tests.strategies import examples
@@ -53,9 +53,9 @@ def test_a_left_out_prediction_is_that_of_a_fit_to_the_other_rows(weight):
     assert [one.graph.architecture for one in candidates] == [graph.architecture for graph in graphs]
     for row in (0, 17, 29):
         others = data.rows([i for i in range(30) if i != row])
-        refits = fit_output_layers(graphs, others.X, others.y, others.sample_weight)
-        for one, (refit, _) in zip(candidates, refits, strict=True):
-            assert float(one.prediction[row]) == pytest.approx(float(predict(refit, data.X[[row]])), abs=0.05)
+        refits = CrossValidation(others).leave_one_out(graphs)
+        for one, refit in zip(candidates, refits, strict=True):
+            assert float(one.prediction[row]) == pytest.approx(float(predict(refit.graph, data.X[[row]])), abs=0.05)
 
 
 def test_only_output_layers_are_fitted_and_the_linear_network_becomes_a_ridge_regression():
@@ -78,7 +78,7 @@ def test_what_is_not_finite_has_an_infinite_score_and_harms_no_other(value):
     alone = [one.score for one in folds.leave_one_out(graphs[:2])]
     among = [one.score for one in folds.leave_one_out([*graphs[:2], filled(graphs[2], value)])]
     assert among == [pytest.approx(alone[0]), pytest.approx(alone[1]), INF]
-    for broken in (0, folds.copies - 1):
+    for broken in (0, folds.n_folds):
         copies = folds.refit(folds.leave_one_out(graphs[:2]))
         copies[broken] = filled(copies[broken], value)
         assert [one.score == INF for one in folds.score(copies)] == [True, False]
@@ -87,7 +87,7 @@ def test_what_is_not_finite_has_an_infinite_score_and_harms_no_other(value):
 @given(count=st.integers(2, 60), seed=st.integers(0, 99))
 def test_each_row_is_in_one_fold_which_one_copy_alone_does_not_see(count, seed):
     folds = CrossValidation(TabularData(torch.zeros(count, 1), torch.zeros(count)), seed)
-    assert folds.copies == len(folds.order) == min(5, count) + 1
+    assert folds.n_folds == len(folds.order) - 1 == min(5, count)
     sizes = folds.fold.bincount(minlength=folds.n_folds)
     assert sizes.sum() == count
     assert sizes.max() - sizes.min() <= 1
@@ -145,7 +145,7 @@ def test_refits_of_a_candidate_are_kept():
     (first, second) = folds.leave_one_out(random_networks(2, 6))
     (scored,) = folds.score(folds.refit([first]))
     copies = folds.refit([second, scored])
-    assert copies[folds.copies :] == [*scored.refits, scored.graph]
+    assert copies[folds.n_folds + 1 :] == [*scored.refits, scored.graph]
     assert copies[folds.n_folds] is second.graph
 
 

@@ -34,8 +34,9 @@ class RandomFeatures(Candidates):
 
     Args:
         scaling: What multiplies the columns. ``agop``: the average gradient outer product of random features that were
-            fitted to the rows, as in a recursive feature machine (Radhakrishnan et al. 2024). ``ard``: the inverse length scales of a Gaussian process, automatic relevance determination (MacKay 1996; Neal 1996);
-            the output layer then reads the columns too. None: nothing.
+            fitted to the rows, as in a recursive feature machine (Radhakrishnan et al. 2024). ``ard``: the inverse
+            length scales of a Gaussian process, automatic relevance determination (MacKay 1996; Neal 1996); the output
+            layer then reads the columns too. None: nothing.
     """
 
     trainable = False
