@@ -106,14 +106,6 @@ def _constant(c: Call) -> Any:
     )
 
 
-def _each(c: Call) -> Tensor:
-    return rules.each(c.b, c.name, c.kind, c.operand)
-
-
-def _mix(c: Call) -> Tensor:
-    return rules.mix(c.b, c.name, c.kind, c.operand, c.dim(default=1))
-
-
 def _join(c: Call) -> Tensor:
     return rules.join(c.b, c.name, c.kind, values_in(c.args, c.kwargs))
 
@@ -220,7 +212,9 @@ def _scatter(c: Call) -> Tensor:
 
 
 _RULES: dict[str, Callable[[Call], Any]] = {
-    "each": _each, "mix": _mix, "join": _join, "dense": _dense, "bilinear": _bilinear, "conv": _conv, "norm": _norm,
+    "each": lambda c: rules.each(c.b, c.name, c.kind, c.operand),
+    "mix": lambda c: rules.mix(c.b, c.name, c.kind, c.operand, c.dim(default=1)),
+    "join": _join, "dense": _dense, "bilinear": _bilinear, "conv": _conv, "norm": _norm,
     "prelu": _prelu, "pool": _pool, "reduce": _reduce, "matmul": _matmul, "einsum": _einsum, "attention": _attention,
     "embedding": _embedding, "glu": _glu, "scatter": _scatter,
 }  # fmt: skip

@@ -23,7 +23,7 @@ from torch.utils import _pytree as pytree
 from netgraph.errors import NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules.preserve import preserved
 from netgraph.graph.modules.program import Table
-from netgraph.graph.modules.trace import Reader, check_agreement, first_line, merge, mode, plain_attributes
+from netgraph.graph.modules.trace import first_line, mode, plain_attributes, read_both
 
 #: An input's name and one of its dimensions.
 Dimension = tuple[str, int]
@@ -119,21 +119,18 @@ def quiet() -> Iterator[None]:
 
 def _trace(module: nn.Module, given: Mapping[str, Any], tried: set[Dimension], agrees: Agrees) -> _Traced:
     """Export both modes, and compare the calls with the module, also where a free size is one."""
-    readers: list[Reader] = []
-    constants: Constants = {}
     free = set(tried)
-    for training in (False, True):
+
+    def graph_of(training: bool) -> tuple[fx.Graph, Any, dict[str, Tensor]]:
         # torch takes a size of one for a number that cannot vary
         widened = resized(given, [dimension for dimension in tried if _size(given, dimension) == 1], 2)
         program = _export(module, widened, training, tried)
+        free.difference_update(_fixed(program))
         graph_module = program.module(check_guards=False)
-        found = plain_attributes(graph_module.graph, module, graph_module)
-        check_agreement(constants, found)
-        constants |= found
         graph = graph_module.graph
-        readers.append(Reader(graph, _result(program, graph, given)))
-        free -= set(_fixed(program))
-    table, train_table = merge(*readers)
+        return graph, _result(program, graph, given), plain_attributes(graph, module, graph_module)
+
+    table, train_table, constants = read_both(graph_of)
     if not agrees(given, table, constants):
         raise UnsupportedLayerError("its calls give another output than the module")
     free -= {dimension for dimension, inputs in _narrowed(given, free) if not agrees(inputs, table, constants)}

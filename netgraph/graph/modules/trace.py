@@ -13,7 +13,7 @@ depth, auxiliary heads) there are two.
 
 import inspect
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -127,15 +127,7 @@ def trace(module: nn.Module, given: Mapping[str, Any]) -> tuple[Table, Table | N
         inputs = [Row("input", name, name) for name in given]
         kwargs = ("dict", *(("item", name, ("row", i)) for i, name in enumerate(given)))
         return Table((*inputs, Row("module", "", "output", kwargs=kwargs)), ("row", len(inputs))), None, {}
-    readers: list[Reader] = []
-    constants: dict[str, Tensor] = {}
-    for training in (False, True):
-        graph, output, found = _graph(module, given, training)
-        check_agreement(constants, found)
-        constants |= found
-        readers.append(Reader(graph, output))
-    table, train_table = merge(*readers)
-    return table, train_table, constants
+    return read_both(lambda training: _graph(module, given, training))
 
 
 def _graph(root: nn.Module, given: Mapping[str, Any], training: bool) -> tuple[fx.Graph, Any, dict[str, Tensor]]:
@@ -154,7 +146,7 @@ def _graph(root: nn.Module, given: Mapping[str, Any], training: bool) -> tuple[f
 
 
 def first_line(error: BaseException) -> str:
-    """Give what an error says in one line."""
+    """Return what an error says in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
 
@@ -184,19 +176,6 @@ def plain_attributes(graph: fx.Graph, module: nn.Module, holder: nn.Module) -> d
                 raise UnsupportedLayerError(f"{node.target}: forward passes on a {type(value).__name__}, no tensor")
             found[node.target] = value
     return found
-
-
-def check_agreement(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> None:
-    """Compare the tensors that ``forward`` makes in either mode.
-
-    Raises:
-        UnsupportedLayerError: With the tensor that differs.
-    """
-    for name in first.keys() & second.keys():
-        if not same(first[name], second[name]):
-            raise UnsupportedLayerError(
-                f"{name}: forward makes a tensor that differs from run to run; draw it from the shape of an input"
-            )
 
 
 class Reader:
@@ -257,23 +236,41 @@ def where(node: fx.Node) -> str:
     return f"{owner}.{node.name}" if owner else node.name
 
 
-def merge(evaluation: Reader, training: Reader) -> tuple[Table, Table | None]:
-    """Join the tables of both modes where they differ in flags that follow the mode; else give both."""
-    first, second = evaluation.table, training.table
+def read_both(
+    graph_of: Callable[[bool], tuple[fx.Graph, Any, dict[str, Tensor]]],
+) -> tuple[Table, Table | None, dict[str, Tensor]]:
+    """Read the graphs of both modes into one table where they differ in flags that follow the mode, else into two.
+
+    Args:
+        graph_of: Traces one mode: the graph, its result and the tensors that ``forward`` makes.
+
+    Returns:
+        As of :func:`trace`.
+
+    Raises:
+        UnsupportedLayerError: With a tensor that differs from run to run.
+    """
+    readers: list[Reader] = []
+    constants: dict[str, Tensor] = {}
+    for training in (False, True):
+        graph, output, found = graph_of(training)
+        for name in constants.keys() & found.keys():
+            if not same(constants[name], found[name]):
+                reason = "forward makes a tensor that differs from run to run; draw it from the shape of an input"
+                raise UnsupportedLayerError(f"{name}: {reason}")
+        constants |= found
+        readers.append(Reader(graph, output))
+    first, second = (reader.table for reader in readers)
     if len(first.rows) != len(second.rows) or first.output != second.output:
-        return first, second
+        return first, second, constants
     try:
-        rows = map(_join, first.rows, second.rows, evaluation.owners)
-        return Table(tuple(rows), first.output), None
+        calls = (
+            [(row.op, row.target, row.name, row.args, row.kwargs) for row in table.rows] for table in (first, second)
+        )
+        rows = tuple(Row(*_flags(*row)) for row in zip(*calls, readers[0].owners, strict=True))
     except _DifferError:
-        return first, second
-
-
-def _join(row: Row, other: Row, owner: str) -> Row:
-    if (row.op, row.target, row.name) != (other.op, other.target, other.name):
-        raise _DifferError
-    args, kwargs = _flags(row.args, other.args, owner), _flags(row.kwargs, other.kwargs, owner)
-    return Row(row.op, row.target, row.name, args, kwargs)
+        return first, second, constants
+    return Table(rows, first.output), None, constants
 
 
 class _DifferError(Exception):
