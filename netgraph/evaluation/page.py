@@ -41,19 +41,19 @@ def write_page(title: str, intro: str, sections: Sequence[str], path: str | Path
 
 
 def section(title: str, text: str, content: str) -> str:
-    """Give a section; ``content`` is HTML, the rest is text."""
+    """Return a section; ``content`` is HTML, the rest is text."""
     return f"<h2>{html.escape(title)}</h2><p>{html.escape(text)}</p>{content}"
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """Give an empty figure, sizes in inches."""
+    """Return an empty figure, sizes in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def image(figure: "Figure", caption: str) -> str:
-    """Give a figure as a picture inside the page."""
+    """Return a figure as a picture inside the page."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     data = base64.b64encode(buffer.getvalue()).decode()
@@ -62,7 +62,7 @@ def image(figure: "Figure", caption: str) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str | float]]) -> str:
-    """Give a table; numbers stand at the right."""
+    """Return a table; numbers stand at the right."""
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     return f"<table><tr>{''.join(f'<th>{html.escape(name)}</th>' for name in head)}</tr>{body}</table>"
 
@@ -74,5 +74,5 @@ def _cell(value: str | float) -> str:
 
 
 def number(value: float) -> str:
-    """Give a number as people read it."""
+    """Return a number as people read it."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

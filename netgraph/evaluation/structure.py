@@ -1,7 +1,5 @@
 """Metrics over what a network is: its edges and its parameters, in canonical form."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -66,7 +64,7 @@ def _edge_counts(true: Graphs, generated: Graphs) -> list[tuple[int, int, int]]:
 
 
 def _edge_ids(architecture: Architecture, stride: int) -> Ints:
-    """One number for each edge, the same for the same pair of indices, [E]."""
+    """Return one number for each edge, the same for the same pair of indices, [E]."""
     ids: Ints = architecture.edge_index[0] * stride + architecture.edge_index[1]
     return ids
 
@@ -102,28 +100,24 @@ def weight_within_tolerance_per_pair(true: Graphs, generated: Graphs, tolerance:
 
 def _share_within(true: NetGraph, generated: NetGraph, tolerance: float) -> float:
     stride = max(true.architecture.num_nodes, generated.architecture.num_nodes)
-    ids, weights = _weighted_edges(true, stride)
-    other_ids, other_weights = _weighted_edges(generated, stride)
+    ids, weights, deviation = _weighted_edges(true, stride)
+    other_ids, other_weights, _ = _weighted_edges(generated, stride)
     _, at, other_at = np.intersect1d(ids, other_ids, return_indices=True)
     error = np.abs(weights[at] - other_weights[other_at])
-    allowed = tolerance * _weight_spread(true)[at] + _ROUNDING * np.abs(weights[at])
+    allowed = tolerance * deviation[at] + _ROUNDING * np.abs(weights[at])
     return _ratio(int((error <= allowed).sum()), len(ids))
 
 
-def _weighted_edges(graph: NetGraph, stride: int) -> tuple[Ints, np.ndarray]:
-    weighted = graph.architecture.edge_slot >= 0
-    weights = graph.state.detach().cpu().double().numpy()[graph.architecture.edge_slot[weighted]]
-    return _edge_ids(graph.architecture, stride)[weighted], weights
-
-
-def _weight_spread(graph: NetGraph) -> np.ndarray:
-    """Standard deviation of the weights of each weighted edge's layer, [weighted edges]."""
-    architecture = graph.architecture
-    spread = np.zeros(architecture.state_size)
+def _weighted_edges(graph: NetGraph, stride: int) -> tuple[Ints, np.ndarray, np.ndarray]:
+    """Return id and weight of each weighted edge, and the standard deviation of its layer's weights."""
+    architecture, state = graph.architecture, graph.state.detach().cpu().double().numpy()
+    deviation = np.zeros_like(state)
     for tensor in architecture.tensors:
-        spread[tensor.offset : tensor.offset + tensor.size] = float(graph.tensor(tensor).double().std(correction=0))
-    found: np.ndarray = spread[architecture.edge_slot[architecture.edge_slot >= 0]]
-    return found
+        inside = slice(tensor.offset, tensor.offset + tensor.size)
+        deviation[inside] = state[inside].std()
+    weighted = architecture.edge_slot >= 0
+    slot = architecture.edge_slot[weighted]
+    return _edge_ids(architecture, stride)[weighted], state[slot], deviation[slot]
 
 
 def parameter_cosine_similarity(true: Graphs, generated: Graphs) -> float:
@@ -147,16 +141,13 @@ def parameter_cosine_similarity(true: Graphs, generated: Graphs) -> float:
 
 def parameter_cosine_similarity_per_pair(true: Graphs, generated: Graphs) -> Tensor:
     """Return :func:`parameter_cosine_similarity` of each pair, [n] float64."""
-    left, right = (_parameters(graphs) for graphs in as_pairs(true, generated))
+    left, right = (map(_parameters, graphs) for graphs in as_pairs(true, generated))
     return torch.stack([row_cosine(a, b)[0] for a, b in zip(left, right, strict=True)])
 
 
-def _parameters(graphs: Sequence[NetGraph]) -> list[Tensor]:
-    """Canonical parameters of all layers but the last, [1, parameters] each."""
-    found = []
-    for graph in map(canonicalize, graphs):
-        architecture = graph.architecture
-        kept = np.isin(architecture.slot_kind, _PARAMETERS)
-        kept &= architecture.slot_target < architecture.offsets[-2]
-        found.append(graph.state.detach().cpu().double()[torch.from_numpy(kept)][None])
-    return found
+def _parameters(graph: NetGraph) -> Tensor:
+    """Return the canonical parameters of all layers but the last, [1, parameters]."""
+    graph = canonicalize(graph)
+    architecture = graph.architecture
+    kept = np.isin(architecture.slot_kind, _PARAMETERS) & (architecture.slot_target < architecture.offsets[-2])
+    return graph.state.detach().cpu().double()[torch.from_numpy(kept)][None]

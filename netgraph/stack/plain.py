@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def is_plain(architecture: Architecture) -> bool:
-    """Say whether a network is linear layers and activations, each fed by the one before it."""
+    """Return whether a network is linear layers and activations, each fed by the one before it."""
     layers = architecture.layers
     if len(layers) < 2 or layers[-1].type != "Linear":
         return False
@@ -87,7 +87,7 @@ class _ActivationStep:
 
 
 def can_run(stack: "Stack") -> bool:
-    """Say whether a stack's networks are plain, and its activations as wide as what feeds them."""
+    """Return whether a stack's networks are plain, and its activations as wide as what feeds them."""
     if not all(map(is_plain, stack.architectures)):
         return False
     positions = stack.positions
@@ -123,7 +123,7 @@ class PlainGradient:
         self.order = torch.as_tensor(self._positions[-1].members, device=stack.device)
 
     def _allocate(self, rows: int) -> None:
-        """Give every register its values and gradients, and those of what it hands out in another order."""
+        """Allocate for every register its values and gradients, and those of what it hands out in another order."""
         empty = torch.empty(0, device=self._stack.device)
         self._values, self._gradients, self._taken, self._returned = [empty], [empty], [empty], [empty]
         for p, position in enumerate(self._positions[1:], 1):
@@ -138,7 +138,7 @@ class PlainGradient:
             self._returned.append(torch.empty_like(self._gradients[p]) if moves else self._gradients[p])
 
     def _place(self, count: int, width: int, rows: int) -> Tensor:
-        """Give memory for values, [count, width, rows]; a single network's products are faster with units innermost."""
+        """Allocate values, [count, width, rows]; products of a single network are faster with units innermost."""
         if len(self._stack) == 1:
             return torch.empty(count, rows, width, device=self._stack.device).mT
         return torch.empty(count, width, rows, device=self._stack.device)
@@ -152,7 +152,7 @@ class PlainGradient:
         return all(name in KERNELS and KERNELS[name].keeps_value for name in kinds)
 
     def _sources(self) -> dict[tuple[int, int], _Source]:
-        """Say which of the rows that a register hands out each group takes."""
+        """Return which of the rows that a register hands out each group takes."""
         found = {}
         for p, delivery in enumerate(self._deliveries):
             start = 0
@@ -179,7 +179,7 @@ class PlainGradient:
         return steps
 
     def gradient(self, state: Tensor, inputs: Tensor, target: Tensor) -> Tensor:
-        """Give the gradient of the squared error, its mean over rows and outputs, summed over networks.
+        """Return the gradient of the squared error, its mean over rows and outputs, summed over networks.
 
         Args:
             state: Concatenated states, [sum P].

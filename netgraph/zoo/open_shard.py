@@ -65,19 +65,13 @@ class OpenShard:
             raise DamagedError(f"{self.path}: {one_line(error)}") from None
         return found
 
-    def _numbers(self, name: str, end: int) -> Ints:
-        """Read what each network is counted by, [n]."""
+    def _column(self, name: str, size: int, end: int | None = None) -> Tensor:
+        """Read values of all networks, one after the other; whole numbers below ``end``, if given."""
         with building(self.path):
-            found = column({name: self.tensor(name)}, name).numpy().astype(np.int64)
-            check_length(name, found, len(self))
-            check_range(name, found, end)
-        return found
-
-    def _values(self, name: str, sizes: Ints) -> Tensor:
-        """Read values of all networks, one after the other."""
-        with building(self.path):
-            found = column({name: self.tensor(name)}, name, floating=True)
-            check_length(name, found, int(sizes.sum()))
+            found = column({name: self.tensor(name)}, name, floating=end is None)
+            check_length(name, found, size)
+            if end is not None:
+                check_range(name, found.numpy(), end)
         return found
 
     @cached_property
@@ -90,12 +84,12 @@ class OpenShard:
     @cached_property
     def architecture_of(self) -> Ints:
         """Row of the table that is each network's architecture, [n]."""
-        return self._numbers("architecture", len(self.table))
+        return self._column("architecture", len(self), len(self.table)).numpy().astype(np.int64)
 
     @cached_property
     def task_of(self) -> Ints:
         """Task of each network, counted within the shard, [n]."""
-        return self._numbers("task", len(self.record["tasks"]))
+        return self._column("task", len(self), len(self.record["tasks"])).numpy().astype(np.int64)
 
     @cached_property
     def columns(self) -> dict[str, Tensor]:
@@ -124,11 +118,11 @@ class OpenShard:
 
     @cached_property
     def _state(self) -> Tensor:
-        return self._values("state", self.table.state_size[self.architecture_of])
+        return self._column("state", self._state_start[-1])
 
     @cached_property
     def _sensitivity(self) -> Tensor:
-        return self._values("sensitivity", self.table.num_nodes[self.architecture_of])
+        return self._column("sensitivity", self._node_start[-1])
 
     def architecture(self, i: int) -> Architecture:
         """Return the architecture of one network; networks that have the same share it."""

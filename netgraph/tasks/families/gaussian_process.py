@@ -43,13 +43,10 @@ class GaussianProcess(TaskFamily):
         decay = integer(*self.spectral_decay, generator)
         product = uniform(0.0, 1.0, generator) < self.product
         frequency = normal(z.shape[1], N_WAVES, generator=generator) / (length_scale * math.sqrt(z.shape[1]))
-        frequency = frequency / _chi(z.shape[1] if product else 1, decay, generator)
+        # A normal number over the root mean square of others has Student's distribution.
+        others = normal(decay, z.shape[1] if product else 1, N_WAVES, generator=generator)
+        frequency = frequency / others.square().mean(dim=0).sqrt()
         phase = 2 * math.pi * torch.rand(N_WAVES, generator=generator, dtype=torch.float64)
         waves = math.sqrt(2 / N_WAVES) * torch.cos(z @ frequency + phase)  # [rows, n_waves]
         drawn = {"length_scale": length_scale, "spectral_decay": decay, "kernel": "product" if product else "isotropic"}
         return Problem(z, waves @ normal(N_WAVES, generator=generator), drawn)
-
-
-def _chi(n: int, degrees: int, generator: Generator) -> Tensor:
-    """Root mean square of ``degrees`` normal numbers, [n, n_waves]: the divisor that makes a normal Student's t."""
-    return normal(degrees, n, N_WAVES, generator=generator).square().mean(dim=0).sqrt()

@@ -31,17 +31,11 @@ class Linear(TaskFamily):
         """See :meth:`TaskFamily.inputs`."""
         rank = log_uniform(*self.effective_rank, generator)
         tail = uniform(*self.tail_strength, generator)
-        z = low_rank(columns(n_features, rows, generator), rank, tail)
-        return Inputs(z, {"effective_rank": rank, "tail_strength": tail})
+        left, values, right = torch.linalg.svd(columns(n_features, rows, generator), full_matrices=False)
+        i = torch.arange(len(values), dtype=left.dtype)
+        profile = (1 - tail) * torch.exp(-((i / rank) ** 2)) + tail * torch.exp(-0.1 * i / rank)
+        return Inputs(standard(left * profile @ right), {"effective_rank": rank, "tail_strength": tail})
 
     def draw(self, z: Tensor, generator: Generator) -> Problem:
         """See :meth:`TaskFamily.draw`."""
         return Problem(z, z @ normal(z.shape[1], generator=generator), {})
-
-
-def low_rank(z: Tensor, rank: float, tail: float) -> Tensor:
-    """Columns with the singular vectors of z, [rows, n_features], and a bell-shaped singular profile."""
-    left, values, right = torch.linalg.svd(z, full_matrices=False)
-    i = torch.arange(len(values), dtype=z.dtype)
-    profile = (1 - tail) * torch.exp(-((i / rank) ** 2)) + tail * torch.exp(-0.1 * i / rank)
-    return standard(left * profile @ right)

@@ -36,21 +36,16 @@ class ObliviousTrees(TaskFamily):
         """See :meth:`TaskFamily.draw`."""
         depth = integer(*self.depth, generator)
         trees = max(integer(*self.n_trees, generator), math.ceil(z.shape[1] / depth))
-        column = _deal(trees * depth, z.shape[1], generator)
+        rounds = math.ceil(trees * depth / z.shape[1])  # every column once before any comes twice
+        column = torch.cat([torch.randperm(z.shape[1], generator=generator) for _ in range(rounds)])[: trees * depth]
         answers = (z[:, column] > _thresholds(z[:, column], generator)).view(len(z), trees, depth)
         leaf = (answers * 2 ** torch.arange(depth)).sum(dim=2)  # [rows, trees]
         values = normal(2**depth, trees, generator=generator)
         return Problem(z, values.gather(0, leaf).sum(dim=1), {"n_trees": trees, "depth": depth})
 
 
-def _deal(n: int, n_features: int, generator: Generator) -> Tensor:
-    """Column numbers, [n], every column once before any comes twice."""
-    rounds = math.ceil(n / n_features)
-    return torch.cat([torch.randperm(n_features, generator=generator) for _ in range(rounds)])[:n]
-
-
 def _thresholds(z: Tensor, generator: Generator) -> Tensor:
-    """A value midway between two neighbors of each column, [columns]."""
+    """Draw a value midway between two neighbors of each column, [columns]."""
     ordered = z.sort(dim=0).values
     share = MARGIN + (1 - 2 * MARGIN) * torch.rand(z.shape[1], generator=generator, dtype=torch.float64)
     below = (share * (len(z) - 1)).long().clamp(0, len(z) - 2)
