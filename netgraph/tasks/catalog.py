@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from netgraph.errors import NetGraphError
 from netgraph.files import datasets_folder
@@ -42,7 +41,18 @@ def read_catalog(path: Path = CATALOG) -> dict[str, Entry]:
     values = read_yaml(path)
     if not isinstance(values, dict):
         raise NetGraphError(f"{path}: must be a mapping of names to data sets")
-    return {str(name): _entry(path, str(name), value) for name, value in values.items()}
+    optional = [one.name for one in fields(Entry)[2:]]
+    entries = {}
+    for name, value in values.items():
+        if not isinstance(value, dict) or "openml" not in value or not value.keys() <= {"openml", *optional}:
+            rest = sorted(["openml", *optional])
+            raise NetGraphError(f"{path}: {name}: must have the key openml, OpenML's data id, and may have {rest}")
+        with building(path):
+            entry = typed(Entry, dict.fromkeys(optional) | value | {"name": str(name)}, str(name))
+            if any(number is not None and number < 1 for number in (entry.openml, entry.rows, entry.features)):
+                raise NetGraphError(f"{name}: openml, rows and features are at least 1")
+        entries[str(name)] = entry
+    return entries
 
 
 def find_entry(name: str, path: Path = CATALOG) -> Entry | None:
@@ -61,15 +71,3 @@ def find_entry(name: str, path: Path = CATALOG) -> Entry | None:
         raise NetGraphError(f"'{name}': what follows 'openml:' must be a data id of OpenML, such as openml:44956")
     listed = read_catalog(path).values() if path.exists() else ()
     return next((entry for entry in listed if entry.openml == int(number)), Entry(name, int(number)))
-
-
-def _entry(path: Path, name: str, values: Any) -> Entry:
-    known = {one.name: None for one in fields(Entry)}
-    if not isinstance(values, dict) or "openml" not in values or not values.keys() <= known.keys() - {"name"}:
-        rest = sorted(known.keys() - {"name"})
-        raise NetGraphError(f"{path}: {name}: must have the key openml, OpenML's data id, and may have {rest}")
-    with building(path):
-        entry = typed(Entry, known | values | {"name": name}, name)
-        if any(value is not None and value < 1 for value in (entry.openml, entry.rows, entry.features)):
-            raise NetGraphError(f"{name}: openml, rows and features are at least 1")
-    return entry

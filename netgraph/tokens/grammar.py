@@ -45,18 +45,19 @@ class Grammar(Builder):
         self.ended, self.apart, self.mate = False, 0, 0
 
     def moves(self) -> dict[int, list[int]]:
-        """Give every move that may follow with the parents it may have; END has none."""
+        """Return every move that may follow with the parents it may have; END has none."""
         if not self.layers:
             return {_INPUT: [-1]}
         found = self._within_layer()
         if self.complete and self.last.size >= self.mate and not self._excess:
             found |= self._openings()
-            if self._finished():
+            ends = self.loose == {len(self.layers) - 1} and len(self.layers) > 1
+            if ends and self.last.size == self.n_outputs:
                 found[END] = []
         return found
 
     def _openings(self) -> dict[int, list[int]]:
-        """Give the types of layers that may be opened, with the layers they may read first."""
+        """Return the types of layers that may be opened, with the layers they may read first."""
         roomy, most = self._roomy(), self._most_loose(self._next_apart())
         parents: dict[int, list[int]] = {}
         for code in _UNLIKE:
@@ -126,10 +127,6 @@ class Grammar(Builder):
         if self._excess < left:
             return parents
         return [parent for parent in parents if self.starts[parent] in self.loose]
-
-    def _finished(self) -> bool:
-        only = self.loose == {len(self.layers) - 1}
-        return only and len(self.layers) > 1 and self.last.size == self.n_outputs
 
     def _size(self, layers: set[int]) -> int:
         return sum(self.layers[i].size for i in layers)

@@ -73,7 +73,7 @@ def lay_out(table: LayerTable, chunk: int) -> Streams:
 
 
 def _turns(table: LayerTable, chunk: int) -> Ints:
-    """Tokens of each vertex, [sum N]."""
+    """Return the number of tokens of each vertex, [sum N]."""
     state = table.state
     every = (state.kind != _BIAS) & (state.kind != _COUNT)
     layer_held = np.bincount(state.layer[every], state.width[every], minlength=len(table.code)).astype(np.int64)
@@ -85,7 +85,7 @@ def _turns(table: LayerTable, chunk: int) -> Ints:
 
 
 def _places(table: LayerTable, vertex_place: Ints, chunk: int) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
-    """State elements and their places, of weights and buffers, and of biases.
+    """Return state elements and their places, of weights and buffers, and of biases.
 
     The tokens of a vertex stand side by side, so what it holds does too, over the ends of chunks.
     """
@@ -103,14 +103,14 @@ def _places(table: LayerTable, vertex_place: Ints, chunk: int) -> tuple[tuple[In
 
 
 def _columns(table: LayerTable, turns: Ints, place: Ints, length: Ints) -> dict[str, Any]:
-    """What the tokens say; ``place`` is that of each vertex token, ``length`` that of each stream."""
+    """Return what the tokens say; ``place`` is that of each vertex token, ``length`` that of each stream."""
     vertex = np.repeat(np.arange(len(turns)), turns)
     layer = np.repeat(np.arange(len(table.code)), table.size)[vertex]
     node = np.repeat(table.node_start[:-1], length - 2)
     position = vertex - table.vertex_start[layer]
     turn = np.arange(len(vertex)) - np.repeat(starts(turns)[:-1], turns)
     parent = _parents(table, layer, position, turn)
-    said = {
+    columns = {
         "layer_type": table.code[layer],
         "index": vertex - node,
         "parent": np.where(parent < 0, -1, parent - node),
@@ -118,7 +118,7 @@ def _columns(table: LayerTable, turns: Ints, place: Ints, length: Ints) -> dict[
         "attributes": table.hyper[layer],
     }
     shape = len(table), int(length.max())
-    padded = {name: _pad(values, place, shape) for name, values in said.items()}
+    padded = {name: _pad(values, place, shape) for name, values in columns.items()}
     _frame(table, padded, length)
     return padded
 
@@ -143,7 +143,7 @@ def _frame(table: LayerTable, columns: dict[str, npt.NDArray[Any]], length: Ints
 
 
 def _parents(table: LayerTable, layer: Ints, position: Ints, turn: Ints) -> Ints:
-    """The feeding vertex of each vertex token, counted over the table; -1 for inputs."""
+    """Return the feeding vertex of each vertex token, counted over the table; -1 for inputs."""
     code = table.code[layer]
     base = table.vertex_start[table.first_source]
     parent = np.where(code == _INPUT, -1, base[layer] + np.where(code == _LINEAR, 0, position))
@@ -157,16 +157,11 @@ def _parents(table: LayerTable, layer: Ints, position: Ints, turn: Ints) -> Ints
 
 @dataclass(frozen=True)
 class Stream:
-    """The tokens of an architecture, T of them.
+    """The tokens of an architecture, T of them: columns of :class:`Streams`, and what each token carries.
 
     Attributes:
-        layer_type: Code of the vertex's layer type, or START or END, [T].
-        index: The vertex, [T].
-        parent: The vertex that feeds it (for a continuation of a join: the further operand), -1 for inputs, [T].
-        opens: Whether the token is the first of its layer, [T].
         slots: State elements it carries beside the bias, -1 where none, [T, chunk].
         bias_slot: State element that is its bias, -1 where none, [T].
-        attributes: Encoded hyper-parameters of its layer, [T, 3] float64.
     """
 
     layer_type: Ints
@@ -196,5 +191,5 @@ def _stream(key: Architecture, chunk: int) -> Stream:
 
 
 def stream(architecture: Architecture, chunk: int = 16) -> Stream:
-    """Give the token stream of an architecture; ``chunk`` is the number of weights a token can carry."""
+    """Return the token stream of an architecture; ``chunk`` is the number of weights a token can carry."""
     return _stream(architecture.key, chunk)

@@ -2,11 +2,9 @@
 
 import json
 import os
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.files import make_folder, read_own_record, write_own_record
@@ -99,15 +97,12 @@ def _check_folder(root: Path, recipe: ZooRecipe) -> None:
         return
     record = read_own_record(path, FORMAT, VERSION, ["digest", "recipes"], unchecked=True)
     if record["digest"] != recipe.digest:
-        there, here = (_flat(one) for one in (record["recipes"][0], json.loads(json.dumps(asdict(recipe)))))
+        import pandas as pd
+
+        recipes = record["recipes"][0], json.loads(json.dumps(asdict(recipe)))
+        there, here = (
+            pd.json_normalize(one).to_dict("records")[0] for one in recipes
+        )  # by paths, such as training.steps
         key = next((key for key in here if there.get(key) != here[key]), "recipe")
         what = f"{key} is {there.get(key)} there and {here.get(key)} here"
         raise StoreError(f"{path}: a zoo of another recipe: {what}; choose another folder")
-
-
-def _flat(values: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """Return nested values by their paths, such as training.steps."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        found |= _flat(value, f"{path}{key}.") if isinstance(value, Mapping) else {path + key: value}
-    return found

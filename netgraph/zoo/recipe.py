@@ -67,9 +67,6 @@ class ZooRecipe:
         rule = f"a share that leaves at least 2 of {self.tasks.rows} rows on either side"
         share = self.training.validation_share
         require(2 <= n_validation <= self.tasks.rows - 2, "training.validation_share", share, rule)
-        self._check_real(n_train)
-
-    def _check_real(self, n_train: int) -> None:
         require(len(self.real) <= n_train, "real", self.real, f"at most as many as there are train tasks, {n_train}")
         rule = f"at most as many as there are test tasks, {self.n_test_tasks}, each once, and none of {list(self.real)}"
         ids = [find_entry(name) or name for name in (*self.real, *self.real_test)]
