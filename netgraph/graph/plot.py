@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.layers import BY_CODE
-from netgraph.graph.modules.vocabulary import CODES, NAMES
+from netgraph.graph.modules.parts import CODES, NAMES
 from netgraph.graph.netgraph import NetGraph, as_graph
 
 if TYPE_CHECKING:

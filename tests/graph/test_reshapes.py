@@ -8,7 +8,7 @@ from torch.nn.utils import weight_norm
 from torch.nn.utils.parametrizations import weight_norm as parametrized
 
 from netgraph import NetGraphError, detokenize, from_module, to_module, tokenize
-from netgraph.graph.modules.compare import same
+from netgraph.graph.modules.values import same
 from tests.graph.zoo_of_modules.exact import prepared
 from tests.graph.zoo_of_modules.test_sequences import numbers
 

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from netgraph.errors import InvalidGraphError, NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules.labels import Value, distinct, features, together
+from netgraph.graph.modules.parts import CODES
 from netgraph.graph.modules.program import Program
-from netgraph.graph.modules.vocabulary import CODES
 
 Ints = npt.NDArray[np.int64]
 #: Most numbers that are laid side by side, an edge a row.

@@ -16,11 +16,10 @@ from netgraph.graph.modules.composites import COMPOSITES
 from netgraph.graph.modules.encoding import decode
 from netgraph.graph.modules.functions import find_operation
 from netgraph.graph.modules.labels import Value, along, compress, values_in
-from netgraph.graph.modules.parts import TYPES
+from netgraph.graph.modules.parts import TYPES, type_of_operation
 from netgraph.graph.modules.program import Part, Row
 from netgraph.graph.modules.rules import Call
 from netgraph.graph.modules.views import view
-from netgraph.graph.modules.vocabulary import type_of_operation
 
 #: Roles of module types, by the beginnings of their names; the first that fits.
 _ROLES: list[tuple[tuple[str, ...], str]] = [
@@ -131,7 +130,7 @@ def _conv(c: Call) -> Tensor:
 
 def _norm(c: Call) -> Tensor:
     ndim, last = len(c.operand.shape), c.kind in ("LayerNorm", "RMSNorm")
-    first = 2 if last or c.kind == "GroupNorm" else 1 if c.target.startswith("aten.") else 3
+    first = 2 if last or c.kind == "GroupNorm" else 3 if c.target.startswith("functional.") else 1
     found = [c.slots("weight", first), None if c.kind == "RMSNorm" else c.slots("bias", first + 1)]
     if not last:  # channels are axis 1, but axis 0 of what has no batch, which only InstanceNorm allows
         axis = max(0, ndim - int(c.kind[-2]) - 1) if c.kind[:-2] == "InstanceNorm" else 1
@@ -189,7 +188,7 @@ def _attention(c: Call) -> Tensor:
 
 
 def _embedding(c: Call) -> Tensor:
-    at = (1, 0) if c.target.startswith("aten.") else (0, 1)
+    at = (1, 0) if c.target.startswith(("aten.", "torch.")) else (0, 1)
     indices = c.argument("indices" if at[0] else "input", at[0])
     labels = rules.embedding(c.b, c.name, indices, c.weights(position=at[1]))
     return along(-1, len(indices.shape) + 1, labels)

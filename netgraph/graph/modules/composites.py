@@ -17,7 +17,7 @@ from netgraph.graph.modules import rules
 from netgraph.graph.modules.builder import Builder
 from netgraph.graph.modules.encoding import decode
 from netgraph.graph.modules.labels import Value, along, compress, dotted
-from netgraph.graph.modules.vocabulary import ATTENTION, EARLIER
+from netgraph.graph.modules.parts import ATTENTION, EARLIER
 
 Hyper = dict[str, Any]
 

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
-from netgraph.graph.modules.compare import same
 from netgraph.graph.modules.encoding import Encoded, dtype_named, encode
 from netgraph.graph.modules.execute import Lender, execute, rebuild
 from netgraph.graph.modules.export import Sizes, trace_by_export
@@ -21,7 +20,7 @@ from netgraph.graph.modules.parts import CONTAINERS, describe, is_leaf
 from netgraph.graph.modules.preserve import draws_restored, preserved
 from netgraph.graph.modules.program import ALIGNMENT, Kind, Part, Program, Row, Stored, Table
 from netgraph.graph.modules.trace import NotTraceableError, first_line, is_symbol, named_tensors, trace
-from netgraph.graph.modules.values import view
+from netgraph.graph.modules.values import same, view
 from netgraph.graph.modules.verify import Observer, check_same, fails_on, observe
 from netgraph.graph.netgraph import NetGraph
 

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from netgraph.errors import InvalidGraphError, NetGraphError
-from netgraph.graph.modules.compare import same
 from netgraph.graph.modules.encoding import decode, references
 from netgraph.graph.modules.functions import find_operation
 from netgraph.graph.modules.parts import CONTAINERS, build
 from netgraph.graph.modules.program import Program, Row, Stored, Table
-from netgraph.graph.modules.values import view
+from netgraph.graph.modules.values import same, view
 
 #: Makes a call in a caller's own way: (position, row, arguments, keyword arguments, what the table would do) -> value.
 Caller = Callable[[int, Row, tuple[Any, ...], dict[str, Any], Callable[..., Any]], Any]

@@ -17,10 +17,10 @@ from netgraph.files import load_safetensors, make_folder, write_atomically
 from netgraph.graph.from_module import from_module
 from netgraph.graph.modules.encoding import dtype_named
 from netgraph.graph.modules.onnx import to_onnx
+from netgraph.graph.modules.parts import NAMES
 from netgraph.graph.modules.record import load_any, save_any
 from netgraph.graph.modules.source import to_source
 from netgraph.graph.modules.trace import first_line
-from netgraph.graph.modules.vocabulary import NAMES
 from netgraph.graph.netgraph import NetGraph, as_graph
 from netgraph.graph.to_module import to_module
 from netgraph.outputs import check_outputs, replacing, with_record

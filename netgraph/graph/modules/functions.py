@@ -50,110 +50,72 @@ class Operation:
         return self.function(*args, **kwargs)
 
 
-_MODULES: dict[str, Any] = {"torch": torch, "functional": F, "operator": operator, "math": math, "builtins": builtins}
 _ATTRIBUTES = frozenset({"shape", "device", "dtype", "ndim", "T", "mT", "requires_grad"})
-
-_FUNCTIONS = {
-    ("functional", "each"): "relu relu_ relu6 hardswish hardsigmoid hardtanh gelu silu mish elu selu celu leaky_relu "
-    "softplus softsign logsigmoid tanhshrink hardshrink softshrink threshold local_response_norm "
-    "tanh sigmoid elu_ celu_ selu_ leaky_relu_ hardtanh_ threshold_ rrelu rrelu_",
-    ("functional", "same"): "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout",
-    ("functional", "mix"): "softmax log_softmax softmin normalize",
-    ("functional", "prelu"): "prelu",
-    ("functional", "dense"): "linear",
-    ("functional", "bilinear"): "bilinear",
-    ("functional", "conv"): "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
-    ("functional", "norm"): "layer_norm group_norm instance_norm batch_norm rms_norm",
-    ("functional", "pool"): "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d "
-    "adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d lp_pool2d "
-    "interpolate lp_pool1d lp_pool3d",
-    ("functional", "view"): "pad pixel_shuffle pixel_unshuffle channel_shuffle",
-    ("functional", "attention"): "scaled_dot_product_attention",
-    ("functional", "embedding"): "embedding",
-    ("functional", "glu"): "glu",
-    ("functional", "scalar"): "one_hot",
-    ("torch", "each"): "relu tanh sigmoid exp log log1p sqrt rsqrt abs neg square sin cos erf clamp clip "
-    "reciprocal sign nan_to_num bernoulli floor ceil round selu celu clamp_min clamp_max",
-    ("torch", "mix"): "softmax log_softmax cumsum",
-    ("torch", "join"): "add sub mul div true_divide maximum minimum pow where lerp addcmul",
-    ("torch", "matmul"): "matmul bmm mm",
-    ("torch", "einsum"): "einsum",
-    ("torch", "view"): "cat concat concatenate stack flatten reshape permute transpose squeeze unsqueeze chunk split "
-    "unbind roll flip movedim index_select narrow swapaxes t channel_shuffle tensor_split repeat_interleave",
-    ("torch", "same"): "clone detach dropout",
-    ("torch", "reduce"): "mean sum amax amin max min var std var_mean logsumexp norm",
-    ("torch", "scalar"): "arange zeros ones full eye tril triu zeros_like ones_like full_like empty_like linspace "
-    "tensor logical_not logical_and logical_or eq ne lt le gt ge argmax rand_like randn_like rand randn _assert "
-    "sym_float sym_int sym_max sym_min sym_not sym_sqrt",
-    ("operator", "join"): "add sub mul truediv pow iadd isub imul itruediv neg",
-    ("operator", "matmul"): "matmul",
-    ("operator", "view"): "getitem",
-    ("operator", "scalar"): "floordiv mod eq ne lt le gt ge and_ or_ not_ invert index",
-    ("math", "scalar"): "sqrt ceil floor log exp prod pow trunc",
-    ("builtins", "scalar"): "getattr int float max min round len",
-}
-_METHODS = {
-    "each": "relu relu_ tanh sigmoid exp log sqrt rsqrt abs neg square clamp clamp_ sigmoid_ tanh_ "
-    "bernoulli_ reciprocal floor ceil round floor_ sin cos erf log1p sign clip clamp_min clamp_max nan_to_num "
-    "exp_ sqrt_ neg_ abs_ square_ sin_ cos_ round_",
-    "mix": "softmax log_softmax cumsum",
+#: Operations by role. A name is registered wherever torch has it: as a function of ``torch.nn.functional`` and of
+#: ``torch``, as a method of a tensor, and in all overloads as an ATen operation (what ``torch.export`` gives).
+_TORCH = {
+    "each": "relu relu_ relu6 hardswish hardsigmoid hardtanh gelu silu mish elu selu celu leaky_relu softplus "
+    "softsign logsigmoid tanhshrink hardshrink softshrink threshold local_response_norm tanh sigmoid elu_ celu_ "
+    "selu_ leaky_relu_ hardtanh_ threshold_ rrelu rrelu_ exp log log1p sqrt rsqrt abs neg square sin cos erf clamp "
+    "clip reciprocal sign nan_to_num bernoulli floor ceil round clamp_min clamp_max clamp_ sigmoid_ tanh_ "
+    "bernoulli_ floor_ exp_ sqrt_ neg_ abs_ square_ sin_ cos_ round_ hardswish_ silu_ log_sigmoid",
+    "mix": "softmax log_softmax softmin normalize cumsum",
+    "same": "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout clone detach contiguous to "
+    "type_as float double half bfloat16 dropout_ detach_ _to_copy alias lift_fresh_copy feature_dropout "
+    "_assert_tensor_metadata",
     "prelu": "prelu",
-    "join": "add add_ sub sub_ mul mul_ div div_ pow pow_ masked_fill masked_fill_ where maximum minimum lerp addcmul "
-    "true_divide",
-    "matmul": "matmul bmm mm __matmul__",
-    "view": "view reshape flatten permute transpose unsqueeze squeeze chunk split unbind expand expand_as repeat roll "
-    "flip movedim index_select narrow t unflatten view_as reshape_as swapaxes repeat_interleave select",
-    "same": "contiguous clone detach to type_as float double half bfloat16",
-    "reduce": "mean sum amax amin max min var std norm logsumexp",
-    "scalar": "size dim numel new_empty new_zeros new_ones new_full new_tensor eq ne lt le gt ge logical_not bool long "
-    "int item type argmax nelement requires_grad_ tril triu logical_and logical_or",
-    "scatter": "scatter_add scatter_add_ index_add index_add_",
-}
-
-
-#: ATen operations by role, for networks that come through ``torch.export``; any overload.
-_ATEN = {
-    "each": "relu relu_ hardtanh hardtanh_ hardswish hardswish_ hardsigmoid gelu silu silu_ mish elu elu_ celu selu "
-    "leaky_relu leaky_relu_ softplus tanh sigmoid exp log log1p sqrt rsqrt abs neg square sin cos erf clamp clamp_min "
-    "clamp_max reciprocal sign log_sigmoid bernoulli bernoulli_ floor ceil round nan_to_num threshold softshrink "
-    "hardshrink relu6",
-    "mix": "softmax log_softmax cumsum",
-    "prelu": "prelu",
-    "same": "dropout dropout_ clone detach detach_ contiguous to _to_copy alias lift_fresh_copy feature_dropout "
-    "type_as _assert_tensor_metadata",
     "dense": "linear",
+    "bilinear": "bilinear",
     "conv": "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
     "norm": "layer_norm group_norm instance_norm batch_norm rms_norm",
-    "pool": "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
-    "adaptive_avg_pool3d adaptive_max_pool2d upsample_nearest1d upsample_nearest2d upsample_nearest3d "
-    "upsample_linear1d upsample_bilinear2d upsample_trilinear3d upsample_bicubic2d _upsample_nearest_exact1d "
+    "pool": "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d "
+    "adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d lp_pool2d "
+    "interpolate lp_pool1d lp_pool3d upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_linear1d "
+    "upsample_bilinear2d upsample_trilinear3d upsample_bicubic2d _upsample_nearest_exact1d "
     "_upsample_nearest_exact2d _upsample_nearest_exact3d",
-    "view": "view reshape flatten permute transpose unsqueeze squeeze chunk split split_with_sizes unbind expand "
-    "repeat roll flip index_select slice select cat stack pad constant_pad_nd narrow unflatten expand_as movedim t "
-    "pixel_shuffle view_as index unsafe_chunk unsafe_split",
+    "view": "pad pixel_shuffle pixel_unshuffle channel_shuffle cat concat concatenate stack flatten reshape permute "
+    "transpose squeeze unsqueeze chunk split unbind roll flip movedim index_select narrow swapaxes t tensor_split "
+    "repeat_interleave view expand expand_as repeat unflatten view_as reshape_as select split_with_sizes slice "
+    "constant_pad_nd index unsafe_chunk unsafe_split",
     "attention": "scaled_dot_product_attention",
     "embedding": "embedding",
-    "join": "add add_ sub sub_ mul mul_ div div_ rsub pow pow_ maximum minimum where masked_fill masked_fill_ lerp "
-    "addcmul",
-    "matmul": "matmul bmm mm",
+    "glu": "glu",
+    "join": "add sub mul div true_divide maximum minimum pow where lerp addcmul add_ sub_ mul_ div_ pow_ masked_fill "
+    "masked_fill_ rsub",
+    "matmul": "matmul bmm mm __matmul__",
     "einsum": "einsum",
-    "reduce": "mean sum amax amin max min var std logsumexp",
-    "scatter": "scatter_add scatter_add_ scatter_reduce scatter_reduce_ index_add index_add_",
-    "scalar": "sym_size arange zeros ones full eye tril triu zeros_like ones_like full_like empty_like new_zeros "
-    "new_ones new_full new_empty scalar_tensor eq ne lt le gt ge logical_not logical_and argmax rand_like randn_like "
-    "rand randn unsqueeze_copy _assert_scalar sym_constrain_range_for_size bitwise_and bitwise_not bitwise_or",
+    "reduce": "mean sum amax amin max min var std var_mean logsumexp norm",
+    "scatter": "scatter_add scatter_add_ index_add index_add_ scatter_reduce scatter_reduce_",
+    "scalar": "one_hot arange zeros ones full eye tril triu zeros_like ones_like full_like empty_like linspace "
+    "tensor logical_not logical_and logical_or eq ne lt le gt ge argmax rand_like randn_like rand randn _assert "
+    "sym_float sym_int sym_max sym_min sym_not sym_sqrt size dim numel new_empty new_zeros new_ones new_full "
+    "new_tensor bool long int item type nelement requires_grad_ sym_size scalar_tensor unsqueeze_copy "
+    "_assert_scalar sym_constrain_range_for_size bitwise_and bitwise_not bitwise_or",
+}
+#: Python's own functions by module and role.
+_PYTHON = {
+    (operator, "join"): "add sub mul truediv pow iadd isub imul itruediv neg",
+    (operator, "matmul"): "matmul",
+    (operator, "view"): "getitem",
+    (operator, "scalar"): "floordiv mod eq ne lt le gt ge and_ or_ not_ invert index",
+    (math, "scalar"): "sqrt ceil floor log exp prod pow trunc",
+    (builtins, "scalar"): "getattr int float max min round len",
 }
 
 
 def _operations() -> Iterator[Operation]:
-    for (module, role), names in _FUNCTIONS.items():
-        yield from (Operation(f"{module}.{name}", role, getattr(_MODULES[module], name)) for name in names.split())
-    for role, names in _METHODS.items():
-        yield from (Operation(f"Tensor.{name}", role) for name in names.split())
-    for role, names in _ATEN.items():
-        for name in filter(lambda name: hasattr(torch.ops.aten, name), names.split()):
-            packet = getattr(torch.ops.aten, name)
-            yield from (Operation(f"aten.{name}.{o}", role, getattr(packet, o)) for o in packet.overloads())
+    for (module, role), names in _PYTHON.items():
+        for name in names.split():
+            yield Operation(f"{module.__name__}.{name}", role, getattr(module, name))
+    for role, name in ((role, name) for role, names in _TORCH.items() for name in names.split()):
+        for space, module in (("functional", F), ("torch", torch)):
+            if callable(function := getattr(module, name, None)):
+                yield Operation(f"{space}.{name}", role, function)
+        if hasattr(torch.Tensor, name):
+            yield Operation(f"Tensor.{name}", role)
+        packet = getattr(torch.ops.aten, name, None)
+        for overload in packet.overloads() if packet is not None else ():
+            yield Operation(f"aten.{name}.{overload}", role, getattr(packet, overload))
 
 
 def _registry() -> Mapping[str, Operation]:

@@ -21,12 +21,12 @@ from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
-from netgraph.graph.modules.compare import same
 from netgraph.graph.modules.encoding import Encoded, encode
 from netgraph.graph.modules.functions import OPERATIONS, check_attribute, name_of
 from netgraph.graph.modules.parts import is_leaf
 from netgraph.graph.modules.preserve import preserved
 from netgraph.graph.modules.program import Row, Table
+from netgraph.graph.modules.values import same
 
 #: Builds a row's call: what fx calls a node's kind.
 _OPS = {"placeholder": "input", "get_attr": "tensor", "call_module": "module"}

@@ -1,6 +1,8 @@
 """The values of a network of any kind: its tensors in the flat state, and what is expanded from them."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -56,3 +58,22 @@ def is_finite(values: Tensor) -> bool:
     """Tell whether no number is NaN or infinite."""
     small = values.is_floating_point() and values.itemsize == 1  # torch asks this of no float8 itself
     return bool(torch.isfinite(values.float() if small else values).all())
+
+
+def same(a: Any, b: Any) -> bool:
+    """Return whether two results are equal bit for bit: types, shapes and every number; NaN is equal to NaN alone.
+
+    Namedtuples are of one type where their names and fields are the same.
+    """
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        if a.dtype != b.dtype or a.shape != b.shape:
+            return False
+        return bool(torch.all((a == b) | (torch.isnan(a) & torch.isnan(b))))
+    kinds = [(type(x).__name__, x._fields) if hasattr(x, "_fields") else type(x) for x in (a, b)]
+    if kinds[0] != kinds[1]:
+        return False
+    if isinstance(a, Mapping):
+        return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b or (a != a and b != b))

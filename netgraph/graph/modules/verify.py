@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
 from netgraph.errors import UnsupportedLayerError
-from netgraph.graph.modules.compare import same
 from netgraph.graph.modules.locate import Draws, find_lines, train_line
 from netgraph.graph.modules.preserve import draws, preserved, seed
 from netgraph.graph.modules.trace import NotTraceableError, first_line
+from netgraph.graph.modules.values import same
 
 #: Calls a network on its inputs.
 Call = Callable[[nn.Module, Sequence[Any]], Any]

@@ -8,7 +8,7 @@ from torch import nn
 
 from netgraph import NetGraphError, from_module, to_module
 from netgraph.graph import load_any, load_modules, save_any, save_modules, to_source
-from netgraph.graph.modules.compare import same
+from netgraph.graph.modules.values import same
 from tests.graph.zoo_of_modules.exact import prepared
 from tests.graph.zoo_of_modules.test_attention import GPT
 from tests.graph.zoo_of_modules.test_inception import GoogLeNet

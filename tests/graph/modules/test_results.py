@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from netgraph import NetGraphError, from_module, to_module, to_source
-from netgraph.graph.modules.compare import same
 from netgraph.graph.modules.record import from_record, to_record
+from netgraph.graph.modules.values import same
 from tests.graph.modules.test_source import run
 from tests.graph.zoo_of_modules.test_sequences import numbers
 

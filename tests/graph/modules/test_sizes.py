@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from netgraph import NetGraphError, from_module, to_module
-from netgraph.graph.modules.compare import same
+from netgraph.graph.modules.values import same
 from tests.graph.zoo_of_modules.exact import assert_exact, prepared
 from tests.graph.zoo_of_modules.test_sequences import numbers
 

@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from netgraph import NetGraphError, from_module, to_module, to_source
-from netgraph.graph.modules.compare import same
 from netgraph.graph.modules.expressions import wrap
+from netgraph.graph.modules.values import same
 from tests.graph.zoo_of_modules.exact import prepared
 from tests.graph.zoo_of_modules.test_attention import GPT
 from tests.graph.zoo_of_modules.test_sequences import Translator, ids, numbers

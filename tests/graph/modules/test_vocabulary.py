@@ -9,18 +9,18 @@ from torch.nn import functional as F
 
 from netgraph import from_module, to_module
 from netgraph.graph.layers import LAYER_TYPES
-from netgraph.graph.modules.compare import same
 from netgraph.graph.modules.functions import OPERATIONS
-from netgraph.graph.modules.parts import TYPES
-from netgraph.graph.modules.vocabulary import (
+from netgraph.graph.modules.parts import (
     ATTENTION,
     CODES,
     EARLIER,
     FIRST_GENERAL_CODE,
     GENERAL_TYPES,
     NAMES,
+    TYPES,
     type_of_operation,
 )
+from netgraph.graph.modules.values import same
 from tests.graph.zoo_of_modules.test_sequences import numbers
 
 #: How many names there were when their digest was taken; later ones stand behind them.

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from netgraph import NetGraph, from_module, to_module
-from netgraph.graph.modules.compare import same
+from netgraph.graph.modules.values import same
 from tests.strategies import randomize
 
 
