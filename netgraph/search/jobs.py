@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -46,6 +46,9 @@ from netgraph.search.preprocess import Preprocessing
 from netgraph.search.table import MIN_ROWS, Table, read_table
 from netgraph.tasks import split
 from netgraph.tasks.split import Split
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 #: Share of the rows that the report is about; the search never sees them.
 TEST_SHARE = 0.2
@@ -194,49 +197,65 @@ def search_table(job: SearchJob) -> dict[str, float]:
             objectives, another sampler, model or seed.
     """
     budget, out, (table, parts) = TimeBudget(job.max_seconds), Path(job.out), job.hold_out()
-    vae, own = NetVAE.from_pretrained(job.checkpoint).to(job.device), (out / "study.db").exists()
+    own = (out / "study.db").exists()
     if (out / "metrics.json").exists() and not (own or job.overwrite):
         raise NetGraphError(f"{out}: holds something else than a search; choose another folder")
-    written = job.check_outputs(
-        "networks/network", "networks/front", "pareto.csv", "pareto.png", overwrite=own or job.overwrite
-    )
+    names = ("networks/network", "networks/front", "pareto.csv", "pareto.png")
+    written = job.check_outputs(*names, overwrite=own or job.overwrite)
+    vae = NetVAE.from_pretrained(job.checkpoint).to(job.device)
     preprocessing = Preprocessing.fit(table.X[parts.train], table.y[parts.train])
     data = preprocessing.data(table.X[parts.train], table.y[parts.train]).subsample(MOST_ROWS, job.seed)
     objective = LatentObjective(vae, data, job.objectives, job.seed, job.device)
-    about: dict[str, Any] = {"objectives": list(job.objectives), "sampler": job.sampler, "seed": job.seed}
-    about["data"] = _digest([table.X, table.y], (*table.features, table.target))
-    about["model"] = _digest(vae.state_dict().values())
+    about = _about(job, table, vae)
     make_folder(out)
     with open_study(out / "study.db", len(job.objectives), about) as study, show_progress("search") as show:
         trials = search_latents(objective, study, sampler_of(job.sampler, job.seed), job.n_trials, budget, show)
-    values = values_of(trials, len(job.objectives))
-    front = front_table(values, job.objectives).rename_axis("trial")
-    if front.empty:
-        raise NetGraphError(f"none of {len(trials)} networks gave finite outputs; there is no front")
-    candidates = objective.candidates(quantiles_of([trials[i] for i in front.index]))
-    graphs = [one.graph for one in candidates]
-    chosen = smallest_within(front, data.standard_error((candidates[0].prediction - data.y).square()))
-    if float(front.loc[chosen].iloc[0]) >= data.variance():
-        message = f"the network chosen of {len(trials)} is not better than the mean by cross-validation"
-        warnings.warn(message, UserWarning, stacklevel=2)
-    picture = draw_front(pd.DataFrame(values.numpy(), columns=job.objectives), front, chosen)
-    reference = 1.0, BEYOND * float(values[values.isfinite().all(dim=1), 1].max())
-    dominated = hypervolume(values[:, :2], reference) / reference[1]
-    figures = {
-        "trials": len(trials),
-        "front": len(front),
-        "hypervolume": dominated,
-        "seconds": budget.elapsed,
-    }
-    figures |= {f"chosen_{name}": float(front.loc[chosen, name]) for name in job.objectives}
+    front, graphs, chosen = _front(objective, trials)
+    values = pd.DataFrame(values_of(trials, len(job.objectives)).numpy(), columns=job.objectives)
+    figures = {"trials": len(trials), "front": len(front), "hypervolume": _hypervolume(values)}
+    figures |= {f"chosen_{name}": front.loc[chosen, name] for name in job.objectives} | {"seconds": budget.elapsed}
     front["architecture"] = [repr(graph.architecture) for graph in graphs]
+    picture = draw_front(values, front, chosen)
     picture.savefig(image := io.BytesIO(), format="png", dpi=150)
-    sections = [front_section(picture, front, chosen)]
     with replacing(written.values()):
         write_atomically(written["pareto.csv"], front.to_csv().encode())
         write_atomically(written["pareto.png"], image.getvalue())
-        graph = graphs[front.index.get_loc(chosen)]
+        graph, sections = graphs[front.index.get_loc(chosen)], [front_section(picture, front, chosen)]
         return _write(written, table, parts, preprocessing, graph, graphs, figures, sections)
+
+
+def _about(job: SearchJob, table: Table, vae: NetVAE) -> dict[str, Any]:
+    """Return what a study is of, as JSON can hold it."""
+
+    def digest(arrays: Iterable[Any]) -> str:
+        sha256 = hashlib.sha256(repr((table.features, table.target)).encode())
+        for array in arrays:
+            sha256.update(np.ascontiguousarray(torch.as_tensor(array).cpu()).tobytes())
+        return sha256.hexdigest()
+
+    asked = {"objectives": list(job.objectives), "sampler": job.sampler, "seed": job.seed}
+    return asked | {"data": digest([table.X, table.y]), "model": digest(vae.state_dict().values())}
+
+
+def _front(objective: LatentObjective, trials: "Sequence[FrozenTrial]") -> tuple[pd.DataFrame, list[NetGraph], int]:
+    """Return the front of the trials, its networks, and the trial that is chosen."""
+    names, data = objective.objectives, objective.folds.data
+    front = front_table(values_of(trials, len(names)), names).rename_axis("trial")
+    if front.empty:
+        raise NetGraphError(f"none of {len(trials)} networks gave finite outputs; there is no front")
+    candidates = objective.candidates(quantiles_of([trials[i] for i in front.index]))
+    chosen = smallest_within(front, data.standard_error((candidates[0].prediction - data.y).square()))
+    if front.loc[chosen, "error"] >= data.variance():
+        message = f"the network chosen of {len(trials)} is not better than the mean by cross-validation"
+        warnings.warn(message, UserWarning, stacklevel=3)
+    return front, [one.graph for one in candidates], chosen
+
+
+def _hypervolume(values: pd.DataFrame) -> float:
+    """Return the share of the area up to the reference point that the first two objectives dominate."""
+    pairs = torch.tensor(values.to_numpy()[:, :2])
+    reference = 1.0, BEYOND * float(pairs[pairs.isfinite().all(dim=1), 1].max())
+    return hypervolume(pairs, reference) / reference[1]
 
 
 def _write(
@@ -265,10 +284,3 @@ def _write(
     TableReport(table.target, y, prediction, figures, graph).write(written["report.html"], sections)
     write_atomically(written["metrics.json"], json.dumps(figures, indent=1).encode())
     return figures
-
-
-def _digest(arrays: Iterable[Any], names: Sequence[str] = ()) -> str:
-    digest = hashlib.sha256(repr(tuple(names)).encode())
-    for array in arrays:
-        digest.update(np.ascontiguousarray(torch.as_tensor(array).cpu()).tobytes())
-    return digest.hexdigest()
