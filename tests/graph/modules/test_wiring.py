@@ -216,3 +216,33 @@ def test_a_parameter_read_by_index_is_an_embedding():
     assert set(found) == {(0, unit) for unit in range(4)}
     assert all(torch.equal(weight[:9], module.table[:, unit]) for (_, unit), weight in found.items())
     assert {source for source, _ in edges_between(graph, "add")} == set(range(8))
+
+
+class Called(nn.Module):
+    """Calls functions of ``torch``, whose parameters stand in another order, or of ``torch.nn.functional``."""
+
+    def __init__(self, functional):
+        super().__init__()
+        draw = lambda *sizes: nn.Parameter(torch.rand(sizes, generator=torch.Generator().manual_seed(len(sizes))))  # noqa: E731
+        self.functional, self.table, self.scale, self.shift = functional, draw(7, 4), draw(4), draw(4)
+        self.products, self.bias = draw(3, 4, 4), draw(3)
+
+    def forward(self, i):
+        zeros, ones = self.scale * 0, self.scale * 0 + 1
+        if self.functional:
+            x = F.batch_norm(F.embedding(i, self.table), zeros, ones, self.scale, self.shift)
+        else:
+            x = torch.embedding(self.table, i)
+            x = torch.batch_norm(x, self.scale, self.shift, zeros, ones, False, 0.1, 1e-5, False)
+        return F.bilinear(x, torch.tanh(x), self.products, self.bias)
+
+
+def test_parameters_are_found_in_the_order_of_either_function():
+    indices = torch.tensor([1, 2, 6])
+    first, second = (from_module(Called(functional), indices) for functional in (True, False))
+    assert torch.equal(first.edge_index, second.edge_index)
+    assert torch.equal(first.edge_weight, second.edge_weight)
+    assert torch.equal(first.bias, second.bias)
+    assert first.program.wiring.groups[-1].type == "Bilinear"
+    assert not first.structural[first.edge_index[1] >= first.num_nodes - 3].any()
+    assert torch.equal(first.bias[-3:], Called(True).bias)
