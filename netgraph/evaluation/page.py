@@ -63,14 +63,14 @@ def image(figure: "Figure", caption: str) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str | float]]) -> str:
     """Return a table; numbers stand at the right."""
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+
+    def cell(value: str | float) -> str:
+        return (
+            f"<td>{html.escape(value)}</td>" if isinstance(value, str) else f'<td class="number">{number(value)}</td>'
+        )
+
+    body = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows)
     return f"<table><tr>{''.join(f'<th>{html.escape(name)}</th>' for name in head)}</tr>{body}</table>"
-
-
-def _cell(value: str | float) -> str:
-    if isinstance(value, str):
-        return f"<td>{html.escape(value)}</td>"
-    return f'<td class="number">{number(value)}</td>'
 
 
 def number(value: float) -> str:

@@ -100,18 +100,16 @@ class Position:
         groups: The groups.
         members: The network of each row, [rows].
         row: The row of each network, -1 where it has no such layer, [M].
-        sizes: Layer size of each row, [rows].
         width: Width of the register.
     """
 
     groups: list[Group]
     members: Ints
     row: Ints
-    sizes: Ints
     width: int
 
 
-class Layout:
+class PaddingIndex:
     """The gather that lays every state element into the padded tensors.
 
     Args:
@@ -130,11 +128,11 @@ class Layout:
         self.length += index.size
 
     def index(self) -> Ints:
-        """Where each padded element comes from, [length]."""
+        """Return where each padded element comes from, [length]."""
         return np.concatenate(self.parts) if self.parts else np.zeros(0, dtype=np.int64)
 
     def inverse(self) -> Ints:
-        """Where each state element went, ``length`` for one that is nowhere, [sum P]."""
+        """Return where each state element went, ``length`` for one that is nowhere, [sum P]."""
         index = self.index()
         inverse = np.full(self.one + 1, self.length, dtype=np.int64)
         inverse[index] = np.arange(self.length)
@@ -142,7 +140,7 @@ class Layout:
 
 
 def compile_positions(
-    architectures: Sequence[Architecture], layout: Layout
+    architectures: Sequence[Architecture], gather: PaddingIndex
 ) -> tuple[list[Position], list[tuple[int, ...]]]:
     """Group the networks at every time and lay out their weights.
 
@@ -157,7 +155,7 @@ def compile_positions(
         members = sorted((i for i in order if time in plans[i]), key=lambda i: plans[i][time].rank)
         position = _position(time, members, plans, rank)
         for group in position.groups:
-            _lay_out(time, group, plans, positions, position.width, layout)
+            _lay_out(time, group, plans, positions, position.width, gather)
         positions.append(position)
         order = [*position.members.tolist(), *(i for i in order if time not in plans[i])]
     return positions, [tuple(rank[time] for time in plan) for plan in plans]
@@ -169,28 +167,22 @@ def _position(
     grouped: dict[Signature, list[int]] = {}
     for i in members:
         grouped.setdefault(plans[i][time].signature, []).append(i)
-    groups = [_group(time, signature, nets, plans, rank) for signature, nets in grouped.items()]
+    groups = []
+    for (name, inputs, hyper), nets in grouped.items():
+        source_sizes = [[plans[i][source].size for i in nets] for source in inputs]
+        group = Group(
+            kind=layer_type(name),
+            inputs=tuple(rank[source] for source in inputs),
+            hyper=layer_type(name).defaults() | dict(hyper),
+            members=np.array(nets, dtype=np.int64),
+            sizes=np.array([plans[i][time].size for i in nets], dtype=np.int64),
+            source_sizes=np.array(source_sizes, dtype=np.int64).reshape(-1, len(nets)),
+        )
+        groups.append(group)
     ordered = np.concatenate([group.members for group in groups])
     row = np.full(len(plans), -1, dtype=np.int64)
     row[ordered] = np.arange(len(ordered))
-    sizes = np.concatenate([group.sizes for group in groups])
-    return Position(groups, ordered, row, sizes, int(sizes.max()))
-
-
-def _group(
-    time: int, signature: Signature, nets: list[int], plans: Sequence[dict[int, LayerPlan]], rank: dict[int, int]
-) -> Group:
-    name, inputs, hyper = signature
-    kind = layer_type(name)
-    source_sizes = [[plans[i][source].size for i in nets] for source in inputs]
-    return Group(
-        kind=kind,
-        inputs=tuple(rank[source] for source in inputs),
-        hyper=kind.defaults() | dict(hyper),
-        members=np.array(nets, dtype=np.int64),
-        sizes=np.array([plans[i][time].size for i in nets], dtype=np.int64),
-        source_sizes=np.array(source_sizes, dtype=np.int64).reshape(-1, len(nets)),
-    )
+    return Position(groups, ordered, row, max(int(group.sizes.max()) for group in groups))
 
 
 def _lay_out(
@@ -199,10 +191,10 @@ def _lay_out(
     plans: Sequence[dict[int, LayerPlan]],
     positions: list[Position],
     width: int,
-    layout: Layout,
+    gather: PaddingIndex,
 ) -> None:
     def base(name: str) -> Ints:
-        return np.array([layout.ptr[i] + plans[i][time].offsets.get(name, 0) for i in group.members], dtype=np.int64)
+        return np.array([gather.ptr[i] + plans[i][time].offsets.get(name, 0) for i in group.members], dtype=np.int64)
 
     inside = np.arange(width) < group.sizes[:, None]  # [G, width]
 
@@ -216,17 +208,17 @@ def _lay_out(
         fan_in = group.source_sizes[0][:, None, None]
         row, column = np.arange(width)[:, None], np.arange(positions[group.inputs[0]].width)
         held_there = (column < fan_in) & inside[:, :, None]
-        layout.add(
-            group, "weight", np.where(held_there, base("weight")[:, None, None] + row * fan_in + column, layout.zero)
+        gather.add(
+            group, "weight", np.where(held_there, base("weight")[:, None, None] + row * fan_in + column, gather.zero)
         )
         if "bias" in held:
-            layout.add(group, "bias", vector("bias", layout.zero, layout.zero)[:, :, None])
+            gather.add(group, "bias", vector("bias", gather.zero, gather.zero)[:, :, None])
     elif group.kind.kind == "norm":
-        layout.add(group, "weight", vector("weight", layout.one, layout.zero)[:, :, None])
-        layout.add(group, "bias", vector("bias", layout.zero, layout.zero)[:, :, None])
-    for name, padding in (("running_mean", layout.zero), ("running_var", layout.one)):
+        gather.add(group, "weight", vector("weight", gather.one, gather.zero)[:, :, None])
+        gather.add(group, "bias", vector("bias", gather.zero, gather.zero)[:, :, None])
+    for name, padding in (("running_mean", gather.zero), ("running_var", gather.one)):
         if name in held:
-            layout.add(group, name, vector(name, padding, padding)[:, :, None])
+            gather.add(group, name, vector(name, padding, padding)[:, :, None])
 
 
 def concat_units(group: Group, widths: Sequence[int], width: int) -> Ints:

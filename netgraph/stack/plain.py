@@ -27,12 +27,8 @@ def is_plain(architecture: Architecture) -> bool:
     return all(row.inputs == (i,) and (row.type == "Linear" or row.type in KERNELS) for i, row in enumerate(layers[1:]))
 
 
-@dataclass(frozen=True)
-class _Source:
-    """Rows of what a register hands out, and where their gradient goes; no gradient for the inputs."""
-
-    register: int
-    rows: slice
+#: Register, and rows of what it hands out; its gradient goes there too, but for that of the inputs.
+_Source = tuple[int, slice]
 
 
 @dataclass(frozen=True)
@@ -117,7 +113,12 @@ class PlainGradient:
         self._weights = self._state[:-2] if self._straight else torch.zeros_like(self._found)
         self._allocate(rows)
         views = zip(stack.pieces(self._weights), stack.pieces(self._found), strict=True)
-        sources = self._sources()
+        sources = {}  # which of the rows that a register hands out each group takes
+        for p, delivery in enumerate(self._deliveries):
+            start = 0
+            for (position, group, _), size in zip(delivery.targets, delivery.pieces, strict=True) if delivery else ():
+                sources[position, group] = p, slice(start, start + size)
+                start += size
         self._steps = [self._position_steps(p, sources, views) for p in range(1, len(self._positions))]
         #: The network in each row of the output register.
         self.order = torch.as_tensor(self._positions[-1].members, device=stack.device)
@@ -150,16 +151,6 @@ class PlainGradient:
             return False
         kinds = [group.kind.name for group in self._positions[p].groups]
         return all(name in KERNELS and KERNELS[name].keeps_value for name in kinds)
-
-    def _sources(self) -> dict[tuple[int, int], _Source]:
-        """Return which of the rows that a register hands out each group takes."""
-        found = {}
-        for p, delivery in enumerate(self._deliveries):
-            start = 0
-            for (position, group, _), size in zip(delivery.targets, delivery.pieces, strict=True) if delivery else ():
-                found[position, group] = _Source(p, slice(start, start + size))
-                start += size
-        return found
 
     def _position_steps(
         self, p: int, sources: dict[tuple[int, int], _Source], views: Any
@@ -203,7 +194,8 @@ class PlainGradient:
         self._taken[0] = inputs if moves is None else inputs.index_select(0, moves[0])
         for p, steps in enumerate(self._steps, 1):
             for step in steps:
-                step.forward(self._taken[step.source.register][step.source.rows])
+                register, rows = step.source
+                step.forward(self._taken[register][rows])
             moves = self._moves[p]
             if moves is not None:
                 torch.index_select(self._values[p], 0, moves[0], out=self._taken[p])
@@ -214,5 +206,5 @@ class PlainGradient:
             if moves is not None:
                 torch.index_select(self._returned[p], 0, moves[1], out=self._gradients[p])
             for step in self._steps[p - 1]:
-                register, rows = step.source.register, step.source.rows
+                register, rows = step.source
                 step.backward(self._taken[register][rows], self._returned[register][rows] if register else None)

@@ -12,7 +12,7 @@ from torch import Tensor
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
 from netgraph.stack.activations import KERNELS, activate
-from netgraph.stack.compile import Layout, Position, compile_positions
+from netgraph.stack.compile import PaddingIndex, Position, compile_positions
 from netgraph.stack.deliveries import Target, plan_deliveries
 from netgraph.stack.operations import OPERATIONS, Operands, fit
 
@@ -66,10 +66,10 @@ class Stack:
         self.device = torch.device(device or "cpu")
         sizes = [architecture.state_size for architecture in architectures]
         ptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        layout = Layout(ptr)
-        self.positions, self.places = compile_positions(architectures, layout)
-        self.index, self.inverse = self._tensor(layout.index()), self._tensor(layout.inverse())
-        self._whole = bool((self.inverse < layout.length).all())
+        gather = PaddingIndex(ptr)
+        self.positions, self.places = compile_positions(architectures, gather)
+        self.index, self.inverse = self._tensor(gather.index()), self._tensor(gather.inverse())
+        self._whole = bool((self.inverse < gather.length).all())
         self.state_ptr = self._tensor(ptr)
         self._network = torch.repeat_interleave(torch.arange(len(sizes), device=self.device), self.state_ptr.diff())
         self.n_inputs = self._tensor([a.n_inputs for a in architectures])

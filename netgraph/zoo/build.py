@@ -4,6 +4,7 @@ import json
 import os
 from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from netgraph.errors import NetGraphError, StoreError
@@ -12,7 +13,7 @@ from netgraph.machine import check_device
 from netgraph.progress import Progress
 from netgraph.tasks import real_task
 from netgraph.zoo.engines import ENGINES
-from netgraph.zoo.make_shard import ShardJob
+from netgraph.zoo.make_shard import make_encoded
 from netgraph.zoo.manifest import entries_of, manifest_path, write_manifest
 from netgraph.zoo.recipe import ZooRecipe
 from netgraph.zoo.store import clear_leftovers, shard_exists
@@ -58,7 +59,7 @@ def build_zoo(
     _check_real(recipe)
     missing = [number for number in range(recipe.n_shards) if not shard_exists(root, number, recipe.digest)]
     bar = Progress("zoo", len(missing), "shard", shown=progress)
-    with closing(ENGINES[engine](ShardJob(recipe, device), missing, workers)) as done, bar:
+    with closing(ENGINES[engine](partial(make_encoded, recipe, device), missing, workers)) as done, bar:
         for number, shard in done:
             if not (root / "zoo.json").exists():  # a build that fails before its first shard claims no folder
                 fields = {"digest": recipe.digest, "recipes": [asdict(recipe)]}

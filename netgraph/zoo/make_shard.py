@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
@@ -21,21 +20,9 @@ from netgraph.zoo.store import EncodedShard, Shard, encode_shard
 SENSITIVITY_ROWS = 64
 
 
-@dataclass(frozen=True)
-class ShardJob:
-    """Makes one shard; it depends on the recipe and the shard's number, and on the kind of device.
-
-    Attributes:
-        recipe: The zoo's recipe.
-        device: Where its networks are trained.
-    """
-
-    recipe: ZooRecipe
-    device: str = "cpu"
-
-    def __call__(self, number: int) -> EncodedShard:
-        """Make a shard."""
-        return encode_shard(make_shard(self.recipe, number, self.device), self.recipe.digest)
+def make_encoded(recipe: ZooRecipe, device: str, number: int) -> EncodedShard:
+    """Make and encode a shard; it depends on the recipe and the shard's number, and on the kind of device."""
+    return encode_shard(make_shard(recipe, number, device), recipe.digest)
 
 
 def make_shard(recipe: ZooRecipe, number: int, device: str = "cpu") -> Shard:
