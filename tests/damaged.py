@@ -21,9 +21,9 @@ from netgraph.graph.modules.record import load_modules, save_modules
 from netgraph.model.layouts import Layouts
 from netgraph.run import _Job
 from netgraph.search.latent_search import NAMES, open_study
-from netgraph.search.table import read_table
 from netgraph.tasks.catalog import read_catalog
 from netgraph.tasks.dataset import RealDataset, read_cached, write_cached
+from netgraph.tasks.table import read_table
 from netgraph.training import TrainConfig
 from netgraph.training.module import VAEModule
 from netgraph.training.random_state import seeded

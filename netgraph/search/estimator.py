@@ -22,7 +22,7 @@ from netgraph.search.extras.random_features import RandomFeatures
 from netgraph.search.network_search import N_CANDIDATES, NetworkSearch, SearchResult, show_progress
 from netgraph.search.pareto import check_objectives, evaluate_objectives, front_table, smallest_within
 from netgraph.search.preprocess import Preprocessing, merge_rows
-from netgraph.search.table import MIN_ROWS, index_columns
+from netgraph.tasks.table import MIN_ROWS, index_columns
 
 
 class NetGraphRegressor(RegressorMixin, BaseEstimator):

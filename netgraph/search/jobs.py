@@ -35,17 +35,11 @@ from netgraph.search.latent_search import (
     values_of,
 )
 from netgraph.search.network_search import MOST_ROWS, N_CANDIDATES, show_progress
-from netgraph.search.pareto import (
-    check_objectives,
-    front_table,
-    hypervolume,
-    parameters,
-    smallest_within,
-)
+from netgraph.search.pareto import check_objectives, front_table, hypervolume, parameters, smallest_within
 from netgraph.search.preprocess import Preprocessing
-from netgraph.search.table import MIN_ROWS, Table, read_table
 from netgraph.tasks import split
 from netgraph.tasks.split import Split
+from netgraph.tasks.table import MIN_ROWS, Table, read_table
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -211,11 +205,13 @@ def search_table(job: SearchJob) -> dict[str, float]:
     with open_study(out / "study.db", len(job.objectives), about) as study, show_progress("search") as show:
         trials = search_latents(objective, study, sampler_of(job.sampler, job.seed), job.n_trials, budget, show)
     front, graphs, chosen = _front(objective, trials)
-    values = pd.DataFrame(values_of(trials, len(job.objectives)).numpy(), columns=job.objectives)
-    figures = {"trials": len(trials), "front": len(front), "hypervolume": _hypervolume(values)}
+    values = values_of(trials, len(job.objectives))
+    corner = 1.0, BEYOND * float(values[values.isfinite().all(dim=1), 1].max())
+    dominated = hypervolume(values[:, :2], corner) / corner[1]
+    figures = {"trials": len(trials), "front": len(front), "hypervolume": dominated}
     figures |= {f"chosen_{name}": front.loc[chosen, name] for name in job.objectives} | {"seconds": budget.elapsed}
     front["architecture"] = [repr(graph.architecture) for graph in graphs]
-    picture = draw_front(values, front, chosen)
+    picture = draw_front(pd.DataFrame(values.numpy(), columns=job.objectives), front, chosen)
     picture.savefig(image := io.BytesIO(), format="png", dpi=150)
     with replacing(written.values()):
         write_atomically(written["pareto.csv"], front.to_csv().encode())
@@ -249,13 +245,6 @@ def _front(objective: LatentObjective, trials: "Sequence[FrozenTrial]") -> tuple
         message = f"the network chosen of {len(trials)} is not better than the mean by cross-validation"
         warnings.warn(message, UserWarning, stacklevel=3)
     return front, [one.graph for one in candidates], chosen
-
-
-def _hypervolume(values: pd.DataFrame) -> float:
-    """Return the share of the area up to the reference point that the first two objectives dominate."""
-    pairs = torch.tensor(values.to_numpy()[:, :2])
-    reference = 1.0, BEYOND * float(pairs[pairs.isfinite().all(dim=1), 1].max())
-    return hypervolume(pairs, reference) / reference[1]
 
 
 def _write(

@@ -10,6 +10,7 @@ from netgraph.tasks.modifiers import MODIFIERS, Modifier
 from netgraph.tasks.real import describe_real, install_real, load_real, real_task
 from netgraph.tasks.recipe import TaskRecipe
 from netgraph.tasks.split import Split, split
+from netgraph.tasks.table import Table, read_table
 from netgraph.tasks.task import Task, make_task
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Modifier",
     "RealDataset",
     "Split",
+    "Table",
     "Task",
     "TaskFamily",
     "TaskRecipe",
@@ -34,6 +36,7 @@ __all__ = [
     "install_real",
     "load_real",
     "make_task",
+    "read_table",
     "real_names",
     "real_task",
     "register",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from netgraph.errors import NetGraphError
-from netgraph.search import Table, read_table
+from netgraph.tasks import Table, read_table
 
 #: Ten rows of a feature a, 0 … 9, and a target y, its square.
 ROWS = [f"{i},{i * i}" for i in range(10)]
