@@ -55,7 +55,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class LayerType:
-    """What a vertex does.
+    """A type of layer: an entry of the vocabulary.
 
     Attributes:
         code: The number that stands in ``NetGraph.layer_type``.

@@ -193,7 +193,7 @@ for _verb in _VERBS:
 
 
 def as_graph(graph: Any, name: str) -> NetGraph:
-    """Take one network.
+    """Return one network, checked.
 
     Args:
         graph: What was given.
@@ -208,7 +208,7 @@ def as_graph(graph: Any, name: str) -> NetGraph:
 
 
 def as_graphs(graphs: Any, name: str) -> list[NetGraph]:
-    """Take several networks; arguments as of :func:`as_graph`.
+    """Return several networks, checked; arguments as of :func:`as_graph`.
 
     Raises:
         NetGraphError: When it is something else than an iterable of NetGraphs, one NetGraph too.

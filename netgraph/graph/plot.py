@@ -158,7 +158,7 @@ def _places(blocks: list[_Block], feeds: Pairs, max_width: int, gap: int) -> Pla
 
 
 def _wrapped(places: Places, columns: int = 14) -> Places:
-    """Lay a long picture in lines, every other one from right to left, so that it goes on where a line ends."""
+    """Wrap a long picture into lines, every other one from right to left."""
     heights = [y for _, y in places.values()]
     line_height = max(heights) - min(heights) + 1.5
     moved = {}

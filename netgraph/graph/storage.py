@@ -143,7 +143,7 @@ class Storage(GlobalStorage):
         super().__setitem__(key, value)
 
     def _check(self, key: str, value: Any) -> None:
-        """Refuse a held value that does not fit the architecture."""
+        """Raise for a held value that does not fit the architecture."""
         architecture = self._mapping["architecture"]
         if key == "num_nodes" and value != architecture.num_nodes:
             raise NetGraphError(f"the network has {architecture.num_nodes} vertices; num_nodes cannot be {value}")
@@ -233,7 +233,7 @@ class Storage(GlobalStorage):
 
 
 def _same(value: Any, field: Tensor) -> bool:
-    """Tell whether a value is the field as it is, NaN for NaN."""
+    """Return whether a value is the field as it is, NaN for NaN."""
     if not isinstance(value, Tensor) or value.shape != field.shape or value.dtype != field.dtype:
         return False
     value = value.to(field.device)

@@ -166,7 +166,7 @@ def unit_groups(architecture: Architecture) -> tuple[UnitGroup, ...]:
 
 
 def _units(architecture: Architecture) -> Ints:
-    """Name each vertex's unit by its first vertex: linear layers open units, all others carry them on, [N]."""
+    """Return the first vertex of each vertex's unit, [N]: linear layers open units, all others carry them on."""
     tied = [np.zeros((2, 0), dtype=np.int64)]
     for position, layer in enumerate(architecture.layers):
         if layer.kind.kind != "linear":

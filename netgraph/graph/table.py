@@ -125,7 +125,7 @@ class LayerTable:
 
     @classmethod
     def join(cls, tables: "Sequence[LayerTable]") -> Self:
-        """Put the architectures of one table after those of another."""
+        """Concatenate tables: the architectures of one after those of another."""
         arrays = ("count", "code", "size", "fan", "operand", "hyper")
         joined = {name: np.concatenate([getattr(table, name) for table in tables]) for name in arrays}
         return cls(**joined, names=tuple(chain.from_iterable(table.names for table in tables)))

@@ -95,7 +95,7 @@ def _graph(
 
 
 def _bind(module: nn.Module, example: Example) -> dict[str, Any]:
-    """Name the example inputs as ``forward`` does."""
+    """Return the example inputs by their names in ``forward``."""
     signature = inspect.signature(module.forward)
     try:
         if isinstance(example, Mapping):

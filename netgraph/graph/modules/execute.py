@@ -12,7 +12,7 @@ from netgraph.errors import InvalidGraphError, NetGraphError
 from netgraph.graph.modules.encoding import decode, references
 from netgraph.graph.modules.functions import find_operation
 from netgraph.graph.modules.parts import CONTAINERS, build
-from netgraph.graph.modules.program import Program, Row, Stored, Table
+from netgraph.graph.modules.program import Program, Row, Table
 from netgraph.graph.modules.values import same, view
 
 #: Makes a call in a caller's own way: (position, row, arguments, keyword arguments, what the table would do) -> value.
@@ -125,39 +125,28 @@ def rebuild(program: Program, state: Tensor, other: Tensor) -> nn.Module:
     Raises:
         InvalidGraphError: When a tensor is missing.
     """
-    modules: dict[str, nn.Module] = {}
-    for part in program.parts:
-        if part.alias is not None:
-            modules[part.name] = modules[part.alias]
-        elif part.name == "" and part.type in CONTAINERS:
-            modules[part.name] = NetworkModule(program)
-        else:
-            modules[part.name] = build(part.type, part.hyper)
+    top, *others = program.parts
+    root = NetworkModule(program) if top.type in CONTAINERS else build(top.type, top.hyper)
+    modules = {"": root}
+    for part in others:
+        modules[part.name] = build(part.type, part.hyper) if part.alias is None else modules[part.alias]
         owner, _, name = part.name.rpartition(".")
-        if part.name:
-            modules[owner].add_module(name, modules[part.name])
-    root = modules[""]
+        modules[owner].add_module(name, modules[part.name])
     for tensor in program.tensors:
         value = view(tensor, state, other)
         if tensor.order:  # in memory the dimensions lay in another order than in the shape
             inverse = sorted(range(len(tensor.order)), key=tensor.order.__getitem__)
             value = value.permute(tensor.order).clone(memory_format=torch.contiguous_format).permute(inverse)
-        _fill(root, tensor, value if tensor.order else value.clone())
+        value = (value if tensor.order else value.clone()).requires_grad_(tensor.trainable)
+        held = nn.Parameter(value, requires_grad=tensor.trainable) if tensor.kind == "parameter" else value
+        for full in tensor.names:
+            owner, _, name = full.rpartition(".")
+            module = root.get_submodule(owner)
+            if tensor.kind == "buffer":
+                module.register_buffer(name, held, persistent=tensor.persistent)
+            else:  # a parameter, or a constant that is in no ``state_dict``
+                (setattr if tensor.kind == "parameter" else object.__setattr__)(module, name, held)
     for name, value in [*root.named_parameters(), *root.named_buffers()]:
         if value.is_meta:
             raise InvalidGraphError(f"{name} has no values")
     return root.eval()
-
-
-def _fill(root: nn.Module, tensor: Stored, value: Tensor) -> None:
-    value.requires_grad_(tensor.trainable)
-    held = nn.Parameter(value, requires_grad=tensor.trainable) if tensor.kind == "parameter" else value
-    for full in tensor.names:
-        owner, _, name = full.rpartition(".")
-        module = root.get_submodule(owner)
-        if tensor.kind == "buffer":
-            module.register_buffer(name, held, persistent=tensor.persistent)
-        elif tensor.kind == "parameter":
-            setattr(module, name, held)
-        else:
-            object.__setattr__(module, name, held)

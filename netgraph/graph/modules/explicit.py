@@ -19,7 +19,7 @@ See = Callable[[str, Tensor], Tensor]
 
 
 def make_explicit(root: nn.Module, see: See) -> None:
-    """Let the composite layers of a module compute step by step and show each step. The module is changed."""
+    """Replace the composite layers of a module by ones that compute step by step and show each step, in place."""
     for name, part in list(root.named_modules()):
         held: Any = part
         if isinstance(part, nn.MultiheadAttention):

@@ -102,7 +102,7 @@ class _Traced:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep torch from logging and printing on the way to an error that is told in one line."""
+    """Stop torch from logging and printing on the way to an error that is told in one line."""
     known = [name for name in logging.root.manager.loggerDict if name.startswith("torch.")]
     loggers = [logging.getLogger(name) for name in ("torch", *known)]
     levels = [logger.level for logger in loggers]

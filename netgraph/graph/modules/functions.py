@@ -153,7 +153,7 @@ def find_operation(name: str) -> Operation:
 
 
 def check_attribute(name: Any) -> None:
-    """Refuse to read any attribute that no network needs.
+    """Raise for an attribute that no network needs.
 
     Raises:
         UnsupportedLayerError: With the attribute's name.

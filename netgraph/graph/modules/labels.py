@@ -17,7 +17,7 @@ from netgraph.graph.modules.encoding import Encoded, dtype_named
 
 @dataclass(frozen=True)
 class Value:
-    """What is known of a tensor without its numbers.
+    """A tensor without its numbers.
 
     Attributes:
         shape: Its shape for the example.
@@ -76,7 +76,7 @@ def distinct(labels: Tensor) -> Tensor:
 
 
 def along(axis: int, ndim: int, values: Tensor) -> Tensor:
-    """Lay labels along one axis of ``ndim``."""
+    """Reshape labels to lie along one axis of ``ndim``."""
     return values.view([-1 if i == axis % ndim else 1 for i in range(ndim)])
 
 

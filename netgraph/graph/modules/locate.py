@@ -83,7 +83,7 @@ def _states() -> dict[str, Any]:
 
 
 def line_of(code: CodeType, number: int) -> str:
-    """Name a line: its function, its file, its number and its text."""
+    """Format a line of code: its function, its file, its number and its text."""
     text = linecache.getline(code.co_filename, number).strip()
     function = code.co_qualname.rpartition("<locals>.")[2]
     return f"{function} ({Path(code.co_filename).name}:{number}{f', `{text}`' if text else ''})"

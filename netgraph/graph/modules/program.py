@@ -109,7 +109,7 @@ class Row:
 
     @property
     def label(self) -> str:
-        """What an error calls it: the module's name, or the operation with the row's name."""
+        """Its name in errors: the module's, or the operation's with the row's."""
         return self.target if self.op != "call" else f"{self.name} ({self.target})"
 
 
@@ -251,7 +251,7 @@ class Program(Frozen):
 
     @property
     def layers(self) -> Any:
-        """Refuse: only a feed-forward architecture has a table of layers of the one vocabulary."""
+        """Raise: only a feed-forward architecture has a table of layers of the one vocabulary."""
         self._not_feed_forward()
 
     key = n_inputs = n_outputs = offsets = layer_of = slot_kind = layers

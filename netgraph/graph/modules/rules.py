@@ -105,7 +105,7 @@ def dense(b: Builder, name: str, kind: str, operand: Value, axis: int, weight: W
 
 
 def grouped(weight: Tensor, groups: int, transposed: bool) -> Tensor:
-    """Give the weight of a convolution as [outputs, inputs, *kernel], 0 between groups."""
+    """Return the weight of a convolution as [outputs, inputs, *kernel], 0 between groups."""
     parts = list(weight.chunk(groups))
     if transposed:  # [inputs, outputs / groups, *kernel]
         parts = [part.transpose(0, 1) for part in parts]
@@ -220,7 +220,7 @@ def _carrier(b: Builder, name: str, kind: str, live: Sequence[tuple[Tensor, str]
 
 
 def _arrange(labels: Tensor, letters: str, wanted: str) -> Tensor:
-    """Put the axes of labels in the order of the wanted letters; those they do not have get size 1."""
+    """Permute the axes of labels into the order of the wanted letters; a missing axis gets size 1."""
     kept = [i for i, letter in enumerate(letters) if letter in wanted]
     labels = labels.permute([*kept, *(i for i in range(len(letters)) if i not in kept)])
     labels = labels.reshape(labels.shape[: len(kept)])  # the others have size 1

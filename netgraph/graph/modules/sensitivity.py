@@ -101,7 +101,7 @@ class _Watch:
         return leaf.clone()
 
     def see(self, name: str, value: Tensor) -> Tensor:
-        """Keep inner units of a composite layer; units lie along the last axis."""
+        """Record inner units of a composite layer; units lie along the last axis."""
         groups = [group for group in self.groups[self.row] if group.name == name]
         if not groups:
             return value
@@ -110,7 +110,7 @@ class _Watch:
         return self._keep(value, torch.arange(group.start + 1, group.start + group.size + 1))
 
     def _keep(self, value: Tensor, labels: Tensor) -> Tensor:
-        """Keep a value, and go on with a copy that nothing done in place can spoil."""
+        """Record a value; return a copy that nothing done in place can spoil."""
         watched = value.clone()
         if watched.requires_grad:
             self.seen.append((watched, labels))

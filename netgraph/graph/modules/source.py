@@ -209,7 +209,7 @@ class _Writer:
         return written
 
     def _refusals(self) -> Iterator[str]:
-        """Refuse inputs of other values or sizes than those that were traced, where they matter."""
+        """Write the checks of inputs for which the network was not traced."""
         for name, value in decode(self.program.held, {}).items():
             unlike = "is not" if value is None or isinstance(value, bool) else "!="
             yield f"        if {_free(name)} {unlike} {value!r}:"
@@ -266,7 +266,7 @@ def _is_chain(rows: Sequence[Row], start: int, users: Counter[int]) -> bool:
 
 
 def _free(name: str) -> str:
-    """Keep a variable from hiding what is imported."""
+    """Return a variable's name that hides no import."""
     return f"{name}_" if name in _IMPORTED else name
 
 

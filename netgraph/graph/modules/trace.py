@@ -98,7 +98,7 @@ def is_symbol(value: Any, numbers: bool = True) -> bool:
 
 @contextmanager
 def mode(module: nn.Module, training: bool) -> Iterator[None]:
-    """Put every part of a module into one mode, and back into its own."""
+    """Set one mode on every part of a module, and restore its own."""
     before = {part: part.training for part in module.modules()}
     module.train(training)
     try:
@@ -225,13 +225,13 @@ class Reader:
 
 
 def owner_of(node: fx.Node) -> str:
-    """Name the module in whose ``forward`` a call stands."""
+    """Return the name of the module in whose ``forward`` a call stands."""
     stack = node.meta.get("nn_module_stack") or {}
     return str(next(reversed(stack.values()), ("", None))[0])
 
 
 def where(node: fx.Node) -> str:
-    """Name the module in whose ``forward`` a call stands, and the call."""
+    """Return the names of the module in whose ``forward`` a call stands, and of the call."""
     owner = owner_of(node)
     return f"{owner}.{node.name}" if owner else node.name
 

@@ -55,7 +55,7 @@ def expand(key: str, program: Program, state: Tensor, other: Tensor) -> Tensor:
 
 
 def is_finite(values: Tensor) -> bool:
-    """Tell whether no number is NaN or infinite."""
+    """Return whether no number is NaN or infinite."""
     small = values.is_floating_point() and values.itemsize == 1  # torch asks this of no float8 itself
     return bool(torch.isfinite(values.float() if small else values).all())
 

@@ -106,8 +106,8 @@ class Observer:
 
 def _run(network: nn.Module, call: Call, inputs: list[Any], each: Pass) -> Seen:
     with_gradients = each.gradients != "none"
-    floats = {f"input {i}": value for i, value in enumerate(inputs) if _float(value)} if with_gradients else {}
-    leaves = {name: value.requires_grad_() for name, value in floats.items()}
+    floats = [(i, x) for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.is_floating_point()]
+    leaves = {f"input {i}": value.requires_grad_() for i, value in floats} if with_gradients else {}
     seed(each.seed)
     with torch.set_grad_enabled(with_gradients):
         try:
@@ -132,10 +132,6 @@ def _run(network: nn.Module, call: Call, inputs: list[Any], each: Pass) -> Seen:
 
 def _modes(network: nn.Module) -> Seen:
     return {("mode", name): part.training for name, part in network.named_modules()}
-
-
-def _float(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.is_floating_point()
 
 
 def _tape(roots: list[Tensor]) -> tuple[list[Tensor], bool]:

@@ -30,7 +30,7 @@ __all__ = ["Aliases", "Wiring", "wire"]
 
 
 def wire(program: Program, most: int | None = None) -> Wiring:
-    """Go through the rows of a program in evaluation mode.
+    """Wire the rows of a program in evaluation mode.
 
     Args:
         program: The program.
@@ -78,7 +78,7 @@ def _value(builder: Builder, row: Row, values: list[Any]) -> Any:
 
 
 def _fit(shape: Encoded, result: Any) -> Any:
-    """Give a rule's result the recorded shape: a rule gives labels, a value, or a tuple of these."""
+    """Return a rule's result (labels, a value, or a tuple of these) in the recorded shape."""
     if isinstance(shape, tuple) and shape[0] == "tuple":
         parts = result if isinstance(result, tuple | list) else (result,)
         padded = [*parts, *(None for _ in range(len(shape) - 1 - len(parts)))]
@@ -97,7 +97,7 @@ _LAST = ("linear", "multiheadattention", "lstm", "gru", "rnn", "layernorm", "rms
 
 
 def _input(builder: Builder, row: Row) -> Any:
-    """Give an input its vertices: its channels or features; one for integers; none for masks and numbers."""
+    """Add the vertices of an input: its channels or features; one for integers; none for masks and numbers."""
     if not isinstance(row.shape, tuple) or row.shape[0] != "shape":
         return row.shape
     value = value_of(row.shape)
@@ -138,10 +138,7 @@ _VIEWS = """view reshape flatten permute transpose squeeze unsqueeze chunk split
 
 
 class Aliases:
-    """What a call in place alters: its operand, and every other value that shares its memory.
-
-    Rows' values may share memory in the same places or in others.
-    """
+    """Values that share memory, in the same places or in others: a call in place alters all of them."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
