@@ -140,6 +140,8 @@ class SearchJob(TableJob):
         """
         if not is_whole(self.n_trials, 1):
             raise NetGraphError(f"n_trials is {self.n_trials!r}; a whole number of at least 1")
+        if not is_whole(self.seed) or self.seed >= 2**32:
+            raise NetGraphError(f"seed is {self.seed!r}; a whole number from 0 to {2**32 - 1}")
         if len(check_objectives(self.objectives)) < 2:
             raise NetGraphError("objectives are error alone; a front needs parameters or latency too")
         sampler_of(self.sampler, self.seed)
