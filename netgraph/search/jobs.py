@@ -225,14 +225,17 @@ def search_table(job: SearchJob) -> dict[str, float]:
 def _about(job: SearchJob, table: Table, vae: NetVAE) -> dict[str, Any]:
     """Return what a study is of, as JSON can hold it."""
 
-    def digest(arrays: Iterable[Any]) -> str:
-        sha256 = hashlib.sha256(repr((table.features, table.target)).encode())
+    def digest(arrays: Iterable[Any], *names: object) -> str:
+        sha256 = hashlib.sha256(repr(names).encode())
         for array in arrays:
             sha256.update(np.ascontiguousarray(torch.as_tensor(array).cpu()).tobytes())
         return sha256.hexdigest()
 
     asked = {"objectives": list(job.objectives), "sampler": job.sampler, "seed": job.seed}
-    return asked | {"data": digest([table.X, table.y]), "model": digest(vae.state_dict().values())}
+    return asked | {
+        "data": digest([table.X, table.y], table.features, table.target),
+        "model": digest(vae.state_dict().values()),
+    }
 
 
 def _front(objective: LatentObjective, trials: "Sequence[FrozenTrial]") -> tuple[pd.DataFrame, list[NetGraph], int]:
