@@ -112,7 +112,7 @@ class NetworkSearch:
         while live and drawn < most and self.budget.elapsed <= SAMPLING * self.budget.seconds:
             n = min(size, most - drawn)
             for source in list(live):
-                fits, began = self.folds.fits_of(source), self.budget.elapsed
+                fits, began = 1 + self.folds.n_folds * source.uses_targets, self.budget.elapsed
                 if not self.budget.fits(slowest * fits):
                     continue
                 candidates = self.folds.sample(source, n, self.seed + drawn, self.budget)

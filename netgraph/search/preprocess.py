@@ -1,5 +1,6 @@
 """From a table's columns to what a network reads, and from its output back to the target's unit."""
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -136,11 +137,8 @@ class Preprocessing:
 
     def pipeline(self, module: nn.Module) -> nn.Sequential:
         """Return a network with both maps around it, from columns, [rows, features] float64, to targets, [rows]."""
-        stages = {"standardize": self.standardize, "network": module, "rescale": self.rescale}
-        pipeline = nn.Sequential()
-        for name, stage in stages.items():
-            pipeline.add_module(name, stage)
-        return pipeline.eval()
+        stages = OrderedDict(standardize=self.standardize, network=module, rescale=self.rescale)
+        return nn.Sequential(stages).eval()
 
     def predict(self, graph: NetGraph, X: Floats) -> Floats:
         """Return a network's predictions in the target's unit, [rows], of columns, [rows, features], in float64."""

@@ -81,10 +81,6 @@ class CrossValidation:
         filled = self.kept.repeat(1, -(-rows // least))[:, :rows]
         self.order = resample(torch.cat([filled, torch.arange(rows)[None]]), data.sample_weight)
 
-    def fits_of(self, source: Candidates) -> int:
-        """Return the fits of a network of a source: one on all rows, and one without each fold if it uses targets."""
-        return 1 + self.n_folds * source.uses_targets
-
     def sample(self, source: Candidates, n: int, seed: int, budget: TimeBudget) -> list[Candidate]:
         """Sample a source and score its candidates.
 
