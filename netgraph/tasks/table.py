@@ -135,8 +135,9 @@ def _read_csv(path: Path) -> "DataFrame":
 
 
 def _check_names(path: Path, names: list[str], target: str) -> None:
-    if all(re.fullmatch(r"[-+.\deE]+", name) for name in names):
-        _refuse(path, f"no header: the first line must name the columns, and holds only numbers: {_list(names)}")
+    if all(re.fullmatch(r"[-+.]*\d[-+.\deE]*", name) for name in names):
+        held = _list(map(_quote, names))
+        _refuse(path, f"no header: the first line must name the columns, and holds only numbers: {held}")
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         _refuse(path, f"names of more than one column: {_list(map(_quote, repeated))}")

@@ -129,7 +129,7 @@ FILES = {
     "open quote": (text(rows=replaced(3, '3,"9')), "cannot be read: .*EOF inside string starting at row 4"),
     "Latin-1": (text("größe,y").encode("latin-1"), "is not UTF-8; save the table as CSV in UTF-8"),
     "UTF-16": (text().encode("utf-16"), "is not UTF-8; save the table as CSV in UTF-8"),
-    "no header": (text("0.5,-1e3"), "no header: the first line .* holds only numbers: 0.5, -1e3"),
+    "no header": (text("0.5,-1e3"), "no header: the first line .* holds only numbers: '0.5', '-1e3'"),
     "only a header": (text(rows=[]), "0 rows of data; a fit needs at least 10"),
     "9 rows": (text(rows=ROWS[:9]), "9 rows of data; a fit needs at least 10"),
     "no features": (text("y", [row[0] for row in ROWS]), f"the only column is 'y'; {NEEDED}"),
