@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from netgraph.errors import InvalidGraphError, NetGraphError, UnsupportedLayerError
-from netgraph.graph.modules.labels import Value, distinct, features, together
+from netgraph.graph.modules.labels import Value, along, distinct, together
 from netgraph.graph.modules.parts import CODES
 from netgraph.graph.modules.program import Program
 
@@ -234,18 +234,14 @@ class Builder:
         self.feeds.update((a, b) for a in groups[0] for b in groups[1])
         self.links += [(group, make) for group in groups[1]]
 
-    def structural(self, source: Tensor, target: Tensor) -> None:
-        """Connect vertices (numbers, not labels), without weights."""
-        self.link(source, target, lambda: (source, target, torch.full_like(source, -1)))
-
     def weighted(self, source: Tensor, target: Tensor, slot: Tensor) -> None:
         """Connect vertices, each edge with a state element."""
         self.link(source, target, lambda: (source, target, slot))
 
     def same_places(self, source: Tensor, target: Tensor) -> None:
         """Connect the vertices that meet at the same places of labels that broadcast, without weights."""
-        pairs = together(source, target)
-        self.structural(pairs[0], pairs[1])
+        first, second = together(source, target)
+        self.link(first, second, lambda: (first, second, torch.full_like(first, -1)))
 
     def dense(self, operand: Value, axis: int, weight: Weights, targets: Tensor) -> None:
         """Connect densely along an axis.
@@ -257,9 +253,20 @@ class Builder:
             targets: Labels of the vertices that read, [targets].
         """
         labels = operand.labels
-        if labels is not None:
-            edges = lambda: _dense(*features(labels, axis, weight.shape[1]), weight.make(), targets - 1)  # noqa: E731
-            self.link(operand.vertices, targets - 1, edges)
+        if labels is None:
+            return
+        index = along(axis, labels.ndim, torch.arange(1, weight.shape[1] + 1))  # the feature at each place
+
+        def edges() -> tuple[Tensor, Tensor, Tensor]:
+            (feature, vertex), made = together(index, labels), weight.make()
+            slots = made.flatten(2)[:, feature] if made.ndim > 2 else made[:, feature, None]  # [targets, pairs, kernel]
+            slots = slots.contiguous()
+            source = vertex[None, :, None].expand_as(slots).reshape(-1)
+            target = (targets - 1)[:, None, None].expand_as(slots).reshape(-1)
+            there = slots.reshape(-1) > 0
+            return source[there], target[there], slots.reshape(-1)[there].long() - 1
+
+        self.link(operand.vertices, targets - 1, edges)
 
     def renew(self, operand: Value, kind: str, name: str, before: bool = False) -> Tensor:
         """Add one vertex for each that is in a value; return their labels in the value's places."""
@@ -269,12 +276,3 @@ class Builder:
         table = torch.zeros(int(labels.max()) + 1, dtype=torch.long)
         table[old + 1] = new
         return table[labels]
-
-
-def _dense(feature: Tensor, vertex: Tensor, weight: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    slots = weight.flatten(2)[:, feature] if weight.ndim > 2 else weight[:, feature, None]  # [targets, pairs, kernel]
-    slots = slots.contiguous()
-    source = vertex[None, :, None].expand_as(slots).reshape(-1)
-    targets = target[:, None, None].expand_as(slots).reshape(-1)
-    there = slots.reshape(-1) > 0
-    return source[there], targets[there], slots.reshape(-1)[there].long() - 1

@@ -97,12 +97,13 @@ def _checked(result: Any) -> Any:
 
 def _constant(c: Call) -> Any:
     """Compute sizes and numbers; of a tensor that depends on no input keep the shape alone."""
-    empty = pytree.tree_map(lambda leaf: leaf.meta() if isinstance(leaf, Value) else leaf, (c.args, c.kwargs))
+    named = {key: value for key, value in c.kwargs.items() if key not in ("device", "pin_memory")}
     with torch.device("meta"):
-        result = c.function(*empty[0], **{k: v for k, v in empty[1].items() if k not in ("device", "pin_memory")})
-    return pytree.tree_map(
-        lambda leaf: Value(tuple(leaf.shape), leaf.dtype) if isinstance(leaf, Tensor) else leaf, result
-    )
+        empty = lambda leaf: torch.empty(leaf.shape, dtype=leaf.dtype) if isinstance(leaf, Value) else leaf  # noqa: E731
+        args, kwargs = pytree.tree_map(empty, (c.args, named))
+        result = c.function(*args, **kwargs)
+    shape_of = lambda leaf: Value(tuple(leaf.shape), leaf.dtype) if isinstance(leaf, Tensor) else leaf  # noqa: E731
+    return pytree.tree_map(shape_of, result)
 
 
 def _join(c: Call) -> Tensor:

@@ -31,10 +31,6 @@ class Value:
     labels: Tensor | None = None
     slots: Tensor | None = None
 
-    def meta(self) -> Tensor:
-        """Return a tensor of this shape and type that holds nothing."""
-        return torch.empty(self.shape, dtype=self.dtype, device="meta")
-
     @property
     def known(self) -> Tensor:
         """The labels of a value that has them."""
@@ -92,13 +88,6 @@ def together(*labels: Tensor) -> list[Tensor]:
     columns = torch.stack([part.reshape(-1).long() for part in torch.broadcast_tensors(*labels)], 1)
     columns = columns[(columns > 0).all(1)]
     return [column - 1 for column in torch.unique(columns, dim=0).unbind(1)]
-
-
-def features(labels: Tensor, axis: int, size: int) -> tuple[Tensor, Tensor]:
-    """List the (feature, vertex) pairs: which vertices stand at each index of an axis."""
-    index = along(axis, labels.ndim, torch.arange(1, size + 1))
-    pairs = together(index, labels)
-    return pairs[0], pairs[1]
 
 
 def values_in(*trees: Any) -> list[Value]:

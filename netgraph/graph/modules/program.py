@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from netgraph.errors import UnsupportedLayerError
 from netgraph.graph.frozen import Frozen
+from netgraph.graph.layers import LAYER_TYPES
 from netgraph.graph.modules.encoding import Encoded, dtype_named, references
 
 if TYPE_CHECKING:
@@ -150,8 +151,7 @@ class Program(Frozen):
         return hash((self.parts, self.tensors, self.table))
 
     def __repr__(self) -> str:
-        counted = self.wiring.groups
-        return " > ".join(f"{group.type}({group.size})" for group in counted)
+        return " > ".join(f"{group.type}({group.size})" for group in self.wiring.groups)
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -258,8 +258,7 @@ class Program(Frozen):
     slot_target = slot_source = layers
 
 
-_FEED_FORWARD = frozenset({"Linear", "ReLU", "Tanh", "Sigmoid", "LeakyReLU", "GELU", "SiLU", "ELU", "Identity",
-                           "Dropout", "LayerNorm", "BatchNorm1d"})  # fmt: skip
+_FEED_FORWARD = frozenset(kind.name for kind in LAYER_TYPES.values() if kind.module is not None)
 #: Names of calls that are layers of it, or read sizes.
 _FEED_FORWARD_CALLS = frozenset({"relu", "tanh", "sigmoid", "leaky_relu", "gelu", "silu", "elu", "add", "iadd", "cat",
                                  "concat", "concatenate", "dropout", "size", "getattr", "getitem",
