@@ -26,6 +26,8 @@ STEPS = (0.02, 0.5)
 class RandomWeights(Candidates):
     """Architectures of another source, with PyTorch's initial weights."""
 
+    uses_targets = False
+
     def __init__(self, source: Candidates) -> None:
         self.source = source
 
@@ -48,6 +50,8 @@ class Library:
 
 class FromZoo(Candidates):
     """Networks that begin with those of a zoo; of more columns than these read, they read principal components."""
+
+    uses_targets = False  # but for the order or choice of networks; so no method is slowed down by refits
 
     def __init__(self, library: Library) -> None:
         self.library = library

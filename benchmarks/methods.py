@@ -72,11 +72,12 @@ def library(zoo: str) -> Library:
     return Library(Zoo(zoo))
 
 
-def searched(sources: Callable[[Problem], list[Candidates] | None]) -> Method:
-    """Return the search of NetGraphRegressor with other sources of candidates, as many as the time allows."""
+def searched(sources: Callable[[Problem], list[Candidates]] | None = None) -> Method:
+    """Return the search of NetGraphRegressor with unscaled random features and others than its own candidates."""
 
     def method(problem: Problem, seconds: float) -> Callable[[Floats], Any]:
-        model = NetGraphRegressor(None, seconds, MANY, sources(problem), random_state=problem.seed)
+        candidates = None if sources is None else [RandomFeatures(None), *sources(problem)]
+        model = NetGraphRegressor(None, seconds, MANY, candidates, random_state=problem.seed)
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # of projections, and of the mean
             return model.fit(problem.x, problem.y).predict
 
@@ -114,9 +115,11 @@ def search_mlp(problem: Problem, seconds: float) -> Callable[[Floats], Any]:
 OURS, MLP = "netgraph", "MLPRegressor"
 #: Methods with a time budget, by name.
 TIMED: Mapping[str, Method] = {
-    OURS: searched(lambda problem: None),
+    OURS: searched(),
     "random search": searched(lambda problem: [Random()]),
-    "random search, random features": searched(lambda problem: [RandomFeatures(), Random()]),
+    "random search, random features": searched(
+        lambda problem: [RandomFeatures("agop"), Random(), RandomFeatures("ard")]
+    ),
     "random weights": searched(lambda problem: [RandomWeights(Generated())]),
     "nearest zoo network": searched(lambda problem: [Nearest(library(problem.zoo))]),
     "evolution without the VAE": searched(lambda problem: [Evolution(library(problem.zoo))]),
