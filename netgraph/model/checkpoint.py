@@ -31,6 +31,8 @@ PORTFOLIO = "portfolio."
 _PARTS, _REPEATED, _LARGEST = ("loss", "prior", "generator"), ("layers", "rounds"), 2**16
 #: Tensors that the record's coverage stands for; those of version 6 are passed over.
 COVERED = ("_extra_state", "known_types", "most_layers", "most_units", "most_loose", "most_apart")
+#: Settings that a model no longer has, and the value that all models have now.
+RETIRED = {"config.response": True, "config.edge_head": "bilinear", "config.loss.free_bits": 0.0}
 #: Name of the coverage in a model's ``state_dict``.
 COVERAGE = "structure._extra_state"
 SHIPPED = Path(__file__).parent.parent / "pretrained" / "full.safetensors"
@@ -112,7 +114,12 @@ def _uncovered(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _config(values: dict[str, Any], state: Mapping[str, Tensor]) -> VAEConfig:
-    """Read the sizes of a model; those that an older checkpoint does not have keep their defaults."""
+    """Read the sizes of a model; those that an older checkpoint does not have keep their defaults.
+
+    Raises:
+        StoreError: When one is of another type or too large, or a retired setting differs from what all models have.
+    """
+    values = _without_retired(values, "config")
     known = asdict(VAEConfig(generator=GeneratorConfig()))
     nested = {key: known[key] | values[key] for key in _PARTS if isinstance(values.get(key), dict)}
     config = typed(VAEConfig, asdict(VAEConfig()) | values | nested, "config")
@@ -121,6 +128,18 @@ def _config(values: dict[str, Any], state: Mapping[str, Tensor]) -> VAEConfig:
             if type(value) is int and value > (len(state) if name.endswith(_REPEATED) else _LARGEST):
                 raise StoreError(f"config: {name} is {value} in a model of {len(state)} tensors")
     return config
+
+
+def _without_retired(values: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Drop the settings that a model no longer has, in its parts too."""
+    kept: dict[str, Any] = {}
+    for name, value in values.items():
+        path = f"{key}.{name}"
+        if path not in RETIRED:
+            kept[name] = _without_retired(value, path) if isinstance(value, dict) else value
+        elif value != RETIRED[path]:
+            raise StoreError(f"{path} is {value!r}; this netgraph reads models with {RETIRED[path]!r} alone")
+    return kept
 
 
 def _portfolio(config: VAEConfig, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> Layouts:

@@ -1,7 +1,6 @@
 """Sizes and loss weights of the VAE."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from netgraph.errors import NetGraphError
 
@@ -21,7 +20,6 @@ class LossWeights:
         jacobian: Error of the differences of its outputs between neighboring rows, relative to their energy.
         kl: KL divergence of the places' slots from N(0, I), in nats for each element of the state: a beta-VAE's beta.
         layout_kl: That of the layout's slots, in nats a network.
-        free_bits: Nats of each latent number that cost nothing (Kingma et al. 2016).
         sensitivity: Whether the weight term is weighted by the sensitivity of each element's vertex.
     """
 
@@ -32,7 +30,6 @@ class LossWeights:
     jacobian: float = 0.0
     kl: float = 0.005
     layout_kl: float = 1e-3
-    free_bits: float = 0.0
     sensitivity: bool = True
 
 
@@ -104,9 +101,7 @@ class VAEConfig:
             correct; else the transformers have to find that out.
         spill: Whether weights that have no room in their neuron's slot take numbers of the table that the architecture
             leaves unused.
-        response: Whether decoding sets mean and deviation of a network's outputs to those that its latent names.
-        edge_head: How an edge's weight is read from its vertices' states: ``bilinear``, or an ``mlp`` of both.
-        edge_rank: Rank of the bilinear head, width of the other one.
+        edge_rank: Rank of the bilinear form that reads an edge's weight from its vertices' states.
         max_nodes: Budget of vertices of a network, encoded or decoded.
         max_fan: Most incoming weights of a vertex that can be encoded.
         n_meta_features: Length of the meta-feature vector.
@@ -128,8 +123,6 @@ class VAEConfig:
     slot_size: int = 12
     direct: bool = True
     spill: bool = False
-    response: bool = True
-    edge_head: Literal["bilinear", "mlp"] = "bilinear"
     edge_rank: int = 64
     max_nodes: int = 128
     max_fan: int = 32
@@ -152,8 +145,6 @@ class VAEConfig:
             raise NetGraphError(f"slot_size {self.slot_size}; at least 4")
         if self.spill and not self.direct:
             raise NetGraphError("spill needs the direct path (direct is False)")
-        if self.edge_head not in ("bilinear", "mlp"):
-            raise NetGraphError(f"edge_head {self.edge_head!r}; known: bilinear, mlp")
 
     @property
     def layout_slots(self) -> int:

@@ -69,7 +69,9 @@ def decode_weights(
         z = latents(part, batch)
         state = vae.scales.restore(vae.weights(z, context.of_decoder[part], batch), batch)
         if finished:
-            state = _finished(vae, Stack(own, vae.device), state, z, context.part(part))
+            stack, rows = Stack(own, vae.device), context.part(part).rows
+            state = calibrate(stack, state, vae.responses.restore(z[:, -RESPONSE:]))
+            state = state if rows is None else solve_last_layers(stack, state, rows.x, rows.y).state
         states += torch.tensor_split(state.cpu(), batch.state_ptr[1:-1].tolist())
     for i, place in enumerate(order):
         if finished and not states[place].isfinite().all():
@@ -96,11 +98,3 @@ def carry_weights(
         return z[part]
 
     return decode_weights(vae, layouts.architectures, latents, context, finished), z
-
-
-def _finished(vae: "NetVAE", stack: Stack, state: Tensor, z: Tensor, context: Context) -> Tensor:
-    if vae.config.response:
-        state = calibrate(stack, state, vae.responses.restore(z[:, -RESPONSE:]))
-    if context.rows is not None:
-        state = solve_last_layers(stack, state, context.rows.x, context.rows.y).state
-    return state

@@ -53,8 +53,8 @@ class Losses:
         hidden: Error of the last hidden activations relative to their energy, likewise.
         jacobian: Error of the differences of the outputs between neighboring rows, relative to their energy, likewise.
         kl: KL divergence of q(z | network) from N(0, I), nats a network.
-        layout_kl: The share of the layout's slots in it, what is free left out.
-        rate: That of the places' slots for each element of the state, likewise, mean over networks.
+        layout_kl: The share of the layout's slots in it.
+        rate: That of the places' slots for each element of the state, mean over networks.
     """
 
     index: Tensor
@@ -100,7 +100,6 @@ def compute_losses(vae: "NetVAE", batch: NetBatch, behavior: Behavior) -> Losses
     """
     if batch.sensitivity.isnan().any():
         raise NetGraphError(f"a network: {NOT_MEASURED}")
-    weights = vae.config.loss
     condition = vae.condition(batch.meta_features)
     standardized = vae.scales.standardize(batch.state, batch.structure)
     mean, log_variance = vae.encoder(batch, standardized, condition)
@@ -110,12 +109,12 @@ def compute_losses(vae: "NetVAE", batch: NetBatch, behavior: Behavior) -> Losses
     errors = behavior_errors(behavior, vae.scales.restore(rebuilt, batch.structure))
     output, hidden, jacobian = (torch.log1p(error).mean() for error in errors)
     kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)  # [B, latent]
-    layout_kl, place_kl = ((part - weights.free_bits).clamp(min=0).sum(dim=(1, 2)) for part in split(kl, vae.config))
+    layout_kl, place_kl = (part.sum(dim=(1, 2)) for part in split(kl, vae.config))
     return Losses(
         index=index,
         type=type_,
         parent=parent,
-        weight=weight_error(rebuilt, standardized, batch, weights.sensitivity),
+        weight=weight_error(rebuilt, standardized, batch, vae.config.loss.sensitivity),
         output=output,
         hidden=hidden,
         jacobian=jacobian,

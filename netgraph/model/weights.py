@@ -29,7 +29,7 @@ class WeightDecoder(nn.Module):
         self.layout_slot = nn.Parameter(torch.randn(config.layout_slots, width) * 0.1)
         self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.weight_layers))
         self.norm = nn.LayerNorm(width)
-        self.edge = EDGE_HEADS[config.edge_head](width, config.edge_rank)
+        self.edge = BilinearEdges(width, config.edge_rank)
         self.vertex = nn.Linear(width, len(SLOT_KINDS))
         self.direct = DirectDecoder(config) if config.direct else None
         if config.direct:
@@ -83,26 +83,3 @@ class BilinearEdges(nn.Module):
         source = self.source(hidden)
         scores: Tensor = self.target(hidden) @ source.transpose(1, 2) / source.shape[-1] ** 0.5
         return scores
-
-
-class MLPEdges(nn.Module):
-    """The weight of every edge from a perceptron that reads both its vertices.
-
-    Args:
-        width: Width of the vertices' states.
-        rank: Width of the perceptron's hidden layer.
-    """
-
-    def __init__(self, width: int, rank: int) -> None:
-        super().__init__()
-        self.target, self.source = nn.Linear(width, rank), nn.Linear(width, rank)
-        self.out = nn.Linear(rank, 1)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Score every pair, [B, C, width] as [B, target, source]."""
-        joined = self.target(hidden)[:, :, None] + self.source(hidden)[:, None]  # [B, target, source, rank]
-        scores: Tensor = self.out(functional.gelu(joined)).squeeze(-1)
-        return scores
-
-
-EDGE_HEADS = {"bilinear": BilinearEdges, "mlp": MLPEdges}

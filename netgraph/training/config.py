@@ -11,7 +11,7 @@ LEAST = {
     "batch_size": 1, "rows": 1, "max_epochs": 1, "prior_epochs": 1, "generator_epochs": 1, "max_steps": 1,
     "prior_steps": 1, "generator_steps": 1, "max_seconds": 0, "prior_seconds": 0, "generator_seconds": 0,
     "learning_rate": 0, "prior_learning_rate": 0, "generator_learning_rate": 0, "weight_decay": 0, "warmup": 0,
-    "kl_warmup": 0, "behavior_warmup": 0, "clip": 0, "checkpoint_seconds": 0, "log_every": 1, "threads": 1,
+    "clip": 0, "checkpoint_seconds": 0, "log_every": 1, "threads": 1,
 }  # fmt: skip
 
 
@@ -46,8 +46,6 @@ class TrainConfig:
         max_epochs: Passes over the training networks.
         max_steps: Most steps; no limit when None.
         max_seconds: Time limit, for safety; none when None.
-        kl_warmup: Share of the steps in which the weight of the KL divergence rises.
-        behavior_warmup: Share of the steps in which the weights of the behavior terms rise.
         prior_learning_rate: Peak learning rate of the prior, which is trained after encoder and decoder.
         prior_epochs: Its passes over the training networks.
         prior_steps: Its most steps.
@@ -73,8 +71,6 @@ class TrainConfig:
     max_epochs: int = 40
     max_steps: int | None = None
     max_seconds: float | None = None
-    kl_warmup: float = 0.0
-    behavior_warmup: float = 0.0
     prior_learning_rate: float = 2e-3
     prior_epochs: int = 40
     prior_steps: int | None = None
@@ -109,22 +105,12 @@ class TrainConfig:
 
     def of_prior(self) -> Self:
         """Return the training of the prior, with its own rate and limits."""
-        return replace(
-            self,
-            learning_rate=self.prior_learning_rate,
-            max_epochs=self.prior_epochs,
-            max_steps=self.prior_steps,
-            max_seconds=self.prior_seconds,
-            seed=self.seed + 1,
-        )
+        return self._of("prior", self.seed + 1)
 
     def of_generator(self) -> Self:
         """Return the training of the hypernet, with its own rate and limits."""
-        return replace(
-            self,
-            learning_rate=self.generator_learning_rate,
-            max_epochs=self.generator_epochs,
-            max_steps=self.generator_steps,
-            max_seconds=self.generator_seconds,
-            seed=self.seed + 2,
-        )
+        return self._of("generator", self.seed + 2)
+
+    def _of(self, part: str, seed: int) -> Self:
+        limits = {f"max_{unit}": getattr(self, f"{part}_{unit}") for unit in ("epochs", "steps", "seconds")}
+        return replace(self, learning_rate=getattr(self, f"{part}_learning_rate"), seed=seed, **limits)

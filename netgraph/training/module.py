@@ -4,7 +4,6 @@ import math
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import lightning
@@ -89,11 +88,9 @@ class Paced(lightning.LightningModule):
     def learning_rate(self) -> float:
         """Return the learning rate of the next step: a linear rise, then a cosine."""
         decay = 0.5 * (1 + math.cos(math.pi * self.progress))
-        return self.config.learning_rate * self.rise(self.config.warmup) * decay
-
-    def rise(self, warmup: float) -> float:
-        """Return a factor that rises linearly to 1 during a share of the steps."""
-        return min(1.0, (self.progress + 1e-3) / warmup) if warmup else 1.0
+        warmup = self.config.warmup
+        rise = min(1.0, (self.progress + 1e-3) / warmup) if warmup else 1.0
+        return self.config.learning_rate * rise * decay
 
     def learns(self, name: str) -> bool:
         """Say whether an entry of the model's state is of the part that is trained."""
@@ -176,23 +173,10 @@ class VAEModule(Paced):
         """Say yes to everything but the prior and the generator."""
         return not name.startswith(("prior.", "generator."))
 
-    def weights(self) -> LossWeights:
-        """Give the weights of the terms now."""
-        kl, behavior = self.rise(self.config.kl_warmup), self.rise(self.config.behavior_warmup)
-        weights = self.vae.config.loss
-        return replace(
-            weights,
-            kl=weights.kl * kl,
-            layout_kl=weights.layout_kl * kl,
-            output=weights.output * behavior,
-            hidden=weights.hidden * behavior,
-            jacobian=weights.jacobian * behavior,
-        )
-
     def losses(self, batch: tuple[NetBatch, Behavior]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Weigh and add the terms; beta and the behavior's weights may rise during the first part of the training."""
+        """Weigh and add the terms."""
         losses = compute_losses(self.vae, *batch)
-        total = total_loss(losses, self.weights())
+        total = total_loss(losses, self.vae.config.loss)
         return total, {"loss/total": total, **{f"loss/{name}": value for name, value in losses.items()}}
 
 

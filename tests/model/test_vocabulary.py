@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 import netgraph
 from netgraph import NetGraphError, NetVAE
+from netgraph.files import _record_sha256
 from netgraph.graph.io import save_graphs
 from netgraph.graph.layers import LAYER_TYPES, N_CODES
 from netgraph.model.vocabulary import recode
@@ -86,3 +87,28 @@ def test_a_checkpoint_whose_types_are_not_here_is_refused(tmp_path, change, mess
         NetVAE.from_pretrained(path)
     assert str(tmp_path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+RETIRED = {"response": True, "edge_head": "bilinear"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"edge_head": "mlp"}, "config.edge_head is 'mlp'; this netgraph reads models with 'bilinear' alone"),
+        ({"response": False}, "config.response is False; this netgraph reads models with True alone"),
+        ({"loss": {"free_bits": 0.05}}, "config.loss.free_bits is 0.05; this netgraph reads models with 0.0 alone"),
+    ],
+)
+def test_retired_settings_are_read_where_they_have_the_value_of_all_models(tmp_path, change, message):
+    model, path = untrained(CONFIG), tmp_path / "vae.safetensors"
+    model.save(path)
+    record = json.loads(path.with_suffix(".json").read_text())
+    record["config"] |= RETIRED
+    record["config"]["loss"] |= {"free_bits": 0.0}
+    path.with_suffix(".json").write_text(json.dumps(record | {"record_sha256": _record_sha256(record)}))
+    assert NetVAE.from_pretrained(path).config == CONFIG
+    record["config"] |= change
+    path.with_suffix(".json").write_text(json.dumps(record | {"record_sha256": _record_sha256(record)}))
+    with pytest.raises(NetGraphError, match=re.escape(f"{path.with_suffix('.json')}: {message}")):
+        NetVAE.from_pretrained(path)
