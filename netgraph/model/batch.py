@@ -16,7 +16,7 @@ from netgraph.graph.netgraph import NetGraph
 from netgraph.model.config import VAEConfig
 from netgraph.model.layout import Layout, layout
 from netgraph.model.response import respond
-from netgraph.model.spill import spill
+from netgraph.model.slots import spill
 from netgraph.stack import Stack
 
 #: Outgoing weights of a vertex that the encoder's tokens hold; it learns of the others from those that read them.
@@ -64,7 +64,7 @@ class StructureBatch(_Movable):
             [B, C, kinds], both flattened, [sum P].
         slot_direct: Where it lies in what the direct path gives, [B, C, fan + 1 + kinds] flattened, -1 where it does
             not, [sum P].
-        spilled: State elements that are spilled, see :mod:`.spill`, [n].
+        spilled: State elements that are spilled, see :class:`.Spill`, [n].
         spilled_cell: The number that holds each, in the batch's tables of places, flattened, [n].
         spilled_place: Places that hold spilled elements alone, -1 where padded, [B, E].
         slot_fan: Incoming edges of its vertex for elements of a linear layer, else 1, [sum P].

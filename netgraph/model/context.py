@@ -11,8 +11,8 @@ from torch import Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.model.coverage import Coverage
+from netgraph.model.generator import Rows
 from netgraph.model.parts import is_whole
-from netgraph.model.rows import Rows
 
 if TYPE_CHECKING:
     from netgraph.model.vae import NetVAE

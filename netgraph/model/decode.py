@@ -12,7 +12,7 @@ from netgraph.graph.netgraph import NetGraph
 from netgraph.model.batch import StructureBatch, structure_batch
 from netgraph.model.config import RESPONSE
 from netgraph.model.context import Context
-from netgraph.model.layouts import Layouts
+from netgraph.model.layout import Layouts
 from netgraph.model.parts import by_size
 from netgraph.model.response import calibrate
 from netgraph.model.slots import join, split

@@ -11,8 +11,7 @@ from netgraph.graph.layers import N_CODES
 from netgraph.model.attention import Block
 from netgraph.model.batch import READERS, NetBatch
 from netgraph.model.config import VAEConfig
-from netgraph.model.direct import DirectEncoder
-from netgraph.model.slots import Slots, carrier_embedding, join
+from netgraph.model.slots import DirectEncoder, Slots, carrier_embedding, join
 
 _BIAS = SLOT_KINDS.index("bias")
 #: Log-variance of every latent number at first.

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from netgraph.model.batch import StructureBatch
 from netgraph.model.context import Context
-from netgraph.model.rows import Rows
+from netgraph.model.generator import Rows
 from netgraph.model.slots import join, split
 from netgraph.stack import Stack, fit_ridge
 

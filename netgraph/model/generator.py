@@ -1,21 +1,161 @@
-"""The generator: from noise and the rows of a data set to the slots of a network that fits it, in one pass.
+"""The hypernet: from noise and the rows of a data set to the slots of a network that fits it, in one pass.
 
-A hypernetwork (Ha et al. 2017) that writes latents instead of weights. It is trained by what its networks are worth:
+A hypernetwork (Ha et al. 2017) that writes latents instead of weights. It is trained by the errors of its networks:
 they are decoded, their last layers are solved on the rows that it saw, and the error on other rows of the same data set
 is the loss.
+
+It reads the rows by a set transformer whose tokens do not depend on their order. Every value is a token that knows its
+column, its row's target, what linear regression makes of both, what products of columns explain of the rest (principal
+Hessian directions, Li 1992), and along which columns a kernel regression changes there (recursive feature machines,
+Radhakrishnan et al. 2024). Attention runs in turns over the columns of a row and, through inducing points, over the
+rows of a column (Lee et al. 2019, "Set Transformer"; turns as by Kossen et al. 2021 and Hollmann et al. 2025); pooling
+by attention leaves a few tokens for each column.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch_geometric.nn.aggr.utils import InducedSetAttentionBlock, PoolingByMultiheadAttention, SetAttentionBlock
 
+from netgraph.errors import NetGraphError
 from netgraph.model.attention import Block
 from netgraph.model.batch import StructureBatch
 from netgraph.model.config import GeneratorConfig, VAEConfig
-from netgraph.model.direct import FIRST_INCOMING
 from netgraph.model.layout import LINEAR
-from netgraph.model.rows import RowEncoder
-from netgraph.model.slots import Slots, carrier_embedding, holders
+from netgraph.model.slots import FIRST_INCOMING, Slots, carrier_embedding, holders
+from netgraph.stack import fit_kernel, fit_ridge
+
+#: Penalty of the linear regression that the encoder is told of.
+PENALTY = 1e-2
+#: Values beyond it are those of no standardized data set.
+LARGEST = 1e6
+_CELL = 11
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of B data sets, standardized.
+
+    Attributes:
+        x: Features, 0 in columns that a data set has not, [B, rows, columns].
+        y: Targets, [B, rows].
+        n_features: Columns of each, [B].
+        tokens: What an encoder made of them, [B, columns, tokens, width]; None before that was done.
+    """
+
+    x: Tensor
+    y: Tensor
+    n_features: Tensor
+    tokens: Tensor | None = None
+
+    @classmethod
+    def of(cls, x: Tensor, y: Tensor) -> "Rows":
+        """Take one data set, x [rows, features] and y [rows].
+
+        Raises:
+            NetGraphError: When a shape is another, there are fewer than two rows, or a value is not finite.
+        """
+        if x.ndim != 2 or y.shape != x.shape[:1] or len(y) < 2 or not x.shape[1]:
+            raise NetGraphError(f"rows x {tuple(x.shape)} and y {tuple(y.shape)}; expected [rows, features] and [rows]")
+        x, y = x.float(), y.float()
+        if not (x.abs().max() < LARGEST and y.abs().max() < LARGEST):
+            raise NetGraphError(f"rows: a value is not finite, or beyond {LARGEST:g}; standardize columns and target")
+        return cls(x[None], y[None], torch.tensor([x.shape[1]]))
+
+    @property
+    def real(self) -> Tensor:
+        """Which columns are real, [B, columns]."""
+        return torch.arange(self.x.shape[2], device=self.x.device) < self.n_features[:, None]
+
+    def to(self, device: torch.device) -> "Rows":
+        """Move them."""
+        return self._map(lambda values: values.to(device))
+
+    def part(self, chosen: Tensor | list[int]) -> "Rows":
+        """Give those of some of the data sets, which may occur more than once."""
+        return self._map(lambda values: values[chosen])
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> "Rows":
+        tokens = None if self.tokens is None else function(self.tokens)
+        return Rows(function(self.x), function(self.y), function(self.n_features), tokens)
+
+    def first(self, count: int) -> "Rows":
+        """Give the first rows of each data set, which have yet to be encoded."""
+        return Rows(self.x[:, :count], self.y[:, :count], self.n_features)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+class RowEncoder(nn.Module):
+    """Encodes rows of any number as tokens, some for each column.
+
+    Args:
+        config: Its sizes.
+        width: Width of the tokens.
+        max_columns: Most columns of a data set.
+    """
+
+    def __init__(self, config: GeneratorConfig, width: int, max_columns: int) -> None:
+        super().__init__()
+        own, heads = config.row_width, config.row_heads
+        self.max_columns = max_columns
+        self.cell = nn.Sequential(nn.Linear(_CELL, own), nn.GELU(), nn.Linear(own, own))
+        self.columns = nn.ModuleList(SetAttentionBlock(own, heads) for _ in range(config.row_rounds))
+        self.rows = nn.ModuleList(
+            InducedSetAttentionBlock(own, config.inducing_points, heads) for _ in range(config.row_rounds)
+        )
+        self.pool = PoolingByMultiheadAttention(own, config.column_tokens, heads)
+        self.out = nn.Linear(own, width)
+        self.position = nn.Parameter(torch.randn(max_columns, 1, width) * 0.1)
+        self.kind = nn.Parameter(torch.randn(config.column_tokens, width) * 0.1)
+
+    def forward(self, rows: Rows) -> Tensor:
+        """Encode data sets, as [B, columns, tokens, width].
+
+        Raises:
+            NetGraphError: When there are more columns than the model was made for.
+        """
+        sets, count, columns = rows.x.shape
+        if columns > self.max_columns:
+            raise NetGraphError(f"a data set of {columns} columns; this model reads at most {self.max_columns}")
+        real, in_row = rows.real, rows.real.repeat_interleave(count, dim=0)
+        cells = self.cell(_cells(rows))  # [B, rows, columns, own]
+        for over_columns, over_rows in zip(self.columns, self.rows, strict=True):
+            cells = over_columns(cells.flatten(0, 1), in_row).unflatten(0, (sets, count)).transpose(1, 2)
+            cells = _scattered(over_rows(cells[real]), real).transpose(1, 2)
+        pooled = _scattered(self.out(self.pool(cells.transpose(1, 2)[real])), real)
+        return pooled + self.position[:columns] + self.kind
+
+
+def _scattered(values: Tensor, real: Tensor) -> Tensor:
+    """Put what belongs to real columns, [sum of columns, ...], in its place, [B, columns, ...], 0 elsewhere."""
+    return values.new_zeros(*real.shape, *values.shape[1:]).index_put((real,), values)
+
+
+def _cells(rows: Rows) -> Tensor:
+    """What each cell is told, [B, rows, columns, 11].
+
+    Its value, and the slopes of two regressions along its column: of the quadratic form, and of the kernel's. Its row's
+    target, what linear regression leaves of it, the quadratic form of that rest, and what the kernel leaves of the
+    target. Its column's coefficient, correlation, curvature, and the root mean square of the kernel's slopes.
+    """
+    fit = fit_ridge(rows.x, rows.y, PENALTY)
+    correlation = (rows.x * rows.y[..., None]).mean(dim=1)
+    hessian = (rows.x * fit.left_out[..., None]).mT @ rows.x / rows.x.shape[1]  # [B, columns, columns]
+    slope = rows.x @ hessian
+    kernel = fit_kernel(rows.x.double(), rows.y.double())
+    left_out, steepness = kernel.left_out.to(rows.y), kernel.gradients.to(rows.x)
+    quadratic = (slope * rows.x).sum(dim=-1)
+    of_row = torch.stack([rows.y, fit.left_out, quadratic, left_out], dim=-1)[:, :, None, :]
+    curvature, relevance = hessian.diagonal(dim1=1, dim2=2), steepness.square().mean(dim=1).sqrt()
+    of_column = torch.stack([fit.weights, correlation, curvature, relevance], dim=-1)[:, None]
+    of_cell, shape = torch.stack([rows.x, slope, steepness], dim=-1), (*rows.x.shape, -1)
+    return torch.cat([of_cell, of_row.expand(shape), of_column.expand(shape)], dim=-1)
+
 
 #: Largest deviation of a slot's numbers from those of encoded networks, in their standard deviations.
 MOST = 4.0
@@ -56,7 +196,7 @@ class Generator(nn.Module):
             network: Standardized slots of the layout, and one of the response, [B, G + 1, slot].
             batch: B architectures.
             condition: Embedded condition, [B, width of the prior].
-            tokens: What :class:`~netgraph.model.rows.RowEncoder` gives, [B, columns, tokens, width].
+            tokens: What :class:`~netgraph.model.generator.RowEncoder` gives, [B, columns, tokens, width].
             real: Which columns are real, [B, columns].
 
         Returns:

@@ -1,16 +1,28 @@
-"""The latent as a table of slots: which slot speaks of which vertex.
+"""The latent as a table of slots: which slot speaks of which vertex, and which of its numbers hold which weights.
 
 Attention over slots from content alone takes long to learn which slot holds which neuron. Here it is fixed: a place,
 the position of a neuron in its linear layer, has a slot of its own, and so has every layer.
+
+The direct path reads a place's slot as a linear image of the neuron's own weights. It starts out as a choice, the bias,
+the weight that the network's first output gives the neuron, and the first incoming weights, and is then trained like
+everything else. What does not fit is left to the transformers, or spilled: an architecture that does not fill the table
+leaves numbers unused, those of absent places and the rest of a slot whose neuron reads few others. As encoder and
+decoder both know the architecture, they agree on the number that holds each spilled weight.
 """
 
-import torch
-from torch import Tensor
+from dataclasses import dataclass
+from functools import lru_cache
 
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints
 from netgraph.graph.layers import LAYER_TYPES, N_CODES
 from netgraph.model.attention import FeatureEmbedding
 from netgraph.model.config import VAEConfig
-from netgraph.model.layout import BACK, FEEDER, LINEAR, POSITION, READER, TYPE
+from netgraph.model.layout import BACK, FEEDER, LINEAR, POSITION, READER, TYPE, Layout, layout
 from netgraph.tokens import N_MOVES
 
 LINEAR_TYPE = LAYER_TYPES["Linear"].code
@@ -117,3 +129,123 @@ def split(z: Tensor, config: VAEConfig) -> tuple[Tensor, Tensor]:
 def join(layout: Tensor, places: Tensor) -> Tensor:
     """Invert :func:`split`, [B, code]."""
     return torch.cat([layout, places], dim=1).flatten(1)
+
+
+_BIAS = SLOT_KINDS.index("bias")
+#: Numbers of a linear vertex's slot: its bias, the weight that the first output gives it, its first incoming weight.
+OWN_BIAS, OUTGOING, FIRST_INCOMING = range(3)
+#: Numbers of the slot of a vertex of another layer, from its end.
+OTHERS = {"edge": 1, "bias": 2, "mean": 3, "variance": 4}
+
+
+def _choice(config: VAEConfig, places: list[int]) -> Tensor:
+    """A matrix that copies each number of an input to its place in a slot, [slot, numbers]; -1 and beyond for none."""
+    chosen = torch.zeros(config.slot_size, len(places))
+    for number, place in enumerate(places):
+        if 0 <= place < config.slot_size:
+            chosen[place, number] = 1.0
+    return chosen
+
+
+class _Direct(nn.Module):
+    """The matrices of one direction: they start out with the bias first, the outgoing weight next, incoming ones then.
+
+    Vertices of other layers hold one number of each kind, which come last in the slot.
+    """
+
+    def __init__(self, config: VAEConfig) -> None:
+        super().__init__()
+        self.incoming = nn.Parameter(_choice(config, [FIRST_INCOMING + i for i in range(config.max_fan)]))
+        self.outgoing = nn.Parameter(_choice(config, [OUTGOING]))
+        self.bias = nn.Parameter(_choice(config, [OWN_BIAS]))
+        others = [config.slot_size - OTHERS[kind] if kind in OTHERS else -1 for kind in SLOT_KINDS]
+        self.other = nn.Parameter(_choice(config, others))
+
+
+class DirectEncoder(_Direct):
+    """What a vertex's own numbers say of its slot.
+
+    Args:
+        config: The model's sizes.
+    """
+
+    def forward(self, incoming: Tensor, own: Tensor, outgoing: Tensor, carriers: Tensor) -> Tensor:
+        """Give each carrier's share of its slot, [B, C, slot].
+
+        Args:
+            incoming: Incoming weights, [B, C, max_fan].
+            own: Numbers of each kind that are a carrier's own and no edge, [B, C, kinds].
+            outgoing: Weight that the first output gives it, [B, C, 1].
+            carriers: Features of the carriers, [B, C, 8].
+        """
+        of_linear = incoming @ self.incoming.T + own[..., _BIAS, None] @ self.bias.T
+        share = torch.where(is_linear(carriers)[..., None], of_linear, own @ self.other.T)
+        return share + outgoing @ self.outgoing.T
+
+
+class DirectDecoder(_Direct):
+    """What a slot says of its vertex's own numbers.
+
+    Args:
+        config: The model's sizes.
+    """
+
+    def forward(self, slots: Tensor, carriers: Tensor) -> Tensor:
+        """Give each carrier's incoming weights, its weight to the output, and its numbers of each kind.
+
+        Args:
+            slots: The slot of each carrier's place, [B, C, slot].
+            carriers: Features of the carriers, [B, C, 8].
+
+        Returns:
+            [B, C, max_fan + 1 + kinds].
+        """
+        of_linear = functional.pad(slots @ self.bias, (_BIAS, len(SLOT_KINDS) - _BIAS - 1))
+        own = torch.where(is_linear(carriers)[..., None], of_linear, slots @ self.other)
+        return torch.cat([slots @ self.incoming, slots @ self.outgoing, own], dim=-1)
+
+
+@dataclass(frozen=True)
+class Spill:
+    """Where the weights of one architecture are that its own slots have no room for.
+
+    Attributes:
+        elements: State elements, [n].
+        cells: The number that holds each, in the table of places, flattened, [n].
+        places: Places that hold some and that no vertex with numbers of its own has, [E].
+    """
+
+    elements: Ints
+    cells: Ints
+    places: Ints
+
+
+@lru_cache(maxsize=32768)
+def spill(key: Architecture, config: VAEConfig) -> Spill:
+    """Assign weights without room to unused numbers, those from a layer's first neurons first, until none is left."""
+    if not config.spill:
+        none = np.zeros(0, dtype=np.int64)
+        return Spill(none, none, none)
+    one = layout(key, config.max_nodes)
+    carriers = torch.from_numpy(one.carriers)[None]
+    slots = Slots(carriers, config)
+    own = _own_cells(one, slots.place[0].numpy(), config)
+    filled = np.repeat(Slots(holders(carriers), config).filled[0, :, 0].numpy(), config.slot_size)
+    unused = np.setdiff1d(np.arange(len(filled)), own)
+    unused = unused[np.argsort(~filled[unused], kind="stable")]
+    over = np.flatnonzero((own < 0) & (one.slot_place >= 0))
+    over = over[np.argsort(one.slot_place[over], kind="stable")][: len(unused)]
+    cells = unused[: len(over)]
+    return Spill(over, cells, np.unique(cells[~filled[cells]] // config.slot_size))
+
+
+def _own_cells(one: Layout, place: Ints, config: VAEConfig) -> Ints:
+    """The number of its own slot that each state element begins with, -1 where there is no room for it, [P]."""
+    leaves = one.slot_to_output > 0
+    carrier = np.where(leaves, one.slot_column, one.slot_row)
+    fits = FIRST_INCOMING + one.slot_place < config.slot_size
+    incoming = np.where(fits & (one.slot_place < config.max_fan), FIRST_INCOMING + one.slot_place, -1)
+    others = np.array([config.slot_size - OTHERS.get(kind, config.slot_size + 1) for kind in SLOT_KINDS])
+    held = np.where(one.carriers[carrier, TYPE] == LINEAR_TYPE, OWN_BIAS, others[one.slot_kind])
+    column = np.where(leaves, OUTGOING, np.where(one.slot_place >= 0, incoming, held))
+    return np.where(column >= 0, place[carrier] * config.slot_size + column, -1)

@@ -20,18 +20,16 @@ from netgraph.model.context import Context, Counts, shared_counts
 from netgraph.model.coverage import Coverage
 from netgraph.model.decode import carry_weights, decode_layouts, decode_weights
 from netgraph.model.encoder import LEAST_LOG_VARIANCE, Encoder
-from netgraph.model.generator import Generator
-from netgraph.model.layouts import Layouts
+from netgraph.model.generator import Generator, Rows
+from netgraph.model.layout import Layouts
 from netgraph.model.parts import by_size, evaluating, finite_rows, is_whole, seeded
 from netgraph.model.prior import FlowPrior
 from netgraph.model.refine import refine
 from netgraph.model.response import ResponseScale
-from netgraph.model.rows import Rows
-from netgraph.model.scales import Scales
 from netgraph.model.slots import split
 from netgraph.model.statistics import fit_statistics
 from netgraph.model.structure import StructureDecoder
-from netgraph.model.weights import WeightDecoder
+from netgraph.model.weights import Scales, WeightDecoder
 
 
 class NetVAE(nn.Module):

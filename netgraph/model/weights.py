@@ -1,4 +1,8 @@
-"""The weight decoder: all weights at once, an edge's from the states of its two vertices."""
+"""The weight decoder: all weights at once, an edge's from the states of its two vertices, and their standardization.
+
+Weights shrink with the root of their vertex's fan-in, and their tails are heavy: a weight w is read as asinh(w
+sqrt(fan_in)), then standardized per layer kind, with statistics that are stored with the model.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -8,8 +12,64 @@ from netgraph.graph.architecture import SLOT_KINDS
 from netgraph.model.attention import Block
 from netgraph.model.batch import StructureBatch
 from netgraph.model.config import VAEConfig
-from netgraph.model.direct import DirectDecoder
-from netgraph.model.slots import Slots, carrier_embedding, split
+from netgraph.model.layout import N_SCALES
+from netgraph.model.slots import DirectDecoder, Slots, carrier_embedding, split
+
+_VARIANCE = SLOT_KINDS.index("variance")
+_COUNT = SLOT_KINDS.index("count")
+#: Elements that a rare kind borrows from all elements of its slot kind.
+PRIOR_COUNT = 200.0
+SMALLEST_VARIANCE = 1e-3
+#: Largest asinh that is inverted, so that a wild latent gives no infinite weight.
+LARGEST = 7.0
+
+
+class Scales(nn.Module):
+    """Mean and deviation of every layer kind: slot kind, layer type, type of the feeding and of the reading layer."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(N_SCALES))
+        self.register_buffer("scale", torch.ones(N_SCALES))
+
+    def fit(self, state: Tensor, kinds: Tensor, fan: Tensor) -> None:
+        """Take the statistics of training states, [P], whose entries of the table are ``kinds``, [P].
+
+        A kind with few elements is drawn towards all elements of its slot kind.
+        """
+        state = torch.asinh(state.double() * fan.sqrt())
+        per_slot = N_SCALES // len(SLOT_KINDS)
+        count, total, square = (_sums(values, kinds) for values in (torch.ones_like(state), state, state.square()))
+        for slot in range(len(SLOT_KINDS)):
+            inside = slice(slot * per_slot, (slot + 1) * per_slot)
+            n = count[inside].sum()
+            if n == 0:
+                continue
+            prior_mean, prior_square = total[inside].sum() / n, square[inside].sum() / n
+            weight = count[inside] + PRIOR_COUNT
+            mean = (total[inside] + PRIOR_COUNT * prior_mean) / weight
+            variance = (square[inside] + PRIOR_COUNT * prior_square) / weight - mean.square()
+            self.mean[inside] = mean.float()
+            self.scale[inside] = variance.clamp(min=1e-6).sqrt().float()
+
+    def standardize(self, state: Tensor, structure: StructureBatch) -> Tensor:
+        """Standardize states, [sum P]."""
+        squashed = torch.asinh(state * structure.slot_fan.sqrt())
+        return (squashed - self.mean[structure.slot_scale]) / self.scale[structure.slot_scale]
+
+    def restore(self, standardized: Tensor, structure: StructureBatch) -> Tensor:
+        """Invert :meth:`standardize`; running variances stay positive, counts of batches become 0."""
+        squashed = standardized * self.scale[structure.slot_scale] + self.mean[structure.slot_scale]
+        state = torch.sinh(squashed.clamp(-LARGEST, LARGEST)) / structure.slot_fan.sqrt()
+        state = torch.where(structure.slot_kind == _VARIANCE, state.clamp(min=SMALLEST_VARIANCE), state)
+        return torch.where(structure.slot_kind == _COUNT, torch.zeros_like(state), state)
+
+
+def _sums(values: Tensor, kinds: Tensor) -> Tensor:
+    return values.new_zeros(N_SCALES).index_add(0, kinds, values)
 
 
 class WeightDecoder(nn.Module):

@@ -14,7 +14,7 @@ from netgraph.graph.edit import prepend_linear
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model import NetVAE, Rows
 from netgraph.model.checkpoint import SHIPPED
-from netgraph.model.layouts import Layouts
+from netgraph.model.layout import Layouts
 from netgraph.tasks import get_meta_features
 from netgraph.zoo import ArchitectureRecipe, ZooRecipe, draw_architecture, initialize
 

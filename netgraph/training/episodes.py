@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from netgraph.errors import NetGraphError
-from netgraph.model.rows import Rows
+from netgraph.model.generator import Rows
 from netgraph.tasks import Task, compressed
 
 #: Networks of a batch that share a task, where as many read the same number of columns.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.context import Context
-from netgraph.model.layouts import Layouts
+from netgraph.model.layout import Layouts
 from netgraph.model.parts import evaluating
 from netgraph.model.vae import NetVAE
 from netgraph.stack import first_outputs

@@ -9,7 +9,7 @@ from netgraph.graph.architecture import Ints
 from netgraph.graph.layers import LAYER_TYPES
 from netgraph.graph.table import LayerTable
 from netgraph.model.config import VAEConfig
-from netgraph.model.direct import FIRST_INCOMING
+from netgraph.model.slots import FIRST_INCOMING
 from netgraph.training.episodes import LEAST_ROWS
 from netgraph.zoo import Zoo
 

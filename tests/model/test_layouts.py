@@ -4,7 +4,7 @@ from torch import Generator
 
 from netgraph import NetGraphError, NetVAE
 from netgraph.model.context import Context
-from netgraph.model.layouts import Layouts
+from netgraph.model.layout import Layouts
 from tests.model.small import untrained
 from tests.model.test_generator import READING
 

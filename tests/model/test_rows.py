@@ -4,7 +4,7 @@ from torch import Generator
 
 from netgraph import NetGraphError
 from netgraph.model import GeneratorConfig, Rows
-from netgraph.model.rows import RowEncoder, _cells
+from netgraph.model.generator import RowEncoder, _cells
 
 SIZES = GeneratorConfig(row_width=8, row_heads=2, inducing_points=4)
 

@@ -7,8 +7,7 @@ from netgraph import NetGraph
 from netgraph.graph import Architecture
 from netgraph.model import VAEConfig
 from netgraph.model.batch import net_batch, structure_batch
-from netgraph.model.direct import DirectDecoder, DirectEncoder
-from netgraph.model.slots import Slots, join, split
+from netgraph.model.slots import DirectDecoder, DirectEncoder, Slots, join, split
 from tests.strategies import examples, graphs
 
 CONFIG = VAEConfig(place_depths=8, place_positions=48, slot_size=56, max_fan=50, max_nodes=200)

@@ -11,8 +11,7 @@ from netgraph import NetGraph, NetVAE, from_module
 from netgraph.model import VAEConfig
 from netgraph.model.batch import net_batch, structure_batch
 from netgraph.model.encoder import INITIAL_LOG_VARIANCE
-from netgraph.model.slots import Slots, holders
-from netgraph.model.spill import spill
+from netgraph.model.slots import Slots, holders, spill
 from tests.model.small import CONFIG as SMALL
 from tests.model.small import fitting
 from tests.strategies import examples, graphs

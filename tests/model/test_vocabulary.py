@@ -14,7 +14,7 @@ from netgraph import NetGraphError, NetVAE
 from netgraph.files import _record_sha256
 from netgraph.graph.io import save_graphs
 from netgraph.graph.layers import LAYER_TYPES, N_CODES
-from netgraph.model.vocabulary import recode
+from netgraph.model.checkpoint import recode
 from tests.model.small import CONFIG, untrained
 
 #: Codes that types exchange in the other vocabulary, which has one activation more.
