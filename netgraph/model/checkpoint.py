@@ -7,7 +7,7 @@ here.
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,11 +21,6 @@ from netgraph.model.coverage import Coverage
 from netgraph.model.layout import Layouts
 from netgraph.model.slots import CODED, carrier_sizes, step_sizes
 from netgraph.reading import field_of, typed
-
-if TYPE_CHECKING:
-    from netgraph.model.vae import NetVAE
-
-Model = TypeVar("Model", bound="NetVAE")
 
 FORMAT = "netgraph.NetVAE"
 VERSION = 7
@@ -98,20 +93,6 @@ def load_checkpoint(path: str | Path | None) -> Checkpoint:
         return Checkpoint(config, card, state, portfolio, coverage)
 
 
-def load_model(model: "type[Model]", path: str | Path | None) -> "Model":
-    """Read a checkpoint into a new model, in evaluation mode; arguments and errors as of :func:`load_checkpoint`."""
-    found = load_checkpoint(path)
-    with torch.device("meta"):
-        expected = model(found.config).state_dict()
-    del expected[COVERAGE]
-    _check_state(Path(path or SHIPPED), found.state, expected)
-    vae = model(found.config)
-    vae.card, vae.portfolio = found.card, found.portfolio
-    vae.structure.coverage = found.coverage
-    vae.load_state_dict(found.state | {COVERAGE: vae.structure.get_extra_state()})
-    return vae.eval()
-
-
 def _uncovered(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Leave out what the coverage stands for."""
     left_out = {f"structure.{name}" for name in COVERED}
@@ -155,7 +136,7 @@ def _portfolio(config: VAEConfig, tensors: Mapping[str, Tensor], record: Mapping
     return found
 
 
-def _check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
     """Check that the weights of a checkpoint are those of a model of its sizes.
 
     Args:
@@ -166,6 +147,7 @@ def _check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str,
     Raises:
         StoreError: With the first tensor that is missing, too much, of another shape, or not finite.
     """
+    expected = _uncovered(expected)
     for name in sorted(state.keys() ^ expected.keys()):
         raise StoreError(f"{path}: tensor {name!r} is {'unknown' if name in state else 'missing'}")
     for name, found in state.items():

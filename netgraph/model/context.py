@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,12 +10,10 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
+from netgraph.model.autoencoder import Autoencoder
 from netgraph.model.coverage import Coverage
 from netgraph.model.generator import Rows
 from netgraph.model.parts import is_whole
-
-if TYPE_CHECKING:
-    from netgraph.model.vae import NetVAE
 
 #: Numbers of inputs and outputs of a network.
 Counts = Sequence[tuple[int, int]]
@@ -40,7 +38,7 @@ class Context:
     @classmethod
     def of(
         cls,
-        vae: "NetVAE",
+        vae: Autoencoder,
         n: int,
         meta_features: ArrayLike | None = None,
         rows: Rows | None = None,
@@ -99,7 +97,7 @@ def shared_counts(coverage: Coverage, n: int, n_inputs: int | None, n_outputs: i
     return None
 
 
-def encode_rows(vae: "NetVAE", rows: Rows) -> Rows:
+def encode_rows(vae: Autoencoder, rows: Rows) -> Rows:
     """Encode rows on the model's device; those that are encoded already are only moved.
 
     Raises:

@@ -1,7 +1,7 @@
 """From latents to graphs: layouts become architectures, and these take their weights."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -9,6 +9,7 @@ from torch import Tensor
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.netgraph import NetGraph
+from netgraph.model.autoencoder import Autoencoder
 from netgraph.model.batch import StructureBatch, structure_batch
 from netgraph.model.config import RESPONSE
 from netgraph.model.context import Context
@@ -18,15 +19,12 @@ from netgraph.model.response import calibrate
 from netgraph.model.slots import join, split
 from netgraph.stack import Stack, solve_last_layers
 
-if TYPE_CHECKING:
-    from netgraph.model.vae import NetVAE
-
 #: Networks whose architectures are decoded at once: a step costs about the same for few and for many.
 CHUNK = 256
 
 
 def decode_layouts(
-    vae: "NetVAE", layout: Tensor, context: Context, generator: torch.Generator | None = None
+    vae: Autoencoder, layout: Tensor, context: Context, generator: torch.Generator | None = None
 ) -> list[Architecture]:
     """Give the architectures of layouts, [B, G, slot]; the most likely ones without a generator."""
     if not isinstance(generator, torch.Generator | None):
@@ -40,7 +38,7 @@ def decode_layouts(
 
 
 def decode_weights(
-    vae: "NetVAE",
+    vae: Autoencoder,
     architectures: Sequence[Architecture],
     latents: Callable[[list[int], StructureBatch], Tensor],
     context: Context,
@@ -80,7 +78,7 @@ def decode_weights(
 
 
 def carry_weights(
-    vae: "NetVAE", noise: Tensor, layouts: Layouts, context: Context, finished: bool
+    vae: Autoencoder, noise: Tensor, layouts: Layouts, context: Context, finished: bool
 ) -> tuple[list[NetGraph], Tensor]:
     """Decode networks of layouts, whose other slots are carried from noise; arguments as of :meth:`.NetVAE.carry`.
 
@@ -93,8 +91,25 @@ def carry_weights(
 
     def latents(part: list[int], batch: StructureBatch) -> Tensor:
         own = network[part]
-        places = vae.carry_places(place_noise[part], own, batch, context.part(part))
+        places = carry_places(vae, place_noise[part], own, batch, context.part(part))
         z[part] = torch.cat([join(own[:, :-1], places), own[:, -1, :RESPONSE]], dim=1)
         return z[part]
 
     return decode_weights(vae, layouts.architectures, latents, context, finished), z
+
+
+def carry_places(vae: Autoencoder, noise: Tensor, network: Tensor, batch: StructureBatch, context: Context) -> Tensor:
+    """Carry noise to the slots of places, [B, K, slot]: by the hypernet where there are rows, else by the prior.
+
+    Args:
+        vae: The model.
+        noise: Drawn from N(0, I), [B, K, slot].
+        network: Slots of the layouts, and one of the response, [B, G + 1, slot].
+        batch: The architectures that the layouts decode to.
+        context: What the networks are for.
+    """
+    if context.rows is None or context.rows.tokens is None or vae.generator is None:
+        return vae.prior.carry_places(noise, network, batch, context.of_prior)
+    known = vae.prior.standardize_network(network)
+    places, filled = vae.generator(noise, known, batch, context.of_prior, context.rows.tokens, context.rows.real)
+    return cast(Tensor, vae.prior.restore_places(places) * filled)

@@ -1,8 +1,7 @@
-"""The loss: structure, sensitivity-weighted weights, behavior, and the KL divergence, each a term of its own."""
+"""The losses: of encoder and decoder, each term of its own, of the prior's flows, and of the hypernet's networks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -10,17 +9,20 @@ from torch import Tensor
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import SLOT_KINDS
 from netgraph.graph.netgraph import NetGraph
-from netgraph.model.batch import NetBatch
-from netgraph.model.slots import split
-from netgraph.stack import Stack
-
-if TYPE_CHECKING:
-    from netgraph.model.vae import NetVAE
+from netgraph.model.autoencoder import Autoencoder
+from netgraph.model.batch import NetBatch, StructureBatch
+from netgraph.model.context import Context
+from netgraph.model.decode import carry_places
+from netgraph.model.generator import Rows
+from netgraph.model.slots import join, split
+from netgraph.stack import Stack, fit_ridge
 
 _COUNT = SLOT_KINDS.index("count")
 NOT_MEASURED = "its sensitivity is NaN: measure it with netgraph.sensitivity before training"
 #: Sensitivities are cut here, after scaling to mean 1, so that one neuron cannot be the whole loss.
 MAX_SENSITIVITY = 5.0
+#: Activations are cut here, and those that are no numbers count as 0: a network that overflows breaks no step.
+LARGEST_ACTIVATION = 50.0
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def observe(graphs: Sequence[NetGraph], xs: Sequence[Tensor], step: float = 0.1)
     return Behavior(stack, x, output, hidden)
 
 
-def compute_losses(vae: "NetVAE", batch: NetBatch, behavior: Behavior) -> Losses:
+def compute_losses(vae: Autoencoder, batch: NetBatch, behavior: Behavior) -> Losses:
     """Encode, decode with the true architecture given, and measure every term.
 
     Call ``vae.fit_statistics`` before the first step, so that the weights are standardized.
@@ -124,7 +126,7 @@ def compute_losses(vae: "NetVAE", batch: NetBatch, behavior: Behavior) -> Losses
     )
 
 
-def prior_losses(vae: "NetVAE", batch: NetBatch) -> tuple[Tensor, Tensor]:
+def prior_losses(vae: Autoencoder, batch: NetBatch) -> tuple[Tensor, Tensor]:
     """Compute the flow-matching losses of the prior on latents that are drawn from q(z | network).
 
     Only the prior gets a gradient. Call ``vae.fit_statistics`` once the encoder is trained, before the first step.
@@ -179,3 +181,32 @@ def _change(output: Tensor) -> Tensor:
 
 def _relative(error: Tensor, reference: Tensor, floor: float) -> Tensor:
     return error.square().sum(dim=(1, 2)) / (reference.square().sum(dim=(1, 2)) + floor * reference.shape[1])
+
+
+def generated_errors(
+    vae: Autoencoder, z: Tensor, structure: StructureBatch, stack: Stack, context: Context, rows: Rows, seen: int
+) -> Tensor:
+    """Generate networks of given architectures for some rows, solve their last layers there, and test them on others.
+
+    Args:
+        vae: The model.
+        z: Latents whose layouts are taken, [B, latent].
+        structure: The architectures that they decode to.
+        stack: Their executor.
+        context: What the networks are for; its rows are those that are seen.
+        rows: All rows, of one data set a network.
+        seen: How many of them, the first ones, are seen.
+
+    Returns:
+        Mean squared errors on the rows that are not seen, relative to the target's variance, [B]; the
+        gradient reaches the generator.
+    """
+    noise = torch.randn_like(split(z, vae.config)[1])
+    places = carry_places(vae, noise, vae.prior.of_network(z), structure, context)
+    code = join(split(z, vae.config)[0], places)
+    state = vae.scales.restore(vae.weights(code, context.of_decoder, structure), structure)
+    hidden = stack(state, rows.x, return_hidden=True)[1].clamp(-LARGEST_ACTIVATION, LARGEST_ACTIVATION)
+    hidden = hidden.where(hidden.isfinite(), 0.0).double()
+    y = rows.y.double()
+    unseen = (fit_ridge(hidden[:, :seen], y[:, :seen]).predict(hidden) - y)[:, seen:]
+    return unseen.square().mean(dim=1) / y[:, seen:].var(dim=1).clamp(min=1e-3)

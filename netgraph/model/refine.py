@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from numbers import Real
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,21 +12,19 @@ from torch import Tensor
 from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph, as_graphs
 from netgraph.graph.symmetry import canonicalize
+from netgraph.model.autoencoder import Autoencoder
 from netgraph.model.batch import structure_batch
 from netgraph.model.config import VAEConfig
 from netgraph.model.parts import by_size, evaluating, finite_rows, is_whole
 from netgraph.model.slots import join, split
 from netgraph.stack import Stack
 
-if TYPE_CHECKING:
-    from netgraph.model.vae import NetVAE
-
 #: Part of a mean square below which an error is not taken relative to it.
 FLOOR = 1e-3
 
 
 def refine(
-    vae: "NetVAE",
+    vae: Autoencoder,
     graphs: Sequence[NetGraph],
     xs: Sequence[ArrayLike],
     steps: int = 20,
@@ -92,7 +89,7 @@ def _check_rows(graphs: Sequence[NetGraph], xs: Sequence[ArrayLike]) -> list[Ten
 class _Goal:
     """What B networks compute on their rows, and how far from it others of the same architectures are."""
 
-    def __init__(self, vae: "NetVAE", graphs: Sequence[NetGraph], xs: Sequence[Tensor], features: Tensor) -> None:
+    def __init__(self, vae: Autoencoder, graphs: Sequence[NetGraph], xs: Sequence[Tensor], features: Tensor) -> None:
         architectures = [graph.architecture for graph in graphs]
         self.vae = vae
         self.batch = structure_batch(architectures, vae.config).to(vae.device)

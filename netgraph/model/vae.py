@@ -3,36 +3,28 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import torch
 from numpy.typing import ArrayLike
-from torch import Tensor, nn
+from torch import Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph, as_graphs
 from netgraph.graph.symmetry import canonicalize
-from netgraph.model.batch import NetBatch, StructureBatch, net_batch
-from netgraph.model.checkpoint import Checkpoint, load_model, save_checkpoint
-from netgraph.model.condition import Condition
+from netgraph.model.autoencoder import Autoencoder
+from netgraph.model.checkpoint import COVERAGE, SHIPPED, Checkpoint, check_state, load_checkpoint, save_checkpoint
 from netgraph.model.config import GeneratorConfig, VAEConfig
 from netgraph.model.context import Context, Counts, shared_counts
-from netgraph.model.coverage import Coverage
 from netgraph.model.decode import carry_weights, decode_layouts, decode_weights
-from netgraph.model.encoder import LEAST_LOG_VARIANCE, Encoder
-from netgraph.model.generator import Generator, Rows
+from netgraph.model.generator import Rows
 from netgraph.model.layout import Layouts
-from netgraph.model.parts import by_size, evaluating, finite_rows, is_whole, seeded
-from netgraph.model.prior import FlowPrior
+from netgraph.model.parts import evaluating, finite_rows, is_whole, seeded
 from netgraph.model.refine import refine
-from netgraph.model.response import ResponseScale
 from netgraph.model.slots import split
-from netgraph.model.statistics import fit_statistics
-from netgraph.model.structure import StructureDecoder
-from netgraph.model.weights import Scales, WeightDecoder
 
 
-class NetVAE(nn.Module):
+class NetVAE(Autoencoder):
     """A variational autoencoder over networks, architecture and weights together.
 
     Args:
@@ -44,17 +36,9 @@ class NetVAE(nn.Module):
     """
 
     def __init__(self, config: VAEConfig | None = None) -> None:
-        super().__init__()
-        self.config = config or VAEConfig()
+        super().__init__(config)
         self.card: dict[str, Any] = {}
         self.portfolio: Layouts | None = None
-        self.scales, self.responses = Scales(), ResponseScale()
-        self.condition = Condition(self.config.n_meta_features, self.config.width, self.config.condition_dropout)
-        self.encoder = Encoder(self.config)
-        self.structure = StructureDecoder(self.config)
-        self.weights = WeightDecoder(self.config)
-        self.prior = FlowPrior(self.config)
-        self.generator = Generator(self.config, self.config.generator) if self.config.generator else None
 
     def with_generator(self, sizes: GeneratorConfig, seed: int = 0) -> Self:
         """Give the same model with a new generator, which has yet to be trained, and without a portfolio.
@@ -94,29 +78,6 @@ class NetVAE(nn.Module):
         mean, _ = self.posterior([canonicalize(graph) for graph in graphs], meta_features)
         return mean
 
-    @torch.no_grad()
-    def posterior(self, graphs: Sequence[NetGraph], meta_features: ArrayLike | None = None) -> tuple[Tensor, Tensor]:
-        """Give mean and log-variance of q(z | network) for canonical graphs, each [n, latent]."""
-        graphs = as_graphs(graphs, "graphs to encode")
-        self.coverage.check_networks(graphs)
-        rows = self.condition.rows(meta_features, len(graphs)).cpu()
-        order, parts = by_size([graph.architecture for graph in graphs])
-        found = []
-        with evaluating(self):
-            for part in parts:
-                batch = net_batch([graphs[i] for i in part], self.config, rows[part]).to(self.device)
-                found.append(self.encode_batch(batch))
-        mean, log_variance = zip(*found, strict=True)
-        return torch.cat(mean)[order], torch.cat(log_variance)[order]
-
-    def encode_batch(self, batch: NetBatch) -> tuple[Tensor, Tensor]:
-        """Give mean and log-variance of q(z | network) for a batch on the model's device, each [B, latent]."""
-        state = self.scales.standardize(batch.state, batch.structure)
-        mean, log_variance = self.encoder(batch, state, self.condition(batch.meta_features))
-        response = self.responses.standardize(batch.response)
-        exact = torch.full_like(response, LEAST_LOG_VARIANCE)
-        return torch.cat([mean, response], dim=1), torch.cat([log_variance, exact], dim=1)
-
     def refine(
         self,
         graphs: Sequence[NetGraph],
@@ -127,27 +88,6 @@ class NetVAE(nn.Module):
     ) -> Tensor:
         """Encode networks and refine the latents by gradient steps on their behavior; see :func:`.refine.refine`."""
         return refine(self, graphs, xs, steps, learning_rate, meta_features)
-
-    def fit_statistics(self, networks: Sequence[NetBatch]) -> None:
-        """Fit every statistic that is stored with the weights to the training networks; see :func:`.fit_statistics`.
-
-        Those of latents depend on the encoder: call it before the first training step, and again before the prior is
-        trained. It draws no random number of the caller's.
-
-        Args:
-            networks: Batches of canonical training networks, such as ``Batches(...).networks``.
-
-        Raises:
-            NetGraphError: When there is no network, or something else than a batch of them.
-        """
-        fit_statistics(self, networks)
-
-    @torch.no_grad()
-    def draw_posterior(self, batch: NetBatch, generator: torch.Generator | None = None) -> Tensor:
-        """Draw from q(z | network) for a batch on the model's device, [B, latent]."""
-        mean, log_variance = self.encode_batch(batch)
-        noise = torch.randn(mean.shape, generator=generator, device=mean.device)
-        return mean + noise * (0.5 * log_variance).exp()
 
     @torch.no_grad()
     def decode(
@@ -254,31 +194,6 @@ class NetVAE(nn.Module):
         network = self.prior.carry_network(self.prior.of_network(noise), context.of_prior)
         return Layouts(network, decode_layouts(self, network[:, :-1], context))
 
-    def carry_places(self, noise: Tensor, network: Tensor, batch: StructureBatch, context: Context) -> Tensor:
-        """Carry noise to the slots of places, [B, K, slot]: by the generator where there are rows, else by the prior.
-
-        Args:
-            noise: Drawn from N(0, I), [B, K, slot].
-            network: Slots of the layouts, and one of the response, [B, G + 1, slot].
-            batch: The architectures that the layouts decode to.
-            context: What the networks are for.
-        """
-        if context.rows is None or context.rows.tokens is None or self.generator is None:
-            return self.prior.carry_places(noise, network, batch, context.of_prior)
-        known = self.prior.standardize_network(network)
-        places, filled = self.generator(noise, known, batch, context.of_prior, context.rows.tokens, context.rows.real)
-        return cast(Tensor, self.prior.restore_places(places) * filled)
-
-    @property
-    def coverage(self) -> Coverage:
-        """The architectures that the model was trained on: those that it encodes and decodes."""
-        return self.structure.coverage
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights lie."""
-        return self.condition.null.device
-
     def save(self, path: str | Path) -> None:
         """Write ``path`` (safetensors) and, last, its record, of the same name with ``.json``."""
         found = Checkpoint(self.config, self.card, self.state_dict(), self.portfolio, self.coverage)
@@ -294,4 +209,11 @@ class NetVAE(nn.Module):
         Raises:
             StoreError: When there is none, it is damaged, or it is of another version.
         """
-        return load_model(cls, path)
+        found = load_checkpoint(path)
+        with torch.device("meta"):
+            expected = cls(found.config).state_dict()
+        check_state(Path(path or SHIPPED), found.state, expected)
+        vae = cls(found.config)
+        vae.card, vae.portfolio, vae.structure.coverage = found.card, found.portfolio, found.coverage
+        vae.load_state_dict(found.state | {COVERAGE: vae.structure.get_extra_state()})
+        return vae.eval()

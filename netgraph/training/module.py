@@ -16,8 +16,7 @@ from netgraph.model.attention import Block
 from netgraph.model.batch import NetBatch
 from netgraph.model.config import LossWeights
 from netgraph.model.context import Context
-from netgraph.model.fit import generated_errors
-from netgraph.model.loss import Behavior, Losses, compute_losses, prior_losses
+from netgraph.model.loss import Behavior, Losses, compute_losses, generated_errors, prior_losses
 from netgraph.model.vae import NetVAE
 from netgraph.training.config import TrainConfig
 from netgraph.training.data import to_device

@@ -18,7 +18,6 @@ from netgraph.errors import NetGraphError
 from netgraph.files import record_path
 from netgraph.machine import check_device
 from netgraph.model.config import VAEConfig
-from netgraph.model.statistics import fit_prior_statistics
 from netgraph.model.vae import NetVAE
 from netgraph.threads import threads
 from netgraph.training.config import TrainConfig
@@ -80,7 +79,7 @@ def train(
         vae.card = {"training": asdict(training), "networks": len(examples), **(card or {})}
         vae.card["coverage"] = vae.coverage.describe()
         vae.card |= {"steps": module.steps_done, "seconds": module.seconds}
-        fit_prior_statistics(vae.cpu().eval(), batches.networks)
+        vae.cpu().eval().fit_prior_statistics(batches.networks)
         vae.prior.train()
         prior = PriorModule(vae, training.of_prior(), len(batches))
         _fit(prior, "prior", batches, folder, callbacks, device)

@@ -9,7 +9,7 @@ from netgraph.model import GeneratorConfig, Rows
 from netgraph.model.batch import structure_batch
 from netgraph.model.context import Context, encode_rows
 from netgraph.model.coverage import Coverage
-from netgraph.model.fit import generated_errors
+from netgraph.model.loss import generated_errors
 from netgraph.stack import LastLayer, Stack
 from tests.model.small import CONFIG, EVERYTHING, untrained
 
