@@ -26,8 +26,7 @@ from netgraph.tasks.dataset import RealDataset, read_cached, write_cached
 from netgraph.tasks.table import read_table
 from netgraph.training import TrainConfig
 from netgraph.training.module import VAEModule
-from netgraph.training.random_state import seeded
-from netgraph.training.resume import restore, save
+from netgraph.training.resume import restore, save, seeded
 from netgraph.zoo import ZooRecipe
 from tests.model.small import CONFIG, untrained
 from tests.zoo.stores import small_recipe, write_store

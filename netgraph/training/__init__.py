@@ -4,7 +4,7 @@ from netgraph.training.config import PortfolioConfig, TrainConfig
 from netgraph.training.data import Batches, Example
 from netgraph.training.episodes import Episodes
 from netgraph.training.module import VAEModule
-from netgraph.training.sizes import config_for
+from netgraph.training.on_zoo import config_for
 from netgraph.training.train import train, train_generator
 
 __all__ = [

@@ -18,6 +18,7 @@ from netgraph.model.config import LossWeights
 from netgraph.model.context import Context
 from netgraph.model.loss import Behavior, Losses, compute_losses, generated_errors, prior_losses
 from netgraph.model.vae import NetVAE
+from netgraph.progress import Progress
 from netgraph.training.config import TrainConfig
 from netgraph.training.data import to_device
 from netgraph.training.episodes import Episodes
@@ -242,3 +243,30 @@ class GeneratorModule(Paced):
         errors = generated_errors(self.vae, z, nets.structure, behavior.stack, context, rows, episode.seen)
         loss = (LEAST_ERROR + errors).log().mean()
         return loss, {"loss/fit": loss, "fit/r2_median": 1 - errors.median()}
+
+
+class Shown(lightning.Callback):
+    """Shows the steps of a part of the training, and its loss, as :class:`~netgraph.progress.Progress` does."""
+
+    _progress: Progress | None = None
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Count a step; the first one after an interruption begins where that was."""
+        if self._progress is None and isinstance(pl_module, Paced):
+            done = pl_module.steps_done - 1
+            self._progress = Progress(pl_module.part, pl_module.total_steps, done=done).__enter__()
+        if self._progress is not None:
+            self._progress.update(f"loss {float(outputs['loss']):.4g}")
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Close the bar."""
+        self._close()
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Close the bar, so that the error has a line of its own."""
+        self._close()
+
+    def _close(self) -> None:
+        if self._progress is not None:
+            self._progress.__exit__(None, None, None)
+            self._progress = None

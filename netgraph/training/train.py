@@ -23,11 +23,9 @@ from netgraph.threads import threads
 from netgraph.training.config import TrainConfig
 from netgraph.training.data import Batches, Epochs, Example
 from netgraph.training.episodes import Episodes
-from netgraph.training.module import GeneratorModule, Paced, PriorModule, VAEModule
+from netgraph.training.module import GeneratorModule, Paced, PriorModule, Shown, VAEModule
 from netgraph.training.portfolio import build_portfolio
-from netgraph.training.random_state import seeded
-from netgraph.training.resume import Resume
-from netgraph.training.shown import Shown
+from netgraph.training.resume import Resume, seeded
 
 #: Lightning's names of the devices.
 ACCELERATORS = {"cpu": "cpu", "cuda": "gpu"}

@@ -17,8 +17,7 @@ from netgraph.tasks import draw_task
 from netgraph.training import Episodes, TrainConfig, train
 from netgraph.training.history import loss_curves
 from netgraph.training.module import VAEModule
-from netgraph.training.random_state import random_state, seeded, set_random_state
-from netgraph.training.resume import restore, save
+from netgraph.training.resume import random_state, restore, save, seeded, set_random_state
 from tests.training.small import CONFIG, Interrupt, examples_of
 
 STEPS = 5

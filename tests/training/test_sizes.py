@@ -10,8 +10,7 @@ from netgraph.cli import main
 from netgraph.graph.table import LayerTable
 from netgraph.model import GeneratorConfig, VAEConfig
 from netgraph.training import Batches, Example, PortfolioConfig, TrainConfig, config_for
-from netgraph.training.on_zoo import train_on_zoo
-from netgraph.training.sizes import MOST_NODES
+from netgraph.training.on_zoo import MOST_NODES, train_on_zoo
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.architectures import draw_architecture
 from tests.training.small import CONFIG
