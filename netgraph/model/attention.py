@@ -69,39 +69,22 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Te
 
 
 class Cache:
-    """Keys and values of one block, filled from left to right; it doubles when it is full.
+    """Keys and values of one block, [B, heads, T, d] each, from left to right; None before the first token."""
 
-    Args:
-        length: Tokens it holds at first.
-    """
-
-    def __init__(self, length: int = 64) -> None:
-        self.length, self.used = length, 0
-        self.key: Tensor | None = None
-        self.value: Tensor | None = None
+    key: Tensor | None = None
+    value: Tensor | None = None
 
     def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Add tokens, [B, heads, T, d], and give all so far."""
-        end = self.used + key.shape[2]
-        while self.length < end:
-            self.length *= 2
-        self.key, self.value = self._room(self.key, key), self._room(self.value, value)
-        self.key[:, :, self.used : end], self.value[:, :, self.used : end] = key, value
-        self.used = end
-        return self.key[:, :, :end], self.value[:, :, :end]
+        """Add tokens, [B, heads, T, d], and return all so far."""
+        if self.key is not None and self.value is not None:
+            key, value = torch.cat([self.key, key], dim=2), torch.cat([self.value, value], dim=2)
+        self.key, self.value = key, value
+        return key, value
 
     def keep(self, rows: Tensor) -> None:
         """Leave all other rows behind."""
         if self.key is not None and self.value is not None:
             self.key, self.value = self.key[rows], self.value[rows]
-
-    def _room(self, held: Tensor | None, like: Tensor) -> Tensor:
-        if held is not None and held.shape[2] == self.length:
-            return held
-        room = like.new_zeros((*like.shape[:2], self.length, like.shape[3]))
-        if held is not None:
-            room[:, :, : self.used] = held[:, :, : self.used]
-        return room
 
 
 class FeatureEmbedding(nn.Module):

@@ -58,7 +58,12 @@ class Autoencoder(nn.Module):
     def posterior(self, graphs: Sequence[NetGraph], meta_features: ArrayLike | None = None) -> tuple[Tensor, Tensor]:
         """Return mean and log-variance of q(z | network) for canonical graphs, each [n, latent]."""
         graphs = as_graphs(graphs, "graphs to encode")
-        self.coverage.check_networks(graphs)
+        if not graphs:
+            raise NetGraphError("no graphs to encode")
+        for i, graph in enumerate(graphs):
+            self.coverage.check(graph.architecture, f"network {i}")
+            if not graph.state.isfinite().all():
+                raise NetGraphError(f"network {i}: a weight is not finite")
         rows = self.condition.rows(meta_features, len(graphs)).cpu()
         order, parts = by_size([graph.architecture for graph in graphs])
         found = []

@@ -23,7 +23,7 @@ from netgraph.stack import Stack
 READERS = 8
 
 
-class _Movable:
+class Movable:
     """Moves every tensor of a dataclass."""
 
     def to(self, device: torch.device) -> Self:
@@ -44,13 +44,13 @@ class _Movable:
             value = getattr(self, field.name)
             if isinstance(value, Tensor):
                 changed[field.name] = function(value)
-            elif isinstance(value, _Movable):
+            elif isinstance(value, Movable):
                 changed[field.name] = value._map(function)
         return replace(self, **changed)  # type: ignore[type-var]
 
 
 @dataclass(frozen=True)
-class StructureBatch(_Movable):
+class StructureBatch(Movable):
     """Architectures of B networks: S steps, L layers, C carriers, sum P state elements in all.
 
     Attributes:
@@ -96,7 +96,7 @@ class StructureBatch(_Movable):
 
 
 @dataclass(frozen=True)
-class NetBatch(_Movable):
+class NetBatch(Movable):
     """Networks in canonical form.
 
     Attributes:

@@ -66,9 +66,13 @@ class Context:
             rows = encode_rows(vae, rows)
             rows = rows.part(torch.arange(n) * len(rows) // n if owner is None else owner)
             counts = counts or [(columns, 1) for columns in rows.n_features.tolist()]
-            _check_columns(rows, counts)
-        for i, count in enumerate(counts or ()):
-            vae.coverage.check_counts(*count, f"network {i}")
+            for columns, (count, n_outputs) in zip(rows.n_features.tolist(), counts, strict=True):
+                if columns != count:
+                    raise NetGraphError(f"a network of {count} inputs for rows of {columns} columns")
+                if n_outputs != 1:
+                    raise NetGraphError(f"a network of {n_outputs} outputs for rows of one target")
+        for i, pair in enumerate(counts or ()):
+            vae.coverage.check_counts(*pair, f"network {i}")
         n_inputs = torch.tensor([i for i, _ in counts] if counts else [0] * n, device=vae.device)
         return cls(counts, vae.condition(meta), vae.prior.embed_condition(meta, n_inputs), rows)
 
@@ -125,11 +129,3 @@ def _whole(counts: Any, n: int) -> Counts:
         if len(pair) != 2 or not all(is_whole(number) for number in pair):
             raise NetGraphError(f"network {i}: expected numbers of inputs and outputs, not {pair}")
     return [(int(n_inputs), int(n_outputs)) for n_inputs, n_outputs in pairs]
-
-
-def _check_columns(rows: Rows, counts: Counts) -> None:
-    for columns, (n_inputs, n_outputs) in zip(rows.n_features.tolist(), counts, strict=True):
-        if columns != n_inputs:
-            raise NetGraphError(f"a network of {n_inputs} inputs for rows of {columns} columns")
-        if n_outputs != 1:
-            raise NetGraphError(f"a network of {n_outputs} outputs for rows of one target")

@@ -1,6 +1,6 @@
 """Coverage: the architectures that a model was trained on, summed up; of any other it decodes a different network."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from itertools import pairwise
@@ -9,7 +9,6 @@ from typing import Any, Self
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture, Layer
 from netgraph.graph.layers import LAYER_TYPES
-from netgraph.graph.netgraph import NetGraph
 from netgraph.tokens.limits import Limits, longest_apart, loose_after
 
 #: Name of each number. A number of inputs or outputs is covered where it was seen itself, as each has a logit of its
@@ -92,19 +91,6 @@ class Coverage:
         """
         for problem in self._problems(architecture):
             raise NetGraphError(f"{name}{problem}")
-
-    def check_networks(self, graphs: Sequence[NetGraph]) -> None:
-        """Raise if there is no network, or one has anything that was not seen, or a weight that is not finite.
-
-        Raises:
-            NetGraphError: It names the network by its number.
-        """
-        if not graphs:
-            raise NetGraphError("no graphs to encode")
-        for i, graph in enumerate(graphs):
-            self.check(graph.architecture, f"network {i}")
-            if not graph.state.isfinite().all():
-                raise NetGraphError(f"network {i}: a weight is not finite")
 
     def check_counts(self, n_inputs: int | None, n_outputs: int, name: str) -> None:
         """Raise if a number of inputs, where it is given, or of outputs was not seen; initial weights have seen none.

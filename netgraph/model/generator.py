@@ -12,7 +12,6 @@ rows of a column (Lee et al. 2019, "Set Transformer"; turns as by Kossen et al. 
 by attention leaves a few tokens for each column.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +21,7 @@ from torch_geometric.nn.aggr.utils import InducedSetAttentionBlock, PoolingByMul
 
 from netgraph.errors import NetGraphError
 from netgraph.model.attention import Block
-from netgraph.model.batch import StructureBatch
+from netgraph.model.batch import Movable, StructureBatch
 from netgraph.model.config import GeneratorConfig, VAEConfig
 from netgraph.model.layout import LINEAR
 from netgraph.model.slots import FIRST_INCOMING, Slots, carrier_embedding, holders
@@ -36,7 +35,7 @@ _CELL = 11
 
 
 @dataclass(frozen=True)
-class Rows:
+class Rows(Movable):
     """Rows of B data sets, standardized.
 
     Attributes:
@@ -70,17 +69,9 @@ class Rows:
         """Which columns are real, [B, columns]."""
         return torch.arange(self.x.shape[2], device=self.x.device) < self.n_features[:, None]
 
-    def to(self, device: torch.device) -> "Rows":
-        """Move them."""
-        return self._map(lambda values: values.to(device))
-
     def part(self, chosen: Tensor | list[int]) -> "Rows":
         """Give those of some of the data sets, which may occur more than once."""
         return self._map(lambda values: values[chosen])
-
-    def _map(self, function: Callable[[Tensor], Tensor]) -> "Rows":
-        tokens = None if self.tokens is None else function(self.tokens)
-        return Rows(function(self.x), function(self.y), function(self.n_features), tokens)
 
     def first(self, count: int) -> "Rows":
         """Give the first rows of each data set, which have yet to be encoded."""

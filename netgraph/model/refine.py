@@ -1,7 +1,7 @@
 """Refining latents: a few gradient steps on what the rebuilt networks compute, for each network on its own rows."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from numbers import Real
 
 import numpy as np
@@ -14,7 +14,6 @@ from netgraph.graph.netgraph import NetGraph, as_graphs
 from netgraph.graph.symmetry import canonicalize
 from netgraph.model.autoencoder import Autoencoder
 from netgraph.model.batch import structure_batch
-from netgraph.model.config import VAEConfig
 from netgraph.model.parts import by_size, evaluating, finite_rows, is_whole
 from netgraph.model.slots import join, split
 from netgraph.stack import Stack
@@ -65,7 +64,7 @@ def refine(
     with evaluating(vae):
         for part in parts:
             goal = _Goal(vae, [canonical[i] for i in part], [rows[i] for i in part], features[part])
-            z[part] = descend(z[part], vae.config, goal.judge, steps, learning_rate)
+            z[part] = _descend(z[part], goal, steps, learning_rate)
     return z
 
 
@@ -123,46 +122,26 @@ class _Goal:
         return torch.log1p(output_error) + torch.log1p(hidden_error), output_error
 
 
-#: Judges codes, [B, code]: what is to be lowered, and the error by which the best step is known, each [B].
-Judge = Callable[[Tensor], tuple[Tensor, Tensor]]
-
-
 @torch.enable_grad()
-def descend(
-    z: Tensor,
-    config: VAEConfig,
-    judge: Judge,
-    steps: int,
-    learning_rate: float,
-    keep: Callable[[Tensor], Tensor] = lambda places: places,
-) -> Tensor:
+def _descend(z: Tensor, goal: _Goal, steps: int, learning_rate: float) -> Tensor:
     """Move the place slots of latents by Adam (Kingma & Ba 2015); the architectures that they decode to stay.
 
     A gradient that is not finite counts as 0, so that a latent whose network overflows cannot disturb the others.
 
-    Args:
-        z: Latents, [B, latent].
-        config: The model's sizes.
-        judge: Judges codes; it is asked ``steps + 1`` times.
-        steps: Steps.
-        learning_rate: Of Adam.
-        keep: Brings slots of places, [B, K, slot], back to where they may be, after each step.
-
     Returns:
         Of each latent the one on its way, itself among them, whose error was least, [B, latent].
     """
+    config = goal.vae.config
     layout, start = split(z, config)
     places = start.clone().requires_grad_()
     optimizer = torch.optim.Adam([places], learning_rate)
     best, least = start.clone(), torch.full((len(z),), float("inf"), device=z.device)
     for step in range(steps + 1):
-        loss, error = judge(join(layout, places))
+        loss, error = goal.judge(join(layout, places))
         better = error.detach() < least
         best[better], least[better] = places.detach()[better], error.detach()[better].to(least)
         if step < steps:
             (gradient,) = torch.autograd.grad(loss.sum(), places)
             places.grad = gradient.nan_to_num(0.0, 0.0, 0.0)
             optimizer.step()
-            with torch.no_grad():
-                places.copy_(keep(places))
     return torch.cat([join(layout, best), z[:, config.code_size :]], dim=1)

@@ -97,23 +97,17 @@ class StructureDecoder(nn.Module):
         advance = torch.log1p(-stay.exp().clamp(max=1 - 1e-6))
         index = -(torch.where(stays, stay, advance) * given).sum(dim=1)
         chosen = logits.gather(-1, move[..., None]).squeeze(-1) - advance
-        type_ = self._bias_loss(hidden, batch) - (torch.where(stays, torch.zeros_like(chosen), chosen) * given).sum(
-            dim=1
+        biased, logit = batch.biased[:, :-1], self.biased(hidden).squeeze(-1)
+        bias = F.binary_cross_entropy_with_logits(logit, biased.clamp(min=0).float(), reduction="none")
+        type_ = (bias * (biased >= 0)).sum(dim=1) - (chosen.masked_fill(stays, 0.0) * given).sum(dim=1)
+        inputs, outputs = (
+            F.cross_entropy(scores, target - 1, reduction="none")
+            for scores, target in zip(
+                self.count_logits(layout, condition), batch.steps[:, 0, 2:4].unbind(1), strict=True
+            )
         )
-        counts = self._count_loss(layout, condition, batch.steps[:, 0, 2:4] - 1)
+        counts = inputs + outputs
         return (index + counts).mean(), type_.mean(), self._parent_loss(hidden, move, batch).mean()
-
-    def _count_loss(self, layout: Tensor, condition: Tensor, target: Tensor) -> Tensor:
-        inputs, outputs = self.count_logits(layout, condition)
-        of_inputs = F.cross_entropy(inputs, target[:, 0], reduction="none")
-        return of_inputs + F.cross_entropy(outputs, target[:, 1], reduction="none")
-
-    def _bias_loss(self, hidden: Tensor, batch: StructureBatch) -> Tensor:
-        """Cross-entropy of whether each linear layer has a bias, [B]."""
-        biased = batch.biased[:, :-1]
-        logits = self.biased(hidden).squeeze(-1)
-        errors = F.binary_cross_entropy_with_logits(logits, biased.clamp(min=0).float(), reduction="none")
-        return (errors * (biased >= 0)).sum(dim=1)
 
     def _parent_loss(self, hidden: Tensor, move: Tensor, batch: StructureBatch) -> Tensor:
         """Cross-entropy of the pointer at steps whose parent is a choice, [B]."""
@@ -185,8 +179,12 @@ class StructureDecoder(nn.Module):
         """Choose token after token until every network has ended; those that have are left behind."""
         while grammars:
             hidden = self._advance(self._tokens(steps[:, None], layout), caches)[:, 0]
-            _remember(keys, self.key(hidden), steps, grammars)
-            self._settle_bias(hidden, steps, grammars, generator)
+            opened = torch.isin(steps[:, 0], steps.new_tensor([START, *OPENINGS])).nonzero().flatten()
+            layers = torch.tensor([len(grammar.layers) - 1 for grammar in grammars], device=steps.device)
+            keys[opened, layers[opened]] = self.key(hidden)[opened]  # where the pointer looks for the last layer
+            biased = _choose(F.pad(self.biased(hidden), (1, 0)), generator)  # no, yes
+            for i in (steps[:, 0] == _LINEAR).nonzero().flatten().tolist():
+                grammars[i].last.bias = bool(biased[i])
             steps = self._step(hidden, keys, grammars, generator)
             going = [i for i, grammar in enumerate(grammars) if not grammar.ended]
             if 4 * len(going) <= 3 * len(grammars):
@@ -195,15 +193,6 @@ class StructureDecoder(nn.Module):
                 steps, layout, keys = steps[kept], layout[kept], keys[kept]
                 for cache in caches:
                     cache.keep(kept)
-
-    def _settle_bias(
-        self, hidden: Tensor, steps: Tensor, grammars: Sequence[Grammar], generator: torch.Generator | None
-    ) -> None:
-        """Decide for linear layers that have just been opened whether they have a bias."""
-        logits = F.pad(self.biased(hidden), (1, 0))  # no, yes
-        chosen = _choose(logits, generator)
-        for i in (steps[:, 0] == _LINEAR).nonzero().flatten().tolist():
-            grammars[i].last.bias = bool(chosen[i])
 
     def _counts(self, layout: Tensor, condition: Tensor, generator: torch.Generator | None) -> list[tuple[int, int]]:
         inputs, outputs = self.count_logits(layout, condition)
@@ -237,13 +226,6 @@ class StructureDecoder(nn.Module):
         layer = _choose(scores.masked_fill(~torch.from_numpy(parents).to(hidden.device), float("-inf")), generator)
         rows = [push(*row) for row in zip(grammars, allowed, move.tolist(), layer.tolist(), strict=True)]
         return torch.tensor(rows, device=hidden.device)
-
-
-def _remember(keys: Tensor, key: Tensor, steps: Tensor, grammars: Sequence[Grammar]) -> None:
-    """Keep the key of the step that opened each network's last layer, where the pointer looks for it."""
-    opened = torch.isin(steps[:, 0], steps.new_tensor([START, *OPENINGS])).nonzero().flatten()
-    layers = torch.tensor([len(grammar.layers) - 1 for grammar in grammars], device=steps.device)
-    keys[opened, layers[opened]] = key[opened]
 
 
 def push(grammar: Grammar, moves: dict[int, list[int]], move: int, layer: int) -> list[int]:
