@@ -100,13 +100,9 @@ class StructureDecoder(nn.Module):
         biased, logit = batch.biased[:, :-1], self.biased(hidden).squeeze(-1)
         bias = F.binary_cross_entropy_with_logits(logit, biased.clamp(min=0).float(), reduction="none")
         type_ = (bias * (biased >= 0)).sum(dim=1) - (chosen.masked_fill(stays, 0.0) * given).sum(dim=1)
-        inputs, outputs = (
-            F.cross_entropy(scores, target - 1, reduction="none")
-            for scores, target in zip(
-                self.count_logits(layout, condition), batch.steps[:, 0, 2:4].unbind(1), strict=True
-            )
-        )
-        counts = inputs + outputs
+        inputs, outputs = self.count_logits(layout, condition)
+        counts = F.cross_entropy(inputs, batch.steps[:, 0, 2] - 1, reduction="none")
+        counts = counts + F.cross_entropy(outputs, batch.steps[:, 0, 3] - 1, reduction="none")
         return (index + counts).mean(), type_.mean(), self._parent_loss(hidden, move, batch).mean()
 
     def _parent_loss(self, hidden: Tensor, move: Tensor, batch: StructureBatch) -> Tensor:

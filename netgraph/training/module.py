@@ -51,6 +51,7 @@ class Paced(lightning.LightningModule):
 
     Attributes:
         part: Name of what is trained.
+        learned: Beginnings of the names of its entries of the model's state.
         total_steps: Steps of the schedule.
         steps_done: Steps so far, those before an interruption included.
         skipped: Steps whose gradient was not finite, which were left out.
@@ -58,6 +59,7 @@ class Paced(lightning.LightningModule):
     """
 
     part = "model"
+    learned: tuple[str, ...] = ()
 
     def __init__(
         self, vae: NetVAE, config: TrainConfig, steps_per_epoch: int, clock: Callable[[], float] = time.monotonic
@@ -93,8 +95,8 @@ class Paced(lightning.LightningModule):
         return self.config.learning_rate * rise * decay
 
     def learns(self, name: str) -> bool:
-        """Say whether an entry of the model's state is of the part that is trained."""
-        raise NotImplementedError
+        """Return whether an entry of the model's state is of the part that is trained."""
+        return name.startswith(self.learned)
 
     def losses(self, batch: tuple[NetBatch, Behavior]) -> tuple[Tensor, dict[str, Tensor]]:
         """Give the loss of a batch, and its terms to be logged."""
@@ -168,10 +170,7 @@ class VAEModule(Paced):
     """Trains encoder and decoder."""
 
     part = "VAE"
-
-    def learns(self, name: str) -> bool:
-        """Say yes to everything but the prior and the generator."""
-        return not name.startswith(("prior.", "generator."))
+    learned = ("scales.", "responses.", "condition.", "encoder.", "structure.", "weights.")
 
     def losses(self, batch: tuple[NetBatch, Behavior]) -> tuple[Tensor, dict[str, Tensor]]:
         """Weigh and add the terms."""
@@ -184,10 +183,7 @@ class PriorModule(Paced):
     """Trains the prior on the latents of encoded networks; encoder and decoder stay as they are."""
 
     part = "prior"
-
-    def learns(self, name: str) -> bool:
-        """Say yes to the prior."""
-        return name.startswith("prior.")
+    learned = ("prior.",)
 
     def losses(self, batch: tuple[NetBatch, Behavior]) -> tuple[Tensor, dict[str, Tensor]]:
         """Draw from the aggregated posterior, then measure both flows."""
@@ -207,6 +203,7 @@ class GeneratorModule(Paced):
     """
 
     part = "hypernet"
+    learned = ("generator.",)
 
     def __init__(
         self,
@@ -218,10 +215,6 @@ class GeneratorModule(Paced):
     ) -> None:
         super().__init__(vae, config, steps_per_epoch, clock)
         self.episodes = episodes
-
-    def learns(self, name: str) -> bool:
-        """Say yes to the generator."""
-        return name.startswith("generator.")
 
     def on_train_start(self) -> None:
         """Let episodes be drawn where they are needed."""

@@ -93,10 +93,10 @@ class Resume(lightning.Callback):
         self.written = time.monotonic()
         self.begun, self.interrupted = -1, False
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Go on where an interrupted training stopped."""
         if record_path(self.path).exists():
-            restore(self.path, _module(pl_module), trainer.optimizers[0])
+            restore(self.path, pl_module, trainer.optimizers[0])
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, self._hear)
 
@@ -116,27 +116,19 @@ class Resume(lightning.Callback):
         if time.monotonic() - self.written >= self.seconds:
             self.write(trainer, pl_module)
 
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Write the end."""
         self.write(trainer, pl_module)
 
-    def on_exception(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
-    ) -> None:
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Keep what an interrupt would lose, unless a step is half done."""
-        if isinstance(exception, KeyboardInterrupt) and _module(pl_module).steps_done > self.begun >= 0:
+        if isinstance(exception, KeyboardInterrupt) and pl_module.steps_done > self.begun >= 0:
             self.write(trainer, pl_module)
 
-    def write(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def write(self, trainer: Any, pl_module: Any) -> None:
         """Write the state of the training."""
-        save(self.path, _module(pl_module), trainer.optimizers[0])
+        save(self.path, pl_module, trainer.optimizers[0])
         self.written = time.monotonic()
-
-
-def _module(module: lightning.LightningModule) -> Paced:
-    if not isinstance(module, Paced):
-        raise TypeError(f"{type(module).__name__} is not a paced training")
-    return module
 
 
 def save(path: Path, module: Paced, optimizer: torch.optim.Optimizer) -> None:
