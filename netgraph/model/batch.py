@@ -151,12 +151,10 @@ def structure_batch(architectures: Sequence[Architecture], config: VAEConfig) ->
     Raises:
         NetGraphError: When one is larger than the model allows.
     """
-    return _structure(architectures, [layout(a, config.max_nodes) for a in architectures], config)
-
-
-def _structure(architectures: Sequence[Architecture], layouts: Sequence[Layout], config: VAEConfig) -> StructureBatch:
+    layouts = [layout(architecture, config.max_nodes) for architecture in architectures]
     sizes = [len(one.slot_row) for one in layouts]
     spills, table = [spill(a.key, config) for a in architectures], config.place_slots * config.slot_size
+    heads, direct = _gathers(layouts, config.max_fan)
     return StructureBatch(
         architectures=tuple(architectures),
         steps=_pad([one.steps for one in layouts]),
@@ -164,8 +162,8 @@ def _structure(architectures: Sequence[Architecture], layouts: Sequence[Layout],
         biased=_pad([one.biased for one in layouts]),
         layer_step=_pad([one.layer_step for one in layouts]),
         carriers=_pad([one.carriers for one in layouts]),
-        slot_gather=_slot_gather(layouts),
-        slot_direct=_slot_direct(layouts, config.max_fan),
+        slot_gather=heads,
+        slot_direct=direct,
         spilled=_cat([one.elements + start for one, start in zip(spills, _ptr(sizes), strict=False)]),
         spilled_cell=_cat([one.cells + i * table for i, one in enumerate(spills)]),
         spilled_place=_pad([one.places for one in spills]),
@@ -177,31 +175,23 @@ def _structure(architectures: Sequence[Architecture], layouts: Sequence[Layout],
     )
 
 
-def _slot_gather(layouts: Sequence[Layout]) -> Tensor:
-    count, width, kinds = len(layouts), _width(layouts), len(SLOT_KINDS)
-    found = []
-    for network, one in enumerate(layouts):
-        edge = (network * width + one.slot_row) * width + one.slot_column
-        vertex = count * width * width + (network * width + one.slot_row) * kinds + one.slot_kind
-        found.append(np.where(one.slot_column >= 0, edge, vertex))
-    return _cat(found)
+def _gathers(layouts: Sequence[Layout], max_fan: int) -> tuple[Tensor, Tensor]:
+    """Return where each state element lies in the decoder's heads, and in what the direct path gives, each [sum P].
 
-
-def _slot_direct(layouts: Sequence[Layout], max_fan: int) -> Tensor:
-    """An edge to the first output lies with the vertex that it leaves, any other element with its own vertex."""
-    width, row_size = _width(layouts), max_fan + 1 + len(SLOT_KINDS)
-    found = []
+    On the direct path an edge to the first output lies with the vertex that it leaves, any other element with its own.
+    """
+    count, kinds, width = len(layouts), len(SLOT_KINDS), max(len(one.carriers) for one in layouts)
+    heads, direct = [], []
     for network, one in enumerate(layouts):
+        row = network * width + one.slot_row
+        vertex = count * width * width + row * kinds + one.slot_kind
+        heads.append(np.where(one.slot_column >= 0, row * width + one.slot_column, vertex))
         leaves = one.slot_to_output > 0
         row = network * width + np.where(leaves, one.slot_column, one.slot_row)
         column = np.where(one.slot_place < 0, max_fan + 1 + one.slot_kind, np.where(leaves, max_fan, one.slot_place))
         far = (one.slot_place >= max_fan) & ~leaves
-        found.append(np.where(far, -1, row * row_size + column))
-    return _cat(found)
-
-
-def _width(layouts: Sequence[Layout]) -> int:
-    return max(len(one.carriers) for one in layouts)
+        direct.append(np.where(far, -1, row * (max_fan + 1 + kinds) + column))
+    return _cat(heads), _cat(direct)
 
 
 def net_batch(
@@ -223,7 +213,9 @@ def net_batch(
     """
     architectures = [graph.architecture for graph in graphs]
     layouts = [layout(a, config.max_nodes) for a in architectures]
-    _check_fan(layouts, config.max_fan)
+    fan = max(one.incoming.shape[1] for one in layouts)
+    if fan > config.max_fan:
+        raise NetGraphError(f"a vertex with {fan} weights; this model encodes at most {config.max_fan} (max_fan)")
     slots = _ptr([a.state_size for a in architectures])
     vertices = _ptr([a.num_nodes for a in architectures])
 
@@ -235,7 +227,7 @@ def net_batch(
     state = torch.cat([graph.state.float() for graph in graphs])
     none = torch.full((len(graphs), config.n_meta_features), float("nan"))
     return NetBatch(
-        structure=_structure(architectures, layouts, config),
+        structure=structure_batch(architectures, config),
         state=state,
         sensitivity=torch.cat(sensitivity).float(),
         incoming=_pad_tables(shifted("incoming", slots), config.max_fan),
@@ -249,12 +241,6 @@ def net_batch(
         response=respond(stack or Stack(architectures), state),
         meta_features=none if meta_features is None else meta_features.float(),
     )
-
-
-def _check_fan(layouts: Sequence[Layout], max_fan: int) -> None:
-    fan = max(one.incoming.shape[1] for one in layouts)
-    if fan > max_fan:
-        raise NetGraphError(f"a vertex with {fan} weights; this model encodes at most {max_fan} (max_fan)")
 
 
 def _pad_tables(tables: Sequence[npt.NDArray[Any]], width: int) -> Tensor:

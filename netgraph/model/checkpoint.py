@@ -80,16 +80,16 @@ def load_checkpoint(path: str | Path | None) -> Checkpoint:
     with building_from(path, record):
         state = {name: tensor for name, tensor in tensors.items() if not name.startswith(PORTFOLIO)}
         more = {name.removeprefix(PORTFOLIO): tensors[name] for name in tensors.keys() - state.keys()}
-        config, card = (
-            _config(field_of(record, "config", dict[str, Any]), state),
-            field_of(record, "card", dict[str, Any]),
-        )
+        config, card = _config(record, state), field_of(record, "card", dict[str, Any])
         coverage = Coverage.from_record(field_of(record, "coverage", dict[str, Any]))
         if coverage.types - LAYER_TYPES.keys():
             unknown = min(coverage.types - LAYER_TYPES.keys())
             raise StoreError(f"trained on layers of type {unknown}, which are not in this vocabulary")
         state = recode(_uncovered(state), config, field_of(record, "layer_types", dict[str, int]))
-        portfolio = _portfolio(config, more, field_of(record, "portfolio", dict[str, Any])) if more else None
+        portfolio = Layouts.from_tensors(more, field_of(record, "portfolio", dict[str, Any])) if more else None
+        shape = (len(portfolio or ()), config.layout_slots + 1, config.slot_size)
+        if portfolio is not None and (portfolio.network.shape != shape or not portfolio.network.isfinite().all()):
+            raise StoreError(f"tensor {PORTFOLIO + 'network'!r} is not finite, or has another shape than {shape}")
         return Checkpoint(config, card, state, portfolio, coverage)
 
 
@@ -99,13 +99,13 @@ def _uncovered(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in state.items() if name not in left_out}
 
 
-def _config(values: dict[str, Any], state: Mapping[str, Tensor]) -> VAEConfig:
+def _config(record: Mapping[str, Any], state: Mapping[str, Tensor]) -> VAEConfig:
     """Read the sizes of a model; those that an older checkpoint does not have keep their defaults.
 
     Raises:
         StoreError: When one is of another type or too large, or a retired setting differs from what all models have.
     """
-    values = _without_retired(values, "config")
+    values = _without_retired(field_of(record, "config", dict[str, Any]), "config")
     known = asdict(VAEConfig(generator=GeneratorConfig()))
     nested = {key: known[key] | values[key] for key in _PARTS if isinstance(values.get(key), dict)}
     config = typed(VAEConfig, asdict(VAEConfig()) | values | nested, "config")
@@ -126,14 +126,6 @@ def _without_retired(values: Mapping[str, Any], key: str) -> dict[str, Any]:
         elif value != RETIRED[path]:
             raise StoreError(f"{path} is {value!r}; this netgraph reads models with {RETIRED[path]!r} alone")
     return kept
-
-
-def _portfolio(config: VAEConfig, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> Layouts:
-    found = Layouts.from_tensors(tensors, record)
-    expected = (len(found), config.layout_slots + 1, config.slot_size)
-    if tuple(found.network.shape) != expected or not found.network.isfinite().all():
-        raise StoreError(f"tensor {PORTFOLIO + 'network'!r} is not finite, or has another shape than {expected}")
-    return found
 
 
 def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
@@ -179,7 +171,8 @@ def recode(state: Mapping[str, Tensor], config: VAEConfig, codes: Mapping[str, i
     if min(codes.values(), default=0) < FIRST_CODE or len(set(codes.values())) < len(codes):
         raise NetGraphError("layer_types is no vocabulary of layer types: codes are below 3 or occur twice")
     count = max(codes.values()) + 1
-    types = [code if code < FIRST_CODE else _old(code, codes) for code in range(N_CODES)]
+    names = {code: layer_type.name for code, layer_type in BY_CODE.items()}
+    types = [code if code < FIRST_CODE else codes.get(names.get(code, ""), -1) for code in range(N_CODES)]
     moves = [*types, count, count + 1]
     carriers = _embedding_rows(carrier_sizes(config), dict.fromkeys(CODED, types), count)
     embeddings = {f"{part}.embed.table.weight": carriers for part in ("encoder", "weights", "prior", "generator")}
@@ -195,11 +188,6 @@ def recode(state: Mapping[str, Tensor], config: VAEConfig, codes: Mapping[str, i
             raise NetGraphError(f"{name} does not fit its vocabulary of layer types")
         recoded[name] = _take(state[name], old, float(name == "scales.scale"))
     return recoded
-
-
-def _old(code: int, codes: Mapping[str, int]) -> int:
-    """Return the code that a type had, -1 where it was none."""
-    return codes.get(BY_CODE[code].name, -1) if code in BY_CODE else -1
 
 
 def _take(tensor: Tensor, rows: Sequence[int], missing: float) -> Tensor:

@@ -30,12 +30,12 @@ class Messages(nn.Module):
         super().__init__()
         width = config.message_width
         self.embed = nn.Embedding(N_CODES, width)
-        self.rounds = nn.ModuleList(GINEConv(self._mlp(width), edge_dim=2) for _ in range(config.message_rounds))
+        perceptrons = (
+            nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
+            for _ in range(config.message_rounds)
+        )
+        self.rounds = nn.ModuleList(GINEConv(perceptron, edge_dim=2) for perceptron in perceptrons)
         self.project = nn.Linear(width, config.width)
-
-    @staticmethod
-    def _mlp(width: int) -> nn.Module:
-        return nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
 
     def forward(self, batch: NetBatch, weight: Tensor) -> Tensor:
         """Give each carrier what its surroundings told it, [B, C, width]; ``weight`` is [sum P + 1], last a zero."""

@@ -84,6 +84,8 @@ class Layout:
 @lru_cache(maxsize=32768)
 def _layout(key: Architecture) -> Layout:
     steps, pointer = _steps(key)
+    opened = key.layer_of[steps[:, 2].clip(max=key.num_nodes - 1)]
+    has_bias = np.array([layer.hyper_parameters.get("bias", True) for layer in key.layers])[opened]
     carrier_vertex, carrier_of = _carriers(key)
     dense = np.array([layer.kind.kind == "linear" for layer in key.layers])[key.layer_of]
     is_edge = (key.slot_kind == 0) & dense[key.slot_target]
@@ -97,7 +99,7 @@ def _layout(key: Architecture) -> Layout:
     return Layout(
         steps=steps,
         pointer=pointer,
-        biased=_biased(key, steps),
+        biased=np.where(steps[:, 0] == LAYER_TYPES["Linear"].code, has_bias, -1).astype(np.int64),
         layer_step=np.concatenate([[0], np.flatnonzero(np.isin(steps[:, 0], OPENINGS))]).astype(np.int64),
         carriers=features,
         carrier_vertex=carrier_vertex,
@@ -139,13 +141,6 @@ def _steps(key: Architecture) -> tuple[Ints, Ints]:
     pointer[0] = pointer[-1] = -1
     steps = np.stack([move, tokens.layer_type, tokens.index, tokens.parent, position, depth], axis=1)
     return steps[free], pointer[free]
-
-
-def _biased(key: Architecture, steps: Ints) -> Ints:
-    linear = LAYER_TYPES["Linear"].code
-    opened = key.layer_of[steps[:, 2].clip(max=key.num_nodes - 1)]
-    has = np.array([layer.hyper_parameters.get("bias", True) for layer in key.layers])[opened]
-    return np.where(steps[:, 0] == linear, has, -1).astype(np.int64)
 
 
 def _linear_depth(key: Architecture) -> Ints:

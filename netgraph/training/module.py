@@ -245,11 +245,10 @@ class Shown(lightning.Callback):
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Count a step; the first one after an interruption begins where that was."""
-        if self._progress is None and isinstance(pl_module, Paced):
+        if self._progress is None:
             done = pl_module.steps_done - 1
             self._progress = Progress(pl_module.part, pl_module.total_steps, done=done).__enter__()
-        if self._progress is not None:
-            self._progress.update(f"loss {float(outputs['loss']):.4g}")
+        self._progress.update(f"loss {float(outputs['loss']):.4g}")
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Close the bar."""

@@ -8,7 +8,6 @@ error of the best most, on average over tasks that the generator is trained on.
 import torch
 from torch import Tensor
 
-from netgraph.graph.netgraph import NetGraph
 from netgraph.model.context import Context
 from netgraph.model.layout import Layouts
 from netgraph.model.parts import evaluating
@@ -69,7 +68,10 @@ def greedily(errors: Tensor, size: int) -> list[int]:
 
 
 def _errors(vae: NetVAE, layouts: Layouts, episode: Episode) -> Tensor:
-    """Make a network of each layout for each task; give its error on the rows not seen, [layouts, tasks]."""
+    """Write a network of each layout for each task; return its error on the rows not seen, [layouts, tasks].
+
+    It is the mean square relative to the target's variance.
+    """
     count, tasks = len(layouts), len(episode.rows)
     pairs = [(i, t) for i in range(count) for t in range(tasks)]
     found = []
@@ -78,12 +80,8 @@ def _errors(vae: NetVAE, layouts: Layouts, episode: Episode) -> Tensor:
         noise = torch.randn(len(which), vae.config.latent_size, device=vae.device)
         rows = episode.rows.part(task)
         graphs, _ = vae.carry(noise, rows=rows.first(episode.seen), layouts=layouts.part(which))
-        found.append(_unseen(graphs, rows.x[:, episode.seen :], rows.y[:, episode.seen :]))
+        x, y = rows.x[:, episode.seen :].cpu(), rows.y[:, episode.seen :].cpu()
+        output = first_outputs([graph.architecture for graph in graphs], [graph.state for graph in graphs], x)
+        relative = (output - y).square().mean(dim=1) / y.var(dim=1).clamp(min=LEAST_VARIANCE)
+        found.append(relative.nan_to_num(MOST_ERROR, MOST_ERROR).clamp(max=MOST_ERROR))
     return torch.cat(found).view(count, tasks)
-
-
-def _unseen(graphs: list[NetGraph], x: Tensor, y: Tensor) -> Tensor:
-    """Give networks' mean squared errors, relative to the target's variance, each on rows of its own, [n]."""
-    output = first_outputs([graph.architecture for graph in graphs], [graph.state for graph in graphs], x.cpu())
-    relative = (output - y.cpu()).square().mean(dim=1) / y.cpu().var(dim=1).clamp(min=LEAST_VARIANCE)
-    return relative.nan_to_num(MOST_ERROR, MOST_ERROR).clamp(max=MOST_ERROR)
