@@ -9,14 +9,13 @@ from torch import Tensor, nn
 from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph, as_graphs
 from netgraph.model.batch import NetBatch, net_batch
-from netgraph.model.condition import Condition
-from netgraph.model.config import VAEConfig
+from netgraph.model.condition import Condition, Standardization
+from netgraph.model.config import RESPONSE, VAEConfig
 from netgraph.model.coverage import Coverage
 from netgraph.model.encoder import LEAST_LOG_VARIANCE, Encoder
 from netgraph.model.generator import Generator
 from netgraph.model.parts import by_size, evaluating
 from netgraph.model.prior import FlowPrior
-from netgraph.model.response import ResponseScale
 from netgraph.model.slots import Slots, split
 from netgraph.model.structure import StructureDecoder
 from netgraph.model.weights import Scales, WeightDecoder
@@ -36,7 +35,7 @@ class Autoencoder(nn.Module):
     def __init__(self, config: VAEConfig | None = None) -> None:
         super().__init__()
         self.config = config or VAEConfig()
-        self.scales, self.responses = Scales(), ResponseScale()
+        self.scales, self.responses = Scales(), Standardization(RESPONSE)
         self.condition = Condition(self.config.n_meta_features, self.config.width, self.config.condition_dropout)
         self.encoder = Encoder(self.config)
         self.structure = StructureDecoder(self.config)

@@ -1,4 +1,4 @@
-"""What conditions the decoder: an embedding of the data set's meta-features, or a learned null embedding."""
+"""Standardization of vectors, and the condition: an embedding of the data set's meta-features, or of none."""
 
 import torch
 from numpy.typing import ArrayLike
@@ -8,7 +8,36 @@ from netgraph.errors import NetGraphError
 from netgraph.tasks import check_meta_vector
 
 
-class Condition(nn.Module):
+class Standardization(nn.Module):
+    """Standardizes vectors with statistics of the training networks, which are stored with the weights.
+
+    Args:
+        size: Length of a vector.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("scale", torch.ones(size))
+
+    def fit(self, vectors: Tensor) -> None:
+        """Take the statistics of vectors, [n, size]; deviations below 0.001 count as that."""
+        self.mean.copy_(vectors.mean(dim=0))
+        self.scale.copy_(vectors.std(dim=0, correction=0).clamp(min=1e-3))
+
+    def standardize(self, vectors: Tensor) -> Tensor:
+        """Standardize vectors, [n, size]."""
+        return (vectors - self.mean) / self.scale
+
+    def restore(self, standardized: Tensor) -> Tensor:
+        """Invert :meth:`standardize`."""
+        return standardized * self.scale + self.mean
+
+
+class Condition(Standardization):
     """Embeds meta-features, standardized with statistics that are stored with the weights.
 
     Args:
@@ -17,14 +46,9 @@ class Condition(nn.Module):
         dropout: Share of rows that take the null embedding in training (classifier-free guidance, Ho & Salimans 2022).
     """
 
-    mean: Tensor
-    scale: Tensor
-
     def __init__(self, n_features: int, width: int, dropout: float) -> None:
-        super().__init__()
+        super().__init__(n_features)
         self.dropout = dropout
-        self.register_buffer("mean", torch.zeros(n_features))
-        self.register_buffer("scale", torch.ones(n_features))
         self.embed = nn.Sequential(nn.Linear(n_features, width), nn.GELU(), nn.Linear(width, width))
         self.null = nn.Parameter(torch.randn(width) * 0.1)
 
@@ -42,7 +66,7 @@ class Condition(nn.Module):
 
     def standardize(self, meta_features: Tensor) -> Tensor:
         """Standardize rows, [n, features]; deviations beyond 5 are cut."""
-        return torch.clamp((meta_features - self.mean) / self.scale, -5.0, 5.0)
+        return super().standardize(meta_features).clamp(-5.0, 5.0)
 
     def rows(self, meta_features: ArrayLike | None, count: int) -> Tensor:
         """Bring meta-features to one row a network, NaN for none.

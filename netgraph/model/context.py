@@ -11,7 +11,6 @@ from torch import Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.model.autoencoder import Autoencoder
-from netgraph.model.coverage import Coverage
 from netgraph.model.generator import Rows
 from netgraph.model.parts import is_whole
 
@@ -85,20 +84,6 @@ class Context:
             of_prior=self.of_prior[chosen],
             rows=None if self.rows is None else self.rows.part(chosen),
         )
-
-
-def shared_counts(coverage: Coverage, n: int, n_inputs: int | None, n_outputs: int) -> Counts | None:
-    """Return the numbers of inputs and outputs of n networks that share them; None where they are to be decoded.
-
-    Raises:
-        NetGraphError: When a number of outputs other than 1 is given alone.
-    """
-    if n_inputs is not None:
-        return [(n_inputs, n_outputs)] * n
-    if n_outputs != 1:
-        coverage.check_counts(None, n_outputs, "samples")
-        raise NetGraphError(f"n_outputs is {n_outputs}, and n_inputs is not given")
-    return None
 
 
 def encode_rows(vae: Autoencoder, rows: Rows) -> Rows:

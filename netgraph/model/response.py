@@ -8,9 +8,8 @@ a scale and a shift of the last layer (weight normalization with statistics of d
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from netgraph.model.config import RESPONSE
 from netgraph.stack import LastLayer, Stack, probe
 
 #: Deviation below which an output counts as constant.
@@ -61,28 +60,3 @@ def calibrate(stack: Stack, state: Tensor, response: Tensor) -> Tensor:
     scale = (response[:, 1] - now[:, 1]).clamp(-MOST, MOST).exp()
     weights, biases = last.read(state)
     return last.write(state, weights * scale[:, None], response[:, 0] + (biases - now[:, 0]) * scale)
-
-
-class ResponseScale(nn.Module):
-    """Standardizes responses with statistics of the training networks."""
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(RESPONSE))
-        self.register_buffer("scale", torch.ones(RESPONSE))
-
-    def fit(self, responses: Tensor) -> None:
-        """Take the statistics of responses, [n, 2]."""
-        self.mean.copy_(responses.mean(dim=0))
-        self.scale.copy_(responses.std(dim=0, correction=0).clamp(min=1e-3))
-
-    def standardize(self, response: Tensor) -> Tensor:
-        """Standardize responses, [n, 2]."""
-        return (response - self.mean) / self.scale
-
-    def restore(self, standardized: Tensor) -> Tensor:
-        """Invert :meth:`standardize`."""
-        return standardized * self.scale + self.mean

@@ -15,7 +15,7 @@ from netgraph.graph.symmetry import canonicalize
 from netgraph.model.autoencoder import Autoencoder
 from netgraph.model.checkpoint import COVERAGE, SHIPPED, Checkpoint, check_state, load_checkpoint, save_checkpoint
 from netgraph.model.config import GeneratorConfig, VAEConfig
-from netgraph.model.context import Context, Counts, shared_counts
+from netgraph.model.context import Context, Counts
 from netgraph.model.decode import carry_weights, decode_layouts, decode_weights
 from netgraph.model.generator import Rows
 from netgraph.model.layout import Layouts
@@ -147,7 +147,10 @@ class NetVAE(Autoencoder):
         if not is_whole(n, 1):
             raise NetGraphError(f"cannot sample {n} networks: n is a whole number, at least 1")
         generator, n = seeded(seed), int(n)
-        counts = shared_counts(self.coverage, n, n_inputs, n_outputs)
+        counts = None if n_inputs is None else [(n_inputs, n_outputs)] * n
+        if counts is None and n_outputs != 1:
+            self.coverage.check_counts(None, n_outputs, "samples")
+            raise NetGraphError(f"n_outputs is {n_outputs}, and n_inputs is not given")
         noise = torch.randn(n, self.config.latent_size, generator=generator).to(self.device)
         return self.carry(noise, meta_features, rows=rows, counts=counts)[0]
 

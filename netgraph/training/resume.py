@@ -153,31 +153,25 @@ def restore(path: Path, module: Paced, optimizer: torch.optim.Optimizer) -> None
     """
     tensors, record = read_tensors(path, FORMAT, VERSION)
     with building_from(path, record):
-        _restore(path, module, optimizer, tensors, record)
-
-
-def _restore(
-    path: Path, module: Paced, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], record: dict[str, Any]
-) -> None:
-    counts = [field_of(record, key, int) for key in ("steps", "skipped", "skipped_in_a_row")]
-    seconds = field_of(record, "seconds", float)
-    plain = field_of(record, "random", _Random)
-    if min(*counts, seconds) < 0 or not 0 <= plain.numpy[0] <= _LAST_POSITION:
-        raise StoreError("steps, seconds, skipped or the position of numpy's generator is out of range")
-    values = _named(tensors, MODEL)
-    learned = {name: value.shape for name, value in module.vae.state_dict().items() if module.learns(name)}
-    if learned != {name: value.shape for name, value in values.items()}:
-        raise NetGraphError(f"{path}: the training of a model of other sizes; choose another folder")
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in _named(tensors, OPTIMIZER).items():
-        i, key = name.split(".")
-        state.setdefault(int(i), {})[key] = value
-    _check_moments(state, optimizer)
-    module.vae.load_state_dict(values, strict=False)
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    module.steps_done, module.skipped, module.skipped_in_a_row = counts
-    module.seconds_before = seconds
-    set_random_state(_named(tensors, RANDOM), asdict(plain), module.device)
+        counts = [field_of(record, key, int) for key in ("steps", "skipped", "skipped_in_a_row")]
+        seconds = field_of(record, "seconds", float)
+        plain = field_of(record, "random", _Random)
+        if min(*counts, seconds) < 0 or not 0 <= plain.numpy[0] <= _LAST_POSITION:
+            raise StoreError("steps, seconds, skipped or the position of numpy's generator is out of range")
+        values = _named(tensors, MODEL)
+        learned = {name: value.shape for name, value in module.vae.state_dict().items() if module.learns(name)}
+        if learned != {name: value.shape for name, value in values.items()}:
+            raise NetGraphError(f"{path}: the training of a model of other sizes; choose another folder")
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in _named(tensors, OPTIMIZER).items():
+            i, key = name.split(".")
+            state.setdefault(int(i), {})[key] = value
+        _check_moments(state, optimizer)
+        module.vae.load_state_dict(values, strict=False)
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        module.steps_done, module.skipped, module.skipped_in_a_row = counts
+        module.seconds_before = seconds
+        set_random_state(_named(tensors, RANDOM), asdict(plain), module.device)
 
 
 def _named(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -162,6 +162,7 @@ def _fit(
     callbacks: Sequence[Callback],
     device: str,
 ) -> None:
+    """Train a part; its model's parameters have gradients afterwards where they had them before."""
     training, place = module.config, torch.device(device)
     resume = Resume(folder / "checkpoints" / f"{name}.safetensors", training.checkpoint_seconds)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -178,27 +179,19 @@ def _fit(
         enable_progress_bar=False,
     )
     order = Epochs(batches, training.seed, lambda: module.steps_done)
+    handler, parameters = signal.getsignal(signal.SIGINT), dict(module.vae.named_parameters())
+    learned = {name: value.requires_grad for name, value in parameters.items()}
     with seeded(NOISE + training.seed), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")  # Lightning's own use of torch
         warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")  # what is not trained
-        _fit_or_interrupt(trainer, module, order)
-
-
-def _fit_or_interrupt(trainer: lightning.Trainer, module: Paced, batches: Epochs) -> None:
-    """Fit; Lightning turns an interrupt into an exit and silences the signal, which is undone here.
-
-    Parameters have gradients afterwards where they had them before.
-    """
-    handler, parameters = signal.getsignal(signal.SIGINT), dict(module.vae.named_parameters())
-    learned = {name: value.requires_grad for name, value in parameters.items()}
-    try:
-        trainer.fit(module, batches)
-    except SystemExit:
-        raise KeyboardInterrupt from None
-    finally:
-        for name, value in parameters.items():
-            value.requires_grad_(learned[name])
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, handler)
+        try:
+            trainer.fit(module, order)
+        except SystemExit:  # Lightning turns an interrupt into an exit
+            raise KeyboardInterrupt from None
+        finally:
+            for name, value in parameters.items():
+                value.requires_grad_(learned[name])
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGINT, handler)  # and silences the signal
     if trainer.interrupted:
         raise KeyboardInterrupt
