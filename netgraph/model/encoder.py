@@ -11,7 +11,7 @@ from netgraph.graph.layers import N_CODES
 from netgraph.model.attention import Block
 from netgraph.model.batch import READERS, NetBatch
 from netgraph.model.config import VAEConfig
-from netgraph.model.slots import DirectEncoder, Slots, carrier_embedding, join
+from netgraph.model.slots import Direct, Slots, carrier_embedding, join
 
 _BIAS = SLOT_KINDS.index("bias")
 #: Log-variance of every latent number at first.
@@ -65,7 +65,7 @@ class Encoder(nn.Module):
         self.layout = nn.Linear(config.width, 2 * config.slot_size)
         self.place = nn.Linear(config.width, 2 * config.slot_size)
         self.spilled = nn.Parameter(torch.tensor(INITIAL_LOG_VARIANCE)) if config.spill else None
-        self.direct = DirectEncoder(config) if config.direct else None
+        self.direct = Direct(config) if config.direct else None
         if config.direct:
             nn.init.zeros_(self.place.weight)
 
@@ -95,7 +95,7 @@ class Encoder(nn.Module):
         layout_mean, layout_spread = self.layout(slots.pool(tokens)).chunk(2, dim=-1)  # each [B, G, slot]
         mean, spread = slots.mean(self.place(tokens)).chunk(2, dim=-1)  # each [B, K, slot]
         if self.direct is not None:
-            mean = mean + slots.sum(self.direct(incoming, own, to_output, carriers))
+            mean = mean + slots.sum(self.direct.encode(incoming, own, to_output, carriers))
         spread = (spread + INITIAL_LOG_VARIANCE) * slots.filled
         if self.spilled is not None:
             cells, values = batch.structure.spilled_cell, state[batch.structure.spilled]

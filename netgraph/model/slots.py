@@ -147,10 +147,13 @@ def _choice(config: VAEConfig, places: list[int]) -> Tensor:
     return chosen
 
 
-class _Direct(nn.Module):
-    """The matrices of one direction: they start out with the bias first, the outgoing weight next, incoming ones then.
+class Direct(nn.Module):
+    """The direct path: its matrices start out with the bias first, the outgoing weight next, and incoming ones then.
 
     Vertices of other layers hold one number of each kind, which come last in the slot.
+
+    Args:
+        config: The model's sizes.
     """
 
     def __init__(self, config: VAEConfig) -> None:
@@ -161,16 +164,8 @@ class _Direct(nn.Module):
         others = [config.slot_size - OTHERS[kind] if kind in OTHERS else -1 for kind in SLOT_KINDS]
         self.other = nn.Parameter(_choice(config, others))
 
-
-class DirectEncoder(_Direct):
-    """What a vertex's own numbers say of its slot.
-
-    Args:
-        config: The model's sizes.
-    """
-
-    def forward(self, incoming: Tensor, own: Tensor, outgoing: Tensor, carriers: Tensor) -> Tensor:
-        """Give each carrier's share of its slot, [B, C, slot].
+    def encode(self, incoming: Tensor, own: Tensor, outgoing: Tensor, carriers: Tensor) -> Tensor:
+        """Return each carrier's share of its slot, [B, C, slot].
 
         Args:
             incoming: Incoming weights, [B, C, max_fan].
@@ -182,16 +177,8 @@ class DirectEncoder(_Direct):
         share = torch.where(is_linear(carriers)[..., None], of_linear, own @ self.other.T)
         return share + outgoing @ self.outgoing.T
 
-
-class DirectDecoder(_Direct):
-    """What a slot says of its vertex's own numbers.
-
-    Args:
-        config: The model's sizes.
-    """
-
-    def forward(self, slots: Tensor, carriers: Tensor) -> Tensor:
-        """Give each carrier's incoming weights, its weight to the output, and its numbers of each kind.
+    def decode(self, slots: Tensor, carriers: Tensor) -> Tensor:
+        """Return each carrier's incoming weights, its weight to the output, and its numbers of each kind.
 
         Args:
             slots: The slot of each carrier's place, [B, C, slot].

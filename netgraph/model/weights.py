@@ -13,7 +13,7 @@ from netgraph.model.attention import Block
 from netgraph.model.batch import StructureBatch
 from netgraph.model.config import VAEConfig
 from netgraph.model.layout import N_SCALES
-from netgraph.model.slots import DirectDecoder, Slots, carrier_embedding, split
+from netgraph.model.slots import Direct, Slots, carrier_embedding, split
 
 _VARIANCE = SLOT_KINDS.index("variance")
 _COUNT = SLOT_KINDS.index("count")
@@ -91,7 +91,7 @@ class WeightDecoder(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.edge = BilinearEdges(width, config.edge_rank)
         self.vertex = nn.Linear(width, len(SLOT_KINDS))
-        self.direct = DirectDecoder(config) if config.direct else None
+        self.direct = Direct(config) if config.direct else None
         if config.direct:
             nn.init.zeros_(self.vertex.weight)
 
@@ -118,7 +118,7 @@ class WeightDecoder(nn.Module):
         heads = torch.cat([self.edge(hidden).flatten(), self.vertex(hidden).flatten()])
         state = heads.index_select(0, batch.slot_gather)
         if self.direct is not None:
-            direct = self.direct(own, batch.carriers).flatten()
+            direct = self.direct.decode(own, batch.carriers).flatten()
             state = state + torch.cat([direct, direct.new_zeros(1)])[batch.slot_direct]
         if len(batch.spilled):
             state = state.index_add(0, batch.spilled, places.flatten()[batch.spilled_cell])

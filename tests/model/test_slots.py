@@ -7,7 +7,7 @@ from netgraph import NetGraph
 from netgraph.graph import Architecture
 from netgraph.model import VAEConfig
 from netgraph.model.batch import net_batch, structure_batch
-from netgraph.model.slots import DirectDecoder, DirectEncoder, Slots, join, split
+from netgraph.model.slots import Direct, Slots, join, split
 from tests.strategies import examples, graphs
 
 CONFIG = VAEConfig(place_depths=8, place_positions=48, slot_size=56, max_fan=50, max_nodes=200)
@@ -68,8 +68,8 @@ def test_the_direct_path_starts_out_lossless_where_a_slot_has_room(found):
     incoming, own = weight[batch.incoming], weight[batch.own]
     slots = Slots(carriers, CONFIG)
     with torch.no_grad():
-        table = slots.sum(DirectEncoder(CONFIG)(incoming, own, weight[batch.to_output][..., None], carriers))
-        direct = DirectDecoder(CONFIG)(slots.read(table), carriers).flatten()
+        table = slots.sum(Direct(CONFIG).encode(incoming, own, weight[batch.to_output][..., None], carriers))
+        direct = Direct(CONFIG).decode(slots.read(table), carriers).flatten()
     back = torch.cat([direct, torch.zeros(1)])[batch.structure.slot_direct]
     counted = batch.structure.slot_kind != 4
     assert torch.equal(back[counted], batch.state[counted])
