@@ -11,6 +11,7 @@ from torch import Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.model.autoencoder import Autoencoder
+from netgraph.model.batch import Movable
 from netgraph.model.generator import Rows
 from netgraph.model.parts import is_whole
 
@@ -19,7 +20,7 @@ Counts = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class Context:
+class Context(Movable):
     """What n networks are for, embedded.
 
     Attributes:
@@ -77,13 +78,8 @@ class Context:
 
     def part(self, chosen: list[int]) -> "Context":
         """Give what some of the networks are for."""
-        return replace(
-            self,
-            counts=None if self.counts is None else [self.counts[i] for i in chosen],
-            of_decoder=self.of_decoder[chosen],
-            of_prior=self.of_prior[chosen],
-            rows=None if self.rows is None else self.rows.part(chosen),
-        )
+        counts = None if self.counts is None else [self.counts[i] for i in chosen]
+        return replace(self._map(lambda values: values[chosen]), counts=counts)
 
 
 def encode_rows(vae: Autoencoder, rows: Rows) -> Rows:

@@ -1,7 +1,7 @@
 """Training on the networks and tasks of a zoo, by a model with room for its networks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +33,6 @@ LEAST_FAN = 4
 OWN_SLOTS = 0.995
 
 
-@dataclass(frozen=True)
-class _Sizes:
-    """Sizes of n networks, each [n]: nodes, inputs, largest fan-in, hidden linear layers, units of the widest."""
-
-    nodes: Ints
-    inputs: Ints
-    fan: Ints
-    depth: Ints
-    width: Ints
-
-
 def config_for(zoo: Zoo, config: VAEConfig | None = None) -> VAEConfig:
     """Return a model's configuration with room for every network of a zoo, held-out ones included.
 
@@ -67,22 +56,20 @@ def config_for(zoo: Zoo, config: VAEConfig | None = None) -> VAEConfig:
         _check_rows(zoo)
     shards = [shard for shard in map(zoo.shard, range(zoo.n_shards)) if len(shard)]
     parts = [_sizes(shard.table, shard.architecture_of) for shard in shards]
-    sizes = _Sizes(*(np.concatenate([getattr(one, name) for one in parts]) for name in _Sizes.__dataclass_fields__))
-    if sizes.nodes.max() > MOST_NODES:
+    nodes, inputs, fan, depth, width = (np.concatenate(values) for values in zip(*parts, strict=True))
+    if nodes.max() > MOST_NODES:
         raise NetGraphError(
-            f"{zoo.folder}: a network with {sizes.nodes.max():,} vertices; a model is trained on networks of at most "
+            f"{zoo.folder}: a network with {nodes.max():,} vertices; a model is trained on networks of at most "
             f"{MOST_NODES:,} (fewer or narrower layers: architectures.depths, architectures.widths)"
         )
-    depth, width = (
-        int(np.quantile(values, OWN_SLOTS, method="higher").clip(min=1)) for values in (sizes.depth, sizes.width)
-    )
+    depths, positions = (np.quantile(values, OWN_SLOTS, method="higher").clip(min=1) for values in (depth, width))
     return replace(
         config,
-        max_nodes=int(sizes.nodes.max()),
-        max_fan=max(LEAST_FAN, int(sizes.fan.max())),
-        place_depths=depth,
-        place_positions=width,
-        slot_size=max(config.slot_size, FIRST_INCOMING + int(sizes.inputs.max())),
+        max_nodes=int(nodes.max()),
+        max_fan=max(LEAST_FAN, int(fan.max())),
+        place_depths=int(depths),
+        place_positions=int(positions),
+        slot_size=max(config.slot_size, FIRST_INCOMING + int(inputs.max())),
     )
 
 
@@ -97,8 +84,13 @@ def _check_rows(zoo: Zoo) -> None:
         )
 
 
-def _sizes(table: LayerTable, row: Ints) -> _Sizes:
-    """Return the sizes of networks whose architectures are rows of a table."""
+def _sizes(table: LayerTable, row: Ints) -> tuple[Ints, ...]:
+    """Return nodes, inputs, largest fan-in, hidden linear layers and units of the widest of networks, each [n].
+
+    Args:
+        table: Architectures.
+        row: That of each network in the table, [n].
+    """
     owner, last = np.repeat(np.arange(len(table)), table.count), table.layer_start[1:] - 1
     linear = table.code == _LINEAR
     hidden = linear.copy()
@@ -108,7 +100,7 @@ def _sizes(table: LayerTable, row: Ints) -> _Sizes:
     np.maximum.at(width, owner[hidden], table.size[hidden])
     depth = np.bincount(owner[hidden], minlength=len(table))
     inputs = table.size[table.layer_start[:-1]]
-    return _Sizes(*(values[row] for values in (table.num_nodes, inputs, fan, depth, width)))
+    return tuple(values[row] for values in (table.num_nodes, inputs, fan, depth, width))
 
 
 def train_on_zoo(
