@@ -109,7 +109,7 @@ class NetworkSearch:
         """Sample the sources in rounds, each twice as large as the one before, until all are exhausted."""
         most = min(n_candidates, max(1, len(self.data) ** 2 // ROWS_SQUARED))
         live, drawn, size, slowest = list(sources), 0, FIRST, 0.0
-        while live and drawn < most and self.budget.elapsed <= SAMPLING * self.budget.seconds:
+        while live and drawn < most and (not drawn or self.budget.elapsed <= SAMPLING * self.budget.seconds):
             n = min(size, most - drawn)
             for source in list(live):
                 fits, began = 1 + self.folds.n_folds * source.uses_targets, self.budget.elapsed
