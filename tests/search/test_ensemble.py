@@ -41,6 +41,7 @@ def members(draw: st.DrawFn) -> list[NetGraph]:
     return [*graphs, graphs[0]] if draw(st.booleans()) else graphs
 
 
+@examples(10)
 @given(members(), st.integers(0, 99))
 def test_the_joined_network_is_the_weighted_sum_and_a_network_like_any_other(graphs, seed):
     weights = torch.rand(len(graphs), generator=Generator().manual_seed(seed), dtype=torch.float64)

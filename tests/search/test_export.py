@@ -74,7 +74,7 @@ def check(graph: NetGraph, script: Path) -> None:
     np.testing.assert_allclose(prediction.detach(), MAPS.predict(graph, x), rtol=1e-9)
 
 
-@examples(15)
+@examples(6)
 @given(st.integers(0, 2**20))
 def test_the_written_network_predicts_what_the_graph_predicts(tmp_path_factory, seed):
     graphs = [random_graph(g.architecture, seed) for g in random_networks(3, seed, 2, RECIPE)]

@@ -37,6 +37,8 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch):
     monkeypatch.setattr("netgraph.search.latent_search.POPULATION", 4)
+    monkeypatch.setattr("netgraph.search.latent_search.DIMENSIONS", 6)
+    monkeypatch.setattr("netgraph.search.latent_search.NAMES", tuple("abcdef"))
 
 
 def job(kind: type, folder: Path, out: str, **changes):

@@ -63,17 +63,17 @@ def test_a_search_in_pieces_is_the_one_in_one_piece(tmp_path, sampler):
         if note["networks"] == 16:
             raise KeyboardInterrupt
 
-    at_once = run(tmp_path / "b.db", 60, sampler)
+    at_once = run(tmp_path / "b.db", 36, sampler)
     part = run(tmp_path / "a.db", 8, sampler)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "a.db", 60, sampler, report=interrupt)
+        run(tmp_path / "a.db", 36, sampler, report=interrupt)
     assert run(tmp_path / "a.db", 3, sampler).shape == (16, 2)  # recorded trials stay
-    whole = run(tmp_path / "a.db", 60, sampler)
+    whole = run(tmp_path / "a.db", 36, sampler)
     assert part.shape == (8, 2)
     assert torch.equal(whole[:8], part)
     assert torch.equal(whole, at_once)
     assert whole[:, 0].isfinite().all()
-    assert whole[40:, 0].median() < whole[:8, 0].median() or sampler == "random"
+    assert whole[24:, 0].median() < whole[:8, 0].median() or sampler == "random"
 
 
 def test_an_unknown_sampler_is_named():
