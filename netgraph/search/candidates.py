@@ -28,7 +28,7 @@ SMALLEST = 1e-5
 class Candidates(Protocol):
     """Source of candidate networks for a regression data set.
 
-    A subclass defines :meth:`sample`. The search solves every candidate's output layer by ridge regression, scores it
+    A subclass, or any object with :meth:`sample`, is one. The search solves every candidate's output layer by ridge regression, scores it
     by its error on rows that it was not fitted to, and trains the best ones.
 
     Attributes:

@@ -112,7 +112,8 @@ class NetworkSearch:
         while live and drawn < most and (not drawn or self.budget.elapsed <= SAMPLING * self.budget.seconds):
             n = min(size, most - drawn)
             for source in list(live):
-                fits, began = 1 + self.folds.n_folds * source.uses_targets, self.budget.elapsed
+                uses_targets = getattr(source, "uses_targets", Candidates.uses_targets)
+                fits, began = 1 + self.folds.n_folds * uses_targets, self.budget.elapsed
                 if not self.budget.fits(slowest * fits):
                     continue
                 candidates = self.folds.sample(source, n, self.seed + drawn, self.budget)

@@ -93,7 +93,7 @@ class CrossValidation:
         """
         began = budget.elapsed
         scored = self.leave_one_out(self._sampled(source, n, self.data, seed))
-        if source.uses_targets and scored:
+        if getattr(source, "uses_targets", Candidates.uses_targets) and scored:
             if not budget.fits((budget.elapsed - began) * self.n_folds):
                 return []
             without = [self._sampled(source, len(scored), self.data.rows(kept), seed) for kept in self.kept]
@@ -101,7 +101,8 @@ class CrossValidation:
                 raise NetGraphError(f"{type(source).__name__}.sample: fewer networks without a fold than of all rows")
             refits = self._refit([graph for fits in zip(*without, strict=True) for graph in fits])
             scored = self.score(self._interleave(refits, [one.graph for one in scored]))
-        return [replace(one, source=type(source).__name__, trainable=source.trainable) for one in scored]
+        trainable = getattr(source, "trainable", Candidates.trainable)
+        return [replace(one, source=type(source).__name__, trainable=trainable) for one in scored]
 
     def _sampled(self, source: Candidates, n: int, data: TabularData, seed: int) -> list[NetGraph]:
         graphs, name = source.sample(n, data.X, data.y, seed), type(source).__name__

@@ -13,6 +13,9 @@ from netgraph import NetGraph, NetGraphError, NetGraphRegressor, from_module
 from netgraph.graph import prepend_linear
 from netgraph.search import Candidates, Generated, Random
 from netgraph.search.candidates import covered_inputs, pls_directions
+from netgraph.search.data import TimeBudget
+from netgraph.search.network_search import NetworkSearch
+from netgraph.search.scoring import CrossValidation
 from netgraph.stack import first_outputs
 from tests.search.small import READING, Few, random_networks, rows, untrained
 
@@ -213,3 +216,15 @@ def test_projections_go_with_the_target_and_are_zero_where_the_rows_span_fewer()
     assert repeated.isfinite().all()
     assert not repeated[:, 5:].any()
     assert not pls_directions(torch.zeros(20, 40), torch.zeros(20), 8).any()
+
+
+def test_an_object_with_sample_alone_is_a_source_scored_by_refits():
+    class Plain:
+        def sample(self, n, X, y, seed):
+            return Random().sample(min(n, 4), X, y, seed)
+
+    data = rows(40)
+    (one, *_) = CrossValidation(data).sample(Plain(), 4, 0, TimeBudget())
+    assert one.trainable
+    assert len(one.refits) == 5
+    assert NetworkSearch(data, TimeBudget(0.5)).run([Plain()]).candidates
