@@ -28,8 +28,8 @@ SMALLEST = 1e-5
 class Candidates(Protocol):
     """Source of candidate networks for a regression data set.
 
-    A subclass, or any object with :meth:`sample`, is one. The search solves every candidate's output layer by ridge regression, scores it
-    by its error on rows that it was not fitted to, and trains the best ones.
+    A subclass, or any object with :meth:`sample`, is one. The search solves every candidate's output layer by ridge
+    regression, scores it by its error on rows that it was not fitted to, and trains the best ones.
 
     Attributes:
         uses_targets: Whether the weights depend on ``y``. Such candidates are scored by K-fold refits: they are sampled
