@@ -239,10 +239,6 @@ class Layouts:
         """Give some of them, which may occur more than once."""
         return type(self)(self.network[list(chosen)], [self.architectures[i] for i in chosen])
 
-    def cut(self, count: int) -> tuple[Self, Self]:
-        """Give the first ones, and the others."""
-        return self.part(range(count)), self.part(range(count, len(self)))
-
     def of_inputs(self, n_inputs: int) -> Self:
         """Give those of networks with so many inputs, in their order."""
         return self.part([i for i, one in enumerate(self.architectures) if one.n_inputs == n_inputs])

@@ -70,11 +70,18 @@ class Batches(Dataset[tuple[NetBatch, Behavior]]):
             raise NetGraphError("no networks to train on")
         for i, example in enumerate(examples):
             _check(example, f"network {i}", config)
-        parts = _by_size(examples, training.batch_size, torch.Generator().manual_seed(training.seed))
-        self.batches = []
+        size = torch.tensor([float(example.graph.num_nodes) for example in examples])
+        noise = torch.rand(len(size), generator=torch.Generator().manual_seed(training.seed))
+        order = (size + 2 * noise).argsort()  # by size, and a little noise, so that neighbors differ between seeds
+        self.batches: list[tuple[NetBatch, Behavior]] = []
         with Progress("batches", len(examples), "network", shown=progress) as bar:
-            for part in parts:
-                self.batches.append(_batch([examples[i] for i in part], config, training.rows))
+            for part in order.split(training.batch_size):
+                chosen = [examples[i] for i in part.tolist()]
+                graphs = [example.graph for example in chosen]
+                behavior = observe(graphs, [example.x[: training.rows] for example in chosen])
+                meta_features = torch.stack([example.meta_features for example in chosen])
+                nets = net_batch(graphs, config, meta_features, behavior.stack).packed()
+                self.batches.append((nets, behavior))
                 bar.update(units=len(part))
 
     @property
@@ -103,20 +110,6 @@ def _check(example: Example, name: str, config: VAEConfig) -> None:
         raise NetGraphError(f"{name}: x has shape {tuple(example.x.shape)}; expected [rows, {inputs}] finite numbers")
     if len(example.meta_features) != features:
         raise NetGraphError(f"{name}: {len(example.meta_features)} meta-features; this model takes {features}")
-
-
-def _by_size(examples: Sequence[Example], batch_size: int, generator: torch.Generator) -> list[list[int]]:
-    """Sort by number of vertices, with a little noise so that neighbors differ between seeds, and cut."""
-    size = torch.tensor([float(example.graph.num_nodes) for example in examples])
-    order = (size + 2 * torch.rand(len(size), generator=generator)).argsort().tolist()
-    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-
-
-def _batch(examples: Sequence[Example], config: VAEConfig, rows: int) -> tuple[NetBatch, Behavior]:
-    graphs = [example.graph for example in examples]
-    meta_features = torch.stack([example.meta_features for example in examples])
-    behavior = observe(graphs, [example.x[:rows] for example in examples])
-    return net_batch(graphs, config, meta_features, behavior.stack).packed(), behavior
 
 
 class Epochs:
