@@ -55,7 +55,7 @@ class Block(nn.Module):
 
 @lru_cache
 def fast_bfloat16(device_type: str) -> bool:
-    """Say whether a kind of device has instructions for bfloat16."""
+    """Return whether a kind of device has instructions for bfloat16."""
     if device_type == "cpu":
         found: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.11 cannot tell
         return bool(found.get("avx512_bf16") or found.get("amx_bf16") or found.get("bf16"))

@@ -27,11 +27,11 @@ class Movable:
     """Moves every tensor of a dataclass."""
 
     def to(self, device: torch.device) -> Self:
-        """Give a copy on another device."""
+        """Return a copy on another device."""
         return self._map(lambda tensor: tensor.to(device))
 
     def packed(self) -> Self:
-        """Give a copy that takes half the memory: integers in 32 bits."""
+        """Return a copy that takes half the memory: integers in 32 bits."""
         return self._map(lambda tensor: tensor.int() if tensor.dtype == torch.int64 else tensor)
 
     def unpacked(self) -> Self:

@@ -40,7 +40,7 @@ SHIPPED = Path(__file__).parent.parent / "pretrained" / "full.safetensors"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint holds.
+    """The content of a checkpoint.
 
     Attributes:
         config: The model's sizes.

@@ -1,4 +1,4 @@
-"""What networks are sampled for: meta-features, numbers of inputs and outputs, and rows of data sets."""
+"""Context of sampled networks: meta-features, numbers of inputs and outputs, and rows of data sets."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ Counts = Sequence[tuple[int, int]]
 
 @dataclass(frozen=True)
 class Context(Movable):
-    """What n networks are for, embedded.
+    """The context of n networks, embedded.
 
     Attributes:
         counts: Numbers of inputs and outputs, if they are to be given rather than decoded.
@@ -77,7 +77,7 @@ class Context(Movable):
         return cls(counts, vae.condition(meta), vae.prior.embed_condition(meta, n_inputs), rows)
 
     def part(self, chosen: list[int]) -> "Context":
-        """Give what some of the networks are for."""
+        """Return the context of chosen networks."""
         counts = None if self.counts is None else [self.counts[i] for i in chosen]
         return replace(self._map(lambda values: values[chosen]), counts=counts)
 

@@ -26,7 +26,7 @@ CHUNK = 256
 def decode_layouts(
     vae: Autoencoder, layout: Tensor, context: Context, generator: torch.Generator | None = None
 ) -> list[Architecture]:
-    """Give the architectures of layouts, [B, G, slot]; the most likely ones without a generator."""
+    """Return the architectures of layouts, [B, G, slot]; the most likely ones without a generator."""
     if not isinstance(generator, torch.Generator | None):
         raise NetGraphError(f"generator is {generator!r}; expected a torch.Generator, or None")
     found: list[Architecture] = []
@@ -44,7 +44,7 @@ def decode_weights(
     context: Context,
     finished: bool = True,
 ) -> list[NetGraph]:
-    """Give architectures their weights.
+    """Decode the weights of architectures.
 
     Args:
         vae: The model.

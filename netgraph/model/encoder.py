@@ -38,7 +38,7 @@ class Messages(nn.Module):
         self.project = nn.Linear(width, config.width)
 
     def forward(self, batch: NetBatch, weight: Tensor) -> Tensor:
-        """Give each carrier what its surroundings told it, [B, C, width]; ``weight`` is [sum P + 1], last a zero."""
+        """Return the messages that reach each carrier, [B, C, width]; ``weight`` is [sum P + 1], last a zero."""
         x = self.embed(batch.vertex_type)
         edge = torch.stack([weight[batch.edge_slot], (batch.edge_slot < 0).float()], dim=1)
         for convolution in self.rounds:

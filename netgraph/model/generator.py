@@ -70,11 +70,11 @@ class Rows(Movable):
         return torch.arange(self.x.shape[2], device=self.x.device) < self.n_features[:, None]
 
     def part(self, chosen: Tensor | list[int]) -> "Rows":
-        """Give those of some of the data sets, which may occur more than once."""
+        """Return the rows of chosen data sets, which may occur more than once."""
         return self._map(lambda values: values[chosen])
 
     def first(self, count: int) -> "Rows":
-        """Give the first rows of each data set, which have yet to be encoded."""
+        """Return the first rows of each data set, which have yet to be encoded."""
         return Rows(self.x[:, :count], self.y[:, :count], self.n_features)
 
     def __len__(self) -> int:
@@ -128,7 +128,7 @@ def _scattered(values: Tensor, real: Tensor) -> Tensor:
 
 
 def _cells(rows: Rows) -> Tensor:
-    """What each cell is told, [B, rows, columns, 11].
+    """Return the inputs of each cell, [B, rows, columns, 11].
 
     Its value, and the slopes of two regressions along its column: of the quadratic form, and of the kernel's. Its row's
     target, what linear regression leaves of it, the quadratic form of that rest, and what the kernel leaves of the
@@ -211,7 +211,7 @@ class Generator(nn.Module):
         return slots.mean(MOST * torch.tanh(raw / MOST)), slots.filled
 
     def _incoming(self, neurons: Tensor, columns: Tensor, carriers: Tensor, real: Tensor) -> Tensor:
-        """What each neuron of a first layer takes from each column, at their places in its slot, [B, C, slot]."""
+        """Return the weights of a first layer's neurons for each column, at their places in the slot, [B, C, slot]."""
         scores = self.neuron(neurons) @ self.column(columns).mT / columns.shape[-1] ** 0.5
         first = functional.pad(carriers[..., LINEAR] == 1, (0, neurons.shape[1] - carriers.shape[1]))
         after = self.config.slot_size - FIRST_INCOMING - columns.shape[1]

@@ -1,4 +1,4 @@
-"""What the model reads of an architecture, computed once for each.
+"""Features of an architecture that the model reads, computed once for each.
 
 The transformers have one token for each vertex that holds something of its own. An elementwise vertex does not: it is
 carried by the vertex that feeds it, whose token is told which activation follows.
@@ -236,11 +236,11 @@ class Layouts:
     architectures: Sequence[Architecture]
 
     def part(self, chosen: Sequence[int]) -> Self:
-        """Give some of them, which may occur more than once."""
+        """Return chosen layouts, which may occur more than once."""
         return type(self)(self.network[list(chosen)], [self.architectures[i] for i in chosen])
 
     def of_inputs(self, n_inputs: int) -> Self:
-        """Give those of networks with so many inputs, in their order."""
+        """Return the layouts of networks with a number of inputs, in their order."""
         return self.part([i for i, one in enumerate(self.architectures) if one.n_inputs == n_inputs])
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -256,7 +256,7 @@ class Layouts:
 
     @classmethod
     def join(cls, parts: "Sequence[Layouts]") -> Self:
-        """Give those of several parts, one after the other."""
+        """Concatenate layouts."""
         joined = [architecture for part in parts for architecture in part.architectures]
         return cls(torch.cat([part.network for part in parts]), joined)
 

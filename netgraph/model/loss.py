@@ -27,7 +27,7 @@ LARGEST_ACTIVATION = 50.0
 
 @dataclass(frozen=True)
 class Behavior:
-    """What a batch of networks computes on rows of their tasks.
+    """Outputs and hidden activations of a batch of networks on rows of their tasks.
 
     Attributes:
         stack: The executor of the batch's architectures.

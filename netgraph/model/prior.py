@@ -62,7 +62,7 @@ class Velocity(nn.Module):
         nn.init.zeros_(self.out.weight)
 
     def forward(self, slots: Tensor, tokens: Tensor, time: Tensor, mask: Tensor) -> Tensor:
-        """Give the velocity of slots, [B, T, slot].
+        """Return the velocity of slots, [B, T, slot].
 
         Args:
             slots: Where they are, [B, T, slot].
@@ -109,7 +109,7 @@ class FlowPrior(nn.Module):
         self.place = Velocity(config, config.prior.place_layers, reduced=True)
 
     def of_network(self, z: Tensor) -> Tensor:
-        """Give what the first flow carries: the layout's slots, and one that holds the response, [B, G + 1, slot]."""
+        """Return the input of the first flow: the layout's slots, and one of the response, [B, G + 1, slot]."""
         response = functional.pad(z[:, self.config.code_size :], (0, self.config.slot_size - RESPONSE))
         return torch.cat([split(z, self.config)[0], response[:, None]], dim=1)
 
@@ -118,7 +118,7 @@ class FlowPrior(nn.Module):
         return (network - self.network_mean) / self.network_scale
 
     def restore_places(self, standardized: Tensor) -> Tensor:
-        """Give slots of places, [B, K, slot], of standardized ones."""
+        """Invert the standardization of slots of places, [B, K, slot]."""
         return standardized * self.place_scale + self.place_mean
 
     def fit(self, network: Tensor, places: Tensor, meta_features: Tensor) -> None:
@@ -160,7 +160,7 @@ class FlowPrior(nn.Module):
     def _place_velocity(
         self, network: Tensor, batch: StructureBatch, condition: Tensor
     ) -> tuple[Callable[[Tensor, Tensor], Tensor], Tensor]:
-        """Give the velocity of the places' slots, of where they are and the time, and which there are, [B, K, 1]."""
+        """Return the velocity field of the places' slots, and the mask of occupied slots, [B, K, 1]."""
         carriers = holders(batch.carriers)
         slots = Slots(carriers, self.config, batch.spilled_place)
         more = [] if self.spilled is None else [self.spilled(batch.spilled_place + 1)]

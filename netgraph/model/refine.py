@@ -86,7 +86,7 @@ def _check_rows(graphs: Sequence[NetGraph], xs: Sequence[ArrayLike]) -> list[Ten
 
 
 class _Goal:
-    """What B networks compute on their rows, and how far from it others of the same architectures are."""
+    """Outputs of B networks on their rows, and the distance of other networks of the same architectures."""
 
     def __init__(self, vae: Autoencoder, graphs: Sequence[NetGraph], xs: Sequence[Tensor], features: Tensor) -> None:
         architectures = [graph.architecture for graph in graphs]

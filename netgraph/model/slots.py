@@ -50,12 +50,12 @@ def carrier_embedding(config: VAEConfig, width: int | None = None) -> FeatureEmb
 
 
 def is_linear(carriers: Tensor) -> Tensor:
-    """Say which carriers are vertices of linear layers, [B, C]."""
+    """Return the mask of vertices of linear layers, [B, C]."""
     return carriers[..., TYPE] == LINEAR_TYPE
 
 
 def layout_slot(depth: Tensor, config: VAEConfig) -> Tensor:
-    """Give the slot of the layout that speaks of vertices after so many linear layers."""
+    """Return the slot of the layout for vertices behind a number of linear layers."""
     return torch.where(depth > 0, 1 + (depth - 1) % config.place_depths, 0)
 
 
@@ -115,7 +115,7 @@ class Slots:
         return total[..., :-1] / total[..., -1:].clamp(min=1)
 
     def read(self, table: Tensor) -> Tensor:
-        """Give each carrier its place's slot, [B, K, n] as [B, C, n]; 0 to inputs and padding."""
+        """Return the slot of each carrier's place, [B, K, n] as [B, C, n]; 0 for inputs and padding."""
         rows = torch.cat([table.flatten(0, 1), table.new_zeros(1, table.shape[-1])])
         return rows[self.place]
 

@@ -41,7 +41,7 @@ class NetVAE(Autoencoder):
         self.portfolio: Layouts | None = None
 
     def with_generator(self, sizes: GeneratorConfig, seed: int = 0) -> Self:
-        """Give the same model with a new generator, which has yet to be trained, and without a portfolio.
+        """Return the same model with a new generator, which has yet to be trained, and without a portfolio.
 
         Args:
             sizes: Of the generator.

@@ -99,11 +99,11 @@ class Paced(lightning.LightningModule):
         return name.startswith(self.learned)
 
     def losses(self, batch: tuple[NetBatch, Behavior]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Give the loss of a batch, and its terms to be logged."""
+        """Return the loss of a batch, and its terms to be logged."""
         raise NotImplementedError
 
     def configure_optimizers(self) -> Optimizer:
-        """Give AdamW; its learning rate is set at every step."""
+        """Return AdamW; its learning rate is set at every step."""
         learned = [value for name, value in self.vae.named_parameters() if self.learns(name)]
         return torch.optim.AdamW(learned, self.config.learning_rate, (0.9, 0.98), weight_decay=self.config.weight_decay)
 
