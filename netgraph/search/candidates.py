@@ -3,7 +3,7 @@
 import warnings
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -24,7 +24,6 @@ CONTEXT_ROWS = 128
 SMALLEST = 1e-5
 
 
-@runtime_checkable
 class Candidates(Protocol):
     """Source of candidate networks for a regression data set.
 

@@ -140,9 +140,9 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
                 held = f"an empty or no sequence, {type(self.candidates).__name__}"
                 raise NetGraphError(f"candidates is {held}; sources, or None for the default ones")
             for source in self.candidates:
-                if isinstance(source, type) or not isinstance(source, Candidates):
+                if isinstance(source, type) or not callable(getattr(source, "sample", None)):
                     name = getattr(source, "__name__", type(source).__name__)
-                    raise NetGraphError(f"candidates holds {name}, no object with sample, uses_targets and trainable")
+                    raise NetGraphError(f"candidates holds {name}, no object with sample(n, X, y, seed)")
             return self.candidates
         vae = shared_model(self.checkpoint, device)
         covered = covered_inputs(vae, self.n_features_in_)
