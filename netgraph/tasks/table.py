@@ -157,10 +157,14 @@ def _numbers(path: Path, frame: "DataFrame") -> Floats:
     values = np.empty(frame.shape)
     wrong: dict[str, list[str]] = {"not numeric": [], "missing": [], "infinite": []}
     for i, (name, column) in enumerate(frame.items()):
-        text = column.astype(str).str.strip().str.lower()
-        text = text.map(_WORDS).fillna(text).fillna("nan")
-        values[:, i] = pd.to_numeric(text, errors="coerce")
-        missing = (text == "nan").to_numpy()
+        if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype):
+            values[:, i] = column.to_numpy(dtype=np.float64, na_value=np.nan)
+            missing = np.isnan(values[:, i])
+        else:
+            text = column.astype(str).str.strip().str.lower()
+            text = text.map(_WORDS).fillna(text).fillna("nan")
+            values[:, i] = pd.to_numeric(text, errors="coerce")
+            missing = (text == "nan").to_numpy()
         masks = np.isnan(values[:, i]) & ~missing, missing, np.isinf(values[:, i])
         for what, mask in zip(wrong, masks, strict=True):
             if mask.any():

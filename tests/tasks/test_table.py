@@ -239,3 +239,13 @@ def test_what_parquet_holds_is_checked_alike(tmp_path, write, squares, values, m
     squares[["y"]].to_parquet(tmp_path / "one.parquet")
     with pytest.raises(NetGraphError, match=rf"'y'; {NEEDED}$"):
         read_table(tmp_path / "one.parquet", "y")
+
+
+def test_numbers_of_parquet_are_read_as_they_are(tmp_path):
+    values = np.random.default_rng(0).normal(size=(12, 2)).astype(np.float32)
+    frame = pd.DataFrame({"a": values[:, 0], "b": np.arange(12) % 3 == 0, "y": values[:, 1]})
+    frame.to_parquet(tmp_path / "data.parquet")
+    table = read_table(tmp_path / "data.parquet", "y")
+    assert table.X[:, 0].tolist() == values[:, 0].astype(np.float64).tolist()
+    assert table.X[:, 1].tolist() == frame["b"].astype(float).tolist()
+    assert table.y.tolist() == values[:, 1].astype(np.float64).tolist()
