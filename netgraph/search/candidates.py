@@ -64,6 +64,9 @@ class Candidates(Protocol):
     uses_targets: bool = True
     trainable: bool = True
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
     def sample(self, n: int, X: Tensor, y: Tensor, seed: int) -> list[NetGraph]:
         """Return at most ``n`` networks; fewer mean that the source is exhausted.
 

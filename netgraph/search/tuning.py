@@ -10,7 +10,7 @@ from netgraph.search.scoring import Candidate, CrossValidation
 from netgraph.zoo import FitConfig
 
 #: Training steps of each rung; the first has few, to measure the pace.
-RUNGS = (10, 50, 100, 200, 400, 800)
+RUNGS = (10, 50, 100, 200, 400)
 #: Candidates that go on after a rung, at least.
 LEAST_GOING = 2
 #: Rows of a step, peak learning rate and weight decay; chosen.

@@ -47,6 +47,9 @@ class RandomFeatures(Candidates):
         self.scaling = scaling
         self.uses_targets = scaling is not None
 
+    def __repr__(self) -> str:
+        return f"RandomFeatures({self.scaling!r})"
+
     def sample(self, n: int, X: Tensor, y: Tensor, seed: int) -> list[NetGraph]:
         """Return at most four networks."""
         columns = X.shape[1]
