@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.candidates import Evolution, Library, Nearest, RandomWeights
 from netgraph import NetGraphRegressor, Zoo
-from netgraph.search import Candidates, Generated, Random, RandomFeatures
+from netgraph.search import Candidates, Generated, Random, RandomFeatures, ScaledRandom
 from netgraph.tasks import load_real, split
 
 Floats = NDArray[np.float64]
@@ -118,7 +118,7 @@ TIMED: Mapping[str, Method] = {
     OURS: searched(),
     "random search": searched(lambda problem: [Random()]),
     "random search, random features": searched(
-        lambda problem: [RandomFeatures("agop"), Random(), RandomFeatures("ard")]
+        lambda problem: [RandomFeatures("agop"), ScaledRandom(), RandomFeatures("ard")]
     ),
     "random weights": searched(lambda problem: [RandomWeights(Generated())]),
     "nearest zoo network": searched(lambda problem: [Nearest(library(problem.zoo))]),

@@ -27,7 +27,7 @@ ABOUT = (
     "the rows are the test. All methods get the same standardized rows, one thread and the seed of the split. "
     "`netgraph` is `NetGraphRegressor(max_seconds=budget)` with as many candidates as the time allows; the next five "
     "methods are its search with unscaled random features and other candidates: random architectures with PyTorch's "
-    "initial weights, alone or with the scaled random features that netgraph has too; generated architectures with "
+    "initial weights, alone or with the scaled ones of netgraph; generated architectures with "
     "such weights; networks of a zoo's training tasks, the nearest by meta-features first; a population of zoo "
     "networks, mutated and crossed. The random search of MLPRegressor keeps the settings that are best on 20 % of the "
     "training rows. Loading and a first fit of each method are not timed."

@@ -2,7 +2,7 @@
 
 from netgraph.search.candidates import Candidates, Generated, Random
 from netgraph.search.estimator import NetGraphRegressor, default_candidates
-from netgraph.search.extras.random_features import RandomFeatures
+from netgraph.search.extras.random_features import RandomFeatures, ScaledRandom
 from netgraph.search.jobs import FitJob, SearchJob, fit_table, search_table
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "NetGraphRegressor",
     "Random",
     "RandomFeatures",
+    "ScaledRandom",
     "SearchJob",
     "default_candidates",
     "fit_table",

@@ -15,10 +15,10 @@ from netgraph.graph.to_module import to_module
 from netgraph.machine import check_device
 from netgraph.model.parts import is_whole
 from netgraph.reading import one_line
-from netgraph.search.candidates import Candidates, Generated, Random, covered_inputs, shared_model
+from netgraph.search.candidates import Candidates, Generated, covered_inputs, shared_model
 from netgraph.search.data import TimeBudget
 from netgraph.search.export import export_network
-from netgraph.search.extras.random_features import RandomFeatures
+from netgraph.search.extras.random_features import RandomFeatures, ScaledRandom
 from netgraph.search.network_search import N_CANDIDATES, NetworkSearch, SearchResult, show_progress
 from netgraph.search.pareto import check_objectives, evaluate_objectives, front_table, smallest_within
 from netgraph.search.preprocess import Preprocessing, merge_rows
@@ -196,4 +196,4 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
 
 def default_candidates(model: Any = None) -> tuple[Candidates, ...]:
     """Return the sources of the estimator: random features, random networks, networks that a model generates."""
-    return RandomFeatures(None), RandomFeatures("agop"), Random(), Generated(model), RandomFeatures("ard")
+    return RandomFeatures(None), RandomFeatures("agop"), ScaledRandom(), Generated(model), RandomFeatures("ard")

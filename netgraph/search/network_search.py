@@ -29,6 +29,8 @@ N_TUNED = 8
 ROWS_SQUARED = 60
 #: Share of the time after which no further round of candidates is sampled; chosen.
 SAMPLING = 0.25
+#: How much longer than the slowest step so far the next one may take; chosen.
+CAUTION = 2
 #: Candidates that are kept; chosen: a few times those that are trained.
 KEPT = 64
 
@@ -114,7 +116,7 @@ class NetworkSearch:
             for source in list(live):
                 uses_targets = getattr(source, "uses_targets", Candidates.uses_targets)
                 fits, began = 1 + self.folds.n_folds * uses_targets, self.budget.elapsed
-                if not self.budget.fits(slowest * fits):
+                if not self.budget.fits(CAUTION * slowest * fits):
                     continue
                 candidates = self.folds.sample(source, n, self.seed + drawn, self.budget)
                 slowest = max(slowest, (self.budget.elapsed - began) / fits)
@@ -129,7 +131,7 @@ class NetworkSearch:
         longest = max(later - earlier for earlier, later in pairwise(seconds))
         for source in dict.fromkeys(one.source for one in self.kept if one.trainable):
             bracket = [one for one in self.kept if one.source == source and one.trainable][:N_TUNED]
-            if self.budget.fits(longest):
+            if self.budget.fits(CAUTION * longest):
                 rest = [one for one in self.kept if all(one is not other for other in bracket)]
                 trained = successive_halving(bracket, self.folds, self.seed, self.budget, self._note)
                 self.kept = best([*rest, *trained])

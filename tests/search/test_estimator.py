@@ -52,7 +52,7 @@ def test_with_default_sources_it_is_seeded_keeps_units_and_has_a_plain_module(ch
     assert np.allclose(model.predict(x)[::-1], model.predict(x[::-1]), rtol=1e-12)
     assert model.module_(torch.zeros(2, 3)).shape == (2, 1)
     assert list(model.history_) == ["stage", "networks", "error", "seconds"]
-    assert {"linear", "RandomFeatures", "Random", "Generated", "ensemble"} <= set(model.history_["stage"])
+    assert {"linear", "RandomFeatures", "ScaledRandom", "Generated", "ensemble"} <= set(model.history_["stage"])
     assert list(model.candidates_) == ["source", "error"]
     assert model.pareto_.equals(model.candidates_.loc[[model.chosen_], ["error"]])
     assert len(model.pareto_graphs_) == 1

@@ -1,4 +1,7 @@
-"""Random features: wide networks whose hidden weights are drawn and scaled, and never trained (Rahimi & Recht 2008)."""
+"""Random features: wide networks whose hidden weights are drawn, scaled and never trained (Rahimi & Recht 2008).
+
+The same scaling gives small random networks a start at the columns that matter.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,7 +14,7 @@ from torch import Generator, Tensor
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture, make_layer
 from netgraph.graph.netgraph import NetGraph
-from netgraph.search.candidates import Candidates
+from netgraph.search.candidates import Candidates, Random
 from netgraph.stack import Stack, solve_last_layers
 from netgraph.zoo import initialize
 
@@ -62,6 +65,26 @@ class RandomFeatures(Candidates):
             matrix = (1 - SHRINKAGE) * (product + product.diagonal().diag()) / 2 + SHRINKAGE * torch.eye(columns)
             graphs = [scaled(graph, matrix) for graph in initial]
         return graphs
+
+
+class ScaledRandom(Random):
+    """Random architectures with initial weights, whose columns are multiplied by the diagonal of an AGOP.
+
+    Networks in which something else than one linear layer reads the columns stay as they are.
+    """
+
+    uses_targets = True
+
+    def sample(self, n: int, X: Tensor, y: Tensor, seed: int) -> list[NetGraph]:
+        """Return n networks."""
+        roots = agop(wide_networks(X.shape[1], UNITS, seed), X, y).diagonal().sqrt()
+        matrix = ((1 - SHRINKAGE) * roots / roots.mean().clamp(min=torch.finfo(roots.dtype).tiny) + SHRINKAGE).diag()
+        return [scaled(g, matrix) if _reads_linearly(g) else g for g in super().sample(n, X, y, seed)]
+
+
+def _reads_linearly(graph: NetGraph) -> bool:
+    readers = [i for i, layer in enumerate(graph.architecture.layers) if 0 in layer.inputs]
+    return readers == [graph.architecture.tensors[0].layer] and graph.architecture.layers[readers[0]].type == "Linear"
 
 
 def wide_networks(n_inputs: int, units: int, seed: int, skip: bool = False) -> list[NetGraph]:

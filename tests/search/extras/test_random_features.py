@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from netgraph import NetGraph, NetGraphError
-from netgraph.search import RandomFeatures
+from netgraph.search import Random, RandomFeatures, ScaledRandom
 from netgraph.search.data import TabularData, TimeBudget
 from netgraph.search.extras.random_features import ACTIVATIONS, SHRINKAGE, agop, ard_length_scales, scaled
 from netgraph.search.network_search import linear_network
@@ -112,3 +112,15 @@ def test_length_scales_are_short_where_the_target_bends_and_long_where_it_does_n
     assert 0.1 <= float(scales[2]) < float(scales[others].median()) / 3
     assert ((scales >= 0.1) & (scales <= 1e3 * (1 + 1e-9))).all()
     assert torch.equal(scales, ard_length_scales(data.X, (data.y + data.X[:, 0]) / 1.5))
+
+
+def test_random_networks_are_scaled_by_the_columns_that_matter():
+    data = sine()
+    graphs, plain = ScaledRandom().sample(20, data.X, data.y, 4), Random().sample(20, data.X, data.y, 4)
+    assert [graph.architecture for graph in graphs] == [graph.architecture for graph in plain]
+    scales = []
+    for graph, before in zip(graphs, plain, strict=True):
+        first = graph.architecture.tensors[0]
+        ratio = graph.state[: first.size].view(first.shape) / before.state[: first.size].view(first.shape)
+        scales.append(ratio.median(dim=0).values)
+    assert torch.stack(scales).median(dim=0).values.argmax() == 2
