@@ -8,6 +8,7 @@ model writes a network from z for the rows, and K-fold refits score it.
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from netgraph.errors import NetGraphError, StoreError
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model import NetVAE
 from netgraph.model.context import Context
+from netgraph.model.layout import Layouts
 from netgraph.model.parts import evaluating
 from netgraph.reading import FAILURES, building, one_line
 from netgraph.search.candidates import Candidates, covered_inputs, write_networks
@@ -64,7 +66,26 @@ def sampler_of(name: str, seed: int) -> "BaseSampler":
     return known[name]()
 
 
-class LatentObjective(Candidates):
+@dataclass(frozen=True, eq=False, repr=False)
+class Written(Candidates):
+    """Networks that a model writes from noise, with the same architectures for all rows.
+
+    Attributes:
+        vae: The model.
+        noise: Draws from N(0, I), [n, latent].
+        layouts: The architectures; those of the noise when None.
+    """
+
+    vae: NetVAE
+    noise: Tensor
+    layouts: Layouts | None
+
+    def sample(self, n: int, X: Tensor, y: Tensor, seed: int) -> list[NetGraph]:
+        """Return the networks of the first n draws."""
+        return write_networks(self.vae, self.noise[:n], X, y, seed, self.layouts)
+
+
+class LatentObjective:
     """Objectives of networks that a model writes from latents for a data set.
 
     Args:
@@ -82,21 +103,16 @@ class LatentObjective(Candidates):
         self.folds = CrossValidation(data, seed, device)
         embedding = torch.randn(vae.config.latent_size, DIMENSIONS, generator=Generator().manual_seed(seed))
         self.embedding = embedding / embedding.norm(dim=1, keepdim=True)
-        self._noise = torch.empty(0, vae.config.latent_size)
 
     def candidates(self, quantiles: Tensor) -> list[Candidate]:
         """Return the scored networks of numbers in (0, 1), [n, 64]."""
-        self._noise = (torch.special.ndtri(quantiles.double()) @ self.embedding.double().T).float()
-        n, vae, self._layouts = len(quantiles), self.vae, None
-        if vae.generator is not None:  # the same architectures in all folds
+        noise = (torch.special.ndtri(quantiles.double()) @ self.embedding.double().T).float()
+        n, vae, layouts = len(quantiles), self.vae, None
+        if vae.generator is not None:
             counts = [(covered_inputs(vae, self.folds.data.X.shape[1]), 1)] * n
             with torch.no_grad(), evaluating(vae):
-                self._layouts = vae.carry_layouts(self._noise.to(vae.device), Context.of(vae, n, counts=counts))
-        return self.folds.sample(self, n, self.seed, TimeBudget())
-
-    def sample(self, n: int, X: Tensor, y: Tensor, seed: int) -> list[NetGraph]:
-        """Return the networks of the noise."""
-        return write_networks(self.vae, self._noise[:n], X, y, seed, self._layouts)
+                layouts = vae.carry_layouts(noise.to(vae.device), Context.of(vae, n, counts=counts))
+        return self.folds.sample(Written(vae, noise, layouts), n, self.seed, TimeBudget())
 
     def values(self, quantiles: Tensor) -> Tensor:
         """Return the objectives of numbers in (0, 1), [n, objectives] float64; inf for what failed."""

@@ -77,12 +77,8 @@ class NetworkSearch:
         device: str = "cpu",
         report: Callable[[Note], None] = lambda note: None,
     ) -> None:
-        self.data, self.budget, self.seed, self.report = (
-            data.subsample(MOST_ROWS, seed),
-            budget or TimeBudget(),
-            seed,
-            report,
-        )
+        self.data, self.budget = data.subsample(MOST_ROWS, seed), budget or TimeBudget()
+        self.seed, self.report = seed, report
         self.folds = CrossValidation(self.data, seed, device)
         self.kept: list[Candidate] = []
         self.history: list[Note] = []
@@ -114,8 +110,7 @@ class NetworkSearch:
         while live and drawn < most and (not drawn or self.budget.elapsed <= SAMPLING * self.budget.seconds):
             n = min(size, most - drawn)
             for source in list(live):
-                uses_targets = getattr(source, "uses_targets", Candidates.uses_targets)
-                fits, began = 1 + self.folds.n_folds * uses_targets, self.budget.elapsed
+                fits, began = self.folds.fits_of(source), self.budget.elapsed
                 if not self.budget.fits(CAUTION * slowest * fits):
                     continue
                 candidates = self.folds.sample(source, n, self.seed + drawn, self.budget)

@@ -14,7 +14,7 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module
 from netgraph.search.data import TabularData
-from netgraph.tasks import TAIL
+from netgraph.tasks import TAIL, compressed
 from netgraph.tasks.dataset import Floats
 
 #: Fewest rows of a weight above 0, and fewest different ones that are merged: one for each fold.
@@ -76,9 +76,8 @@ class Standardize(nn.Module):
         self.tail = tail
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return what the network reads, [rows, features]; in quarters no difference of finite numbers overflows."""
-        x = ((x / 4 - self.shift / 4) / (self.scale / 4)).clamp(-LARGEST, LARGEST)
-        return x.clamp(-self.tail, self.tail) + x.sign() * (x.abs() - self.tail).clamp(min=0).log1p()
+        """Return what the network reads, [rows, features]."""
+        return compressed(_in_deviations(x, self.shift, self.scale).clamp(-LARGEST, LARGEST), self.tail)
 
 
 class Rescale(nn.Module):
@@ -131,8 +130,7 @@ class Preprocessing:
     def data(self, X: Floats, y: Floats, sample_weight: Floats | None = None) -> TabularData:
         """Return standardized rows, of X [rows, features] and y [rows] in their own units, and their weights."""
         weight = None if sample_weight is None else torch.from_numpy(sample_weight / sample_weight.mean())
-        rescale = self.rescale
-        target = (torch.from_numpy(np.array(y)) / 4 - rescale.center / 4) / (rescale.spread / 4)
+        target = _in_deviations(torch.from_numpy(np.array(y)), self.rescale.center, self.rescale.spread)
         return TabularData(self.standardize(torch.from_numpy(np.array(X))).float(), target.float(), weight)
 
     def pipeline(self, module: nn.Module) -> nn.Sequential:
@@ -151,6 +149,11 @@ class Preprocessing:
                 rows = slice(start, start + BLOCK)
                 prediction[rows] = pipeline(torch.from_numpy(np.array(X[rows])))
         return prediction
+
+
+def _in_deviations(values: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """Return (values - shift) / scale, in quarters, in which no difference of finite numbers overflows."""
+    return (values / 4 - shift / 4) / (scale / 4)
 
 
 def _mean_and_deviation(values: Floats, sample_weight: Floats | None) -> tuple[Tensor, Tensor]:

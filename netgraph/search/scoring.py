@@ -81,6 +81,10 @@ class CrossValidation:
         filled = self.kept.repeat(1, -(-rows // least))[:, :rows]
         self.order = resample(torch.cat([filled, torch.arange(rows)[None]]), data.sample_weight)
 
+    def fits_of(self, source: Candidates) -> int:
+        """Return the fits of a network of a source: one on all rows, and one without each fold if it uses targets."""
+        return 1 + self.n_folds * getattr(source, "uses_targets", Candidates.uses_targets)
+
     def sample(self, source: Candidates, n: int, seed: int, budget: TimeBudget) -> list[Candidate]:
         """Sample a source and score its candidates.
 
@@ -93,7 +97,7 @@ class CrossValidation:
         """
         began = budget.elapsed
         scored = self.leave_one_out(self._sampled(source, n, self.data, seed))
-        if getattr(source, "uses_targets", Candidates.uses_targets) and scored:
+        if self.fits_of(source) > 1 and scored:
             if not budget.fits((budget.elapsed - began) * self.n_folds):
                 return []
             without = [self._sampled(source, len(scored), self.data.rows(kept), seed) for kept in self.kept]
