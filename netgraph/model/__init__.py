@@ -1,8 +1,7 @@
-"""The VAE: encoder, latent, decoder, loss."""
+"""The VAE: encoder, latent z = [f | a | w], decoder, prior, loss."""
 
-from netgraph.model.config import GeneratorConfig, LossWeights, PriorConfig, VAEConfig
+from netgraph.model.config import LossWeights, VAEConfig
 from netgraph.model.coverage import Coverage
-from netgraph.model.generator import Rows
-from netgraph.model.vae import NetVAE
+from netgraph.model.vae import FunctionPosterior, NetVAE
 
-__all__ = ["Coverage", "GeneratorConfig", "LossWeights", "NetVAE", "PriorConfig", "Rows", "VAEConfig"]
+__all__ = ["Coverage", "FunctionPosterior", "LossWeights", "NetVAE", "VAEConfig"]

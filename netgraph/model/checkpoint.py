@@ -16,25 +16,18 @@ from netgraph.errors import NetGraphError, StoreError
 from netgraph.files import building_from, read_tensors, write_tensors
 from netgraph.graph.architecture import SLOT_KINDS
 from netgraph.graph.layers import BY_CODE, FIRST_CODE, LAYER_TYPES, N_CODES
-from netgraph.model.config import GeneratorConfig, VAEConfig
+from netgraph.model.config import VAEConfig
 from netgraph.model.coverage import Coverage
-from netgraph.model.layout import Layouts
-from netgraph.model.slots import CODED, carrier_sizes, step_sizes
+from netgraph.model.features import CODED, node_sizes, step_sizes
 from netgraph.reading import field_of, typed
 
 FORMAT = "netgraph.NetVAE"
-VERSION = 7
-#: What the names of the tensors of its portfolio begin with.
-PORTFOLIO = "portfolio."
-#: Keys of a model's sizes that hold those of a part; names of numbers of layers, each of which has tensors; and the
-#: most that any other size is (chosen: far beyond what a computer can train).
-_PARTS, _REPEATED, _LARGEST = ("loss", "prior", "generator"), ("layers", "rounds"), 2**16
-#: Tensors that the record's coverage stands for; those of version 6 are passed over.
-COVERED = ("_extra_state", "known_types", "most_layers", "most_units", "most_loose", "most_apart")
-#: Settings that a model no longer has, and the value that all models have now.
-RETIRED = {"config.response": True, "config.edge_head": "bilinear", "config.loss.free_bits": 0.0}
-#: Name of the coverage in a model's ``state_dict``.
-COVERAGE = "structure._extra_state"
+VERSION = 8
+#: Ends of the names of numbers of layers, each of which has tensors; and the most that any other size is (chosen: far
+#: beyond what a computer can train).
+_REPEATED, _LARGEST = ("layers", "rounds"), 2**16
+#: Name of the coverage in a model's ``state_dict``; the record holds it.
+COVERAGE = "decoder.architecture._extra_state"
 SHIPPED = Path(__file__).parent.parent / "pretrained" / "full.safetensors"
 
 
@@ -46,14 +39,12 @@ class Checkpoint:
         config: The model's sizes.
         card: Where it comes from and how good it is.
         state: Its weights by name.
-        portfolio: Layouts that go well together; None where there are none.
         coverage: The architectures that it was trained on.
     """
 
     config: VAEConfig
     card: dict[str, Any]
     state: dict[str, Tensor]
-    portfolio: Layouts | None
     coverage: Coverage
 
 
@@ -62,11 +53,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     codes = {name: layer_type.code for name, layer_type in LAYER_TYPES.items()}
     record = {"layer_types": codes, "config": asdict(checkpoint.config), "card": dict(checkpoint.card)}
     record["coverage"] = checkpoint.coverage.to_record()
-    tensors = _uncovered(checkpoint.state)
-    if checkpoint.portfolio is not None:
-        more, record["portfolio"] = checkpoint.portfolio.to_tensors()
-        tensors |= {PORTFOLIO + name: tensor for name, tensor in more.items()}
-    write_tensors(path, tensors, FORMAT, VERSION, record)
+    write_tensors(path, _uncovered(checkpoint.state), FORMAT, VERSION, record)
 
 
 def load_checkpoint(path: str | Path | None) -> Checkpoint:
@@ -78,54 +65,31 @@ def load_checkpoint(path: str | Path | None) -> Checkpoint:
     path = SHIPPED if path is None else Path(path)
     tensors, record = read_tensors(path, FORMAT, VERSION)
     with building_from(path, record):
-        state = {name: tensor for name, tensor in tensors.items() if not name.startswith(PORTFOLIO)}
-        more = {name.removeprefix(PORTFOLIO): tensors[name] for name in tensors.keys() - state.keys()}
-        config, card = _config(record, state), field_of(record, "card", dict[str, Any])
+        config, card = _config(record, tensors), field_of(record, "card", dict[str, Any])
         coverage = Coverage.from_record(field_of(record, "coverage", dict[str, Any]))
         if coverage.types - LAYER_TYPES.keys():
             unknown = min(coverage.types - LAYER_TYPES.keys())
             raise StoreError(f"trained on layers of type {unknown}, which are not in this vocabulary")
-        state = recode(_uncovered(state), config, field_of(record, "layer_types", dict[str, int]))
-        portfolio = Layouts.from_tensors(more, field_of(record, "portfolio", dict[str, Any])) if more else None
-        shape = (len(portfolio or ()), config.layout_slots + 1, config.slot_size)
-        if portfolio is not None and (portfolio.network.shape != shape or not portfolio.network.isfinite().all()):
-            raise StoreError(f"tensor {PORTFOLIO + 'network'!r} is not finite, or has another shape than {shape}")
-        return Checkpoint(config, card, state, portfolio, coverage)
+        state = recode(tensors, config, field_of(record, "layer_types", dict[str, int]))
+        return Checkpoint(config, card, state, coverage)
 
 
 def _uncovered(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Leave out what the coverage stands for."""
-    left_out = {f"structure.{name}" for name in COVERED}
-    return {name: tensor for name, tensor in state.items() if name not in left_out}
+    return {name: tensor for name, tensor in state.items() if name != COVERAGE}
 
 
 def _config(record: Mapping[str, Any], state: Mapping[str, Tensor]) -> VAEConfig:
-    """Read the sizes of a model; those that an older checkpoint does not have keep their defaults.
+    """Read the sizes of a model.
 
     Raises:
-        StoreError: When one is of another type or too large, or a retired setting differs from what all models have.
+        StoreError: When one is of another type or too large.
     """
-    values = _without_retired(field_of(record, "config", dict[str, Any]), "config")
-    known = asdict(VAEConfig(generator=GeneratorConfig()))
-    nested = {key: known[key] | values[key] for key in _PARTS if isinstance(values.get(key), dict)}
-    config = typed(VAEConfig, asdict(VAEConfig()) | values | nested, "config")
-    for part in (config, config.prior, config.generator):
-        for name, value in asdict(part).items() if part else ():
-            if type(value) is int and value > (len(state) if name.endswith(_REPEATED) else _LARGEST):
-                raise StoreError(f"config: {name} is {value} in a model of {len(state)} tensors")
+    config = typed(VAEConfig, field_of(record, "config", dict[str, Any]), "config")
+    for name, value in asdict(config).items():
+        if type(value) is int and value > (len(state) if name.endswith(_REPEATED) else _LARGEST):
+            raise StoreError(f"config: {name} is {value} in a model of {len(state)} tensors")
     return config
-
-
-def _without_retired(values: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """Drop the settings that a model no longer has, in its parts too."""
-    kept: dict[str, Any] = {}
-    for name, value in values.items():
-        path = f"{key}.{name}"
-        if path not in RETIRED:
-            kept[name] = _without_retired(value, path) if isinstance(value, dict) else value
-        elif value != RETIRED[path]:
-            raise StoreError(f"{path} is {value!r}; this netgraph reads models with {RETIRED[path]!r} alone")
-    return kept
 
 
 def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
@@ -174,19 +138,22 @@ def recode(state: Mapping[str, Tensor], config: VAEConfig, codes: Mapping[str, i
     names = {code: layer_type.name for code, layer_type in BY_CODE.items()}
     types = [code if code < FIRST_CODE else codes.get(names.get(code, ""), -1) for code in range(N_CODES)]
     moves = [*types, count, count + 1]
-    carriers = _embedding_rows(carrier_sizes(config), dict.fromkeys(CODED, types), count)
-    embeddings = {f"{part}.embed.table.weight": carriers for part in ("encoder", "weights", "prior", "generator")}
-    embeddings |= {"structure.embed.table.weight": _embedding_rows(step_sizes(config), {0: moves, 1: types}, count)}
-    choices = {f"structure.{name}": (moves, count + 2) for name in ("move.weight", "move.bias", "next_move.weight")}
+    nodes = _embedding_rows(node_sizes(config), dict.fromkeys(CODED, types), count)
+    embeddings = {f"{part}.embed.table.weight": nodes for part in ("encoder.architecture", "decoder.hypernet")}
+    steps = _embedding_rows(step_sizes(config), {0: moves, 1: types}, count)
+    embeddings |= {"decoder.architecture.embed.table.weight": steps}
+    choices = {
+        f"decoder.architecture.{name}": (moves, count + 2) for name in ("move.weight", "move.bias", "next_move.weight")
+    }
     scales = _scale_rows(types, count), len(SLOT_KINDS) * count**3
-    rows = embeddings | choices | {"encoder.messages.embed.weight": (types, count)}
-    rows |= {"scales.mean": scales, "scales.scale": scales}
+    rows = embeddings | choices | {"encoder.architecture.messages.embed.weight": (types, count)}
+    rows |= {"encoder.scales.mean": scales, "encoder.scales.scale": scales}
     recoded = dict(state)
     for name in rows.keys() & state.keys():
         old, length = rows[name]
         if len(state[name]) != length:
             raise NetGraphError(f"{name} does not fit its vocabulary of layer types")
-        recoded[name] = _take(state[name], old, float(name == "scales.scale"))
+        recoded[name] = _take(state[name], old, float(name == "encoder.scales.scale"))
     return recoded
 
 

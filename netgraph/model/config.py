@@ -4,169 +4,97 @@ from dataclasses import dataclass
 
 from netgraph.errors import NetGraphError
 
-#: Latent numbers of a response: mean and logarithm of the deviation.
-RESPONSE = 2
-
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weight of each term of the loss; every term is of order 1 for a network rebuilt no better than by chance.
+    """Weight of each term of the loss.
 
     Attributes:
-        structure: Cross-entropies of index, type and parent.
-        weight: Squared error of the standardized state.
-        output: Error of the rebuilt network's outputs, relative to their variance.
-        hidden: Error of its last hidden activations, relative to their energy.
-        jacobian: Error of the differences of its outputs between neighboring rows, relative to their energy.
-        kl: KL divergence of the places' slots from N(0, I), in nats for each element of the state: a beta-VAE's beta.
-        layout_kl: That of the layout's slots, in nats a network.
-        sensitivity: Whether the weight term is weighted by the sensitivity of each element's vertex.
+        structure: Cross-entropies of index, type and parent, in nats a network.
+        weight: Squared error of the standardized weights that the hypernet writes.
+        output: Relative error of the outputs of the written network.
+        function: Error of the function code's correction.
+        kl: KL divergence of q(a | network) from N(0, I), in nats a network: a beta-VAE's beta (Higgins et al. 2017).
+        sensitivity: Whether the weight term is weighted by the sensitivity of each element's node.
     """
 
     structure: float = 0.3
-    weight: float = 1.0
+    weight: float = 0.1
     output: float = 1.0
-    hidden: float = 1.0
-    jacobian: float = 0.0
-    kl: float = 0.005
-    layout_kl: float = 1e-3
+    function: float = 1.0
+    kl: float = 1e-3
     sensitivity: bool = True
 
 
 @dataclass(frozen=True)
-class PriorConfig:
-    """Sizes of the flow that carries noise to latents.
-
-    Attributes:
-        width: Width of its transformers.
-        heads: Attention heads.
-        layout_layers: Layers of the flow of the layout's slots and the response.
-        place_layers: Layers of the flow of the places' slots.
-        steps: Steps of the ordinary differential equation's solver (midpoint rule), for each of the two flows.
-    """
-
-    width: int = 64
-    heads: int = 4
-    layout_layers: int = 3
-    place_layers: int = 4
-    steps: int = 3
-
-
-@dataclass(frozen=True)
-class GeneratorConfig:
-    """Sizes of the generator, which writes networks for the rows of a data set.
-
-    Attributes:
-        width: Width of its transformer.
-        heads: Attention heads.
-        layers: Layers.
-        row_width: Width of the tokens of single values in the encoder of rows.
-        row_heads: Attention heads there.
-        row_rounds: Rounds of attention over columns and rows.
-        inducing_points: Inducing points of the attention over rows.
-        column_tokens: Tokens that the encoder of rows leaves for each column.
-    """
-
-    width: int = 64
-    heads: int = 4
-    layers: int = 4
-    row_width: int = 32
-    row_heads: int = 2
-    row_rounds: int = 2
-    inducing_points: int = 16
-    column_tokens: int = 2
-
-
-@dataclass(frozen=True)
 class VAEConfig:
-    """Sizes of the VAE.
-
-    The latent is a table of slots. The first ``place_depths + 2`` speak of the layout: one for the inputs, one for each
-    linear layer, one for the whole network. Then comes one for each place, a neuron's position in its linear layer, and
-    one for the output layer. Linear layers and positions beyond the table share slots with earlier ones. Two numbers
-    follow the table: the network's response, mean and deviation of its output on common rows.
+    """Sizes of the VAE; those of networks are set from a zoo by :func:`~netgraph.training.config_for`.
 
     Attributes:
-        width: Width of every transformer.
+        width: Width of the transformers' tokens.
         heads: Attention heads.
-        encoder_layers: Transformer layers over the encoder's tokens.
-        structure_layers: Layers of the autoregressive structure decoder.
-        weight_layers: Layers of the weight decoder.
+        encoder_layers: Layers of the encoder's transformer.
+        decoder_layers: Layers of the architecture decoder's transformer.
+        hypernet_layers: Layers of the hypernet's transformer.
         message_rounds: Rounds of message passing before the encoder's transformer.
-        message_width: Width of a message.
-        place_depths: Hidden linear layers that have slots of their own.
-        place_positions: Neurons of a layer that have slots of their own.
-        slot_size: Latent numbers in a slot.
-        direct: Whether a place's slot starts out as the neuron's own first weights, which the transformers then
-            correct; else the transformers have to find that out.
-        spill: Whether weights that have no room in their neuron's slot take numbers of the table that the architecture
-            leaves unused.
-        edge_rank: Rank of the bilinear form that reads an edge's weight from its vertices' states.
-        max_nodes: Budget of vertices of a network, encoded or decoded.
-        max_fan: Most incoming weights of a vertex that can be encoded.
+        message_width: Width of the messages.
+        edge_rank: Rank of the bilinear form by which the hypernet writes an edge's weight from its nodes' states.
+        function_size: Numbers of the function code f.
+        architecture_size: Numbers of the architecture code a.
+        weight_size: Numbers of the weight code w; one for each element of the state of the largest network.
+        n_rows: Common rows on which functions are described.
+        fit_steps: Steps of variable projection after the hypernet, unless a call gives another number.
+        prior_width: Width of the prior's flows.
+        prior_layers: Their layers.
+        prior_steps: Steps of the solver of their ordinary differential equation (midpoint rule).
+        depths: Linear layers that the encoder pools apart.
+        max_inputs: Most inputs of a network.
+        max_nodes: Most nodes of a network, encoded or decoded.
+        max_fan: Most incoming weights of a node.
         n_meta_features: Length of the meta-feature vector.
         condition_dropout: Share of training networks whose meta-features are replaced by the null embedding.
         loss: Weights of the loss terms.
-        prior: Sizes of the prior.
-        generator: Sizes of the generator; None for a model that does not read rows.
     """
 
     width: int = 64
     heads: int = 4
     encoder_layers: int = 2
-    structure_layers: int = 2
-    weight_layers: int = 3
+    decoder_layers: int = 2
+    hypernet_layers: int = 3
     message_rounds: int = 1
     message_width: int = 32
-    place_depths: int = 3
-    place_positions: int = 8
-    slot_size: int = 12
-    direct: bool = True
-    spill: bool = False
-    edge_rank: int = 64
+    edge_rank: int = 32
+    function_size: int = 64
+    architecture_size: int = 32
+    weight_size: int = 512
+    n_rows: int = 256
+    fit_steps: int = 50
+    prior_width: int = 256
+    prior_layers: int = 3
+    prior_steps: int = 8
+    depths: int = 5
+    max_inputs: int = 10
     max_nodes: int = 128
     max_fan: int = 32
     n_meta_features: int = 37
     condition_dropout: float = 0.5
     loss: LossWeights = LossWeights()
-    prior: PriorConfig = PriorConfig()
-    generator: GeneratorConfig | None = None
 
     def __post_init__(self) -> None:
-        if self.generator is not None and self.generator.row_width % self.generator.row_heads:
-            raise NetGraphError(
-                f"generator.row_width {self.generator.row_width} is not a multiple of generator.row_heads "
-                f"{self.generator.row_heads}"
-            )
-        for name, part in (("", self), ("prior.", self.prior), ("generator.", self.generator)):
-            if part is not None and part.width % part.heads:
-                raise NetGraphError(f"{name}width {part.width} is not a multiple of {name}heads {part.heads}")
-        if self.slot_size < 4:
-            raise NetGraphError(f"slot_size {self.slot_size}; at least 4")
-        if self.spill and not self.direct:
-            raise NetGraphError("spill needs the direct path (direct is False)")
+        """Check the sizes.
 
-    @property
-    def layout_slots(self) -> int:
-        """Slots that speak of the layout, G."""
-        return self.place_depths + 2
-
-    @property
-    def place_slots(self) -> int:
-        """Slots of places, K."""
-        return self.place_depths * self.place_positions + 1
-
-    @property
-    def layout_size(self) -> int:
-        """Latent numbers of the layout."""
-        return self.layout_slots * self.slot_size
-
-    @property
-    def code_size(self) -> int:
-        """Latent numbers of all slots."""
-        return (self.layout_slots + self.place_slots) * self.slot_size
+        Raises:
+            NetGraphError: When the width is not a multiple of the heads, or a code has too few numbers.
+        """
+        if self.width % self.heads:
+            raise NetGraphError(f"width {self.width} is not a multiple of heads {self.heads}")
+        if self.architecture_size < self.depths + 2:
+            least = f"depths {self.depths} asks for at least {self.depths + 2}"
+            raise NetGraphError(f"architecture_size {self.architecture_size}; {least}")
+        if self.function_size < 2:
+            raise NetGraphError(f"function_size {self.function_size}; at least 2")
 
     @property
     def latent_size(self) -> int:
-        """Total size of the latent: the slots, and the network's response."""
-        return self.code_size + RESPONSE
+        """Numbers of the whole latent, z = [f | a | w]."""
+        return self.function_size + self.architecture_size + self.weight_size

@@ -1,206 +1,319 @@
 """NetVAE: networks to latents and back, free-running."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from numpy.typing import ArrayLike
-from torch import Tensor
+from torch import Tensor, nn
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.netgraph import NetGraph, as_graphs
-from netgraph.graph.symmetry import canonicalize
-from netgraph.model.autoencoder import Autoencoder
+from netgraph.graph.architecture import Architecture
+from netgraph.graph.netgraph import NetGraph
+from netgraph.model.arguments import as_architectures, as_canonical, as_rows
+from netgraph.model.batch import NetBatch, net_batch
 from netgraph.model.checkpoint import COVERAGE, SHIPPED, Checkpoint, check_state, load_checkpoint, save_checkpoint
-from netgraph.model.config import GeneratorConfig, VAEConfig
-from netgraph.model.context import Context, Counts
-from netgraph.model.decode import carry_weights, decode_layouts, decode_weights
-from netgraph.model.generator import Rows
-from netgraph.model.layout import Layouts
-from netgraph.model.parts import evaluating, finite_rows, is_whole, seeded
-from netgraph.model.refine import refine
-from netgraph.model.slots import split
+from netgraph.model.config import VAEConfig
+from netgraph.model.coverage import Coverage
+from netgraph.model.fitting import project, relative_error
+from netgraph.model.latent import Encoder, Posterior
+from netgraph.model.loss import LEAST_ERROR, NOT_MEASURED, Losses, draw_given, weight_error
+from netgraph.model.parts import by_size, evaluating, finite_rows, is_whole, seeded
+from netgraph.model.prior import Prior
+from netgraph.model.writing import Decoder, solve_on_rows, write_networks
+from netgraph.stack import LastLayer, Stack
 
 
-class NetVAE(Autoencoder):
-    """A variational autoencoder over networks, architecture and weights together.
+class FunctionPosterior(NamedTuple):
+    """q(f | X, y): mean and deviation of each number of the function code, [function_size] each."""
+
+    mean: Tensor
+    deviation: Tensor
+
+
+class NetVAE(nn.Module):
+    """A variational autoencoder over networks, z = [f | a | w]: function, architecture and weights.
 
     Args:
-        config: Its sizes; the defaults when None.
+        encoder: q(z | network).
+        decoder: p(network | z).
+        prior: Flows from N(0, I) to function codes and architecture codes.
 
     Attributes:
+        config: The model's sizes.
         card: Where it comes from and how good it is: data, seeds, steps, machine, time, figures; empty before training.
-        portfolio: Layouts that go well together for data sets, by their numbers of inputs; None before training.
+        function: Slice of the function code in z.
+        architecture: Slice of the architecture code.
+        weights: Slice of the weight code.
     """
 
-    def __init__(self, config: VAEConfig | None = None) -> None:
-        super().__init__(config)
-        self.card: dict[str, Any] = {}
-        self.portfolio: Layouts | None = None
+    def __init__(self, encoder: Encoder, decoder: Decoder, prior: Prior) -> None:
+        super().__init__()
+        self.encoder, self.decoder, self.prior = encoder, decoder, prior
+        self.config, self.card = encoder.config, {}  # type: VAEConfig, dict[str, Any]
+        first, second = self.config.function_size, self.config.function_size + self.config.architecture_size
+        self.function, self.architecture = slice(0, first), slice(first, second)
+        self.weights = slice(second, self.config.latent_size)
 
-    def with_generator(self, sizes: GeneratorConfig, seed: int = 0) -> Self:
-        """Return the same model with a new generator, which has yet to be trained, and without a portfolio.
+    @classmethod
+    def from_config(cls, config: VAEConfig | None = None) -> Self:
+        """Return an untrained model; of default sizes when None."""
+        config = config or VAEConfig()
+        return cls(Encoder(config), Decoder(config), Prior(config))
+
+    def forward(self, batch: NetBatch) -> tuple[Posterior, Tensor, Tensor, Tensor]:
+        """Encode networks, and write networks of the same architectures that compute the same functions.
+
+        Returns:
+            The posterior, the elements that the weight code gave, [sum P], standardized written states, [sum P], and
+            what they are to compute on the common rows, [B, R].
+        """
+        posterior = self.encoder(batch)
+        given = draw_given(batch)
+        initial = torch.where(given, posterior.w, torch.randn_like(posterior.w))
+        written, target = self.decoder(posterior.f, batch.structure, initial, given, self.encoder.function)
+        return posterior, given, written, target
+
+    def loss(self, batch: NetBatch, stack: Stack | None = None) -> Losses:
+        """Compute every term of the loss; call :meth:`fit_statistics` before the first step.
 
         Args:
-            sizes: Of the generator.
-            seed: Of its weights.
+            batch: Canonical networks.
+            stack: The executor of their architectures, where there is one already.
 
         Raises:
-            NetGraphError: When a width is not a multiple of its heads, or the seed is no whole number from 0 on.
+            NetGraphError: When a network's sensitivity was not measured.
         """
-        seeded(seed)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            fresh = type(self)(replace(self.config, generator=sizes))
-        kept = {name: value for name, value in self.state_dict().items() if not name.startswith("generator.")}
-        fresh.load_state_dict(kept, strict=False)
-        fresh.card = {name: value for name, value in self.card.items() if not name.startswith("generator")}
-        return fresh.to(self.device).eval()
+        if batch.sensitivity.isnan().any():
+            raise NetGraphError(f"a network: {NOT_MEASURED}")
+        structure, function = batch.structure, self.encoder.function
+        stack = stack or Stack(structure.architectures, batch.state.device)
+        posterior, given, written, target = self(batch)
+        condition = self.decoder.condition(batch.meta_features)
+        index, type_, parent = self.decoder.architecture.losses(posterior.sample(), condition, structure)
+        order, half = torch.randperm(self.config.n_rows, device=target.device), self.config.n_rows // 2
+        rows, target = function.rows(stack.max_inputs)[order], target[:, order]
+        state = self.encoder.scales.restore(written, structure)
+        _, output = project(stack, LastLayer(stack), state, rows, target[:, :half])
+        error = relative_error(output[:, half:], target[:, half:])
+        return Losses(
+            index=index,
+            type=type_,
+            parent=parent,
+            function=function.losses(batch.outputs, structure.n_inputs),
+            weight=weight_error(written, posterior.w, given, batch, self.config.loss.sensitivity),
+            output=(error + LEAST_ERROR).log().mean(),
+            kl=posterior.kl().mean(),
+        )
 
     @torch.no_grad()
-    def encode(self, graphs: Sequence[NetGraph], meta_features: ArrayLike | None = None) -> Tensor:
+    def fit_statistics(self, networks: Sequence[NetBatch]) -> None:
+        """Compute every statistic that is stored with the weights: of weights, functions, meta-features; and coverage.
+
+        Args:
+            networks: Batches of canonical training networks, such as ``Batches(...).networks``.
+
+        Raises:
+            NetGraphError: When there is no network, or something else than a batch of them.
+        """
+        if not networks:
+            raise NetGraphError("no networks to take statistics from")
+        for batch in networks:
+            if not isinstance(batch, NetBatch):
+                kind = type(batch).__name__
+                raise NetGraphError(f"statistics are of batches of networks, such as Batches(...).networks; not {kind}")
+        structures, encoder = [batch.structure for batch in networks], self.encoder
+        kinds, fan = (torch.cat([getattr(s, name) for s in structures]) for name in ("element_scale", "element_fan"))
+        encoder.scales.fit(torch.cat([batch.state for batch in networks]), kinds.long(), fan)
+        meta_features = torch.cat([batch.meta_features for batch in networks])
+        encoder.condition.fit(meta_features)
+        self.decoder.condition.fit(meta_features)
+        n_inputs = torch.cat([structure.n_inputs for structure in structures]).long()
+        encoder.function.fit(torch.cat([batch.outputs for batch in networks]), n_inputs)
+        self.decoder.architecture.know({a.key for structure in structures for a in structure.architectures})
+
+    @property
+    def coverage(self) -> Coverage:
+        """The architectures that the model was trained on: those that it encodes and decodes."""
+        return self.decoder.architecture.coverage
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return self.encoder.condition.null.device
+
+    @torch.no_grad()
+    def encode(self, networks: Sequence[NetGraph | nn.Module], meta_features: ArrayLike | None = None) -> Tensor:
         """Encode networks; they are brought to canonical form first.
 
         Args:
-            graphs: n networks.
+            networks: n networks, graphs or modules.
             meta_features: Of the data sets they were trained on, [n, features] or [features].
 
         Returns:
-            Means of q(z | network), [n, latent].
+            Means of q(z | network), [n, latent]: ``z[:, vae.function]`` says what a network computes,
+            ``z[:, vae.architecture]`` which layers it has, ``z[:, vae.weights]`` its weights, 0 beyond its own.
 
         Raises:
             NetGraphError: When a network is not like those that the model was trained on (see :attr:`coverage`), its
                 weights are not finite, or ``meta_features`` has another length.
         """
-        graphs = as_graphs(graphs, "encode")
-        mean, _ = self.posterior([canonicalize(graph) for graph in graphs], meta_features)
-        return mean
+        graphs = as_canonical(networks, self.coverage)
+        rows = self.encoder.condition.rows(meta_features, len(graphs)).cpu()
+        order, parts = by_size([graph.architecture for graph in graphs])
+        found = []
+        with evaluating(self):
+            for part in parts:
+                batch = net_batch([graphs[i] for i in part], self.config, rows[part]).to(self.device)
+                posterior = self.encoder(batch)
+                w = self.encoder.pad(posterior.w, batch)
+                found.append(torch.cat([posterior.f, posterior.mean, w], dim=1))
+        return torch.cat(found)[order]
 
-    def refine(
-        self,
-        graphs: Sequence[NetGraph],
-        xs: Sequence[ArrayLike],
-        steps: int = 20,
-        learning_rate: float = 0.05,
-        meta_features: ArrayLike | None = None,
-    ) -> Tensor:
-        """Encode networks and refine the latents by gradient steps on their behavior; see :func:`.refine.refine`."""
-        return refine(self, graphs, xs, steps, learning_rate, meta_features)
+    @torch.no_grad()
+    def encode_rows(self, X: ArrayLike, y: ArrayLike) -> FunctionPosterior:
+        """Encode a data set in the space of function codes, in closed form: see :meth:`.FunctionCode.of_rows`.
+
+        Args:
+            X: Standardized features, [rows, features].
+            y: Standardized targets, [rows].
+
+        Returns:
+            Mean and deviation of each number of f, [function_size] each.
+
+        Raises:
+            NetGraphError: When the shapes do not fit, a value is not finite, or no network that the model was trained
+                on has as many inputs.
+        """
+        x, target = as_rows(X, y)
+        self.coverage.check_counts(x.shape[1], 1, "a data set")
+        return FunctionPosterior(*self.encoder.function.of_rows(x.to(self.device), target.to(self.device)))
 
     @torch.no_grad()
     def decode(
         self,
         z: Tensor,
         meta_features: ArrayLike | None = None,
+        architecture: Architecture | NetGraph | nn.Module | Sequence[Any] | None = None,
         *,
-        counts: Counts | None = None,
-        generator: torch.Generator | None = None,
+        steps: int | None = None,
+        seed: int = 0,
     ) -> list[NetGraph]:
         """Decode free-running, from z alone; every graph is valid by construction.
 
+        The width of ``z`` says what is given: a prefix of the function code, of which the architecture is drawn; then
+        the architecture code; then the first numbers of the weight code, beyond which the hypernet writes weights that
+        compute the function.
+
         Args:
-            z: Latents, [n, latent].
+            z: Latents, [n, k], k from 1 to the latent's size.
             meta_features: Of the data sets the networks are for, [n, features] or [features].
-            counts: Numbers of inputs and outputs of each network, if they are to be given rather than decoded.
-            generator: Draws the structure; the most likely one is taken when None.
+            architecture: One for all networks, or one each, in place of the one that ``z`` says.
+            steps: Steps of variable projection after the hypernet; those of the configuration when None.
+            seed: Seed of the noise, and of architectures that are drawn.
 
         Returns:
             n graphs.
 
         Raises:
             NetGraphError: When ``z`` or ``meta_features`` has another length, there is no latent, one is not finite, or
-                lies so far out that a weight is not.
+                an architecture has another number of inputs than its function reads.
         """
-        z = finite_rows(z, "z", self.config.latent_size, self.condition.null)
+        z, generator = finite_rows(z, "z", self.config.latent_size, self.encoder.condition.null), seeded(seed)
+        f, a, w = z[:, self.function], z[:, self.architecture], z[:, self.weights]
+        f = nn.functional.pad(f, (0, self.config.function_size - f.shape[1]))
         with evaluating(self):
-            context = Context.of(self, len(z), meta_features, counts=counts)
-            architectures = decode_layouts(self, split(z, self.config)[0], context, generator)
-            return decode_weights(self, architectures, lambda part, batch: z[part], context)
+            n_inputs = self.encoder.function.n_inputs(f)
+            meta = self.decoder.condition.rows(meta_features, len(z))
+            if architecture is not None:
+                architectures = as_architectures(architecture, n_inputs.tolist(), self.coverage)
+            elif a.shape[1] == self.config.architecture_size:
+                architectures = self.decoder.decode_architectures(a, n_inputs, meta)
+            else:
+                architectures = self._draw_architectures(f, n_inputs, meta, generator)
+            return self._write(f, w, architectures, steps, generator)
 
     @torch.no_grad()
     def sample(
         self,
         n: int,
         meta_features: ArrayLike | None = None,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        architecture: Architecture | NetGraph | nn.Module | Sequence[Any] | None = None,
         seed: int | None = None,
         *,
-        rows: Rows | None = None,
         n_inputs: int | None = None,
-        n_outputs: int = 1,
+        steps: int | None = None,
     ) -> list[NetGraph]:
-        """Sample new networks: noise from N(0, I), carried to a latent, decoded.
+        """Sample new networks: noise from N(0, I), carried to codes, decoded.
 
         Args:
             n: How many.
             meta_features: Of the data set they are for, [features].
-            seed: Of the noise.
-            rows: Rows of the data set that they are to fit, or of several, which share the networks.
-            n_inputs: Number of inputs, if it is to be given rather than decoded; that of the rows where there are some.
-            n_outputs: Number of outputs, if ``n_inputs`` is given.
+            X: Standardized features of a data set that they are to fit, [rows, features]; their function codes are then
+                drawn from q(f | X, y), and their output layers are solved on its rows.
+            y: Its standardized targets, [rows].
+            architecture: One for all networks, or one each; drawn from the prior when None.
+            seed: Seed of the noise.
+            n_inputs: Number of inputs, if it is to be given rather than drawn; that of the rows where there are some.
+            steps: Steps of variable projection after the hypernet; those of the configuration when None.
 
         Raises:
             NetGraphError: When ``n`` is no whole number from 1 on, ``seed`` none from 0 on, ``meta_features`` has
-                another length, the rows do not fit, or no network of as many inputs or outputs was trained on.
+                another length, the rows do not fit, or no network of as many inputs was trained on.
         """
         if not is_whole(n, 1):
             raise NetGraphError(f"cannot sample {n} networks: n is a whole number, at least 1")
         generator, n = seeded(seed), int(n)
-        counts = None if n_inputs is None else [(n_inputs, n_outputs)] * n
-        if counts is None and n_outputs != 1:
-            self.coverage.check_counts(None, n_outputs, "samples")
-            raise NetGraphError(f"n_outputs is {n_outputs}, and n_inputs is not given")
-        noise = torch.randn(n, self.config.latent_size, generator=generator).to(self.device)
-        return self.carry(noise, meta_features, rows=rows, counts=counts)[0]
-
-    @torch.no_grad()
-    def carry(
-        self,
-        noise: Tensor,
-        meta_features: ArrayLike | None = None,
-        *,
-        rows: Rows | None = None,
-        counts: Counts | None = None,
-        layouts: Layouts | None = None,
-        finished: bool = True,
-    ) -> tuple[list[NetGraph], Tensor]:
-        """Carry noise to latents, and decode them.
-
-        The prior carries it to layouts, and those to places; where there are rows, the generator writes the places, and
-        the last layers of the networks are solved on the rows.
-
-        Args:
-            noise: Drawn from N(0, I), [n, latent]; the same noise gives the same networks.
-            meta_features: Of the data sets the networks are for, [n, features] or [features].
-            rows: Rows of these data sets; of fewer, each is for a share of the networks in a row.
-            counts: Numbers of inputs and outputs of each network, if they are to be given rather than decoded.
-            layouts: Layouts of the n networks, if they are not to be carried from the noise.
-            finished: Whether last layers are scaled or solved; what fits them anyway saves the time.
-
-        Returns:
-            n graphs, and their latents, [n, latent], from which :meth:`decode` gives them again, but for last layers
-            that were solved or left as they are.
-
-        Raises:
-            NetGraphError: When ``meta_features`` has another length, the rows do not fit, there are rows and the model
-                was made without a generator, there are other layouts than networks, or noise lies too far out.
-        """
-        noise = finite_rows(noise, "noise", self.config.latent_size, self.condition.null)
+        if (X is None) != (y is None):
+            raise NetGraphError(f"{'y' if X is None else 'X'} is given without {'X' if X is None else 'y'}")
+        rows = None if X is None or y is None else as_rows(X, y)
+        f = torch.randn(n, self.config.function_size, generator=generator).to(self.device)
         with evaluating(self):
-            context = Context.of(self, len(noise), meta_features, rows, counts)
-            layouts = self.carry_layouts(noise, context) if layouts is None else layouts
-            return carry_weights(self, noise, layouts, context, finished)
+            meta = self.prior.condition.rows(meta_features, n)
+            if rows is not None:
+                posterior = self.encode_rows(*rows)
+                f = posterior.mean + posterior.deviation * f
+            else:
+                f = self._draw_functions(f, n_inputs, meta)
+            inputs = self.encoder.function.n_inputs(f)
+            if architecture is None:
+                architectures = self._draw_architectures(f, inputs, meta, generator)
+            else:
+                architectures = as_architectures(architecture, inputs.tolist(), self.coverage)
+            graphs = self._write(f, f[:, :0], architectures, steps, generator)
+        return graphs if rows is None else solve_on_rows(graphs, *rows)
 
-    def carry_layouts(self, noise: Tensor, context: Context) -> Layouts:
-        """Carry noise, [B, latent], to layouts by the prior, and decode the architectures that they stand for."""
-        network = self.prior.carry_network(self.prior.of_network(noise), context.of_prior)
-        return Layouts(network, decode_layouts(self, network[:, :-1], context))
+    def _draw_architectures(
+        self, f: Tensor, n_inputs: Tensor, meta_features: Tensor, generator: torch.Generator
+    ) -> list[Architecture]:
+        noise = torch.randn(len(f), self.config.architecture_size, generator=generator).to(f)
+        a = self.prior.carry_architecture(noise, f, n_inputs, meta_features)
+        return self.decoder.decode_architectures(a, n_inputs, meta_features)
+
+    def _draw_functions(self, noise: Tensor, n_inputs: int | None, meta_features: Tensor) -> Tensor:
+        """Carry noise, [n, function_size], to function codes of networks with a number of inputs, where it is given."""
+        function = self.encoder.function
+        if n_inputs is not None:
+            self.coverage.check_counts(n_inputs, 1, "samples")
+            first = function.input_code(torch.full((len(noise),), n_inputs, device=noise.device))
+            noise = torch.cat([first, noise[:, 1:]], dim=1)
+        return self.prior.carry_function(noise, function.n_inputs(noise), meta_features)
+
+    def _write(
+        self, f: Tensor, w: Tensor, architectures: list[Architecture], steps: int | None, generator: torch.Generator
+    ) -> list[NetGraph]:
+        steps = self.config.fit_steps if steps is None else steps
+        if not is_whole(steps):
+            raise NetGraphError(f"steps is {steps!r}; it must be a whole number, at least 0")
+        encoder = self.encoder
+        return write_networks(self.decoder, encoder.function, encoder.scales, f, w, architectures, steps, generator)
 
     def save(self, path: str | Path) -> None:
         """Write ``path`` (safetensors) and, last, its record, of the same name with ``.json``."""
-        found = Checkpoint(self.config, self.card, self.state_dict(), self.portfolio, self.coverage)
-        save_checkpoint(found, Path(path))
+        save_checkpoint(Checkpoint(self.config, self.card, self.state_dict(), self.coverage), Path(path))
 
     @classmethod
     def from_pretrained(cls, path: str | Path | None = None) -> Self:
@@ -214,9 +327,9 @@ class NetVAE(Autoencoder):
         """
         found = load_checkpoint(path)
         with torch.device("meta"):
-            expected = cls(found.config).state_dict()
+            expected = cls.from_config(found.config).state_dict()
         check_state(Path(path or SHIPPED), found.state, expected)
-        vae = cls(found.config)
-        vae.card, vae.portfolio, vae.structure.coverage = found.card, found.portfolio, found.coverage
-        vae.load_state_dict(found.state | {COVERAGE: vae.structure.get_extra_state()})
+        vae = cls.from_config(found.config)
+        vae.card, vae.decoder.architecture.coverage = found.card, found.coverage
+        vae.load_state_dict(found.state | {COVERAGE: vae.decoder.architecture.get_extra_state()})
         return vae.eval()

@@ -1,9 +1,8 @@
-"""Training batches: collated, compiled and observed once, so that a training step is tensor work alone."""
+"""Training batches: collated and compiled once, so that a training step is tensor work alone."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -12,51 +11,47 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph, as_graph
 from netgraph.model.batch import NetBatch, net_batch
 from netgraph.model.config import VAEConfig
-from netgraph.model.loss import NOT_MEASURED, Behavior, observe
+from netgraph.model.loss import NOT_MEASURED
+from netgraph.model.parts import evaluating
+from netgraph.model.vae import NetVAE
 from netgraph.progress import Progress
+from netgraph.stack import Stack
 from netgraph.tasks import check_meta_vector
 from netgraph.training.config import TrainConfig
 
 
 @dataclass(frozen=True)
 class Example:
-    """A canonical network with what is known of its task.
+    """A canonical network with the meta-features of its task.
 
     Attributes:
         graph: The network.
-        x: Rows of its task, [rows, inputs]; arrays become tensors of float32.
         meta_features: Meta-features of its task, as :func:`~netgraph.get_meta_features` gives them or as a tensor,
             [features]; NaN where they are not known.
 
     Raises:
-        NetGraphError: When the graph is none, the rows are no numbers, or the meta-features are not one vector of
-            numbers that are finite, or all NaN.
+        NetGraphError: When the graph is none, or the meta-features are not one vector of numbers that are finite, or
+            all NaN.
     """
 
     graph: NetGraph
-    x: Tensor
     meta_features: Tensor
 
     def __post_init__(self) -> None:
         as_graph(self.graph, "an example")
-        if not isinstance(self.x, Tensor):
-            try:
-                object.__setattr__(self, "x", torch.as_tensor(np.asarray(self.x), dtype=torch.float32))
-            except (TypeError, ValueError):
-                raise NetGraphError(f"an example: x is a {type(self.x).__name__}; expected [rows, inputs]") from None
         vectors = check_meta_vector(self.meta_features, n=None, unknown=True)
         if len(vectors) != 1:
             raise NetGraphError(f"meta-features of {len(vectors)} data sets for one network")
         object.__setattr__(self, "meta_features", vectors[0])
 
 
-class Batches(Dataset[tuple[NetBatch, Behavior]]):
-    """Batches of networks of similar size, composed once and visited in a new order in every epoch.
+class Batches(Dataset[tuple[NetBatch, Stack]]):
+    """Batches of networks of similar size and their executors, composed once.
 
     Args:
         examples: Networks.
         config: The model's sizes.
-        training: Batch size, rows and seed.
+        training: Batch size and seed.
         progress: Whether progress is shown.
 
     Raises:
@@ -73,43 +68,96 @@ class Batches(Dataset[tuple[NetBatch, Behavior]]):
         size = torch.tensor([float(example.graph.num_nodes) for example in examples])
         noise = torch.rand(len(size), generator=torch.Generator().manual_seed(training.seed))
         order = (size + 2 * noise).argsort()  # by size, and a little noise, so that neighbors differ between seeds
-        self.batches: list[tuple[NetBatch, Behavior]] = []
+        self.batches: list[tuple[NetBatch, Stack]] = []
         with Progress("batches", len(examples), "network", shown=progress) as bar:
             for part in order.split(training.batch_size):
-                chosen = [examples[i] for i in part.tolist()]
-                graphs = [example.graph for example in chosen]
-                behavior = observe(graphs, [example.x[: training.rows] for example in chosen])
-                meta_features = torch.stack([example.meta_features for example in chosen])
-                nets = net_batch(graphs, config, meta_features, behavior.stack).packed()
-                self.batches.append((nets, behavior))
+                graphs = [examples[i].graph for i in part.tolist()]
+                stack = Stack([graph.architecture for graph in graphs])
+                meta_features = torch.stack([examples[i].meta_features for i in part.tolist()])
+                self.batches.append((net_batch(graphs, config, meta_features, stack).packed(), stack))
                 bar.update(units=len(part))
 
     @property
     def networks(self) -> list[NetBatch]:
-        """The networks of every batch, packed, without their behavior."""
+        """The networks of every batch, packed."""
         return [nets for nets, _ in self.batches]
 
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __getitem__(self, i: int) -> tuple[NetBatch, Behavior]:
-        nets, behavior = self.batches[i]
-        return nets.unpacked(), behavior
+    def __getitem__(self, i: int) -> tuple[NetBatch, Stack]:
+        nets, stack = self.batches[i]
+        return nets.unpacked(), stack
 
 
 def _check(example: Example, name: str, config: VAEConfig) -> None:
     """Raise if an example would fail in the first training step, or make it meaningless."""
     if not isinstance(example, Example):
         raise NetGraphError(f"{name}: expected an Example, got {type(example).__name__}")
-    inputs, features = example.graph.architecture.n_inputs, config.n_meta_features
-    if config.loss.sensitivity and example.graph.sensitivity.isnan().any():
+    graph, features = example.graph, config.n_meta_features
+    if config.loss.sensitivity and graph.sensitivity.isnan().any():
         raise NetGraphError(f"{name}: {NOT_MEASURED}")
-    if not example.graph.state.isfinite().all():
+    if not graph.state.isfinite().all():
         raise NetGraphError(f"{name}: a weight is not finite")
-    if example.x.ndim != 2 or example.x.shape[1] != inputs or not len(example.x) or not example.x.isfinite().all():
-        raise NetGraphError(f"{name}: x has shape {tuple(example.x.shape)}; expected [rows, {inputs}] finite numbers")
+    if graph.architecture.n_outputs != 1:
+        raise NetGraphError(f"{name}: {graph.architecture.n_outputs} outputs; function codes are of one output")
+    if graph.architecture.n_inputs > config.max_inputs:
+        most = f"this model reads at most {config.max_inputs} (max_inputs)"
+        raise NetGraphError(f"{name}: {graph.architecture.n_inputs} inputs; {most}")
     if len(example.meta_features) != features:
         raise NetGraphError(f"{name}: {len(example.meta_features)} meta-features; this model takes {features}")
+
+
+class Codes(Dataset[tuple[Tensor, ...]]):
+    """Batches of the codes of encoded networks, for the prior to learn from.
+
+    Every network is there as it is, and in copies whose inputs are permuted and change sign: to functions of
+    standardized columns that is as likely.
+
+    Args:
+        vae: The model, whose encoder is trained.
+        batches: Networks.
+        training: Size of a batch, transformations and seed.
+    """
+
+    @torch.no_grad()
+    def __init__(self, vae: NetVAE, batches: Batches, training: TrainConfig) -> None:
+        generator, parts = torch.Generator().manual_seed(training.seed), []
+        with evaluating(vae):
+            for nets, stack in batches:
+                posterior, inputs = vae.encoder(nets.to(vae.device)), nets.structure.n_inputs
+                functions = [posterior.f.cpu()]
+                for _ in range(training.transformations):
+                    rows = transformed(vae.encoder.function.rows(stack.max_inputs).cpu(), inputs, generator)
+                    outputs = stack(nets.state, rows)[..., 0].to(vae.device)
+                    functions.append(vae.encoder.function.encode(outputs, inputs.to(vae.device)).cpu())
+                rest = posterior.mean.cpu(), posterior.log_variance.cpu(), inputs[:, None], nets.meta_features
+                copies = (values.repeat(len(functions), 1) for values in rest)
+                parts.append((torch.cat(functions), *copies))
+        self.tensors = tuple(torch.cat(values) for values in zip(*parts, strict=True))
+        self.batches = torch.randperm(len(self.tensors[0]), generator=generator).split(training.batch_size)
+
+    def statistics(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what the prior's statistics are of: function codes, architecture codes and meta-features, [n, ...]."""
+        f, mean, _, _, meta_features = self.tensors
+        return f, mean, meta_features
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, ...]:
+        return tuple(values[self.batches[i]] for values in self.tensors)
+
+
+def transformed(rows: Tensor, n_inputs: Tensor, generator: torch.Generator) -> Tensor:
+    """Return common rows, [R, columns], with the columns of each network permuted and signs changed, [B, R, columns].
+
+    Columns beyond a network's own, [B], come last.
+    """
+    size, columns = len(n_inputs), rows.shape[1]
+    place = torch.rand(size, columns, generator=generator) + (torch.arange(columns) >= n_inputs[:, None])
+    sign = torch.randint(0, 2, (size, columns), generator=generator) * 2.0 - 1
+    return rows.T[place.argsort(dim=1)].mT * sign[:, None]
 
 
 class Epochs:
@@ -121,23 +169,19 @@ class Epochs:
         step: Returns the number of steps that are done.
     """
 
-    def __init__(self, batches: Batches, seed: int, step: Callable[[], int]) -> None:
+    def __init__(self, batches: Batches | Codes, seed: int, step: Callable[[], int]) -> None:
         self.batches, self.seed, self.step = batches, seed, step
 
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __iter__(self) -> Iterator[tuple[NetBatch, Behavior]]:
+    def __iter__(self) -> Iterator[tuple[NetBatch, Stack] | tuple[Tensor, ...]]:
         epoch, first = divmod(self.step(), len(self.batches))
         generator = torch.Generator().manual_seed((self.seed * 100_003 + epoch) % 2**63)
         for i in torch.randperm(len(self.batches), generator=generator).tolist()[first:]:
             yield self.batches[i]
 
 
-def to_device(batch: tuple[NetBatch, Behavior], device: torch.device) -> tuple[NetBatch, Behavior]:
-    """Move a batch; its executor is compiled for the device once."""
-    nets, behavior = batch
-    if behavior.x.device == device:
-        return batch
-    moved = {name: getattr(behavior, name).to(device) for name in ("x", "output", "hidden")}
-    return nets.to(device), replace(behavior, stack=behavior.stack.on(device), **moved)
+def to_device(batch: tuple[object, ...], device: torch.device) -> tuple[object, ...]:
+    """Move a batch; an executor is compiled for the device once."""
+    return tuple(one.on(device) if isinstance(one, Stack) else one.to(device) for one in batch)

@@ -13,28 +13,13 @@ from torch.optim import Optimizer
 
 from netgraph.errors import NetGraphError
 from netgraph.model.attention import Block
-from netgraph.model.batch import NetBatch
-from netgraph.model.config import LossWeights
-from netgraph.model.context import Context
-from netgraph.model.loss import Behavior, Losses, compute_losses, generated_errors, prior_losses
 from netgraph.model.vae import NetVAE
 from netgraph.progress import Progress
 from netgraph.training.config import TrainConfig
 from netgraph.training.data import to_device
-from netgraph.training.episodes import Episodes
 
-#: Relative error on unseen rows below which the generator has little to gain.
-LEAST_ERROR = 0.05
 #: Steps in a row whose gradients are not finite, after which a training is given up.
 MOST_SKIPPED = 50
-
-
-def total_loss(losses: Losses, weights: LossWeights) -> Tensor:
-    """Weigh and add the terms."""
-    structure = losses.index + losses.type + losses.parent
-    behavior = weights.output * losses.output + weights.hidden * losses.hidden + weights.jacobian * losses.jacobian
-    divergence = weights.kl * losses.rate + weights.layout_kl * losses.layout_kl
-    return weights.structure * structure + weights.weight * losses.weight + behavior + divergence
 
 
 class Paced(lightning.LightningModule):
@@ -98,7 +83,7 @@ class Paced(lightning.LightningModule):
         """Return whether an entry of the model's state is of the part that is trained."""
         return name.startswith(self.learned)
 
-    def losses(self, batch: tuple[NetBatch, Behavior]) -> tuple[Tensor, dict[str, Tensor]]:
+    def losses(self, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of a batch, and its terms to be logged."""
         raise NotImplementedError
 
@@ -149,10 +134,10 @@ class Paced(lightning.LightningModule):
         return None
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Move the networks and their executor."""
+        """Move the networks and their executor, or codes."""
         return to_device(batch, device)
 
-    def training_step(self, batch: tuple[NetBatch, Behavior], batch_idx: int) -> Tensor:
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Compute the loss of a batch and log every term."""
         total, terms = self.losses(batch)
         self.log_dict(terms, batch_size=len(batch[0]))
@@ -167,75 +152,30 @@ class Paced(lightning.LightningModule):
 
 
 class VAEModule(Paced):
-    """Trains encoder and decoder."""
+    """Trains encoder, decoder and hypernet."""
 
     part = "VAE"
-    learned = ("scales.", "responses.", "condition.", "encoder.", "structure.", "weights.")
+    learned = ("encoder.", "decoder.")
 
-    def losses(self, batch: tuple[NetBatch, Behavior]) -> tuple[Tensor, dict[str, Tensor]]:
+    def losses(self, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
         """Weigh and add the terms."""
-        losses = compute_losses(self.vae, *batch)
-        total = total_loss(losses, self.vae.config.loss)
+        losses = self.vae.loss(*batch)
+        total = losses.total(self.vae.config.loss)
         return total, {"loss/total": total, **{f"loss/{name}": value for name, value in losses.items()}}
 
 
 class PriorModule(Paced):
-    """Trains the prior on the latents of encoded networks; encoder and decoder stay as they are."""
+    """Trains the prior on the codes of encoded networks; encoder and decoder stay as they are."""
 
     part = "prior"
     learned = ("prior.",)
 
-    def losses(self, batch: tuple[NetBatch, Behavior]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Draw from the aggregated posterior, then measure both flows."""
-        layout, places = prior_losses(self.vae, batch[0])
-        return layout + places, {"loss/layout_flow": layout, "loss/place_flow": places}
-
-
-class GeneratorModule(Paced):
-    """Trains the generator on what its networks are worth; all else stays as it is.
-
-    Args:
-        vae: The model.
-        config: How it is trained.
-        steps_per_epoch: Batches in an epoch.
-        episodes: Gives tasks, some of their rows to see and others to be tested on.
-        clock: Gives seconds.
-    """
-
-    part = "hypernet"
-    learned = ("generator.",)
-
-    def __init__(
-        self,
-        vae: NetVAE,
-        config: TrainConfig,
-        steps_per_epoch: int,
-        episodes: Episodes,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        super().__init__(vae, config, steps_per_epoch, clock)
-        self.episodes = episodes
-
-    def on_train_start(self) -> None:
-        """Let episodes be drawn where they are needed."""
-        super().on_train_start()
-        self.episodes.to(self.device)
-
-    def on_train_end(self) -> None:
-        """Bring them back."""
-        super().on_train_end()
-        self.episodes.to(torch.device("cpu"))
-
-    def losses(self, batch: tuple[NetBatch, Behavior]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Generate networks of the batch's architectures for tasks, and test them on rows that were not seen."""
-        nets, behavior = batch
-        episode = self.episodes.draw(nets.structure.steps[:, 0, 2])
-        seen, told = episode.rows.first(episode.seen), episode.meta_features
-        context = Context.of(self.vae, len(nets), told, seen, owner=episode.owner)
-        z, rows = self.vae.draw_posterior(nets), episode.rows.part(episode.owner)
-        errors = generated_errors(self.vae, z, nets.structure, behavior.stack, context, rows, episode.seen)
-        loss = (LEAST_ERROR + errors).log().mean()
-        return loss, {"loss/fit": loss, "fit/r2_median": 1 - errors.median()}
+    def losses(self, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        """Draw from the aggregated posterior, then compute both flow-matching losses."""
+        f, mean, log_variance, n_inputs, meta_features = batch
+        a = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+        function, architecture = self.vae.prior.losses(f, a, n_inputs[:, 0], meta_features)
+        return function + architecture, {"loss/function_flow": function, "loss/architecture_flow": architecture}
 
 
 class Shown(lightning.Callback):

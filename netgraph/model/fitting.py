@@ -1,0 +1,87 @@
+"""Fitting networks to functions: a few gradient steps of variable projection through the stack.
+
+The output layer is a linear regression, solved in closed form in every step; the gradient reaches the hidden weights
+through the solution (Golub & Pereyra 1973).
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from netgraph.stack import LastLayer, RidgeFit, Stack, fit_ridge
+
+#: Ridge penalty of the output layer, relative to the variance of its inputs (chosen: functions have no noise).
+PENALTY = 1e-4
+#: Relative error below which a network has little to gain.
+LEAST_ERROR = 1e-3
+#: Peak learning rate of Adam in standardized weights; it falls along a straight line.
+LEARNING_RATE = 0.05
+#: Hidden activations are cut here, so that a network that overflows breaks no solution.
+LARGEST_ACTIVATION = 50.0
+
+
+def project(stack: Stack, last: LastLayer, state: Tensor, x: Tensor, target: Tensor) -> tuple[RidgeFit, Tensor]:
+    """Regress targets on the values that feed the output layers; differentiable.
+
+    Args:
+        stack: The executor of M networks.
+        last: Their output layers; those that are no one linear node with a bias stay as they are.
+        state: Their states, concatenated, [sum P].
+        x: Rows, [rows, inputs] or [M, rows, inputs].
+        target: Targets of the first rows, [M, fitted rows].
+
+    Returns:
+        The output layers, and the outputs on all rows, [M, rows].
+    """
+    output, hidden = stack(state, x, return_hidden=True)
+    hidden = hidden.clamp(-LARGEST_ACTIVATION, LARGEST_ACTIVATION).nan_to_num(0.0).double()
+    fit = fit_ridge(hidden[:, : target.shape[1]], target.double(), PENALTY)
+    return fit, torch.where(last.given[:, None], fit.predict(hidden).to(target), output[..., 0])
+
+
+def relative_error(output: Tensor, target: Tensor) -> Tensor:
+    """Return the mean squared error of outputs relative to the variance of their targets, [M, rows] -> [M]."""
+    return (output - target).square().mean(dim=1) / target.var(dim=1, correction=0).clamp(min=1e-6)
+
+
+def fit_functions(
+    stack: Stack,
+    restore: Callable[[Tensor], Tensor],
+    standardized: Tensor,
+    given: Tensor,
+    x: Tensor,
+    target: Tensor,
+    steps: int,
+) -> Tensor:
+    """Fit networks to functions by Adam on the hidden weights, and solve their output layers.
+
+    Args:
+        stack: The executor of M architectures.
+        restore: Maps standardized states to states.
+        standardized: Initial standardized states, [sum P].
+        given: Elements that stay as they are, [sum P]; output layers are solved all the same.
+        x: Rows, [rows, inputs] or [M, rows, inputs].
+        target: Outputs of the functions there, [M, rows].
+        steps: Steps of Adam.
+
+    Returns:
+        States, [sum P].
+    """
+    last, free = LastLayer(stack), (~given).to(standardized)
+    with torch.enable_grad():
+        weights = standardized.detach().clone().requires_grad_()
+        optimizer = torch.optim.Adam([weights], LEARNING_RATE)
+        for step in range(steps):
+            optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - step / steps)
+            _, output = project(stack, last, restore(weights), x, target)
+            loss = (relative_error(output, target) + LEAST_ERROR).log().sum()
+            (gradient,) = torch.autograd.grad(loss, weights)
+            weights.grad = gradient.nan_to_num(0.0, 0.0, 0.0) * free
+            optimizer.step()
+    with torch.no_grad():
+        state = restore(weights.detach())
+        fit, _ = project(stack, last, state, x, target)
+        old_weights, old_biases = last.read(state)
+        weights = torch.where(last.given[:, None], fit.weights[:, : old_weights.shape[1]].to(state), old_weights)
+        return last.write(state, weights, torch.where(last.given, fit.biases.to(state), old_biases))
