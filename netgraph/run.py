@@ -170,7 +170,7 @@ def _trained(zoo: Zoo, job: "_Job", folder: Path, device: str) -> NetVAE:
     recipes = [asdict(recipe) for recipe in zoo.recipes]
     card = {"recipe": recipes[0] if len(recipes) == 1 else recipes, "preset": job.of["preset"], "seed": seed}
     training = replace(size.training, seed=seed)
-    return train_on_zoo(zoo, folder, size.vae, training, size.n_tasks, device, card | provenance())
+    return train_on_zoo(zoo, folder, size.vae, training, device, card | provenance())
 
 
 def _samples(folder: Path) -> Path:

@@ -211,7 +211,7 @@ class NetVAE(nn.Module):
             meta_features: Of the data sets the networks are for, [n, features] or [features].
             architecture: One for all networks, or one each, in place of the one that ``z`` says.
             steps: Steps of variable projection after the hypernet; those of the configuration when None.
-            seed: Seed of the noise, and of architectures that are drawn.
+            seed: Seed of the noise, which all networks share: each depends on its own latent alone.
 
         Returns:
             n graphs.
@@ -231,8 +231,10 @@ class NetVAE(nn.Module):
             elif a.shape[1] == self.config.architecture_size:
                 architectures = self.decoder.decode_architectures(a, n_inputs, meta)
             else:
-                architectures = self._draw_architectures(f, n_inputs, meta, generator)
-            return self._write(f, w, architectures, steps, generator)
+                noise = torch.randn(1, self.config.architecture_size, generator=generator).to(f)
+                architectures = self.draw_architectures(f, noise.expand(len(f), -1), meta)
+            noise = torch.randn(1, self.config.weight_size, generator=generator)
+            return self._write(f, w, architectures, steps, noise.expand(len(f), -1))
 
     @torch.no_grad()
     def sample(
@@ -278,20 +280,25 @@ class NetVAE(nn.Module):
                 f = posterior.mean + posterior.deviation * f
             else:
                 f = self._draw_functions(f, n_inputs, meta)
-            inputs = self.encoder.function.n_inputs(f)
             if architecture is None:
-                architectures = self._draw_architectures(f, inputs, meta, generator)
+                noise = torch.randn(n, self.config.architecture_size, generator=generator).to(f)
+                architectures = self.draw_architectures(f, noise, meta)
             else:
-                architectures = as_architectures(architecture, inputs.tolist(), self.coverage)
-            graphs = self._write(f, f[:, :0], architectures, steps, generator)
+                n_inputs = self.encoder.function.n_inputs(f)
+                architectures = as_architectures(architecture, n_inputs.tolist(), self.coverage)
+            noise = torch.randn(n, self.config.weight_size, generator=generator)
+            graphs = self._write(f, f[:, :0], architectures, steps, noise)
         return graphs if rows is None else solve_on_rows(graphs, *rows)
 
-    def _draw_architectures(
-        self, f: Tensor, n_inputs: Tensor, meta_features: Tensor, generator: torch.Generator
+    @torch.no_grad()
+    def draw_architectures(
+        self, f: Tensor, noise: Tensor, meta_features: ArrayLike | None = None
     ) -> list[Architecture]:
-        noise = torch.randn(len(f), self.config.architecture_size, generator=generator).to(f)
-        a = self.prior.carry_architecture(noise, f, n_inputs, meta_features)
-        return self.decoder.decode_architectures(a, n_inputs, meta_features)
+        """Carry noise from N(0, I), [n, architecture_size], to architectures for function codes, [n, function_size]."""
+        n_inputs, meta = self.encoder.function.n_inputs(f), self.decoder.condition.rows(meta_features, len(f))
+        with evaluating(self):
+            a = self.prior.carry_architecture(noise, f, n_inputs, meta)
+            return self.decoder.decode_architectures(a, n_inputs, meta)
 
     def _draw_functions(self, noise: Tensor, n_inputs: int | None, meta_features: Tensor) -> Tensor:
         """Carry noise, [n, function_size], to function codes of networks with a number of inputs, where it is given."""
@@ -303,13 +310,13 @@ class NetVAE(nn.Module):
         return self.prior.carry_function(noise, function.n_inputs(noise), meta_features)
 
     def _write(
-        self, f: Tensor, w: Tensor, architectures: list[Architecture], steps: int | None, generator: torch.Generator
+        self, f: Tensor, w: Tensor, architectures: list[Architecture], steps: int | None, noise: Tensor
     ) -> list[NetGraph]:
         steps = self.config.fit_steps if steps is None else steps
         if not is_whole(steps):
             raise NetGraphError(f"steps is {steps!r}; it must be a whole number, at least 0")
         encoder = self.encoder
-        return write_networks(self.decoder, encoder.function, encoder.scales, f, w, architectures, steps, generator)
+        return write_networks(self.decoder, encoder.function, encoder.scales, f, w, architectures, steps, noise)
 
     def save(self, path: str | Path) -> None:
         """Write ``path`` (safetensors) and, last, its record, of the same name with ``.json``."""

@@ -77,7 +77,7 @@ def write_networks(
     w: Tensor,
     architectures: Sequence[Architecture],
     steps: int,
-    generator: torch.Generator,
+    noise: Tensor,
 ) -> list[NetGraph]:
     """Write networks that compute functions.
 
@@ -89,7 +89,7 @@ def write_networks(
         w: The first k numbers of weight codes, [n, k]; k may be 0.
         architectures: n architectures with as many inputs as the functions read.
         steps: Steps of variable projection after the hypernet.
-        generator: Draws the noise.
+        noise: Initial weights from N(0, I) where weight codes do not reach, [n, most elements of a state].
 
     Returns:
         n graphs, on the CPU.
@@ -99,7 +99,7 @@ def write_networks(
     for part in parts:
         stack = Stack([architectures[i] for i in part], f.device)
         batch = architecture_batch(stack.architectures, decoder.config).to(f.device)
-        initial, given = initial_weights(batch, w[part], generator)
+        initial, given = initial_weights(batch, w[part], noise[part])
         state = scales.restore(initial, batch)
         if not given.all():
             written, target = decoder(f[part], batch, initial, given, function)
@@ -111,13 +111,18 @@ def write_networks(
     return [NetGraph(architecture, states[i].clone()) for architecture, i in zip(architectures, order, strict=True)]
 
 
-def initial_weights(batch: ArchitectureBatch, w: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return standardized states, noise where weight codes, [B, k], do not reach, and where they do, each [sum P]."""
-    noise = torch.randn(int(batch.state_ptr[-1]), generator=generator).to(w)
-    place = torch.arange(len(noise), device=w.device) - batch.state_ptr[batch.element_network]
-    given = place < w.shape[1]
-    noise[given] = w[batch.element_network[given], place[given]]
-    return noise, given
+def initial_weights(batch: ArchitectureBatch, w: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Return standardized states, and which of their elements weight codes give, each [sum P].
+
+    Args:
+        batch: B architectures.
+        w: The first k numbers of their weight codes, [B, k].
+        noise: What stands where these do not reach, [B, elements], repeated for larger networks.
+    """
+    place = torch.arange(len(batch.element_network), device=w.device) - batch.state_ptr[batch.element_network]
+    initial, given = noise.to(w)[batch.element_network, place % noise.shape[1]], place < w.shape[1]
+    initial[given] = w[batch.element_network[given], place[given]]
+    return initial, given
 
 
 def solve_on_rows(graphs: Sequence[NetGraph], x: Tensor, y: Tensor) -> list[NetGraph]:

@@ -1,8 +1,9 @@
 """Search of a model's latent space for networks that are good in several objectives, by a sampler of Optuna.
 
-The sampler proposes 64 numbers u in (0, 1). A random embedding (Wang et al. 2016, "Bayesian optimization in a billion
-dimensions via random embeddings") takes them to a draw from N(0, I): z = A Phi^-1(u), rows of A of unit length. The
-model writes a network from z for the rows, and K-fold refits score it.
+The sampler proposes one number u in (0, 1) for each number of the function code. They say where in q(f | X, y) the code
+lies, f = mean + deviation * Phi^-1(u); a random embedding (Wang et al. 2016, "Bayesian optimization in a billion
+dimensions via random embeddings") takes them to the noise of the architecture, A Phi^-1(u), rows of A of unit length.
+The model writes a network of that architecture from f, and K-fold refits score it.
 """
 
 import sqlite3
@@ -14,15 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor
+from torch.nn import functional
 
 from netgraph.errors import NetGraphError, StoreError
+from netgraph.graph.architecture import Architecture
 from netgraph.graph.netgraph import NetGraph
-from netgraph.model import NetVAE
-from netgraph.model.context import Context
-from netgraph.model.layout import Layouts
-from netgraph.model.parts import evaluating
+from netgraph.model import NetVAE, VAEConfig
 from netgraph.reading import FAILURES, building, one_line
-from netgraph.search.candidates import Candidates, covered_inputs, write_networks
+from netgraph.search.candidates import STEPS, Candidates, covered_inputs, pls_directions, prepended, project
 from netgraph.search.data import TabularData, TimeBudget
 from netgraph.search.network_search import Note
 from netgraph.search.pareto import evaluate_objectives
@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
-#: Numbers that the sampler chooses; those of the function code.
-DIMENSIONS = 64
-NAMES = tuple(f"f{i}" for i in range(DIMENSIONS))
+#: Numbers that the sampler chooses: those of the function code.
+NAMES = tuple(f"f{i}" for i in range(VAEConfig().function_size))
 #: How close to 0 and 1 they come: three deviations of the noise.
 EDGE = 1e-3
 #: Trials that are proposed and scored at once.
@@ -68,21 +67,30 @@ def sampler_of(name: str, seed: int) -> "BaseSampler":
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Written(Candidates):
-    """Networks that a model writes from noise, with the same architectures for all rows.
+    """Networks that a model writes for places in q(f | X, y), with the same architectures for all rows.
 
     Attributes:
         vae: The model.
-        noise: Draws from N(0, I), [n, latent].
-        layouts: The architectures; those of the noise when None.
+        noise: Standard normal places in the posterior, [n, function_size].
+        architectures: Architectures of the networks.
     """
 
     vae: NetVAE
     noise: Tensor
-    layouts: Layouts | None
+    architectures: Sequence[Architecture]
 
     def sample(self, n: int, X: Tensor, y: Tensor, seed: int) -> list[NetGraph]:
-        """Return the networks of the first n draws."""
-        return write_networks(self.vae, self.noise[:n], X, y, seed, self.layouts)
+        """Return the networks of the first n places."""
+        projection = pls_directions(X, y, covered_inputs(self.vae, X.shape[1]))
+        f = posterior_codes(self.vae, self.noise[:n], project(X, projection), y)
+        graphs = self.vae.decode(f, architecture=self.architectures[:n], steps=STEPS, seed=seed)
+        return prepended(graphs, projection)
+
+
+def posterior_codes(vae: NetVAE, noise: Tensor, X: Tensor, y: Tensor) -> Tensor:
+    """Return the function codes at standard normal places in q(f | X, y), [n, function_size]."""
+    posterior = vae.encode_rows(X, y)
+    return posterior.mean + posterior.deviation * noise.to(posterior.mean)
 
 
 class LatentObjective:
@@ -101,18 +109,19 @@ class LatentObjective:
     ) -> None:
         self.vae, self.objectives, self.seed = vae, tuple(objectives), seed
         self.folds = CrossValidation(data, seed, device)
-        embedding = torch.randn(vae.config.latent_size, DIMENSIONS, generator=Generator().manual_seed(seed))
+        size, generator = vae.config.architecture_size, Generator().manual_seed(seed)
+        embedding = torch.randn(size, vae.config.function_size, generator=generator)
         self.embedding = embedding / embedding.norm(dim=1, keepdim=True)
 
     def candidates(self, quantiles: Tensor) -> list[Candidate]:
-        """Return the scored networks of numbers in (0, 1), [n, 64]."""
-        noise = (torch.special.ndtri(quantiles.double()) @ self.embedding.double().T).float()
-        n, vae, layouts = len(quantiles), self.vae, None
-        if vae.generator is not None:
-            counts = [(covered_inputs(vae, self.folds.data.X.shape[1]), 1)] * n
-            with torch.no_grad(), evaluating(vae):
-                layouts = vae.carry_layouts(noise.to(vae.device), Context.of(vae, n, counts=counts))
-        return self.folds.sample(Written(vae, noise, layouts), n, self.seed, TimeBudget())
+        """Return the scored networks of numbers in (0, 1), [n, at most function_size]."""
+        data, vae, size = self.folds.data, self.vae, self.vae.config.function_size
+        noise = torch.special.ndtri(quantiles.double()).float()
+        noise = functional.pad(noise, (0, size - noise.shape[1]))
+        X = project(data.X, pls_directions(data.X, data.y, covered_inputs(vae, data.X.shape[1])))
+        f = posterior_codes(vae, noise, X, data.y)
+        architectures = vae.draw_architectures(f, (noise @ self.embedding.T).to(f))
+        return self.folds.sample(Written(vae, noise, architectures), len(noise), self.seed, TimeBudget())
 
     def values(self, quantiles: Tensor) -> Tensor:
         """Return the objectives of numbers in (0, 1), [n, objectives] float64; inf for what failed."""
