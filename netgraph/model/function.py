@@ -1,0 +1,213 @@
+"""The function code f: how many inputs a network has, and principal components of its outputs on common rows."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from netgraph.errors import NetGraphError
+from netgraph.stack import fit_kernel, probe
+
+#: Seed of the common rows.
+SEED = 20_011
+#: Weight, in networks, of the kernel that a number of inputs has for a covariance before any network is seen. Chosen on
+#: held-out tasks: with 180 networks of each number of inputs, 64 numbers bring a median R^2 of 0.953 instead of 0.931.
+PSEUDO_NETWORKS = 40
+#: Least deviation of a component, as a share of the outputs' root mean square: below it a number is not whitened.
+LEAST_DEVIATION = 0.01
+#: Least root mean square of outputs; those of a smaller one count as constant.
+LEAST_OUTPUT = 1e-3
+#: Mean squared error, as a share of the outputs' mean square, that the noise of the posterior of f costs. Chosen.
+NOISE = 0.005
+#: Factor of the deviation of q(f | X, y). Measured: networks trained on 200 data sets are a median of 1.0 posterior
+#: deviations from the mean instead of 0.67.
+SPREAD = 1.5
+#: Rows of a data set that are read at most, and rounds of its recursive feature machine.
+MOST_ROWS, ROUNDS = 512, 2
+
+
+class FunctionSizes(Protocol):
+    """Sizes of the function code, part of :class:`~netgraph.model.VAEConfig`."""
+
+    @property
+    def function_size(self) -> int:
+        """Numbers of the function code."""
+
+    @property
+    def n_rows(self) -> int:
+        """Common rows."""
+
+    @property
+    def max_inputs(self) -> int:
+        """Most inputs of a network."""
+
+    @property
+    def width(self) -> int:
+        """Width of the correction's hidden layers."""
+
+
+class FunctionCode(nn.Module):
+    """Principal component analysis of networks' outputs on common rows, for each number of inputs.
+
+    The first number of a code tells the number of inputs n: N(0, 1) is cut in cells that are as probable as networks
+    of n inputs are frequent, and the code has the median of its cell. The others are whitened components in falling
+    order of their share of the outputs, so that every prefix of a code decodes. Before networks are seen the covariance
+    of outputs is a kernel's: Gaussian, half of it additive over the inputs.
+
+    Args:
+        config: Sizes.
+
+    Attributes:
+        log_variance: Of q(f | network), [function_size].
+    """
+
+    common: Tensor
+    basis: Tensor
+    deviation: Tensor
+    edges: Tensor
+    log_variance: Tensor
+
+    def __init__(self, config: FunctionSizes) -> None:
+        super().__init__()
+        size, rows, inputs = config.function_size, config.n_rows, config.max_inputs
+        if not 2 <= size <= rows + 1:
+            raise NetGraphError(f"function_size {size}; at least 2 and at most n_rows + 1, {rows + 1}")
+        self.register_buffer("common", probe(inputs, rows, SEED))
+        self.register_buffer("basis", torch.zeros(inputs, size - 1, rows))
+        self.register_buffer("deviation", torch.ones(inputs, size - 1))
+        self.register_buffer("edges", torch.zeros(inputs + 1))
+        self.register_buffer("log_variance", torch.zeros(size))
+        self.fit(torch.zeros(0, rows), torch.zeros(0, dtype=torch.long))
+
+    def rows(self, n_inputs: int) -> Tensor:
+        """Return the common rows, [rows, n_inputs].
+
+        Raises:
+            NetGraphError: When there are more inputs than the code was made for.
+        """
+        most = self.common.shape[1]
+        if not 1 <= n_inputs <= most:
+            raise NetGraphError(f"a function of {n_inputs} inputs; this model knows 1 to {most}")
+        return self.common[:, :n_inputs]
+
+    @torch.no_grad()
+    def fit(self, outputs: Tensor, n_inputs: Tensor) -> None:
+        """Compute the statistics of the code, in which every network counts alike, whatever its scale.
+
+        Args:
+            outputs: Outputs of training networks on the common rows, [n, rows].
+            n_inputs: Their numbers of inputs, [n].
+
+        Raises:
+            NetGraphError: When an output is not finite.
+        """
+        if not outputs.isfinite().all():
+            raise NetGraphError("outputs of training networks on the common rows are not finite")
+        self._fit_cells(n_inputs)
+        for number in range(1, len(self.basis) + 1):
+            members = outputs[n_inputs == number].double()
+            unit = members / members.square().mean(dim=1, keepdim=True).sqrt().clamp(min=LEAST_OUTPUT)
+            total, kernel = len(members) + PSEUDO_NETWORKS, PSEUDO_NETWORKS * _kernel(self.rows(number).double())
+            vectors = torch.linalg.eigh((unit.mT @ unit + kernel) / total)[1].flip(1)[:, : self.basis.shape[1]]
+            vectors = vectors * vectors.gather(0, vectors.abs().argmax(dim=0)[None]).sign()
+            of_kernel = (kernel @ vectors * vectors).sum(dim=0)
+            variance = ((members @ vectors).square().sum(dim=0) + of_kernel) / total
+            self.basis[number - 1] = vectors.mT
+            self.deviation[number - 1] = variance.clamp(min=LEAST_DEVIATION**2 * outputs.shape[1]).sqrt()
+        share = NOISE * self.basis.shape[2] / self.basis.shape[1]
+        self.log_variance[1:] = (share / self.deviation.square().mean(dim=0)).clamp(max=1).log()
+
+    def _fit_cells(self, n_inputs: Tensor) -> None:
+        """Cut N(0, 1) in cells, one for each number of inputs; each has been seen once more than it was."""
+        counts = torch.bincount(n_inputs, minlength=len(self.edges))[1:].double() + 1
+        self.edges[1:] = counts.cumsum(0) / counts.sum()
+        self.log_variance[0] = 2 * (counts.min() / counts.sum() / 4).log()
+
+    def encode(self, outputs: Tensor, n_inputs: Tensor) -> Tensor:
+        """Encode functions.
+
+        Args:
+            outputs: Outputs on the common rows, [B, rows].
+            n_inputs: Numbers of inputs, [B].
+
+        Returns:
+            Means of q(f | network), [B, function_size].
+        """
+        components = torch.einsum("br,bkr->bk", outputs, self.basis[n_inputs - 1]) / self.deviation[n_inputs - 1]
+        return torch.cat([self._median(n_inputs)[:, None], components], dim=1)
+
+    def _median(self, n_inputs: Tensor) -> Tensor:
+        """Return the medians of the cells of numbers of inputs, [B]."""
+        median: Tensor = torch.special.ndtri((self.edges[n_inputs - 1] + self.edges[n_inputs]) / 2)
+        return median
+
+    def decode(self, f: Tensor, n_inputs: Tensor) -> Tensor:
+        """Decode codes, or prefixes of codes; numbers that are missing are their mean, 0.
+
+        Args:
+            f: Codes, [B, k], 1 <= k <= function_size.
+            n_inputs: Numbers of inputs, [B].
+
+        Returns:
+            Outputs on the common rows, [B, rows].
+        """
+        kept = f.shape[1] - 1
+        components = f[:, 1:] * self.deviation[n_inputs - 1, :kept]
+        return torch.einsum("bk,bkr->br", components, self.basis[n_inputs - 1, :kept])
+
+    def n_inputs(self, f: Tensor) -> Tensor:
+        """Return the number of inputs that each code tells, [B].
+
+        Args:
+            f: Codes, [B, k], k >= 1.
+        """
+        return torch.bucketize(torch.special.ndtr(f[:, 0].contiguous()), self.edges[1:-1].contiguous()) + 1
+
+    def losses(self, outputs: Tensor, n_inputs: Tensor) -> Tensor:
+        """Compute the relative error of functions decoded from random prefixes (nested dropout; Rippel et al. 2014).
+
+        Args:
+            outputs: Outputs on the common rows, [B, rows].
+            n_inputs: Numbers of inputs, [B].
+
+        Returns:
+            Mean over functions of the squared error relative to the function's variance, a scalar.
+        """
+        f = self.encode(outputs, n_inputs)
+        kept = torch.randint(1, f.shape[1] + 1, (len(f), 1), device=f.device)
+        error = self.decode(f * (torch.arange(f.shape[1], device=f.device) < kept), n_inputs) - outputs
+        return (error.square().mean(dim=1) / outputs.var(dim=1).clamp(min=LEAST_OUTPUT**2)).mean()
+
+    @torch.no_grad()
+    def of_rows(self, X: Tensor, y: Tensor, seed: int = 0) -> tuple[Tensor, Tensor]:
+        """Encode a data set: the posterior of a recursive feature machine on the common rows, seen as a code.
+
+        Args:
+            X: Standardized features, [rows, features].
+            y: Standardized target, [rows].
+            seed: Of the draw of rows, where there are more than :data:`MOST_ROWS`.
+
+        Returns:
+            Mean and deviation of q(f | X, y), [function_size] each.
+
+        Raises:
+            NetGraphError: When there are more features than the code was made for.
+        """
+        at = self.rows(X.shape[1])
+        if len(X) > MOST_ROWS:
+            generator = torch.Generator().manual_seed(seed)
+            chosen = torch.randperm(len(X), generator=generator)[:MOST_ROWS].to(X.device)
+            X, y = X[chosen], y[chosen]
+        fit = fit_kernel(X.double()[None], y.double()[None], ROUNDS)
+        outputs, covariance = fit.posterior(at.double()[None])
+        number = torch.tensor([X.shape[1]], device=X.device)
+        basis, scale = self.basis[X.shape[1] - 1].double(), self.deviation[X.shape[1] - 1]
+        variance = ((basis @ covariance[0]) * basis).sum(dim=1).clamp(min=0).to(scale)
+        spread = torch.cat([(self.log_variance[:1] / 2).exp(), SPREAD * variance.sqrt() / scale])
+        return self.encode(outputs.to(scale), number)[0], spread
+
+
+def _kernel(x: Tensor) -> Tensor:
+    """Compute the covariance of outputs before networks are seen, [rows, rows]; the rows are standard normal."""
+    difference = (x[:, None] - x[None]).square()  # [rows, rows, inputs]
+    return ((-difference.mean(dim=2) / 2).exp() + (-difference / 2).exp().mean(dim=2)) / 2
