@@ -55,7 +55,7 @@ def seeded(seed: int | None) -> torch.Generator:
 
 
 def finite_rows(values: object, name: str, size: int, like: Tensor) -> Tensor:
-    """Return latents or noise as a tensor of another's type and device, [n, size].
+    """Return latents, or their first numbers, as a tensor of another's type and device, [n, k], k at most ``size``.
 
     Raises:
         NetGraphError: When they are no numbers, have another shape, or are not finite, or there are none.
@@ -63,9 +63,9 @@ def finite_rows(values: object, name: str, size: int, like: Tensor) -> Tensor:
     try:
         rows = torch.as_tensor(cast(Tensor, values))
     except (TypeError, ValueError, RuntimeError):
-        raise NetGraphError(f"{name} is a {type(values).__name__}; expected numbers, [n, {size}]") from None
-    if rows.ndim != 2 or rows.shape[1] != size or not len(rows):
-        raise NetGraphError(f"{name} has shape {tuple(rows.shape)}; expected [n, {size}], n at least 1")
+        raise NetGraphError(f"{name} is a {type(values).__name__}; expected numbers, [n, 1 to {size}]") from None
+    if rows.ndim != 2 or not 1 <= rows.shape[1] <= size or not len(rows):
+        raise NetGraphError(f"{name} has shape {tuple(rows.shape)}; expected [n, 1 to {size}], n at least 1")
     if rows.is_complex():
         raise NetGraphError(f"{name} is complex; expected real numbers")
     rows = rows.to(like)

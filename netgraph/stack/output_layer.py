@@ -17,8 +17,8 @@ from netgraph.stack.stack import Stack
 PENALTIES = tuple(10.0**power for power in (-6, -5, -4, -3, -2, -1, 0))
 #: Least length of the scores along a principal axis, relative to the greatest, with which the axis is known.
 SMALLEST_LENGTH = 1e-7
-#: Least share of a row's target that the other rows are taken to leave open; larger where the fit is differentiated.
-SMALLEST_REST, SMALLEST_REST_OF_GRADIENTS = 1e-9, 1e-3
+#: Least share of a row's target that the other rows are taken to leave open.
+SMALLEST_REST = 1e-9
 
 
 class LastLayer:
@@ -149,12 +149,10 @@ class RidgeFit:
     Attributes:
         weights: Of each network, [M, width].
         biases: Of each network, [M].
-        left_out: Residual of each row when the other rows alone are fitted, [M, rows].
     """
 
     weights: Tensor
     biases: Tensor
-    left_out: Tensor
 
     def predict(self, hidden: Tensor) -> Tensor:
         """Return outputs, [M, rows], of hidden activations, [M, rows, width]."""
@@ -176,7 +174,4 @@ def fit_ridge(hidden: Tensor, y: Tensor, penalty: float = 1e-3) -> RidgeFit:
     shrinkage = penalty * covariance.diagonal(dim1=1, dim2=2).sum(dim=1) + 1e-6
     factor = torch.linalg.cholesky(covariance + torch.diag_embed(shrinkage[:, None].expand(-1, width)))
     weights = torch.cholesky_solve(centered.mT @ target[..., None] / rows, factor)
-    whitened = torch.linalg.solve_triangular(factor, centered.mT, upper=False)  # [M, width, rows]
-    rest = (1 - (1 + whitened.square().sum(dim=1)) / rows).clamp(min=SMALLEST_REST_OF_GRADIENTS)
-    left_out = (target - (centered @ weights)[..., 0]) / rest
-    return RidgeFit(weights[..., 0], mean[:, 0] - (center[:, 0] * weights[..., 0]).sum(dim=1), left_out)
+    return RidgeFit(weights[..., 0], mean[:, 0] - (center[:, 0] * weights[..., 0]).sum(dim=1))
