@@ -1,26 +1,20 @@
-"""A batch of networks as the model reads it: everything padded and gathered once, before any training step."""
+"""A batch of networks as the model reads it: all that can be derived from architectures before a training step."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints
+from netgraph.graph.architecture import Architecture
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.config import VAEConfig
-from netgraph.model.layout import Layout, layout
-from netgraph.model.response import respond
-from netgraph.model.slots import spill
-from netgraph.stack import Stack
-
-#: Outgoing weights of a vertex that the encoder's tokens hold; it learns of the others from those that read them.
-READERS = 8
+from netgraph.model.features import ArchitectureFeatures, architecture_features
+from netgraph.model.function import SEED
+from netgraph.stack import Stack, probe
 
 
 class Movable:
@@ -50,46 +44,48 @@ class Movable:
 
 
 @dataclass(frozen=True)
-class StructureBatch(Movable):
-    """Architectures of B networks: S steps, L layers, C carriers, sum P state elements in all.
+class ArchitectureBatch(Movable):
+    """B architectures: S steps, L layers, T token nodes at most, P state elements each.
+
+    A step opens a layer, or names a further operand of a join.
 
     Attributes:
         architectures: The architectures.
-        steps: Features of the structure steps, -1 where padded, [B, S, 6].
-        pointer: Layer that a step's parent opens, -1 where that is no choice, [B, S].
-        biased: Whether the linear layer that a step opens has a bias, -1 where it opens none, [B, S].
-        layer_step: Step that opens each layer, -1 where padded, [B, L].
-        carriers: Features of the carriers, -1 where padded, [B, C, 8].
-        slot_gather: Where each state element lies in the decoder's heads: edge scores [B, C, C], then vertex scores
-            [B, C, kinds], both flattened, [sum P].
-        slot_direct: Where it lies in what the direct path gives, [B, C, fan + 1 + kinds] flattened, -1 where it does
-            not, [sum P].
-        spilled: State elements that are spilled, see :class:`.Spill`, [n].
-        spilled_cell: The number that holds each, in the batch's tables of places, flattened, [n].
-        spilled_place: Places that hold spilled elements alone, -1 where padded, [B, E].
-        slot_fan: Incoming edges of its vertex for elements of a linear layer, else 1, [sum P].
-        slot_kind: Kind of each state element, [sum P].
-        slot_scale: Its entry of the standardization table, [sum P].
-        slot_network: Its network, [sum P].
-        state_ptr: First state element of each network, [B + 1].
+        steps: Features of the decoder's steps, -1 where padded, [B, S, 5]; see ``features.MOVE`` and following.
+        pointer: Layer that each step reads, -1 for the start and the end token and where padded, [B, S].
+        size: Nodes of the linear layer that each step opens, -1 where it opens none, [B, S].
+        biased: Whether that layer has a bias, -1 where there is none, [B, S].
+        layer_step: Step that opens each layer, the start token for the input layer, -1 where padded, [B, L].
+        nodes: Features of the token nodes, -1 where padded, [B, T, 8]; see ``features.TYPE`` and following.
+        incoming: State elements that each token node holds beside its bias, counted over the batch, -1 where there is
+            none, [B, T, max_fan].
+        own: State elements of each kind that are a token node's and no edge of a linear layer, likewise, [B, T, kinds].
+        gather: Position of each state element in edge scores [B, T, T], target first, followed by node values
+            [B, T, kinds], both flattened, [sum P].
+        element_fan: Incoming edges of its node for elements of a linear layer, else 1, [sum P].
+        element_kind: Kind of each state element, [sum P].
+        element_scale: Its entry of the standardization table, [sum P].
+        element_network: Its network, [sum P].
+        state_ptr: First state element of each network, and the end, [B + 1].
+        n_inputs: Number of inputs of each network, [B].
     """
 
     architectures: tuple[Architecture, ...]
     steps: Tensor
     pointer: Tensor
+    size: Tensor
     biased: Tensor
     layer_step: Tensor
-    carriers: Tensor
-    slot_gather: Tensor
-    slot_direct: Tensor
-    spilled: Tensor
-    spilled_cell: Tensor
-    spilled_place: Tensor
-    slot_fan: Tensor
-    slot_kind: Tensor
-    slot_scale: Tensor
-    slot_network: Tensor
+    nodes: Tensor
+    incoming: Tensor
+    own: Tensor
+    gather: Tensor
+    element_fan: Tensor
+    element_kind: Tensor
+    element_scale: Tensor
+    element_network: Tensor
     state_ptr: Tensor
+    n_inputs: Tensor
 
     def __len__(self) -> int:
         return len(self.architectures)
@@ -97,101 +93,57 @@ class StructureBatch(Movable):
 
 @dataclass(frozen=True)
 class NetBatch(Movable):
-    """Networks in canonical form.
+    """B networks in canonical form.
 
     Attributes:
         structure: Their architectures.
         state: Their states, concatenated, [sum P].
-        sensitivity: Sensitivity of each state element's vertex, [sum P]; NaN where not measured.
-        incoming: Elements of ``state`` that each carrier holds beside its bias, -1 where none, [B, C, fan].
-        outgoing: The first elements that read it, [B, C, READERS].
-        own: Elements of each kind that are its own and no edge of a linear layer, [B, C, kinds].
-        to_output: Element by which the first output reads it, [B, C].
-        vertex_type: Layer type of every vertex of the batch, [sum N].
-        edge_index: Edges between vertices of the batch, [2, sum E].
-        edge_slot: Element that is an edge's weight, -1 for a structural one, [sum E].
-        carrier_vertex: Vertex of each carrier, 0 where padded, [B, C].
-        response: Mean and log-deviation of its first output on common rows, [B, 2].
+        sensitivity: Sensitivity of each state element's node, [sum P]; NaN where not measured.
+        outgoing: The first state elements that multiply each token node's value, counted over the batch, -1 where there
+            is none, [B, T, READERS].
+        node_type: Layer type of every node of the batch, [sum N].
+        edge_index: Edges between nodes of the batch, [2, sum E].
+        edge_element: State element that is each edge's weight, -1 for a structural edge, [sum E].
+        token_node: Node of each token node, 0 where padded, [B, T].
+        outputs: First output of each network on the common rows, [B, R].
         meta_features: One row a network, NaN in rows that have none, [B, features].
     """
 
-    structure: StructureBatch
+    structure: ArchitectureBatch
     state: Tensor
     sensitivity: Tensor
-    incoming: Tensor
     outgoing: Tensor
-    own: Tensor
-    to_output: Tensor
-    vertex_type: Tensor
+    node_type: Tensor
     edge_index: Tensor
-    edge_slot: Tensor
-    carrier_vertex: Tensor
-    response: Tensor
+    edge_element: Tensor
+    token_node: Tensor
+    outputs: Tensor
     meta_features: Tensor
 
     def __len__(self) -> int:
         return len(self.structure)
 
 
-def _pad(rows: Sequence[npt.NDArray[Any]], value: int = -1) -> Tensor:
-    return pad_sequence([torch.from_numpy(row) for row in rows], batch_first=True, padding_value=value)
+def architecture_batch(architectures: Sequence[Architecture], config: VAEConfig) -> ArchitectureBatch:
+    """Collate architectures.
 
-
-def _cat(rows: Sequence[npt.NDArray[Any]]) -> Tensor:
-    return torch.from_numpy(np.concatenate(rows))
-
-
-def _ptr(sizes: Sequence[int]) -> Ints:
-    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-
-
-def structure_batch(architectures: Sequence[Architecture], config: VAEConfig) -> StructureBatch:
-    """Collate architectures for the decoder.
+    Args:
+        architectures: B architectures, at least one.
+        config: The model's sizes.
 
     Raises:
-        NetGraphError: When one is larger than the model allows.
+        NetGraphError: When an architecture is larger than the model allows.
     """
-    layouts = [layout(architecture, config.max_nodes) for architecture in architectures]
-    sizes = [len(one.slot_row) for one in layouts]
-    spills, table = [spill(a.key, config) for a in architectures], config.place_slots * config.slot_size
-    heads, direct = _gathers(layouts, config.max_fan)
-    return StructureBatch(
-        architectures=tuple(architectures),
-        steps=_pad([one.steps for one in layouts]),
-        pointer=_pad([one.pointer for one in layouts]),
-        biased=_pad([one.biased for one in layouts]),
-        layer_step=_pad([one.layer_step for one in layouts]),
-        carriers=_pad([one.carriers for one in layouts]),
-        slot_gather=heads,
-        slot_direct=direct,
-        spilled=_cat([one.elements + start for one, start in zip(spills, _ptr(sizes), strict=False)]),
-        spilled_cell=_cat([one.cells + i * table for i, one in enumerate(spills)]),
-        spilled_place=_pad([one.places for one in spills]),
-        slot_fan=_cat([one.slot_fan for one in layouts]),
-        slot_kind=_cat([one.slot_kind for one in layouts]),
-        slot_scale=_cat([one.slot_scale for one in layouts]),
-        slot_network=torch.from_numpy(np.repeat(np.arange(len(layouts)), sizes)),
-        state_ptr=torch.from_numpy(_ptr(sizes)),
-    )
+    return _collate(architectures, architecture_features(architectures, config.max_nodes), config)
 
 
-def _gathers(layouts: Sequence[Layout], max_fan: int) -> tuple[Tensor, Tensor]:
-    """Return where each state element lies in the decoder's heads, and in what the direct path gives, each [sum P].
-
-    On the direct path an edge to the first output lies with the vertex that it leaves, any other element with its own.
-    """
-    count, kinds, width = len(layouts), len(SLOT_KINDS), max(len(one.carriers) for one in layouts)
-    heads, direct = [], []
-    for network, one in enumerate(layouts):
-        row = network * width + one.slot_row
-        vertex = count * width * width + row * kinds + one.slot_kind
-        heads.append(np.where(one.slot_column >= 0, row * width + one.slot_column, vertex))
-        leaves = one.slot_to_output > 0
-        row = network * width + np.where(leaves, one.slot_column, one.slot_row)
-        column = np.where(one.slot_place < 0, max_fan + 1 + one.slot_kind, np.where(leaves, max_fan, one.slot_place))
-        far = (one.slot_place >= max_fan) & ~leaves
-        direct.append(np.where(far, -1, row * (max_fan + 1 + kinds) + column))
-    return _cat(heads), _cat(direct)
+def _collate(
+    architectures: Sequence[Architecture], features: ArchitectureFeatures, config: VAEConfig
+) -> ArchitectureBatch:
+    columns = {"nodes": features.nodes(), "state_ptr": features.state_ptr, "n_inputs": features.n_inputs}
+    columns |= features.steps() | features.elements() | features.held(config.max_fan)
+    tensors = {name: torch.from_numpy(values) for name, values in columns.items()}
+    return ArchitectureBatch(tuple(architectures), **tensors)
 
 
 def net_batch(
@@ -203,7 +155,7 @@ def net_batch(
     """Collate canonical graphs for the encoder and the loss.
 
     Args:
-        graphs: Networks in canonical form.
+        graphs: B networks in canonical form, at least one.
         config: The model's sizes.
         meta_features: One row a network, [B, features]; None for networks without.
         stack: The executor of their architectures, where there is one already.
@@ -212,38 +164,30 @@ def net_batch(
         NetGraphError: When a network is larger than the model allows.
     """
     architectures = [graph.architecture for graph in graphs]
-    layouts = [layout(a, config.max_nodes) for a in architectures]
-    fan = max(one.incoming.shape[1] for one in layouts)
+    features = architecture_features(architectures, config.max_nodes)
+    fan = features.max_fan
     if fan > config.max_fan:
-        raise NetGraphError(f"a vertex with {fan} weights; this model encodes at most {config.max_fan} (max_fan)")
-    slots = _ptr([a.state_size for a in architectures])
-    vertices = _ptr([a.num_nodes for a in architectures])
-
-    def shifted(name: str, offsets: Ints) -> list[npt.NDArray[Any]]:
-        arrays = (getattr(one, name) for one in layouts)
-        return [np.where(array >= 0, array + shift, -1) for array, shift in zip(arrays, offsets, strict=False)]
-
-    sensitivity = [g.sensitivity[torch.from_numpy(one.slot_vertex)] for g, one in zip(graphs, layouts, strict=True)]
+        raise NetGraphError(f"a node with {fan} weights; this model encodes at most {config.max_fan} (max_fan)")
     state = torch.cat([graph.state.float() for graph in graphs])
+    stack = stack or Stack(architectures)
+    sensitivity = torch.cat([graph.sensitivity for graph in graphs]).float()
     none = torch.full((len(graphs), config.n_meta_features), float("nan"))
+    element = np.concatenate(
+        [
+            np.where(a.edge_slot < 0, -1, a.edge_slot + start)
+            for a, start in zip(architectures, features.state_ptr, strict=False)
+        ]
+    )
+    first = zip(architectures, features.table.node_start, strict=False)
     return NetBatch(
-        structure=structure_batch(architectures, config),
+        structure=_collate(architectures, features, config),
         state=state,
-        sensitivity=torch.cat(sensitivity).float(),
-        incoming=_pad_tables(shifted("incoming", slots), config.max_fan),
-        outgoing=_pad_tables(shifted("outgoing", slots), READERS),
-        own=_pad(shifted("own", slots)),
-        to_output=_pad(shifted("to_output", slots)),
-        vertex_type=_cat([a.layer_type for a in architectures]),
-        edge_index=torch.cat([torch.from_numpy(edges) for edges in shifted("edge_index", vertices)], dim=1),
-        edge_slot=_cat(shifted("edge_slot", slots)),
-        carrier_vertex=_pad(shifted("carrier_vertex", vertices), 0),
-        response=respond(stack or Stack(architectures), state),
+        sensitivity=sensitivity[torch.from_numpy(features.element_node())],
+        outgoing=torch.from_numpy(features.outgoing()),
+        node_type=torch.from_numpy(np.repeat(features.table.code, features.table.size)),
+        edge_index=torch.from_numpy(np.concatenate([a.edge_index + start for a, start in first], axis=1)),
+        edge_element=torch.from_numpy(element),
+        token_node=torch.from_numpy(features.token_node()),
+        outputs=stack(state, probe(stack.max_inputs, config.n_rows, SEED))[..., 0],
         meta_features=none if meta_features is None else meta_features.float(),
     )
-
-
-def _pad_tables(tables: Sequence[npt.NDArray[Any]], width: int) -> Tensor:
-    """Cut or pad tables to a width."""
-    first = [table[:, :width] for table in tables]
-    return _pad([np.pad(table, ((0, 0), (0, width - table.shape[1])), constant_values=-1) for table in first])

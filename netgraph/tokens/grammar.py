@@ -45,26 +45,37 @@ class Grammar(Builder):
         self.ended, self.apart, self.mate = False, 0, 0
 
     def moves(self) -> dict[int, list[int]]:
-        """Return every move that may follow with the parents it may have; END has none."""
+        """Return every move that may follow, node by node, with the parents it may have; END has none."""
         if not self.layers:
             return {_INPUT: [-1]}
-        found = self._within_layer()
-        if self.complete and self.last.size >= self.mate and not self._excess:
-            found |= self._openings()
-            ends = self.loose == {len(self.layers) - 1} and len(self.layers) > 1
-            if ends and self.last.size == self.n_outputs:
-                found[END] = []
-        return found
+        openings = {move: [self.layers[i].start for i in found] for move, found in self._openings().items()}
+        return self._within_layer() | openings
+
+    def choices(self) -> dict[int, list[int]]:
+        """Return every choice after a whole layer, with the layers that it may read; END reads none.
+
+        A choice opens a layer, names a further operand of the join that was opened last (``STAY``), or ends the
+        network. :meth:`moves` allows the same, node by node.
+        """
+        if not self.layers:
+            return {_INPUT: [-1]}
+        further = self._further() if self.last.code in JOINS else []
+        return ({STAY: further} if further else {}) | self._openings()
 
     def _openings(self) -> dict[int, list[int]]:
-        """Return the types of layers that may be opened, with the layers they may read first."""
+        """Return the types of layers that may be opened, and END, with the layers they may read first."""
+        if not self.complete or self.last.size < self.mate or self._excess:
+            return {}
         roomy, most = self._roomy(), self._most_loose(self._next_apart())
+        layers = range(len(self.layers))
         parents: dict[int, list[int]] = {}
         for code in _UNLIKE:
-            found = [p for p, i in self.starts.items() if self._joins(code, i, most) and self._pairs(code, i, most)]
-            parents[code] = found if roomy else [p for p in found if self._affords(code, self.starts[p], most)]
+            found = [i for i in layers if self._joins(code, i, most) and self._pairs(code, i, most)]
+            parents[code] = found if roomy else [i for i in found if self._affords(code, i, most)]
         openings = {code: parents[code if code in parents else _ANY] for code in self.types}
-        return {code: found for code, found in openings.items() if found}
+        allowed = {code: found for code, found in openings.items() if found}
+        ends = self.loose == {len(self.layers) - 1} and len(self.layers) > 1
+        return allowed | ({END: []} if ends and self.last.size == self.n_outputs else {})
 
     def _next_apart(self) -> int:
         """The layers in a row, the one under construction included, after which more than one is loose."""
@@ -102,7 +113,8 @@ class Grammar(Builder):
         found = {}
         stay = self.parents(STAY)
         if self.last.size == 1:
-            stay = self._operands(stay)
+            allowed = self._operands([self.starts[parent] for parent in stay])
+            stay = [self.layers[i].start for i in allowed]
         if stay:
             found[STAY] = stay
         go_on = [parent for parent in self.parents(CONTINUE) if self._affords_vertex(parent)]
@@ -119,14 +131,12 @@ class Grammar(Builder):
         """How many loose layers the layer under construction has to read yet; none but a join ever has to."""
         return max(0, len(self.loose) - self._most_loose(self.apart))
 
-    def _operands(self, parents: list[int]) -> list[int]:
+    def _operands(self, layers: list[int]) -> list[int]:
         """Keep the further operands that an Add may name, in view of how many are left to it."""
         left = MAX_OPERANDS - len(self.last.operands)
         if left == 0:
             return []
-        if self._excess < left:
-            return parents
-        return [parent for parent in parents if self.starts[parent] in self.loose]
+        return layers if self._excess < left else [i for i in layers if i in self.loose]
 
     def _size(self, layers: set[int]) -> int:
         return sum(self.layers[i].size for i in layers)
@@ -171,23 +181,32 @@ class Grammar(Builder):
 
     def _affords_vertex(self, parent: int) -> bool:
         """Whether one more vertex of the layer under construction leaves the network completable."""
-        layer, this = self.last, len(self.layers) - 1
+        layer = self.last
         if layer.code == _LINEAR:
-            if self.mate:
-                return layer.size < self.mate
-            if layer.size >= self.max_units:
-                return False
-            others = self.loose - {this}
-            closing = self._closing(len(others) + 1, self._size(others) + layer.size + 1)
-            reaches = not others and layer.size + 1 <= self.n_outputs
-            if not reaches and len(self.layers) + 1 + bool(others) > self.max_layers:
-                return False
-            return self.num_nodes + (self.n_outputs - layer.size if reaches else 1 + closing) <= self.max_nodes
+            return layer.size < self._reach()[0]
         if layer.code == CONCAT and self._inside_operand() is None:
-            operand = self.starts[parent]
-            used = self.num_nodes + self.layers[operand].size
-            return self._affords_concat(used, self.loose - {this, operand}, whole=True)
+            return self._affords_operand(self.starts[parent])
         return True
+
+    def _affords_operand(self, operand: int) -> bool:
+        """Whether one more operand of the Concat under construction leaves the network completable."""
+        used = self.num_nodes + self.layers[operand].size
+        return self._affords_concat(used, self.loose - {len(self.layers) - 1, operand}, whole=True)
+
+    def _reach(self) -> tuple[int, int]:
+        """Return the most nodes of the linear layer under construction, and the most after which another can follow.
+
+        Beyond those, it can only be the output layer.
+        """
+        others = self.loose - {len(self.layers) - 1}
+        if self.mate:
+            return self.mate, self.mate
+        follows = len(self.layers) + 1 + bool(others) <= self.max_layers
+        room = self.max_nodes - self.n_outputs - self.last.start if follows else 0
+        if others:
+            most = min(self.max_units, max(1, (room - self._size(others)) // 2))
+            return most, most
+        return min(self.max_units, max(room, self.n_outputs)), room
 
     def push(self, move: int, parent: int) -> None:
         """Take a move out of :meth:`moves`."""
@@ -200,3 +219,39 @@ class Grammar(Builder):
             others = self.loose - {len(self.layers) - 1}
             waits = self.pairs and others and move not in JOINS
             self.apart, self.mate = apart, max(self.layers[i].size for i in others) if waits else 0
+
+    def choose(self, move: int, layer: int = -1) -> None:
+        """Take a choice out of :meth:`choices` that reads a layer, and complete what it forces.
+
+        A linear layer is left with one node; see :meth:`extend`.
+        """
+        if move == END:
+            self.ended = True
+            return
+        start = self.layers[layer].start if layer >= 0 else -1
+        if move == STAY and self.last.code == ADD:
+            self.last.operand += 1
+            self._consume(layer)
+        else:
+            self.push(CONTINUE if move == STAY else move, start)
+        if self.last.code == CONCAT:
+            self._grow(sum(self.layers[i].size for i in self.last.operands))
+        elif self.last.code != _LINEAR:
+            self._grow(self.layers[layer].size if layer >= 0 else self.n_inputs)
+
+    def extend(self, size: int) -> None:
+        """Extend the linear layer that was opened last to a number of nodes, or as near to it as the limits allow."""
+        most, followed = self._reach()
+        size = max(self.mate, 1, min(size, most))
+        self._grow(size if size <= followed else self.n_outputs)
+
+    def _grow(self, size: int) -> None:
+        self.num_nodes += size - self.last.size
+        self.last.size = size
+
+    def _further(self) -> list[int]:
+        """Return the layers that the join under construction, whole so far, may read too."""
+        earlier = range(len(self.layers) - 1)
+        if self.last.code == ADD:
+            return self._operands([i for i in earlier if self.layers[i].size == self.last.size])
+        return [i for i in earlier if self._affords_operand(i) and (i in self.loose or not self._excess)]

@@ -7,7 +7,7 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.layers import BY_CODE, LAYER_TYPES
 
-_LINEAR, _CONCAT, _INPUT = (LAYER_TYPES[name].code for name in ("Linear", "Concat", "Input"))
+_LINEAR, _ADD, _CONCAT, _INPUT = (LAYER_TYPES[name].code for name in ("Linear", "Add", "Concat", "Input"))
 
 
 @dataclass(frozen=True)
@@ -15,13 +15,14 @@ class Limits:
     """Limits of decoded networks.
 
     Attributes:
-        nodes: Budget of vertices; at least the numbers of inputs and outputs.
+        nodes: Budget of nodes; at least the numbers of inputs and outputs.
         types: Codes of the layer types that may be opened; all when None. Linear always may, and so may Concat, unless
-            at most two layers are loose and not for longer than one layer: completing a network can need them.
-        layers: Budget of layers, that of the inputs included; at least 2. None for no other than that of vertices.
-        units: Most vertices of a linear layer that is not the output. None likewise.
-        loose: Most layers that nothing reads yet, at least 1: what branches a network has. None likewise.
-        apart: Most layers in a row after which more than one is loose: how long its branches are. None likewise.
+            one layer at most is loose, or two for no longer than one layer and Add may join them: completing a network
+            can need them.
+        layers: Budget of layers, that of the inputs included; at least 2. None for no other than that of nodes.
+        units: Most nodes of a linear layer that is not the output; None as for ``layers``.
+        loose: Most layers that nothing reads yet, at least 1: the branches of a network; None as for ``layers``.
+        apart: Most layers in a row after which more than one is loose: the length of branches; None as for ``layers``.
     """
 
     nodes: int
@@ -46,7 +47,9 @@ class Limits:
     def pairs(self) -> bool:
         """Whether no Concat may be opened, since an Add always can join the two layers that are loose at most."""
         few = self.loose is not None and self.loose <= 2 and self.apart is not None and self.apart <= 1
-        return self.types is not None and _CONCAT not in self.types and (few or self.loose == 1)
+        if self.types is None or _CONCAT in self.types:
+            return False
+        return self.loose == 1 or (few and _ADD in self.types)
 
     @property
     def openable(self) -> frozenset[int]:
