@@ -138,9 +138,9 @@ def recode(state: Mapping[str, Tensor], config: VAEConfig, codes: Mapping[str, i
     names = {code: layer_type.name for code, layer_type in BY_CODE.items()}
     types = [code if code < FIRST_CODE else codes.get(names.get(code, ""), -1) for code in range(N_CODES)]
     moves = [*types, count, count + 1]
-    nodes = _embedding_rows(node_sizes(config.max_nodes), dict.fromkeys(CODED, types), count)
+    nodes = _embedding_rows(node_sizes(config), dict.fromkeys(CODED, types), count)
     embeddings = {f"{part}.embed.table.weight": nodes for part in ("encoder.architecture", "decoder.hypernet")}
-    steps = _embedding_rows(step_sizes(config.max_nodes), {0: moves, 1: types}, count)
+    steps = _embedding_rows(step_sizes(config), {0: moves, 1: types}, count)
     embeddings |= {"decoder.architecture.embed.table.weight": steps}
     choices = {
         f"decoder.architecture.{name}": (moves, count + 2) for name in ("move.weight", "move.bias", "next_move.weight")

@@ -134,10 +134,10 @@ class FunctionCode(nn.Module):
             Means of q(f | network), [B, function_size].
         """
         components = torch.einsum("br,bkr->bk", outputs, self.basis[n_inputs - 1]) / self.deviation[n_inputs - 1]
-        return torch.cat([self._median(n_inputs)[:, None], components], dim=1)
+        return torch.cat([self.input_code(n_inputs)[:, None], components], dim=1)
 
-    def _median(self, n_inputs: Tensor) -> Tensor:
-        """Return the medians of the cells of numbers of inputs, [B]."""
+    def input_code(self, n_inputs: Tensor) -> Tensor:
+        """Return the first number of codes for numbers of inputs, [B]: the median of its cell."""
         median: Tensor = torch.special.ndtri((self.edges[n_inputs - 1] + self.edges[n_inputs]) / 2)
         return median
 

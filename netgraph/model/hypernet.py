@@ -57,7 +57,7 @@ class Hypernet(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.embed = node_embedding(config.max_nodes, width)
+        self.embed = node_embedding(config)
         self.function = nn.Parameter(torch.randn(config.max_inputs + 1, config.function_size, width) * 0.02)
         self.column = nn.Linear(DEGREES + config.max_inputs, width)
         self.initial = nn.Linear(2 * (config.max_fan + 1), width)

@@ -305,7 +305,7 @@ class NetVAE(nn.Module):
         function = self.encoder.function
         if n_inputs is not None:
             self.coverage.check_counts(n_inputs, 1, "samples")
-            first = function.input_code(torch.full((len(noise),), n_inputs, device=noise.device))
+            first = function.input_code(torch.full((len(noise),), n_inputs, device=noise.device))[:, None]
             noise = torch.cat([first, noise[:, 1:]], dim=1)
         return self.prior.carry_function(noise, function.n_inputs(noise), meta_features)
 
