@@ -1,142 +1,127 @@
-"""Warm starts: R² before a training and after some steps, each start at a peak rate of its own."""
+"""Warm starts under the fair protocol: R² after budgets of steps, each start at a rate and schedule of its own."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
+from benchmarks.peers.starts import Average, Nearest, Sampled, ShrinkPerturb, TrainingTasks
 from benchmarks.report import Picture, table
-from benchmarks.zoos import UNSEEN, checkpoint_of, covered, unseen
-from netgraph import NetGraph, get_meta_features
-from netgraph.evaluation import random_like
-from netgraph.model import Rows
-from netgraph.stack import Stack, first_outputs, solve_last_layers
-from netgraph.zoo import FitConfig, fit_networks, pad_rows
+from benchmarks.zoos import SEED, SEEN, checkpoint_of, covered, open_or_build, recipe_of, seen_zoo
+from netgraph import NetGraphError, NetVAE, Zoo
+from netgraph.evaluation import (
+    Arm,
+    ArmResult,
+    Choice,
+    Generated,
+    Random,
+    StartConfig,
+    StartTask,
+    compare_arms,
+    measure_arm,
+    start_tasks,
+)
 
 TITLE = "Warm starts"
 ABOUT = (
-    "Networks for unseen tasks, trained on three quarters of the rows with AdamW (rate falling along a cosine, 48 rows "
-    "a step); R² on the last quarter, each at least −1. Every start has the peak rate of the best median R² for its "
-    "budget of steps on half of the tasks; all figures are of the other half. Generated: written for the rows by the "
-    "checkpoint's hypernet, one draw. Sampled: for the meta-features of the rows. Random: PyTorch's initial weights in "
-    "the architectures of the generated ones. Solved: output layer by ridge regression on the rows."
+    "Networks for unseen tasks, trained on three quarters of the rows with AdamW (48 rows a step); R² on the last "
+    "quarter, each at least −1. Every arm has the peak rate and the schedule (cosine to 0, constant) of the best "
+    "median R² for each budget of steps on other tasks, also unseen; the grid of rates, half a power of ten apart, is "
+    "widened while the best one is at its edge. Generated: written for the training rows; random: PyTorch's initial "
+    "weights in the generated ones' architectures; average: of four networks of such an architecture, each trained on "
+    "one of the nearest training tasks, canonical; nearest: networks of the training task with the nearest "
+    "meta-features. Output layers of all arms but the plain random one are fitted to the training rows by ridge "
+    "regression. Target: validation R² of the task's median trained network, at its best step."
 )
-STARTS = ("generated for the rows", "sampled for meta-features, solved", "random, solved", "random")
-BUDGETS = (0, 10, 50, 100, 500)
-RATES = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
-#: Share of unseen rows, rows of a step, and weight decay: as of the zoo's own networks.
-UNSEEN_ROWS, BATCH_ROWS, DECAY = 0.25, 48, 1e-4
+#: Folder and numbers of the tasks and of the networks that set the target on each.
+ZOO, TASKS, TRAINED = "runs/benchmark_starts", 100, 20
+GENERATED, RANDOM = "generated for the rows", "random"
+ARMS = (
+    *(GENERATED, "generated, no steps of decoding", "generated, shrunk and perturbed", "sampled for nothing"),
+    *("nearest training network", "average of aligned networks", "random, solved", RANDOM),
+)
+CONFIG = StartConfig()
+#: Columns of the comparison, as the tables name them.
+WORDS = {
+    "median": "Median R²",
+    "ahead": "Generated networks ahead, share of tasks",
+    "reached": "Share that reaches the target",
+    "tenth": "10th percentile of R²",
+    "training": "Peak rate and schedule",
+}
 
 
-def grid(tasks: int = 60, networks: int = 4, checkpoint: str | None = None, zoo: str = UNSEEN) -> list[dict[str, Any]]:
-    """Return a run for each start and budget.
+def grid(
+    tasks: int = 60, selection: int = 20, checkpoint: str | None = None, zoo: str = ZOO, training_zoo: str = SEEN
+) -> list[dict[str, Any]]:
+    """Return a run for each arm.
 
     Args:
-        tasks: Number of tasks.
-        networks: Networks for each.
+        tasks: Number of tasks that R² is told of.
+        selection: Number of other tasks, on which rates and schedules are chosen.
         checkpoint: Path of a checkpoint; the one that ships when None.
         zoo: Folder of a zoo, whose test tasks the checkpoint was not trained on; built where there is none.
+        training_zoo: Folder of the checkpoint's training zoo; its first shard is built where there is none.
     """
-    common = {"tasks": tasks, "networks": networks, "checkpoint": checkpoint, "zoo": zoo}
-    return [{"start": start, "budget": budget} | common for start in STARTS for budget in BUDGETS]
+    places = {"checkpoint": checkpoint, "zoo": zoo, "training_zoo": training_zoo}
+    return [{"arm": arm, "tasks": tasks, "selection": selection} | places for arm in ARMS]
 
 
-def measure(start: str, budget: int, tasks: int, networks: int, checkpoint: str | None, zoo: str) -> dict[str, Any]:
-    """Train with every rate; R² of each task's networks, a list for each rate."""
-    problem, starts = problem_of(tasks, networks, checkpoint, zoo)
-    graphs, rates = starts[start], RATES if budget else RATES[:1]
-    states = problem.train(graphs, budget, rates) if budget else [graph.state for graph in graphs]
-    return {"r2": problem.r2(graphs, states).view(len(rates), -1, networks).tolist()}
+def measure(
+    arm: str, tasks: int, selection: int, checkpoint: str | None, zoo: str, training_zoo: str
+) -> dict[str, Any]:
+    """Choose an arm's training on some tasks; return R² on others, [budgets, tasks, networks], and their targets."""
+    vae, drawn = checkpoint_of(checkpoint), tasks_of(checkpoint, zoo)
+    if len(drawn) < tasks + selection:
+        raise NetGraphError(f"{zoo}: {len(drawn)} tasks that the checkpoint covers, {tasks + selection} needed")
+    held_out, others = drawn[:tasks], drawn[tasks : tasks + selection]
+    built = next(one for one in arms_of(vae, seen_zoo(training_zoo, checkpoint)) if one.name == arm)
+    result = measure_arm(built, others, held_out, CONFIG, seed=0)
+    choices = [asdict(choice) for choice in result.choices]
+    return {"choices": choices, "r2": result.r2.tolist(), "targets": [task.target for task in held_out]}
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Tasks, each repeated for its networks.
-
-    Attributes:
-        x: Rows, zero padded, [n, rows, inputs].
-        y: Targets, [n, rows].
-        cut: Number of training rows, the first ones.
-    """
-
-    x: Tensor
-    y: Tensor
-    cut: int
-
-    def solve(self, graphs: list[NetGraph]) -> list[NetGraph]:
-        """Fit output layers to the rows in closed form."""
-        stack = Stack([graph.architecture for graph in graphs])
-        state = stack.flatten([graph.state for graph in graphs])
-        solved = solve_last_layers(stack, state, self.x[:, : self.cut], self.y[:, : self.cut]).state
-        return [NetGraph(graph.architecture, state) for graph, state in zip(graphs, stack.split(solved), strict=True)]
-
-    def train(self, graphs: list[NetGraph], steps: int, rates: Sequence[float]) -> list[Tensor]:
-        """Train networks with each of several peak rates, all at once; return their states, rate after rate."""
-        count = len(graphs) * len(rates)
-        config = FitConfig.uniform(count, steps=steps, batch_rows=BATCH_ROWS, learning_rate=0.0, weight_decay=DECAY)
-        peaks = torch.tensor(rates).repeat_interleave(len(graphs))
-        x, y = self.x.repeat(len(rates), 1, 1), self.y.repeat(len(rates), 1)[..., None]
-        fitted = fit_networks(
-            [graph.architecture for graph in graphs] * len(rates),
-            [graph.state for graph in graphs] * len(rates),
-            (x[:, : self.cut], y[:, : self.cut]),
-            (x[:, self.cut :], y[:, self.cut :]),
-            replace(config, learning_rate=peaks, trajectory=(steps,)),
-            Generator().manual_seed(0),
-        )
-        return [states[-1] for states in fitted.trajectory]
-
-    def r2(self, graphs: list[NetGraph], states: list[Tensor]) -> Tensor:
-        """Return R² on the other rows, at least −1, of networks with states, n for each rate, [rates * n]."""
-        times = len(states) // len(graphs)
-        x, y = self.x[:, self.cut :].repeat(times, 1, 1), self.y[:, self.cut :].repeat(times, 1)
-        error = first_outputs([graph.architecture for graph in graphs] * times, states, x) - y
-        total = (y - y.mean(dim=1, keepdim=True)).square().sum(dim=1)
-        return (1 - error.square().sum(dim=1) / total).nan_to_num(-1.0).clamp(min=-1.0)
+def arms_of(vae: NetVAE, training: Zoo) -> list[Arm]:
+    """Build all arms, in the order of ``ARMS``."""
+    tasks, generated, unrefined = TrainingTasks(training), Generated(ARMS[0], vae), Generated(ARMS[1], vae, steps=0)
+    made: list[Arm] = [generated, unrefined, ShrinkPerturb(ARMS[2], generated), Sampled(ARMS[3], vae)]
+    made += [Nearest(ARMS[4], tasks), Average(ARMS[5], tasks, unrefined), Random(ARMS[6], unrefined, solved=True)]
+    return [*made, Random(ARMS[7], unrefined)]
 
 
 @lru_cache(maxsize=1)
-def problem_of(
-    tasks: int, networks: int, checkpoint: str | None, zoo: str
-) -> tuple[Problem, dict[str, list[NetGraph]]]:
-    """Draw tasks, and make the networks of every start."""
-    vae, source = checkpoint_of(checkpoint), unseen(zoo, checkpoint)
-    numbers = sorted({graph.task for graph in covered(source, vae)})
-    order = torch.randperm(len(numbers), generator=Generator().manual_seed(0))[:tasks].tolist()
-    drawn = [source.task(numbers[i]) for i in order]
-    cut = round((1 - UNSEEN_ROWS) * drawn[0].rows)
-    generated, sampled = [], []  # type: list[NetGraph], list[NetGraph]
-    for i, task in enumerate(drawn):
-        x, y = task.x[:cut], task.y[:cut]
-        generated += vae.sample(networks, seed=i, rows=Rows.of(x, y))
-        features = get_meta_features(x.numpy(), y.numpy())
-        sampled += vae.sample(networks, features, i, n_inputs=task.n_features)
-    owners = [task for task in drawn for _ in range(networks)]
-    x = pad_rows([task.x for task in owners], max(task.n_features for task in owners))
-    problem = Problem(x, torch.stack([task.y for task in owners]), cut)
-    random = random_like(generated, Generator().manual_seed(0))
-    return problem, dict(zip(STARTS, (generated, problem.solve(sampled), problem.solve(random), random), strict=True))
+def tasks_of(checkpoint: str | None, zoo: str) -> list[StartTask]:
+    """Read the test tasks of a zoo that a checkpoint covers, in random order."""
+    counts = {"n_tasks": TASKS, "n_test_tasks": TASKS - 1, "nets_per_task": TRAINED, "tasks_per_shard": TASKS // 4}
+    source = open_or_build(zoo, lambda: recipe_of(checkpoint).changed(seed=SEED + 1, **counts))
+    numbers = sorted({graph.task for graph in covered(source, checkpoint_of(checkpoint))})
+    order = torch.randperm(len(numbers), generator=Generator().manual_seed(0)).tolist()
+    return start_tasks(source, [numbers[i] for i in order])
 
 
 def report(runs: pd.DataFrame) -> list[str | Picture]:
-    """Tabulate R² and the chosen rates."""
-    chosen = pd.DataFrame([choose_rate(run) for _, run in runs.iterrows()])
-    parts: list[str | Picture] = [f"Tasks: {runs['tasks'].iloc[0]}, {runs['networks'].iloc[0]} networks each."]
-    for name, words in {"median": "Median R²", "tenth": "10th percentile", "rate": "Chosen peak rate"}.items():
-        wide = chosen.pivot(index="start", columns="budget", values=name).loc[list(STARTS)]
-        parts.append(table(wide.rename(columns="{} steps".format).rename_axis(index=words, columns=None)))
+    """Tabulate R², paired comparisons of the generated networks, networks that reach the target, and choices."""
+    first, budgets = runs.iloc[0], CONFIG.budgets
+    results = [
+        ArmResult(run["arm"], [Choice(**choice) for choice in run["choices"]], torch.tensor(run["r2"]))
+        for _, run in runs.iterrows()
+    ]
+    rows = pd.DataFrame(compare_arms(results, budgets, torch.tensor(first["targets"])))
+    rows["training"] = [words_of(row) for _, row in rows.iterrows()]
+    ahead = pd.DataFrame(dict(zip(budgets, rows[rows["arm"] == GENERATED]["ahead"], strict=False)))
+    wide = {name: rows.pivot(index="arm", columns="budget", values=name) for name in WORDS if name != "ahead"}
+    parts: list[str | Picture] = [f"Tasks: {first['tasks']}; {first['selection']} others chose rates and schedules."]
+    for name, words in WORDS.items():
+        frame = wide.get(name, ahead)
+        ordered = frame.loc[[arm for arm in ARMS if arm in frame.index]]
+        parts.append(table(ordered.rename(columns="{} steps".format).rename_axis(index=words, columns=None)))
     return parts
 
 
-def choose_rate(run: pd.Series) -> dict[str, Any]:
-    """Choose the rate of a run on every second task, and compute the figures of the others."""
-    values = np.array(run["r2"])  # [rates, tasks, networks]
-    best = int(np.median(values[:, ::2], axis=(1, 2)).argmax())
-    figures = {"median": float(np.median(values[best, 1::2])), "tenth": float(np.quantile(values[best, 1::2], 0.1))}
-    rate = f"{RATES[best]:g}" if run["budget"] else "–"
-    return {"start": run["start"], "budget": run["budget"], "rate": rate} | figures
+def words_of(row: pd.Series) -> str:
+    """Return peak rate and schedule of a choice, and whether it lies on the edge of the grid."""
+    edge = ", at the edge of the grid" if row["on_edge"] else ""
+    return f"{row['rate']:.0e}, {row['schedule']}{edge}" if row["rate"] else "–"

@@ -47,14 +47,20 @@ def unseen(folder: str, path: str | None) -> Zoo:
 
 
 @lru_cache(maxsize=2)
-def seen(folder: str, path: str | None) -> list[NetGraph]:
-    """Read the training networks of a checkpoint from a zoo; the first shard of its own zoo is built where none is."""
+def seen_zoo(folder: str, path: str | None) -> Zoo:
+    """Open the training zoo of a checkpoint; the first shard of its own zoo is built where there is none."""
 
     def recipe() -> ZooRecipe:
         recipe = recipe_of(path)  # the networks of a shard do not depend on the number of shards
         return recipe.changed(n_tasks=recipe.tasks_per_shard, n_test_tasks=0)
 
-    zoo = open_or_build(folder, recipe)
+    return open_or_build(folder, recipe)
+
+
+@lru_cache(maxsize=2)
+def seen(folder: str, path: str | None) -> list[NetGraph]:
+    """Read the training networks of a checkpoint from a zoo, see :func:`seen_zoo`."""
+    zoo = seen_zoo(folder, path)
     return list(zoo.stream(zoo.split("train")))
 
 

@@ -3,16 +3,34 @@
 from netgraph.evaluation.evaluate import Reconstruction, evaluate_reconstruction, evaluate_samples
 from netgraph.evaluation.health import Health, health
 from netgraph.evaluation.samples import random_like
-from netgraph.evaluation.training_start import Start, start_of_samples, training_start
+from netgraph.evaluation.start_arms import Generated, Random, start_of_samples
+from netgraph.evaluation.warm_start import (
+    Arm,
+    ArmResult,
+    Choice,
+    StartConfig,
+    StartTask,
+    compare_arms,
+    measure_arm,
+    start_tasks,
+)
 
 __all__ = [
+    "Arm",
+    "ArmResult",
+    "Choice",
+    "Generated",
     "Health",
+    "Random",
     "Reconstruction",
-    "Start",
+    "StartConfig",
+    "StartTask",
+    "compare_arms",
     "evaluate_reconstruction",
     "evaluate_samples",
     "health",
+    "measure_arm",
     "random_like",
     "start_of_samples",
-    "training_start",
+    "start_tasks",
 ]

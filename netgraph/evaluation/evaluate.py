@@ -12,7 +12,7 @@ from netgraph.evaluation.behavior import low_decile, median, standardize
 from netgraph.evaluation.health import health
 from netgraph.evaluation.pairs import as_list, as_rows, check_lengths
 from netgraph.evaluation.samples import random_like
-from netgraph.evaluation.training_start import start_of_samples
+from netgraph.evaluation.start_arms import start_of_samples
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.vae import NetVAE
 from netgraph.zoo import Zoo
@@ -191,7 +191,7 @@ def evaluate_model(vae: NetVAE, zoo: Zoo, n_samples: int, n_start_tasks: int, se
     shown = [ranked[len(ranked) * k // 4] for k in (1, 2, 3)]
     samples, generator = vae.sample(n_samples, seed=seed), Generator().manual_seed(seed)
     figures = result.metrics | evaluate_samples(samples, true, known, generator)
-    figures |= start_of_samples(vae, zoo, n_start_tasks, STARTS, generator).figures
+    figures |= start_of_samples(vae, zoo, n_start_tasks, STARTS, generator)
     return Evaluated(
         figures | {"n_train": float(len(known)), "n_test": float(len(true)), "n_outside": float(n_outside)},
         result,

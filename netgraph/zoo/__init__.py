@@ -2,7 +2,7 @@
 
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, draw_architectures, initialize
 from netgraph.zoo.build import build_zoo
-from netgraph.zoo.fit_recipe import FitConfig, FitRecipe
+from netgraph.zoo.fit_recipe import FitConfig, FitRecipe, Schedule
 from netgraph.zoo.fitting import Fitted, fit_networks, fit_stack, pad_rows
 from netgraph.zoo.merge import merge_zoos
 from netgraph.zoo.optimizers import OPTIMIZERS
@@ -16,6 +16,7 @@ __all__ = [
     "FitConfig",
     "FitRecipe",
     "Fitted",
+    "Schedule",
     "Zoo",
     "ZooRecipe",
     "build_zoo",

@@ -1,7 +1,7 @@
 """How networks are trained: settings of each, and the distributions from which a zoo draws them."""
 
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import torch
 from torch import Generator, Tensor
@@ -10,13 +10,15 @@ from netgraph.errors import NetGraphError
 from netgraph.tasks.settings import Between, Range, Weights, Whole, check_settings, require, weighted
 from netgraph.zoo.optimizers import OPTIMIZERS
 
+Schedule = Literal["cosine", "constant"]
+
 
 @dataclass(frozen=True)
 class FitConfig:
     """Training of M networks.
 
     Attributes:
-        steps: Most steps of each network, [M] long; its learning rate falls along a cosine to 0.
+        steps: Most steps of each network, [M] long.
         batch_rows: Rows drawn in a step; all of them when there are fewer.
         learning_rate: Peak learning rate of each network, [M].
         weight_decay: Weight decay of each network's weights, [M].
@@ -25,6 +27,7 @@ class FitConfig:
             [M] long; 0 for never.
         clip: Largest norm of a network's gradient.
         trajectory: Steps after which the states are kept, in rising order; 0 for the initial ones.
+        schedule: Whether learning rates fall along a cosine to 0, or stay.
 
     Raises:
         NetGraphError: When a network has less than one step, or the trajectory does not rise.
@@ -38,6 +41,7 @@ class FitConfig:
     patience: Tensor
     clip: float = 5.0
     trajectory: tuple[int, ...] = ()
+    schedule: Schedule = "cosine"
 
     def __post_init__(self) -> None:
         """Raise for what cannot be trained or kept."""

@@ -198,14 +198,16 @@ class _Training:
             self.state = self.optimizer.step(self.stack, self.state, gradient, self._annealing(step - 1))
 
     def _annealing(self, step: int) -> Tensor | float:
-        """Return the factor of each learning rate after ``step`` steps, cosine annealing to 0, [m].
+        """Return the factor of each learning rate after ``step`` steps: cosine annealing to 0, or 1, [m].
 
         One number stands for all while every network trains equally long; 0 for a network that stopped.
         """
+        constant = self.config.schedule == "constant"
         if self.alike:
-            return 0.5 + 0.5 * math.cos(math.pi * step / int(self.config.steps[0]))
+            return 1.0 if constant else 0.5 + 0.5 * math.cos(math.pi * step / int(self.config.steps[0]))
         share = (step / self.limit[self.numbers]).clamp(max=1)
-        return torch.cos(math.pi * share).add(1).mul(0.5).mul(self.running[self.numbers])
+        factor = (share < 1).to(share) if constant else torch.cos(math.pi * share).add(1).mul(0.5)
+        return factor.mul(self.running[self.numbers])
 
     def _finished(self) -> Tensor:
         """Return the states as networks are kept: with running statistics of all training rows."""

@@ -1,0 +1,96 @@
+"""Arms of warm starts: networks that a model generates for a task's rows, and random ones; both, on a zoo's tasks."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Generator, Tensor
+
+from netgraph.evaluation.behavior import median
+from netgraph.evaluation.samples import random_like
+from netgraph.evaluation.warm_start import Arm, StartConfig, StartTask, measure_arm, start_tasks
+from netgraph.graph.netgraph import NetGraph
+from netgraph.model import NetVAE
+from netgraph.zoo import ArchitectureRecipe, Zoo, draw_architecture
+
+#: Most training tasks on which peak rates are chosen; chosen: seconds of a quick run.
+SELECTION = 16
+#: One schedule, and fewer rates beyond the grid; chosen likewise.
+QUICK = StartConfig(schedules=("cosine",), widenings=2)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Networks that a model generates for the training rows of a task.
+
+    Attributes:
+        name: Name of the arm.
+        vae: The model.
+        solved: Whether output layers are fitted to the training rows.
+        steps: Steps of the decoding; the model's default when None.
+        architectures: Recipe of given architectures; the model draws its own when None.
+    """
+
+    name: str
+    vae: NetVAE
+    solved: bool = True
+    steps: int | None = None
+    architectures: ArchitectureRecipe | None = None
+
+    def networks(self, task: StartTask, n: int, seed: int) -> list[NetGraph]:
+        """Generate n networks."""
+        generator, recipe = Generator().manual_seed(seed), self.architectures
+        given = recipe and [draw_architecture(recipe, task.n_features, generator) for _ in range(n)]
+        return self.vae.sample(n, X=task.X, y=task.y, architecture=given, steps=self.steps, seed=seed)
+
+
+@dataclass(frozen=True)
+class Random:
+    """Networks with PyTorch's initial weights.
+
+    Attributes:
+        name: Name of the arm.
+        like: Arm whose architectures they have.
+        solved: Whether output layers are fitted to the training rows.
+    """
+
+    name: str
+    like: Arm
+    solved: bool = False
+
+    def networks(self, task: StartTask, n: int, seed: int) -> list[NetGraph]:
+        """Draw n networks."""
+        return random_like(self.like.networks(task, n, seed), Generator().manual_seed(seed))
+
+
+def start_of_samples(vae: NetVAE, zoo: Zoo, n_tasks: int, n_networks: int, generator: Generator) -> dict[str, float]:
+    """Train networks generated for held-out tasks of a zoo, beside random ones of the same architectures.
+
+    Args:
+        vae: The model.
+        zoo: The zoo; peak rates are chosen on its training tasks.
+        n_tasks: Number of held-out tasks, drawn at random; all when there are fewer.
+        n_networks: Networks for each.
+        generator: Draws tasks, networks and rows.
+
+    Returns:
+        ``sampled_steps`` and ``random_steps``, the median over networks of the least budget with which one reaches the
+        validation R^2 of its task's median trained network, left out where that is infinite; and the shares of
+        networks that reach it, ``sampled_share_reached`` and ``random_share_reached``.
+    """
+
+    def drawn(split: str, count: int) -> list[StartTask]:
+        networks = zoo.stream(zoo.split(split))
+        numbers = sorted({graph.task for graph in networks if vae.coverage.covers(graph.architecture)})
+        order = torch.randperm(len(numbers), generator=generator)[:count].tolist()
+        return start_tasks(zoo, [numbers[i] for i in order])
+
+    selection, held_out = drawn("train", min(n_tasks, SELECTION)), drawn("test", n_tasks)
+    config, seed = replace(QUICK, networks=n_networks), int(torch.randint(2**31, (), generator=generator))
+    targets = torch.tensor([task.target for task in held_out])
+    sampled = Generated("sampled", vae)
+    figures = {}
+    for arm in (sampled, Random("random", replace(sampled, steps=0))):
+        steps: Tensor = measure_arm(arm, selection, held_out, config, seed).steps(config.budgets, targets)
+        figures[f"{arm.name}_steps"] = median(steps.flatten())
+        figures[f"{arm.name}_share_reached"] = float(steps.isfinite().double().mean())
+    return {name: value for name, value in figures.items() if value < torch.inf}
