@@ -8,22 +8,11 @@ import pandas as pd
 import torch
 from torch import Generator
 
-from benchmarks.peers.starts import Average, Nearest, Sampled, ShrinkPerturb, TrainingTasks
+from benchmarks.peers.starts import ARMS, arms_of
 from benchmarks.report import Picture, table
 from benchmarks.zoos import SEED, SEEN, checkpoint_of, covered, open_or_build, recipe_of, seen_zoo
-from netgraph import NetGraphError, NetVAE, Zoo
-from netgraph.evaluation import (
-    Arm,
-    ArmResult,
-    Choice,
-    Generated,
-    Random,
-    StartConfig,
-    StartTask,
-    compare_arms,
-    measure_arm,
-    start_tasks,
-)
+from netgraph import NetGraphError
+from netgraph.evaluation import ArmResult, Choice, StartConfig, StartTask, compare_arms, measure_arm, start_tasks
 
 TITLE = "Warm starts"
 ABOUT = (
@@ -38,11 +27,6 @@ ABOUT = (
 )
 #: Folder and numbers of the tasks and of the networks that set the target on each.
 ZOO, TASKS, TRAINED = "runs/benchmark_starts", 100, 20
-GENERATED, RANDOM = "generated for the rows", "random"
-ARMS = (
-    *(GENERATED, "generated, no steps of decoding", "generated, shrunk and perturbed", "sampled for nothing"),
-    *("nearest training network", "average of aligned networks", "random, solved", RANDOM),
-)
 CONFIG = StartConfig()
 #: Columns of the comparison, as the tables name them.
 WORDS = {
@@ -84,14 +68,6 @@ def measure(
     return {"choices": choices, "r2": result.r2.tolist(), "targets": [task.target for task in held_out]}
 
 
-def arms_of(vae: NetVAE, training: Zoo) -> list[Arm]:
-    """Build all arms, in the order of ``ARMS``."""
-    tasks, generated, unrefined = TrainingTasks(training), Generated(ARMS[0], vae), Generated(ARMS[1], vae, steps=0)
-    made: list[Arm] = [generated, unrefined, ShrinkPerturb(ARMS[2], generated), Sampled(ARMS[3], vae)]
-    made += [Nearest(ARMS[4], tasks), Average(ARMS[5], tasks, unrefined), Random(ARMS[6], unrefined, solved=True)]
-    return [*made, Random(ARMS[7], unrefined)]
-
-
 @lru_cache(maxsize=1)
 def tasks_of(checkpoint: str | None, zoo: str) -> list[StartTask]:
     """Read the test tasks of a zoo that a checkpoint covers, in random order."""
@@ -111,7 +87,7 @@ def report(runs: pd.DataFrame) -> list[str | Picture]:
     ]
     rows = pd.DataFrame(compare_arms(results, budgets, torch.tensor(first["targets"])))
     rows["training"] = [words_of(row) for _, row in rows.iterrows()]
-    ahead = pd.DataFrame(dict(zip(budgets, rows[rows["arm"] == GENERATED]["ahead"], strict=False)))
+    ahead = pd.DataFrame(dict(zip(budgets, rows[rows["arm"] == ARMS[0]]["ahead"], strict=False)))
     wide = {name: rows.pivot(index="arm", columns="budget", values=name) for name in WORDS if name != "ahead"}
     parts: list[str | Picture] = [f"Tasks: {first['tasks']}; {first['selection']} others chose rates and schedules."]
     for name, words in WORDS.items():

@@ -1,4 +1,4 @@
-"""Warm starts that are no model's networks for the rows: of nothing, of training networks, and changed ones."""
+"""The arms of warm starts: a model's networks for the rows, and their peers."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,13 +8,23 @@ import torch
 from torch import Generator, Tensor
 
 from netgraph import NetGraph, NetGraphError, NetVAE, Zoo, canonicalize, get_meta_features
-from netgraph.evaluation import Arm, StartTask
+from netgraph.evaluation import Arm, Generated, Random, StartTask
 from netgraph.graph.architecture import SLOT_KINDS
 from netgraph.tasks import compressed
 from netgraph.zoo import fit_networks, initialize, pad_rows
 
+ARMS = (
+    "generated for the rows",
+    "generated, no steps of decoding",
+    "generated, shrunk and perturbed",
+    "sampled for nothing",
+    "nearest training network",
+    "average of aligned networks",
+    "random, solved",
+    "random",
+)
 #: State elements that are trained; the others are statistics of rows.
-TRAINED = [SLOT_KINDS.index("edge"), SLOT_KINDS.index("bias")]
+TRAINED_KINDS = [SLOT_KINDS.index("edge"), SLOT_KINDS.index("bias")]
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,7 @@ class ShrinkPerturb:
         changed = []
         for graph in self.of.networks(task, n, seed):
             initial = initialize(graph.architecture, generator)
-            trained = torch.from_numpy(np.isin(graph.architecture.slot_kind, TRAINED))
+            trained = torch.from_numpy(np.isin(graph.architecture.slot_kind, TRAINED_KINDS))
             state = torch.where(trained, self.shrink * graph.state + self.noise * initial, graph.state)
             changed.append(NetGraph(graph.architecture, state))
         return changed
@@ -86,7 +96,7 @@ class TrainingTasks:
         others = [n for n in alike if not torch.equal(self.zoo.task(n).x[: len(task.X)], task.X)]
         if not others:
             raise NetGraphError(f"{self.zoo.folder}: no training task of {task.n_features} features")
-        own = torch.from_numpy(get_meta_features(task.X.numpy(), task.y.numpy()).to_numpy())
+        own = torch.tensor(get_meta_features(task.X.numpy(), task.y.numpy()).tolist())
         distance = (self._scaled(self.zoo.meta_features[others]) - self._scaled(own)).square().sum(dim=1)
         return [others[i] for i in distance.argsort(stable=True).tolist()]
 
@@ -157,3 +167,12 @@ class Average:
         return [
             NetGraph(architectures[group[0]], torch.stack([states[i] for i in group]).mean(dim=0)) for group in groups
         ]
+
+
+def arms_of(vae: NetVAE, training: Zoo) -> list[Arm]:
+    """Build all arms, in the order of ``ARMS``, of a model and a zoo whose training tasks it has seen."""
+    tasks, generated, unrefined = TrainingTasks(training), Generated(ARMS[0], vae), Generated(ARMS[1], vae, steps=0)
+    changed, sampled = ShrinkPerturb(ARMS[2], generated), Sampled(ARMS[3], vae)
+    nearest, average = Nearest(ARMS[4], tasks), Average(ARMS[5], tasks, unrefined)
+    random = Random(ARMS[6], unrefined, solved=True), Random(ARMS[7], unrefined)
+    return [generated, unrefined, changed, sampled, nearest, average, *random]

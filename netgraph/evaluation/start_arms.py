@@ -38,8 +38,10 @@ class Generated:
 
     def networks(self, task: StartTask, n: int, seed: int) -> list[NetGraph]:
         """Generate n networks."""
-        generator, recipe = Generator().manual_seed(seed), self.architectures
-        given = recipe and [draw_architecture(recipe, task.n_features, generator) for _ in range(n)]
+        given = None
+        if self.architectures is not None:
+            generator = Generator().manual_seed(seed)
+            given = [draw_architecture(self.architectures, task.n_features, generator) for _ in range(n)]
         return self.vae.sample(n, X=task.X, y=task.y, architecture=given, steps=self.steps, seed=seed)
 
 

@@ -1,12 +1,10 @@
 """The questions about the model, measured on tiny cases."""
 
-import json
-
 import pandas as pd
 import pytest
 import torch
 
-from benchmarks import ablations, checkpoint, rebuilding, reconstruction, sampling, starts, zoos
+from benchmarks import ablations, checkpoint, rebuilding, reconstruction, sampling, zoos
 from benchmarks.harness import load_runs, measure_runs
 from netgraph import NetGraphError, NetVAE
 from netgraph.zoo import ZooRecipe
@@ -93,24 +91,6 @@ def test_samples_stand_beside_trained_networks_and_random_weights(unseen, tmp_pa
         name for _, name in sampling.SETS.values()
     ]
     assert "| validity | 1.000 |" in figures
-
-
-def test_starts_are_trained_at_their_own_rates(unseen, tmp_path, monkeypatch):
-    monkeypatch.setattr(starts, "BUDGETS", (0, 2))
-    monkeypatch.setattr(starts, "RATES", (1e-3, 1e-2))
-    runs = starts.grid(tasks=4, networks=2, zoo=unseen)
-    _, median, _, rates = reported(starts, runs, tmp_path)
-    assert median.splitlines()[0] == "| Median R² | 0 steps | 2 steps |"
-    assert all(line.split(" | ")[1] == "–" for line in rates.splitlines()[2:])
-    record = json.loads(next((tmp_path / "question").glob("random-2-*.json")).read_text())
-    assert [len(record["result"]["r2"]), len(record["result"]["r2"][0]), len(record["result"]["r2"][0][0])] == [2, 4, 2]
-
-
-def test_the_rate_is_chosen_on_one_half_of_the_tasks_and_told_on_the_other():
-    r2 = [[[0.0], [0.9]], [[0.5], [0.2]]] + [[[-1.0], [-1.0]]] * (len(starts.RATES) - 2)
-    chosen = starts.choose_rate(pd.Series({"start": "random", "budget": 10, "r2": r2}))
-    assert chosen["rate"] == f"{starts.RATES[1]:g}"
-    assert chosen["median"] == 0.2
 
 
 def test_every_variant_changes_one_thing():

@@ -75,6 +75,24 @@ def test_optimizers_do_not_touch_each_other():
         assert torch.allclose(lonely.states[0], together.states[i], atol=2e-3)
 
 
+def test_a_constant_rate_passes_through_the_steps_of_shorter_trainings():
+    architectures, states, rows = problem(4)
+
+    def fit(steps: int, trajectory: tuple[int, ...], schedule="constant"):
+        settings_ = config(4, steps=torch.full((4,), steps), trajectory=trajectory, schedule=schedule)
+        return fit_networks(architectures, states, rows, rows, settings_, Generator().manual_seed(0)).trajectory
+
+    for long, short in zip(fit(60, (20, 60)), fit(20, (20,)), strict=True):
+        assert torch.equal(long[0], short[0])
+    assert not torch.equal(fit(20, (20,))[0], fit(20, (20,), "cosine")[0])
+    # Beside a network of another number of steps, each stops after its own.
+    steps = torch.tensor([20, 60, 60, 60])
+    mixed = config(4, steps=steps, trajectory=(20, 60), schedule="constant")
+    fitted = fit_networks(architectures, states, rows, rows, mixed, Generator().manual_seed(0)).trajectory
+    assert torch.equal(fitted[0][0], fitted[0][1])
+    torch.testing.assert_close(fitted[1], fit(60, (20, 60))[1])
+
+
 def test_each_network_takes_its_own_steps():
     architectures, states, rows = problem(6)
     steps = torch.tensor([50, 400, 150, 60, 100, 50])
