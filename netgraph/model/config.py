@@ -11,7 +11,7 @@ class LossWeights:
 
     Attributes:
         structure: Cross-entropies of index, type and parent, in nats a network.
-        weight: Squared error of the standardized weights that the hypernet writes.
+        weight: Squared error of the standardized weights that the hypernet writes beside given ones.
         output: Relative error of the outputs of the written network.
         function: Error of the function code's correction.
         kl: KL divergence of q(a | network) from N(0, I), in nats a network: a beta-VAE's beta (Higgins et al. 2017).

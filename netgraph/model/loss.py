@@ -28,7 +28,7 @@ class Losses:
         type: Cross-entropy of layer types, nats a network.
         parent: Cross-entropy of the parent pointer, nats a network.
         function: Error of the function code's correction.
-        weight: Sensitivity-weighted squared error of the standardized weights, mean over elements.
+        weight: Sensitivity-weighted squared error of standardized weights that follow given ones, mean over elements.
         output: Logarithm of the relative error of the written networks' outputs, mean over networks.
         kl: KL divergence of q(a | network) from N(0, I), nats a network.
     """
@@ -61,15 +61,16 @@ def draw_given(batch: NetBatch) -> Tensor:
     return place < length.repeat_interleave(size)
 
 
-def weight_error(written: Tensor, true: Tensor, counted: Tensor, batch: NetBatch, by_sensitivity: bool) -> Tensor:
+def weight_error(written: Tensor, true: Tensor, given: Tensor, batch: NetBatch, by_sensitivity: bool) -> Tensor:
     """Compute the (sensitivity-weighted) mean squared error of standardized weights.
 
-    The sensitivity is scaled to mean 1 over the elements of each network and cut at :data:`MAX_SENSITIVITY`.
+    Those count that the hypernet writes beside given ones: where none is given, many weights compute the function. The
+    sensitivity is scaled to mean 1 over the elements of each network and cut at :data:`MAX_SENSITIVITY`.
 
     Args:
         written: Standardized states, [sum P].
         true: Those of the networks, [sum P].
-        counted: Elements that count, [sum P]; counts of batches never do.
+        given: Elements that the weight code gave, [sum P].
         batch: The networks.
         by_sensitivity: Whether elements are weighted by the sensitivity of their node.
 
@@ -77,7 +78,8 @@ def weight_error(written: Tensor, true: Tensor, counted: Tensor, batch: NetBatch
         Mean over the elements that count, a scalar; 0 where none does.
     """
     network = batch.structure.element_network
-    importance = counted.float() * (batch.structure.element_kind != _COUNT)
+    partly = given.new_zeros(len(batch)).index_put((network[given],), given.new_ones(()))
+    importance = (partly[network] & ~given).float() * (batch.structure.element_kind != _COUNT)
     if by_sensitivity:
         sums = torch.stack([torch.ones_like(batch.state), batch.sensitivity], dim=1)
         size, total = sums.new_zeros(len(batch), 2).index_add(0, network, sums).unbind(dim=1)
