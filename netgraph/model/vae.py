@@ -272,12 +272,15 @@ class NetVAE(nn.Module):
         if (X is None) != (y is None):
             raise NetGraphError(f"{'y' if X is None else 'X'} is given without {'X' if X is None else 'y'}")
         rows = None if X is None or y is None else as_rows(X, y)
+        if rows is not None and n_inputs not in (None, columns := rows[0].shape[1]):
+            raise NetGraphError(f"n_inputs is {n_inputs!r}; the rows have {columns} columns")
         f = torch.randn(n, self.config.function_size, generator=generator).to(self.device)
         with evaluating(self):
             meta = self.prior.condition.rows(meta_features, n)
             if rows is not None:
                 posterior = self.encode_rows(*rows)
                 f = posterior.mean + posterior.deviation * f
+                f[:, 0] = posterior.mean[0]  # the number of columns is known
             else:
                 f = self._draw_functions(f, n_inputs, meta)
             if architecture is None:
@@ -304,6 +307,10 @@ class NetVAE(nn.Module):
         """Carry noise, [n, function_size], to function codes of networks with a number of inputs, where it is given."""
         function = self.encoder.function
         if n_inputs is not None:
+            if not is_whole(n_inputs, 1) or n_inputs > self.config.max_inputs:
+                raise NetGraphError(
+                    f"n_inputs is {n_inputs!r}; it must be a whole number, 1 to {self.config.max_inputs}"
+                )
             self.coverage.check_counts(n_inputs, 1, "samples")
             first = function.input_code(torch.full((len(noise),), n_inputs, device=noise.device))[:, None]
             noise = torch.cat([first, noise[:, 1:]], dim=1)
