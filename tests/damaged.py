@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
+from netgraph.model.layout import Layouts
 from optuna import create_trial
 from optuna.distributions import FloatDistribution
 from torch import nn
@@ -18,7 +19,6 @@ from netgraph import NetVAE, Zoo, from_module, to_module
 from netgraph.files import _record_sha256
 from netgraph.graph.io import load_graphs, save_graphs
 from netgraph.graph.modules.record import load_modules, save_modules
-from netgraph.model.layout import Layouts
 from netgraph.run import _Job
 from netgraph.search.latent_search import NAMES, open_study
 from netgraph.tasks.catalog import read_catalog

@@ -3,12 +3,12 @@ from itertools import pairwise
 
 import pytest
 import torch
+from netgraph.model.structure import StructureDecoder
 from torch import Tensor, nn
 
 from netgraph import NetGraph, NetGraphError, NetVAE, from_module
 from netgraph.model import Rows
 from netgraph.model.coverage import Coverage
-from netgraph.model.structure import StructureDecoder
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
 from tests.model.small import CONFIG, EVERYTHING

@@ -1,12 +1,12 @@
 from dataclasses import replace
 
 import torch
+from netgraph.model.slots import Slots, holders, split
 
 from netgraph import NetVAE
 from netgraph.model import PriorConfig
 from netgraph.model.batch import structure_batch
 from netgraph.model.prior import FlowPrior, _solve
-from netgraph.model.slots import Slots, holders, split
 from tests.model import small
 
 CONFIG = replace(small.CONFIG, prior=PriorConfig(width=32, heads=2, place_layers=1, layout_layers=1, steps=8))

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 from lightning import Callback
+from netgraph.training.episodes import noisy
 
 from netgraph import NetGraphError, NetVAE
 from netgraph.model import GeneratorConfig
 from netgraph.tasks import TaskRecipe, draw_task, draw_tasks
 from netgraph.training import Episodes, TrainConfig, train, train_generator
-from netgraph.training.episodes import noisy
 from netgraph.training.history import loss_curves, write_metrics
 from netgraph.training.module import MOST_SKIPPED, VAEModule
 from tests.training.small import CONFIG, Interrupt, examples_of
