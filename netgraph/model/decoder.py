@@ -199,7 +199,9 @@ class ArchitectureDecoder(nn.Module):
 
     def _step(self, hidden: Tensor, keys: Tensor, grammars: list[Grammar], generator: torch.Generator | None) -> Tensor:
         """Choose the next layer or operand of every network, take it, and return the features of the step, [B, 5]."""
-        allowed = [{END: []} if grammar.ended else grammar.choices() for grammar in grammars]
+        allowed: list[dict[int, list[int]]] = [
+            {END: []} if grammar.ended else grammar.choices() for grammar in grammars
+        ]
         legal = np.zeros((len(grammars), N_MOVES), dtype=bool)
         for row, choices in zip(legal, allowed, strict=True):
             row[list(choices)] = True

@@ -204,7 +204,8 @@ class ArchitectureFeatures:
     @cached_property
     def edges(self) -> npt.NDArray[np.bool_]:
         """Whether each state tensor holds the edges of a linear layer, [S]."""
-        return self.linear[self.table.state.layer] & (self.table.state.kind != _BIAS)
+        edges: npt.NDArray[np.bool_] = self.linear[self.table.state.layer] & (self.table.state.kind != _BIAS)
+        return edges
 
     def elements(self) -> dict[str, Ints]:
         """Return where each state element lies, and what it is: see ``ArchitectureBatch``, each [P]."""
