@@ -1,7 +1,7 @@
 """The decoder of architectures: an autoregressive transformer over layers, under the mask of the grammar."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
 import numpy as np
@@ -174,8 +174,8 @@ class ArchitectureDecoder(nn.Module):
             last = torch.tensor([len(grammar.layers) - 1 for grammar in grammars], device=a.device)
             opened = torch.isin(steps[:, MOVE], steps.new_tensor([START, *BY_CODE])).nonzero().flatten()
             keys[opened, last[opened]] = self.key(hidden)[opened]  # where the pointer looks for the last layer
-            sizes = _choose(self.size(hidden), generator).tolist()
-            biased = _choose(F.pad(self.biased(hidden), (1, 0)), generator).tolist()
+            sizes = _perturbed(self.size(hidden), generator).argmax(dim=1).tolist()
+            biased = _perturbed(F.pad(self.biased(hidden), (1, 0)), generator).argmax(dim=1).tolist()
             for i in (steps[:, MOVE] == _LINEAR).nonzero().flatten().tolist():
                 grammars[i].extend(sizes[i] + 1)
                 grammars[i].last.bias = bool(biased[i])
@@ -192,39 +192,43 @@ class ArchitectureDecoder(nn.Module):
         nodes = self.config.max_nodes
         inputs, outputs = self._count_logits(a, cond)
         inputs[:, -1] = float("-inf")  # at least one node is left for an output
-        n_inputs = _choose(inputs, generator) + 1
+        n_inputs = _perturbed(inputs, generator).argmax(dim=1) + 1
         room = torch.arange(nodes, device=a.device) + n_inputs[:, None] < nodes
-        n_outputs = _choose(outputs.masked_fill(~room, float("-inf")), generator) + 1
+        n_outputs = _perturbed(outputs.masked_fill(~room, float("-inf")), generator).argmax(dim=1) + 1
         return list(zip(n_inputs.tolist(), n_outputs.tolist(), strict=True))
 
     def _step(self, hidden: Tensor, keys: Tensor, grammars: list[Grammar], generator: torch.Generator | None) -> Tensor:
         """Choose the next layer or operand of every network, take it, and return the features of the step, [B, 5]."""
-        allowed: list[dict[int, list[int]]] = [
-            {END: []} if grammar.ended else grammar.choices() for grammar in grammars
-        ]
-        legal = np.zeros((len(grammars), N_MOVES), dtype=bool)
-        for row, choices in zip(legal, allowed, strict=True):
-            row[list(choices)] = True
-        moves = _choose(
-            self.move(hidden).masked_fill(~torch.from_numpy(legal).to(hidden.device), float("-inf")), generator
-        )
-        layers = np.zeros((len(grammars), keys.shape[1]), dtype=bool)
-        for row, choices, move in zip(layers, allowed, moves.tolist(), strict=True):
-            row[choices[move] or [0]] = True
-        scores = self._point(hidden[:, None], moves[:, None], keys)[:, 0]
-        layer = _choose(scores.masked_fill(~torch.from_numpy(layers).to(hidden.device), float("-inf")), generator)
-        rows = [take(*row) for row in zip(grammars, moves.tolist(), layer.tolist(), strict=True)]
+        ranked = _perturbed(self.move(hidden), generator).argsort(dim=1, descending=True).tolist()
+        choices, layers = [], np.zeros((len(grammars), keys.shape[1]), dtype=bool)
+        for row, grammar, moves in zip(layers, grammars, ranked, strict=True):
+            move, readable = next(choice for choice in allowed(grammar, moves))
+            choices.append(move)
+            row[readable] = True
+        scores = self._point(hidden[:, None], torch.tensor(choices, device=hidden.device)[:, None], keys)[:, 0]
+        masked = scores.masked_fill(~torch.from_numpy(layers).to(hidden.device), float("-inf"))
+        operands = _perturbed(masked, generator).argmax(dim=1).tolist()
+        rows = [take(*row) for row in zip(grammars, choices, operands, strict=True)]
         return torch.tensor(rows, device=hidden.device)
 
 
-def take(grammar: Grammar, move: int, layer: int) -> list[int]:
-    """Take a choice of a layer, and return the features of the step."""
-    if move == END:
-        grammar.choose(END)
+def allowed(grammar: Grammar, choices: Iterable[int]) -> Iterator[tuple[int, list[int]]]:
+    """Yield the choices that may follow in a network and the layers that they may read; END after its end."""
+    if grammar.ended:
+        yield END, [0]
+    for choice in choices:
+        readable = grammar.readable(choice)
+        if readable:
+            yield choice, readable
+
+
+def take(grammar: Grammar, choice: int, layer: int) -> list[int]:
+    """Take a choice that reads a layer, and return the features of the step."""
+    grammar.choose(choice, layer)
+    if grammar.ended:
         return [END, END, 0, 0, 0]
-    grammar.choose(move, layer)
     last = grammar.last
-    return [move, last.code, last.start, grammar.layers[layer].start, grammar.n_linear]
+    return [choice, last.code, last.start, grammar.layers[layer].start, grammar.n_linear]
 
 
 def _cross_entropy(logits: Tensor, target: Tensor, shift: int = 0) -> Tensor:
@@ -233,8 +237,9 @@ def _cross_entropy(logits: Tensor, target: Tensor, shift: int = 0) -> Tensor:
     return F.cross_entropy(logits[given], target[given] - shift, reduction="sum") / len(logits)
 
 
-def _choose(logits: Tensor, generator: torch.Generator | None) -> Tensor:
+def _perturbed(logits: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Add Gumbel noise to logits, so that the largest is a draw (Gumbel-max); none without a generator."""
     if generator is None:
-        return logits.argmax(dim=-1)
+        return logits
     uniform = torch.rand(logits.shape, generator=generator, device=logits.device)
-    return (logits - torch.log(-torch.log(uniform.clamp(1e-10, 1 - 1e-7)))).argmax(dim=-1)  # Gumbel-max
+    return logits - torch.log(-torch.log(uniform.clamp(1e-10, 1 - 1e-7)))

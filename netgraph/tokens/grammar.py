@@ -13,9 +13,6 @@ from netgraph.tokens.stream import END
 
 N_MOVES = N_CODES + 2
 _LINEAR, _INPUT = (LAYER_TYPES[name].code for name in ("Linear", "Input"))
-#: Types for which it matters what a layer reads; all others are alike in this, one stands for them.
-_ANY = LAYER_TYPES["ReLU"].code
-_UNLIKE = (_LINEAR, ADD, CONCAT, _ANY)
 #: Most operands of an Add layer under the mask; without a limit a decoder could name operands for ever.
 MAX_OPERANDS = 4
 
@@ -48,34 +45,36 @@ class Grammar(Builder):
         """Return every move that may follow, node by node, with the parents it may have; END has none."""
         if not self.layers:
             return {_INPUT: [-1]}
-        openings = {move: [self.layers[i].start for i in found] for move, found in self._openings().items()}
-        return self._within_layer() | openings
+        openings = {code: [self.layers[i].start for i in self.readable(code)] for code in self.types}
+        ends: dict[int, list[int]] = {END: []} if self.readable(END) else {}
+        return self._within_layer() | {code: parents for code, parents in openings.items() if parents} | ends
 
-    def choices(self) -> dict[int, list[int]]:
-        """Return every choice after a whole layer, with the layers that it may read; END reads none.
+    def readable(self, choice: int) -> list[int]:
+        """Return the layers that a choice after a whole layer may read, none where it cannot follow.
 
-        A choice opens a layer, names a further operand of the join that was opened last (``STAY``), or ends the
-        network. :meth:`moves` allows the same, node by node.
+        Layer by layer, the same networks can be built as node by node with :meth:`moves`.
+
+        Args:
+            choice: The code of a layer type, to open a layer; ``STAY``, to name a further operand of the join that was
+                opened last; or END, which reads the output layer.
         """
-        if not self.layers:
-            return {_INPUT: [-1]}
-        further = self._further() if self.last.code in JOINS else []
-        return ({STAY: further} if further else {}) | self._openings()
-
-    def _openings(self) -> dict[int, list[int]]:
-        """Return the types of layers that may be opened, and END, with the layers they may read first."""
+        if choice == STAY:
+            return self._further() if self.last.code in JOINS else []
         if not self.complete or self.last.size < self.mate or self._excess:
-            return {}
+            return []
+        if choice == END:
+            last = len(self.layers) - 1
+            return [last] if last and self.loose == {last} and self.last.size == self.n_outputs else []
+        if choice not in self.types:
+            return []
         roomy, most = self._roomy(), self._most_loose(self._next_apart())
-        layers = range(len(self.layers))
-        parents: dict[int, list[int]] = {}
-        for code in _UNLIKE:
-            found = [i for i in layers if self._joins(code, i, most) and self._pairs(code, i, most)]
-            parents[code] = found if roomy else [i for i in found if self._affords(code, i, most)]
-        openings = {code: parents[code if code in parents else _ANY] for code in self.types}
-        allowed = {code: found for code, found in openings.items() if found}
-        ends = self.loose == {len(self.layers) - 1} and len(self.layers) > 1
-        return allowed | ({END: []} if ends and self.last.size == self.n_outputs else {})
+        found = []
+        for i in range(len(self.layers)):
+            others = self.loose - {i}
+            admitted = not others or self._admits(choice, i, others, most)
+            if admitted and (roomy or self._affords(choice, i, others, most)):
+                found.append(i)
+        return found
 
     def _next_apart(self) -> int:
         """The layers in a row, the one under construction included, after which more than one is loose."""
@@ -85,28 +84,25 @@ class Grammar(Builder):
         """How many layers may be loose after a layer before which more than one was loose for so many layers."""
         return 1 if apart >= self.max_apart else self.max_loose
 
-    def _joins(self, code: int, source: int, most: int) -> bool:
-        """Whether a layer of this type on this source leaves no more layers loose than may be."""
-        others = self.loose - {source}
-        excess = len(others) + 1 - most
-        if excess <= 0 or code == CONCAT:
-            return True
-        alike = sum(self.layers[i].size == self.layers[source].size for i in others)
-        return code == ADD and excess <= min(alike, MAX_OPERANDS - 1)
+    def _admits(self, code: int, source: int, others: set[int], most: int) -> bool:
+        """Whether a layer of this type on this source leaves no more layers loose than may be.
 
-    def _pairs(self, code: int, source: int, most: int) -> bool:
-        """Whether, where no Concat can help, a layer that leaves another one loose can be added to it."""
-        others = self.loose - {source}
-        if not (self.pairs and others and most > 1):
+        Where no Concat can help, it must also be possible to add it to the other layer that is loose.
+        """
+        size, excess = self.layers[source].size, len(others) + 1 - most
+        if excess > 0:
+            alike = sum(self.layers[i].size == size for i in others) if code == ADD else 0
+            return code == CONCAT or excess <= min(alike, MAX_OPERANDS - 1)
+        if not self.pairs:
             return True
-        size = max(self.layers[i].size for i in others)
-        return size <= self.max_units if code == _LINEAR else self.layers[source].size == size
+        largest = max([self.layers[i].size for i in others])
+        return largest <= self.max_units if code == _LINEAR else size == largest
 
     def _roomy(self) -> bool:
         """Whether the budget is so far away that any layer on any source leaves the network completable."""
-        largest = max(layer.size for layer in self.layers)
         if len(self.layers) + 3 > self.max_layers:
             return False
+        largest = max([layer.size for layer in self.layers])
         return self.num_nodes + 2 * largest + self._size(self.loose) + self.n_outputs <= self.max_nodes
 
     def _within_layer(self) -> dict[int, list[int]]:
@@ -139,15 +135,14 @@ class Grammar(Builder):
         return layers if self._excess < left else [i for i in layers if i in self.loose]
 
     def _size(self, layers: set[int]) -> int:
-        return sum(self.layers[i].size for i in layers)
+        return sum([self.layers[i].size for i in layers])
 
     def _closing(self, loose: int, loose_size: int) -> int:
         """Vertices that complete a network: a Concat if several layers are loose, and a Linear layer."""
         return (loose_size if loose > 1 else 0) + self.n_outputs
 
-    def _affords(self, code: int, source: int, most: int) -> bool:
-        """Whether a layer of this type on this source leaves the network completable."""
-        loose = self.loose - {source}
+    def _affords(self, code: int, source: int, loose: set[int], most: int) -> bool:
+        """Whether a layer of this type on this source, beside which others are loose, leaves it completable."""
         if code == ADD and most == 1:
             loose = set()  # it reads them all
         if not self._affords_layers(code, loose):
@@ -220,20 +215,21 @@ class Grammar(Builder):
             waits = self.pairs and others and move not in JOINS
             self.apart, self.mate = apart, max(self.layers[i].size for i in others) if waits else 0
 
-    def choose(self, move: int, layer: int = -1) -> None:
-        """Take a choice out of :meth:`choices` that reads a layer, and complete what it forces.
+    def choose(self, choice: int, layer: int = -1) -> None:
+        """Take a choice that reads one of its :meth:`readable` layers, and complete what it forces.
 
-        A linear layer is left with one node; see :meth:`extend`.
+        The first choice opens the input layer, which reads none. A linear layer is left with one node: see
+        :meth:`extend`.
         """
-        if move == END:
+        if choice == END:
             self.ended = True
             return
         start = self.layers[layer].start if layer >= 0 else -1
-        if move == STAY and self.last.code == ADD:
+        if choice == STAY and self.last.code == ADD:
             self.last.operand += 1
             self._consume(layer)
         else:
-            self.push(CONTINUE if move == STAY else move, start)
+            self.push(CONTINUE if choice == STAY else choice, start)
         if self.last.code == CONCAT:
             self._grow(sum(self.layers[i].size for i in self.last.operands))
         elif self.last.code != _LINEAR:
