@@ -1,4 +1,4 @@
-"""What may follow: the grammar of structure, so that every decoded graph is a runnable network by construction.
+"""The grammar of structure: what may follow, so that every decoded graph is a runnable network by construction.
 
 :class:`~netgraph.tokens.builder.Builder` reads any valid sequence of moves; :class:`Grammar` says which moves keep the
 network completable within limits: layers that nothing reads yet are *loose*, and a network can always be completed by
@@ -26,14 +26,14 @@ class Grammar(Builder):
         limits: What the network may have.
 
     Raises:
-        InvalidGraphError: When the budget of vertices is too small.
+        InvalidGraphError: When the budget of nodes is too small.
     """
 
     def __init__(self, n_inputs: int, n_outputs: int, limits: Limits) -> None:
         super().__init__(n_inputs, n_outputs)
         self.max_nodes = nodes = limits.nodes
         if n_inputs + n_outputs > nodes:
-            raise InvalidGraphError(f"{n_inputs} inputs and {n_outputs} outputs do not fit into {nodes} vertices")
+            raise InvalidGraphError(f"{n_inputs} inputs and {n_outputs} outputs do not fit into {nodes} nodes")
         self.max_layers = nodes if limits.layers is None else limits.layers
         self.max_units = nodes if limits.units is None else max(limits.units, n_outputs)
         self.max_loose = nodes if limits.loose is None else limits.loose
@@ -116,8 +116,6 @@ class Grammar(Builder):
         go_on = [parent for parent in self.parents(CONTINUE) if self._affords_vertex(parent)]
         if self._excess and self.last.code == ADD:
             go_on = []
-        elif self._excess and self.last.code == CONCAT and self._inside_operand() is None:
-            go_on = [parent for parent in go_on if self.starts[parent] in self.loose]
         if go_on:
             found[CONTINUE] = go_on
         return found
@@ -250,4 +248,4 @@ class Grammar(Builder):
         earlier = range(len(self.layers) - 1)
         if self.last.code == ADD:
             return self._operands([i for i in earlier if self.layers[i].size == self.last.size])
-        return [i for i in earlier if self._affords_operand(i) and (i in self.loose or not self._excess)]
+        return [i for i in earlier if self._affords_operand(i)]
