@@ -15,15 +15,15 @@ class Block(nn.Module):
     Args:
         width: Width of the tokens.
         heads: Attention heads.
-        reduced: Whether products are always computed in bfloat16 where the device is fast at it, see ``mixed``.
     """
 
-    #: Whether products are computed in bfloat16 while training; the residual stream and the attention are not.
+    #: Whether products are computed in bfloat16 while training, where the device is fast at it; the residual stream and
+    #: the attention are not.
     mixed = False
 
-    def __init__(self, width: int, heads: int, reduced: bool = False) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.heads, self.reduced = heads, reduced
+        self.heads = heads
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
         self.project = nn.Linear(width, width)
@@ -40,8 +40,8 @@ class Block(nn.Module):
         Returns:
             Tokens, [B, T, width].
         """
-        wanted = self.reduced or (self.mixed and self.training)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=wanted and fast_bfloat16(x.device.type)):
+        mixed = self.mixed and self.training and fast_bfloat16(x.device.type)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=mixed):
             return self._forward(x, mask, cache).to(x.dtype)
 
     def _forward(self, x: Tensor, mask: Tensor | None, cache: "Cache | None") -> Tensor:
@@ -82,7 +82,7 @@ class Cache:
         return key, value
 
     def keep(self, rows: Tensor) -> None:
-        """Leave all other rows behind."""
+        """Keep some rows, [n]."""
         if self.key is not None and self.value is not None:
             self.key, self.value = self.key[rows], self.value[rows]
 

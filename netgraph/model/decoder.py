@@ -202,7 +202,7 @@ class ArchitectureDecoder(nn.Module):
         ranked = _perturbed(self.move(hidden), generator).argsort(dim=1, descending=True).tolist()
         choices, layers = [], np.zeros((len(grammars), keys.shape[1]), dtype=bool)
         for row, grammar, moves in zip(layers, grammars, ranked, strict=True):
-            move, readable = next(choice for choice in allowed(grammar, moves))
+            move, readable = next(allowed(grammar, moves))
             choices.append(move)
             row[readable] = True
         scores = self._point(hidden[:, None], torch.tensor(choices, device=hidden.device)[:, None], keys)[:, 0]

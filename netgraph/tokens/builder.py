@@ -1,6 +1,6 @@
 """Reading a structure: a sequence of moves, one a token, becomes an architecture.
 
-A move opens a layer of some type, goes on with the next vertex of the layer (``CONTINUE``), stays at the vertex and
+A move opens a layer of some type, continues with the next node of the layer (``CONTINUE``), stays at the node and
 names a further operand (``STAY``), or ends the network. Each move but the last has a parent.
 """
 
@@ -25,7 +25,7 @@ class _Open:
     operands: list[int] = field(default_factory=list)
     size: int = 1
     bias: bool = True
-    operand: int = 0  # of the vertex at hand, which operand was named last (Add only)
+    operand: int = 0  # of the node at hand, which operand was named last (Add only)
 
 
 class Builder:
@@ -70,7 +70,7 @@ class Builder:
         self.push(move, parent)
 
     def parents(self, move: int) -> list[int]:
-        """List the vertices that may be the parent of a move; empty when the move itself cannot follow."""
+        """List the nodes that may be the parent of a move; empty when the move itself cannot follow."""
         if not self.layers:
             return [-1] if move == _INPUT else []
         if move == STAY:
@@ -93,7 +93,7 @@ class Builder:
         return [self.layers[layer.operands[layer.operand + 1]].start + layer.size - 1]
 
     def _earlier(self) -> list[int]:
-        """Return the first vertices of the layers before the one under construction."""
+        """Return the first nodes of the layers before the one under construction."""
         return list(self.starts)[:-1]
 
     def _parents_continue(self) -> list[int]:
@@ -111,7 +111,7 @@ class Builder:
         return [source.start + layer.size] if layer.size < source.size else []
 
     def _inside_operand(self) -> int | None:
-        """The next vertex of the operand a Concat is reading, None at its end."""
+        """The next node of the operand a Concat is reading, None at its end."""
         layer = self.last
         source = self.layers[layer.operands[-1]]
         read = layer.size - sum(self.layers[i].size for i in layer.operands[:-1])

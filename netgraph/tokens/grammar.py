@@ -50,9 +50,10 @@ class Grammar(Builder):
         return self._within_layer() | {code: parents for code, parents in openings.items() if parents} | ends
 
     def readable(self, choice: int) -> list[int]:
-        """Return the layers that a choice after a whole layer may read, none where it cannot follow.
+        """Return the layers that a choice may read after a whole layer, none where it cannot follow.
 
-        Layer by layer, the same networks can be built as node by node with :meth:`moves`.
+        Layer by layer, with :meth:`choose` and :meth:`extend`, the same networks can be built as node by node, with
+        :meth:`moves` and :meth:`push`.
 
         Args:
             choice: The code of a layer type, to open a layer; ``STAY``, to name a further operand of the join that was
@@ -113,7 +114,7 @@ class Grammar(Builder):
             stay = [self.layers[i].start for i in allowed]
         if stay:
             found[STAY] = stay
-        go_on = [parent for parent in self.parents(CONTINUE) if self._affords_vertex(parent)]
+        go_on = [parent for parent in self.parents(CONTINUE) if self._affords_node(parent)]
         if self._excess and self.last.code == ADD:
             go_on = []
         if go_on:
@@ -136,7 +137,7 @@ class Grammar(Builder):
         return sum([self.layers[i].size for i in layers])
 
     def _closing(self, loose: int, loose_size: int) -> int:
-        """Vertices that complete a network: a Concat if several layers are loose, and a Linear layer."""
+        """Nodes that complete a network: a Concat if several layers are loose, and a Linear layer."""
         return (loose_size if loose > 1 else 0) + self.n_outputs
 
     def _affords(self, code: int, source: int, loose: set[int], most: int) -> bool:
@@ -154,7 +155,7 @@ class Grammar(Builder):
         return self.num_nodes + size + closing <= self.max_nodes
 
     def _least_size(self, code: int, source: int, loose: set[int]) -> int:
-        """The fewest vertices of a layer of this type on this source, beside which others are loose."""
+        """The fewest nodes of a layer of this type on this source, beside which others are loose."""
         if code != _LINEAR:
             return self.layers[source].size
         return max(self.layers[i].size for i in loose) if self.pairs and loose else 1
@@ -168,12 +169,12 @@ class Grammar(Builder):
         return len(self.layers) + 1 + closing <= self.max_layers
 
     def _affords_concat(self, used: int, loose: set[int], whole: bool = False) -> bool:
-        """Whether a Concat that has used so many vertices can read what is loose, and a Linear layer the Concat."""
+        """Whether a Concat that has used a number of nodes can read what is loose, and a Linear layer the Concat."""
         smallest = 0 if whole else min(layer.size for layer in self.layers)
         return used + max(self._size(loose), smallest) + self.n_outputs <= self.max_nodes
 
-    def _affords_vertex(self, parent: int) -> bool:
-        """Whether one more vertex of the layer under construction leaves the network completable."""
+    def _affords_node(self, parent: int) -> bool:
+        """Whether one more node of the layer under construction leaves the network completable."""
         layer = self.last
         if layer.code == _LINEAR:
             return layer.size < self._reach()[0]
