@@ -1,7 +1,7 @@
 """Token streams of architectures: what each token says, and which state elements it carries.
 
-One token a vertex, in index order, between a start token (its ``index`` is the number of inputs, its ``parent`` that of
-outputs) and an end token. A vertex goes on in continuation tokens, whose index stays: one for each further operand of a
+One token a node, in index order, between a start token (its ``index`` is the number of inputs, its ``parent`` that of
+outputs) and an end token. Continuation tokens follow a node, with its index: one for each further operand of a
 join, one for each further chunk of incoming weights.
 """
 
@@ -26,16 +26,16 @@ class Streams:
     """The tokens of A architectures, padded to T; where a *place* is a position in an array that is flattened.
 
     Attributes:
-        layer_type: Code of the vertex's layer type, or PAD, START or END, [A, T].
-        index: The vertex, [A, T].
-        parent: The vertex that feeds it (for a continuation of a join: the further operand), -1 for inputs, [A, T].
+        layer_type: Code of the node's layer type, or PAD, START or END, [A, T].
+        index: The node, [A, T].
+        parent: The node that feeds it (for a continuation of a join: the further operand), -1 for inputs, [A, T].
         opens: Whether the token is the first of its layer, [A, T].
         attributes: Encoded hyper-parameters of its layer, [A, T, 3] float64.
         mask: Whether a token stands there, [A, T].
-        vertex_place: Place of each vertex's first token in [A, T], [sum N].
-        weight_slot: State elements that are no biases, counted over all states, [W].
+        node_place: Place of each node's first token in [A, T], [sum N].
+        weight_element: State elements that are no biases, counted over all states, [W].
         weight_place: Place of each in [A, T, chunk], [W].
-        bias_slot: State elements that are biases, [B].
+        bias_element: State elements that are biases, [B].
         bias_place: Place of each in [A, T], [B].
     """
 
@@ -45,10 +45,10 @@ class Streams:
     opens: npt.NDArray[np.bool_]
     attributes: npt.NDArray[np.float64]
     mask: npt.NDArray[np.bool_]
-    vertex_place: Ints
-    weight_slot: Ints
+    node_place: Ints
+    weight_element: Ints
     weight_place: Ints
-    bias_slot: Ints
+    bias_element: Ints
     bias_place: Ints
 
 
@@ -59,21 +59,21 @@ def lay_out(table: LayerTable, chunk: int) -> Streams:
     length = np.diff(turn_start[table.node_start]) + 2  # of each stream, start and end token included
     width = int(length.max())
     shift = np.arange(len(table)) * width + 1 - turn_start[table.node_start[:-1]]
-    vertex_place = turn_start[:-1] + np.repeat(shift, table.num_nodes)
-    weights, biases = _places(table, vertex_place, chunk)
+    node_place = turn_start[:-1] + np.repeat(shift, table.num_nodes)
+    weights, biases = _places(table, node_place, chunk)
     return Streams(
-        **_columns(table, turns, runs(vertex_place, turns), length),
+        **_columns(table, turns, runs(node_place, turns), length),
         mask=np.arange(width) < length[:, None],
-        vertex_place=vertex_place,
-        weight_slot=weights[0],
+        node_place=node_place,
+        weight_element=weights[0],
         weight_place=weights[1],
-        bias_slot=biases[0],
+        bias_element=biases[0],
         bias_place=biases[1],
     )
 
 
 def _turns(table: LayerTable, chunk: int) -> Ints:
-    """Return the number of tokens of each vertex, [sum N]."""
+    """Return the number of tokens of each node, [sum N]."""
     state = table.state
     every = (state.kind != _BIAS) & (state.kind != _COUNT)
     layer_held = np.bincount(state.layer[every], state.width[every], minlength=len(table.code)).astype(np.int64)
@@ -84,36 +84,36 @@ def _turns(table: LayerTable, chunk: int) -> Ints:
     return turns
 
 
-def _places(table: LayerTable, vertex_place: Ints, chunk: int) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
+def _places(table: LayerTable, node_place: Ints, chunk: int) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
     """Return state elements and their places, of weights and buffers, and of biases.
 
-    The tokens of a vertex stand side by side, so what it holds does too, over the ends of chunks.
+    The tokens of a node stand side by side, so what it holds does too, over the ends of chunks.
     """
     state = table.state
     bias = state.kind == _BIAS
     first = table.vertex_start[state.layer]
     rows, width, start = state.rows, state.width, state.start[:-1]
     held = ~bias
-    vertex = runs(first[held], rows[held])
-    row_place = vertex_place[vertex] * chunk + np.repeat(state.rank[held], rows[held])
+    node = runs(first[held], rows[held])
+    row_place = node_place[node] * chunk + np.repeat(state.rank[held], rows[held])
     weight_place = runs(row_place, np.repeat(width[held], rows[held]))
-    weight_slot = runs(start[held], rows[held] * width[held])
-    bias_place = vertex_place[runs(first[bias], rows[bias])]
-    return (weight_slot, weight_place), (runs(start[bias], rows[bias]), bias_place)
+    weight_element = runs(start[held], rows[held] * width[held])
+    bias_place = node_place[runs(first[bias], rows[bias])]
+    return (weight_element, weight_place), (runs(start[bias], rows[bias]), bias_place)
 
 
 def _columns(table: LayerTable, turns: Ints, place: Ints, length: Ints) -> dict[str, Any]:
-    """Return what the tokens say; ``place`` is that of each vertex token, ``length`` that of each stream."""
-    vertex = np.repeat(np.arange(len(turns)), turns)
-    layer = np.repeat(np.arange(len(table.code)), table.size)[vertex]
-    node = np.repeat(table.node_start[:-1], length - 2)
-    position = vertex - table.vertex_start[layer]
-    turn = np.arange(len(vertex)) - np.repeat(starts(turns)[:-1], turns)
+    """Return what the tokens say; ``place`` is that of each node token, ``length`` that of each stream."""
+    node = np.repeat(np.arange(len(turns)), turns)
+    layer = np.repeat(np.arange(len(table.code)), table.size)[node]
+    first = np.repeat(table.node_start[:-1], length - 2)
+    position = node - table.vertex_start[layer]
+    turn = np.arange(len(node)) - np.repeat(starts(turns)[:-1], turns)
     parent = _parents(table, layer, position, turn)
     columns = {
         "layer_type": table.code[layer],
-        "index": vertex - node,
-        "parent": np.where(parent < 0, -1, parent - node),
+        "index": node - first,
+        "parent": np.where(parent < 0, -1, parent - first),
         "opens": (position == 0) & (turn == 0),
         "attributes": table.hyper[layer],
     }
@@ -143,7 +143,7 @@ def _frame(table: LayerTable, columns: dict[str, npt.NDArray[Any]], length: Ints
 
 
 def _parents(table: LayerTable, layer: Ints, position: Ints, turn: Ints) -> Ints:
-    """Return the feeding vertex of each vertex token, counted over the table; -1 for inputs."""
+    """Return the feeding node of each node token, counted over the table; -1 for inputs."""
     code = table.code[layer]
     base = table.vertex_start[table.first_source]
     parent = np.where(code == _INPUT, -1, base[layer] + np.where(code == _LINEAR, 0, position))
@@ -160,16 +160,16 @@ class Stream:
     """The tokens of an architecture, T of them: columns of :class:`Streams`, and what each token carries.
 
     Attributes:
-        slots: State elements it carries beside the bias, -1 where none, [T, chunk].
-        bias_slot: State element that is its bias, -1 where none, [T].
+        elements: State elements it carries beside the bias, -1 where none, [T, chunk].
+        bias_element: State element that is its bias, -1 where none, [T].
     """
 
     layer_type: Ints
     index: Ints
     parent: Ints
     opens: npt.NDArray[np.bool_]
-    slots: Ints
-    bias_slot: Ints
+    elements: Ints
+    bias_element: Ints
     attributes: npt.NDArray[np.float64]
 
 
@@ -177,15 +177,15 @@ class Stream:
 def _stream(key: Architecture, chunk: int) -> Stream:
     laid = lay_out(LayerTable.pack([key]), chunk)
     length = laid.mask.size
-    slots, bias_slot = np.full(length * chunk, -1), np.full(length, -1)
-    slots[laid.weight_place], bias_slot[laid.bias_place] = laid.weight_slot, laid.bias_slot
+    elements, bias_element = np.full(length * chunk, -1), np.full(length, -1)
+    elements[laid.weight_place], bias_element[laid.bias_place] = laid.weight_element, laid.bias_element
     return Stream(
         layer_type=laid.layer_type[0],
         index=laid.index[0],
         parent=laid.parent[0],
         opens=laid.opens[0],
-        slots=slots.reshape(length, chunk),
-        bias_slot=bias_slot,
+        elements=elements.reshape(length, chunk),
+        bias_element=bias_element,
         attributes=laid.attributes[0],
     )
 

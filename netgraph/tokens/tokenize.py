@@ -23,13 +23,13 @@ class TokenBatch:
 
     Attributes:
         layer_type: Layer type code, or PAD, START, END, [B, T] long.
-        index: Vertex, in START the number of inputs, [B, T] long.
-        parent: Feeding vertex, -1 for inputs, in START the number of outputs, [B, T] long.
+        index: Node, in START the number of inputs, [B, T] long.
+        parent: Feeding node, -1 for inputs, in START the number of outputs, [B, T] long.
         opens: Whether a layer opens here, [B, T] bool.
         weight: Incoming weights and buffers, zero padded, [B, T, chunk].
         bias: Bias, 0 where the layer has none, [B, T].
         attributes: Encoded hyper-parameters, [B, T, 3] float64.
-        sensitivity: Sensitivity of the vertex, on its first token; 0 elsewhere, [B, T].
+        sensitivity: Sensitivity of the node, on its first token; 0 elsewhere, [B, T].
         mask: True where a token stands, [B, T] bool.
         names: Names of each network's layers; they travel beside the stream.
     """
@@ -54,7 +54,7 @@ def tokenize(graphs: Iterable[NetGraph], chunk: int = 16) -> TokenBatch:
 
     Args:
         graphs: Graphs of one floating-point type.
-        chunk: Weights a token carries; a vertex with more goes on in continuation tokens.
+        chunk: Weights a token carries; continuation tokens follow a node with more.
 
     Raises:
         NetGraphError: When there is no graph, or their types differ.
@@ -87,9 +87,9 @@ def tokenize_packed(table: LayerTable, state: Tensor, sensitivity: Tensor, chunk
     names = ("layer_type", "index", "parent", "opens", "attributes", "mask")
     return TokenBatch(
         **{name: torch.from_numpy(getattr(laid, name)) for name in names},
-        weight=_put(state, laid.weight_slot, laid.weight_place, (*shape, chunk)),
-        bias=_put(state, laid.bias_slot, laid.bias_place, shape),
-        sensitivity=_put(sensitivity, None, laid.vertex_place, shape),
+        weight=_put(state, laid.weight_element, laid.weight_place, (*shape, chunk)),
+        bias=_put(state, laid.bias_element, laid.bias_place, shape),
+        sensitivity=_put(sensitivity, None, laid.node_place, shape),
         names=table.names,
     )
 
@@ -114,14 +114,14 @@ def detokenize(tokens: TokenBatch) -> list[NetGraph]:
 def _graph(tokens: TokenBatch, row: int) -> NetGraph:
     length = int(tokens.mask[row].sum())
     architecture = _architecture(tokens, row, length)
-    layout = stream(architecture, tokens.weight.shape[-1])
-    if len(layout.index) != length:
-        raise InvalidGraphError(f"network {row}: {length} tokens where its layers need {len(layout.index)}")
+    expected = stream(architecture, tokens.weight.shape[-1])
+    if len(expected.index) != length:
+        raise InvalidGraphError(f"network {row}: {length} tokens where its layers need {len(expected.index)}")
     state = tokens.weight.new_zeros(architecture.state_size)
-    for slots, values in ((layout.slots, tokens.weight), (layout.bias_slot, tokens.bias)):
-        held = torch.from_numpy(slots >= 0)
-        state[torch.from_numpy(slots)[held]] = values[row, :length][held]
-    first = np.searchsorted(layout.index[1:-1], np.arange(architecture.num_nodes)) + 1
+    for elements, values in ((expected.elements, tokens.weight), (expected.bias_element, tokens.bias)):
+        held = torch.from_numpy(elements >= 0)
+        state[torch.from_numpy(elements)[held]] = values[row, :length][held]
+    first = np.searchsorted(expected.index[1:-1], np.arange(architecture.num_nodes)) + 1
     return NetGraph(architecture, state, tokens.sensitivity[row][torch.from_numpy(first)])
 
 

@@ -33,19 +33,19 @@ def test_graphs_survive_bit_for_bit(graph, chunk):
     assert torch.equal(again.sensitivity, graph.sensitivity)
 
 
-def vertex_by_vertex(architecture: Architecture, chunk: int) -> list[tuple]:
-    """The stream as its definition says it: type, index, parent, slots and bias of every token."""
+def node_by_node(architecture: Architecture, chunk: int) -> list[tuple]:
+    """The stream as its definition says it: type, index, parent, elements and bias of every token."""
     tokens = []
-    for vertex, number in enumerate(architecture.layer_of):
-        layer, position = architecture.layers[number], vertex - architecture.offsets[number]
-        owned = [i for i, target in enumerate(architecture.slot_target) if target == vertex]
+    for node, number in enumerate(architecture.layer_of):
+        layer, position = architecture.layers[number], node - architecture.offsets[number]
+        owned = [i for i, target in enumerate(architecture.slot_target) if target == node]
         kinds = [SLOT_KINDS[architecture.slot_kind[i]] for i in owned]
         held = [i for i, kind in zip(owned, kinds, strict=True) if kind != "bias"]
         feeding = architecture.sources(int(number))[position] if layer.inputs else [-1]
         for turn in range(max(len(feeding) if layer.type == "Add" else 1, -(-len(held) // chunk))):
             parent = feeding[turn if layer.type == "Add" else 0]
             bias = owned[kinds.index("bias")] if "bias" in kinds and turn == 0 else -1
-            tokens.append((layer.kind.code, vertex, parent, held[turn * chunk : (turn + 1) * chunk], bias))
+            tokens.append((layer.kind.code, node, parent, held[turn * chunk : (turn + 1) * chunk], bias))
     return tokens
 
 
@@ -53,19 +53,19 @@ def vertex_by_vertex(architecture: Architecture, chunk: int) -> list[tuple]:
 @given(graphs(), st.sampled_from([1, 2, 3, 16]))
 def test_a_stream_says_what_its_definition_says(graph, chunk):
     tokens, architecture = stream(graph.architecture, chunk), graph.architecture
-    columns = (tokens.layer_type, tokens.index, tokens.parent, tokens.slots, tokens.bias_slot)
+    columns = (tokens.layer_type, tokens.index, tokens.parent, tokens.elements, tokens.bias_element)
     rows = list(zip(*(column.tolist() for column in columns), strict=True))
-    cut = [(kind, index, parent, [i for i in slots if i >= 0], bias) for kind, index, parent, slots, bias in rows]
+    cut = [(kind, index, parent, [i for i in elements if i >= 0], bias) for kind, index, parent, elements, bias in rows]
     start = (START, architecture.n_inputs, architecture.n_outputs, [], -1)
     end = (END, architecture.num_nodes, architecture.num_nodes - architecture.n_outputs, [], -1)
-    assert cut == [start, *vertex_by_vertex(architecture, chunk), end]
+    assert cut == [start, *node_by_node(architecture, chunk), end]
     firsts = {int(first) for first in architecture.offsets[:-1]}
     new = [index != before for before, index in zip([-1, *tokens.index[1:-1]], tokens.index[1:-1], strict=False)]
     assert tokens.opens[1:-1].tolist() == [n and i in firsts for n, i in zip(new, tokens.index[1:-1], strict=True)]
 
 
 def limits_of(architecture, nodes):
-    """The limits that a network just keeps; the budget of vertices is given."""
+    """The limits that a network just keeps; the budget of nodes is given."""
     return Limits(
         nodes,
         frozenset(architecture.layer_type.tolist()),
@@ -78,7 +78,7 @@ def limits_of(architecture, nodes):
 
 @st.composite
 def limits(draw, least):
-    """Limits with a budget of at least so many vertices."""
+    """Limits with a budget of at least as many nodes."""
     return Limits(
         least + draw(st.integers(0, 40)),
         layers=draw(st.none() | st.integers(2, 8)),
@@ -125,7 +125,7 @@ def test_as_many_branches_as_a_network_has_admit_it_and_no_fewer(graph):
 def reads(architecture, limits):
     """Whether a grammar admits every token of an architecture's stream."""
     grammar, before = Grammar(architecture.n_inputs, architecture.n_outputs, limits), -1
-    for kind, index, parent in vertex_tokens(architecture):
+    for kind, index, parent in node_tokens(architecture):
         move = STAY if index == before else kind if index in architecture.offsets else CONTINUE
         if parent not in grammar.moves().get(move, []):
             return False
@@ -134,7 +134,7 @@ def reads(architecture, limits):
     return END in grammar.moves()
 
 
-def vertex_tokens(architecture):
+def node_tokens(architecture):
     """Type, index and parent of every token between start and end."""
     tokens = stream(architecture, chunk=architecture.num_nodes)
     columns = (tokens.layer_type[1:-1], tokens.index[1:-1], tokens.parent[1:-1])
