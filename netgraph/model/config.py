@@ -67,7 +67,7 @@ class VAEConfig:
     function_size: int = 64
     architecture_size: int = 32
     weight_size: int = 512
-    n_rows: int = 256
+    n_rows: int = 512
     fit_steps: int = 50
     prior_width: int = 256
     prior_layers: int = 3

@@ -15,6 +15,8 @@ NOT_MEASURED = "its sensitivity is NaN: measure it with netgraph.sensitivity bef
 MAX_SENSITIVITY = 5.0
 #: Relative error of outputs below which the hypernet has little to gain (chosen: variable projection does the rest).
 LEAST_ERROR = 0.02
+#: Common rows, drawn in each step, to which the written networks' output layers are fitted, and as many that test them.
+LOSS_ROWS = 128
 #: Share of networks of whose weights a part is given to the hypernet.
 GIVEN = 0.3
 

@@ -18,7 +18,7 @@ from netgraph.model.config import VAEConfig
 from netgraph.model.coverage import Coverage
 from netgraph.model.fitting import project, relative_error
 from netgraph.model.latent import Encoder, Posterior
-from netgraph.model.loss import LEAST_ERROR, NOT_MEASURED, Losses, draw_given, weight_error
+from netgraph.model.loss import LEAST_ERROR, LOSS_ROWS, NOT_MEASURED, Losses, draw_given, weight_error
 from netgraph.model.parts import by_size, evaluating, finite_rows, is_whole, seeded
 from netgraph.model.prior import Prior
 from netgraph.model.writing import Decoder, solve_on_rows, write_networks
@@ -92,7 +92,7 @@ class NetVAE(nn.Module):
         posterior, given, written, target = self(batch)
         condition = self.decoder.condition(batch.meta_features)
         index, type_, parent = self.decoder.architecture.losses(posterior.sample(), condition, structure)
-        order, half = torch.randperm(self.config.n_rows, device=target.device), self.config.n_rows // 2
+        order, half = torch.randperm(self.config.n_rows, device=target.device)[: 2 * LOSS_ROWS], LOSS_ROWS
         rows, target = function.rows(stack.max_inputs)[order], target[:, order]
         state = self.encoder.scales.restore(written, structure)
         _, output = project(stack, LastLayer(stack), state, rows, target[:, :half])
