@@ -26,7 +26,7 @@ def tensors(part: object) -> dict[str, Tensor]:
     return {name: value for name, value in vars(part).items() if isinstance(value, Tensor)}
 
 
-@examples(20)
+@examples(10)
 @given(lists)
 def test_packing_keeps_every_number(found):
     batch = net_batch(found, CONFIG, torch.rand(len(found), 37))
@@ -38,7 +38,7 @@ def test_packing_keeps_every_number(found):
     assert all(value.dtype != torch.int64 for value in tensors(batch.packed().structure).values())
 
 
-@examples(20)
+@examples(10)
 @given(lists)
 def test_a_batch_is_its_networks_side_by_side(found):
     batch = net_batch(found, CONFIG)
@@ -59,7 +59,7 @@ def test_a_batch_is_its_networks_side_by_side(found):
         nodes += key.num_nodes
 
 
-@examples(20)
+@examples(10)
 @given(lists)
 def test_edges_are_those_of_the_graphs(found):
     batch = net_batch(found, CONFIG)
