@@ -1,6 +1,6 @@
 """Sampling: networks drawn from N(0, I) by a checkpoint, beside random weights and other trained networks."""
 
-from collections.abc import Sequence
+import math
 from typing import Any, Literal
 
 import pandas as pd
@@ -8,9 +8,8 @@ import torch
 from torch import Generator
 
 from benchmarks.report import Picture, table
-from benchmarks.two_sample import auc, match_inputs, shape_features
 from benchmarks.zoos import SEEN, UNSEEN, checkpoint_of, covered, seen, unseen
-from netgraph import NetGraph, metrics
+from netgraph import metrics
 from netgraph.evaluation import evaluate_samples, random_like
 
 TITLE = "Sampling"
@@ -20,8 +19,9 @@ ABOUT = (
     "in the samples' architectures. `sample_quality` is of unbiased energy distances between outputs on 64 common "
     "rows, mostly mean and deviation; `shape_quality` of AUCs of a two-sample test (gradient boosting, 5 shuffled "
     "folds) that sees each network's standardized outputs only, numbers of inputs matched. Both are 0 for random "
-    "weights and 1 for trained networks. Nearest neighbor: root mean square difference of the outputs to the nearest "
-    "training network, median; a set that only remembers is as near as training networks with a little noise."
+    "weights and 1 for trained networks. `function_spread`: total deviation of outputs, samples over trained networks. "
+    "Nearest neighbor: root mean square difference of the outputs to the nearest training network, median; a set that "
+    "only remembers is as near as training networks with a little noise."
 )
 #: Names of the sets in the results; of each, its name among the figures of evaluate_samples, and in the section.
 SETS = {
@@ -30,6 +30,7 @@ SETS = {
     "random": ("random", "random weights"),
     "noisy": ("", "training networks with noise"),
 }
+QUALITIES = ("shape_quality", "sample_quality", "function_spread")
 #: Deviation of that noise, over the root mean square of a network's parameters.
 NOISE = 0.1
 LEVELS: dict[str, Literal["network", "architecture"]] = {"": "network", "architecture_": "architecture"}
@@ -69,21 +70,12 @@ def measure(n: int, seed: int, checkpoint: str | None, zoo: str, training_zoo: s
     sets = dict(zip(SETS, (samples, trained, random_like(samples, generator), noisy), strict=True))
     figures = evaluate_samples(drawn, reference, trained, generator, n)
     figures |= {f"{level}novelty": metrics.novelty(samples, training, name) for level, name in LEVELS.items()}
-    result: dict[str, Any] = {name: figures[name] for name in (*SHARES, "sample_quality")}
+    result: dict[str, Any] = {name: figures.get(name, math.nan) for name in (*SHARES, *QUALITIES)}
     for name, (key, _) in SETS.items():
+        result[f"auc_{name}"] = figures.get(f"{key}_auc")
         result[f"distance_{name}"] = figures.get(f"{key}_behaviour_distance")
         result[f"nearest_{name}"] = float(metrics.nearest_distance(sets[name], training).median())
-    counts = {"samples": len(drawn), "training_networks": len(training)}
-    return result | compare_shapes(sets, reference, seed) | counts
-
-
-def compare_shapes(sets: dict[str, list[NetGraph]], reference: Sequence[NetGraph], seed: int) -> dict[str, float]:
-    """Compute the AUC of the reference against each set, and the shape quality."""
-    names = ("sampled", "trained", "random")
-    first, *matched = map(shape_features, match_inputs(reference, *(sets[name] for name in names)))
-    aucs = {name: auc(first, features, seed) for name, features in zip(names, matched, strict=True)}
-    quality = metrics.sample_quality(aucs["random"], aucs["sampled"], aucs["trained"])  # the same ratio, of AUCs
-    return {f"auc_{name}": value for name, value in aucs.items()} | {"shape_quality": quality, "side": len(first)}
+    return result | {"side": figures["n_shape"], "samples": len(drawn), "training_networks": len(training)}
 
 
 def report(runs: pd.DataFrame) -> list[str | Picture]:
@@ -93,7 +85,7 @@ def report(runs: pd.DataFrame) -> list[str | Picture]:
     sets = pd.DataFrame(
         {head: {words: mean.get(f"{key}_{name}") for name, (_, words) in SETS.items()} for head, key in columns.items()}
     ).rename_axis("set")
-    figures = runs[["shape_quality", "sample_quality", *SHARES]].agg(["mean", "min", "max"]).T.rename_axis("samples")
+    figures = runs[[*QUALITIES, *SHARES]].agg(["mean", "min", "max"]).T.rename_axis("samples")
     counts = (
         f"Networks: {mean['side']:,.0f} a side of the two-sample test, {mean['samples']:,.0f} samples, "
         f"{mean['training_networks']:,.0f} of the checkpoint's training networks; noise: a tenth of the root mean "

@@ -50,6 +50,8 @@ def test_an_interrupted_run_is_completed(tiny_zoo, tmp_path, monkeypatch):
     assert done.returncode == 0, done.stderr
     metrics = json.loads((folder / "metrics.json").read_text())
     assert set(KEYS) <= set(metrics)
+    assert metrics["shape_quality"] is None  # four held-out tasks
+    assert metrics["more"]["n_shape"] <= 4
     assert metrics["validity"] == 1
     assert metrics["n_train"] + metrics["n_test"] <= 96
     for name in ("zoo", "checkpoints", "tensorboard", "samples", "report.html"):

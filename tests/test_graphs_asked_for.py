@@ -21,6 +21,7 @@ from netgraph import (
     with_sensitivity,
 )
 from netgraph.evaluation import evaluate_samples, health, random_like
+from netgraph.evaluation.probes import weight_statistics
 from netgraph.graph import module_sensitivity, save_any, save_modules
 from netgraph.graph.from_module import example_of, generalize
 from netgraph.graph.io import save_graphs
@@ -66,6 +67,8 @@ METRICS = {
     "nearest_distance": lambda graphs: metrics.nearest_distance(GRAPH, graphs),
     "health": health,
     "random_like": lambda graphs: random_like(graphs, Generator()),
+    "shape_aucs": lambda graphs: metrics.shape_aucs(graphs, graphs, graphs, Generator()),
+    "weight_statistics": weight_statistics,
     "evaluate_samples": lambda graphs: evaluate_samples(graphs, graphs, graphs, Generator()),
 }
 STRANGE = {

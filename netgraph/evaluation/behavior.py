@@ -1,11 +1,23 @@
 """Metrics over what a network computes."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
-from netgraph.evaluation.pairs import Graphs, Rows, as_list, as_pairs, as_rows, check_outputs, row_cosine, run
+from netgraph.evaluation.pairs import (
+    PARAMETERS,
+    Graphs,
+    Rows,
+    as_list,
+    as_pairs,
+    as_rows,
+    check_outputs,
+    row_cosine,
+    run,
+)
 from netgraph.stack import probe
 
 #: Root mean square, relative to the output's size, below which a difference of outputs is rounding.
@@ -77,6 +89,35 @@ def output_r2_per_pair(true: Graphs, generated: Graphs, x: Rows) -> Tensor:
     rows = as_rows(left, x)
     pairs = zip(run(left, rows), run(right, rows), strict=True)
     return torch.stack([_r2(y, prediction) for (y, _), (prediction, _) in pairs])
+
+
+def rate_distortion(true: Graphs, rebuilt: Mapping[int, Graphs], x: Rows) -> dict[int, dict[str, float]]:
+    """Compute the rate-distortion curve of a latent: output R^2 against latent size.
+
+    Args:
+        true: One graph, or n of them.
+        rebuilt: As many for each latent size, the number of latent numbers that the networks were rebuilt from.
+        x: Rows, as of :func:`cosine_similarity`; not the rows that decoding used.
+
+    Returns:
+        For each latent size, in rising order: ``output_r2_median``, ``output_r2_p10`` (10th percentile) and
+        ``parameters_per_number``, the mean number of parameters of a true network over the latent size.
+
+    Raises:
+        NetGraphError: When a latent size is below 1, or as :func:`output_r2`.
+    """
+    n_parameters = [np.isin(graph.architecture.slot_kind, PARAMETERS).sum() for graph in as_list(true, "true")]
+    curve = {}
+    for size in sorted(rebuilt):
+        if size < 1:
+            raise NetGraphError(f"latent size {size}; a rate-distortion curve begins at 1 number")
+        r2 = output_r2_per_pair(true, rebuilt[size], x)
+        curve[size] = {
+            "output_r2_median": median(r2),
+            "output_r2_p10": low_decile(r2),
+            "parameters_per_number": float(np.mean(n_parameters)) / size,
+        }
+    return curve
 
 
 def low_decile(values: Tensor) -> float:

@@ -1,9 +1,7 @@
 """Distances between sets of networks, and from a network to its nearest training network."""
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -11,13 +9,9 @@ from torch import Tensor
 from netgraph.errors import NetGraphError
 from netgraph.evaluation.behavior import behavior
 from netgraph.evaluation.pairs import Graphs, as_list, check_outputs
-from netgraph.graph.architecture import Architecture
-from netgraph.graph.netgraph import NetGraph
-from netgraph.graph.symmetry import canonicalize
 
 #: Distances held at once.
 _PAIRS = 2**22
-Space = Literal["behavior", "weights"]
 
 
 def energy_distance(a: Tensor, b: Tensor, *, unbiased: bool = False) -> float:
@@ -87,8 +81,27 @@ def sample_quality(random: float, sample: float, floor: float) -> float:
     return (random - sample) / (random - floor)
 
 
-def nearest_distance(generated: Graphs, training: Graphs, space: Space = "behavior") -> Tensor:
-    """Distance of each network to its nearest training network.
+def function_spread(vectors: Tensor, reference: Tensor) -> float:
+    """Compute the ratio of the total deviations of two sets of vectors, each the root of the summed variances.
+
+    Args:
+        vectors: Behavior vectors of sampled networks, [n, d].
+        reference: Those of trained networks, [m, d]; standardized, so that each value weighs the same.
+
+    Returns:
+        Below 1 where samples are more alike than trained networks are, above 1 where less.
+
+    Raises:
+        NetGraphError: When the vectors of the reference are all equal.
+    """
+    spread, expected = (v.double().var(dim=0, correction=0).sum().sqrt() for v in (vectors, reference))
+    if not expected:
+        raise NetGraphError("function spread: all networks of the reference compute the same")
+    return float(spread / expected)
+
+
+def nearest_distance(generated: Graphs, training: Graphs) -> Tensor:
+    """Compute the distance of each network to its nearest neighbor among training networks.
 
     Compare with the same of noise-perturbed and weight-averaged training networks: a sample that is nearer than those
     is a memorized one (arXiv 2506.07998).
@@ -96,38 +109,15 @@ def nearest_distance(generated: Graphs, training: Graphs, space: Space = "behavi
     Args:
         generated: n graphs.
         training: The training zoo.
-        space: ``behavior``: root mean square difference of the outputs on 64 common rows; ``weights``: that of the
-            canonical states, which aligns the two networks, over training networks of the same architecture.
 
     Returns:
-        Distances, [n] float64, at least 0; infinite in ``weights`` where no training network has the architecture.
+        Root mean square differences of the outputs on 64 common rows, [n] float64.
 
     Raises:
-        NetGraphError: When there is no graph on a side, the space is unknown, an output is not finite or, in
-            ``behavior``, numbers of outputs differ.
+        NetGraphError: When there is no graph on a side, an output is not finite or numbers of outputs differ.
     """
     left, right = as_list(generated, "generated"), as_list(training, "training")
-    if space == "behavior":
-        check_outputs(right, left)
-        return _nearest(behavior(left), behavior(right))
-    if space != "weights":
-        raise NetGraphError(f"space {space!r}; known: behavior, weights")
-    return _nearest_weights(left, right)
-
-
-def _nearest(a: Tensor, b: Tensor) -> Tensor:
-    nearest: Tensor = torch.cat([distances.amin(dim=1) for distances in _distances(a, b)])
-    return nearest / math.sqrt(max(1, a.shape[1]))
-
-
-def _nearest_weights(generated: Sequence[NetGraph], training: Sequence[NetGraph]) -> Tensor:
-    known: dict[Architecture, list[Tensor]] = defaultdict(list)
-    wanted = {graph.architecture.key for graph in generated}
-    for graph in training:
-        if graph.architecture.key in wanted:
-            known[graph.architecture.key].append(canonicalize(graph).state.detach().cpu())
-    nearest = torch.full((len(generated),), float("inf"), dtype=torch.float64)
-    for i, graph in enumerate(generated):
-        if states := known[graph.architecture.key]:
-            nearest[i] = _nearest(canonicalize(graph).state.detach().cpu()[None], torch.stack(states))[0]
-    return nearest
+    check_outputs(right, left)
+    outputs = behavior(left)  # [n, 64 * outputs]
+    nearest: Tensor = torch.cat([distances.amin(dim=1) for distances in _distances(outputs, behavior(right))])
+    return nearest / math.sqrt(outputs.shape[1])

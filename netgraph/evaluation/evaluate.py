@@ -12,6 +12,7 @@ from netgraph.evaluation.behavior import low_decile, median, standardize
 from netgraph.evaluation.health import health
 from netgraph.evaluation.pairs import as_list, as_rows, check_lengths
 from netgraph.evaluation.samples import random_like
+from netgraph.evaluation.shapes import LEAST, match_sets
 from netgraph.evaluation.start_arms import start_of_samples
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.vae import NetVAE
@@ -92,7 +93,8 @@ def evaluate_samples(
     networks: of the samples, of networks with the samples' architectures and initial weights, and of training networks
     (the floor). Samples whose outputs are not finite lower ``validity`` and ``sample_working``; they have no behavior,
     so distances, uniqueness and novelty are those of the others. Since a sample may have other numbers of outputs than
-    the held-out networks, behavior is that of the first one.
+    the held-out networks, behavior is that of the first one. :func:`~netgraph.evaluation.shapes.shape_quality` and its
+    AUCs, of one network a task, are left out where ``n_shape``, the number of networks a side, is less than 25.
 
     Args:
         samples: Generated networks.
@@ -116,9 +118,15 @@ def evaluate_samples(
     )
     sampled = finite[:n]
     random = random_like(sampled, generator)
-    of_samples, of_random, floor = _distances([sampled, random, others], held_out)
+    reference = metrics.behavior(held_out, first=True)
+    target, *vectors = (
+        standardize(metrics.behavior(graphs, first=True), reference) for graphs in (held_out, sampled, random, others)
+    )
+    of_samples, of_random, floor = (metrics.energy_distance(own, target, unbiased=True) for own in vectors)
     figures = {
         "sample_quality": metrics.sample_quality(of_random, of_samples, floor),
+        **_compare_shapes(finite, test, train, generator),
+        "function_spread": metrics.function_spread(vectors[0], target),
         "sample_behaviour_distance": of_samples,
         "random_behaviour_distance": of_random,
         "floor_behaviour_distance": floor,
@@ -134,12 +142,17 @@ def evaluate_samples(
     return figures
 
 
-def _distances(sets: Sequence[Sequence[NetGraph]], held_out: Sequence[NetGraph]) -> list[float]:
-    """Return the unbiased energy distance of each set to the held-out networks, by first outputs, standardized."""
-    reference = metrics.behavior(held_out, first=True)
-    target = standardize(reference, reference)
-    vectors = [standardize(metrics.behavior(graphs, first=True), reference) for graphs in sets]
-    return [metrics.energy_distance(own, target, unbiased=True) for own in vectors]
+def _compare_shapes(
+    samples: Sequence[NetGraph], test: Sequence[NetGraph], train: Sequence[NetGraph], generator: Generator
+) -> dict[str, float]:
+    """Return shape quality and its AUCs where there are enough networks, and the number of networks a side."""
+    matched, *_ = match_sets(samples, test, train, generator)
+    count = {"n_shape": float(len(matched))}
+    if len(matched) < LEAST:
+        return count
+    aucs = metrics.shape_aucs(samples, test, train, generator)
+    quality = metrics.sample_quality(aucs["random_auc"], aucs["sample_auc"], aucs["floor_auc"])
+    return {"shape_quality": quality, **aucs, **count}
 
 
 @dataclass(frozen=True)
@@ -150,7 +163,7 @@ class Evaluated:
         figures: By name.
         reconstruction: Of every held-out network.
         pairs: Three held-out networks, from bad to good, and what was rebuilt of them, with cosine and output R^2.
-        latents: Of the held-out networks, [n, latent].
+        latents: Function codes of the held-out networks, [n, function size].
         families: Their task families.
         samples: Networks sampled from N(0, I).
     """
@@ -196,7 +209,7 @@ def evaluate_model(vae: NetVAE, zoo: Zoo, n_samples: int, n_start_tasks: int, se
         figures | {"n_train": float(len(known)), "n_test": float(len(true)), "n_outside": float(n_outside)},
         result,
         [(true[i], rebuilt[i], float(result.cosine[i]), float(result.output_r2[i])) for i in shown],
-        z.cpu(),
+        z[:, vae.function].cpu(),
         [zoo.tasks[graph.task].family for graph in true],
         samples,
     )

@@ -1,7 +1,7 @@
 """The metrics: pure functions over pairs and sets of graphs.
 
-Each takes one NetGraph or a sequence on either side and gives a float, the mean over pairs; its ``_per_pair`` sibling
-gives the value of each pair.
+Over pairs: one NetGraph or a sequence on either side, and a float, the mean over pairs; the ``_per_pair`` sibling
+returns the value of each pair.
 """
 
 from netgraph.evaluation.behavior import (
@@ -11,9 +11,11 @@ from netgraph.evaluation.behavior import (
     output_r2,
     output_r2_median,
     output_r2_per_pair,
+    rate_distortion,
 )
-from netgraph.evaluation.distances import energy_distance, nearest_distance, sample_quality
+from netgraph.evaluation.distances import energy_distance, function_spread, nearest_distance, sample_quality
 from netgraph.evaluation.samples import is_valid, novelty, uniqueness, validity
+from netgraph.evaluation.shapes import shape_aucs, shape_quality
 from netgraph.evaluation.structure import (
     edge_accuracy,
     edge_accuracy_per_pair,
@@ -34,6 +36,7 @@ __all__ = [
     "edge_f1",
     "edge_f1_per_pair",
     "energy_distance",
+    "function_spread",
     "is_valid",
     "nearest_distance",
     "novelty",
@@ -42,7 +45,10 @@ __all__ = [
     "output_r2_per_pair",
     "parameter_cosine_similarity",
     "parameter_cosine_similarity_per_pair",
+    "rate_distortion",
     "sample_quality",
+    "shape_aucs",
+    "shape_quality",
     "uniqueness",
     "validity",
     "weight_within_tolerance",

@@ -8,12 +8,15 @@ from torch.nn import functional as F
 from torch_geometric.data import Batch
 
 from netgraph.errors import NetGraphError
+from netgraph.graph.architecture import SLOT_KINDS
 from netgraph.graph.netgraph import NetGraph, as_graphs
 from netgraph.stack import Stack
 
 Graphs = NetGraph | Sequence[NetGraph]
 Rows = Tensor | Sequence[Tensor]
 
+#: Kinds of state elements that a training sets.
+PARAMETERS = [SLOT_KINDS.index("edge"), SLOT_KINDS.index("bias")]
 #: Networks run at once: more of them leave the cache of a CPU.
 CHUNK = 256
 

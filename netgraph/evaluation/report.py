@@ -32,6 +32,12 @@ MEANING = {
     "architecture_uniqueness": "distinct architectures among the samples",
     "architecture_novelty": "distinct architectures that are not in the training zoo",
     "sample_quality": "1: samples behave like trained networks, 0: like random ones",
+    "shape_quality": "the same of the shape of functions: outputs standardized network by network",
+    "random_auc": "AUC of a classifier by that shape, random weights against held-out trained networks; 0.5: chance",
+    "sample_auc": "the same for samples",
+    "floor_auc": "the same for other trained networks",
+    "n_shape": "networks a side of that test, one a task, equal numbers of inputs",
+    "function_spread": "total deviation of standardized behavior, samples over held-out trained networks",
     "sample_behaviour_distance": "energy distance in standardized behavior, samples to held-out trained networks",
     "random_behaviour_distance": "the same for random weights in the samples' architectures",
     "floor_behaviour_distance": "the same for other trained networks; near 0, and below it by chance",
@@ -86,7 +92,7 @@ def write_report(
         section("Three networks and what was rebuilt of them", _EDGES, "".join(map(_pair, found.pairs))),
         section(
             "The latent space",
-            "Latents of held-out networks on their first two principal components, colored by task family.",
+            "Function codes of held-out networks on their first two principal components, colored by task family.",
             image(_latents(found), "Latent space"),
         ),
     ]

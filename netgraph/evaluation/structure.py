@@ -4,13 +4,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from netgraph.evaluation.pairs import Graphs, as_pairs, row_cosine
-from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints
+from netgraph.evaluation.pairs import PARAMETERS, Graphs, as_pairs, row_cosine
+from netgraph.graph.architecture import Architecture, Ints
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
 
-#: Kinds of state elements that a training sets.
-_PARAMETERS = [SLOT_KINDS.index("edge"), SLOT_KINDS.index("bias")]
 #: Relative difference that rounding alone may leave between equal canonical weights.
 _ROUNDING = 1e-5
 
@@ -149,5 +147,5 @@ def _parameters(graph: NetGraph) -> Tensor:
     """Return the canonical parameters of all layers but the last, [1, parameters]."""
     graph = canonicalize(graph)
     architecture = graph.architecture
-    kept = np.isin(architecture.slot_kind, _PARAMETERS) & (architecture.slot_target < architecture.offsets[-2])
+    kept = np.isin(architecture.slot_kind, PARAMETERS) & (architecture.slot_target < architecture.offsets[-2])
     return graph.state.detach().cpu().double()[torch.from_numpy(kept)][None]

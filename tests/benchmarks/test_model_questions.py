@@ -2,7 +2,6 @@
 
 import pandas as pd
 import pytest
-import torch
 
 from benchmarks import ablations, checkpoint, rebuilding, reconstruction, sampling, zoos
 from benchmarks.harness import load_runs, measure_runs
@@ -81,16 +80,14 @@ def test_groups_hold_every_network_once():
     assert groups.loc["all", "output R², 10th percentile"] == 3
 
 
-def test_samples_stand_beside_trained_networks_and_random_weights(unseen, tmp_path, monkeypatch):
-    monkeypatch.setattr(sampling, "match_inputs", lambda *sets: [list(graphs)[:5] for graphs in sets])
-    monkeypatch.setattr(sampling, "shape_features", lambda graphs: torch.stack([g.state.sum() for g in graphs]))
-    monkeypatch.setattr(sampling, "auc", lambda a, b, seed: float((a.mean() - b.mean()).abs()))
+def test_samples_stand_beside_trained_networks_and_random_weights(unseen, tmp_path):
     about, sets, figures = reported(sampling, sampling.grid(20, 1, zoo=unseen, training_zoo=unseen), tmp_path)
     assert "20 samples" in about
     assert [line.split(" | ")[0].strip("| ") for line in sets.splitlines()[2:]] == [
         name for _, name in sampling.SETS.values()
     ]
     assert "| validity | 1.000 |" in figures
+    assert "| shape_quality | – |" in figures  # too few networks for a two-sample test
 
 
 def test_every_variant_changes_one_thing():

@@ -4,7 +4,7 @@ from hypothesis import given
 from torch import nn
 
 from netgraph import NetGraphError, canonicalize, from_module, metrics
-from netgraph.evaluation import evaluate_reconstruction, evaluate_samples, random_like
+from netgraph.evaluation import evaluate_reconstruction, evaluate_samples, random_like, shapes
 from netgraph.evaluation.evaluate import Evaluated
 from netgraph.evaluation.report import MEANING, write_report
 from tests.strategies import examples, graphs, randomize
@@ -100,13 +100,47 @@ def test_samples_that_are_not_finite_lower_validity_and_nothing_else():
         evaluate_samples([samples[0], broken], trained, trained, torch.Generator())
 
 
-def test_trained_networks_are_of_quality_1_and_untrained_ones_of_quality_0():
+def test_trained_networks_are_of_quality_1_and_untrained_ones_of_quality_0(monkeypatch):
+    monkeypatch.setattr(shapes, "SIDE", 1)
     generator = torch.Generator().manual_seed(0)
     like_trained = [network(4, seed) for seed in range(300)]
     figures = evaluate_samples(like_trained[:100], like_trained[100:200], like_trained[200:], generator)
     assert figures["sample_quality"] == pytest.approx(1, abs=0.1)
+    assert figures["function_spread"] == pytest.approx(1, abs=0.1)
+    assert figures["n_shape"] == 100
+    aucs = [figures[f"{name}_auc"] for name in ("random", "sample", "floor")]
+    assert figures["shape_quality"] == metrics.sample_quality(*aucs)
+    assert set(figures) <= set(MEANING)
     figures = evaluate_samples(random_like(like_trained[:100], generator), like_trained, like_trained, generator)
     assert figures["sample_quality"] == pytest.approx(0, abs=0.2)
+
+
+def test_samples_that_are_more_alike_than_trained_networks_have_less_spread():
+    trained = torch.randn(50, 8, generator=torch.Generator().manual_seed(0))
+    assert metrics.function_spread(trained, trained) == pytest.approx(1)
+    assert metrics.function_spread(trained / 4 + 3, trained) == pytest.approx(0.25)
+    with pytest.raises(NetGraphError, match="function spread: all networks of the reference compute the same"):
+        metrics.function_spread(trained, trained[:1])
+
+
+def test_shapes_of_few_networks_are_not_compared():
+    networks = [network(seed=seed) for seed in range(24)]
+    figures = evaluate_samples(networks, networks, networks, torch.Generator().manual_seed(0))
+    assert figures["n_shape"] == 24
+    assert not {"shape_quality", "sample_auc", "random_auc", "floor_auc"} & set(figures)
+
+
+def test_rate_distortion_by_hand():
+    true = [network(4, seed) for seed in range(3)]  # 3-4-1: 21 parameters
+    rebuilt = [true[0], true[1], random_like(true[2:], torch.Generator().manual_seed(0))[0]]
+    curve = metrics.rate_distortion(true, {42: true, 7: rebuilt}, X)
+    assert list(curve) == [7, 42]
+    assert curve[42] == pytest.approx({"output_r2_median": 1, "output_r2_p10": 1, "parameters_per_number": 0.5})
+    assert curve[7]["output_r2_median"] == pytest.approx(1)
+    assert curve[7]["output_r2_p10"] == pytest.approx(metrics.output_r2(true[2], rebuilt[2], X))
+    assert curve[7]["parameters_per_number"] == 3
+    with pytest.raises(NetGraphError, match="latent size 0"):
+        metrics.rate_distortion(true, {0: true}, X)
 
 
 def test_the_nearest_training_network():

@@ -26,7 +26,7 @@ def test_held_out_networks_are_rebuilt_and_samples_drawn(zoo):
     assert found.figures["n_train"] == len(zoo.split("train"))
     assert found.figures["validity"] == 1
     assert len(found.samples) == 12
-    assert found.latents.shape == (count, untrained().config.latent_size)
+    assert found.latents.shape == (count, untrained().config.function_size)
     assert found.families == [zoo.tasks[zoo[i].task].family for i in zoo.split("test")]
     bad, middle, good = (pair[3] for pair in found.pairs)
     assert bad <= middle <= good
