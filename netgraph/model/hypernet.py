@@ -37,13 +37,17 @@ def column_moments(rows: Tensor, outputs: Tensor, n_inputs: Tensor) -> Tensor:
     """
     deviation, mean = torch.std_mean(outputs, dim=1, keepdim=True)
     standard = (outputs - mean) / deviation.clamp(min=1e-6)
-    hermite = torch.stack([rows, (rows**2 - 1) / 2**0.5, (rows**3 - 3 * rows) / 6**0.5], dim=-1)
-    moments = torch.einsum("br,rcd->bcd", standard, hermite) / len(rows)
+    moments = torch.einsum("br,rcd->bcd", standard, hermite(rows)) / len(rows)
     products = torch.einsum("br,rc,re->bce", standard, rows, rows) / len(rows)
     products = products - torch.diag_embed(products.diagonal(dim1=1, dim2=2))
     real = (torch.arange(rows.shape[1], device=rows.device) < n_inputs[:, None]).to(rows)
     products = products * real[:, None]
     return torch.cat([moments, products], dim=-1) * real[..., None]
+
+
+def hermite(rows: Tensor) -> Tensor:
+    """Return the normalized Hermite polynomials of degree 1 to 3 of every value, [R, columns, 3]."""
+    return torch.stack([rows, (rows**2 - 1) / 2**0.5, (rows**3 - 3 * rows) / 6**0.5], dim=-1)
 
 
 class Hypernet(nn.Module):

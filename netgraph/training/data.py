@@ -137,10 +137,9 @@ class Codes(Dataset[tuple[Tensor, ...]]):
         self.tensors = tuple(torch.cat(values) for values in zip(*parts, strict=True))
         self.batches = torch.randperm(len(self.tensors[0]), generator=generator).split(training.batch_size)
 
-    def statistics(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what the prior's statistics are of: function codes, architecture codes and meta-features, [n, ...]."""
-        f, mean, _, _, meta_features = self.tensors
-        return f, mean, meta_features
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """Return architecture codes and meta-features, [n, ...], of which the prior's statistics are."""
+        return self.tensors[1], self.tensors[4]
 
     def __len__(self) -> int:
         return len(self.batches)
