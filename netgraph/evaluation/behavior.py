@@ -106,18 +106,18 @@ def rate_distortion(true: Graphs, rebuilt: Mapping[int, Graphs], x: Rows) -> dic
     Raises:
         NetGraphError: When a latent size is below 1, or as :func:`output_r2`.
     """
-    n_parameters = [np.isin(graph.architecture.slot_kind, PARAMETERS).sum() for graph in as_list(true, "true")]
-    curve = {}
-    for size in sorted(rebuilt):
-        if size < 1:
-            raise NetGraphError(f"latent size {size}; a rate-distortion curve begins at 1 number")
-        r2 = output_r2_per_pair(true, rebuilt[size], x)
-        curve[size] = {
-            "output_r2_median": median(r2),
-            "output_r2_p10": low_decile(r2),
-            "parameters_per_number": float(np.mean(n_parameters)) / size,
+    counts = [np.isin(graph.architecture.slot_kind, PARAMETERS).sum() for graph in as_list(true, "true")]
+    if min(rebuilt, default=1) < 1:
+        raise NetGraphError(f"latent size {min(rebuilt)}; a rate-distortion curve begins at 1 number")
+    r2 = {size: output_r2_per_pair(true, rebuilt[size], x) for size in sorted(rebuilt)}
+    return {
+        size: {
+            "output_r2_median": median(values),
+            "output_r2_p10": low_decile(values),
+            "parameters_per_number": float(np.mean(counts)) / size,
         }
-    return curve
+        for size, values in r2.items()
+    }
 
 
 def low_decile(values: Tensor) -> float:
