@@ -50,7 +50,7 @@ MEANING = {
     "sample_saturated": "Tanh and Sigmoid neurons of the samples that are at their bounds on 95 % of rows",
     "trained_saturated": "the same of held-out trained networks",
     "random_saturated": "the same of random weights in the samples' architectures",
-    "sampled_steps": "training steps until samples are as good as the median trained network of their held-out task",
+    "sampled_steps": "steps (0, 10, 50, 100, 500) that make samples as good as the median trained network of the task",
     "random_steps": "the same of random weights in the samples' architectures",
     "sampled_share_reached": "samples that become as good at all",
     "random_share_reached": "the same of random weights in the samples' architectures",
