@@ -197,9 +197,7 @@ class FunctionCode(nn.Module):
         return number
 
     def losses(self, outputs: Tensor, n_inputs: Tensor) -> Tensor:
-        """Compute the relative error of random prefixes' linear decoding (nested dropout; Rippel et al. 2014).
-
-        Nothing of the code is trained: the error is there to be logged.
+        """Compute the relative error of functions decoded from random prefixes (nested dropout; Rippel et al. 2014).
 
         Args:
             outputs: Outputs on the common rows, [B, rows].
@@ -208,11 +206,10 @@ class FunctionCode(nn.Module):
         Returns:
             Mean over functions of the squared error relative to the function's variance, a scalar.
         """
-        components = self.encode(outputs, n_inputs)[:, 1:] * self.deviation[n_inputs - 1]
-        kept = torch.randint(components.shape[1] + 1, (len(components), 1), device=components.device)
-        told = (components.square() * (torch.arange(components.shape[1], device=kept.device) < kept)).sum(dim=1)
-        left = (outputs.square().sum(dim=1) - told).clamp(min=0) / outputs.shape[1]
-        return (left / outputs.var(dim=1).clamp(min=LEAST_OUTPUT**2)).mean()
+        f = self.encode(outputs, n_inputs)
+        kept = torch.randint(1, f.shape[1] + 1, (len(f), 1), device=f.device)
+        error = self.decode(f * (torch.arange(f.shape[1], device=f.device) < kept), n_inputs) - outputs
+        return (error.square().mean(dim=1) / outputs.var(dim=1).clamp(min=LEAST_OUTPUT**2)).mean()
 
     @torch.no_grad()
     def of_rows(self, X: Tensor, y: Tensor, seed: int = 0) -> tuple[Tensor, Tensor]:

@@ -154,20 +154,6 @@ def test_a_number_of_inputs_that_is_seldom_or_never_seen_decodes(code):
     assert all(values.isfinite().all() for values in seldom.state_dict().values())
 
 
-def test_the_loss_is_the_error_of_linear_prefixes(code):
-    n_inputs = drawn_numbers(400)
-    outputs = functions(code, n_inputs)
-    f = code.encode(outputs, n_inputs)
-    components, basis = f[:, 1:] * code.deviation[n_inputs - 1], code.basis[n_inputs - 1]
-    errors = []
-    for kept in range(24):
-        rebuilt = torch.einsum("bk,bkr->br", components[:, :kept], basis[:, :kept])
-        errors.append((rebuilt - outputs).square().mean(dim=1) / outputs.var(dim=1))
-    torch.manual_seed(0)
-    losses = torch.stack([code.losses(outputs, n_inputs) for _ in range(20)])
-    torch.testing.assert_close(losses.mean(), torch.stack(errors).mean(), atol=0.01, rtol=0.05)
-
-
 def test_constant_functions_and_damaged_ones(code):
     constant = FunctionCode(Sizes())
     constant.fit(torch.zeros(5, 48), torch.full((5,), 2))
