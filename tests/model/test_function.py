@@ -83,8 +83,8 @@ def test_missing_numbers_are_told_by_the_columns_that_matter():
     f = code.encode(outputs[3000:], n_inputs[:100])
     linear = (f[:, 1:] * code.deviation[5]) @ code.basis[5]
     gained = r2(code.decode(f, n_inputs[:100]), outputs[3000:]) - r2(linear, outputs[3000:])
-    assert gained.median() > 0.01
-    assert (gained > 0).float().mean() > 0.75
+    assert gained.median() > 0.03
+    assert (gained > 0).float().mean() > 0.8
 
 
 def test_a_function_does_not_see_its_neighbors(code):
