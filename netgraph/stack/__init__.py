@@ -1,7 +1,7 @@
 """The executor: run, differentiate and train thousands of different networks at once."""
 
 from netgraph.stack.chunking import chunks
-from netgraph.stack.kernel import fit_kernel, learned_kernel
+from netgraph.stack.kernel import fit_kernel
 from netgraph.stack.output_layer import LastLayer, RidgeFit, Solved, fit_ridge, solve_last_layers
 from netgraph.stack.outputs import first_outputs, probe
 from netgraph.stack.plain import PlainGradient, can_run
@@ -19,7 +19,6 @@ __all__ = [
     "first_outputs",
     "fit_kernel",
     "fit_ridge",
-    "learned_kernel",
     "probe",
     "sensitivities",
     "sensitivity",

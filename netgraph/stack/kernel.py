@@ -49,8 +49,8 @@ class KernelFit:
     @property
     def gradients(self) -> Tensor:
         """Gradients of the regressions at their own rows, [B, rows, columns]."""
-        kernel, weights = _kernel(self.x, self.x, self.metric, self.width), self.weights[..., None]
-        return (kernel @ (weights * self.x) - kernel @ weights * self.x) @ self.metric * (2 / self.width)
+        pull = _kernel(self.x, self.x, self.metric, self.width) * self.weights[:, None]
+        return (pull @ self.x - pull.sum(dim=2, keepdim=True) * self.x) @ self.metric * (2 / self.width)
 
     def posterior(self, at: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the posterior of the Gaussian process on other rows.
@@ -79,59 +79,32 @@ def fit_kernel(x: Tensor, y: Tensor, rounds: int = 1) -> KernelFit:
         y: Targets, [B, rows].
         rounds: How many times the metric is found, >= 1.
     """
-    fit = _fit(x, y, torch.eye(x.shape[2], dtype=x.dtype, device=x.device)[None], PENALTIES[1:2])
-    for number in range(1, rounds + 1):
-        fit = _fit(x, y, _agop(fit), PENALTIES if number == rounds else PENALTIES[1:2])
-    return fit
-
-
-def learned_kernel(x: Tensor, y: Tensor) -> Tensor:
-    """Compute the Gaussian kernel of rows in the metric that each of B functions has.
-
-    Args:
-        x: Rows of all functions, [rows, columns].
-        y: Their values there, [B, rows].
-
-    Returns:
-        Kernels with diagonals of 1, [B, rows, rows].
-    """
-    rows, identity = x[None], torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-    squared = _squared(rows, rows, _agop(_fit(rows, y, identity[None], PENALTIES[1:2])))
-    return (-squared / _width(squared)).exp()
-
-
-def _agop(fit: KernelFit) -> Tensor:
-    """Return the average gradient outer product as a metric of as large a trace as the identity's over real columns."""
-    gradients = fit.gradients
-    product = gradients.mT @ gradients
-    total = product.diagonal(dim1=1, dim2=2).sum(dim=1).clamp(min=torch.finfo(product.dtype).tiny)[:, None, None]
-    real = (fit.x != 0).any(dim=1).sum(dim=1)[:, None, None]
-    identity = torch.eye(product.shape[2], dtype=product.dtype, device=product.device)
-    return (1 - SHRINKAGE) * real * product / total + SHRINKAGE * identity
-
-
-def _squared(a: Tensor, b: Tensor, metric: Tensor) -> Tensor:
-    """Compute squared distances of rows [B, M, columns] and [B, N, columns] in a metric, [B, M, N]."""
-    along = a @ metric
-    of_a, of_b = (along * a).sum(dim=-1), ((b @ metric) * b).sum(dim=-1)
-    return (of_a[:, :, None] + of_b[:, None, :] - 2 * along @ b.mT).clamp(min=0)
-
-
-def _width(squared: Tensor) -> Tensor:
-    """Return the mean squared distance, a kernel's width, [B, 1, 1]."""
-    return squared.mean(dim=(1, 2), keepdim=True).clamp(min=LEAST_DISTANCE)
+    columns = x.shape[2]
+    identity = torch.eye(columns, dtype=x.dtype, device=x.device)
+    real = (x != 0).any(dim=1).sum(dim=1)[:, None, None]
+    metric = identity.expand(len(x), -1, -1)
+    for _ in range(rounds):
+        gradients = _fit(x, y, metric, PENALTIES[1:2]).gradients
+        product = gradients.mT @ gradients
+        total = product.diagonal(dim1=1, dim2=2).sum(dim=1).clamp(min=torch.finfo(x.dtype).tiny)[:, None, None]
+        metric = (1 - SHRINKAGE) * real * product / total + SHRINKAGE * identity
+    return _fit(x, y, metric, PENALTIES)
 
 
 def _kernel(a: Tensor, b: Tensor, metric: Tensor, width: Tensor) -> Tensor:
     """Compute the Gaussian kernel of rows [B, M, columns] and [B, N, columns], [B, M, N]."""
-    return (-_squared(a, b, metric) / width).exp()
+    along = a @ metric
+    of_a, of_b = (along * a).sum(dim=-1), ((b @ metric) * b).sum(dim=-1)
+    return (-(of_a[:, :, None] + of_b[:, None, :] - 2 * along @ b.mT).clamp(min=0) / width).exp()
 
 
 def _fit(x: Tensor, y: Tensor, metric: Tensor, penalties: tuple[float, ...]) -> KernelFit:
     """Fit with distances in a metric, [B, columns, columns]; their mean is the kernel's width."""
-    squared, center = _squared(x, x, metric), y.mean(dim=1, keepdim=True)
-    width = _width(squared)
-    inverse, weights = _least((-squared / width).exp(), y - center, penalties)
+    norm = ((x @ metric) * x).sum(dim=-1)
+    squared = norm[:, :, None] + norm[:, None, :] - 2 * x @ metric @ x.mT  # [B, rows, rows]
+    width = squared.clamp(min=0).mean(dim=(1, 2), keepdim=True).clamp(min=LEAST_DISTANCE)
+    center = y.mean(dim=1, keepdim=True)
+    inverse, weights = _least(_kernel(x, x, metric, width), y - center, penalties)
     return KernelFit(x, metric, width, center, y - center, inverse, weights)
 
 
@@ -141,14 +114,9 @@ def _least(kernel: Tensor, target: Tensor, penalties: tuple[float, ...]) -> tupl
     found = []
     for penalty in penalties:
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(kernel + penalty * identity))
-        weights = (inverse @ target[..., None])[..., 0]
-        found.append((inverse, weights, (weights / inverse.diagonal(dim1=1, dim2=2)).square().mean(dim=1)))
-    inverse, weights, error = found[0]
-    for other, other_weights, other_error in found[1:]:
-        less = other_error < error
-        inverse, weights = (
-            torch.where(less[:, None, None], other, inverse),
-            torch.where(less[:, None], other_weights, weights),
-        )
-        error = torch.minimum(error, other_error)
-    return inverse, weights
+        found.append((inverse, (inverse @ target[..., None])[..., 0]))
+    inverses, weights = (torch.stack(each) for each in zip(*found, strict=True))  # [penalties, B, rows, ...]
+    left_out = weights / inverses.diagonal(dim1=2, dim2=3)
+    chosen = left_out.square().mean(dim=2).argmin(dim=0)
+    every = torch.arange(len(target), device=target.device)
+    return inverses[chosen, every], weights[chosen, every]

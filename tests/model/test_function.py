@@ -65,41 +65,18 @@ def test_codes_of_unseen_functions_decode(code):
     assert (errors.diff() < 0).all()
 
 
-@pytest.mark.parametrize("kept", [2, 7, 24])
-def test_what_a_prefix_decodes_to_has_the_numbers_of_the_prefix(code, kept):
+def test_a_prefix_is_a_code_whose_other_numbers_are_their_mean(code):
+    n_inputs = drawn_numbers(20)
+    f = code.encode(functions(code, n_inputs), n_inputs)
+    padded = torch.nn.functional.pad(f[:, :7], (0, 17))
+    torch.testing.assert_close(code.decode(f[:, :7], n_inputs), code.decode(padded, n_inputs))
+
+
+def test_encoding_what_was_decoded_gives_the_code_back(code):
     n_inputs = drawn_numbers(50)
-    f = torch.randn(50, kept, generator=Generator().manual_seed(4))
-    again = code.encode(code.decode(f, n_inputs), n_inputs)[:, :kept]
+    f = torch.randn(50, 24, generator=Generator().manual_seed(4))
+    again = code.encode(code.decode(f, n_inputs), n_inputs)
     torch.testing.assert_close(again[:, 1:], f[:, 1:], atol=1e-3, rtol=1e-3)
-
-
-def test_missing_numbers_are_told_by_the_columns_that_matter():
-    code = FunctionCode(Sizes(function_size=16, n_rows=96, max_inputs=6))
-    x, generator, n_inputs = code.rows(6), Generator().manual_seed(8), torch.full((3000,), 6)
-    columns = torch.rand(3100, 6, generator=generator).argsort(dim=1)[:, :2]
-    slopes, phase = torch.randn(2, 3100, 1, generator=generator), 6 * torch.rand(3100, 1, generator=generator)
-    outputs = (slopes[0] * x.T[columns[:, 0]] + slopes[1] * x.T[columns[:, 1]] + phase).sin()
-    code.fit(outputs[:3000], n_inputs)
-    f = code.encode(outputs[3000:], n_inputs[:100])
-    linear = (f[:, 1:] * code.deviation[5]) @ code.basis[5]
-    gained = r2(code.decode(f, n_inputs[:100]), outputs[3000:]) - r2(linear, outputs[3000:])
-    assert gained.median() > 0.03
-    assert (gained > 0).float().mean() > 0.8
-
-
-def test_a_function_does_not_see_its_neighbors(code):
-    n_inputs = drawn_numbers(80)
-    f = torch.randn(80, 24, generator=Generator().manual_seed(9))
-    together = code.decode(f, n_inputs)
-    alone = torch.cat([code.decode(f[i : i + 1], n_inputs[i : i + 1]) for i in range(80)])
-    torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
-
-
-def test_decoding_is_differentiable(code):
-    f = torch.randn(5, 24, generator=Generator().manual_seed(10)).requires_grad_()
-    code.decode(f, drawn_numbers(5)).square().sum().backward()
-    assert f.grad.isfinite().all()
-    assert (f.grad[:, 1:] != 0).all()
 
 
 def test_numbers_of_training_networks_are_white():
@@ -158,7 +135,6 @@ def test_constant_functions_and_damaged_ones(code):
     constant = FunctionCode(Sizes())
     constant.fit(torch.zeros(5, 48), torch.full((5,), 2))
     assert constant.encode(torch.zeros(2, 48), torch.tensor([2, 3])).isfinite().all()
-    assert torch.equal(constant.decode(torch.zeros(2, 24), torch.tensor([1, 3])), torch.zeros(2, 48))
     assert constant.losses(torch.zeros(2, 48), torch.tensor([2, 3])).isfinite()
     with pytest.raises(NetGraphError, match="outputs of training networks on the common rows are not finite"):
         constant.fit(torch.full((1, 48), torch.nan), torch.tensor([1]))

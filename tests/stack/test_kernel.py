@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from netgraph.stack import fit_kernel, learned_kernel
+from netgraph.stack import fit_kernel
 from netgraph.stack.kernel import _fit, _least
 
 
@@ -85,21 +85,6 @@ def test_the_metric_turns_to_the_columns_that_matter(rounds):
     assert error < 0.7 * _fit(x, y, identity, (3e-3, 3e-2, 3e-1)).left_out.square().mean()
     steepness = fit_kernel(x, y, rounds).gradients.square().mean(dim=(0, 1))
     assert steepness[:2].min() > 5 * steepness[2:].max()
-
-
-def test_a_kernel_is_learned_from_where_functions_change():
-    x = drawn(60, 3)[0]
-    values = torch.stack([x[:, 0].sin(), x[:, 1], torch.zeros(60)])
-    kernels = learned_kernel(x, values)
-    assert kernels.shape == (3, 60, 60)
-    torch.testing.assert_close(kernels.diagonal(dim1=1, dim2=2), torch.ones(3, 60, dtype=torch.float64))
-    apart = (x[:, None] - x[None]).square()
-    for function, column in ((0, 0), (1, 1)):
-        assert (
-            torch.corrcoef(torch.stack([-kernels[function].log().flatten(), apart[..., column].flatten()]))[0, 1] > 0.95
-        )
-    torch.testing.assert_close(kernels[2], (-apart.sum(dim=-1) / apart.sum(dim=-1).mean()).exp())
-    torch.testing.assert_close(learned_kernel(x, values[1:2])[0], kernels[1])
 
 
 def test_a_data_set_does_not_see_its_neighbor_nor_padded_columns():
