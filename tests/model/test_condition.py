@@ -1,13 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from netgraph import NetGraphError, from_module, get_meta_features, with_sensitivity
 from netgraph.model.condition import Condition
 from netgraph.training import Batches, Example, TrainConfig
-from tests.model.small import CONFIG, untrained
-from tests.strategies import randomize
+from tests.model.small import CONFIG, perceptron, untrained
 
 
 def test_statistics_are_those_of_data_sets_whose_meta_features_are_known():
@@ -32,14 +30,14 @@ def test_meta_features_that_nobody_knows_leave_gradients_finite():
 def test_a_model_takes_what_get_meta_features_gives():
     generator = torch.Generator().manual_seed(0)
     found = get_meta_features(torch.randn(50, 3, generator=generator), torch.randn(50, generator=generator))
-    vae, graph = untrained(CONFIG), with_sensitivity(from_module(randomize(nn.Linear(3, 1), 0)), torch.ones(4, 3))
+    vae, graph = untrained(CONFIG), with_sensitivity(from_module(perceptron(3, 4, 1)), torch.ones(4, 3))
     tensor = torch.tensor(found.to_numpy())
     assert torch.equal(vae.encode([graph], found), vae.encode([graph], tensor))
     sampled, again = (vae.sample(2, features, seed=0) for features in (found, tensor))
     assert all(torch.equal(a.state, b.state) for a, b in zip(sampled, again, strict=True))
-    example = Example(graph, torch.zeros(5, 3), found)
+    example = Example(graph, found)
     assert torch.equal(example.meta_features, tensor.float())
-    assert len(Batches([example] * 2, CONFIG, TrainConfig(batch_size=2, rows=4))) == 1
+    assert len(Batches([example] * 2, CONFIG, TrainConfig(batch_size=2))) == 1
     z = vae.encode([graph])
     for wrong, message in (
         (found[:5], "by name"),
@@ -52,7 +50,7 @@ def test_a_model_takes_what_get_meta_features_gives():
             lambda wrong: vae.encode([graph], wrong),
             lambda wrong: vae.sample(2, wrong, seed=0),
             lambda wrong: vae.decode(z, wrong),
-            lambda wrong: Batches([Example(graph, torch.zeros(5, 3), wrong)], CONFIG, TrainConfig()),
+            lambda wrong: Batches([Example(graph, wrong)], CONFIG, TrainConfig()),
         ):
             with pytest.raises(NetGraphError, match=r"meta-features") as caught:
                 call(wrong)

@@ -1,32 +1,29 @@
 import json
-from itertools import pairwise
+from dataclasses import replace
 
 import pytest
 import torch
-from netgraph.model.structure import StructureDecoder
 from torch import Tensor, nn
 
 from netgraph import NetGraph, NetGraphError, NetVAE, from_module
-from netgraph.model import Rows
 from netgraph.model.coverage import Coverage
+from netgraph.model.decoder import ArchitectureDecoder
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
-from tests.model.small import CONFIG, EVERYTHING
+from tests.model.small import CONFIG, EVERYTHING, perceptron
 
 N = 5
 
 
 @pytest.fixture(scope="module")
-def shipped() -> NetVAE:
-    return NetVAE.from_pretrained()
-
-
-def perceptron(*sizes: int, activation: type[nn.Module] = nn.Tanh, bias: bool = True) -> nn.Sequential:
-    """A perceptron with units of these sizes in its layers, the inputs first."""
-    parts: list[nn.Module] = []
-    for inputs, units in pairwise(sizes):
-        parts += [nn.Linear(inputs, units, bias), activation()]
-    return nn.Sequential(*parts[:-1])
+def full() -> NetVAE:
+    """A model that knows the architectures of the recipe ``full``."""
+    recipe, generator = ZooRecipe.load("full"), torch.Generator().manual_seed(0)
+    low, high = recipe.tasks.n_features
+    model = NetVAE.from_config(replace(CONFIG, max_inputs=high, max_nodes=420, max_fan=64))
+    counts = [low + i % (high + 1 - low) for i in range(1000)]
+    model.decoder.architecture.know([draw_architecture(recipe.architectures, n, generator) for n in counts])
+    return model.eval()
 
 
 class Added(nn.Module):
@@ -77,8 +74,8 @@ UNSEEN = {
     "many inputs": (perceptron(30, 8, 1), "30 inputs; .* on 1 to 16"),
     "width": (perceptron(N, 33, 1), "33 vertices in a hidden layer; .* on 2 to 32"),
     "a narrow layer": (perceptron(N, 1, 1), "1 vertices in a hidden layer; .* on 2 to 32"),
-    "depth": (perceptron(N, *[4] * 7, 1), "8 linear layers in a row; .* on 2 to 6"),
-    "no hidden layer": (nn.Linear(N, 1), "1 linear layers in a row; .* on 2 to 6"),
+    "depth": (perceptron(N, *[4] * 7, 1), "8 linear layers in a row; .* on 2 to 5"),
+    "no hidden layer": (nn.Linear(N, 1), "1 linear layers in a row; .* on 2 to 5"),
     "a type": (perceptron(N, 8, 1, activation=nn.Dropout), "layers of type Dropout; it was on Add, "),
     "a last activation": (
         nn.Sequential(*perceptron(N, 8, 1), nn.Sigmoid()),
@@ -112,50 +109,60 @@ UNSEEN = {
 
 
 @pytest.mark.parametrize(("module", "message"), UNSEEN.values(), ids=UNSEEN)
-def test_the_checkpoint_that_ships_names_the_network_and_what_it_has_seen(shipped, module, message):
+def test_a_network_of_another_kind_is_named_with_what_was_seen(full, module, message):
     known, graph = from_module(perceptron(N, 8, 1)), from_module(module)
-    assert shipped.coverage.covers(known.architecture)
+    assert full.coverage.covers(known.architecture)
     if message is None:
-        assert shipped.coverage.covers(graph.architecture)
+        assert full.coverage.covers(graph.architecture)
         return
-    for call in (
-        lambda: shipped.encode([known, graph]),
-        lambda: shipped.posterior([known, graph]),
-        lambda: shipped.refine([known, graph], [torch.ones(2, g.architecture.n_inputs) for g in (known, graph)]),
+    z = torch.zeros(1, 1)
+    z[:, 0] = full.encoder.function.input_code(torch.tensor([min(graph.architecture.n_inputs, 16)]))
+    for call, name in (
+        (lambda: full.encode([known, graph]), "^network 1"),
+        (lambda: full.decode(z, None, graph), "^architecture"),
     ):
-        with pytest.raises(NetGraphError, match=f"^network 1.*{message}") as error:
+        with pytest.raises(NetGraphError, match=name) as error:
             call()
         assert "\n" not in str(error.value)
+    with pytest.raises(NetGraphError, match=f"^network 1.*{message}"):
+        full.encode([known, graph])
 
 
-def test_numbers_of_inputs_and_outputs_that_were_not_seen_are_not_decoded(shipped):
-    z = torch.zeros(2, shipped.config.latent_size)
+def test_numbers_of_inputs_that_were_not_seen_are_not_decoded(full):
     x = torch.randn(40, 17, generator=torch.Generator().manual_seed(0))
     for call, message in (
-        (lambda: shipped.sample(2, seed=0, n_inputs=20), "network 0: 20 inputs; this model was trained on 1 to 16"),
-        (lambda: shipped.sample(2, seed=0, n_inputs=0), "network 0: 0 inputs"),
-        (lambda: shipped.sample(2, seed=0, n_inputs=3, n_outputs=3), "network 0: 3 outputs; .* on 1"),
-        (lambda: shipped.decode(z, counts=[(3, 1), (17, 1)]), "network 1: 17 inputs"),
-        (lambda: shipped.carry(z, counts=[(3, 1), (3, 2)]), "network 1: 2 outputs"),
-        (lambda: shipped.sample(2, seed=0, rows=Rows.of(x, x[:, 0])), "17 inputs; .* 1 to 16"),
+        (lambda: full.sample(2, seed=0, n_inputs=20), "n_inputs is 20; it must be a whole number, 1 to 16"),
+        (lambda: full.sample(2, seed=0, X=x, y=x[:, 0]), "a data set: 17 inputs; .* 1 to 16"),
+        (lambda: full.encode_rows(x, x[:, 0]), "a data set: 17 inputs; .* 1 to 16"),
     ):
         with pytest.raises(NetGraphError, match=message):
             call()
 
 
-def test_networks_of_the_recipe_are_covered_and_so_are_samples(shipped):
+def test_numbers_of_inputs_between_those_that_were_seen_are_not_decoded():
+    model = NetVAE.from_config(CONFIG)
+    model.decoder.architecture.know([from_module(perceptron(n, 4, 1)).architecture for n in (2, 4)])
+    x = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    for call, message in (
+        (lambda: model.sample(2, n_inputs=3), "samples: 3 inputs; this model was trained on 2, 4"),
+        (lambda: model.encode_rows(x, x[:, 0]), "a data set: 3 inputs; this model was trained on 2, 4"),
+        (lambda: model.encode([perceptron(3, 4, 1)]), "network 0: 3 inputs; this model was trained on 2, 4"),
+    ):
+        with pytest.raises(NetGraphError, match=message):
+            call()
+
+
+def test_networks_of_the_recipe_are_covered(full):
     recipe, generator = ZooRecipe.load("full"), torch.Generator().manual_seed(7)
     low, high = recipe.tasks.n_features
     for i in range(200):
         architecture = draw_architecture(recipe.architectures, low + i % (high + 1 - low), generator)
-        shipped.coverage.check(architecture, f"drawn {i}")
-    samples = shipped.sample(40, seed=0)
-    assert shipped.encode(samples).shape == (40, shipped.config.latent_size)
+        full.coverage.check(architecture, f"drawn {i}")
 
 
-def test_the_limits_of_the_checkpoint_that_ships_are_those_of_its_training(shipped):
-    limits = shipped.structure.limits
-    assert (limits.nodes, limits.layers, limits.units, limits.loose, limits.apart) == (416, 18, 32, 2, 1)
+def test_the_limits_of_what_is_decoded_are_those_of_the_recipe(full):
+    limits = full.decoder.architecture.limits
+    assert (limits.nodes, limits.layers, limits.units, limits.loose, limits.apart) == (420, 17, 32, 2, 1)
     assert limits.types == {3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16}
 
 
@@ -173,7 +180,7 @@ def test_unseen_networks_of_a_recipe_with_rare_layers_are_covered_by_some_hundre
 
 def test_what_is_seen_later_is_added_in_any_order():
     parts = [[graph.architecture for graph in drawn(5, seed)] for seed in range(3)]
-    decoder = StructureDecoder(CONFIG)
+    decoder = ArchitectureDecoder(CONFIG)
     for part in parts:
         decoder.know(part)
         assert all(decoder.coverage.covers(architecture) for architecture in part)
@@ -189,8 +196,8 @@ def test_what_is_seen_later_is_added_in_any_order():
 def test_a_coverage_survives_its_record_and_the_state_of_a_model():
     coverage = Coverage.of([graph.architecture for graph in drawn(20, 0)])
     assert Coverage.from_record(json.loads(json.dumps(coverage.to_record()))) == coverage
-    first, second = NetVAE(CONFIG), NetVAE(CONFIG)
-    first.structure.coverage = coverage
+    first, second = NetVAE.from_config(CONFIG), NetVAE.from_config(CONFIG)
+    first.decoder.architecture.coverage = coverage
     second.load_state_dict(first.state_dict())
     assert second.coverage == coverage
     for change in ({"inputs": [1.5]}, {"inputs": [True]}, {"inputs": "3"}, {"types": [3]}, {"more": []}):
@@ -199,8 +206,8 @@ def test_a_coverage_survives_its_record_and_the_state_of_a_model():
 
 
 def test_a_checkpoint_keeps_its_coverage(tmp_path):
-    model = NetVAE(CONFIG)
-    model.structure.know([graph.architecture for graph in drawn(20, 0)])
+    model = NetVAE.from_config(CONFIG)
+    model.decoder.architecture.know([graph.architecture for graph in drawn(20, 0)])
     model.save(tmp_path / "vae.safetensors")
     assert NetVAE.from_pretrained(tmp_path / "vae.safetensors").coverage == model.coverage
 
@@ -210,19 +217,19 @@ def test_a_model_that_saw_nothing_covers_nothing():
     with pytest.raises(
         NetGraphError, match="network 0, layer input_1: this model was not trained on layers of type Input"
     ):
-        NetVAE(CONFIG).encode([from_module(perceptron(2, 3, 1))])
-    assert NetVAE(CONFIG).sample(1, seed=0, n_inputs=3)[0].architecture.n_inputs == 3
+        NetVAE.from_config(CONFIG).encode([from_module(perceptron(2, 3, 1))])
+    assert NetVAE.from_config(CONFIG).sample(1, seed=0, n_inputs=3)[0].architecture.n_inputs == 3
 
 
 def test_settings_that_no_model_decodes_are_refused_in_training():
     leaky = from_module(nn.Sequential(nn.Linear(2, 3), nn.LeakyReLU(0.3), nn.Linear(3, 1)))
     with pytest.raises(NetGraphError, match=r"network 0, layer 1: LeakyReLU with negative_slope=0\.3"):
-        StructureDecoder(CONFIG).know([leaky.architecture])
+        ArchitectureDecoder(CONFIG).know([leaky.architecture])
     dropout = from_module(nn.Sequential(nn.Linear(2, 3), nn.Dropout(0.2), nn.Linear(3, 1)))
     EVERYTHING.check(dropout.architecture, "a network")
 
 
-def test_a_coverage_is_described_in_one_line(shipped):
-    assert shipped.coverage.describe().startswith("1 to 16 inputs; 1 outputs; 2 to 32 vertices in a hidden")
-    assert "\n" not in shipped.coverage.describe()
+def test_a_coverage_is_described_in_one_line(full):
+    assert full.coverage.describe().startswith("1 to 16 inputs; 1 outputs; 2 to 32 vertices in a hidden")
+    assert "\n" not in full.coverage.describe()
     assert Coverage(inputs=frozenset({1, 2, 3, 7, 9, 10})).describe().startswith("1 to 3, 7, 9 to 10 inputs; none out")

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from netgraph import NetGraphError, NetVAE, from_module
-from netgraph.model.parts import evaluating
-from tests.model.small import CONFIG, untrained
+from netgraph import NetGraphError, NetVAE
+from netgraph.model.parts import CHUNK, by_size, evaluating, seeded
+from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture
+from tests.model.small import CONFIG, perceptron, untrained
 
 
 @pytest.fixture
@@ -22,17 +23,13 @@ def modes(model: nn.Module) -> dict[str, bool]:
     return {name: part.training for name, part in model.named_modules()}
 
 
-def graph():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return from_module(nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)))
-
-
 CALLS: dict[str, Callable[[NetVAE], object]] = {
     "sample": lambda model: model.sample(2, seed=0),
-    "encode": lambda model: model.encode([graph()]),
+    "encode": lambda model: model.encode([perceptron(2, 3, 1)]),
     "decode": lambda model: model.decode(torch.zeros(1, CONFIG.latent_size)),
-    "refine": lambda model: model.refine([graph()], [torch.ones(3, 2)], steps=1),
+    "encode_rows": lambda model: model.encode_rows(torch.eye(3)[:, :2], torch.arange(3.0)),
+    "draw_architectures": lambda model: model.draw_architectures(torch.zeros(1, 12), torch.zeros(1, 14)),
+    "given": lambda model: model.decode(torch.zeros(1, 3), architecture=perceptron(3, 3, 1)),
 }
 
 
@@ -55,3 +52,20 @@ def test_a_part_keeps_its_own_mode_where_a_call_fails(half_trained):
     with pytest.raises(NetGraphError):
         fail_while_evaluating(half_trained)
     assert modes(half_trained) == before
+
+
+def test_parts_are_of_similar_size_and_every_network_has_its_place():
+    recipe, generator = ArchitectureRecipe(), torch.Generator().manual_seed(0)
+    architectures = [draw_architecture(recipe, 3, generator) for _ in range(CHUNK + 9)]
+    order, parts = by_size(architectures)
+    assert [len(part) for part in parts] == [CHUNK, 9]
+    laid = [i for part in parts for i in part]
+    assert [laid[place] for place in order] == list(range(len(architectures)))
+    sizes = [architectures[i].num_nodes for i in laid]
+    assert sizes == sorted(sizes)
+
+
+def test_a_seed_gives_the_same_numbers_and_none_new_ones():
+    one, two, new, newer = (torch.randn(4, generator=seeded(seed)) for seed in (3, 3, None, None))
+    assert torch.equal(one, two)
+    assert not torch.equal(new, newer)

@@ -1,88 +1,94 @@
 from dataclasses import replace
 
 import torch
-from netgraph.model.slots import Slots, holders, split
+from torch import Tensor
 
-from netgraph import NetVAE
-from netgraph.model import PriorConfig
-from netgraph.model.batch import structure_batch
-from netgraph.model.prior import FlowPrior, _solve
+from netgraph.model.prior import Flow, Prior
 from tests.model import small
 
-CONFIG = replace(small.CONFIG, prior=PriorConfig(width=32, heads=2, place_layers=1, layout_layers=1, steps=8))
+CONFIG = replace(small.CONFIG, prior_width=32, prior_layers=2, prior_steps=8)
 
 
-def new_vae(seed: int = 0) -> NetVAE:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        vae = NetVAE(CONFIG)
-        torch.nn.init.normal_(vae.prior.network.out.weight, std=0.3)
-        torch.nn.init.normal_(vae.prior.place.out.weight, std=0.3)
-    vae.structure.coverage = replace(small.EVERYTHING, types=frozenset({"Input", "Linear", "ReLU", "Tanh"}))
-    return vae.eval()
-
-
-def test_the_solver_is_exact_on_straight_paths_and_close_on_curved_ones():
-    x, goal = torch.randn(5, 2, 3), torch.randn(5, 2, 3)
-    assert torch.allclose(_solve(lambda at, time: goal - x, x, 3), goal, atol=1e-6)
-    grown = _solve(lambda at, time: at, x, 64)
-    assert torch.allclose(grown, x * torch.e, rtol=1e-3)
-
-
-def test_the_same_noise_gives_the_same_networks_and_their_latents_decode_to_them():
-    vae = new_vae()
-    noise = torch.randn(12, CONFIG.latent_size, generator=torch.Generator().manual_seed(0))
-    graphs, z = vae.carry(noise)
-    assert not torch.equal(z, noise)
-    for one, other in zip(graphs, vae.decode(z), strict=True):
-        assert one.architecture == other.architecture
-        assert torch.allclose(one.state, other.state, atol=1e-4)
-    alone, _ = vae.carry(noise[3:4])
-    assert alone[0].architecture == graphs[3].architecture
-    assert torch.allclose(alone[0].state, graphs[3].state, atol=1e-4)
-
-
-def test_places_that_an_architecture_has_not_stay_empty():
-    vae = new_vae()
-    noise = torch.randn(6, CONFIG.latent_size, generator=torch.Generator().manual_seed(1))
-    graphs, z = vae.carry(noise)
-    filled = Slots(holders(structure_batch([g.architecture for g in graphs], CONFIG).carriers), CONFIG).filled
-    places = split(z, CONFIG)[1]
-    assert (places[~filled.expand_as(places)] == 0).all()
-    assert (places[filled.expand_as(places)] != 0).all()
-
-
-def test_the_condition_reaches_the_samples():
-    vae = new_vae()
-    given = vae.sample(8, torch.full((37,), 2.0), seed=0, n_inputs=3)
-    other = vae.sample(8, torch.full((37,), -2.0), seed=0, n_inputs=3)
-    assert any(
-        a.architecture != b.architecture or not torch.equal(a.state, b.state) for a, b in zip(given, other, strict=True)
-    )
-
-
-def test_the_flow_learns_a_distribution_that_is_far_from_the_noise():
-    """Two clusters of layouts, at 3 and at -3 in every number: carried noise falls into one or the other."""
-    generator = torch.Generator().manual_seed(0)
+def flow(size: int = 3, condition: int = 2) -> Flow:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        prior = FlowPrior(CONFIG)
-        optimizer = torch.optim.Adam(prior.parameters(), 3e-3)
-        architectures = [graph.architecture for graph in new_vae().sample(32, seed=0)]
-        batch = structure_batch(architectures, CONFIG)
-        for _ in range(150):
-            sign = torch.randint(0, 2, (32, 1), generator=generator) * 2.0 - 1
-            z = 3 * sign + 0.1 * torch.randn(32, CONFIG.latent_size, generator=generator)
-            layout, places = prior.losses(
-                z, batch, prior.embed_condition(torch.full((32, 37), torch.nan), torch.zeros(32).long())
-            )
+        return Flow(size, condition, CONFIG)
+
+
+def test_the_solver_is_exact_on_straight_paths_and_close_on_curved_ones(monkeypatch):
+    model, x, goal, none = flow(), torch.randn(5, 3), torch.randn(5, 3), torch.zeros(5, 2)
+    monkeypatch.setattr(model, "velocity", lambda at, time, condition: goal - x)
+    assert torch.allclose(model.carry(x, none), goal, atol=1e-6)
+    model.steps = 64
+    monkeypatch.setattr(model, "velocity", lambda at, time, condition: at)
+    assert torch.allclose(model.carry(x, none), x * torch.e, rtol=1e-3)
+    monkeypatch.setattr(model, "velocity", lambda at, time, condition: time[:, None].expand(-1, 3))
+    assert torch.allclose(model.carry(x, none), x + 0.5, atol=1e-5)  # the times run from 0 to 1
+
+
+def test_a_new_flow_carries_noise_to_codes_of_the_statistics_it_has():
+    model, codes = flow(), 5 + 2 * torch.randn(400, 3, generator=torch.Generator().manual_seed(1))
+    model.statistics.fit(codes)
+    noise = torch.randn(2000, 3, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        carried = model.carry(noise, torch.zeros(2000, 2))
+    torch.testing.assert_close(carried.mean(dim=0), codes.mean(dim=0), atol=0.4, rtol=0)
+    torch.testing.assert_close(carried.std(dim=0), codes.std(dim=0), atol=0.2, rtol=0)
+
+
+def test_each_code_is_carried_from_its_own_noise_alone():
+    model = flow()
+    torch.nn.init.normal_(model.out[1].weight)
+    noise, condition = torch.randn(6, 3), torch.randn(6, 2)
+    with torch.no_grad():
+        together, alone = model.carry(noise, condition), model.carry(noise[2:3], condition[2:3])
+        assert not torch.allclose(model.carry(noise, condition + 1), together, atol=1e-3)
+    torch.testing.assert_close(together[2:3], alone)
+
+
+def clusters(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Function codes around 3 or -3, architecture codes of the same sign, and numbers of inputs that tell it."""
+    sign = torch.randint(0, 2, (n, 1), generator=generator) * 2.0 - 1
+    f = sign * 3 + 0.1 * torch.randn(n, CONFIG.function_size, generator=generator)
+    a = sign * 3 + 0.1 * torch.randn(n, CONFIG.architecture_size, generator=generator)
+    return f, a, torch.where(sign[:, 0] > 0, 2, 1)
+
+
+def test_the_flows_learn_codes_that_are_far_from_the_noise_and_their_conditions():
+    generator = torch.Generator().manual_seed(0)
+    unknown = torch.full((256, CONFIG.n_meta_features), torch.nan)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        prior = Prior(CONFIG)
+        prior.fit(*clusters(256, generator)[:2], unknown)
+        optimizer, losses = torch.optim.Adam(prior.parameters(), 3e-3), []
+        for _ in range(200):
+            function, architecture = prior.losses(*clusters(256, generator), unknown)
+            losses.append((float(function.detach()), float(architecture.detach())))
             optimizer.zero_grad()
-            (layout + places).backward()
+            (function + architecture).backward()
             optimizer.step()
-    noise = torch.randn(32, CONFIG.layout_slots + 1, 4, generator=generator)
+    for values in zip(*losses, strict=True):
+        assert sum(values[-20:]) < 0.5 * sum(values[:20])
+    noise = torch.randn(256, CONFIG.function_size, generator=generator)
+    n_inputs = torch.tensor([1, 2] * 128)
     with torch.no_grad():
         prior.eval()
-        condition = prior.embed_condition(torch.full((32, 37), torch.nan), torch.zeros(32).long())
-        carried = prior.carry_network(noise, condition)[:, :-1].mean(dim=(1, 2))
-    assert (carried.abs() > 2).float().mean() > 0.8
-    assert {True, False} == set((carried > 0).tolist())
+        f = prior.carry_function(noise, n_inputs, unknown)
+        a = prior.carry_architecture(torch.randn(256, CONFIG.architecture_size), f, n_inputs, unknown)
+    assert torch.equal(f[:, 0], noise[:, 0])  # that of the inputs is N(0, 1) by definition
+    side = torch.where(n_inputs == 2, 1.0, -1.0)
+    for codes in (f[:, 1:], a):
+        assert ((codes.mean(dim=1) * side) > 2).float().mean() > 0.9
+
+
+def test_meta_features_reach_the_codes():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        prior = Prior(CONFIG).eval()
+        torch.nn.init.normal_(prior.function.out[1].weight)
+    noise, n_inputs = torch.randn(4, CONFIG.function_size), torch.full((4,), 3)
+    with torch.no_grad():
+        found = [prior.carry_function(noise, n_inputs, torch.full((4, 37), value)) for value in (2.0, -2.0, torch.nan)]
+    assert not torch.allclose(found[0], found[1], atol=1e-3)
+    assert found[2].isfinite().all()
