@@ -77,7 +77,8 @@ class FunctionCode(nn.Module):
         self.register_buffer("deviation", torch.ones(inputs, size - 1))
         self.register_buffer("edges", torch.zeros(inputs + 1))
         self.register_buffer("log_variance", torch.zeros(size))
-        self.fit(torch.zeros(0, rows), torch.zeros(0, dtype=torch.long))
+        if not self.common.is_meta:  # a model whose sizes alone are asked for
+            self.fit(torch.zeros(0, rows), torch.zeros(0, dtype=torch.long))
 
     def rows(self, n_inputs: int) -> Tensor:
         """Return the common rows, [rows, n_inputs].
