@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
-from netgraph.model.layout import Layouts
 from optuna import create_trial
 from optuna.distributions import FloatDistribution
 from torch import nn
@@ -28,7 +27,7 @@ from netgraph.training import TrainConfig
 from netgraph.training.module import VAEModule
 from netgraph.training.resume import restore, save, seeded
 from netgraph.zoo import ZooRecipe
-from tests.model.small import CONFIG, untrained
+from tests.model.small import untrained
 from tests.zoo.stores import small_recipe, write_store
 
 
@@ -105,17 +104,14 @@ def read_modules(folder: Path) -> Any:
 
 
 def write_checkpoint(folder: Path) -> None:
-    model = untrained(replace(CONFIG, encoder_layers=1, structure_layers=1))
-    graph = from_module(feed_forward())
-    layouts = torch.randn(2, model.config.layout_slots + 1, model.config.slot_size)
-    model.portfolio, model.card = Layouts(layouts, [graph.architecture] * 2), {"seed": 1}
+    model = untrained()
+    model.card = {"seed": 1}
     model.save(folder / "vae.safetensors")
 
 
 def read_checkpoint(folder: Path) -> Any:
     model = NetVAE.from_pretrained(folder / "vae.safetensors")
-    assert model.portfolio is not None
-    return model.config, model.card, tensors_of(model), model.portfolio.architectures
+    return model.config, model.card, model.coverage, tensors_of(model)
 
 
 def write_zoo(folder: Path) -> None:
@@ -166,7 +162,7 @@ def read_job(folder: Path) -> Any:
 
 
 def in_training() -> tuple[VAEModule, torch.optim.Optimizer]:
-    module = VAEModule(untrained(replace(CONFIG, encoder_layers=1, structure_layers=1)), TrainConfig(max_epochs=1), 1)
+    module = VAEModule(untrained(), TrainConfig(max_epochs=1), 1)
     return module, module.configure_optimizers()
 
 

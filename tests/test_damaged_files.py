@@ -226,8 +226,8 @@ def dropping(*keys: Any) -> Callable[[Any], None]:
         (
             "checkpoint",
             "vae.json",
-            setting("config", "weight_layers", value=5000),
-            "weight_layers is 5000 in a model of",
+            setting("config", "hypernet_layers", value=5000),
+            "hypernet_layers is 5000 in a model of",
         ),
         ("checkpoint", "vae.json", setting("config", "more", value=1), "config.more: unknown key"),
         ("checkpoint", "vae.json", dropping("card"), "vae.json: damaged: has no 'card'"),
@@ -253,9 +253,9 @@ def test_weights_that_are_not_finite_are_named(tmp_path):
     write_checkpoint(tmp_path)
     model = NetVAE.from_pretrained(tmp_path / "vae.safetensors")
     with torch.no_grad():
-        model.condition.null.fill_(torch.nan)
+        model.decoder.condition.null.fill_(torch.nan)
     model.save(tmp_path / "vae.safetensors")
-    with pytest.raises(NetGraphError, match=r"vae\.safetensors: tensor 'condition.null' holds NaN"):
+    with pytest.raises(NetGraphError, match=r"vae\.safetensors: tensor 'decoder.condition.null' holds NaN"):
         NetVAE.from_pretrained(tmp_path / "vae.safetensors")
 
 

@@ -6,9 +6,8 @@ from sklearn.datasets import load_diabetes
 
 from netgraph import NetGraph, NetGraphRegressor, NetVAE, canonicalize
 from netgraph.graph.architecture import Architecture
-from netgraph.model import GeneratorConfig, VAEConfig
-from netgraph.tasks import Task, draw_task
-from netgraph.training import Episodes, Example, PortfolioConfig, TrainConfig, train
+from netgraph.model import VAEConfig
+from netgraph.training import Example, TrainConfig, train
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.architectures import draw_architecture, initialize
 
@@ -28,27 +27,30 @@ def test_a_gpu_samples_decodes_and_encodes(vae):
     assert all(graph.state.isfinite().all() for graph in sampled)
 
 
+def test_a_gpu_encodes_the_rows_of_a_data_set_and_samples_for_them(vae):
+    X = torch.randn(60, 3, generator=torch.Generator().manual_seed(0))
+    y = torch.tanh(X[:, 0]) - X[:, 1]
+    assert vae.encode_rows(X, y).mean.is_cuda
+    assert len(vae.sample(4, X=X, y=y, seed=0)) == 4
+
+
 def test_a_gpu_fits_a_table_as_well_as_a_cpu():
     x, y = load_diabetes(return_X_y=True)
     scores = [NetGraphRegressor(device=device, random_state=0).fit(x, y).score(x, y) for device in ("cpu", "cuda")]
     assert abs(scores[0] - scores[1]) < 0.05
 
 
-def test_a_gpu_trains_encoder_prior_and_generator(tmp_path):
+def test_a_gpu_trains_every_part(tmp_path):
     generator = torch.Generator().manual_seed(0)
     recipe = ZooRecipe.load("tiny").architectures
-    tasks = [draw_task("linear", columns, 48, columns) for columns in range(1, 17)]
-    examples = [_example(draw_architecture(recipe, task.n_features, generator), task, generator) for task in tasks[:8]]
-    config = VAEConfig(slot_size=18, max_fan=32, generator=GeneratorConfig())
-    portfolio = PortfolioConfig(size=2, pool=3, tasks=2)
-    training = TrainConfig(batch_size=4, max_epochs=3, prior_epochs=3, generator_epochs=3, portfolio=portfolio)
-    episodes = Episodes(tasks, torch.full((16, 37), torch.nan))
-    trained = train(examples, tmp_path, config, training, episodes=episodes, device="cuda")
-    assert trained.card["steps"] == trained.card["generator_steps"] == 6
-    assert len(trained.portfolio) == 2 * len(tasks)
+    examples = [_example(draw_architecture(recipe, 1 + i, generator), generator) for i in range(8)]
+    training = TrainConfig(batch_size=4, max_epochs=3, prior_epochs=3)
+    trained = train(examples, tmp_path, VAEConfig(max_fan=32), training, device="cuda")
+    assert (trained.card["steps"], trained.card["prior_steps"]) == (6, 3)
     assert all(value.isfinite().all() for value in trained.parameters())
+    assert len(trained.to("cuda").sample(4, seed=0)) == 4
 
 
-def _example(architecture: Architecture, task: Task, generator: torch.Generator) -> Example:
+def _example(architecture: Architecture, generator: torch.Generator) -> Example:
     graph = canonicalize(NetGraph(architecture, initialize(architecture, generator)))
-    return Example(graph.replace(sensitivity=torch.ones(graph.num_nodes)), task.x, torch.full((37,), torch.nan))
+    return Example(graph.replace(sensitivity=torch.ones(graph.num_nodes)), torch.full((37,), torch.nan))

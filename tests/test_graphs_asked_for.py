@@ -26,7 +26,7 @@ from netgraph.graph import module_sensitivity, save_any, save_modules
 from netgraph.graph.from_module import example_of, generalize
 from netgraph.graph.io import save_graphs
 from netgraph.graph.modules.files import to_graphml, to_json
-from tests.model.small import CONFIG, untrained
+from tests.model.small import untrained
 from tests.strategies import randomize
 
 X = torch.zeros(4, 3)
@@ -50,9 +50,6 @@ ONE = {
 }
 SEVERAL = {
     "tokenize": tokenize,
-    "encode": lambda graphs: untrained(CONFIG).encode(graphs),
-    "posterior": lambda graphs: untrained(CONFIG).posterior(graphs),
-    "refine": lambda graphs: untrained(CONFIG).refine(graphs, [X]),
     "save_graphs": lambda graphs: save_graphs(graphs, "never.safetensors"),
     "save_modules": lambda graphs: save_modules(graphs, "never.safetensors"),
 }
@@ -107,6 +104,17 @@ def test_several_networks_are_asked_for(call):
 @pytest.mark.parametrize("call", SEVERAL.values(), ids=SEVERAL)
 def test_one_network_is_no_list(call):
     assert_one_line(call, GRAPH, "expected a list of NetGraphs, got one NetGraph; put it in a list")
+
+
+def test_networks_to_encode_are_graphs_or_modules_in_a_list():
+    vae = untrained()
+    expected = vae.encode([GRAPH])
+    assert torch.equal(vae.encode([GRAPH, randomize(nn.Linear(3, 1), 0)]), expected.expand(2, -1))
+    for given in STRANGE.values():
+        assert_one_line(vae.encode, given, "expected (a list of graphs or modules|one NetGraph), got ")
+        if not isinstance(given, nn.Module):
+            assert_one_line(vae.encode, [GRAPH, given], "network 1: expected one NetGraph, got ")
+    assert_one_line(vae.encode, GRAPH, "expected a list of graphs or modules, got NetGraph; put it in a list")
 
 
 def test_token_streams_are_no_list_of_networks():

@@ -3,11 +3,11 @@
 import math
 
 from netgraph.on_real_data import try_real
-from tests.search.small import READING, untrained
+from tests.search.small import untrained
 
 
 def test_a_real_data_set_is_tried_beside_its_baselines():
-    result = try_real(untrained(READING), "diabetes", max_seconds=0.2, n_splits=2)
+    result = try_real(untrained(), "diabetes", max_seconds=0.2, n_splits=2)
     assert set(result.scores) == set(result.spread)
     assert len(result.scores) == 4
     assert result.scores["ridge regression"] > 0.3

@@ -7,30 +7,22 @@ import torch
 from torch import Generator, Tensor
 
 from netgraph import NetGraph, NetVAE
-from netgraph.model import GeneratorConfig, PriorConfig, VAEConfig
 from netgraph.search import Candidates, Random
 from netgraph.search.data import TabularData
 from netgraph.zoo import ArchitectureRecipe
-from tests.model.small import EVERYTHING
+from tests.model import small
 
-PRIOR = PriorConfig(width=16, heads=2, place_layers=1, layout_layers=1, steps=2)
-CONFIG = VAEConfig(width=16, heads=2, place_positions=4, slot_size=4, max_nodes=40, max_fan=24, prior=PRIOR)
-#: That of a model which reads rows.
-READING = replace(
-    CONFIG,
-    slot_size=6,
-    generator=GeneratorConfig(width=16, heads=2, layers=1, row_width=8, row_heads=2, row_rounds=1, inducing_points=4),
-)
+CONFIG = replace(small.CONFIG, max_inputs=16)
 
 
-def untrained(config: VAEConfig = CONFIG, inputs: int = 16) -> NetVAE:
+def untrained(inputs: int = 16) -> NetVAE:
     """A model that covers networks of linear layers and tanh, and up to so many inputs."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = NetVAE(config)
-    covered = frozenset(range(1, inputs + 1))
-    model.structure.coverage = replace(EVERYTHING, types=frozenset({"Input", "Linear", "Tanh"}), inputs=covered)
-    return model.eval()
+    model = small.untrained(CONFIG)
+    counts = frozenset(range(1, inputs + 1))
+    model.decoder.architecture.coverage = replace(
+        small.EVERYTHING, types=frozenset({"Input", "Linear", "Tanh"}), inputs=counts
+    )
+    return model
 
 
 def random_networks(n: int, seed: int, n_inputs: int = 4, recipe: ArchitectureRecipe | None = None) -> list[NetGraph]:

@@ -15,7 +15,7 @@ from netgraph.search.data import TimeBudget
 from netgraph.search.network_search import NetworkSearch
 from netgraph.search.scoring import CrossValidation
 from netgraph.stack import first_outputs
-from tests.search.small import READING, Few, random_networks, rows, untrained
+from tests.search.small import Few, random_networks, rows, untrained
 
 NOISE = np.random.default_rng(0).normal(size=(60, 5))
 
@@ -133,8 +133,8 @@ def test_what_is_no_source_is_named(candidates, message):
 
 @pytest.mark.parametrize(
     ("make", "uses_targets"),
-    [(Random, False), (lambda: Generated(untrained()), True), (lambda: Generated(untrained(READING)), True)],
-    ids=["random", "generated from meta-features", "generated from rows"],
+    [(Random, False), (lambda: Generated(untrained()), True)],
+    ids=["random", "generated"],
 )
 def test_sources_are_seeded_and_see_the_targets_where_they_say_so(make, uses_targets):
     data, source = rows(), make()
@@ -154,7 +154,7 @@ def test_a_checkpoint_that_has_changed_is_read_again(tmp_path):
     first = source.sample(2, data.X, data.y, 0)
     assert torch.equal(source.sample(2, data.X, data.y, 0)[0].state, first[0].state)
     with torch.no_grad():
-        model.structure.move.weight.neg_()
+        model.decoder.architecture.move.weight.neg_()
     model.save(path)
     assert not torch.equal(source.sample(2, data.X, data.y, 0)[0].state, first[0].state)
     with pytest.raises(NetGraphError, match=r"absent\.safetensors: no such file"):
@@ -163,9 +163,8 @@ def test_a_checkpoint_that_has_changed_is_read_again(tmp_path):
         Generated(3).sample(2, data.X, data.y, 0)
 
 
-@pytest.mark.parametrize("config", [None, READING], ids=["meta-features", "rows"])
-def test_of_more_columns_than_a_checkpoint_covers_networks_read_projections(config):
-    model = untrained(inputs=3) if config is None else untrained(config, inputs=3)
+def test_of_more_columns_than_a_checkpoint_covers_networks_read_projections():
+    model = untrained(inputs=3)
     assert [covered_inputs(model, columns) for columns in (2, 3, 10)] == [2, 3, 3]
     data = rows(80, 10)
     graphs = Generated(model).sample(4, data.X, data.y, 0)

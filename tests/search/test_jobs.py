@@ -17,7 +17,7 @@ from netgraph.search.jobs import TEST_SHARE
 from netgraph.search.pareto import non_dominated
 from netgraph.tasks import split
 from tests.commands import netgraph
-from tests.search.small import READING, untrained
+from tests.search.small import untrained
 
 COLUMNS = ["age", "income", "rate"]
 
@@ -26,7 +26,7 @@ COLUMNS = ["age", "income", "rate"]
 def folder(tmp_path_factory) -> Path:
     """A folder with a model and two tables."""
     path = tmp_path_factory.mktemp("jobs")
-    untrained(READING).save(path / "vae.safetensors")
+    untrained().save(path / "vae.safetensors")
     x = np.random.default_rng(0).normal(size=(80, 3)) * [1, 100, 0.01]
     frame = pd.DataFrame(x, columns=COLUMNS).assign(price=1000 + 50 * np.tanh(2 * x[:, 0]))
     frame.to_csv(path / "data.csv", index=False)
@@ -105,7 +105,7 @@ def test_the_same_search_goes_on_with_its_study(folder):
     assert second | {"seconds": 0} == at_once | {"seconds": 0}
     assert (folder / "a" / "pareto.csv").read_bytes() == (folder / "b" / "pareto.csv").read_bytes()
     assert search_table(job(SearchJob, folder, "a", n_trials=1))["trials"] == 8
-    other = untrained(READING)
+    other = untrained()
     with torch.no_grad():
         next(other.parameters()).neg_()
     other.save(folder / "other.safetensors")

@@ -23,11 +23,11 @@ from netgraph.search.latent_search import (
     values_of,
 )
 from netgraph.search.pareto import non_dominated
-from tests.search.small import READING, clock, random_networks, rows, untrained
+from tests.search.small import clock, random_networks, rows, untrained
 
 OBJECTIVES = ("error", "parameters")
 ABOUT = {"data": 64 * "a", "objectives": ["error", "parameters"], "seed": 0}
-OBJECTIVE = LatentObjective(untrained(READING), rows(40, 3), OBJECTIVES)
+OBJECTIVE = LatentObjective(untrained(), rows(40, 3), OBJECTIVES)
 
 
 @pytest.fixture
@@ -81,25 +81,33 @@ def test_an_unknown_sampler_is_named():
         sampler_of("luck", 0)
 
 
-@pytest.mark.parametrize("config", [None, READING], ids=["meta-features", "rows"])
-def test_networks_of_trials_are_written_again_from_the_study_alone(tmp_path, config):
-    objective = OBJECTIVE if config else LatentObjective(untrained(), rows(40, 3), OBJECTIVES)
-    values = run(tmp_path / "study.db", 6, objective=objective)
+def test_networks_of_trials_are_written_again_from_the_study_alone(tmp_path):
+    values = run(tmp_path / "study.db", 6, objective=OBJECTIVE)
     front = non_dominated(values).nonzero()[:, 0]
     with open_study(tmp_path / "study.db", 2, ABOUT) as study:
         trials = study.get_trials()
-    again = objective.values(quantiles_of([trials[i] for i in front]))
+    again = OBJECTIVE.values(quantiles_of([trials[i] for i in front]))
     assert torch.equal(again[:, 1], values[front, 1])
     torch.testing.assert_close(again[:, 0], values[front, 0], rtol=1e-3, atol=1e-6)
+
+
+def test_each_number_moves_the_function_and_the_architecture_and_those_that_are_missing_are_medians():
+    generator = torch.Generator().manual_seed(2)
+    quantiles = torch.rand(4, len(NAMES), generator=generator, dtype=torch.float64)
+    quantiles[:, 6:] = 0.5
+    few, all_of_them = OBJECTIVE.candidates(quantiles[:, :6]), OBJECTIVE.candidates(quantiles)
+    for one, other in zip(few, all_of_them, strict=True):
+        assert one.graph.architecture == other.graph.architecture
+        torch.testing.assert_close(one.prediction, other.prediction, rtol=1e-3, atol=1e-4)
+    assert len({tuple(one.prediction.tolist()) for one in few}) == 4
+    assert OBJECTIVE.embedding.norm(dim=1).tolist() == pytest.approx([1.0] * len(OBJECTIVE.embedding))
 
 
 def test_an_error_does_not_depend_on_the_targets_of_its_fold():
     data, unseen = OBJECTIVE.folds.data, OBJECTIVE.folds.fold == 1
     quantiles = torch.rand(3, len(NAMES), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     predictions = [
-        torch.stack(
-            [one.prediction for one in LatentObjective(untrained(READING), d, OBJECTIVES).candidates(quantiles)]
-        )
+        torch.stack([one.prediction for one in LatentObjective(untrained(), d, OBJECTIVES).candidates(quantiles)])
         for d in (data, replace(data, y=torch.where(unseen, 9.0, data.y)))
     ]
     assert torch.allclose(predictions[0][:, unseen], predictions[1][:, unseen], atol=1e-5)
@@ -128,7 +136,7 @@ def test_trials_that_fail_are_recorded_and_the_search_goes_on(tmp_path, sampler)
 def test_what_is_not_finite_has_infinite_objectives(monkeypatch):
     (good, bad) = random_networks(2, 0, 3)
     bad = bad.replace(state=torch.full_like(bad.state, torch.nan))
-    monkeypatch.setattr("netgraph.search.latent_search.write_networks", lambda *_: [good, bad])
+    monkeypatch.setattr("netgraph.search.latent_search.Written.sample", lambda *_: [good, bad])
     values = OBJECTIVE.values(torch.full((2, len(NAMES)), 0.5))
     assert values.isinf().tolist() == [[False, False], [True, True]]
 

@@ -15,7 +15,7 @@ from netgraph.search.data import TabularData, TimeBudget
 from netgraph.search.network_search import linear_network
 from netgraph.search.scoring import Candidate, CrossValidation
 from netgraph.zoo import ArchitectureRecipe, FitConfig
-from tests.search.small import READING, Few, random_networks, rows, untrained
+from tests.search.small import Few, random_networks, rows, untrained
 from tests.strategies import examples
 
 #: Networks with normalizations, skips and dropout.
@@ -117,7 +117,7 @@ def test_a_target_does_not_change_what_is_predicted_of_its_own_fold(row):
 
 @pytest.mark.parametrize("columns", [4, 20])
 def test_what_generated_networks_predict_of_a_fold_does_not_depend_on_its_targets(columns):
-    data, source, predictions = rows(30, columns), Generated(untrained(READING)), []
+    data, source, predictions = rows(30, columns), Generated(untrained()), []
     unseen = CrossValidation(data).fold == 2
     for one in (data, replace(data, y=torch.where(unseen, 9.0, data.y))):
         found = CrossValidation(one).sample(source, 3, 0, TimeBudget())

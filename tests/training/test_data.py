@@ -4,28 +4,35 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
-from netgraph import NetGraphError, to_module
+from netgraph import NetGraphError, NetVAE, canonicalize, from_module, to_module
+from netgraph.stack import Stack
 from netgraph.training import Batches, Example, TrainConfig
-from netgraph.training.data import Epochs
+from netgraph.training.data import Codes, Epochs, transformed
 from tests.training.small import CONFIG, examples_of
 
-TRAINING = TrainConfig(batch_size=4, rows=8)
+TRAINING = TrainConfig(batch_size=4)
 EXAMPLES = examples_of(nets_per_task=5, steps=5)
 
 
+def of_module(module: nn.Module) -> Example:
+    graph = canonicalize(from_module(module))
+    return Example(graph.replace(sensitivity=torch.ones(graph.num_nodes)), EXAMPLES[0].meta_features)
+
+
 def broken(example: Example, what: str) -> Example:
-    graph, x = example.graph, example.x
+    graph = example.graph
     state = graph.state.clone()
     state[0] = torch.nan
     return {
-        "sensitivity": replace(example, graph=graph.replace(sensitivity=torch.full_like(graph.sensitivity, torch.nan))),
-        "weight": replace(example, graph=graph.replace(state=state)),
-        "columns": replace(example, x=x[:, :1]),
-        "rows": replace(example, x=x[:0]),
-        "finite": replace(example, x=x.masked_fill(x == x[0, 0], torch.inf)),
-        "vector": replace(example, meta_features=example.meta_features[:5]),
-    }[what]
+        "sensitivity": lambda: replace(example, graph=graph.replace(sensitivity=graph.sensitivity * torch.nan)),
+        "weight": lambda: replace(example, graph=graph.replace(state=state)),
+        "vector": lambda: replace(example, meta_features=example.meta_features[:5]),
+        "outputs": lambda: of_module(nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))),
+        "inputs": lambda: of_module(nn.Sequential(nn.Linear(9, 4), nn.Tanh(), nn.Linear(4, 1))),
+        "none": lambda: graph,
+    }[what]()
 
 
 @pytest.mark.parametrize(
@@ -33,41 +40,58 @@ def broken(example: Example, what: str) -> Example:
     [
         ("sensitivity", "its sensitivity is NaN"),
         ("weight", "a weight is not finite"),
-        ("columns", r"x has shape \(64, 1\); expected \[rows, \d\] finite numbers"),
-        ("rows", r"x has shape \(0, \d\); expected"),
-        ("finite", r"expected \[rows, \d\] finite numbers"),
-        ("vector", "meta-features"),
+        ("vector", "5 meta-features; this model takes 37"),
+        ("outputs", "2 outputs; function codes are of one output"),
+        ("inputs", r"9 inputs; this model reads at most 6 \(max_inputs\)"),
+        ("none", "expected an Example, got NetGraph"),
     ],
 )
 def test_an_example_that_cannot_be_trained_on_is_named(what, message):
-    with pytest.raises(NetGraphError, match=message) as caught:
+    with pytest.raises(NetGraphError, match=f"^network 2: {message}"):
         Batches([*EXAMPLES[:2], broken(EXAMPLES[2], what)], CONFIG, TRAINING)
-    assert what == "vector" or str(caught.value).startswith("network 2: ")
+
+
+def test_networks_without_a_sensitivity_are_trained_on_where_the_loss_does_not_ask_for_it():
+    config = replace(CONFIG, loss=replace(CONFIG.loss, sensitivity=False))
+    batch, stack = Batches([broken(EXAMPLES[0], "sensitivity")], config, TRAINING)[0]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        losses = NetVAE.from_config(config).loss(batch, stack)
+    assert all(value.isfinite() for _, value in losses.items())
 
 
 def test_examples_take_arrays_and_name_what_is_none():
     one = EXAMPLES[0]
-    x, vector = one.x.double().numpy(), one.meta_features.numpy()
-    for given in (x, x.tolist(), one.x):
-        assert torch.equal(Example(one.graph, given, vector).x, one.x)
+    vector = one.meta_features.numpy()
+    for given in (vector, vector.tolist(), one.meta_features):
+        assert torch.equal(Example(one.graph, given).meta_features, one.meta_features)
     for arguments, message in (
-        ((to_module(one.graph), x, vector), "an example: expected one NetGraph, got Sequential"),
-        ((one.graph, None, vector), "an example: x is a NoneType"),
-        ((one.graph, "rows", vector), "an example: x is a str"),
+        ((to_module(one.graph), vector), "an example: expected one NetGraph, got Sequential"),
+        ((one.graph, None), "meta-features"),
+        ((one.graph, "rows"), "meta-features"),
+        ((one.graph, [vector, vector]), "meta-features of 2 data sets for one network"),
     ):
         with pytest.raises(NetGraphError, match=message):
             Example(*arguments)
-    with pytest.raises(NetGraphError, match="network 1: expected an Example, got NetGraph"):
-        Batches([one, one.graph], CONFIG, TRAINING)
+
+
+def test_networks_of_similar_size_share_a_batch_and_every_network_is_in_one():
+    batches = Batches(EXAMPLES, CONFIG, TRAINING)
+    keys = [key for nets in batches.networks for key in nets.structure.architectures]
+    assert len(keys) == len(EXAMPLES)
+    assert {a.key for a in keys} == {example.graph.architecture.key for example in EXAMPLES}
+    for nets, stack in batches:
+        assert nets.structure.steps.dtype == torch.int64
+        assert [a.key for a in stack.architectures] == [a.key for a in nets.structure.architectures]
 
 
 def test_the_order_of_an_epoch_depends_on_seed_and_step_alone():
     batches = Batches(EXAMPLES, CONFIG, replace(TRAINING, batch_size=1))
     count = len(batches)
-    number = {id(behavior): i for i, (_, behavior) in enumerate(batches.batches)}
+    number = {id(stack): i for i, (_, stack) in enumerate(batches.batches)}
 
     def order(seed: int, step: int) -> list[int]:
-        return [number[id(behavior)] for _, behavior in Epochs(batches, seed, lambda: step)]
+        return [number[id(stack)] for _, stack in Epochs(batches, seed, lambda: step)]
 
     first, second = order(0, 0), order(0, count)
     assert sorted(first) == sorted(second) == list(range(count))
@@ -75,3 +99,59 @@ def test_the_order_of_an_epoch_depends_on_seed_and_step_alone():
     assert order(0, 3) == first[3:]
     assert order(0, count + 3) == second[3:]
     assert len(Epochs(batches, 0, lambda: 3)) == count
+
+
+def test_transformed_rows_are_permuted_columns_of_either_sign():
+    rows, counts = torch.randn(30, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([4, 2] * 100)
+    found = transformed(rows, counts, torch.Generator().manual_seed(1))
+    seen = set()
+    for own, count in zip(found, counts.tolist(), strict=True):
+        agreement = (own[:, :count].T @ rows / rows.square().sum(dim=0)).round(decimals=4)
+        exact = (agreement.abs() == 1)[:, :count]
+        assert (exact.sum(dim=0) == 1).all()
+        assert (exact.sum(dim=1) == 1).all()
+        seen.add((count, *exact.int().argmax(dim=1).tolist(), *agreement[exact].tolist()))
+    assert {one[0] for one in seen} == {2, 4}
+    assert len([one for one in seen if one[0] == 2]) == 2 * 2**2  # every order with every sign
+    again = transformed(rows, counts, torch.Generator().manual_seed(1))
+    assert torch.equal(found, again)
+
+
+def test_the_prior_learns_from_networks_and_from_their_transformations():
+    training = replace(TRAINING, transformations=2, batch_size=7)
+    batches = Batches(EXAMPLES, CONFIG, TRAINING)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        vae = NetVAE.from_config(CONFIG)
+    vae.fit_statistics(batches.networks)
+    codes, again = Codes(vae, batches, training), Codes(vae, batches, training)
+    assert vae.training
+    assert all(torch.equal(a, b) for a, b in zip(codes.tensors, again.tensors, strict=True))
+    f, mean, log_variance, n_inputs, meta_features = codes.tensors
+    count = 3 * len(EXAMPLES)
+    assert [values.shape for values in (f, mean, log_variance, n_inputs, meta_features)] == [
+        (count, CONFIG.function_size),
+        (count, CONFIG.architecture_size),
+        (count, CONFIG.architecture_size),
+        (count, 1),
+        (count, 37),
+    ]
+    true = torch.cat([vae.eval().encoder(nets.unpacked()).f for nets in batches.networks])
+    known = (f[:, None] - true[None]).abs().amax(dim=2) < 1e-4
+    assert known.any(dim=0).all()  # every network as it is
+    assert (~known.any(dim=1)).sum() > len(EXAMPLES)  # and others
+    assert torch.equal(vae.encoder.function.n_inputs(f), n_inputs[:, 0])
+    drawn = [codes[i] for i in range(len(codes))]
+    assert sum(len(batch[0]) for batch in drawn) == count
+    assert torch.equal(torch.cat([batch[0] for batch in drawn]).sum(), f[torch.cat(list(codes.batches))].sum())
+
+
+def test_a_transformed_network_computes_the_same_on_other_columns():
+    (nets, stack), *_ = Batches(EXAMPLES[:3], CONFIG, TRAINING)
+    rows = torch.randn(20, stack.max_inputs, generator=torch.Generator().manual_seed(0))
+    moved = transformed(rows, nets.structure.n_inputs, torch.Generator().manual_seed(3))
+    outputs = stack(nets.state, moved)[..., 0]
+    states = torch.tensor_split(nets.state, nets.structure.state_ptr[1:-1].tolist())
+    for i, (architecture, state) in enumerate(zip(stack.architectures, states, strict=True)):
+        alone = Stack([architecture])(state, moved[i, :, : architecture.n_inputs])[0, :, 0]
+        torch.testing.assert_close(outputs[i], alone, rtol=1e-4, atol=1e-5)

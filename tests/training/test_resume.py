@@ -12,19 +12,16 @@ from lightning import Callback
 from torch import Tensor
 
 from netgraph import NetVAE
-from netgraph.model import GeneratorConfig
-from netgraph.tasks import draw_task
-from netgraph.training import Episodes, TrainConfig, train
+from netgraph.training import TrainConfig, train
 from netgraph.training.history import loss_curves
 from netgraph.training.module import VAEModule
 from netgraph.training.resume import random_state, restore, save, seeded, set_random_state
 from tests.training.small import CONFIG, Interrupt, examples_of
 
 STEPS = 5
-SIZES = GeneratorConfig(width=8, heads=2, layers=1, row_width=4, row_rounds=1, inducing_points=2, column_tokens=1)
 TRAINING = TrainConfig(
-    batch_size=8, rows=8, max_epochs=3, max_steps=STEPS, prior_epochs=3, prior_steps=STEPS, generator_epochs=3,
-    generator_steps=STEPS, log_every=1, checkpoint_seconds=1e6,
+    batch_size=8, max_epochs=3, max_steps=STEPS, prior_batch_size=16, prior_epochs=3, prior_steps=STEPS, log_every=1,
+    checkpoint_seconds=1e6,
 )  # fmt: skip
 EXAMPLES = examples_of(nets_per_task=5, steps=5)
 
@@ -39,20 +36,12 @@ class Shake(Callback):
                     value.mul_(1 + 1e-2 * (random.random() + np.random.rand() + torch.rand(()).item()))  # noqa: S311
 
 
-BOTH = replace(CONFIG, slot_size=18, generator=SIZES)
-
-
-def episodes() -> Episodes:
-    tasks = [draw_task("linear", columns, 40, 10 * columns + i) for columns in range(2, 6) for i in range(2)]
-    return Episodes(tasks, torch.full((8, 37), torch.nan))
-
-
 def trained(folder: Path, *interrupts: int) -> NetVAE:
     with seeded(int(torch.randint(1000, ()))):  # what the caller's generators are makes no difference
         for steps in interrupts:
             with pytest.raises(KeyboardInterrupt):
-                train(EXAMPLES, folder, BOTH, TRAINING, episodes=episodes(), callbacks=[Shake(), Interrupt(steps)])
-        return train(EXAMPLES, folder, BOTH, TRAINING, episodes=episodes(), callbacks=[Shake()])
+                train(EXAMPLES, folder, CONFIG, TRAINING, callbacks=[Shake(), Interrupt(steps)])
+        return train(EXAMPLES, folder, CONFIG, TRAINING, callbacks=[Shake()])
 
 
 class Killed(Callback):
@@ -74,12 +63,12 @@ def whole(tmp_path_factory) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize(
     "interrupts",
-    [(1,), (STEPS - 1,), (STEPS,), (STEPS + 2,), (2 * STEPS + 4,), (1, 1, STEPS, STEPS + 2)],
-    ids=["first step", "VAE", "between", "prior", "hypernet", "often"],
+    [(1,), (STEPS - 1,), (STEPS,), (STEPS + 2,), (1, 1, STEPS, 2)],
+    ids=["first step", "VAE", "between", "prior", "often"],
 )
 def test_an_interrupted_training_gives_the_same_model(whole, interrupts, tmp_path):
     vae = trained(tmp_path, *interrupts)
-    assert [vae.card[name] for name in ("steps", "prior_steps", "generator_steps")] == [STEPS] * 3
+    assert [vae.card[name] for name in ("steps", "prior_steps")] == [STEPS] * 2
     found = state_of(vae)
     assert found.keys() == whole.keys()
     assert [name for name, value in found.items() if not torch.equal(value, whole[name])] == []
@@ -88,7 +77,7 @@ def test_an_interrupted_training_gives_the_same_model(whole, interrupts, tmp_pat
 def test_a_killed_training_goes_on_from_what_was_written_last(whole, tmp_path):
     often = replace(TRAINING, checkpoint_seconds=0)
     with pytest.raises(RuntimeError, match="killed"):
-        train(EXAMPLES, tmp_path, BOTH, often, episodes=episodes(), callbacks=[Shake(), Killed()])
+        train(EXAMPLES, tmp_path, CONFIG, often, callbacks=[Shake(), Killed()])
     assert json.loads((tmp_path / "checkpoints" / "training.json").read_text())["steps"] == 3
     found = state_of(trained(tmp_path))
     assert [name for name, value in found.items() if not torch.equal(value, whole[name])] == []
@@ -116,12 +105,12 @@ def test_points_of_a_resumed_training_stand_at_their_steps(tmp_path):
     trained(tmp_path, 3)
     curves = loss_curves(tmp_path / "tensorboard")
     assert [step for step, _ in curves["total"]] == [0, 1, 3, 4]  # the step of the interrupt is not logged
-    for name in ("place_flow", "fit"):
+    for name in ("function_flow", "architecture_flow"):
         assert [step for step, _ in curves[name]] == list(range(STEPS)), name
 
 
 def test_steps_left_out_are_counted_further(tmp_path):
-    first, again = (VAEModule(NetVAE(CONFIG), TRAINING, 1) for _ in range(2))
+    first, again = (VAEModule(NetVAE.from_config(CONFIG), TRAINING, 1) for _ in range(2))
     first.steps_done, first.skipped, first.skipped_in_a_row = 4, 3, 2
     save(tmp_path / "training.safetensors", first, first.configure_optimizers())
     restore(tmp_path / "training.safetensors", again, again.configure_optimizers())

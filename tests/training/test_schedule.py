@@ -6,26 +6,16 @@ import pytest
 import torch
 
 from netgraph import NetGraphError, NetVAE
-from netgraph.model import LossWeights, PriorConfig, VAEConfig
 from netgraph.presets import PRESETS
 from netgraph.training import TrainConfig, train
 from netgraph.training.config import LEAST
 from netgraph.training.module import VAEModule
-from tests.training.small import CONFIG as SMALL
-from tests.training.small import examples_of
-
-CONFIG = VAEConfig(
-    width=16,
-    heads=2,
-    slot_size=4,
-    loss=LossWeights(jacobian=0.5),
-    prior=PriorConfig(width=16, heads=2, place_layers=1, layout_layers=1),
-)
+from tests.training.small import CONFIG, examples_of
 
 
 def learning_rates(clock, config: TrainConfig) -> list[float]:
     with torch.random.fork_rng():
-        module = VAEModule(NetVAE(CONFIG), config, 5, clock=clock)
+        module = VAEModule(NetVAE.from_config(CONFIG), config, 5, clock=clock)
     module.started = module.clock()
     rates = []
     while module.progress < 1:
@@ -48,10 +38,9 @@ def test_the_learning_rate_is_the_same_on_a_fast_and_on_a_slow_machine():
 
 
 def test_a_part_has_as_many_steps_as_its_epochs_or_its_steps_whichever_are_fewer():
-    config = TrainConfig(max_epochs=3, max_steps=7, prior_epochs=2, prior_steps=None, generator_epochs=9)
+    config = TrainConfig(max_epochs=3, max_steps=7, prior_epochs=2, prior_steps=None)
     assert [config.total_steps(batches) for batches in (1, 2, 3)] == [3, 6, 7]
     assert config.of_prior().total_steps(5) == 10
-    assert config.of_generator().total_steps(5) == 45
 
 
 def test_a_time_limit_cuts_a_schedule_with_one_line(tmp_path):
@@ -59,7 +48,7 @@ def test_a_time_limit_cuts_a_schedule_with_one_line(tmp_path):
     with pytest.warns(
         UserWarning, match=r"^VAE: the schedule was cut after 0 of \d+ steps by the limit of 0 s$"
     ) as found:
-        vae = train(examples_of(nets_per_task=5, steps=5), tmp_path, SMALL, config)
+        vae = train(examples_of(nets_per_task=5, steps=5), tmp_path, CONFIG, config)
     assert len(found) == 1
     assert (vae.card["steps"], vae.card["prior_steps"]) == (0, 1)
 
@@ -75,8 +64,8 @@ def test_a_number_that_makes_no_sense_is_named(name, value):
 
 def test_every_number_of_a_training_is_checked_and_presets_limit_steps():
     numbers = {name for name, value in asdict(TrainConfig()).items() if value is None or type(value) in (int, float)}
-    assert numbers - {"seed", "portfolio"} == set(LEAST)
+    assert numbers - {"seed"} == set(LEAST)
     for name in ("quick", "full"):
         training = PRESETS[name].training
-        for part in (training, training.of_prior(), training.of_generator()):
+        for part in (training, training.of_prior()):
             assert part.total_steps(330) == part.max_steps
