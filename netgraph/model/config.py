@@ -13,7 +13,6 @@ class LossWeights:
         structure: Cross-entropies of index, type and parent, in nats a network.
         weight: Squared error of the standardized weights that the hypernet writes beside given ones.
         output: Relative error of the outputs of the written network.
-        function: Error of the function code's correction.
         kl: KL divergence of q(a | network) from N(0, I), in nats a network: a beta-VAE's beta (Higgins et al. 2017).
         sensitivity: Whether the weight term is weighted by the sensitivity of each element's node.
     """
@@ -21,7 +20,6 @@ class LossWeights:
     structure: float = 0.3
     weight: float = 0.1
     output: float = 1.0
-    function: float = 1.0
     kl: float = 1e-3
     sensitivity: bool = True
 

@@ -1,11 +1,10 @@
 """The function code f: how many inputs a network has, and principal components of its outputs on common rows."""
 
-from typing import Protocol
-
 import torch
 from torch import Tensor, nn
 
 from netgraph.errors import NetGraphError
+from netgraph.model.config import VAEConfig
 from netgraph.stack import fit_kernel, probe
 
 #: Seed of the common rows.
@@ -17,33 +16,11 @@ PSEUDO_NETWORKS = 40
 LEAST_DEVIATION = 0.01
 #: Least root mean square of outputs; those of a smaller one count as constant.
 LEAST_OUTPUT = 1e-3
-#: Mean squared error, as a share of the outputs' mean square, that the noise of the posterior of f costs. Chosen.
-NOISE = 0.005
 #: Factor of the deviation of q(f | X, y). Measured: networks trained on 200 data sets are a median of 1.0 posterior
 #: deviations from the mean instead of 0.67.
 SPREAD = 1.5
 #: Rows of a data set that are read at most, and rounds of its recursive feature machine.
 MOST_ROWS, ROUNDS = 512, 2
-
-
-class FunctionSizes(Protocol):
-    """Sizes of the function code, part of :class:`~netgraph.model.VAEConfig`."""
-
-    @property
-    def function_size(self) -> int:
-        """Numbers of the function code."""
-
-    @property
-    def n_rows(self) -> int:
-        """Common rows."""
-
-    @property
-    def max_inputs(self) -> int:
-        """Most inputs of a network."""
-
-    @property
-    def width(self) -> int:
-        """Width of the correction's hidden layers."""
 
 
 class FunctionCode(nn.Module):
@@ -56,18 +33,14 @@ class FunctionCode(nn.Module):
 
     Args:
         config: Sizes.
-
-    Attributes:
-        log_variance: Of q(f | network), [function_size].
     """
 
     common: Tensor
     basis: Tensor
     deviation: Tensor
     edges: Tensor
-    log_variance: Tensor
 
-    def __init__(self, config: FunctionSizes) -> None:
+    def __init__(self, config: VAEConfig) -> None:
         super().__init__()
         size, rows, inputs = config.function_size, config.n_rows, config.max_inputs
         if not 2 <= size <= rows + 1:
@@ -76,7 +49,6 @@ class FunctionCode(nn.Module):
         self.register_buffer("basis", torch.zeros(inputs, size - 1, rows))
         self.register_buffer("deviation", torch.ones(inputs, size - 1))
         self.register_buffer("edges", torch.zeros(inputs + 1))
-        self.register_buffer("log_variance", torch.zeros(size))
         if not self.common.is_meta:  # a model whose sizes alone are asked for
             self.fit(torch.zeros(0, rows), torch.zeros(0, dtype=torch.long))
 
@@ -115,14 +87,11 @@ class FunctionCode(nn.Module):
             variance = ((members @ vectors).square().sum(dim=0) + of_kernel) / total
             self.basis[number - 1] = vectors.mT
             self.deviation[number - 1] = variance.clamp(min=LEAST_DEVIATION**2 * outputs.shape[1]).sqrt()
-        share = NOISE * self.basis.shape[2] / self.basis.shape[1]
-        self.log_variance[1:] = (share / self.deviation.square().mean(dim=0)).clamp(max=1).log()
 
     def _fit_cells(self, n_inputs: Tensor) -> None:
         """Cut N(0, 1) in cells, one for each number of inputs; each has been seen once more than it was."""
         counts = torch.bincount(n_inputs, minlength=len(self.edges))[1:].double() + 1
         self.edges[1:] = counts.cumsum(0) / counts.sum()
-        self.log_variance[0] = 2 * (counts.min() / counts.sum() / 4).log()
 
     def encode(self, outputs: Tensor, n_inputs: Tensor) -> Tensor:
         """Encode functions.
@@ -134,7 +103,10 @@ class FunctionCode(nn.Module):
         Returns:
             Means of q(f | network), [B, function_size].
         """
-        components = torch.einsum("br,bkr->bk", outputs, self.basis[n_inputs - 1]) / self.deviation[n_inputs - 1]
+        components = outputs.new_zeros(len(outputs), self.basis.shape[1])
+        for number in n_inputs.unique().tolist():
+            components[n_inputs == number] = outputs[n_inputs == number] @ self.basis[number - 1].mT
+        components = components / self.deviation[n_inputs - 1]
         return torch.cat([self.input_code(n_inputs)[:, None], components], dim=1)
 
     def input_code(self, n_inputs: Tensor) -> Tensor:
@@ -152,9 +124,11 @@ class FunctionCode(nn.Module):
         Returns:
             Outputs on the common rows, [B, rows].
         """
-        kept = f.shape[1] - 1
+        kept, outputs = f.shape[1] - 1, f.new_zeros(len(f), self.basis.shape[2])
         components = f[:, 1:] * self.deviation[n_inputs - 1, :kept]
-        return torch.einsum("bk,bkr->br", components, self.basis[n_inputs - 1, :kept])
+        for number in n_inputs.unique().tolist():
+            outputs[n_inputs == number] = components[n_inputs == number] @ self.basis[number - 1, :kept]
+        return outputs
 
     def n_inputs(self, f: Tensor) -> Tensor:
         """Return the number of inputs that each code tells, [B].
@@ -163,21 +137,6 @@ class FunctionCode(nn.Module):
             f: Codes, [B, k], k >= 1.
         """
         return torch.bucketize(torch.special.ndtr(f[:, 0].contiguous()), self.edges[1:-1].contiguous()) + 1
-
-    def losses(self, outputs: Tensor, n_inputs: Tensor) -> Tensor:
-        """Compute the relative error of functions decoded from random prefixes (nested dropout; Rippel et al. 2014).
-
-        Args:
-            outputs: Outputs on the common rows, [B, rows].
-            n_inputs: Numbers of inputs, [B].
-
-        Returns:
-            Mean over functions of the squared error relative to the function's variance, a scalar.
-        """
-        f = self.encode(outputs, n_inputs)
-        kept = torch.randint(1, f.shape[1] + 1, (len(f), 1), device=f.device)
-        error = self.decode(f * (torch.arange(f.shape[1], device=f.device) < kept), n_inputs) - outputs
-        return (error.square().mean(dim=1) / outputs.var(dim=1).clamp(min=LEAST_OUTPUT**2)).mean()
 
     @torch.no_grad()
     def of_rows(self, X: Tensor, y: Tensor, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -189,7 +148,7 @@ class FunctionCode(nn.Module):
             seed: Of the draw of rows, where there are more than :data:`MOST_ROWS`.
 
         Returns:
-            Mean and deviation of q(f | X, y), [function_size] each.
+            Mean and deviation of q(f | X, y), [function_size] each; the number of inputs is known.
 
         Raises:
             NetGraphError: When there are more features than the code was made for.
@@ -204,7 +163,7 @@ class FunctionCode(nn.Module):
         number = torch.tensor([X.shape[1]], device=X.device)
         basis, scale = self.basis[X.shape[1] - 1].double(), self.deviation[X.shape[1] - 1]
         variance = ((basis @ covariance[0]) * basis).sum(dim=1).clamp(min=0).to(scale)
-        spread = torch.cat([(self.log_variance[:1] / 2).exp(), SPREAD * variance.sqrt() / scale])
+        spread = nn.functional.pad(SPREAD * variance.sqrt() / scale, (1, 0))
         return self.encode(outputs.to(scale), number)[0], spread
 
 

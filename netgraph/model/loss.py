@@ -29,7 +29,6 @@ class Losses:
         index: Cross-entropy of the nodes' index (sizes of layers) and of the numbers of inputs and outputs, nats.
         type: Cross-entropy of layer types, nats a network.
         parent: Cross-entropy of the parent pointer, nats a network.
-        function: Error of the function code's correction.
         weight: Sensitivity-weighted squared error of standardized weights that follow given ones, mean over elements.
         output: Logarithm of the relative error of the written networks' outputs, mean over networks.
         kl: KL divergence of q(a | network) from N(0, I), nats a network.
@@ -38,7 +37,6 @@ class Losses:
     index: Tensor
     type: Tensor
     parent: Tensor
-    function: Tensor
     weight: Tensor
     output: Tensor
     kl: Tensor
@@ -50,8 +48,7 @@ class Losses:
     def total(self, weights: LossWeights) -> Tensor:
         """Return the weighted sum of the terms."""
         structure = weights.structure * (self.index + self.type + self.parent)
-        behavior = weights.output * self.output + weights.function * self.function
-        return structure + behavior + weights.weight * self.weight + weights.kl * self.kl
+        return structure + weights.output * self.output + weights.weight * self.weight + weights.kl * self.kl
 
 
 def draw_given(batch: NetBatch) -> Tensor:

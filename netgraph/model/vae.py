@@ -101,7 +101,6 @@ class NetVAE(nn.Module):
             index=index,
             type=type_,
             parent=parent,
-            function=function.losses(batch.outputs, structure.n_inputs),
             weight=weight_error(written, posterior.w, given, batch, self.config.loss.sensitivity),
             output=(error + LEAST_ERROR).log().mean(),
             kl=posterior.kl().mean(),
@@ -280,7 +279,6 @@ class NetVAE(nn.Module):
             if rows is not None:
                 posterior = self.encode_rows(*rows)
                 f = posterior.mean + posterior.deviation * f
-                f[:, 0] = posterior.mean[0]  # the number of columns is known
             else:
                 f = self._draw_functions(f, n_inputs, meta)
             if architecture is None:
