@@ -46,9 +46,9 @@ class Flow(nn.Module):
         self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, size))
         nn.init.zeros_(cast(nn.Linear, self.out[1]).weight)
 
-    def velocity(self, x: Tensor, time: Tensor, condition: Tensor) -> Tensor:
-        """Return the velocity of vectors, [B, size], at times, [B], under conditions, [B, condition]."""
-        hidden = self.read(torch.cat([x, condition, embed_time(time)], dim=1))
+    def velocity(self, x: Tensor, time: Tensor, *condition: Tensor) -> Tensor:
+        """Return the velocity of vectors, [B, size], at times, [B], under conditions, [B, n] each."""
+        hidden = self.read(torch.cat([x, *condition, embed_time(time)], dim=1))
         for layer in self.layers:
             hidden = hidden + layer(hidden)
         return cast(Tensor, self.out(hidden))
@@ -103,12 +103,13 @@ class ColumnFlow(Flow):
             self.analysis[count] = scaled @ terms / len(terms)
             self.synthesis[count] = terms.mT @ function.basis[count - 1].mT / function.deviation[count - 1]
 
-    def velocity(self, x: Tensor, time: Tensor, condition: Tensor, n_inputs: Tensor) -> Tensor:
-        """Return the velocity of codes, [B, size], of functions of numbers of inputs, [B]."""
+    def velocity(self, x: Tensor, time: Tensor, *condition: Tensor) -> Tensor:
+        """Return the velocity of codes, [B, size], under a condition, [B, n], and for numbers of inputs, [B]."""
+        known, n_inputs = condition
         inputs = len(self.analysis) - 1
         moments = torch.einsum("bs,bsm->bm", x, self.analysis[n_inputs]).unflatten(1, (inputs, -1))
         pairs = moments[..., DEGREES:]  # [B, columns, columns]
-        told = self.told(torch.cat([condition, embed_time(time), x], dim=1))
+        told = self.told(torch.cat([known, embed_time(time), x], dim=1))
         tokens = self.column(moments[..., :DEGREES]) + told[:, None]
         real = torch.arange(inputs, device=x.device) < n_inputs[:, None]
         for message, block in zip(self.messages, self.blocks, strict=True):
@@ -117,7 +118,7 @@ class ColumnFlow(Flow):
         change = self.pair(tokens) @ tokens.mT / tokens.shape[-1] ** 0.5
         moved = torch.cat([self.moved(tokens) * real[..., None], (change + change.mT) / 2], dim=2).flatten(1)
         pooled = tokens.sum(dim=1) / n_inputs[:, None]
-        rest = super().velocity(x, time, torch.cat([condition, pooled], dim=1))
+        rest = super().velocity(x, time, known, pooled)
         return rest + torch.einsum("bm,bms->bs", moved, self.synthesis[n_inputs])
 
 
@@ -166,8 +167,7 @@ class Prior(nn.Module):
     def losses(self, f: Tensor, a: Tensor, n_inputs: Tensor, meta_features: Tensor) -> tuple[Tensor, Tensor]:
         """Return the flow-matching losses of function codes and of architecture codes, two scalars."""
         condition = self.embed(n_inputs, meta_features)
-        both = torch.cat([condition, f], dim=1)
-        return self.function.loss(f[:, 1:], condition, n_inputs), self.architecture.loss(a, both)
+        return self.function.loss(f[:, 1:], condition, n_inputs), self.architecture.loss(a, condition, f)
 
     def carry_function(self, noise: Tensor, n_inputs: Tensor, meta_features: Tensor) -> Tensor:
         """Carry noise, [B, function_size], to function codes; the first number stays."""
@@ -176,5 +176,4 @@ class Prior(nn.Module):
 
     def carry_architecture(self, noise: Tensor, f: Tensor, n_inputs: Tensor, meta_features: Tensor) -> Tensor:
         """Carry noise, [B, architecture_size], to architecture codes, given function codes."""
-        condition = torch.cat([self.embed(n_inputs, meta_features), f], dim=1)
-        return self.architecture.carry(noise, condition)
+        return self.architecture.carry(noise, self.embed(n_inputs, meta_features), f)

@@ -285,8 +285,8 @@ class NetVAE(nn.Module):
                 noise = torch.randn(n, self.config.architecture_size, generator=generator).to(f)
                 architectures = self.draw_architectures(f, noise, meta)
             else:
-                n_inputs = self.encoder.function.n_inputs(f)
-                architectures = as_architectures(architecture, n_inputs.tolist(), self.coverage)
+                inputs = self.encoder.function.n_inputs(f).tolist()
+                architectures = as_architectures(architecture, inputs, self.coverage)
             noise = torch.randn(n, self.config.weight_size, generator=generator)
             graphs = self._write(f, f[:, :0], architectures, steps, noise)
         return graphs if rows is None else solve_on_rows(graphs, *rows)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -124,7 +125,7 @@ class Codes(Dataset[tuple[Tensor, ...]]):
     def __init__(self, vae: NetVAE, batches: Batches, training: TrainConfig) -> None:
         generator, parts = torch.Generator().manual_seed(training.seed), []
         with evaluating(vae):
-            for nets, stack in batches:
+            for nets, stack in map(batches.__getitem__, range(len(batches))):
                 posterior, inputs = vae.encoder(nets.to(vae.device)), nets.structure.n_inputs
                 functions = [posterior.f.cpu()]
                 for _ in range(training.transformations):
@@ -181,6 +182,6 @@ class Epochs:
             yield self.batches[i]
 
 
-def to_device(batch: tuple[object, ...], device: torch.device) -> tuple[object, ...]:
+def to_device(batch: tuple[Any, ...], device: torch.device) -> tuple[Any, ...]:
     """Move a batch; an executor is compiled for the device once."""
     return tuple(one.on(device) if isinstance(one, Stack) else one.to(device) for one in batch)
