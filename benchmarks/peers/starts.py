@@ -37,7 +37,7 @@ class Sampled:
 
     def networks(self, task: StartTask, n: int, seed: int) -> list[NetGraph]:
         """Sample n networks."""
-        return self.vae.sample(n, n_inputs=task.n_features, seed=seed)
+        return self.vae.sample(n, n_inputs=task.X.shape[1], seed=seed)
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,10 @@ class TrainingTasks:
         Raises:
             NetGraphError: When there is none.
         """
-        alike = [number for number, n_inputs in self.n_inputs.items() if n_inputs == task.n_features]
+        alike = [number for number, n_inputs in self.n_inputs.items() if n_inputs == task.X.shape[1]]
         others = [n for n in alike if not torch.equal(self.zoo.task(n).x[: len(task.X)], task.X)]
         if not others:
-            raise NetGraphError(f"{self.zoo.folder}: no training task of {task.n_features} features")
+            raise NetGraphError(f"{self.zoo.folder}: no training task of {task.X.shape[1]} features")
         own = torch.tensor(get_meta_features(task.X.numpy(), task.y.numpy()).tolist())
         distance = (self._scaled(self.zoo.meta_features[others]) - self._scaled(own)).square().sum(dim=1)
         return [others[i] for i in distance.argsort(stable=True).tolist()]
@@ -150,7 +150,7 @@ class Average:
         training = zoo.recipes[0].training
         near = [zoo.task(number) for number in self.tasks.nearest(task)[: self.count]]
         architectures = [graph.architecture for graph in self.like.networks(task, n, seed) for _ in near]
-        x = pad_rows([task.x for task in near], task.n_features).repeat(n, 1, 1)
+        x = pad_rows([task.x for task in near], task.X.shape[1]).repeat(n, 1, 1)
         y = torch.stack([task.y for task in near]).repeat(n, 1)[..., None]
         cut = x.shape[1] - training.n_validation(x.shape[1])
         fitted = fit_networks(

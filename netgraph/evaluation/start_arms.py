@@ -14,8 +14,6 @@ from netgraph.zoo import ArchitectureRecipe, Zoo, draw_architecture
 
 #: Most training tasks on which peak rates are chosen; chosen: seconds of a quick run.
 SELECTION = 16
-#: One schedule, and fewer rates beyond the grid; chosen likewise.
-QUICK = StartConfig(schedules=("cosine",), widenings=2)
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Generated:
         given = None
         if self.architectures is not None:
             generator = Generator().manual_seed(seed)
-            given = [draw_architecture(self.architectures, task.n_features, generator) for _ in range(n)]
+            given = [draw_architecture(self.architectures, task.X.shape[1], generator) for _ in range(n)]
         return self.vae.sample(n, X=task.X, y=task.y, architecture=given, steps=self.steps, seed=seed)
 
 
@@ -75,9 +73,8 @@ def start_of_samples(vae: NetVAE, zoo: Zoo, n_tasks: int, n_networks: int, gener
         generator: Draws tasks, networks and rows.
 
     Returns:
-        ``sampled_steps`` and ``random_steps``, the median over networks of the least budget with which one reaches the
-        validation R^2 of its task's median trained network, left out where that is infinite; and the shares of
-        networks that reach it, ``sampled_share_reached`` and ``random_share_reached``.
+        ``sampled_steps``, ``random_steps``: median over networks of the least budget that reaches the R^2 of the task's
+        median trained network, left out where infinite; ``sampled_share_reached``, ``random_share_reached``.
     """
 
     def drawn(split: str, count: int) -> list[StartTask]:
@@ -87,7 +84,8 @@ def start_of_samples(vae: NetVAE, zoo: Zoo, n_tasks: int, n_networks: int, gener
         return start_tasks(zoo, [numbers[i] for i in order])
 
     selection, held_out = drawn("train", min(n_tasks, SELECTION)), drawn("test", n_tasks)
-    config, seed = replace(QUICK, networks=n_networks), int(torch.randint(2**31, (), generator=generator))
+    config = StartConfig(schedules=("cosine",), widenings=2, networks=n_networks)
+    seed = int(torch.randint(2**31, (), generator=generator))
     targets = torch.tensor([task.target for task in held_out])
     sampled = Generated("sampled", vae)
     figures = {}

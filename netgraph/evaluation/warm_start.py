@@ -43,11 +43,6 @@ class StartTask:
     y_validation: Tensor
     target: float
 
-    @property
-    def n_features(self) -> int:
-        """Number of columns of X."""
-        return self.X.shape[1]
-
 
 def start_tasks(zoo: Zoo, numbers: Iterable[int]) -> list[StartTask]:
     """Read tasks of a zoo, with the rows on which its networks were trained and validated.
@@ -156,8 +151,7 @@ def measure_arm(
         seed: Seed of the networks and of the rows of each step.
 
     Raises:
-        NetGraphError: When a set of tasks is empty, its tasks differ in their numbers of rows, or a network does not
-            fit its task.
+        NetGraphError: When there is no task, numbers of rows differ, or a network does not fit its task.
     """
     choices = _choose(_Networks(arm, selection, config, seed), config)
     networks = _Networks(arm, held_out, config, seed)
@@ -183,14 +177,13 @@ def compare_arms(results: Sequence[ArmResult], budgets: Sequence[int], targets: 
     """
     rows = []
     for result, (i, budget) in product(results, enumerate(budgets)):
-        r2 = result.r2[i]
-        medians = {other.name: other.r2[i].quantile(0.5, dim=1) for other in results}
-        ahead = {name: float((medians[result.name] > median).double().mean()) for name, median in medians.items()}
+        r2, medians = result.r2[i], result.r2[i].quantile(0.5, dim=1)
+        others = [other for other in results if other is not result]
         figures = {
             "median": float(r2.quantile(0.5)),
             "tenth": float(r2.quantile(0.1)),
             "reached": float((r2 >= targets[:, None]).double().mean()),
-            "ahead": {name: share for name, share in ahead.items() if name != result.name},
+            "ahead": {one.name: float((medians > one.r2[i].quantile(0.5, dim=1)).double().mean()) for one in others},
         }
         rows.append({"arm": result.name, "budget": budget} | vars(result.choices[i]) | figures)
     return rows
@@ -238,20 +231,21 @@ class _Networks:
         for i, task in enumerate(tasks):
             made = arm.networks(task, config.networks, seed + i)
             shapes = {(graph.architecture.n_inputs, graph.architecture.n_outputs) for graph in made}
-            if len(made) != config.networks or shapes != {(task.n_features, 1)}:
+            needed = task.X.shape[1], 1
+            if len(made) != config.networks or shapes != {needed}:
                 found = f"{len(made)} networks with inputs and outputs {sorted(shapes)} for task {i}"
-                raise NetGraphError(f"{arm.name}: {found}; it needs {config.networks} with {(task.n_features, 1)}")
+                raise NetGraphError(f"{arm.name}: {found}; it needs {config.networks} with {needed}")
             graphs += made
-        owners = [task for task in tasks for _ in range(config.networks)]
-        width = max(task.n_features for task in tasks)
+        owners, width = [task for task in tasks for _ in range(config.networks)], max(task.X.shape[1] for task in tasks)
         self.seed = seed
-        self.X, self.y = pad_rows([task.X for task in owners], width), torch.stack([task.y for task in owners])
-        self.X_validation = pad_rows([task.X_validation for task in owners], width)
-        self.y_validation = torch.stack([task.y_validation for task in owners])
+        self.x = pad_rows([torch.cat([task.X, task.X_validation]) for task in owners], width)
+        self.y = torch.stack([torch.cat([task.y, task.y_validation]) for task in owners])
+        self.cut = len(tasks[0].X)
         self.architectures, self.states = [graph.architecture for graph in graphs], [graph.state for graph in graphs]
         if arm.solved:
             stack = Stack(self.architectures)
-            self.states = stack.split(solve_last_layers(stack, stack.flatten(self.states), self.X, self.y).state)
+            x, y = self.x[:, : self.cut], self.y[:, : self.cut]
+            self.states = stack.split(solve_last_layers(stack, stack.flatten(self.states), x, y).state)
         self.initial = self._r2(self.states, 1)
 
     def train(self, rates: Sequence[float], schedule: Schedule, budgets: Sequence[int]) -> Tensor:
@@ -260,14 +254,15 @@ class _Networks:
             return torch.cat([self.train(rates, schedule, [budget]) for budget in budgets], dim=1)
         times, count = len(rates), len(rates) * len(self.states)
         config = FitConfig.uniform(
-            count, steps=budgets[-1], batch_rows=BATCH_ROWS, learning_rate=rates[0], weight_decay=DECAY
+            count, steps=budgets[-1], batch_rows=BATCH_ROWS, learning_rate=0.0, weight_decay=DECAY
         )
         peaks = torch.tensor(rates).repeat_interleave(len(self.states))
+        x, y = self.x.repeat(times, 1, 1), self.y.repeat(times, 1)[..., None]
         fitted = fit_networks(
             self.architectures * times,
             self.states * times,
-            (self.X.repeat(times, 1, 1), self.y.repeat(times, 1)[..., None]),
-            (self.X_validation.repeat(times, 1, 1), self.y_validation.repeat(times, 1)[..., None]),
+            (x[:, : self.cut], y[:, : self.cut]),
+            (x[:, self.cut :], y[:, self.cut :]),
             replace(config, learning_rate=peaks, trajectory=tuple(budgets), schedule=schedule),
             Generator().manual_seed(self.seed),
         )
@@ -276,7 +271,7 @@ class _Networks:
 
     def _r2(self, states: Sequence[Tensor], times: int) -> Tensor:
         """Return R^2 on the validation rows, at least -1, of several states of each network, [times * n]."""
-        y = self.y_validation.repeat(times, 1)
-        outputs = first_outputs(self.architectures * times, states, self.X_validation.repeat(times, 1, 1))
+        x, y = self.x[:, self.cut :].repeat(times, 1, 1), self.y[:, self.cut :].repeat(times, 1)
+        outputs = first_outputs(self.architectures * times, states, x)
         total = (y - y.mean(dim=1, keepdim=True)).square().sum(dim=1).clamp(min=1e-12)
         return (1 - (outputs - y).square().sum(dim=1) / total).nan_to_num(nan=-1.0).clamp(min=-1.0)
