@@ -83,17 +83,17 @@ class NetVAE(nn.Module):
             stack: The executor of their architectures, where there is one already.
 
         Raises:
-            NetGraphError: When a network's sensitivity was not measured.
+            NetGraphError: When a network's sensitivity was not measured, and the loss asks for it.
         """
-        if batch.sensitivity.isnan().any():
+        if self.config.loss.sensitivity and batch.sensitivity.isnan().any():
             raise NetGraphError(f"a network: {NOT_MEASURED}")
         structure, function = batch.structure, self.encoder.function
         stack = stack or Stack(structure.architectures, batch.state.device)
         posterior, given, written, target = self(batch)
         condition = self.decoder.condition(batch.meta_features)
         index, type_, parent = self.decoder.architecture.losses(posterior.sample(), condition, structure)
-        order, half = torch.randperm(self.config.n_rows, device=target.device)[: 2 * LOSS_ROWS], LOSS_ROWS
-        rows, target = function.rows(stack.max_inputs)[order], target[:, order]
+        order = torch.randperm(self.config.n_rows, device=target.device)[: 2 * LOSS_ROWS]
+        half, rows, target = len(order) // 2, function.rows(stack.max_inputs)[order], target[:, order]
         state = self.encoder.scales.restore(written, structure)
         _, output = project(stack, LastLayer(stack), state, rows, target[:, :half])
         error = relative_error(output[:, half:], target[:, half:])

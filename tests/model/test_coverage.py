@@ -162,7 +162,7 @@ def test_networks_of_the_recipe_are_covered(full):
 
 def test_the_limits_of_what_is_decoded_are_those_of_the_recipe(full):
     limits = full.decoder.architecture.limits
-    assert (limits.nodes, limits.layers, limits.units, limits.loose, limits.apart) == (420, 17, 32, 2, 1)
+    assert (limits.nodes, limits.units, limits.loose, limits.apart) == (420, 32, 2, 1)
     assert limits.types == {3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16}
 
 

@@ -106,8 +106,9 @@ def test_transformed_rows_are_permuted_columns_of_either_sign():
     found = transformed(rows, counts, torch.Generator().manual_seed(1))
     seen = set()
     for own, count in zip(found, counts.tolist(), strict=True):
-        agreement = (own[:, :count].T @ rows / rows.square().sum(dim=0)).round(decimals=4)
-        exact = (agreement.abs() == 1)[:, :count]
+        products = own[:, :count].T @ rows[:, :count] / rows[:, :count].square().sum(dim=0)
+        agreement = products.round(decimals=4)
+        exact = agreement.abs() == 1
         assert (exact.sum(dim=0) == 1).all()
         assert (exact.sum(dim=1) == 1).all()
         seen.add((count, *exact.int().argmax(dim=1).tolist(), *agreement[exact].tolist()))
