@@ -196,18 +196,17 @@ def _choose(networks: "_Networks", config: StartConfig) -> list[Choice]:
     rates, added = list(config.rates), list(config.rates)
     budgets = [budget for budget in config.budgets if budget]
     for _ in range(config.widenings + 1):
+        if not budgets:
+            break
         for schedule in config.schedules:
             medians = networks.train(added, schedule, budgets).quantile(0.5, dim=2)
             for (k, rate), (i, budget) in product(enumerate(added), enumerate(budgets)):
                 scores[budget][rate, schedule] = float(medians[k, i])
-        choices = {budget: _best(score) for budget, score in scores.items()}
-        budgets = [budget for budget in budgets if choices[budget].on_edge]
-        if not budgets:
-            break
-        low, high = (any(choices[budget].rate == edge for budget in budgets) for edge in (rates[0], rates[-1]))
+        budgets = [budget for budget in budgets if _best(scores[budget]).on_edge]
+        low, high = (any(_best(scores[budget]).rate == edge for budget in budgets) for edge in (rates[0], rates[-1]))
         added = [rates[0] / FACTOR] * low + [rates[-1] * FACTOR] * high
         rates = sorted(rates + added)
-    return list(choices.values())
+    return [_best(scores[budget]) for budget in config.budgets]
 
 
 def _best(scores: Scores) -> Choice:

@@ -133,6 +133,12 @@ def test_an_optimum_at_the_edge_of_the_grid_is_told():
     assert result.choices[0].on_edge
 
 
+def test_no_budget_but_none_is_no_training():
+    result = measure_arm(Given([untrained(3, 0)] * 3), [line(3)], [line(3)], StartConfig(budgets=(0,), networks=3), 0)
+    assert result.choices == [Choice(0.0, "cosine", False)]
+    assert result.r2.shape == (1, 1, 3)
+
+
 def test_networks_that_no_step_improves_are_left_as_they_are():
     layers = make_layer("Input", (), 3), make_layer("Linear", (0,), 1)
     best = NetGraph(Architecture(layers), torch.tensor([1.0, 1.0, 1.0, 0.0]) / 3**0.5)
