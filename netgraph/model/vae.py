@@ -338,10 +338,8 @@ class NetVAE(nn.Module):
             StoreError: When there is none, it is damaged, or it is of another version.
         """
         found = load_checkpoint(path)
-        with torch.device("meta"):
-            expected = cls.from_config(found.config).state_dict()
-        check_state(Path(path or SHIPPED), found.state, expected)
         vae = cls.from_config(found.config)
+        check_state(Path(path or SHIPPED), found.state, vae.state_dict())
         vae.card, vae.decoder.architecture.coverage = found.card, found.coverage
         vae.load_state_dict(found.state | {COVERAGE: vae.decoder.architecture.get_extra_state()})
         return vae.eval()
