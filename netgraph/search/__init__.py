@@ -1,20 +1,29 @@
 """Networks for a data set."""
 
 from netgraph.search.candidates import Candidates, Generated, Random
+from netgraph.search.data import TabularData
 from netgraph.search.estimator import NetGraphRegressor, default_candidates
 from netgraph.search.extras.random_features import RandomFeatures, ScaledRandom
 from netgraph.search.jobs import FitJob, SearchJob, fit_table, search_table
+from netgraph.search.latent_search import LatentObjective, sampler_of, search_latents
+from netgraph.search.scoring import Candidate, CrossValidation
 
 __all__ = [
+    "Candidate",
     "Candidates",
+    "CrossValidation",
     "FitJob",
     "Generated",
+    "LatentObjective",
     "NetGraphRegressor",
     "Random",
     "RandomFeatures",
     "ScaledRandom",
     "SearchJob",
+    "TabularData",
     "default_candidates",
     "fit_table",
+    "sampler_of",
+    "search_latents",
     "search_table",
 ]

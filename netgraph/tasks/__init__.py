@@ -1,6 +1,6 @@
 """Tasks: random regression families, real data sets, and the meta-features that describe either."""
 
-from netgraph.tasks.bundled import real_names
+from netgraph.tasks.bundled import bundled_columns, real_names
 from netgraph.tasks.check import TAIL, check_data, compressed, standardize
 from netgraph.tasks.dataset import RealDataset
 from netgraph.tasks.draw import draw_task, draw_tasks
@@ -24,6 +24,7 @@ __all__ = [
     "Task",
     "TaskFamily",
     "TaskRecipe",
+    "bundled_columns",
     "check_data",
     "check_meta_vector",
     "compressed",
