@@ -45,7 +45,8 @@ from netgraph.threads import threads
 #: Modules of this package, in the order of their sections.
 QUESTIONS: tuple[str, ...] = (
     *("quick_run", "new_datasets", "zoo_training", "zoo_store", "conversion"),  # of the package
-    *("reconstruction", "rebuilding", "sampling", "starts", "ablations"),  # of the model
+    *("function_code", "rate_distortion", "sampling", "probes", "rows"),  # of the model
+    *("latent_search", "small_networks", "starts", "ablations"),  # and of what it is for
 )
 #: Folder of the JSON files; git ignores it.
 RUNS = Path("runs/benchmarks")

@@ -1,7 +1,9 @@
 """Sampling: networks drawn from N(0, I) by a checkpoint, beside random weights and other trained networks."""
 
-import math
-from typing import Any, Literal
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
 
 import pandas as pd
 import torch
@@ -10,7 +12,7 @@ from torch import Generator
 from benchmarks.report import Picture, table
 from benchmarks.zoos import SEEN, UNSEEN, checkpoint_of, covered, seen, unseen
 from netgraph import metrics
-from netgraph.evaluation import evaluate_samples, random_like
+from netgraph.evaluation import evaluate_samples
 
 TITLE = "Sampling"
 ABOUT = (
@@ -19,76 +21,92 @@ ABOUT = (
     "in the samples' architectures. `sample_quality` is of unbiased energy distances between outputs on 64 common "
     "rows, mostly mean and deviation; `shape_quality` of AUCs of a two-sample test (gradient boosting, 5 shuffled "
     "folds) that sees each network's standardized outputs only, numbers of inputs matched. Both are 0 for random "
-    "weights and 1 for trained networks. `function_spread`: total deviation of outputs, samples over trained networks. "
-    "Nearest neighbor: root mean square difference of the outputs to the nearest training network, median; a set that "
-    "only remembers is as near as training networks with a little noise."
+    "weights and 1 for trained networks. `function_spread`: total deviation of the samples' outputs over that of the "
+    "reference. Novelty is against the checkpoint's training networks. Networks a second: on two cores, by one process "
+    "of two threads or two processes of one, after a first call."
 )
-#: Names of the sets in the results; of each, its name among the figures of evaluate_samples, and in the section.
-SETS = {
-    "sampled": ("sample", "sampled"),
-    "trained": ("floor", "other trained networks"),
-    "random": ("random", "random weights"),
-    "noisy": ("", "training networks with noise"),
-}
-QUALITIES = ("shape_quality", "sample_quality", "function_spread")
-#: Deviation of that noise, over the root mean square of a network's parameters.
-NOISE = 0.1
-LEVELS: dict[str, Literal["network", "architecture"]] = {"": "network", "architecture_": "architecture"}
-SHARES = ("validity", *(f"{level}{share}" for level in LEVELS for share in ("uniqueness", "novelty")))
+FIGURES = (
+    *("shape_quality", "sample_auc", "random_auc", "floor_auc", "sample_quality", "function_spread", "validity"),
+    *("uniqueness", "novelty", "architecture_uniqueness", "architecture_novelty"),
+)
+#: Cores of the machine that speed is told of, and processes that share them.
+CORES, PROCESSES = 2, (1, 2)
 
 
 def grid(
-    n: int = 1500, seeds: int = 2, checkpoint: str | None = None, zoo: str = UNSEEN, training_zoo: str = SEEN
+    n: int = 1600,
+    seeds: int = 2,
+    speed: int = 1000,
+    checkpoint: str | None = None,
+    zoo: str = UNSEEN,
+    training_zoo: str = SEEN,
 ) -> list[dict[str, Any]]:
-    """Return a run for each seed.
+    """Return a run for each seed, with the checkpoint's steps of variable projection and without.
 
     Args:
         n: Number of samples; of each number of inputs the two-sample test takes as many as of trained networks.
         seeds: Number of seeds of samples, random weights and folds.
+        speed: Number of networks whose sampling is timed.
         checkpoint: Path of a checkpoint; the one that ships when None.
         zoo: Folder of a zoo of unseen tasks, one network each; built where there is none.
         training_zoo: Folder of the checkpoint's training zoo; its first shard is built where there is none.
     """
-    places = {"checkpoint": checkpoint, "zoo": zoo, "training_zoo": training_zoo}
-    return [{"n": n, "seed": seed} | places for seed in range(seeds)]
+    places = {"n": n, "speed": speed, "checkpoint": checkpoint, "zoo": zoo, "training_zoo": training_zoo}
+    return [{"steps": steps, "seed": seed} | places for steps in (None, 0) for seed in range(seeds)]
 
 
-def measure(n: int, seed: int, checkpoint: str | None, zoo: str, training_zoo: str) -> dict[str, Any]:
-    """Sample, and compare with trained networks and random weights."""
+def measure(
+    steps: int | None, seed: int, n: int, speed: int, checkpoint: str | None, zoo: str, training_zoo: str
+) -> dict[str, Any]:
+    """Sample, compare with trained networks and random weights, and time sampling."""
     vae, training = checkpoint_of(checkpoint), seen(training_zoo, checkpoint)
     generator = Generator().manual_seed(seed)
     known = covered(unseen(zoo, checkpoint), vae)
     order = torch.randperm(len(known), generator=generator).tolist()
     ordered = sorted((known[i] for i in order), key=lambda graph: graph.architecture.n_inputs)
     reference, trained = ordered[::2], ordered[1::2]  # of equal numbers of inputs
-    drawn = vae.sample(n, seed=seed)
-    samples = [graph for graph in drawn if metrics.is_valid(graph)]
-    noisy = []
-    for graph in training[:: max(1, len(training) // len(trained))]:
-        noise = NOISE * graph.state.square().mean().sqrt() * torch.randn(graph.state.shape, generator=generator)
-        noisy.append(graph.replace(state=graph.state + noise))
-    sets = dict(zip(SETS, (samples, trained, random_like(samples, generator), noisy), strict=True))
+    drawn = vae.sample(n, seed=seed, steps=steps)
     figures = evaluate_samples(drawn, reference, trained, generator, n)
-    figures |= {f"{level}novelty": metrics.novelty(samples, training, name) for level, name in LEVELS.items()}
-    result: dict[str, Any] = {name: figures.get(name, math.nan) for name in (*SHARES, *QUALITIES)}
-    for name, (key, _) in SETS.items():
-        result[f"auc_{name}"] = figures.get(f"{key}_auc")
-        result[f"distance_{name}"] = figures.get(f"{key}_behaviour_distance")
-        result[f"nearest_{name}"] = float(metrics.nearest_distance(sets[name], training).median())
-    return result | {"side": figures["n_shape"], "samples": len(drawn), "training_networks": len(training)}
+    samples = [graph for graph in drawn if metrics.is_valid(graph)]
+    figures["novelty"] = metrics.novelty(samples, training)
+    figures["architecture_novelty"] = metrics.novelty(samples, training, "architecture")
+    counts = {"samples": len(drawn), "side": figures["n_shape"], "training_networks": len(training)}
+    rates = {f"rate_{count}": sampled_a_second(speed, steps, count, checkpoint) for count in PROCESSES}
+    return {name: figures.get(name) for name in FIGURES} | counts | rates
+
+
+def sampled_a_second(n: int, steps: int | None, processes: int, checkpoint: str | None) -> float:
+    """Return the networks that processes which share the cores sample in a second."""
+    context, each = get_context("spawn"), n // processes
+    with context.Manager() as manager, ProcessPoolExecutor(processes, context) as pool:
+        barrier, options = manager.Barrier(processes), (CORES // processes, each, steps, checkpoint)
+        jobs = [pool.submit(timed_sample, barrier, seed, *options) for seed in range(processes)]
+        spans = [job.result() for job in jobs]
+    return each * processes / (max(end for _, end in spans) - min(start for start, _ in spans))
+
+
+def timed_sample(
+    barrier: Any, seed: int, n_threads: int, n: int, steps: int | None, checkpoint: str | None
+) -> tuple[float, float]:
+    """Sample once to warm up, wait for the other processes, and sample; return when it began and ended."""
+    torch.set_num_threads(n_threads)
+    vae = checkpoint_of(checkpoint)
+    vae.sample(16, seed=seed, steps=steps)
+    barrier.wait()
+    started = time.monotonic()
+    vae.sample(n, seed=seed, steps=steps)
+    return started, time.monotonic()
 
 
 def report(runs: pd.DataFrame) -> list[str | Picture]:
-    """Tabulate sets of networks, and the samples' qualities and shares."""
-    mean = runs.mean(numeric_only=True)
-    columns = {"AUC": "auc", "energy distance": "distance", "to the nearest training network": "nearest"}
-    sets = pd.DataFrame(
-        {head: {words: mean.get(f"{key}_{name}") for name, (_, words) in SETS.items()} for head, key in columns.items()}
-    ).rename_axis("set")
-    figures = runs[[*QUALITIES, *SHARES]].agg(["mean", "min", "max"]).T.rename_axis("samples")
+    """Tabulate figures and speed, with the checkpoint's steps and without."""
+    runs = runs.assign(way=runs["steps"].isna().map({True: "default steps", False: "no steps"}))
+    groups, first = runs.groupby("way"), runs.iloc[0]
     counts = (
-        f"Networks: {mean['side']:,.0f} a side of the two-sample test, {mean['samples']:,.0f} samples, "
-        f"{mean['training_networks']:,.0f} of the checkpoint's training networks; noise: a tenth of the root mean "
-        f"square of a network's parameters. Means over seeds: {len(runs)}."
+        f"Networks: {runs['samples'].max():,} samples, {runs['side'].mean():,.0f} a side of the two-sample test, "
+        f"{first['training_networks']:,} training networks of the checkpoint. Seeds: {runs['seed'].nunique()}."
     )
-    return [counts, table(sets), table(figures)]
+    speed = groups[[f"rate_{count}" for count in PROCESSES]].max()
+    speed.columns = [f"{count} process{'es' * (count > 1)}" for count in PROCESSES]
+    means = groups[list(FIGURES)].mean().T.rename_axis("mean")
+    return [counts, table(means), "Networks a second:", table(speed, digits=0)]

@@ -78,16 +78,20 @@ def tasks_of(checkpoint: str | None, zoo: str) -> list[StartTask]:
     return start_tasks(source, [numbers[i] for i in order])
 
 
-def report(runs: pd.DataFrame) -> list[str | Picture]:
-    """Tabulate R², paired comparisons of the generated networks, networks that reach the target, and choices."""
-    first, budgets = runs.iloc[0], CONFIG.budgets
+def compared(runs: pd.DataFrame) -> pd.DataFrame:
+    """Compare the arms of runs, see :func:`~netgraph.evaluation.compare_arms`."""
     results = [
         ArmResult(run["arm"], [Choice(**choice) for choice in run["choices"]], torch.tensor(run["r2"]))
         for _, run in runs.iterrows()
     ]
-    rows = pd.DataFrame(compare_arms(results, budgets, torch.tensor(first["targets"])))
+    return pd.DataFrame(compare_arms(results, CONFIG.budgets, torch.tensor(runs.iloc[0]["targets"])))
+
+
+def report(runs: pd.DataFrame) -> list[str | Picture]:
+    """Tabulate R², paired comparisons of the generated networks, networks that reach the target, and choices."""
+    first, rows = runs.iloc[0], compared(runs)
     rows["training"] = [words_of(row) for _, row in rows.iterrows()]
-    ahead = pd.DataFrame(dict(zip(budgets, rows[rows["arm"] == ARMS[0]]["ahead"], strict=False)))
+    ahead = pd.DataFrame(dict(zip(CONFIG.budgets, rows[rows["arm"] == ARMS[0]]["ahead"], strict=False)))
     wide = {name: rows.pivot(index="arm", columns="budget", values=name) for name in WORDS if name != "ahead"}
     parts: list[str | Picture] = [f"Tasks: {first['tasks']}; {first['selection']} others chose rates and schedules."]
     for name, words in WORDS.items():

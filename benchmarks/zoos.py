@@ -3,16 +3,27 @@
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
 
 from netgraph import NetGraph, NetGraphError, NetVAE, Zoo, build_zoo
 from netgraph.training import Example
 from netgraph.zoo import ZooRecipe
 
-#: Folders of networks of tasks that the checkpoint was not trained on, one a task, and of its own training networks.
-UNSEEN, SEEN = "runs/benchmark_unseen", "runs/benchmark_seen"
+#: Folders of networks of tasks that the checkpoint was not trained on, one a task; of a class of small networks, two a
+#: task; and of its own training networks.
+UNSEEN, SMALL, SEEN = "runs/benchmark_unseen", "runs/benchmark_small", "runs/benchmark_seen"
 #: Tasks and seed of the former; chosen: so that two halves hold 700 networks each when a few have been left out, and
 #: a seed of no recipe that comes with netgraph.
 TASKS, SEED = 1600, 10**6
+#: What is small about the small networks, and numbers of their tasks.
+SMALL_CLASS: dict[str, Any] = {
+    "tasks": {"n_features": (2, 10)},
+    "architectures": {"depths": {"1": 1.0, "2": 1.0, "3": 1.0}, "widths": (4, 16), "width_scale": "even"},
+}
+SMALL_TASKS = 600
 
 
 @lru_cache(maxsize=1)
@@ -46,6 +57,13 @@ def unseen(folder: str, path: str | None) -> Zoo:
     return open_or_build(folder, lambda: recipe_of(path).changed(seed=SEED, **counts))
 
 
+@lru_cache(maxsize=1)
+def small(folder: str, path: str | None) -> Zoo:
+    """Open a zoo of small networks of such tasks: 2 to 10 inputs, 1 to 3 hidden layers of 4 to 16 units."""
+    counts = {"n_tasks": SMALL_TASKS, "n_test_tasks": SMALL_TASKS - 1, "nets_per_task": 2, "tasks_per_shard": 150}
+    return open_or_build(folder, lambda: recipe_of(path).changed(seed=SEED + 2, **counts, **SMALL_CLASS))
+
+
 @lru_cache(maxsize=2)
 def seen_zoo(folder: str, path: str | None) -> Zoo:
     """Open the training zoo of a checkpoint; the first shard of its own zoo is built where there is none."""
@@ -69,7 +87,13 @@ def covered(zoo: Zoo, vae: NetVAE, split: str = "test") -> list[NetGraph]:
     return [graph for graph in zoo.stream(zoo.split(split)) if vae.coverage.covers(graph.architecture)]
 
 
+def with_rows(zoo: Zoo, vae: NetVAE, n: int) -> tuple[list[NetGraph], list[Tensor]]:
+    """Draw at most n test networks of a zoo that a model covers, with the rows of their tasks."""
+    known = covered(zoo, vae)
+    graphs = [known[i] for i in torch.randperm(len(known), generator=Generator().manual_seed(0))[:n].tolist()]
+    return graphs, [zoo.tasks[graph.task].x for graph in graphs]
+
+
 def examples(zoo: Zoo, split: str) -> list[Example]:
-    """Read the networks of a split with rows and meta-features of their tasks."""
-    graphs = zoo.stream(zoo.split(split))
-    return [Example(graph, zoo.tasks[graph.task].x, zoo.meta_features[graph.task]) for graph in graphs]
+    """Read the networks of a split with the meta-features of their tasks."""
+    return [Example(graph, zoo.meta_features[graph.task]) for graph in zoo.stream(zoo.split(split))]

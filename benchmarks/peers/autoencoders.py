@@ -5,15 +5,15 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from benchmarks.peers.base import VectorPeer, fit_length
+from benchmarks.peers.base import Peer, fit_length
 from benchmarks.peers.training import train_for
 from netgraph import NetGraph
+from netgraph.graph import Architecture
 
 
-class Autoencoder(VectorPeer):
-    """An encoder and a decoder, trained on the squared error of standardized canonical parameters."""
+class Autoencoder(Peer):
+    """An encoder and a decoder, trained on the squared error of standardized canonical parameters, padding left out."""
 
     #: Batch size, peak learning rate and weight decay.
     rates: tuple[int, float, float]
@@ -22,14 +22,15 @@ class Autoencoder(VectorPeer):
     def build(self, parameters: int) -> tuple[nn.Module, nn.Module]:
         """Build encoder and decoder, [n, parameters] -> [n, latent_size] and back."""
 
-    def fit_vectors(self, vectors: Tensor, seconds: float) -> None:
+    def fit_vectors(self, vectors: Tensor, there: Tensor, train: Sequence[NetGraph], seconds: float) -> None:
         """Train both."""
         self.encoder, self.decoder = self.build(vectors.shape[1])
 
         def loss(batch: Tensor) -> Tensor:
-            return F.mse_loss(self.decoder(self.encoder(batch)), batch)
+            error = (self.decoder(self.encoder(vectors[batch])) - vectors[batch]) * there[batch]
+            return error.square().sum() / there[batch].sum()
 
-        train_for(nn.ModuleList([self.encoder, self.decoder]), loss, vectors, seconds, *self.rates)
+        train_for(nn.ModuleList([self.encoder, self.decoder]), loss, len(vectors), seconds, *self.rates)
 
     @torch.no_grad()
     def encode(self, graphs: Sequence[NetGraph]) -> Tensor:
@@ -37,9 +38,9 @@ class Autoencoder(VectorPeer):
         return self.encoder(self.standardize(graphs))
 
     @torch.no_grad()
-    def decode(self, z: Tensor) -> list[NetGraph]:
+    def decode(self, z: Tensor, architectures: Sequence[Architecture]) -> list[NetGraph]:
         """Return the decoded networks."""
-        return self.networks(self.decoder(z))
+        return self.networks(self.decoder(z), architectures)
 
 
 class MLPAutoencoder(Autoencoder):
@@ -65,14 +66,14 @@ class SANE(Autoencoder):
     """
 
     rates = (32, 2e-3, 1e-3)
-    # Parameters of a token; chosen: about the incoming and outgoing weights of one unit of the benchmark's networks.
-    chunk = 20
+    #: Most tokens of a vector; chosen: tokens of twenty numbers, as of one unit, would be four hundred.
+    tokens = 64
 
     def build(self, parameters: int) -> tuple[nn.Module, nn.Module]:
         """Build two maps of tokens, with as many latent numbers a token as there is room for."""
-        tokens = -(-parameters // self.chunk)
-        size = max(1, self.latent_size // tokens)
-        return TokenMap(tokens, self.chunk, size, self.latent_size), TokenMap(tokens, size, self.chunk, parameters)
+        tokens = min(self.tokens, self.latent_size)
+        chunk, size = -(-parameters // tokens), self.latent_size // tokens
+        return TokenMap(tokens, chunk, size, self.latent_size), TokenMap(tokens, size, chunk, parameters)
 
 
 class Perceptron(nn.Module):

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from netgraph import NetGraph, NetGraphError, NetVAE, Zoo, canonicalize, get_meta_features
 from netgraph.evaluation import Arm, Generated, Random, StartTask
-from netgraph.graph.architecture import SLOT_KINDS
+from netgraph.graph import SLOT_KINDS
 from netgraph.tasks import compressed
 from netgraph.zoo import fit_networks, initialize, pad_rows
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy.stats import uniform
 
-from benchmarks import figures, methods, new_datasets
+from benchmarks import methods, new_datasets
 from benchmarks.harness import PROVENANCE, load_runs, measure_runs
 from benchmarks.methods import MLP, OURS, TIMED, UNTIMED, Problem
 from benchmarks.new_datasets import MATCHED, METHODS, N_FITS, TIMED_FIT
@@ -147,31 +147,3 @@ def test_a_tiny_grid_from_end_to_end(tiny_zoo, tmp_path, monkeypatch):
     runpy.run_module("benchmarks.report", run_name="__main__")
     assert "![Mean ranks at 0.01 s; " in (tmp_path / "RESULTS.md").read_text()
     assert (tmp_path / "pictures" / "new_datasets_ranks_0.01.png").exists()
-
-
-def test_the_figures_count_lines_and_find_cycles(tmp_path, monkeypatch):
-    monkeypatch.setattr(figures, "ROOT", tmp_path)
-    package = tmp_path / "package"
-    package.mkdir()
-    (package / "one.py").write_text("from package.two import name\n")
-    (package / "two.py").write_text("def name():\n    from package import one\n    return one\n")
-    (package / "three.py").write_text("from package.two import name\n")
-    assert figures.lines("package") == 5
-    assert figures.import_cycles("package") == [["package.one", "package.two"]]
-    (package / "two.py").write_text("name = 1\n")
-    assert figures.import_cycles("package") == []
-
-
-def test_the_figures_are_printed_from_the_runs(monkeypatch, capsys):
-    fits = pd.DataFrame({"dataset": TIMED_FIT, "split": range(5), "method": OURS, "seconds": 2.5})
-    runs = pd.concat([made_runs({"a": np.arange(10.0), "b": np.arange(10.0)[::-1]}), matched_runs(), fits])
-    monkeypatch.setattr(figures, "load_runs", lambda question, folder: runs)
-    monkeypatch.setattr("sys.argv", ["figures"])
-    figures.main()
-    printed = capsys.readouterr().out
-    assert "mean rank of netgraph at 5 s: 5.50" in printed
-    assert "better than MLPRegressor in no more time: 1 of 3 data sets" in printed
-    assert "a fit of 500 x 10: 2.50 s" in printed
-    monkeypatch.setattr(figures, "load_runs", lambda question, folder: runs.iloc[:0])
-    with pytest.raises(SystemExit, match="not measured yet"):
-        figures.main()
