@@ -30,7 +30,7 @@ def train(zoo: Zoo) -> tuple[NetVAE, list[float], list[float]]:
     vae.fit_statistics(batches.networks)
     losses = list(steps(vae, [vae.encoder, vae.decoder], autoencoder_losses(vae, batches)))
     codes = Codes(vae, batches, training.of_prior())
-    vae.prior.fit(*codes.statistics())
+    vae.prior.fit(vae.encoder.function, *codes.statistics())
     return vae, losses, list(steps(vae, [vae.prior], prior_losses(vae, codes)))
 
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from netgraph.model.function import FunctionCode
 from netgraph.model.prior import Flow, Prior
 from tests.model import small
 
@@ -60,7 +61,7 @@ def test_the_flows_learn_codes_that_are_far_from_the_noise_and_their_conditions(
     with torch.random.fork_rng():
         torch.manual_seed(0)
         prior = Prior(CONFIG)
-        prior.fit(*clusters(256, generator)[:2], unknown)
+        prior.fit(FunctionCode(CONFIG), clusters(256, generator)[1], unknown)
         optimizer, losses = torch.optim.Adam(prior.parameters(), 3e-3), []
         for _ in range(200):
             function, architecture = prior.losses(*clusters(256, generator), unknown)
@@ -86,6 +87,7 @@ def test_meta_features_reach_the_codes():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         prior = Prior(CONFIG).eval()
+        prior.fit(FunctionCode(CONFIG), torch.randn(9, CONFIG.architecture_size), torch.randn(9, 37))
         torch.nn.init.normal_(prior.function.out[1].weight)
     noise, n_inputs = torch.randn(4, CONFIG.function_size), torch.full((4,), 3)
     with torch.no_grad():
