@@ -21,6 +21,9 @@ _INPUT = LAYER_TYPES["Input"].code
 _BIAS = SLOT_KINDS.index("bias")
 #: Hermite moments of each column: of degree 1, 2 and 3.
 DEGREES = 3
+#: Largest standardized weight that is written: larger ones fit the common rows and no others. Measured: without a bound
+#: the 10th percentile of R^2 after 50 steps of variable projection is -0.5, with it 0.72.
+LARGEST = 3.0
 
 
 def column_moments(rows: Tensor, outputs: Tensor, n_inputs: Tensor) -> Tensor:
@@ -97,7 +100,8 @@ class Hypernet(nn.Module):
         hidden = self.norm(tokens)  # [B, T, width]
         edges = self.target(hidden) @ self.source(hidden).mT / self.config.edge_rank**0.5  # [B, T, T]
         written = torch.cat([edges.flatten(), self.node(hidden).flatten()]).index_select(0, batch.gather)
-        return initial + torch.where(given, 0.0, written)
+        bounded = LARGEST * torch.tanh((initial + written) / LARGEST)
+        return torch.where(given, initial, bounded)
 
     def _held(self, batch: ArchitectureBatch, initial: Tensor, given: Tensor) -> Tensor:
         """Return each token node's initial incoming weights and bias, and which are given, [B, T, 2 (max_fan + 1)]."""
