@@ -43,16 +43,15 @@ def _as_graph(network: Any, name: str) -> NetGraph:
     return from_module(network) if isinstance(network, nn.Module) else as_graph(network, name)
 
 
-def as_architectures(given: Any, n_inputs: Sequence[int], coverage: Coverage) -> list[Architecture]:
+def as_architectures(given: Any, n_inputs: Sequence[int]) -> list[Architecture]:
     """Return the architectures of n networks.
 
     Args:
         given: An architecture, a graph or a module for all networks, or one each.
         n_inputs: Inputs of each network.
-        coverage: The architectures that the model writes weights for.
 
     Raises:
-        NetGraphError: When there are more or fewer, or one has other inputs or is not covered.
+        NetGraphError: When there are more or fewer, or one has other inputs or several outputs.
     """
     several = isinstance(given, Iterable) and not isinstance(given, Data | nn.Module)
     listed = list(given) if several else [given] * len(n_inputs)
@@ -64,8 +63,8 @@ def as_architectures(given: Any, n_inputs: Sequence[int], coverage: Coverage) ->
     for i, (architecture, count) in enumerate(zip(found, n_inputs, strict=True)):
         if architecture.n_inputs != count:
             raise NetGraphError(f"architecture {i} has {architecture.n_inputs} inputs; its function reads {count}")
-    for architecture in {architecture.key: architecture for architecture in found}.values():
-        coverage.check(architecture, "architecture")
+        if architecture.n_outputs != 1:
+            raise NetGraphError(f"architecture {i} has {architecture.n_outputs} outputs; functions have one")
     return found
 
 

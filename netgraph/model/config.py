@@ -42,9 +42,10 @@ class VAEConfig:
         weight_size: Numbers of the weight code w; one for each element of the state of the largest network.
         n_rows: Common rows on which functions are described.
         fit_steps: Steps of variable projection after the hypernet, unless a call gives another number.
-        prior_width: Width of the prior's flows.
-        prior_layers: Their layers.
-        prior_steps: Steps of the solver of their ordinary differential equation (midpoint rule).
+        exemplars: Function codes of training networks that the prior holds.
+        prior_width: Width of the prior's flow.
+        prior_layers: Its layers.
+        prior_steps: Steps of the solver of its ordinary differential equation (midpoint rule).
         depths: Linear layers that the encoder pools apart.
         max_inputs: Most inputs of a network.
         max_nodes: Most nodes of a network, encoded or decoded.
@@ -67,6 +68,7 @@ class VAEConfig:
     weight_size: int = 512
     n_rows: int = 512
     fit_steps: int = 50
+    exemplars: int = 8192
     prior_width: int = 256
     prior_layers: int = 3
     prior_steps: int = 8

@@ -109,10 +109,16 @@ class FunctionCode(nn.Module):
         components = components / self.deviation[n_inputs - 1]
         return torch.cat([self.input_code(n_inputs)[:, None], components], dim=1)
 
-    def input_code(self, n_inputs: Tensor) -> Tensor:
-        """Return the first number of codes for numbers of inputs, [B]: the median of its cell."""
-        median: Tensor = torch.special.ndtri((self.edges[n_inputs - 1] + self.edges[n_inputs]) / 2)
-        return median
+    def input_code(self, n_inputs: Tensor, position: Tensor | float = 0.5) -> Tensor:
+        """Return the first number of codes for numbers of inputs, at positions 0 to 1 in its cell, [B]."""
+        low, high = self.edges[n_inputs - 1], self.edges[n_inputs]
+        return torch.special.ndtri(low + (high - low) * position)
+
+    def position(self, f: Tensor) -> Tensor:
+        """Return where in its cell the first number of each code, [B, k], lies: 0 to 1, [B]."""
+        n_inputs = self.n_inputs(f)
+        low, high = self.edges[n_inputs - 1], self.edges[n_inputs]
+        return (torch.special.ndtr(f[:, 0]) - low) / (high - low)
 
     def decode(self, f: Tensor, n_inputs: Tensor) -> Tensor:
         """Decode codes, or prefixes of codes; numbers that are missing are their mean, 0.

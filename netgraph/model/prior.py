@@ -1,12 +1,9 @@
-"""The prior: flows that carry noise from N(0, I) to where the codes of trained networks lie.
+"""The prior: what carries noise from N(0, I) to where the codes of trained networks lie.
 
-Flow matching (Lipman et al. 2023; rectified flow, Liu et al. 2023): on the straight path x_t = (1 - t) noise + t z, a
-multilayer perceptron learns the velocity z - noise, and an ordinary differential equation carries noise along it. The
-function code comes first, given the number of inputs and the meta-features; the architecture code follows, given it.
-
-What a function makes of its columns is the same whatever their order. The flow of function codes therefore sees a code
-as moments of the function with each column and with products of two, lets a transformer over columns say how those
-moments move, and leaves the rest to the perceptron.
+Function codes: a mixture of Gaussians around the codes of training networks (exemplar VAE, Norouzi et al. 2020; kernel
+density estimates of latents, Schuerholt et al. 2022). Architecture codes: a flow, given the function code. Flow
+matching (Lipman et al. 2023; rectified flow, Liu et al. 2023): on the straight path x_t = (1 - t) noise + t z, a
+multilayer perceptron learns the velocity z - noise, and an ordinary differential equation carries noise along it.
 """
 
 import math
@@ -15,14 +12,15 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from netgraph.model.attention import Block
 from netgraph.model.condition import Condition, Standardization
 from netgraph.model.config import VAEConfig
-from netgraph.model.function import FunctionCode
-from netgraph.model.hypernet import DEGREES, hermite
 
 #: Frequencies of the embedding of time.
 FREQUENCIES = 16
+#: Deviation of a function code around its exemplar, in deviations of codes (chosen: R^2 of 0.96 to the exemplar).
+BANDWIDTH = 0.2
+#: Root mean squared difference of standardized meta-features at which exemplars weigh exp(-1/2).
+ALIKE = 0.3
 
 
 class Flow(nn.Module):
@@ -70,64 +68,53 @@ class Flow(nn.Module):
         return self.statistics.restore(x)
 
 
-class ColumnFlow(Flow):
-    """A flow of function codes that moves them by moments of the function with its columns.
+class Exemplars(nn.Module):
+    """A mixture of Gaussians around the function codes of training networks, equally many of each number of inputs.
 
     Args:
-        condition: Length of the condition.
         config: Sizes.
     """
 
-    analysis: Tensor
-    synthesis: Tensor
+    code: Tensor
+    n_inputs: Tensor
+    meta_features: Tensor
 
-    def __init__(self, condition: int, config: VAEConfig) -> None:
-        super().__init__(config.function_size - 1, condition + config.width, config)
-        width, inputs = config.width, config.max_inputs
-        moments = inputs * (DEGREES + inputs)
-        self.register_buffer("analysis", torch.zeros(inputs + 1, self.size, moments))
-        self.register_buffer("synthesis", torch.zeros(inputs + 1, moments, self.size))
-        self.column, self.told = nn.Linear(DEGREES, width), nn.Linear(condition + 2 * FREQUENCIES + self.size, width)
-        self.messages = nn.ModuleList(nn.Linear(width, width) for _ in range(config.prior_layers))
-        self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.prior_layers))
-        self.norm, self.moved = nn.LayerNorm(width), nn.Linear(width, DEGREES)
-        self.pair = nn.Linear(width, width)
-        nn.init.zeros_(self.moved.weight)
-        nn.init.zeros_(self.pair.weight)
+    def __init__(self, config: VAEConfig) -> None:
+        super().__init__()
+        count = config.exemplars
+        self.register_buffer("code", torch.zeros(count, config.function_size - 1))
+        self.register_buffer("n_inputs", torch.zeros(count, dtype=torch.long))
+        self.register_buffer("meta_features", torch.zeros(count, config.n_meta_features))
 
-    def fit(self, function: FunctionCode) -> None:
-        """Compute the linear maps from function codes to moments with columns, and back."""
-        for count in range(1, len(self.analysis)):
-            terms = column_terms(function.rows(count), len(self.analysis) - 1)  # [R, moments]
-            scaled = function.basis[count - 1] * function.deviation[count - 1][:, None]
-            self.analysis[count] = scaled @ terms / len(terms)
-            self.synthesis[count] = terms.mT @ function.basis[count - 1].mT / function.deviation[count - 1]
+    def fit(self, f: Tensor, n_inputs: Tensor, meta_features: Tensor) -> None:
+        """Draw exemplars among function codes, [n, function_size]; meta-features are standardized, NaN for none."""
+        generator, counts = torch.Generator().manual_seed(0), n_inputs.unique().tolist()
+        share = -(-len(self.code) // len(counts))
+        members = [(n_inputs == count).nonzero()[:, 0] for count in counts]
+        drawn = [own[torch.randint(len(own), (share,), generator=generator)] for own in members]
+        chosen = torch.cat(drawn)[: len(self.code)]
+        self.code.copy_(f[chosen, 1:])
+        self.n_inputs.copy_(n_inputs[chosen])
+        self.meta_features.copy_(meta_features[chosen])
 
-    def velocity(self, x: Tensor, time: Tensor, *condition: Tensor) -> Tensor:
-        """Return the velocity of codes, [B, size], under a condition, [B, n], and for numbers of inputs, [B]."""
-        known, n_inputs = condition
-        inputs = len(self.analysis) - 1
-        moments = torch.einsum("bs,bsm->bm", x, self.analysis[n_inputs]).unflatten(1, (inputs, -1))
-        pairs = moments[..., DEGREES:]  # [B, columns, columns]
-        told = self.told(torch.cat([known, embed_time(time), x], dim=1))
-        tokens = self.column(moments[..., :DEGREES]) + told[:, None]
-        real = torch.arange(inputs, device=x.device) < n_inputs[:, None]
-        for message, block in zip(self.messages, self.blocks, strict=True):
-            tokens = block(tokens + pairs @ message(tokens), real[:, None, None, :])
-        tokens = self.norm(tokens) * real[..., None]
-        change = self.pair(tokens) @ tokens.mT / tokens.shape[-1] ** 0.5
-        moved = torch.cat([self.moved(tokens) * real[..., None], (change + change.mT) / 2], dim=2).flatten(1)
-        pooled = tokens.sum(dim=1) / n_inputs[:, None]
-        rest = super().velocity(x, time, known, pooled)
-        return rest + torch.einsum("bm,bms->bs", moved, self.synthesis[n_inputs])
+    def carry(self, noise: Tensor, n_inputs: Tensor, position: Tensor, meta_features: Tensor) -> Tensor:
+        """Carry noise to function codes without their first number, [B, function_size - 1].
 
-
-def column_terms(rows: Tensor, columns: int) -> Tensor:
-    """Return Hermite polynomials of each column, and products of two, of rows, [R, n]: [R, columns * (3 + columns)]."""
-    terms = torch.cat([hermite(rows), rows[:, :, None] * rows[:, None, :]], dim=2)
-    terms[:, range(rows.shape[1]), range(DEGREES, DEGREES + rows.shape[1])] = 0.0
-    more = columns - rows.shape[1]
-    return nn.functional.pad(terms, (0, more, 0, more)).flatten(1)
+        Args:
+            noise: From N(0, I), [B, function_size - 1]; it alone is the code where there is no exemplar.
+            n_inputs: Numbers of inputs, [B].
+            position: Place of the exemplar among those with as many inputs, 0 to 1, [B].
+            meta_features: Standardized, [B, features]; exemplars of data sets alike weigh more. NaN for none.
+        """
+        weight = (n_inputs[:, None] == self.n_inputs).to(noise)  # [B, exemplars]
+        distance = torch.cdist(meta_features.nan_to_num(), self.meta_features.nan_to_num()).square()
+        known = ~(meta_features.isnan().any(dim=1)[:, None] | self.meta_features.isnan().any(dim=1))
+        weight = weight * torch.where(known, (-distance / (2 * ALIKE**2 * meta_features.shape[1])).exp(), 1.0)
+        total = weight.cumsum(dim=1)
+        place = torch.searchsorted(total, (position * total[:, -1])[:, None], right=True)[:, 0]
+        code = self.code[place.clamp(max=len(self.code) - 1)]
+        near = (1 - BANDWIDTH**2) ** 0.5 * code + BANDWIDTH * noise
+        return torch.where(total[:, -1:] > 0, near, noise)
 
 
 def embed_time(time: Tensor) -> Tensor:
@@ -139,8 +126,6 @@ def embed_time(time: Tensor) -> Tensor:
 class Prior(nn.Module):
     """p(f | number of inputs, meta-features) and p(a | f, meta-features).
 
-    The first number of f is that of the inputs, and N(0, 1) by definition: no flow carries it.
-
     Args:
         config: The model's sizes.
     """
@@ -150,29 +135,35 @@ class Prior(nn.Module):
         width = config.width
         self.condition = Condition(config.n_meta_features, width, config.condition_dropout)
         self.n_inputs = nn.Embedding(config.max_inputs + 1, width)
-        self.function = ColumnFlow(width, config)
+        self.function = Exemplars(config)
         self.architecture = Flow(config.architecture_size, width + config.function_size, config)
 
     @torch.no_grad()
-    def fit(self, function: FunctionCode, a: Tensor, meta_features: Tensor) -> None:
-        """Compute the statistics of function codes, of architecture codes, [n, size], and of meta-features."""
-        self.function.fit(function)
-        self.architecture.statistics.fit(a)
+    def fit(self, f: Tensor, a: Tensor, n_inputs: Tensor, meta_features: Tensor) -> None:
+        """Fit exemplars and statistics to the codes of training networks.
+
+        Args:
+            f: Function codes, [n, function_size].
+            a: Architecture codes, [n, architecture_size].
+            n_inputs: Numbers of inputs, [n].
+            meta_features: Of the tasks, NaN in rows for unknown ones, [n, features].
+        """
         self.condition.fit(meta_features)
+        self.architecture.statistics.fit(a)
+        self.function.fit(f, n_inputs, self.condition.standardize(meta_features))
 
     def embed(self, n_inputs: Tensor, meta_features: Tensor) -> Tensor:
         """Embed numbers of inputs, [B], and meta-features, [B, features], NaN where not known, as [B, width]."""
         return cast(Tensor, self.n_inputs(n_inputs) + self.condition(meta_features))
 
-    def losses(self, f: Tensor, a: Tensor, n_inputs: Tensor, meta_features: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the flow-matching losses of function codes and of architecture codes, two scalars."""
-        condition = self.embed(n_inputs, meta_features)
-        return self.function.loss(f[:, 1:], condition, n_inputs), self.architecture.loss(a, condition, f)
+    def loss(self, f: Tensor, a: Tensor, n_inputs: Tensor, meta_features: Tensor) -> Tensor:
+        """Return the flow-matching loss of architecture codes, [B, architecture_size], a scalar."""
+        return self.architecture.loss(a, self.embed(n_inputs, meta_features), f)
 
-    def carry_function(self, noise: Tensor, n_inputs: Tensor, meta_features: Tensor) -> Tensor:
-        """Carry noise, [B, function_size], to function codes; the first number stays."""
-        code = self.function.carry(noise[:, 1:], self.embed(n_inputs, meta_features), n_inputs)
-        return torch.cat([noise[:, :1], code], dim=1)
+    def carry_function(self, noise: Tensor, n_inputs: Tensor, position: Tensor, meta_features: Tensor) -> Tensor:
+        """Carry noise, [B, function_size], to function codes; see :meth:`Exemplars.carry`. The first number stays."""
+        known = self.condition.standardize(meta_features)
+        return torch.cat([noise[:, :1], self.function.carry(noise[:, 1:], n_inputs, position, known)], dim=1)
 
     def carry_architecture(self, noise: Tensor, f: Tensor, n_inputs: Tensor, meta_features: Tensor) -> Tensor:
         """Carry noise, [B, architecture_size], to architecture codes, given function codes."""

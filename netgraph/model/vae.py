@@ -226,7 +226,7 @@ class NetVAE(nn.Module):
             n_inputs = self.encoder.function.n_inputs(f)
             meta = self.decoder.condition.rows(meta_features, len(z))
             if architecture is not None:
-                architectures = as_architectures(architecture, n_inputs.tolist(), self.coverage)
+                architectures = as_architectures(architecture, n_inputs.tolist())
             elif a.shape[1] == self.config.architecture_size:
                 architectures = self.decoder.decode_architectures(a, n_inputs, meta)
             else:
@@ -286,7 +286,7 @@ class NetVAE(nn.Module):
                 architectures = self.draw_architectures(f, noise, meta)
             else:
                 inputs = self.encoder.function.n_inputs(f).tolist()
-                architectures = as_architectures(architecture, inputs, self.coverage)
+                architectures = as_architectures(architecture, inputs)
             noise = torch.randn(n, self.config.weight_size, generator=generator)
             graphs = self._write(f, f[:, :0], architectures, steps, noise)
         return graphs if rows is None else solve_on_rows(graphs, *rows)
@@ -310,9 +310,11 @@ class NetVAE(nn.Module):
                     f"n_inputs is {n_inputs!r}; it must be a whole number, 1 to {self.config.max_inputs}"
                 )
             self.coverage.check_counts(n_inputs, 1, "samples")
-            first = function.input_code(torch.full((len(noise),), n_inputs, device=noise.device))[:, None]
-            noise = torch.cat([first, noise[:, 1:]], dim=1)
-        return self.prior.carry_function(noise, function.n_inputs(noise), meta_features)
+            counts = torch.full((len(noise),), n_inputs, device=noise.device)
+            first = function.input_code(counts, torch.special.ndtr(noise[:, 0]))
+            noise = torch.cat([first[:, None], noise[:, 1:]], dim=1)
+        counts, position = function.n_inputs(noise), function.position(noise)
+        return self.prior.carry_function(noise, counts, position, meta_features)
 
     def _write(
         self, f: Tensor, w: Tensor, architectures: list[Architecture], steps: int | None, noise: Tensor

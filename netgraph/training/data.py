@@ -138,9 +138,10 @@ class Codes(Dataset[tuple[Tensor, ...]]):
         self.tensors = tuple(torch.cat(values) for values in zip(*parts, strict=True))
         self.batches = torch.randperm(len(self.tensors[0]), generator=generator).split(training.batch_size)
 
-    def statistics(self) -> tuple[Tensor, Tensor]:
-        """Return architecture codes and meta-features, [n, ...], of which the prior's statistics are."""
-        return self.tensors[1], self.tensors[4]
+    def statistics(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return what the prior is fitted to: f, means of a, numbers of inputs and meta-features of all networks."""
+        f, mean, _, n_inputs, meta_features = self.tensors
+        return f, mean, n_inputs[:, 0], meta_features
 
     def __len__(self) -> int:
         return len(self.batches)

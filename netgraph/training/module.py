@@ -171,11 +171,11 @@ class PriorModule(Paced):
     learned = ("prior.",)
 
     def losses(self, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
-        """Draw from the aggregated posterior, then compute both flow-matching losses."""
+        """Draw from the aggregated posterior, then compute the flow-matching loss."""
         f, mean, log_variance, n_inputs, meta_features = batch
         a = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-        function, architecture = self.vae.prior.losses(f, a, n_inputs[:, 0], meta_features)
-        return function + architecture, {"loss/function_flow": function, "loss/architecture_flow": architecture}
+        loss = self.vae.prior.loss(f, a, n_inputs[:, 0], meta_features)
+        return loss, {"loss/architecture_flow": loss}
 
 
 class Shown(lightning.Callback):

@@ -68,7 +68,7 @@ def train(
         _fit(module, "training", batches, folder, callbacks, device)
         vae.eval()
         codes = Codes(vae, batches, training.of_prior())
-        vae.prior.fit(vae.encoder.function, *codes.statistics())
+        vae.prior.fit(*codes.statistics())
         vae.prior.train()
         prior = PriorModule(vae, training.of_prior(), len(codes))
         _fit(prior, "prior", codes, folder, callbacks, device)

@@ -23,6 +23,7 @@ CONFIG = VAEConfig(
     weight_size=400,
     n_rows=48,
     fit_steps=2,
+    exemplars=64,
     prior_width=16,
     prior_layers=1,
     prior_steps=2,
