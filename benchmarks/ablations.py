@@ -24,8 +24,8 @@ ABOUT = (
     "Networks of held-out tasks of a smaller zoo of the quick recipe, rebuilt free-running: R² on the rows of their "
     "tasks from f into the original architecture, given, and the share of architectures that are exact from f and a; "
     "and samples from N(0, I). Models of one switch each, trained for equal steps; without hypernet, without steps and "
-    "without flow are the base model with the hypernet's place taken by noise, without variable projection after the "
-    "hypernet (its output layers are solved), and with f drawn from N(0, I) itself."
+    "without exemplars are the base model with the hypernet's place taken by noise, without variable projection after "
+    "the hypernet (its output layers are solved), and with f drawn from N(0, I) itself."
 )
 BASE = VAEConfig()
 TRAINED = {
@@ -33,7 +33,7 @@ TRAINED = {
     "without message passing": replace(BASE, message_rounds=0),
     "without meta-features": replace(BASE, condition_dropout=1.0),
 }
-VARIANTS = (*TRAINED, "without hypernet", "without steps", "without hypernet and steps", "without flow")
+VARIANTS = (*TRAINED, "without hypernet", "without steps", "without hypernet and steps", "without exemplars")
 FIGURES = ("f: R², median", "10th percentile", "architecture exact", "sample quality", "shape quality")
 
 
@@ -95,7 +95,7 @@ def measure(variant: str, seed: int, steps: int, n: int, zoo: str) -> dict[str, 
     r2 = metrics.output_r2_per_pair(true, written, rows)
     whole = writer.decode(z[:, : vae.architecture.stop], meta_features, steps=fit_steps)
     exact = [a.architecture.key == b.architecture.key for a, b in zip(true, whole, strict=True)]
-    if variant == "without flow":
+    if variant == "without exemplars":
         samples = writer.decode(torch.randn(n, vae.config.function_size, generator=generator), steps=fit_steps)
     else:
         samples = writer.sample(n, seed=0, steps=fit_steps)

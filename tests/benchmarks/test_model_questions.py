@@ -218,7 +218,7 @@ def test_a_variant_is_trained_and_measured(tmp_path, monkeypatch):
     monkeypatch.setitem(ablations.TRAINED, "base", replace(CONFIG, n_rows=ablations.BASE.n_rows))
     recipe = ZooRecipe.load("tiny").changed(n_tasks=6, n_test_tasks=2, tasks_per_shard=6, training={"steps": (20, 20)})
     build_here(recipe, tmp_path / "quick")
-    chosen = ["base", "without hypernet and steps", "without flow"]
+    chosen = ["base", "without hypernet and steps", "without exemplars"]
     runs = ablations.grid(steps=2, n=6, variants=chosen, zoo=str(tmp_path / "quick"))
     _, text = reported(ablations, runs, tmp_path)
     assert [cells(line)[0] for line in text.splitlines()[2:]] == chosen

@@ -1,6 +1,7 @@
 """What is measured of a model is measured on the held-out tasks of a zoo."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 from netgraph import NetGraphError
 from netgraph.evaluation import start_arms
 from netgraph.evaluation.evaluate import evaluate_model
+from netgraph.evaluation.warm_start import StartConfig
 from netgraph.zoo import Zoo, ZooRecipe
 from tests.model.small import untrained
 from tests.zoo.stores import build_here
@@ -23,7 +25,7 @@ def zoo(tmp_path_factory) -> Zoo:
 
 
 def test_held_out_networks_are_rebuilt_and_samples_drawn(zoo, monkeypatch):
-    monkeypatch.setattr(start_arms, "QUICK", replace(start_arms.QUICK, budgets=(0, 2), rates=(1e-2,), widenings=0))
+    monkeypatch.setattr(start_arms, "StartConfig", partial(StartConfig, budgets=(0, 2), rates=(1e-2,)))
     found = evaluate_model(untrained(), zoo, n_samples=12, n_start_tasks=1)
     count = len(zoo.split("test"))
     assert found.figures["n_test"] == count

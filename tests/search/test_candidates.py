@@ -223,7 +223,7 @@ def test_an_object_with_sample_alone_is_a_source_scored_by_refits():
     (one, *_) = CrossValidation(data).sample(Plain(), 4, 0, TimeBudget())
     assert one.trainable
     assert len(one.refits) == 5
-    assert NetworkSearch(data, TimeBudget(0.5)).run([Plain()]).candidates
+    assert NetworkSearch(data).run([Plain()], 4).candidates
 
 
 def test_the_estimator_takes_such_an_object():
@@ -232,5 +232,5 @@ def test_the_estimator_takes_such_an_object():
             return Random().sample(min(n, 4), X, y, seed)
 
     data = rows(40)
-    model = NetGraphRegressor(candidates=[Plain()], n_candidates=4, max_seconds=0.5)
+    model = NetGraphRegressor(candidates=[Plain()], n_candidates=4, max_seconds=None)
     assert "Plain" in set(model.fit(data.X.numpy(), data.y.numpy()).candidates_["source"])
