@@ -37,7 +37,6 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch):
     monkeypatch.setattr("netgraph.search.latent_search.POPULATION", 4)
-    monkeypatch.setattr("netgraph.search.latent_search.DIMENSIONS", 6)
     monkeypatch.setattr("netgraph.search.latent_search.NAMES", tuple("abcdef"))
 
 
