@@ -108,8 +108,9 @@ def test_one_network_is_no_list(call):
 
 def test_networks_to_encode_are_graphs_or_modules_in_a_list():
     vae = untrained()
-    expected = vae.encode([GRAPH])
-    assert torch.equal(vae.encode([GRAPH, randomize(nn.Linear(3, 1), 0)]), expected.expand(2, -1))
+    module, expected = randomize(nn.Linear(3, 1), 0), vae.encode([GRAPH])
+    assert torch.equal(vae.encode([module]), expected)
+    torch.testing.assert_close(vae.encode([GRAPH, module]), expected.expand(2, -1))
     for given in STRANGE.values():
         assert_one_line(vae.encode, given, "expected (a list of graphs or modules|one NetGraph), got ")
         if not isinstance(given, nn.Module):
