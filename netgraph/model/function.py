@@ -19,6 +19,8 @@ LEAST_OUTPUT = 1e-3
 #: Factor of the deviation of q(f | X, y). Measured: networks trained on 200 data sets are a median of 1.0 posterior
 #: deviations from the mean instead of 0.67.
 SPREAD = 1.5
+#: Positions in the cell of a number of inputs keep this distance from its edges, so that rounding leads to no other.
+MARGIN = 1e-3
 #: Rows of a data set that are read at most, and rounds of its recursive feature machine.
 MOST_ROWS, ROUNDS = 512, 2
 
@@ -112,13 +114,16 @@ class FunctionCode(nn.Module):
     def input_code(self, n_inputs: Tensor, position: Tensor | float = 0.5) -> Tensor:
         """Return the first number of codes for numbers of inputs, at positions 0 to 1 in its cell, [B]."""
         low, high = self.edges[n_inputs - 1], self.edges[n_inputs]
-        return torch.special.ndtri(low + (high - low) * position)
+        inside = torch.as_tensor(position).clamp(MARGIN, 1 - MARGIN)
+        code: Tensor = torch.special.ndtri(low + (high - low) * inside)
+        return code
 
     def position(self, f: Tensor) -> Tensor:
         """Return where in its cell the first number of each code, [B, k], lies: 0 to 1, [B]."""
         n_inputs = self.n_inputs(f)
         low, high = self.edges[n_inputs - 1], self.edges[n_inputs]
-        return (torch.special.ndtr(f[:, 0]) - low) / (high - low)
+        position: Tensor = (torch.special.ndtr(f[:, 0]) - low) / (high - low)
+        return position.clamp(MARGIN, 1 - MARGIN)
 
     def decode(self, f: Tensor, n_inputs: Tensor) -> Tensor:
         """Decode codes, or prefixes of codes; numbers that are missing are their mean, 0.

@@ -129,6 +129,18 @@ def test_a_number_of_inputs_that_is_seldom_or_never_seen_decodes(code):
     assert all(values.isfinite().all() for values in seldom.state_dict().values())
 
 
+def test_every_place_in_a_cell_tells_its_number_of_inputs(code):
+    place = torch.cat([torch.linspace(0, 1, 999), torch.tensor([1e-9, 1 - 1e-7])])
+    for number in range(1, 5):
+        f = code.input_code(torch.full((len(place),), number), place)[:, None]
+        assert f.isfinite().all()
+        assert (code.n_inputs(f) == number).all()
+        torch.testing.assert_close(code.position(f), place, atol=2e-3, rtol=0)
+    far = code.position(torch.tensor([[-30.0], [30.0]]))
+    assert 0 < far[0] < 0.01
+    assert 0.99 < far[1] < 1
+
+
 def test_constant_functions_and_damaged_ones(code):
     constant = FunctionCode(Sizes())
     constant.fit(torch.zeros(5, 48), torch.full((5,), 2))
