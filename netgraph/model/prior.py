@@ -92,7 +92,7 @@ class Exemplars(nn.Module):
         share = -(-len(self.code) // len(counts))
         members = [(n_inputs == count).nonzero()[:, 0] for count in counts]
         drawn = [own[torch.randint(len(own), (share,), generator=generator)] for own in members]
-        chosen = torch.cat(drawn)[: len(self.code)]
+        chosen = torch.stack(drawn, dim=1).flatten()[: len(self.code)]  # each number of inputs in turn
         self.code.copy_(f[chosen, 1:])
         self.n_inputs.copy_(n_inputs[chosen])
         self.meta_features.copy_(meta_features[chosen])
@@ -106,11 +106,11 @@ class Exemplars(nn.Module):
             position: Place of the exemplar among those with as many inputs, 0 to 1, [B].
             meta_features: Standardized, [B, features]; exemplars of data sets alike weigh more. NaN for none.
         """
-        weight = (n_inputs[:, None] == self.n_inputs).to(noise)  # [B, exemplars]
         distance = torch.cdist(meta_features.nan_to_num(), self.meta_features.nan_to_num()).square()
         known = ~(meta_features.isnan().any(dim=1)[:, None] | self.meta_features.isnan().any(dim=1))
-        weight = weight * torch.where(known, (-distance / (2 * ALIKE**2 * meta_features.shape[1])).exp(), 1.0)
-        total = weight.cumsum(dim=1)
+        logit = torch.where(known, -distance / (2 * ALIKE**2 * meta_features.shape[1]), 0.0)  # [B, exemplars]
+        logit = logit.masked_fill(n_inputs[:, None] != self.n_inputs, -torch.inf)
+        total = logit.softmax(dim=1).nan_to_num(0.0).cumsum(dim=1)
         place = torch.searchsorted(total, (position * total[:, -1])[:, None], right=True)[:, 0]
         code = self.code[place.clamp(max=len(self.code) - 1)]
         near = (1 - BANDWIDTH**2) ** 0.5 * code + BANDWIDTH * noise

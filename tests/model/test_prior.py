@@ -3,8 +3,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from netgraph.model.function import FunctionCode
-from netgraph.model.prior import Flow, Prior
+from netgraph.model.prior import BANDWIDTH, Exemplars, Flow, Prior
 from tests.model import small
 
 CONFIG = replace(small.CONFIG, prior_width=32, prior_layers=2, prior_steps=8)
@@ -55,27 +54,26 @@ def clusters(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor
     return f, a, torch.where(sign[:, 0] > 0, 2, 1)
 
 
-def test_the_flows_learn_codes_that_are_far_from_the_noise_and_their_conditions():
+def test_the_prior_learns_codes_that_are_far_from_the_noise_and_their_conditions():
     generator = torch.Generator().manual_seed(0)
     unknown = torch.full((256, CONFIG.n_meta_features), torch.nan)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         prior = Prior(CONFIG)
-        prior.fit(FunctionCode(CONFIG), clusters(256, generator)[1], unknown)
+        prior.fit(*clusters(256, generator), unknown)
         optimizer, losses = torch.optim.Adam(prior.parameters(), 3e-3), []
         for _ in range(200):
-            function, architecture = prior.losses(*clusters(256, generator), unknown)
-            losses.append((float(function.detach()), float(architecture.detach())))
+            loss = prior.loss(*clusters(256, generator), unknown)
+            losses.append(float(loss.detach()))
             optimizer.zero_grad()
-            (function + architecture).backward()
+            loss.backward()
             optimizer.step()
-    for values in zip(*losses, strict=True):
-        assert sum(values[-20:]) < 0.5 * sum(values[:20])
+    assert sum(losses[-20:]) < 0.5 * sum(losses[:20])
     noise = torch.randn(256, CONFIG.function_size, generator=generator)
-    n_inputs = torch.tensor([1, 2] * 128)
+    n_inputs, position = torch.tensor([1, 2] * 128), torch.rand(256, generator=generator)
     with torch.no_grad():
         prior.eval()
-        f = prior.carry_function(noise, n_inputs, unknown)
+        f = prior.carry_function(noise, n_inputs, position, unknown)
         a = prior.carry_architecture(torch.randn(256, CONFIG.architecture_size), f, n_inputs, unknown)
     assert torch.equal(f[:, 0], noise[:, 0])  # that of the inputs is N(0, 1) by definition
     side = torch.where(n_inputs == 2, 1.0, -1.0)
@@ -83,14 +81,74 @@ def test_the_flows_learn_codes_that_are_far_from_the_noise_and_their_conditions(
         assert ((codes.mean(dim=1) * side) > 2).float().mean() > 0.9
 
 
+def exemplars(n_inputs: Tensor, meta_features: Tensor | None = None) -> tuple[Exemplars, Tensor]:
+    """Exemplars of function codes that are N(0, 1), and those codes."""
+    known = torch.full((len(n_inputs), 37), torch.nan) if meta_features is None else meta_features
+    f = torch.randn(len(n_inputs), CONFIG.function_size, generator=torch.Generator().manual_seed(3))
+    found = Exemplars(CONFIG)
+    found.fit(f, n_inputs, known)
+    return found, f[:, 1:]
+
+
+def drawn_from(found: Exemplars, n_inputs: int, meta_features: Tensor, n: int = 200) -> Tensor:
+    """The exemplars that are drawn at positions from 0 to 1; without noise a code is its exemplar, a bit smaller."""
+    position = torch.linspace(0.001, 0.999, n)
+    noise, counts = torch.zeros(n, CONFIG.function_size - 1), torch.full((n,), n_inputs)
+    return found.carry(noise, counts, position, meta_features.expand(n, -1)) / (1 - BANDWIDTH**2) ** 0.5
+
+
+UNKNOWN = torch.full((1, 37), torch.nan)
+
+
+def test_function_codes_lie_around_those_of_networks_with_as_many_inputs():
+    n_inputs = torch.tensor([1] * 90 + [2] * 5 + [4] * 5)
+    found, codes = exemplars(n_inputs)
+    for count in (1, 2, 4):
+        own = codes[n_inputs == count]
+        distance = torch.cdist(drawn_from(found, count, UNKNOWN), own, compute_mode="donot_use_mm_for_euclid_dist")
+        assert (distance.amin(dim=1) < 1e-4).all()
+        assert len(distance.argmin(dim=1).unique()) > min(len(own) - 1, 10)  # all places lead to exemplars of their own
+        noise = torch.randn(4000, CONFIG.function_size - 1, generator=torch.Generator().manual_seed(4))
+        place = torch.full((4000,), 0.5)
+        around = found.carry(noise, torch.full((4000,), count), place, UNKNOWN.expand(4000, -1))
+        torch.testing.assert_close(around.std(dim=0), torch.full((11,), BANDWIDTH), atol=0.02, rtol=0)
+    noise = torch.randn(9, CONFIG.function_size - 1)
+    unseen = found.carry(noise, torch.full((9,), 3), torch.rand(9), UNKNOWN.expand(9, -1))
+    assert torch.equal(unseen, noise)  # no network has as many inputs
+
+
+def test_each_number_of_inputs_has_its_share_of_the_exemplars():
+    for counts in (range(1, 4), range(1, 7)):
+        found, _ = exemplars(torch.tensor([*counts, *[1] * 300]))
+        shares = torch.bincount(found.n_inputs)[1:]
+        assert shares.max() - shares.min() <= 1
+        assert shares.sum() == CONFIG.exemplars
+
+
+def test_exemplars_of_data_sets_alike_are_drawn_more_often_however_far_all_are():
+    n_inputs = torch.full((40,), 3)
+    side = (torch.arange(40) % 2 * 2.0 - 1)[:, None]
+    found, codes = exemplars(n_inputs, side.expand(-1, 37))
+    for value in (0.3, 1.0, 5.0, -0.3, -1.0, -5.0):
+        drawn = torch.cdist(drawn_from(found, 3, torch.full((1, 37), value)), codes).argmin(dim=1)
+        share = (side[drawn, 0] * value > 0).float().mean()
+        assert share > 0.97
+    drawn = torch.cdist(drawn_from(found, 3, UNKNOWN), codes).argmin(dim=1)
+    assert 0.3 < (side[drawn, 0] > 0).float().mean() < 0.7  # nothing is known of the data set
+
+
 def test_meta_features_reach_the_codes():
+    generator = torch.Generator().manual_seed(0)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         prior = Prior(CONFIG).eval()
-        prior.fit(FunctionCode(CONFIG), torch.randn(9, CONFIG.architecture_size), torch.randn(9, 37))
-        torch.nn.init.normal_(prior.function.out[1].weight)
-    noise, n_inputs = torch.randn(4, CONFIG.function_size), torch.full((4,), 3)
+        torch.nn.init.normal_(prior.architecture.out[1].weight)
+    f, a = (torch.randn(60, size, generator=generator) for size in (CONFIG.function_size, CONFIG.architecture_size))
+    prior.fit(f, a, torch.full((60,), 3), torch.randn(60, 37, generator=generator))
+    n_inputs, place, values = torch.full((4,), 3), torch.tensor([0.1, 0.4, 0.6, 0.9]), (2.0, -2.0, torch.nan)
     with torch.no_grad():
-        found = [prior.carry_function(noise, n_inputs, torch.full((4, 37), value)) for value in (2.0, -2.0, torch.nan)]
-    assert not torch.allclose(found[0], found[1], atol=1e-3)
-    assert found[2].isfinite().all()
+        functions = [prior.carry_function(f[:4], n_inputs, place, torch.full((4, 37), value)) for value in values]
+        codes = [prior.carry_architecture(a[:4], f[:4], n_inputs, torch.full((4, 37), value)) for value in values]
+    for found in (functions, codes):
+        assert not torch.allclose(found[0], found[1], atol=1e-3)
+        assert found[2].isfinite().all()
