@@ -64,7 +64,7 @@ def fit_functions(
         restore: Maps standardized states to states.
         standardized: Initial standardized states, [sum P].
         given: Elements that stay as they are, [sum P]; output layers are solved all the same.
-        x: Rows, [rows, inputs].
+        x: Rows, [rows, inputs] or [M, rows, inputs].
         target: Outputs of the functions there, [M, rows].
         steps: Steps of Adam.
 
@@ -78,7 +78,7 @@ def fit_functions(
         for step in range(steps):
             optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - step / steps)
             rows = slice(step % TURNS, None, TURNS)
-            _, output = project(stack, last, restore(weights), x[rows], target[:, rows])
+            _, output = project(stack, last, restore(weights), x[..., rows, :], target[:, rows])
             loss = (relative_error(output, target[:, rows]) + LEAST_ERROR).log().sum()
             (gradient,) = torch.autograd.grad(loss, weights)
             weights.grad = gradient.nan_to_num(0.0, 0.0, 0.0) * free
