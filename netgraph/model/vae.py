@@ -38,7 +38,7 @@ class NetVAE(nn.Module):
     Args:
         encoder: q(z | network).
         decoder: p(network | z).
-        prior: Flows from N(0, I) to function codes and architecture codes.
+        prior: Carries noise from N(0, I) to function codes and architecture codes.
 
     Attributes:
         config: The model's sizes.
@@ -134,7 +134,7 @@ class NetVAE(nn.Module):
 
     @property
     def coverage(self) -> Coverage:
-        """The architectures that the model was trained on: those that it encodes and decodes."""
+        """The architectures that the model was trained on: those that it encodes and draws."""
         return self.decoder.architecture.coverage
 
     @property
@@ -217,7 +217,7 @@ class NetVAE(nn.Module):
 
         Raises:
             NetGraphError: When ``z`` or ``meta_features`` has another length, there is no latent, one is not finite, or
-                an architecture has another number of inputs than its function reads.
+                an architecture has another number of inputs than its function reads, or several outputs.
         """
         z, generator = finite_rows(z, "z", self.config.latent_size, self.encoder.condition.null), seeded(seed)
         f, a, w = z[:, self.function], z[:, self.architecture], z[:, self.weights]

@@ -60,18 +60,18 @@ def test_architectures_are_one_for_all_or_one_each():
     graph, counts = NETWORKS[0], [3, 3]
     key = graph.architecture.key
     for given in (graph, graph.architecture, [graph, graph.architecture], (graph, graph)):
-        assert [found.key for found in as_architectures(given, counts, EVERYTHING)] == [key, key]
+        assert [found.key for found in as_architectures(given, counts)] == [key, key]
     for given, message in (
         ([graph], "1 architectures for 2 networks"),
         ([graph] * 3, "3 architectures for 2 networks"),
         ([graph, perceptron(2, 3, 1)], "architecture 1 has 2 inputs; its function reads 3"),
         (perceptron(2, 3, 1), "architecture 0 has 2 inputs; its function reads 3"),
-        (perceptron(3, 3, 2), "architecture: 2 outputs; this model was trained on 1"),
+        (perceptron(3, 3, 2), "architecture 0 has 2 outputs; functions have one"),
         (3, "architecture: expected one NetGraph, got int"),
         ([graph, "x"], "architecture 1: expected one NetGraph, got str"),
         ("xy", "architecture 0: expected one NetGraph, got str"),
     ):
-        named(lambda given=given: as_architectures(given, counts, EVERYTHING), message)
+        named(lambda given=given: as_architectures(given, counts), message)
 
 
 def test_rows_are_finite_numbers_of_standardized_columns(vae):

@@ -115,17 +115,27 @@ def test_a_network_of_another_kind_is_named_with_what_was_seen(full, module, mes
     if message is None:
         assert full.coverage.covers(graph.architecture)
         return
-    z = torch.zeros(1, 1)
-    z[:, 0] = full.encoder.function.input_code(torch.tensor([min(graph.architecture.n_inputs, 16)]))
-    for call, name in (
-        (lambda: full.encode([known, graph]), "^network 1"),
-        (lambda: full.decode(z, None, graph), "^architecture"),
-    ):
-        with pytest.raises(NetGraphError, match=name) as error:
-            call()
-        assert "\n" not in str(error.value)
-    with pytest.raises(NetGraphError, match=f"^network 1.*{message}"):
+    with pytest.raises(NetGraphError, match=f"^network 1.*{message}") as error:
         full.encode([known, graph])
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("module", [module for module, _ in UNSEEN.values()], ids=UNSEEN)
+def test_a_network_of_another_kind_is_written_where_it_is_asked_for(full, module):
+    graph = from_module(module)
+    n_inputs, n_outputs = graph.architecture.n_inputs, graph.architecture.n_outputs
+    z = torch.randn(1, 12, generator=torch.Generator().manual_seed(0))
+    z[:, 0] = full.encoder.function.input_code(torch.tensor([min(n_inputs, 16)]))
+    if n_inputs > 16 or n_outputs > 1:
+        message = f"^architecture 0 has ({n_inputs} inputs; its function reads 16|{n_outputs} outputs; functions have)"
+        with pytest.raises(NetGraphError, match=message) as error:
+            full.decode(z, None, graph)
+        assert "\n" not in str(error.value)
+        return
+    (found,) = full.decode(z, None, graph)
+    assert found.architecture.key == graph.architecture.key
+    assert found.validate()
+    assert found.state.isfinite().all()
 
 
 def test_numbers_of_inputs_that_were_not_seen_are_not_decoded(full):

@@ -79,11 +79,11 @@ def test_some_networks_have_a_prefix_given_of_any_length():
 
 
 def test_the_total_is_the_weighted_sum_of_all_terms():
-    names = ("index", "type", "parent", "function", "weight", "output", "kl")
-    losses = Losses(*(torch.tensor(float(i + 1)) for i in range(7)))
+    names = ("index", "type", "parent", "weight", "output", "kl")
+    losses = Losses(*(torch.tensor(float(i + 1)) for i in range(6)))
     assert [name for name, _ in losses.items()] == list(names)
-    weights = LossWeights(structure=2.0, weight=3.0, output=5.0, function=7.0, kl=11.0)
-    assert losses.total(weights) == 2 * (1 + 2 + 3) + 7 * 4 + 3 * 5 + 5 * 6 + 11 * 7
+    weights = LossWeights(structure=2.0, weight=3.0, output=5.0, kl=7.0)
+    assert losses.total(weights) == 2 * (1 + 2 + 3) + 3 * 4 + 5 * 5 + 7 * 6
 
 
 def test_counts_of_batches_never_count():
