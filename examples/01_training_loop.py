@@ -30,7 +30,7 @@ def train(zoo: Zoo) -> tuple[NetVAE, list[float], list[float]]:
     vae.fit_statistics(batches.networks)
     losses = list(steps(vae, [vae.encoder, vae.decoder], autoencoder_losses(vae, batches)))
     codes = Codes(vae, batches, training.of_prior())
-    vae.prior.fit(vae.encoder.function, *codes.statistics())
+    vae.prior.fit(*codes.statistics())
     return vae, losses, list(steps(vae, [vae.prior], prior_losses(vae, codes)))
 
 
@@ -46,7 +46,7 @@ def prior_losses(vae: NetVAE, codes: Codes) -> Iterator[Tensor]:
     for _ in range(PRIOR_EPOCHS):
         for f, mean, log_variance, n_inputs, meta_features in codes:
             a = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-            yield sum(vae.prior.losses(f, a, n_inputs[:, 0], meta_features))
+            yield vae.prior.loss(f, a, n_inputs[:, 0], meta_features)
 
 
 def steps(vae: NetVAE, parts: list[torch.nn.Module], losses: Iterator[Tensor]) -> Iterator[float]:
