@@ -20,7 +20,6 @@ from benchmarks import (
 )
 from benchmarks.harness import load_runs, measure_runs
 from netgraph import NetGraphError
-from netgraph.model import Coverage
 from netgraph.zoo import ZooRecipe
 from tests.model.small import CONFIG
 from tests.zoo.stores import build_here
@@ -169,8 +168,7 @@ def test_predictions_that_are_not_finite_count_least():
     assert rows.r2_scores(torch.stack([y, y + 100, y * torch.nan]), y).tolist() == [1, -1, -1]
 
 
-def test_a_search_in_f_stands_beside_random_networks(places, tmp_path, monkeypatch):
-    monkeypatch.setattr(Coverage, "check", lambda *_: None)  # an untrained decoder writes what no zoo has
+def test_a_search_in_f_stands_beside_random_networks(places, tmp_path):
     runs = latent_search.grid(tasks=2, evaluations=6, limit=60, samplers=["random"], **places)
     about, text = reported(latent_search, runs, tmp_path)
     assert about == "Tasks: 2; evaluations: 6; at most 60 parameters."
