@@ -208,7 +208,7 @@ def search(tmp_path_factory) -> tuple[list[str], Path]:
     untrained().save(folder / "vae.safetensors")
     x = np.random.default_rng(0).normal(size=(100, 3))
     pd.DataFrame(x, columns=["a", "b", "c"]).assign(y=np.tanh(2 * x[:, 0])).to_csv(folder / "data.csv", index=False)
-    options = ["--target", "y", "--checkpoint", str(folder / "vae.safetensors"), "--n-trials", "160"]
+    options = ["--target", "y", "--checkpoint", str(folder / "vae.safetensors"), "--n-trials", "96"]
     return ["search", str(folder / "data.csv"), *options], folder
 
 
@@ -229,13 +229,13 @@ def test_a_search_that_was_stopped_goes_on_and_loses_nothing(search, sent, code)
     assert ended == code
     assert ("the same command goes on from here" in said) == (sent == signal.SIGINT)
     kept = recorded(database)
-    assert 0 < len(kept) < 2 * 160
+    assert 0 < len(kept) < 2 * 96
     assert not (out / "metrics.json").exists()
     done = netgraph(*arguments, "--out", str(out))
     assert done.returncode == 0, done.stderr
     assert "test_r2" in done.stdout
     assert recorded(database)[: len(kept)] == kept
-    assert json.loads((out / "metrics.json").read_text())["trials"] == 160
+    assert json.loads((out / "metrics.json").read_text())["trials"] == 96
     for name in ("pareto.csv", "pareto.png", "report.html", "networks/network.py", "networks/front.safetensors"):
         assert (out / name).exists(), name
     other = netgraph(*arguments, "--out", str(out), "--seed", "1")
