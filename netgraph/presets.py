@@ -37,13 +37,16 @@ PRESETS = {
         TrainConfig(
             batch_size=32,
             max_epochs=200,
-            max_steps=2200,
+            max_steps=1800,
             max_seconds=1800.0,
             prior_epochs=200,
             prior_steps=800,
             prior_seconds=900.0,
             mixed=True,
         ),
+        n_start_tasks=16,
+        search_seconds=4.0,
+        n_splits=3,
     ),
     "full": Preset(
         "full",
