@@ -16,9 +16,6 @@ from netgraph.model import NetVAE
 from netgraph.model.checkpoint import SHIPPED
 from netgraph.zoo import ArchitectureRecipe, ZooRecipe, draw_architecture, initialize
 
-#: Steps of variable projection that a generated candidate gets (chosen: half of the gain, at a fifth of the time; the
-#: best candidates are trained).
-STEPS = 10
 #: Least deviation of standardized rows along a direction that is read; what is below it is rounding.
 SMALLEST = 1e-5
 
@@ -109,8 +106,9 @@ def _full_recipe() -> ArchitectureRecipe:
 class Generated(Candidates):
     """Networks that a :class:`~netgraph.model.vae.NetVAE` writes for the rows.
 
-    Function codes are drawn from q(f | X, y), and architectures for them from the prior. Of more columns than the
-    checkpoint covers, networks read as many partial least squares components (Wold et al. 1984) as it covers.
+    Function codes are drawn from q(f | X, y), and architectures for them from the prior; the hypernet alone writes the
+    weights, as the best candidates are trained. Of more columns than the checkpoint covers, networks read as many
+    partial least squares components (Wold et al. 1984) as it covers.
 
     Args:
         model: The model, or the file of a checkpoint; the checkpoint that ships when None.
@@ -125,7 +123,7 @@ class Generated(Candidates):
         """Return n networks."""
         vae = self.model if isinstance(self.model, NetVAE) else shared_model(self.model, self.device)
         projection = pls_directions(X, y, covered_inputs(vae, X.shape[1]))
-        graphs = vae.sample(n, X=project(X, projection), y=y, seed=seed, steps=STEPS)
+        graphs = vae.sample(n, X=project(X, projection), y=y, seed=seed, steps=0)
         return prepended(graphs, projection)
 
 
