@@ -53,13 +53,13 @@ def as_architectures(given: Any, n_inputs: Sequence[int]) -> list[Architecture]:
     Raises:
         NetGraphError: When there are more or fewer, or one has other inputs or several outputs.
     """
-    several = isinstance(given, Iterable) and not isinstance(given, Data | nn.Module)
-    listed = list(given) if several else [given] * len(n_inputs)
-    if len(listed) != len(n_inputs):
-        raise NetGraphError(f"{len(listed)} architectures for {len(n_inputs)} networks")
-    if not several:
-        listed = [_architecture(given, "architecture")] * len(n_inputs)
-    found = [_architecture(one, f"architecture {i}") for i, one in enumerate(listed)]
+    if isinstance(given, Iterable) and not isinstance(given, Data | nn.Module):
+        listed = list(given)
+        if len(listed) != len(n_inputs):
+            raise NetGraphError(f"{len(listed)} architectures for {len(n_inputs)} networks")
+        found = [_architecture(one, f"architecture {i}") for i, one in enumerate(listed)]
+    else:
+        found = [_architecture(given, "architecture")] * len(n_inputs)
     for i, (architecture, count) in enumerate(zip(found, n_inputs, strict=True)):
         if architecture.n_inputs != count:
             raise NetGraphError(f"architecture {i} has {architecture.n_inputs} inputs; its function reads {count}")

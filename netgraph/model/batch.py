@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.architecture import Architecture
+from netgraph.graph.architecture import SLOT_KINDS, Architecture
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.config import VAEConfig
 from netgraph.model.features import ArchitectureFeatures, architecture_features
 from netgraph.model.function import SEED
 from netgraph.stack import Stack, probe
+
+_BIAS = SLOT_KINDS.index("bias")
 
 
 class Movable:
@@ -89,6 +91,29 @@ class ArchitectureBatch(Movable):
 
     def __len__(self) -> int:
         return len(self.architectures)
+
+    @property
+    def element_place(self) -> Tensor:
+        """Place of each element in its network's state, [sum P]."""
+        elements = torch.arange(len(self.element_network), device=self.state_ptr.device)
+        return elements - self.state_ptr[self.element_network]
+
+    def held(self, values: Tensor) -> Tensor:
+        """Return values of the elements that each token node holds, of its incoming weights and then of its bias.
+
+        Args:
+            values: A value of each element, [sum P, ...].
+
+        Returns:
+            [B, T, max_fan + 1, ...], 0 where there is no element.
+        """
+        padded = torch.cat([values, values.new_zeros(1, *values.shape[1:])])  # -1 reads 0
+        return torch.cat([padded[self.incoming], padded[self.own[..., _BIAS, None]]], dim=2)
+
+    def in_networks_with(self, chosen: Tensor) -> Tensor:
+        """Return for each element whether any element of its network is chosen, [sum P] -> [sum P]."""
+        some = chosen.new_zeros(len(self)).index_put((self.element_network[chosen],), chosen.new_ones(()))
+        return some[self.element_network]
 
 
 @dataclass(frozen=True)

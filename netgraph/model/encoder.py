@@ -6,14 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import GINEConv
 
-from netgraph.graph.architecture import SLOT_KINDS
 from netgraph.graph.layers import N_CODES
 from netgraph.model.attention import Block
 from netgraph.model.batch import NetBatch
 from netgraph.model.config import VAEConfig
 from netgraph.model.features import LINEAR, READERS, node_embedding, pool_of, pool_size
 
-_BIAS = SLOT_KINDS.index("bias")
 #: Log-variance of every latent number at first.
 INITIAL_LOG_VARIANCE = -5.0
 LEAST_LOG_VARIANCE = -10.0
@@ -82,8 +80,8 @@ class ArchitectureEncoder(nn.Module):
         weight = torch.cat([state, state.new_zeros(1)])  # position -1 reads zero
         structure = batch.structure
         depth = structure.nodes[..., LINEAR]
-        held = torch.cat([weight[structure.incoming], weight[structure.own[..., _BIAS, None]]], dim=-1)
-        tokens = self.embed(structure.nodes) + self.incoming(held) + self.outgoing(weight[batch.outgoing])
+        incoming = self.incoming(structure.held(state))
+        tokens = self.embed(structure.nodes) + incoming + self.outgoing(weight[batch.outgoing])
         tokens = tokens + cond[:, None, :]
         if self.messages is not None:
             tokens = tokens + self.messages(batch, weight)

@@ -8,7 +8,6 @@ an edge is its initial value and a bilinear form of its two nodes' states.
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from netgraph.graph.architecture import SLOT_KINDS
 from netgraph.graph.layers import LAYER_TYPES
@@ -18,7 +17,6 @@ from netgraph.model.config import VAEConfig
 from netgraph.model.features import POSITION, TYPE, node_embedding
 
 _INPUT = LAYER_TYPES["Input"].code
-_BIAS = SLOT_KINDS.index("bias")
 #: Hermite moments of each column: of degree 1, 2 and 3.
 DEGREES = 3
 #: Largest standardized weight that is written: larger ones fit the common rows and no others. Measured: without a bound
@@ -91,7 +89,8 @@ class Hypernet(nn.Module):
         columns, is_input = self.column(moments), batch.nodes[..., TYPE] == _INPUT
         position = batch.nodes[..., POSITION].clamp(min=0, max=columns.shape[1] - 1)
         of_column = columns.gather(1, position[..., None].expand(-1, -1, columns.shape[-1])) * is_input[..., None]
-        tokens = self.embed(batch.nodes) + of_column + self.initial(self._held(batch, initial, given))
+        held = batch.held(torch.stack([initial, given.to(initial)], dim=1)).flatten(2)  # [B, T, 2 (max_fan + 1)]
+        tokens = self.embed(batch.nodes) + of_column + self.initial(held)
         n_inputs = batch.n_inputs.clamp(max=self.config.max_inputs)
         tokens = tokens + torch.einsum("bf,bfw->bw", f, self.function[n_inputs])[:, None]
         mask = (batch.nodes[..., TYPE] >= 0)[:, None, None, :]
@@ -102,9 +101,3 @@ class Hypernet(nn.Module):
         written = torch.cat([edges.flatten(), self.node(hidden).flatten()]).index_select(0, batch.gather)
         bounded = LARGEST * torch.tanh((initial + written) / LARGEST)
         return torch.where(given, initial, bounded)
-
-    def _held(self, batch: ArchitectureBatch, initial: Tensor, given: Tensor) -> Tensor:
-        """Return each token node's initial incoming weights and bias, and which are given, [B, T, 2 (max_fan + 1)]."""
-        values = functional.pad(torch.stack([initial, given.to(initial)], dim=-1), (0, 0, 0, 1))  # -1 reads 0
-        held = torch.cat([values[batch.incoming], values[batch.own[..., _BIAS, None]]], dim=2)
-        return held.flatten(2)

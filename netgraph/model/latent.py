@@ -62,7 +62,6 @@ class Encoder(nn.Module):
 
     def pad(self, w: Tensor, batch: NetBatch) -> Tensor:
         """Return standardized states, [sum P], one row a network, [B, weight_size], cut or padded with zeros."""
-        structure, size = batch.structure, self.config.weight_size
-        place = torch.arange(len(w), device=w.device) - structure.state_ptr[structure.element_network]
+        network, place, size = batch.structure.element_network, batch.structure.element_place, self.config.weight_size
         kept = place < size
-        return w.new_zeros(len(batch), size).index_put((structure.element_network[kept], place[kept]), w[kept])
+        return w.new_zeros(len(batch), size).index_put((network[kept], place[kept]), w[kept])

@@ -56,8 +56,7 @@ def draw_given(batch: NetBatch) -> Tensor:
     size = batch.structure.state_ptr.diff()
     chosen = torch.rand(len(size), device=size.device)
     length = torch.where(chosen < GIVEN, torch.rand_like(chosen) * size, torch.zeros_like(chosen))
-    place = torch.arange(len(batch.state), device=size.device) - batch.structure.state_ptr[:-1].repeat_interleave(size)
-    return place < length.repeat_interleave(size)
+    return batch.structure.element_place < length[batch.structure.element_network]
 
 
 def weight_error(written: Tensor, true: Tensor, given: Tensor, batch: NetBatch, by_sensitivity: bool) -> Tensor:
@@ -77,8 +76,7 @@ def weight_error(written: Tensor, true: Tensor, given: Tensor, batch: NetBatch, 
         Mean over the elements that count, a scalar; 0 where none does.
     """
     network = batch.structure.element_network
-    partly = given.new_zeros(len(batch)).index_put((network[given],), given.new_ones(()))
-    importance = (partly[network] & ~given).float() * (batch.structure.element_kind != _COUNT)
+    importance = (batch.structure.in_networks_with(given) & ~given).float() * (batch.structure.element_kind != _COUNT)
     if by_sensitivity:
         sums = torch.stack([torch.ones_like(batch.state), batch.sensitivity], dim=1)
         size, total = sums.new_zeros(len(batch), 2).index_add(0, network, sums).unbind(dim=1)

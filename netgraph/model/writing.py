@@ -105,8 +105,7 @@ def write_networks(
             written, target = decoder(f[part], batch, initial, given, function)
             restore, rows = partial(scales.restore, batch=batch), function.rows(stack.max_inputs)
             fitted = fit_functions(stack, restore, written, given, rows, target, steps)
-            partly = given.new_zeros(len(batch)).index_put((batch.element_network[~given],), given.new_ones(()))
-            state = torch.where(partly[batch.element_network], fitted, state)
+            state = torch.where(batch.in_networks_with(~given), fitted, state)
         states += torch.tensor_split(state.cpu(), batch.state_ptr[1:-1].tolist())
     return [NetGraph(architecture, states[i].clone()) for architecture, i in zip(architectures, order, strict=True)]
 
@@ -119,9 +118,9 @@ def initial_weights(batch: ArchitectureBatch, w: Tensor, noise: Tensor) -> tuple
         w: The first k numbers of their weight codes, [B, k].
         noise: What stands where these do not reach, [B, elements], repeated for larger networks.
     """
-    place = torch.arange(len(batch.element_network), device=w.device) - batch.state_ptr[batch.element_network]
-    initial, given = noise.to(w)[batch.element_network, place % noise.shape[1]], place < w.shape[1]
-    initial[given] = w[batch.element_network[given], place[given]]
+    network, place = batch.element_network, batch.element_place
+    initial, given = noise.to(w)[network, place % noise.shape[1]], place < w.shape[1]
+    initial[given] = w[network[given], place[given]]
     return initial, given
 
 

@@ -50,7 +50,7 @@ class LastLayer:
         return padded[self._weights], padded[self._biases]
 
     def write(self, state: Tensor, weights: Tensor, biases: Tensor) -> Tensor:
-        """Return states, [sum P], with other weights and biases, as :meth:`read` gives them."""
+        """Return states, [sum P], with other weights and biases, as :meth:`read` gives them, where they are given."""
         padded = torch.cat([state, state.new_zeros(1)])
         padded[self._weights] = weights.to(padded)
         padded[self._biases] = biases.to(padded)
