@@ -101,7 +101,7 @@ class FeatureEmbedding(nn.Module):
 
     def __init__(self, sizes: tuple[int, ...], width: int) -> None:
         super().__init__()
-        bounds = torch.tensor(sizes)
+        bounds = torch.tensor(sizes, device="cpu")  # not stored: there in a model without values, too
         self.register_buffer("last", bounds, persistent=False)
         self.register_buffer("first", torch.cumsum(bounds + 1, 0) - bounds - 1, persistent=False)
         self.table = nn.EmbeddingBag(sum(sizes) + len(sizes), width, mode="sum")

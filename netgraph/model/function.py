@@ -51,7 +51,7 @@ class FunctionCode(nn.Module):
         self.register_buffer("basis", torch.zeros(inputs, size - 1, rows))
         self.register_buffer("deviation", torch.ones(inputs, size - 1))
         self.register_buffer("edges", torch.zeros(inputs + 1))
-        if not self.common.is_meta:  # a model whose sizes alone are asked for
+        if not self.common.is_meta:  # a model that is loaded has statistics of its own
             self.fit(torch.zeros(0, rows), torch.zeros(0, dtype=torch.long))
 
     def rows(self, n_inputs: int) -> Tensor:

@@ -359,8 +359,9 @@ class NetVAE(nn.Module):
             StoreError: When there is none, it is damaged, or it is of another version.
         """
         found = load_checkpoint(path)
-        vae = cls.from_config(found.config)
+        with torch.device("meta"):  # neither initial weights nor statistics are computed
+            vae = cls.from_config(found.config)
         check_state(Path(path or SHIPPED), found.state, vae.state_dict())
         vae.card, vae.decoder.architecture.coverage = found.card, found.coverage
-        vae.load_state_dict(found.state | {COVERAGE: vae.decoder.architecture.get_extra_state()})
+        vae.load_state_dict(found.state | {COVERAGE: vae.decoder.architecture.get_extra_state()}, assign=True)
         return vae.eval()

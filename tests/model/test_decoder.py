@@ -10,7 +10,7 @@ from netgraph.model import VAEConfig
 from netgraph.model.batch import architecture_batch
 from netgraph.model.coverage import Coverage
 from netgraph.model.decoder import ArchitectureDecoder
-from tests.strategies import examples, graphs, random_graph
+from tests.strategies import Residual, examples, graphs, random_graph
 
 CONFIG = VAEConfig(width=16, heads=2, architecture_size=16, depths=3, max_nodes=60, max_fan=60)
 N = 24
@@ -39,17 +39,6 @@ def architectures() -> list[Architecture]:
     )
     modules.append(nn.Sequential(nn.Linear(2, 3), Residual(nn.Sequential(nn.Linear(3, 3), nn.ELU())), nn.Linear(3, 1)))
     return [canonicalize(from_module(module)).architecture for module in modules]
-
-
-class Residual(nn.Module):
-    """x + block(x)."""
-
-    def __init__(self, block: nn.Module) -> None:
-        super().__init__()
-        self.block = block
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.block(x)
 
 
 @pytest.mark.parametrize("seed", range(3))
