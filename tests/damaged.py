@@ -100,7 +100,7 @@ def write_modules(folder: Path) -> None:
 
 def read_modules(folder: Path) -> Any:
     (graph,) = load_modules(folder / "m.safetensors")
-    return repr(graph.program.table), graph.num_nodes, tensors_of(to_module(graph))
+    return repr(graph.program.calls), graph.num_nodes, tensors_of(to_module(graph))
 
 
 def write_checkpoint(folder: Path) -> None:

@@ -1,6 +1,6 @@
 """A network as a graph: the vocabulary of layers, architectures, the NetGraph and its conversions."""
 
-from netgraph.graph.architecture import SLOT_KINDS, Architecture, Layer, StateTensor, make_layer
+from netgraph.graph.architecture import SLOT_KINDS, Architecture, Layer, TensorSpec, make_layer
 from netgraph.graph.edit import prepend_linear, weighted_sum
 from netgraph.graph.from_module import from_module
 from netgraph.graph.layers import LAYER_TYPES, LayerType
@@ -19,7 +19,7 @@ __all__ = [
     "Layer",
     "LayerType",
     "NetGraph",
-    "StateTensor",
+    "TensorSpec",
     "canonicalize",
     "from_module",
     "load_any",

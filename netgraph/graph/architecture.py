@@ -52,7 +52,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class StateTensor:
+class TensorSpec:
     """Where one tensor of the state lies: elements ``offset`` to ``offset + size`` of the flat state, row-major."""
 
     layer: int
@@ -162,16 +162,16 @@ class Architecture(Frozen):
         return np.concatenate([c[:, 0] if c.shape[1] else np.full(len(c), -1) for c in columns]).astype(np.int64)
 
     @cached_property
-    def tensors(self) -> tuple[StateTensor, ...]:
+    def tensors(self) -> tuple[TensorSpec, ...]:
         """The tensors of the state, in the order of the flat state."""
-        found: list[StateTensor] = []
+        found: list[TensorSpec] = []
         offset = 0
         for position, layer in enumerate(self.layers):
             for slot in layer.kind.slots_of(layer.hyper_parameters):
                 dense = layer.kind.kind == "linear" and slot.kind == "edge"
                 shape: tuple[int, ...] = (layer.size, self.layers[layer.inputs[0]].size) if dense else (layer.size,)
                 shape = () if slot.kind == "count" else shape
-                found.append(StateTensor(position, slot, shape, offset))
+                found.append(TensorSpec(position, slot, shape, offset))
                 offset += found[-1].size
         return tuple(found)
 

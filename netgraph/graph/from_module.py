@@ -185,7 +185,7 @@ def example_of(graph: NetGraph, generator: torch.Generator | None = None) -> Any
     graph = as_graph(graph, "example_of")
     if graph.program is None:
         return _tensor((2, graph.architecture.n_inputs), graph.state.dtype, generator).to(graph.state.device)
-    rows = {row.target: row.shape for row in graph.program.rows if row.op == "input"}
+    rows = {row.target: row.shape for row in graph.program.nodes if row.op == "input"}
     held = decode(graph.program.held, {})
     found: list[Any] = []
     for name in graph.program.inputs:

@@ -10,9 +10,11 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.data.data import size_repr
 
 from netgraph.errors import InvalidGraphError, NetGraphError
-from netgraph.graph.architecture import Architecture, StateTensor
-from netgraph.graph.modules.program import Program, Stored
+from netgraph.graph.architecture import Architecture, TensorSpec
+from netgraph.graph.modules.check import check
+from netgraph.graph.modules.program import NamedTensorSpec, Program
 from netgraph.graph.modules.values import is_finite, view
+from netgraph.graph.modules.wiring import structure
 from netgraph.graph.storage import EXPANDED, HELD, Storage
 
 #: PyG's verbs that make other graphs, which are no networks.
@@ -72,7 +74,7 @@ class NetGraph(Data):
         # What needs a feed-forward architecture may take it for one: a program refuses what it does not have.
         self.architecture = cast(Architecture, architecture)
         self.state = cast(Tensor, state)
-        nodes = architecture.num_nodes
+        nodes = structure(architecture).num_nodes
         self.sensitivity = self.state.new_full((nodes,), float("nan")) if sensitivity is None else sensitivity
         self.num_nodes = nodes
         if isinstance(architecture, Program):
@@ -98,9 +100,9 @@ class NetGraph(Data):
         fields = [size_repr(key, value) for key, value in (self._store._mapping | shown).items()]
         return f"{type(self).__name__}({', '.join(fields)})"
 
-    def tensor(self, where: StateTensor | Stored) -> Tensor:
+    def tensor(self, where: TensorSpec | NamedTensorSpec) -> Tensor:
         """View one tensor of the state in its own shape."""
-        if isinstance(where, Stored):
+        if isinstance(where, NamedTensorSpec):
             return view(where, self.state, self.other_state)
         values: Tensor = self.state[where.offset : where.offset + where.size]
         return values.view(where.shape)
@@ -171,8 +173,11 @@ class NetGraph(Data):
 
     def _check(self) -> None:
         architecture = self.architecture
-        architecture.validate()
-        lengths = {"state": architecture.state_size, "sensitivity": architecture.num_nodes}
+        if self.program is not None:
+            check(self.program)
+        else:
+            architecture.validate()
+        lengths = {"state": architecture.state_size, "sensitivity": structure(architecture).num_nodes}
         for key, length in lengths.items():
             if self[key].shape != (length,):
                 raise InvalidGraphError(f"{key} has shape {tuple(self[key].shape)} instead of ({length},)")

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from netgraph.errors import NetGraphError
 from netgraph.graph.layers import BY_CODE
 from netgraph.graph.modules.parts import CODES, NAMES
+from netgraph.graph.modules.wiring import wire
 from netgraph.graph.netgraph import NetGraph, as_graph
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def draw(graph: NetGraph, ax: "Axes | None" = None, max_width: int = 24, level: 
     program = as_graph(graph, "draw").program
     layers = graph.architecture.layers if program is None else ()
     feeds = [(i, at) for at, layer in enumerate(layers) for i in layer.inputs]
-    feeds = feeds if program is None else list(program.wiring.feeds)
+    feeds = feeds if program is None else list(wire(program).feeds)
     blocks = _blocks(graph)
     by_vertex = level == "vertex" or (level == "auto" and graph.num_nodes <= MOST_VERTICES)
     places = _places(blocks, feeds, max_width if by_vertex else 1, 2 if by_vertex else 1)
@@ -116,7 +117,7 @@ def _blocks(graph: NetGraph) -> list[_Block]:
             (i, layer.name, layer.kind.code, start, layer.size) for i, (layer, start) in enumerate(rows)
         ]
     else:
-        groups, named = graph.program.wiring.groups, graph.program.tensor_named
+        groups, named = wire(graph.program).groups, graph.program.tensor_named
         blocks = [(i, group.name, CODES[group.type], group.start, group.size) for i, group in enumerate(groups)]
         full = [(f"{g.name}.weight", f"{g.name}.in_proj_weight") if g.name else (".weight", "weight") for g in groups]
         weights = {i: next((named[name] for name in names if name in named), None) for i, names in enumerate(full)}

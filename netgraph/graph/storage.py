@@ -14,6 +14,7 @@ from netgraph.errors import InvalidGraphError, NetGraphError
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.modules.program import Program
 from netgraph.graph.modules.values import expand, gather
+from netgraph.graph.modules.wiring import structure
 
 #: Attributes that make up a network.
 HELD = ("architecture", "state", "sensitivity", "other_state")
@@ -145,12 +146,15 @@ class Storage(GlobalStorage):
     def _check(self, key: str, value: Any) -> None:
         """Raise for a held value that does not fit the architecture."""
         architecture = self._mapping["architecture"]
-        if key == "num_nodes" and value != architecture.num_nodes:
-            raise NetGraphError(f"the network has {architecture.num_nodes} vertices; num_nodes cannot be {value}")
-        sizes = {"state": "state_size", "sensitivity": "num_nodes", "other_state": "other_size"}
-        if key not in sizes:
+        if key == "num_nodes" and value != (nodes := structure(architecture).num_nodes):
+            raise NetGraphError(f"the network has {nodes} vertices; num_nodes cannot be {value}")
+        if key == "sensitivity":
+            size = structure(architecture).num_nodes
+        elif key in ("state", "other_state"):
+            size = getattr(architecture, "state_size" if key == "state" else "other_size", 0)
+        else:
             return
-        size, shape = getattr(architecture, sizes[key], 0), tuple(value.shape) if isinstance(value, Tensor) else None
+        shape = tuple(value.shape) if isinstance(value, Tensor) else None
         if shape != (size,):
             raise InvalidGraphError(f"{key} has shape {shape}, the architecture asks for ({size},)")
         if key == "other_state" and value.dtype != torch.uint8:
@@ -204,7 +208,7 @@ class Storage(GlobalStorage):
     @property
     def num_edges(self) -> int:
         """Number of edges; those of a feed-forward network are counted without being made."""
-        return int(self._mapping["architecture"].num_edges if self.holds_one_graph else super().num_edges)
+        return int(structure(self._mapping["architecture"]).num_edges if self.holds_one_graph else super().num_edges)
 
     def is_undirected(self) -> bool:
         """Whether every edge runs both ways; those of a feed-forward network run forward."""
@@ -222,13 +226,14 @@ class Storage(GlobalStorage):
         architecture, state = self._mapping["architecture"], self._mapping["state"]
         if isinstance(architecture, Program) and key in ("bias", "edge_weight", "structural"):
             return expand(key, architecture, state, self["other_state"])
+        network = structure(architecture)
         if key == "bias":
-            return gather(state, architecture.bias_slot, 0.0)
+            return gather(state, network.bias_slot, 0.0)
         if key == "edge_weight":
-            return gather(state, architecture.edge_slot, 1.0)
+            return gather(state, network.edge_slot, 1.0)
         if key == "index":
-            return torch.arange(architecture.num_nodes, device=state.device)
-        array = architecture.edge_slot < 0 if key == "structural" else getattr(architecture, key)
+            return torch.arange(network.num_nodes, device=state.device)
+        array = network.edge_slot < 0 if key == "structural" else getattr(network, key)
         return torch.from_numpy(array.copy()).to(state.device)  # the architecture's own array is every graph's
 
 

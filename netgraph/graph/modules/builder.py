@@ -153,6 +153,16 @@ class Wiring:
         owner = np.cumsum(first) - 1
         return Edges(np.stack([source[first], target[first]]), owner[slot >= 0], slot[slot >= 0])
 
+    @property
+    def num_edges(self) -> int:
+        """Number of edges, E."""
+        return len(self.edges.count)
+
+    @property
+    def edge_index(self) -> Ints:
+        """Edges from feeding to fed node, sorted by target, then by source, [2, E]."""
+        return self.edges.index
+
     @cached_property
     def parent(self) -> Ints:
         """First vertex that feeds each vertex, -1 where none does, [N]."""

@@ -17,7 +17,7 @@ from netgraph.graph.modules.encoding import decode
 from netgraph.graph.modules.functions import find_operation
 from netgraph.graph.modules.labels import Value, along, compress, values_in
 from netgraph.graph.modules.parts import TYPES, type_of_operation
-from netgraph.graph.modules.program import Part, Row
+from netgraph.graph.modules.program import GraphNode, ModuleSpec
 from netgraph.graph.modules.rules import Call
 from netgraph.graph.modules.views import view
 
@@ -51,7 +51,7 @@ def role_of_module(kind: str) -> str:
     return next((role for prefixes, role in _ROLES if kind.startswith(prefixes)), "")
 
 
-def wire_module(b: Builder, row: Row, part: Part, operands: Sequence[Any]) -> Any:
+def wire_module(b: Builder, row: GraphNode, part: ModuleSpec, operands: Sequence[Any]) -> Any:
     """Wire one call of a module.
 
     Raises:
@@ -59,7 +59,7 @@ def wire_module(b: Builder, row: Row, part: Part, operands: Sequence[Any]) -> An
     """
     if not any(isinstance(value, Value) and value.labels is not None for value in operands):
         return None
-    hyper: dict[str, Any] = decode(part.hyper, {"part": lambda inner: inner})
+    hyper: dict[str, Any] = decode(part.kwargs, {"module": lambda inner: inner})
     if part.type in COMPOSITES:
         return _checked(COMPOSITES[part.type](b, part.name, hyper, list(operands)))
     role, target = role_of_module(part.type), f"module.{part.type}"
@@ -71,7 +71,7 @@ def wire_module(b: Builder, row: Row, part: Part, operands: Sequence[Any]) -> An
     return _checked(_RULES[role](Call(b, row, part.name, part.type, target, tuple(operands), hyper)))
 
 
-def wire_call(b: Builder, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def wire_call(b: Builder, row: GraphNode, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Wire one call of a function or a method.
 
     Raises:

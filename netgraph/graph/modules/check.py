@@ -12,7 +12,7 @@ from netgraph.graph.modules.encoding import Encoded, decode, dtype_named, refere
 from netgraph.graph.modules.functions import check_attribute, find_operation
 from netgraph.graph.modules.labels import dotted
 from netgraph.graph.modules.parts import CONTAINERS, TYPES, build
-from netgraph.graph.modules.program import Part, Program, Table
+from netgraph.graph.modules.program import CallGraph, ModuleSpec, Program
 from netgraph.reading import FAILURES
 
 #: Most elements of a value that passes through a network, whose labels are laid out (chosen: 2 GiB of them).
@@ -28,24 +28,24 @@ def check(program: Program) -> None:
         InvalidGraphError: With the part, tensor or row that is wrong.
         UnsupportedLayerError: With the operation that is not registered.
     """
-    tables = [table for table in (program.table, program.train_table) if table is not None]
+    tables = [table for table in (program.calls, program.train_calls) if table is not None]
     rows = chain.from_iterable(_rows(program, table) for table in tables)
     for problem in [*_constructors(program), *_parts(program), *_tensors(program), *rows]:
         raise InvalidGraphError(problem)
 
 
 def _constructors(program: Program) -> Iterator[str]:
-    built: dict[Part, nn.Module] = {}
-    for part in program.parts:
-        kind = Part("", part.type, part.hyper)
+    built: dict[ModuleSpec, nn.Module] = {}
+    for part in program.modules:
+        kind = ModuleSpec("", part.type, part.kwargs)
         if part.type in TYPES and kind not in built:
             try:
-                for name, value in _items(part.hyper):  # a stack of more layers than tensors would take for ever
+                for name, value in _items(part.kwargs):  # a stack of more layers than tensors would take for ever
                     if name == "num_layers" and (type(value) is not int or value > len(program.tensors)):
                         raise InvalidGraphError(f"{value} layers with {len(program.tensors)} tensors")
-                built[kind] = build(part.type, part.hyper)
+                built[kind] = build(part.type, part.kwargs)
             except FAILURES as error:
-                yield f"{part.type} cannot be made from {part.hyper}: {error}"
+                yield f"{part.type} cannot be made from {part.kwargs}: {error}"
         if part.alias is None and kind in built:
             for name, value in (*built[kind].named_parameters(), *built[kind].named_buffers()):
                 stored = program.tensor_named.get(full := dotted(part.name, name))
@@ -63,7 +63,7 @@ def _items(hyper: Encoded) -> Iterator[tuple[Encoded, Encoded]]:
 
 def _parts(program: Program) -> Iterator[str]:
     seen: set[str] = set()
-    for part in program.parts:
+    for part in program.modules:
         owner = part.name.rpartition(".")[0]
         if part.name and (not _NAME.fullmatch(part.name) or owner not in seen):
             yield f"module {part.name!r}: its owner {owner!r} is not listed before it"
@@ -96,12 +96,12 @@ def _tensors(program: Program) -> Iterator[str]:
                 yield f"tensor {after.names[0]}: starts at {after.offset}, inside of {before.names[0]}"
 
 
-def _rows(program: Program, table: Table) -> Iterator[str]:
-    parts = {part.name for part in program.parts}
+def _rows(program: Program, table: CallGraph) -> Iterator[str]:
+    parts = {part.name for part in program.modules}
     inner = {name.rpartition(".")[0] for name in program.tensor_named}
     known: dict[str, Collection[str]] = {"input": program.inputs, "module": parts | inner}
     known["tensor"] = program.tensor_named
-    for position, row in enumerate(table.rows):
+    for position, row in enumerate(table.nodes):
         if any(not 0 <= i < position for i in row.inputs):
             yield f"{row.name}: fed by rows {row.inputs}, which are not all earlier"
         if not all(str(name).isidentifier() for name in (row.name, *(item[1] for item in row.kwargs[1:]))):
@@ -113,16 +113,16 @@ def _rows(program: Program, table: Table) -> Iterator[str]:
         _check_readable(row.args, row.kwargs)
         if row.op in known and row.target not in known[row.op]:
             yield f"{row.name}: {row.op} {row.target!r} is unknown"
-    if any(not 0 <= i < len(table.rows) for i in references(table.output)):
+    if any(not 0 <= i < len(table.nodes) for i in references(table.output)):
         yield "the output reads a row that does not exist"
     _check_readable(table.output)
-    flags = [(row, name) for row in table.rows for name in references((row.args, row.kwargs), "training")]
+    flags = [(row, name) for row in table.nodes for name in references((row.args, row.kwargs), "training")]
     yield from (f"{row.name}: training of {name!r}, which is unknown" for row, name in flags if name not in parts)
 
 
 def _check_readable(*codes: Encoded) -> None:
     for code in codes:
-        decode(code, {"row": lambda position: None, "training": lambda name: False})
+        decode(code, {"node": lambda position: None, "training": lambda name: False})
 
 
 def _sizes(shape: Encoded) -> Iterator[tuple[int, ...]]:

@@ -50,11 +50,11 @@ def _attention(b: Builder, name: str, hyper: Hyper, operands: list[Any]) -> Any:
 
 def _attention_weights(b: Builder, name: str, heads: int, q: Tensor, k: Tensor) -> Tensor | None:
     """Wire the weights that attention gives beside its output where something reads them: a vertex a head, or one."""
-    table = b.program.table
-    shape = table.rows[b.row].shape
-    chosen = ("tuple", ("row", b.row), 1)
-    whole = ("row", b.row) in (table.output, *table.output) if isinstance(table.output, tuple) else False
-    if shape[0] != "tuple" or shape[2] is None or not (whole or any(row.args == chosen for row in table.rows)):
+    table = b.program.calls
+    shape = table.nodes[b.row].shape
+    chosen = ("tuple", ("node", b.row), 1)
+    whole = ("node", b.row) in (table.output, *table.output) if isinstance(table.output, tuple) else False
+    if shape[0] != "tuple" or shape[2] is None or not (whole or any(row.args == chosen for row in table.nodes)):
         return None
     ndim, out_ndim = len(shape[2]) - 2, len(shape[1]) - 2
     size = 1 if ndim == out_ndim else heads
@@ -154,7 +154,7 @@ def _transformer_layer(b: Builder, name: str, hyper: Hyper, operands: list[Any],
 
 
 def _arguments(part: Any) -> Hyper:
-    found: Hyper = decode(part[1], {"part": lambda inner: inner})
+    found: Hyper = decode(part[1], {"module": lambda inner: inner})
     return found
 
 

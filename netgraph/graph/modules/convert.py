@@ -18,7 +18,7 @@ from netgraph.graph.modules.execute import Lender, execute, rebuild
 from netgraph.graph.modules.export import Sizes, trace_by_export
 from netgraph.graph.modules.parts import CONTAINERS, describe, is_leaf
 from netgraph.graph.modules.preserve import draws_restored, preserved
-from netgraph.graph.modules.program import ALIGNMENT, Kind, Part, Program, Row, Stored, Table
+from netgraph.graph.modules.program import ALIGNMENT, CallGraph, GraphNode, Kind, ModuleSpec, NamedTensorSpec, Program
 from netgraph.graph.modules.trace import NotTraceableError, first_line, is_symbol, named_tensors, trace
 from netgraph.graph.modules.values import same, view
 from netgraph.graph.modules.verify import Observer, check_same, fails_on, observe
@@ -59,9 +59,9 @@ def convert(module: nn.Module, example_input: Example) -> NetGraph:
 def _graph(
     module: nn.Module,
     given: Mapping[str, Any],
-    parts: tuple[Part, ...],
-    table: Table,
-    train_table: Table | None,
+    parts: tuple[ModuleSpec, ...],
+    table: CallGraph,
+    train_table: CallGraph | None,
     constants: dict[str, Tensor],
     fixed: Sizes = (),
 ) -> NetGraph:
@@ -89,7 +89,7 @@ def _graph(
         view(tensor, state, other).copy_(values[tensor.names[0]])
     rebuilt = rebuild(program, state, other)
     seen = observer.observe(rebuilt, expected)
-    graph = NetGraph(replace(program, table=_with_shapes(program, rebuilt.eval(), given)), state, other_state=other)
+    graph = NetGraph(replace(program, calls=_with_shapes(program, rebuilt.eval(), given)), state, other_state=other)
     check_same(module, rebuilt, observer, expected, seen)
     return graph
 
@@ -116,19 +116,19 @@ def _bind(module: nn.Module, example: Example) -> dict[str, Any]:
     return dict(bound.arguments)
 
 
-def _parts(module: nn.Module) -> tuple[Part, ...]:
+def _parts(module: nn.Module) -> tuple[ModuleSpec, ...]:
     """List the modules, those inside a registered one left out: its constructor makes them."""
-    parts: list[Part] = []
+    parts: list[ModuleSpec] = []
     first: dict[nn.Module, str] = {}
 
     def visit(name: str, part: nn.Module) -> None:
         if part in first:
-            parts.append(Part(name, "Module", alias=first[part]))
+            parts.append(ModuleSpec(name, "Module", alias=first[part]))
             return
         first[part] = name
         try:
             kind = type(part).__name__ if CONTAINERS.get(type(part).__name__) is type(part) else "Module"
-            parts.append(Part(name, *describe(part)) if is_leaf(part) else Part(name, kind))
+            parts.append(ModuleSpec(name, *describe(part)) if is_leaf(part) else ModuleSpec(name, kind))
         except UnsupportedLayerError as error:
             raise UnsupportedLayerError(f"{name or 'the module'}: {error}") from None
         for key, child in () if is_leaf(part) else part._modules.items():
@@ -139,7 +139,7 @@ def _parts(module: nn.Module) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _tensors(module: nn.Module, parts: Sequence[Part]) -> Iterator[tuple[str, Tensor, Kind, bool]]:
+def _tensors(module: nn.Module, parts: Sequence[ModuleSpec]) -> Iterator[tuple[str, Tensor, Kind, bool]]:
     """List (name, tensor, kind, persistent) in the order of the ``state_dict``."""
     aliases = tuple(f"{part.name}." for part in parts if part.alias is not None)
     for owner, part in module.named_modules(remove_duplicate=False):
@@ -154,7 +154,7 @@ def _tensors(module: nn.Module, parts: Sequence[Part]) -> Iterator[tuple[str, Te
                 yield prefix + name, held, "buffer", name not in part._non_persistent_buffers_set
 
 
-def _place(found: Sequence[tuple[str, Tensor, Kind, bool]]) -> tuple[tuple[Stored, ...], str]:
+def _place(found: Sequence[tuple[str, Tensor, Kind, bool]]) -> tuple[tuple[NamedTensorSpec, ...], str]:
     """Place every tensor: those of the commonest floating-point type in the flat state, others as bytes."""
     once: dict[int, list[tuple[str, Tensor, Kind, bool]]] = {}
     for entry in found:
@@ -164,7 +164,7 @@ def _place(found: Sequence[tuple[str, Tensor, Kind, bool]]) -> tuple[tuple[Store
         if value.is_floating_point():
             counts[value.dtype] += value.numel()
     dtype = max(counts, key=counts.__getitem__, default=torch.float32)
-    placed: list[Stored] = []
+    placed: list[NamedTensorSpec] = []
     elements, size = 0, 0
     for entries in once.values():
         _, value, kind, persistent = entries[0]
@@ -173,7 +173,7 @@ def _place(found: Sequence[tuple[str, Tensor, Kind, bool]]) -> tuple[tuple[Store
         # from the slowest dimension to the fastest, where that is not their own order
         order = () if value.is_contiguous() else sorted(range(value.ndim), key=value.stride, reverse=True)
         offset, trainable = elements if inside else size, bool(value.requires_grad)
-        placed.append(Stored(names, shape, text, kind, offset, inside, persistent, trainable, tuple(order)))
+        placed.append(NamedTensorSpec(names, shape, text, kind, offset, inside, persistent, trainable, tuple(order)))
         if inside:
             elements = placed[-1].end
         else:
@@ -194,15 +194,15 @@ def _refuse_overlaps(found: Sequence[tuple[str, Tensor, Kind, bool]]) -> None:
             raise UnsupportedLayerError(f"{other}: shares memory with {name}; tie the two by one nn.Parameter")
 
 
-def _with_shapes(program: Program, rebuilt: nn.Module, given: Mapping[str, Any]) -> Table:
+def _with_shapes(program: Program, rebuilt: nn.Module, given: Mapping[str, Any]) -> CallGraph:
     """Run the calls on the example and note the shapes."""
-    table = program.table
+    table = program.calls
     shapes: dict[int, Encoded] = {}
-    for i, row in enumerate(table.rows):
+    for i, row in enumerate(table.nodes):
         if row.op in ("input", "tensor"):
             shapes[i] = shape_of(given[row.target] if row.op == "input" else attrgetter(row.target)(rebuilt))
 
-    def caller(position: int, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any], make: Any) -> Any:
+    def caller(position: int, row: GraphNode, args: tuple[Any, ...], kwargs: dict[str, Any], make: Any) -> Any:
         value = make(*args, **kwargs)
         shapes[position] = shape_of(value)
         return value
@@ -214,10 +214,12 @@ def _with_shapes(program: Program, rebuilt: nn.Module, given: Mapping[str, Any])
         raise
     except Exception as error:
         raise UnsupportedLayerError(f"its calls, replayed, fail: {first_line(error)}") from error
-    return Table(tuple(replace(row, shape=shapes[i]) for i, row in enumerate(table.rows)), table.output)
+    return CallGraph(tuple(replace(row, shape=shapes[i]) for i, row in enumerate(table.nodes)), table.output)
 
 
-def _agrees(module: nn.Module, inputs: Mapping[str, Any], table: Table | None, constants: Mapping[str, Tensor]) -> bool:
+def _agrees(
+    module: nn.Module, inputs: Mapping[str, Any], table: CallGraph | None, constants: Mapping[str, Tensor]
+) -> bool:
     """Return whether a module runs on inputs; with a table, whether its calls give the same wherever it does."""
     with preserved(module), torch.no_grad():
         before = torch.get_rng_state()

@@ -1,7 +1,7 @@
 """Arguments of calls as plain nested tuples that are hashable and survive JSON.
 
 Numbers, strings, booleans and None stand for themselves; anything else is a tuple that opens with a tag:
-``("row", 3)`` the value of row 3 of the table, ``("training", "block.0")`` whether that module is in training mode,
+``("node", 3)`` the value of graph node 3, ``("training", "block.0")`` whether that module is in training mode,
 ``("tuple", ...)``, ``("list", ...)``, ``("dict", ("item", key, value), ...)``, ``("ordered", ("item", ...), ...)`` an
 ``OrderedDict``, ``("size", ...)``, ``("named", name, fields, ...)`` a namedtuple, ``("slice", start, stop, step)``,
 ``("dtype", "float32")``, ``("device", "cpu")``, ``("layout", "strided")``, ``("format", "channels_last")``,
@@ -138,7 +138,7 @@ _READ: dict[str, Callable[[list[Any], Any], Any]] = {
 }
 
 
-def references(code: Encoded, tag: str = "row") -> Iterator[Any]:
+def references(code: Encoded, tag: str = "node") -> Iterator[Any]:
     """List what an encoded argument refers to, in order."""
     if isinstance(code, tuple) and code:
         if code[0] == tag:
@@ -148,6 +148,13 @@ def references(code: Encoded, tag: str = "row") -> Iterator[Any]:
                 yield from references(part, tag)
 
 
+#: Tags that files had at first, and those that stand for them now.
+_RENAMED = {"row": "node", "part": "module"}
+
+
 def from_json(value: Any) -> Encoded:
-    """Turn what JSON gives back into nested tuples."""
-    return tuple(from_json(part) for part in value) if isinstance(value, list) else value
+    """Turn the lists of JSON into nested tuples, and tags of older files into today's."""
+    if not isinstance(value, list):
+        return value
+    tag, *parts = value or [()]
+    return tuple(from_json(part) for part in (_RENAMED.get(tag, tag) if isinstance(tag, str) else tag, *parts))

@@ -12,15 +12,15 @@ from netgraph.errors import InvalidGraphError, NetGraphError
 from netgraph.graph.modules.encoding import decode, references
 from netgraph.graph.modules.functions import find_operation
 from netgraph.graph.modules.parts import CONTAINERS, build
-from netgraph.graph.modules.program import Program, Row, Table
+from netgraph.graph.modules.program import CallGraph, GraphNode, Program
 from netgraph.graph.modules.values import same, view
 
 #: Makes a call in a caller's own way: (position, row, arguments, keyword arguments, what the table would do) -> value.
-Caller = Callable[[int, Row, tuple[Any, ...], dict[str, Any], Callable[..., Any]], Any]
+Caller = Callable[[int, GraphNode, tuple[Any, ...], dict[str, Any], Callable[..., Any]], Any]
 
 
 def execute(
-    table: Table, root: nn.Module, inputs: Mapping[str, Any], caller: Caller | None = None, release: bool = True
+    table: CallGraph, root: nn.Module, inputs: Mapping[str, Any], caller: Caller | None = None, release: bool = True
 ) -> Any:
     """Run a table of calls.
 
@@ -34,9 +34,9 @@ def execute(
     Returns:
         What the network gives.
     """
-    values: list[Any] = [None] * len(table.rows)
-    special = {"row": values.__getitem__, "training": lambda name: root.get_submodule(name).training}
-    for position, (row, spent) in enumerate(zip(table.rows, _spent(table), strict=True)):
+    values: list[Any] = [None] * len(table.nodes)
+    special = {"node": values.__getitem__, "training": lambda name: root.get_submodule(name).training}
+    for position, (row, spent) in enumerate(zip(table.nodes, _spent(table), strict=True)):
         if row.op == "input":
             values[position] = inputs[row.target]
         elif row.op == "tensor":
@@ -51,14 +51,14 @@ def execute(
 
 
 @lru_cache(maxsize=256)
-def _spent(table: Table) -> tuple[tuple[int, ...], ...]:
+def _spent(table: CallGraph) -> tuple[tuple[int, ...], ...]:
     """List, for each row, the rows whose values nothing reads after it."""
-    last = {position: position for position in range(len(table.rows))}
-    for position, row in enumerate(table.rows):
+    last = {position: position for position in range(len(table.nodes))}
+    for position, row in enumerate(table.nodes):
         last.update(dict.fromkeys(row.inputs, position))
     for position in references(table.output):
         last.pop(position, None)
-    spent: list[list[int]] = [[] for _ in table.rows]
+    spent: list[list[int]] = [[] for _ in table.nodes]
     for position, reader in last.items():
         spent[reader].append(position)
     return tuple(map(tuple, spent))
@@ -98,7 +98,7 @@ class NetworkModule(nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute what the network computes, in the mode in which it is."""
         program = self._program
-        table = program.train_table if self.training and program.train_table is not None else program.table
+        table = program.train_calls if self.training and program.train_calls is not None else program.calls
         return execute(table, self, bind(program, args, kwargs))
 
 
@@ -125,11 +125,11 @@ def rebuild(program: Program, state: Tensor, other: Tensor) -> nn.Module:
     Raises:
         InvalidGraphError: When a tensor is missing.
     """
-    top, *others = program.parts
-    root = NetworkModule(program) if top.type in CONTAINERS else build(top.type, top.hyper)
+    top, *others = program.modules
+    root = NetworkModule(program) if top.type in CONTAINERS else build(top.type, top.kwargs)
     modules = {"": root}
     for part in others:
-        modules[part.name] = build(part.type, part.hyper) if part.alias is None else modules[part.alias]
+        modules[part.name] = build(part.type, part.kwargs) if part.alias is None else modules[part.alias]
         owner, _, name = part.name.rpartition(".")
         modules[owner].add_module(name, modules[part.name])
     for tensor in program.tensors:

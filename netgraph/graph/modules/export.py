@@ -22,7 +22,7 @@ from torch.utils import _pytree as pytree
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules.preserve import preserved
-from netgraph.graph.modules.program import Table
+from netgraph.graph.modules.program import CallGraph
 from netgraph.graph.modules.trace import first_line, mode, plain_attributes, read_both
 
 #: An input's name and one of its dimensions.
@@ -32,12 +32,12 @@ Sizes = tuple[tuple[int | None, ...] | None, ...]
 _SIZE = re.compile(r"L\['(\w+)'\]\.size\(\)\[(\d+)\]")
 Constants = dict[str, Tensor]
 #: Compares a module with a table and its constants on inputs; without a table, whether the module runs on them.
-Agrees = Callable[[Mapping[str, Any], Table | None, Constants], bool]
+Agrees = Callable[[Mapping[str, Any], CallGraph | None, Constants], bool]
 
 
 def trace_by_export(
     module: nn.Module, given: Mapping[str, Any], why: str, agrees: Agrees
-) -> tuple[Table, Table | None, Constants, Sizes]:
+) -> tuple[CallGraph, CallGraph | None, Constants, Sizes]:
     """Trace a module in both modes through ``torch.export``.
 
     Args:
@@ -94,8 +94,8 @@ def trace_by_export(
 class _Traced:
     """Programs of ``torch.export`` in both modes, and the dimensions whose sizes may be any."""
 
-    table: Table
-    train_table: Table | None
+    table: CallGraph
+    train_table: CallGraph | None
     constants: Constants
     free: set[Dimension]
 

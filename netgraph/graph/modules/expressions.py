@@ -11,7 +11,7 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.modules.encoding import Encoded
 from netgraph.graph.modules.functions import find_operation
 from netgraph.graph.modules.parts import CONTAINERS, TYPES, build, describe
-from netgraph.graph.modules.program import Row
+from netgraph.graph.modules.program import GraphNode
 
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**", "matmul": "@",
           "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "and_": "&", "or_": "|"}  # fmt: skip
@@ -36,7 +36,7 @@ def arguments(kind: str, hyper: Encoded) -> str:
         if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
     ][1:]
     write = Expression(lambda name: "self", [])
-    nested = lambda value: isinstance(value, tuple) and value and value[0] == "part"  # noqa: E731
+    nested = lambda value: isinstance(value, tuple) and value and value[0] == "module"  # noqa: E731
     items = [(name, value) for _, name, value in _lean(kind, hyper)[1:]]
     written = {name: constructor(*value[1]) if nested(value) else write(value) for name, value in items}
     first = [written.pop(name) for name in needed if name in written]
@@ -126,7 +126,7 @@ class Expression:
             return repr(code).replace("e+", "e") if isinstance(code, float) else repr(code)
         tag, *rest = code
         simple: dict[str, Callable[[], str]] = {
-            "row": lambda: self.names[rest[0]],
+            "node": lambda: self.names[rest[0]],
             "training": lambda: f"{self._path(rest[0])}.training",
             "tuple": lambda: f"({', '.join(map(self, rest))}{',' if len(rest) == 1 else ''})",
             "list": lambda: "[" + ", ".join(map(self, rest)) + "]",
@@ -146,7 +146,7 @@ class Expression:
         }
         return simple[tag]()
 
-    def call(self, row: Row) -> str:
+    def call(self, row: GraphNode) -> str:
         """Write a row's call."""
         if row.op == "tensor":
             return self._path(row.target)

@@ -175,7 +175,7 @@ def describe(part: nn.Module) -> tuple[str, Encoded]:
             which the caller adds.
     """
     kind = type(part).__name__
-    hyper = encode(READERS[type(part)](part), lambda m: ("part", describe(m)) if isinstance(m, nn.Module) else None)
+    hyper = encode(READERS[type(part)](part), lambda m: ("module", describe(m)) if isinstance(m, nn.Module) else None)
     found, expected = _plain(part), _plain(build(kind, hyper))
     for key in found.keys() | expected.keys():
         a, b = (values.get(key, "absent") for values in (found, expected))
@@ -190,7 +190,7 @@ def build(type_name: str, hyper: Encoded) -> nn.Module:
         return CONTAINERS[type_name]()
     if type_name not in TYPES:
         raise UnsupportedLayerError(f"unknown module type {type_name!r}")
-    arguments = decode(hyper, {"part": lambda inner: build(*inner)})
+    arguments = decode(hyper, {"module": lambda inner: build(*inner)})
     with torch.device("meta"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the module that was read has said it
         return TYPES[type_name](**arguments)

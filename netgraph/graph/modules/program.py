@@ -1,27 +1,20 @@
-"""A network of any kind as data: its modules, its tensors, and the calls that connect them.
+"""A network of any kind as pure data: its modules, its tensors, and the calls that connect them.
 
 This is what a feed-forward :class:`~netgraph.graph.architecture.Architecture` is for the networks that it cannot hold.
-A :class:`Row` is a row of the layer table: a module's call, a function, a tensor used directly, an input. Rows that
-only move values about (reshape, permute, chunk) are in the table too, and have no vertices.
+A :class:`GraphNode` is one call: of a module, of a function, or the reading of a tensor or an input, as in torch.fx.
+Calls that only move values about (reshape, permute, chunk) are listed too, and have no nodes in the network's graph.
 """
 
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any, Literal, NoReturn
 
 from netgraph.errors import UnsupportedLayerError
 from netgraph.graph.frozen import Frozen
 from netgraph.graph.layers import LAYER_TYPES
 from netgraph.graph.modules.encoding import Encoded, dtype_named, references
 
-if TYPE_CHECKING:
-    from netgraph.graph.modules.wiring import Wiring
-
-Ints = npt.NDArray[np.int64]
 Operator = Literal["input", "module", "call", "tensor"]
 Kind = Literal["parameter", "buffer", "constant"]
 #: What starts a tensor in the bytes of the other state: a multiple of every type's size.
@@ -29,24 +22,24 @@ ALIGNMENT = 16
 
 
 @dataclass(frozen=True)
-class Part:
+class ModuleSpec:
     """A module of the network.
 
     Attributes:
         name: Its qualified name; "" is the network itself.
         type: Its registered type, or a container: Module, Sequential, ModuleList, ModuleDict.
-        hyper: Its constructor's arguments, encoded.
+        kwargs: Its constructor's arguments, encoded.
         alias: The name of the first module that is the very same one, where there is one.
     """
 
     name: str
     type: str
-    hyper: Encoded = ("dict",)
+    kwargs: Encoded = ("dict",)
     alias: str | None = None
 
 
 @dataclass(frozen=True)
-class Stored:
+class NamedTensorSpec:
     """A tensor of the network, held once however many names it has.
 
     Attributes:
@@ -84,16 +77,16 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Row:
-    """A row of the layer table: one call.
+class GraphNode:
+    """A node of the graph of calls: one call.
 
     Attributes:
         op: ``input``, ``module`` (the call of a registered module), ``call`` (of a function or a method) or ``tensor``.
         target: Name of the input, module, operation or tensor.
-        name: Its own name, unique in the table.
+        name: Its own name, unique in the graph.
         args: Its arguments, encoded.
         kwargs: Its keyword arguments, encoded.
-        shape: Shape of what it gives for the example input: ("shape", type, sizes...), nested as the result is.
+        shape: Shape of its value for the example input: ("shape", type, sizes...), nested as the value is.
     """
 
     op: Operator
@@ -105,20 +98,20 @@ class Row:
 
     @property
     def inputs(self) -> tuple[int, ...]:
-        """Positions of the rows that feed it, in order."""
+        """Positions of the graph nodes that feed it, in order."""
         return tuple(dict.fromkeys(references((self.args, self.kwargs))))
 
     @property
     def label(self) -> str:
-        """Its name in errors: the module's, or the operation's with the row's."""
+        """Its name in errors: the module's, or the operation's with its own."""
         return self.target if self.op != "call" else f"{self.name} ({self.target})"
 
 
 @dataclass(frozen=True)
-class Table:
-    """The calls of one mode, in the order in which they are made, and what is given in the end."""
+class CallGraph:
+    """The calls of one mode, in the order in which they are made, and the network's result."""
 
-    rows: tuple[Row, ...]
+    nodes: tuple[GraphNode, ...]
     output: Encoded
 
 
@@ -127,36 +120,38 @@ class Program(Frozen):
     """A network without its weights.
 
     Attributes:
-        parts: Its modules, parents before children.
+        modules: Its modules, parents before children.
         tensors: Its tensors.
-        table: Its calls in evaluation mode; vertices and edges are read from these.
-        train_table: Its calls in training mode, where more than a ``training`` flag differs.
+        calls: Its calls in evaluation mode, from which the nodes and edges of its graph are read.
         inputs: Names of its inputs.
+        train_calls: Its calls in training mode, where more than a ``training`` flag differs.
         fixed: Sizes that the inputs must have, one tuple an input with None where any size will do; empty when nothing
             is fixed.
         dtype: Type of the flat state.
         held: Values, encoded, of the inputs by which ``forward`` decided: flags, names, None.
     """
 
-    parts: tuple[Part, ...]
-    tensors: tuple[Stored, ...]
-    table: Table
+    modules: tuple[ModuleSpec, ...]
+    tensors: tuple[NamedTensorSpec, ...]
+    calls: CallGraph
     inputs: tuple[str, ...]
-    train_table: Table | None = None
+    train_calls: CallGraph | None = None
     fixed: tuple[tuple[int | None, ...] | None, ...] = ()
     dtype: str = "float32"
     held: Encoded = ("dict",)
 
     def __hash__(self) -> int:
-        return hash((self.parts, self.tensors, self.table))
+        return hash((self.modules, self.tensors, self.calls))
 
     def __repr__(self) -> str:
-        return " > ".join(f"{group.type}({group.size})" for group in self.wiring.groups)
+        kinds = {name: module.type for name, module in self.module_named.items()}
+        called = (kinds.get(node.target, node.target) if node.op == "module" else node.target for node in self.nodes)
+        return " > ".join(called)
 
     @property
-    def rows(self) -> tuple[Row, ...]:
-        """The layer table."""
-        return self.table.rows
+    def nodes(self) -> tuple[GraphNode, ...]:
+        """The graph nodes in evaluation mode."""
+        return self.calls.nodes
 
     @cached_property
     def state_size(self) -> int:
@@ -169,93 +164,35 @@ class Program(Frozen):
         return max((t.end for t in self.tensors if not t.in_state), default=0)
 
     @cached_property
-    def tensor_named(self) -> dict[str, Stored]:
+    def tensor_named(self) -> dict[str, NamedTensorSpec]:
         """Every tensor by each of its names."""
         return {name: tensor for tensor in self.tensors for name in tensor.names}
 
     @cached_property
-    def part_named(self) -> dict[str, Part]:
-        """Every module by its name; an alias gives the module itself."""
-        found = {part.name: part for part in self.parts}
-        return {name: found[part.alias] if part.alias is not None else part for name, part in found.items()}
-
-    @cached_property
-    def wiring(self) -> "Wiring":
-        """Its vertices and edges."""
-        from netgraph.graph.modules.wiring import wire
-
-        return wire(self)
-
-    @property
-    def num_nodes(self) -> int:
-        """Number of vertices, N."""
-        return self.wiring.num_nodes
-
-    @property
-    def num_edges(self) -> int:
-        """Number of edges, E."""
-        return len(self.wiring.edges.count)
-
-    @property
-    def layer_type(self) -> Ints:
-        """Code of each vertex's type, [N]."""
-        return self.wiring.layer_type
-
-    @property
-    def parent(self) -> Ints:
-        """First vertex that feeds each vertex, -1 where there is none, [N]."""
-        return self.wiring.parent
-
-    @property
-    def edge_index(self) -> Ints:
-        """Edges from feeding to fed vertex, sorted by target, then by source, [2, E]."""
-        return self.wiring.edges.index
-
-    @property
-    def edge_slot(self) -> Ints:
-        """State elements that are each edge's kernel, -1 where it is shorter than the longest, [E, k]."""
-        edges = self.wiring.edges
-        slots = np.full(math.prod(edges.shape), -1, dtype=np.int64)
-        slots[edges.place] = edges.slot
-        return slots.reshape(edges.shape)
-
-    @property
-    def bias_slot(self) -> Ints:
-        """State element that is each vertex's bias, -1 where it has none, [N]."""
-        return self.wiring.bias_slot
-
-    def validate(self) -> None:
-        """Check that the network can be rebuilt: every name, reference and place in the state.
-
-        Raises:
-            InvalidGraphError: With the row or tensor that is wrong.
-            UnsupportedLayerError: With the operation that is not registered.
-        """
-        from netgraph.graph.modules.check import check
-
-        check(self)
-
-    def _not_feed_forward(self) -> NoReturn:
-        needed = "tokens, stack and canonical form need a feed-forward network"
-        for row in self.rows:
-            kind = self.part_named[row.target].type if row.op == "module" else ""
-            if kind and kind not in _FEED_FORWARD:
-                raise UnsupportedLayerError(
-                    f"{row.target or kind}: {kind} is not in the feed-forward vocabulary; {needed}"
-                )
-        calls = [row for row in self.rows if row.op == "call"]
-        row = next(
-            (row for row in calls if row.target.split(".")[1] not in _FEED_FORWARD_CALLS), (calls or self.rows)[-1]
-        )
-        raise UnsupportedLayerError(f"{row.label}: beyond what an architecture holds; {needed}")
+    def module_named(self) -> dict[str, ModuleSpec]:
+        """Every module by its name; an alias stands for the module itself."""
+        by_name = {module.name: module for module in self.modules}
+        return {name: by_name[spec.alias] if spec.alias is not None else spec for name, spec in by_name.items()}
 
     @property
     def layers(self) -> Any:
-        """Raise: only a feed-forward architecture has a table of layers of the one vocabulary."""
-        self._not_feed_forward()
+        """Raise: only a feed-forward architecture has layers of the one vocabulary."""
+        self._raise_not_feed_forward()
 
-    key = n_inputs = n_outputs = offsets = layer_of = slot_kind = layers
-    slot_target = slot_source = layers
+    key = n_inputs = n_outputs = offsets = layer_of = slot_kind = slot_target = slot_source = layers
+
+    def _raise_not_feed_forward(self) -> NoReturn:
+        needed = "tokens, stack and canonical form need a feed-forward network"
+        for node in self.nodes:
+            kind = self.module_named[node.target].type if node.op == "module" else ""
+            if kind and kind not in _FEED_FORWARD:
+                raise UnsupportedLayerError(
+                    f"{node.target or kind}: {kind} is not in the feed-forward vocabulary; {needed}"
+                )
+        calls = [node for node in self.nodes if node.op == "call"]
+        beyond = [node for node in calls if node.target.split(".")[1] not in _FEED_FORWARD_CALLS]
+        node = (beyond or (calls or self.nodes)[-1:])[0]
+        raise UnsupportedLayerError(f"{node.label}: beyond what an architecture holds; {needed}")
 
 
 _FEED_FORWARD = frozenset(kind.name for kind in LAYER_TYPES.values() if kind.module is not None)

@@ -10,13 +10,16 @@ from torch import Tensor
 from netgraph.errors import InvalidGraphError, NetGraphError, StoreError
 from netgraph.files import building_from, read_tensors, record_path, write_tensors
 from netgraph.graph import io
+from netgraph.graph.modules.check import check
 from netgraph.graph.modules.encoding import dtype_named, from_json
-from netgraph.graph.modules.program import Program, Table
+from netgraph.graph.modules.program import CallGraph, Program
 from netgraph.graph.modules.wiring import wire
 from netgraph.graph.netgraph import NetGraph, as_graph, as_graphs
 from netgraph.reading import field_of, read_json, typed
 
 FORMAT, VERSION = "netgraph.modules", 1
+#: Keys that records had at first, and those that stand for them now.
+_RENAMED = {"parts": "modules", "table": "calls", "train_table": "train_calls", "rows": "nodes", "hyper": "kwargs"}
 _KEYS = ("state", "other_state", "sensitivity")
 
 
@@ -31,20 +34,26 @@ def from_record(record: dict[str, Any]) -> Program:
     Raises:
         InvalidGraphError: When the program is not one that can be rebuilt.
     """
-    program = typed(Program, {"held": ["dict"], **record})  # which older records do not have
-    parts = tuple(replace(part, hyper=from_json(part.hyper)) for part in program.parts)
-    train = None if program.train_table is None else _decoded(program.train_table)
-    table, held = _decoded(program.table), from_json(program.held)
-    program = replace(program, parts=parts, table=table, train_table=train, held=held)
-    program.validate()
+    program = typed(Program, {"held": ["dict"], **_with_today_s_keys(record)})  # which older records do not have
+    modules = tuple(replace(module, kwargs=from_json(module.kwargs)) for module in program.modules)
+    train = None if program.train_calls is None else _decoded(program.train_calls)
+    calls, held = _decoded(program.calls), from_json(program.held)
+    program = replace(program, modules=modules, calls=calls, train_calls=train, held=held)
+    check(program)
     return program
 
 
-def _decoded(table: Table) -> Table:
-    """Turn what JSON gives back for encoded arguments into nested tuples."""
+def _with_today_s_keys(record: Any) -> Any:
+    if isinstance(record, dict):
+        return {_RENAMED.get(key, key): _with_today_s_keys(value) for key, value in record.items()}
+    return [_with_today_s_keys(value) for value in record] if isinstance(record, list) else record
+
+
+def _decoded(calls: CallGraph) -> CallGraph:
+    """Turn the lists of JSON into nested tuples where arguments are encoded."""
     names = ("args", "kwargs", "shape")
-    rows = tuple(replace(row, **{name: from_json(getattr(row, name)) for name in names}) for row in table.rows)
-    return Table(rows, from_json(table.output))
+    nodes = tuple(replace(node, **{name: from_json(getattr(node, name)) for name in names}) for node in calls.nodes)
+    return CallGraph(nodes, from_json(calls.output))
 
 
 def save_modules(graphs: Sequence[NetGraph], path: str | Path) -> None:
@@ -83,7 +92,7 @@ def _graph(i: int, program: Program, tensors: Mapping[str, Tensor]) -> NetGraph:
     dtype = dtype_named(program.dtype)
     if state.dtype != dtype and not (state.is_floating_point() and dtype.is_floating_point):
         raise InvalidGraphError(f"program {i}: state has type {state.dtype} instead of {dtype}")
-    program.__dict__["wiring"] = wire(program, len(sensitivity))
+    wire(program, len(sensitivity))
     return NetGraph(program, state, sensitivity, other)
 
 

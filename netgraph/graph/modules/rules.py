@@ -11,7 +11,7 @@ from torch import Tensor
 from netgraph.errors import UnsupportedLayerError
 from netgraph.graph.modules.builder import Builder, Weights
 from netgraph.graph.modules.labels import Value, distinct, dotted, together
-from netgraph.graph.modules.program import Row
+from netgraph.graph.modules.program import GraphNode
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Call:
     """
 
     b: Builder
-    row: Row
+    row: GraphNode
     name: str
     kind: str
     target: str

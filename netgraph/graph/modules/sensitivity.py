@@ -20,9 +20,9 @@ from netgraph.graph.modules.encoding import dtype_named
 from netgraph.graph.modules.execute import bind, execute, rebuild
 from netgraph.graph.modules.explicit import make_explicit
 from netgraph.graph.modules.labels import Value, values_in
-from netgraph.graph.modules.program import Program, Row
+from netgraph.graph.modules.program import GraphNode, Program
 from netgraph.graph.modules.trace import first_line
-from netgraph.graph.modules.wiring import Aliases
+from netgraph.graph.modules.wiring import Aliases, wire
 from netgraph.graph.netgraph import NetGraph, as_graph
 
 
@@ -45,7 +45,7 @@ def module_sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
     watch = _Watch(program, rebuild(program, graph.state.detach(), graph.other_state))
     given = [torch.as_tensor(value) if isinstance(value, np.ndarray) else value for value in inputs]
     outputs = watch.run(bind(program, given, {}))
-    total = graph.state.new_zeros(program.num_nodes + 1, dtype=torch.double)
+    total = graph.state.new_zeros(graph.num_nodes + 1, dtype=torch.double)
     tensors = [tensor for tensor, _ in watch.seen]
     for mean in outputs:
         gradients = torch.autograd.grad(mean, tensors, retain_graph=True, allow_unused=True)
@@ -60,7 +60,7 @@ class _Watch:
     """Runs a network and keeps the values whose derivatives count, each with its labels."""
 
     def __init__(self, program: Program, root: nn.Module) -> None:
-        self.program, self.root, self.wiring = program, root, program.wiring
+        self.program, self.root, self.wiring = program, root, wire(program)
         self.seen: list[tuple[Tensor, Tensor]] = []
         self.row = -1
         self.groups: dict[int, list[Group]] = defaultdict(list)
@@ -73,10 +73,10 @@ class _Watch:
     def run(self, given: dict[str, Any]) -> list[Tensor]:
         """Run the network; return the mean over rows of each of its outputs."""
         with torch.enable_grad():
-            names = {row.target: i for i, row in enumerate(self.program.rows) if row.op == "input"}
+            names = {row.target: i for i, row in enumerate(self.program.nodes) if row.op == "input"}
             inputs = {name: self._input(names[name], value) for name, value in given.items()}
             try:
-                result = execute(self.program.table, self.root, inputs, self.call, release=False)
+                result = execute(self.program.calls, self.root, inputs, self.call, release=False)
             except (RuntimeError, IndexError, ValueError, TypeError) as error:
                 shapes = ", ".join(f"{name} {tuple(getattr(value, 'shape', ()))}" for name, value in inputs.items())
                 raise NetGraphError(f"the network does not run on {shapes}: {first_line(error)}") from error
@@ -87,7 +87,7 @@ class _Watch:
         return list(torch.cat(means))
 
     def _input(self, position: int, value: Any) -> Any:
-        row = self.program.rows[position]
+        row = self.program.nodes[position]
         if isinstance(value, Tensor) and not value.numel():
             raise NetGraphError(f"{row.target} has shape {tuple(value.shape)}: nothing to measure on")
         if not isinstance(value, Tensor) or not value.is_floating_point():
@@ -116,12 +116,12 @@ class _Watch:
             self.seen.append((watched, labels))
         return watched.clone()
 
-    def call(self, position: int, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any], make: Any) -> Any:
+    def call(self, position: int, row: GraphNode, args: tuple[Any, ...], kwargs: dict[str, Any], make: Any) -> Any:
         """Make a call, and keep what feeds an activation, or what any other layer gives."""
         self.row = position
         self.calls.clear()
         groups = self.groups[position]
-        if not groups or (row.op == "module" and self.program.part_named[row.target].type in COMPOSITES):
+        if not groups or (row.op == "module" and self.program.module_named[row.target].type in COMPOSITES):
             return make(*args, **kwargs)
         labels = next(value.labels for value in values_in(self.wiring.values[position]) if value.labels is not None)
         if groups[0].before:

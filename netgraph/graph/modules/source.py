@@ -8,10 +8,11 @@ from typing import Any, cast
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.from_module import generalize
+from netgraph.graph.modules.check import check
 from netgraph.graph.modules.encoding import decode, references
 from netgraph.graph.modules.expressions import Expression, arguments, constructor, wrap
 from netgraph.graph.modules.parts import TYPES
-from netgraph.graph.modules.program import Part, Program, Row, Stored, Table
+from netgraph.graph.modules.program import CallGraph, GraphNode, ModuleSpec, NamedTensorSpec, Program
 from netgraph.graph.netgraph import NetGraph, as_graph
 
 _HEAD = '''"""Written by netgraph; load the weights with ``load_state_dict``."""
@@ -49,11 +50,11 @@ def to_source(graph: NetGraph, name: str = "Network") -> str:
         raise NetGraphError(f"{name!r} is not a name for a class")
     graph = generalize(as_graph(graph, "to_source"))
     program = cast(Program, graph.program)
-    program.validate()
+    check(program)
     writer = _Writer(program, graph)
-    kinds = dict.fromkeys(part.type for part in program.parts if part.type in TYPES)
+    kinds = dict.fromkeys(part.type for part in program.modules if part.type in TYPES)
     body = "\n".join(line for long in writer.lines() for line in wrap(long))
-    base, summary = f"nn.{program.parts[0].type}", f"{', '.join(kinds) or 'A network'}."
+    base, summary = f"nn.{program.modules[0].type}", f"{', '.join(kinds) or 'A network'}."
     used = [key for key in _IMPORTS if re.search(rf"\b{key}\.", f"{base} {body}")]
     groups = ([key for key in used if (key in _STANDARD) == own] for own in (True, False))
     imports = "\n\n".join("\n".join(map(_IMPORTS.__getitem__, group)) for group in groups if group)
@@ -68,22 +69,22 @@ def is_attribute(name: str) -> bool:
 class _Writer:
     def __init__(self, program: Program, graph: NetGraph) -> None:
         self.program, self.graph = program, graph
-        self.parts = {part.name: part for part in program.parts}
-        self.children: dict[str, list[Part]] = defaultdict(list)
-        for part in program.parts[1:]:
+        self.parts = {part.name: part for part in program.modules}
+        self.children: dict[str, list[ModuleSpec]] = defaultdict(list)
+        for part in program.modules[1:]:
             self.children[part.name.rpartition(".")[0]].append(part)
 
     def lines(self) -> Iterator[str]:
         """Write the body of the class."""
         yield from (f"        {line}" for line in self._constructor())
-        if self.program.parts[0].type not in TYPES and not self._whole(""):  # else the base class calls as it does
+        if self.program.modules[0].type not in TYPES and not self._whole(""):  # else the base class calls as it does
             yield from self._forward()
 
     def _constructor(self) -> Iterator[str]:
         """Write the modules, then the tensors that no constructor makes."""
-        root = self.program.parts[0]
+        root = self.program.modules[0]
         if root.type in TYPES:
-            yield f"super().__init__({arguments(root.type, root.hyper)})"
+            yield f"super().__init__({arguments(root.type, root.kwargs)})"
         elif self._whole(""):
             yield "super().__init__("
             yield from self._entries("", "    ")
@@ -96,11 +97,11 @@ class _Writer:
 
     def _modules(self) -> Iterator[str]:
         inside: tuple[str, ...] = ()
-        for part in self.program.parts:
+        for part in self.program.modules:
             if not part.name or part.name.startswith(inside):
                 continue
             if not self._whole(part.name):
-                yield self._attach(part, constructor(part.type, part.hyper))
+                yield self._attach(part, constructor(part.type, part.kwargs))
                 continue
             inside = (*inside, f"{part.name}.")
             opening = self._attach(part, "nn.Sequential(")
@@ -118,7 +119,7 @@ class _Writer:
     def _entries(self, name: str, indent: str) -> Iterator[str]:
         for part in self.children[name]:
             if part.type in TYPES:
-                yield f"{indent}{constructor(part.type, part.hyper)},"
+                yield f"{indent}{constructor(part.type, part.kwargs)},"
             else:
                 yield f"{indent}nn.Sequential("
                 yield from self._entries(part.name, f"{indent}    ")
@@ -129,7 +130,7 @@ class _Writer:
         kind, steps = self.parts[name].type, [part.name.rpartition(".")[2] for part in self.children[name]]
         return kind in ("Sequential", "ModuleList") and steps == [str(i) for i in range(len(steps))]
 
-    def _attach(self, part: Part, made: str) -> str:
+    def _attach(self, part: ModuleSpec, made: str) -> str:
         owner, _, name = part.name.rpartition(".")
         made = self.path(part.alias) if part.alias is not None else made
         kind = self.parts[owner].type
@@ -141,7 +142,7 @@ class _Writer:
             return f"{self.path(owner)}.{name} = {made}"
         return f"{self.path(owner)}.add_module({name!r}, {made})"
 
-    def _tensor(self, tensor: Stored) -> Iterator[str]:
+    def _tensor(self, tensor: NamedTensorSpec) -> Iterator[str]:
         for position, full in enumerate(tensor.names):
             owner, _, name = full.rpartition(".")
             shared = self.parts.get(owner)
@@ -156,7 +157,7 @@ class _Writer:
             if made_by_constructor and not position and tensor.dtype != default:
                 yield f"{self.path(full)}.data = {self.path(full)}.data.to(torch.{tensor.dtype})"
 
-    def _new(self, tensor: Stored, owner: str, name: str) -> str:
+    def _new(self, tensor: NamedTensorSpec, owner: str, name: str) -> str:
         empty = f"torch.empty({tensor.shape}, dtype=torch.{tensor.dtype})"
         parameter = f"nn.Parameter({empty}{'' if tensor.trainable else ', requires_grad=False'})"
         if tensor.kind == "parameter" and not name.isidentifier():
@@ -191,14 +192,14 @@ class _Writer:
         yield ""
         yield f"    def forward(self{self._parameters()}):"
         yield from self._refusals()
-        if self.program.train_table is not None:
+        if self.program.train_calls is not None:
             yield "        if self.training:"
             yield f"            return self.forward_in_training({inputs.removeprefix(', ')})"
-        yield from self._calls(self.program.table)
-        if self.program.train_table is not None:
+        yield from self._calls(self.program.calls)
+        if self.program.train_calls is not None:
             yield ""
             yield f"    def forward_in_training(self{inputs}):"
-            yield from self._calls(self.program.train_table)
+            yield from self._calls(self.program.train_calls)
 
     def _parameters(self) -> str:
         """Write the inputs, with the values of the last ones that are held."""
@@ -222,13 +223,13 @@ class _Writer:
                 yield f"        if {' or '.join([f'{name}.ndim != {len(sizes)}', *fixed])}:"
                 yield f'            raise ValueError("{name}: the network was traced for [{wanted}]")'
 
-    def _calls(self, table: Table) -> Iterator[str]:
+    def _calls(self, table: CallGraph) -> Iterator[str]:
         names: list[str] = []
         expression, whole = Expression(self.path, names), self._called_whole(table)
-        while len(names) < len(table.rows):
-            row = table.rows[len(names)]
+        while len(names) < len(table.nodes):
+            row = table.nodes[len(names)]
             length, owner = whole.get(len(names), (1, ""))
-            name = _free(row.target if row.op == "input" else table.rows[len(names) + length - 1].name)
+            name = _free(row.target if row.op == "input" else table.nodes[len(names) + length - 1].name)
             if owner:
                 yield f"        {name} = {self.path(owner)}({expression(row.args[1])})"
             elif row.op != "input":
@@ -236,16 +237,16 @@ class _Writer:
             names += [name] * length
         yield f"        return {expression(table.output)}"
 
-    def _called_whole(self, table: Table) -> dict[int, tuple[int, str]]:
+    def _called_whole(self, table: CallGraph) -> dict[int, tuple[int, str]]:
         """Find the rows that are the call of one ``Sequential``: first row -> (how many they are, its name)."""
         found: dict[int, tuple[int, str]] = {}
         taken: set[int] = set()
-        users = Counter(i for row in table.rows for i in references((row.args, row.kwargs)))
+        users = Counter(i for row in table.nodes for i in references((row.args, row.kwargs)))
         users.update(references(table.output))
-        for part in self.program.parts[1:]:
+        for part in self.program.modules[1:]:
             inner = self._leaves(part.name) if self._whole(part.name) else []
-            for start in range(len(table.rows) if inner else 0):
-                rows = table.rows[start : start + len(inner)]
+            for start in range(len(table.nodes) if inner else 0):
+                rows = table.nodes[start : start + len(inner)]
                 if start not in taken and [row.target for row in rows] == inner and _is_chain(rows, start, users):
                     found[start] = (len(inner), part.name)
                     taken.update(range(start, start + len(inner)))
@@ -258,10 +259,10 @@ class _Writer:
         return leaves
 
 
-def _is_chain(rows: Sequence[Row], start: int, users: Counter[int]) -> bool:
+def _is_chain(rows: Sequence[GraphNode], start: int, users: Counter[int]) -> bool:
     """Return whether each row is the call of a module on nothing but what the one before gave to it alone."""
     calls = all(row.op == "module" and len(row.args) == 2 and len(row.kwargs) == 1 for row in rows)
-    linked = all(row.args[1] == ("row", start + i) for i, row in enumerate(rows[1:]))
+    linked = all(row.args[1] == ("node", start + i) for i, row in enumerate(rows[1:]))
     return calls and linked and all(users[start + i] == 1 for i in range(len(rows) - 1))
 
 

@@ -25,7 +25,7 @@ from netgraph.graph.modules.encoding import Encoded, encode
 from netgraph.graph.modules.functions import OPERATIONS, check_attribute, name_of
 from netgraph.graph.modules.parts import is_leaf
 from netgraph.graph.modules.preserve import preserved
-from netgraph.graph.modules.program import Row, Table
+from netgraph.graph.modules.program import CallGraph, GraphNode
 from netgraph.graph.modules.values import same
 
 #: Builds a row's call: what fx calls a node's kind.
@@ -108,7 +108,7 @@ def mode(module: nn.Module, training: bool) -> Iterator[None]:
             part.training = own
 
 
-def trace(module: nn.Module, given: Mapping[str, Any]) -> tuple[Table, Table | None, dict[str, Tensor]]:
+def trace(module: nn.Module, given: Mapping[str, Any]) -> tuple[CallGraph, CallGraph | None, dict[str, Tensor]]:
     """Trace a module in both modes.
 
     Args:
@@ -124,9 +124,9 @@ def trace(module: nn.Module, given: Mapping[str, Any]) -> tuple[Table, Table | N
         UnsupportedLayerError: When a call is not supported, with its name and what would be needed.
     """
     if is_leaf(module):  # stands alone
-        inputs = [Row("input", name, name) for name in given]
-        kwargs = ("dict", *(("item", name, ("row", i)) for i, name in enumerate(given)))
-        return Table((*inputs, Row("module", "", "output", kwargs=kwargs)), ("row", len(inputs))), None, {}
+        inputs = [GraphNode("input", name, name) for name in given]
+        kwargs = ("dict", *(("item", name, ("node", i)) for i, name in enumerate(given)))
+        return CallGraph((*inputs, GraphNode("module", "", "output", kwargs=kwargs)), ("node", len(inputs))), None, {}
     return read_both(lambda training: _graph(module, given, training))
 
 
@@ -193,7 +193,7 @@ class Reader:
         for node in calls:
             rows.append(self._row(node))
             self.position[node] = len(rows) - 1
-        self.table = Table(tuple(rows), self.code(output, result))
+        self.table = CallGraph(tuple(rows), self.code(output, result))
         self.owners = [owner_of(node) for node in calls]
 
     def code(self, node: fx.Node, value: Any) -> Encoded:
@@ -201,7 +201,7 @@ class Reader:
 
         def reference(value: Any) -> Encoded | None:
             node = value.node if isinstance(value, fx.Proxy) else value
-            return ("row", self.position[node]) if isinstance(node, fx.Node) else None
+            return ("node", self.position[node]) if isinstance(node, fx.Node) else None
 
         try:
             return encode(value, reference)
@@ -209,19 +209,19 @@ class Reader:
             unseen = any(isinstance(leaf, Tensor) for leaf in pytree.tree_leaves(value))  # made of parameters alone
             raise (NotTraceableError if unseen else UnsupportedLayerError)(f"{where(node)}: {error}") from None
 
-    def _row(self, node: fx.Node) -> Row:
+    def _row(self, node: fx.Node) -> GraphNode:
         if node.op in ("placeholder", "get_attr"):
-            return Row(_OPS[node.op], str(node.target), node.name)  # type: ignore[arg-type]
+            return GraphNode(_OPS[node.op], str(node.target), node.name)  # type: ignore[arg-type]
         args, kwargs = self.code(node, tuple(node.args)), self.code(node, dict(node.kwargs))
         if node.op == "call_module":
-            return Row("module", str(node.target), node.name, args, kwargs)
+            return GraphNode("module", str(node.target), node.name, args, kwargs)
         name = name_of(node.target) if node.op == "call_function" else f"Tensor.{node.target}"
         if name not in OPERATIONS:
             missing = f"{name} is not supported; it needs an entry in the table of operations"
             raise UnsupportedLayerError(f"{where(node)}: {missing}")
         if name == "builtins.getattr":
             check_attribute(node.args[1])
-        return Row("call", name, node.name, args, kwargs)
+        return GraphNode("call", name, node.name, args, kwargs)
 
 
 def owner_of(node: fx.Node) -> str:
@@ -238,7 +238,7 @@ def where(node: fx.Node) -> str:
 
 def read_both(
     graph_of: Callable[[bool], tuple[fx.Graph, Any, dict[str, Tensor]]],
-) -> tuple[Table, Table | None, dict[str, Tensor]]:
+) -> tuple[CallGraph, CallGraph | None, dict[str, Tensor]]:
     """Read the graphs of both modes into one table where they differ in flags that follow the mode, else into two.
 
     Args:
@@ -261,16 +261,16 @@ def read_both(
         constants |= found
         readers.append(Reader(graph, output))
     first, second = (reader.table for reader in readers)
-    if len(first.rows) != len(second.rows) or first.output != second.output:
+    if len(first.nodes) != len(second.nodes) or first.output != second.output:
         return first, second, constants
     try:
         calls = (
-            [(row.op, row.target, row.name, row.args, row.kwargs) for row in table.rows] for table in (first, second)
+            [(row.op, row.target, row.name, row.args, row.kwargs) for row in table.nodes] for table in (first, second)
         )
-        rows = tuple(Row(*_flags(*row)) for row in zip(*calls, readers[0].owners, strict=True))
+        rows = tuple(GraphNode(*_flags(*row)) for row in zip(*calls, readers[0].owners, strict=True))
     except _DifferError:
         return first, second, constants
-    return Table(rows, first.output), None, constants
+    return CallGraph(rows, first.output), None, constants
 
 
 class _DifferError(Exception):

@@ -7,11 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from netgraph.graph.modules.builder import Ints
 from netgraph.graph.modules.encoding import dtype_named
-from netgraph.graph.modules.program import Ints, Program, Stored
+from netgraph.graph.modules.program import NamedTensorSpec, Program
+from netgraph.graph.modules.wiring import wire
 
 
-def view(tensor: Stored, state: Tensor, other: Tensor) -> Tensor:
+def view(tensor: NamedTensorSpec, state: Tensor, other: Tensor) -> Tensor:
     """View one tensor of the network in its own shape and type.
 
     Args:
@@ -40,8 +42,8 @@ def expand(key: str, program: Program, state: Tensor, other: Tensor) -> Tensor:
     others = [view(t, state, other).reshape(-1).to(state) for t in program.tensors if not t.in_state]
     by_slot = torch.cat([state, *others]) if others else state
     if key == "bias":
-        return gather(by_slot, program.bias_slot, 0.0)
-    edges = program.wiring.edges
+        return gather(by_slot, wire(program).bias_slot, 0.0)
+    edges = wire(program).edges
     structural = torch.from_numpy(edges.count == 0).to(state.device)
     if key == "structural":
         return structural

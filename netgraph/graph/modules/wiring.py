@@ -24,13 +24,11 @@ from netgraph.graph.modules.call_rules import role_of_module, wire_call, wire_mo
 from netgraph.graph.modules.encoding import Encoded, decode, references
 from netgraph.graph.modules.functions import find_operation
 from netgraph.graph.modules.labels import Value, along, value_of
-from netgraph.graph.modules.program import Program, Row
-
-__all__ = ["Aliases", "Wiring", "wire"]
+from netgraph.graph.modules.program import GraphNode, Program
 
 
 def wire(program: Program, most: int | None = None) -> Wiring:
-    """Wire the rows of a program in evaluation mode.
+    """Return the nodes and edges of a program in evaluation mode, which are read once.
 
     Args:
         program: The program.
@@ -39,10 +37,22 @@ def wire(program: Program, most: int | None = None) -> Wiring:
     Raises:
         UnsupportedLayerError: When it is not known how the vertices of a row are wired, with the row's name.
     """
+    if "wiring" not in program.__dict__:
+        program.__dict__["wiring"] = _wire(program, most)
+    found: Wiring = program.__dict__["wiring"]
+    return found
+
+
+def structure(network: Any) -> Any:
+    """Return what tells the nodes and edges of a network: an architecture itself, of a program its wiring."""
+    return wire(network) if isinstance(network, Program) else network
+
+
+def _wire(program: Program, most: int | None) -> Wiring:
     builder, aliases = Builder(program, most), Aliases(program)
     values: list[Any] = []
     made: list[Any] = []
-    for position, row in enumerate(program.rows):
+    for position, row in enumerate(program.nodes):
         builder.row = position
         try:
             new = _value(builder, row, values)
@@ -58,20 +68,20 @@ def wire(program: Program, most: int | None = None) -> Wiring:
             raise UnsupportedLayerError(f"{row.label}: its vertices cannot be read: {reason}") from error
         forget = lambda leaf: replace(leaf, slots=None) if isinstance(leaf, Value) else leaf  # noqa: E731
         made.append(pytree.tree_map(forget, new))  # places of parameters, which only the rules need
-    output = decode(program.table.output, {"row": values.__getitem__, "training": lambda name: False})
+    output = decode(program.calls.output, {"node": values.__getitem__, "training": lambda name: False})
     return Wiring(builder, made, output)
 
 
-def _value(builder: Builder, row: Row, values: list[Any]) -> Any:
+def _value(builder: Builder, row: GraphNode, values: list[Any]) -> Any:
     if row.op == "input":
         return _input(builder, row)
     if row.op == "tensor":
         return value_of(row.shape, slots=builder.slots(row.target))
-    special: dict[str, Callable[[Any], Any]] = {"row": values.__getitem__, "training": lambda name: False}
+    special: dict[str, Callable[[Any], Any]] = {"node": values.__getitem__, "training": lambda name: False}
     args, kwargs = decode(row.args, special), decode(row.kwargs, special)
     if row.op == "call":
         return _fit(row.shape, wire_call(builder, row, args, kwargs))
-    part = builder.program.part_named.get(row.target)
+    part = builder.program.module_named.get(row.target)
     if part is None:
         raise UnsupportedLayerError("a call of a module inside a registered one")
     return _fit(row.shape, wire_module(builder, row, part, [*args, *kwargs.values()]))
@@ -96,7 +106,7 @@ _CHANNELS_FIRST = ("conv", "batchnorm", "instancenorm", "groupnorm", "maxpool", 
 _LAST = ("linear", "multiheadattention", "lstm", "gru", "rnn", "layernorm", "rmsnorm", "transformer", "bilinear")
 
 
-def _input(builder: Builder, row: Row) -> Any:
+def _input(builder: Builder, row: GraphNode) -> Any:
     """Add the vertices of an input: its channels or features; one for integers; none for masks and numbers."""
     if not isinstance(row.shape, tuple) or row.shape[0] != "shape":
         return row.shape
@@ -110,15 +120,15 @@ def _input(builder: Builder, row: Row) -> Any:
     return replace(value, labels=along(axis, len(value.shape), labels))
 
 
-def _feature_axis(program: Program, row: Row, ndim: int) -> int:
+def _feature_axis(program: Program, row: GraphNode, ndim: int) -> int:
     """Find the axis of an input's channels from the first layer that tells it."""
-    position = program.rows.index(row)
+    position = program.nodes.index(row)
     reached = {position}
-    for later, user in enumerate(program.rows):
+    for later, user in enumerate(program.nodes):
         if not reached.intersection(user.inputs):
             continue
         of_module = user.op == "module"
-        name = program.part_named[user.target].type if of_module else user.target
+        name = program.module_named[user.target].type if of_module else user.target
         base = name.split(".")[1] if name.startswith("aten.") else name.rpartition(".")[2]
         plain = base.replace("_", "").lower()
         if plain.startswith(_LAST):
@@ -144,15 +154,15 @@ class Aliases:
         self.program = program
         self._base: list[int] = []
         self._moved: list[bool] = []
-        for position, row in enumerate(program.rows):
+        for position, row in enumerate(program.nodes):
             kind = self._kind(row)
             source = row.inputs[0] if kind and row.inputs else None
             self._base.append(position if source is None else self._base[source])
             self._moved.append(source is not None and (kind == "view" or self._moved[source]))
 
-    def _kind(self, row: Row) -> str:
+    def _kind(self, row: GraphNode) -> str:
         if row.op == "module":
-            part = self.program.part_named.get(row.target)
+            part = self.program.module_named.get(row.target)
             kind = part.type if part is not None else ""
             same = kind.startswith(("Identity", "Dropout"))
             return "same" if same else "view" if kind in ("Flatten", "Unflatten") else ""
@@ -163,12 +173,12 @@ class Aliases:
             return "same"
         return "view" if operation.name.split(".")[1] in _VIEWS.split() else ""
 
-    def in_place(self, row: Row) -> bool:
+    def in_place(self, row: GraphNode) -> bool:
         """Return whether a call alters its first operand."""
         flag = ("item", "inplace", True)
         if row.op == "module":
-            part = self.program.part_named.get(row.target)
-            return part is not None and flag in part.hyper
+            part = self.program.module_named.get(row.target)
+            return part is not None and flag in part.kwargs
         return row.op == "call" and (find_operation(row.target).in_place or flag in row.kwargs)
 
     def altered(self, position: int) -> list[int]:
@@ -177,11 +187,11 @@ class Aliases:
         Raises:
             UnsupportedLayerError: When another value with the same memory in other places is read afterwards.
         """
-        rows = self.program.rows
+        rows = self.program.nodes
         if not self.in_place(rows[position]) or not rows[position].inputs:
             return []
         first, moved = rows[position].inputs[0], self._moved[position]
-        read = {i for row in rows[position + 1 :] for i in row.inputs} | set(references(self.program.table.output))
+        read = {i for row in rows[position + 1 :] for i in row.inputs} | set(references(self.program.calls.output))
         shared = [i for i in range(position) if self._base[i] == self._base[position]]
         for other in shared:
             if other in read and (moved or self._moved[other]) and other != first:

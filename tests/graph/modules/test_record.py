@@ -1,6 +1,7 @@
 """Files of general graphs: what is written comes back, and nothing that a file says is run."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -70,9 +71,9 @@ def rewritten(tmp_path, change):
     return path
 
 
-def as_call(target, args=("tuple", ("row", 0))):
+def as_call(target, args=("tuple", ("node", 0))):
     def change(program):
-        program["table"]["rows"][1] |= {"op": "call", "target": target, "args": args}
+        program["calls"]["nodes"][1] |= {"op": "call", "target": target, "args": args}
 
     return change
 
@@ -90,18 +91,18 @@ BROKEN = [
     (as_call("os.system", ("tuple", "true")), "os.system is not a registered operation"),
     (as_call("builtins.eval", ("tuple", "1")), "builtins.eval is not a registered operation"),
     (as_call("Tensor.__class__"), "Tensor.__class__ is not a registered operation"),
-    (as_call("builtins.getattr", ("tuple", ("row", 0), "__class__")), "attribute '__class__'"),
-    (as_call("torch.relu", ("tuple", ("row", 9))), "not all earlier"),
+    (as_call("builtins.getattr", ("tuple", ("node", 0), "__class__")), "attribute '__class__'"),
+    (as_call("torch.relu", ("tuple", ("node", 9))), "not all earlier"),
     (as_call("torch.relu", ("tuple", ("code", 0))), "unknown argument 'code'"),
-    (as_call("torch.relu", ("tuple", ("row", 0), ("dtype", "load"))), "unknown type 'load'"),
-    (setting("table", "rows", 1, "name", value="x = 1; y"), "not a name"),
-    (setting("parts", 1, "type", value="Popen"), "unknown type 'Popen'"),
-    (setting("parts", 1, "name", value="0'); x = ('"), "not listed"),
-    (setting("parts", 1, "hyper", value=["dict", ["item", "code", 1]]), "Conv1d cannot be made"),
+    (as_call("torch.relu", ("tuple", ("node", 0), ("dtype", "load"))), "unknown type 'load'"),
+    (setting("calls", "nodes", 1, "name", value="x = 1; y"), "not a name"),
+    (setting("modules", 1, "type", value="Popen"), "unknown type 'Popen'"),
+    (setting("modules", 1, "name", value="0'); x = ('"), "not listed"),
+    (setting("modules", 1, "kwargs", value=["dict", ["item", "code", 1]]), "Conv1d cannot be made"),
     (setting("tensors", 0, "shape", value=[3, 2, 99]), "state has shape"),
     (setting("tensors", value=[]), "state has shape|has no values"),
     (setting("inputs", value=["x y"]), "not a name"),
-    (setting("parts", 0, value={}), "not a record of networks"),
+    (setting("modules", 0, value={}), "not a record of networks"),
 ]
 
 
@@ -120,3 +121,14 @@ def test_damaged_tensors_are_noticed(tmp_path):
     path.write_bytes(payload)
     with pytest.raises(NetGraphError, match="damaged"):
         load_modules(path)
+
+
+def test_files_with_the_first_names_of_keys_are_read():
+    (graph,) = load_modules(Path(__file__).with_name("version_1.safetensors"))
+    assert [module.type for module in graph.program.modules[1:]] == [
+        "Linear", "TransformerEncoder", "Dropout", "ModuleList", "Module"
+    ]  # fmt: skip
+    assert (graph.num_nodes, graph.program.calls.output[0]) == (67, "dict")
+    result = to_module(graph)(torch.ones(2, 5, 3), True)
+    assert torch.allclose(result["mean"].mean(1), torch.zeros(2), atol=1e-6)  # a layer norm stands last
+    assert result["size"] == (5, 3)

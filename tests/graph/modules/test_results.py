@@ -57,7 +57,7 @@ def results_of(graph, *args):
 def test_results_keep_their_types(forward):
     module = build(forward)
     graph = from_module(module, X)
-    assert all(row.op != "call" or not row.target.startswith("aten") for row in graph.program.rows)
+    assert all(row.op != "call" or not row.target.startswith("aten") for row in graph.program.nodes)
     assert all(same(result, module(X)) for result in results_of(graph, X))
 
 

@@ -10,6 +10,7 @@ from netgraph import NetGraphError, from_module, sensitivity, to_module, with_se
 from netgraph.graph import load_modules, module_sensitivity, save_modules
 from netgraph.graph.from_module import generalize
 from netgraph.graph.modules.explicit import make_explicit
+from netgraph.graph.modules.wiring import wire
 from tests.graph.zoo_of_modules.exact import prepared, tree_leaves
 from tests.graph.zoo_of_modules.test_attention import Bert, Decoder, Perceiver
 from tests.graph.zoo_of_modules.test_sequences import Tagger, Translator, ids, numbers
@@ -65,7 +66,7 @@ def test_every_inner_unit_of_composite_layers_is_measured(build, example):
         assert torch.allclose(a, b, atol=1e-5)
     found = module_sensitivity(graph, *example)
     assert torch.isfinite(found).all()
-    for group in graph.program.wiring.groups:
+    for group in wire(graph.program).groups:
         fed = (graph.edge_index[0] >= group.start) & (graph.edge_index[0] < group.start + group.size)
         if group.type not in ("Input", "ReLU", "Earlier") and fed.any() and group.name != "cross.weights":
             assert found[group.start : group.start + group.size].max() > 0, group.name

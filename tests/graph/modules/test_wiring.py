@@ -10,13 +10,14 @@ from torch_geometric.loader import DataLoader
 
 from netgraph import NetGraphError, from_module
 from netgraph.graph.from_module import generalize
+from netgraph.graph.modules.wiring import wire
 from tests.graph.zoo_of_modules.exact import dependencies, prepared
 from tests.strategies import examples, modules
 
 
 def edges_between(graph, name, of=None):
     """Give the edges into a layer as {(source within its layer, target within the layer): kernel}."""
-    group = next(group for group in graph.program.wiring.groups if group.name == name)
+    group = next(group for group in wire(graph.program).groups if group.name == name)
     source, target = graph.edge_index
     weight = graph.edge_weight.reshape(graph.num_edges, -1)
     first = min(
@@ -135,7 +136,7 @@ def test_no_edge_stands_for_nothing():
 def test_a_parameter_used_directly_is_the_weight_of_what_reads_it():
     module = Split()
     graph = from_module(module, torch.zeros(2, 4, 6))
-    group = next(group for group in graph.program.wiring.groups if group.type == "Mul")
+    group = next(group for group in wire(graph.program).groups if group.type == "Mul")
     into = (graph.edge_index[1] >= group.start) & (graph.edge_index[1] < group.start + group.size)
     assert torch.equal(graph.edge_weight[into][:, 0], module.scale.flatten())
     assert not graph.structural[into].any()
@@ -156,17 +157,17 @@ class InPlace(nn.Module):
 
 def test_a_call_in_place_alters_what_shares_its_memory():
     graph = from_module(InPlace(), torch.zeros(2, 3))
-    groups = {group.type: i for i, group in enumerate(graph.program.wiring.groups)}
-    last = len(graph.program.wiring.groups) - 1
-    assert (groups["Tanh"], last) in graph.program.wiring.feeds
-    assert [pair for pair in graph.program.wiring.feeds if pair[1] == last] == [(groups["Tanh"], last)]
+    groups = {group.type: i for i, group in enumerate(wire(graph.program).groups)}
+    last = len(wire(graph.program).groups) - 1
+    assert (groups["Tanh"], last) in wire(graph.program).feeds
+    assert [pair for pair in wire(graph.program).feeds if pair[1] == last] == [(groups["Tanh"], last)]
 
 
 def test_dense_connectivity_is_held_once_and_batches_work():
     module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8 * 36, 500))
     graph = from_module(module, torch.zeros(1, 3, 8, 8))
     assert graph.state.numel() == sum(parameter.numel() for parameter in module.parameters())
-    assert "edges" not in vars(graph.program.wiring)
+    assert "edges" not in vars(wire(graph.program))
     (batch,) = DataLoader([graph, graph], batch_size=2)
     assert batch.edge_index.shape[1] == 2 * graph.num_edges
     again = batch.get_example(1)
@@ -243,6 +244,6 @@ def test_parameters_are_found_in_the_order_of_either_function():
     assert torch.equal(first.edge_index, second.edge_index)
     assert torch.equal(first.edge_weight, second.edge_weight)
     assert torch.equal(first.bias, second.bias)
-    assert first.program.wiring.groups[-1].type == "Bilinear"
+    assert wire(first.program).groups[-1].type == "Bilinear"
     assert not first.structural[first.edge_index[1] >= first.num_nodes - 3].any()
     assert torch.equal(first.bias[-3:], Called(True).bias)

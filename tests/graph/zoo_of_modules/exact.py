@@ -8,6 +8,7 @@ from torch.utils._pytree import tree_leaves
 
 from netgraph import NetGraph, from_module, to_module
 from netgraph.graph.modules.values import same
+from netgraph.graph.modules.wiring import wire
 from tests.strategies import randomize
 
 
@@ -107,9 +108,9 @@ def dependencies(graph: NetGraph, inputs, most: int = 4) -> tuple[set, set]:
     leaves = [x.requires_grad_() if isinstance(x, Tensor) and x.is_floating_point() else x for x in inputs]
     given = dict(zip(graph.program.inputs, leaves, strict=True))
     outputs = tree_leaves(module(*(x.clone() if isinstance(x, Tensor) else x for x in leaves)))
-    wiring = graph.program.wiring
+    wiring = wire(graph.program)
     readers = [
-        (given[row.target], wiring.values[i].labels) for i, row in enumerate(graph.program.rows) if row.op == "input"
+        (given[row.target], wiring.values[i].labels) for i, row in enumerate(graph.program.nodes) if row.op == "input"
     ]
     missing, extra = set(), set()
     for output, known in zip(outputs, tree_leaves(wiring.output), strict=True):
