@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from netgraph.errors import InvalidGraphError
 from netgraph.graph.frozen import Frozen, cached_if_small
 from netgraph.graph.layers import HyperValue, LayerType, Slot, SlotKind, layer_type
 
@@ -229,39 +228,6 @@ class Architecture(Frozen):
                 start = first[tensor.layer]
                 slots[start : start + tensor.size] = np.arange(tensor.offset, tensor.offset + tensor.size)
         return slots
-
-    def validate(self) -> None:
-        """Check that the layers form a runnable network.
-
-        Raises:
-            InvalidGraphError: When a layer is fed by a later one, has a size that its operands do not allow, or
-                leads nowhere.
-        """
-        if not self.layers or self.layers[0].type != "Input":
-            raise InvalidGraphError("an architecture opens with its Input layer")
-        for position, layer in enumerate(self.layers):
-            problem = self._problem(position, layer)
-            if problem:
-                raise InvalidGraphError(f"layer {position} ({layer.name or layer.type}): {problem}")
-        used = {i for layer in self.layers for i in layer.inputs} | {0, len(self.layers) - 1}
-        for position in set(range(len(self.layers))) - used:
-            raise InvalidGraphError(f"layer {position} ({self.layers[position].name}) feeds nothing")
-
-    def _problem(self, position: int, layer: Layer) -> str:
-        if any(not 0 <= i < position for i in layer.inputs):
-            return f"fed by layers {layer.inputs}, which are not all earlier"
-        if layer.size < 1:
-            return "has no vertices"
-        kind = layer.kind.kind
-        arity = {"input": (0, 0), "join": (2, math.inf)}.get(kind, (1, 1))
-        if not arity[0] <= len(layer.inputs) <= arity[1] or (kind == "input") != (position == 0):
-            return f"a {layer.type} layer cannot have {len(layer.inputs)} operands here"
-        sizes = [self.layers[i].size for i in layer.inputs]
-        if layer.type == "Concat":
-            return "" if sum(sizes) == layer.size else f"size {layer.size}, but its operands have {sum(sizes)}"
-        if kind in ("elementwise", "norm", "join") and set(sizes) != {layer.size}:
-            return f"size {layer.size}, but its operands have {sizes}"
-        return ""
 
 
 def _hash(*parts: Any) -> str:

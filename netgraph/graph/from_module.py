@@ -9,6 +9,7 @@ from torch.nn.parameter import is_lazy
 
 from netgraph.errors import InvalidGraphError, NetGraphError, UnsupportedLayerError
 from netgraph.graph.architecture import Architecture
+from netgraph.graph.check import check_architecture
 from netgraph.graph.lower import Lowering
 from netgraph.graph.modules.convert import Example, convert, refuse_hooks
 from netgraph.graph.modules.encoding import decode, dtype_named
@@ -114,7 +115,7 @@ def _feed_forward(module: nn.Module, example: Tensor | None) -> NetGraph:
     """
     lowering = Lowering(module)
     architecture = Architecture(tuple(lowering.layers(example)))
-    architecture.validate()
+    check_architecture(architecture)
     graph = NetGraph(architecture, _state(architecture, lowering.modules))
     refuse_hooks(module)
     for problem in _tensors(module, graph):

@@ -1,7 +1,4 @@
-"""Graphs as named tensors and a small record, the two halves of every file that holds networks.
-
-Whether the layer table of a file describes networks is checked for all layers at once.
-"""
+"""Graphs as named tensors and a small record, the two halves of every file that holds networks."""
 
 from collections.abc import Mapping, Sequence, Sized
 from pathlib import Path
@@ -14,7 +11,8 @@ from torch import Tensor
 
 from netgraph.errors import InvalidGraphError
 from netgraph.files import building_from, read_tensors, write_tensors
-from netgraph.graph.layers import BY_CODE, LAYER_TYPES, N_CODES, layer_type
+from netgraph.graph.check import check_architectures
+from netgraph.graph.layers import BY_CODE, layer_type
 from netgraph.graph.netgraph import NetGraph, as_graphs
 from netgraph.graph.table import DEFAULTS, LayerTable
 from netgraph.reading import field_of
@@ -22,12 +20,6 @@ from netgraph.reading import field_of
 FORMAT, VERSION = "netgraph.graphs", 2
 #: Columns of a layer table that are stored as they are.
 _COLUMNS = ("count", "size", "fan", "operand")
-#: Hyper-parameters that may be None, which is NaN in a table.
-_OPTIONAL = ("momentum",)
-#: Hyper-parameters from 0 to 1.
-_SHARES = ("p",)
-#: Kind of each layer type, by its code.
-_KINDS = np.array([BY_CODE[code].kind if code in BY_CODE else "" for code in range(N_CODES)])
 
 
 def to_tensors(graphs: Sequence[NetGraph]) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -101,7 +93,7 @@ def table_from_tensors(tensors: Mapping[str, Tensor], record: Mapping[str, Any])
     columns = {name: arrays[name] for name in _COLUMNS}
     table = LayerTable(code=code, hyper=hyper, names=tuple([rows[i] for i in arrays["names"].tolist()]), **columns)
     _check_lengths(table)
-    _check_layers(table)
+    check_architectures(table)
     return table
 
 
@@ -149,60 +141,6 @@ def _check_lengths(table: LayerTable) -> None:
         raise InvalidGraphError("tensor 'layers.fan' holds a negative number")
     if [len(names) for names in table.names] != table.count.tolist():
         raise InvalidGraphError("an architecture has another number of names than of layers")
-
-
-def _check_layers(table: LayerTable) -> None:
-    """Check that every layer of a table can stand where it stands, as ``Architecture.validate`` does for one."""
-    kinds = _KINDS[table.code]
-    position = np.arange(len(table.code)) - np.repeat(table.layer_start[:-1], table.count)
-    reader = np.repeat(np.arange(len(table.code)), table.fan)
-    _refuse(table, table.size < 1, "has no vertices")
-    _refuse(table, (kinds == "input") != (position == 0), "an Input layer stands first, and only there")
-    least = np.select([kinds == "input", kinds == "join"], [0, 2], 1)
-    many = (table.fan > least) & (kinds != "join")
-    _refuse(table, (table.fan < least) | many, "has another number of operands than its type takes")
-    wrong = (table.operand < 0) | (table.operand >= position[reader])
-    _refuse(table, np.bincount(reader, wrong, len(table.code)) > 0, "fed by layers that are not all earlier")
-    operand_size = table.size[table.source]
-    concat = table.code == LAYER_TYPES["Concat"].code
-    total = np.bincount(reader, operand_size, len(table.code))
-    _refuse(table, concat & (total != table.size), "has another size than its operands together")
-    same = ~concat & np.isin(kinds, ("elementwise", "norm", "join"))
-    other = np.bincount(reader, operand_size != table.size[reader], len(table.code)) > 0
-    _refuse(table, same & other, "has another size than its operands")
-    _check_hyper(table)
-
-
-def _check_hyper(table: LayerTable) -> None:
-    """Check the hyper-parameters of layers that differ from their type's defaults."""
-    changed = np.flatnonzero(table.changed)
-    for code in np.unique(table.code[changed]).tolist():
-        rows, known = changed[table.code[changed] == code], BY_CODE[code].hyper
-        for place in range(table.hyper.shape[1]):
-            values, one = table.hyper[rows, place], known[place] if place < len(known) else None
-            if one is None:
-                allowed = values == 0
-            elif one.choices or isinstance(one.default, bool):
-                allowed = np.isin(values, np.arange(len(one.choices) or 2))
-            elif one.name in _SHARES:
-                allowed = (values >= 0) & (values <= 1)
-            else:
-                allowed = ~np.isnan(values) | (one.name in _OPTIONAL)
-            wrong = np.zeros(len(table.code), dtype=bool)
-            wrong[rows[~allowed]] = True
-            name = one.name if one is not None else f"hyper-parameter {place}"
-            _refuse(table, wrong, f"{name} is not a value of its type")
-
-
-def _refuse(table: LayerTable, wrong: npt.NDArray[np.bool_], problem: str) -> None:
-    if wrong.any():
-        layer = int(wrong.argmax())
-        row = int(np.searchsorted(table.layer_start, layer, side="right")) - 1
-        position = layer - int(table.layer_start[row])
-        kind = BY_CODE[int(table.code[layer])].name
-        raise InvalidGraphError(
-            f"layer {position} ({table.names[row][position] or kind}) of architecture {row}: {problem}"
-        )
 
 
 def check_length(name: str, values: Sized, expected: int) -> None:

@@ -11,6 +11,7 @@ from torch_geometric.data.data import size_repr
 
 from netgraph.errors import InvalidGraphError, NetGraphError
 from netgraph.graph.architecture import Architecture, TensorSpec
+from netgraph.graph.check import check_architecture
 from netgraph.graph.modules.check import check
 from netgraph.graph.modules.program import NamedTensorSpec, Program
 from netgraph.graph.modules.values import is_finite, view
@@ -172,22 +173,21 @@ class NetGraph(Data):
         return True
 
     def _check(self) -> None:
-        architecture = self.architecture
+        held: list[tuple[str, Any]]
         if self.program is not None:
             check(self.program)
-        else:
-            architecture.validate()
-        lengths = {"state": architecture.state_size, "sensitivity": structure(architecture).num_nodes}
-        for key, length in lengths.items():
-            if self[key].shape != (length,):
-                raise InvalidGraphError(f"{key} has shape {tuple(self[key].shape)} instead of ({length},)")
-        held: list[tuple[str, Any]] = []
-        if self.program is not None:
             held = [(tensor.names[0], tensor) for tensor in self.program.tensors if tensor.kind == "parameter"]
         else:
-            layers = [architecture.layers[tensor.layer] for tensor in architecture.tensors]
-            names = [layer.name or layer.type for layer in layers]
-            held = [(f"{name}.{t.slot.name}", t) for name, t in zip(names, architecture.tensors, strict=True)]
+            check_architecture(self.architecture)
+            layers = self.architecture.layers
+            tensors = [(layers[tensor.layer], tensor) for tensor in self.architecture.tensors]
+            held = [(f"{layer.name or layer.type}.{tensor.slot.name}", tensor) for layer, tensor in tensors]
+        for key, size in (
+            ("state", self.architecture.state_size),
+            ("sensitivity", structure(self.architecture).num_nodes),
+        ):
+            if self[key].shape != (size,):
+                raise InvalidGraphError(f"{key} has shape {tuple(self[key].shape)} instead of ({size},)")
         for name, tensor in held:
             if not is_finite(self.tensor(tensor)):
                 raise InvalidGraphError(f"{name} holds NaN or infinity")

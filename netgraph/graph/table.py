@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from netgraph.errors import InvalidGraphError
 from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints, Layer, make_layer
-from netgraph.graph.layers import BY_CODE, LAYER_TYPES, N_CODES
+from netgraph.graph.layers import BY_CODE, N_CODES, layer_type
 
 Floats = npt.NDArray[np.float64]
 #: Most hyper-parameters of a layer type.
@@ -105,7 +105,7 @@ class LayerTable:
             InvalidGraphError: When a layer has a hyper-parameter that its type has not.
         """
         layers = list(chain.from_iterable(architecture.layers for architecture in architectures))
-        code = np.array([LAYER_TYPES[layer.type].code for layer in layers], dtype=np.int64)
+        code = np.array([layer_type(layer.type).code for layer in layers], dtype=np.int64)
         hyper = DEFAULTS[code]
         for row, layer in zip(hyper, layers, strict=True):
             columns = {one.name: column for column, one in enumerate(layer.kind.hyper)} if layer.hyper else {}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from netgraph.errors import InvalidGraphError
 from netgraph.graph.architecture import Architecture, make_layer
+from netgraph.graph.check import check_architecture
 from netgraph.graph.layers import BY_CODE, LAYER_TYPES, N_CODES
 
 CONTINUE, STAY = N_CODES, N_CODES + 1
@@ -182,7 +183,7 @@ class Builder:
             hyper = {} if layer.bias or layer.code != _LINEAR else {"bias": False}
             rows.append(make_layer(BY_CODE[layer.code].name, layer.operands, layer.size, hyper=hyper))
         architecture = Architecture(tuple(rows))
-        architecture.validate()
+        check_architecture(architecture)
         if architecture.n_outputs != self.n_outputs:
             raise InvalidGraphError(f"{architecture.n_outputs} outputs where the start token says {self.n_outputs}")
         return architecture

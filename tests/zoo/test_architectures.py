@@ -8,6 +8,7 @@ from torch import Generator
 
 from netgraph.graph import Architecture, NetGraph, to_module
 from netgraph.graph.architecture import make_layer
+from netgraph.graph.check import check_architecture
 from netgraph.zoo.architectures import (
     ACTIVATIONS,
     ArchitectureRecipe,
@@ -44,7 +45,7 @@ def hidden(architecture: Architecture) -> list[int]:
 @given(st.integers(1, 16), st.integers(0, 10_000))
 def test_every_drawn_architecture_is_a_network_that_runs(n_inputs, seed):
     architecture = draw_architecture(VARIED, n_inputs, generator(seed))
-    architecture.validate()
+    check_architecture(architecture)
     assert (architecture.n_inputs, architecture.n_outputs) == (n_inputs, 1)
     assert all(2 <= width <= 256 for width in hidden(architecture))
     module = to_module(NetGraph(architecture, initialize(architecture, generator(seed))))
