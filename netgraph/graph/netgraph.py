@@ -182,10 +182,8 @@ class NetGraph(Data):
             layers = self.architecture.layers
             tensors = [(layers[tensor.layer], tensor) for tensor in self.architecture.tensors]
             held = [(f"{layer.name or layer.type}.{tensor.slot.name}", tensor) for layer, tensor in tensors]
-        for key, size in (
-            ("state", self.architecture.state_size),
-            ("sensitivity", structure(self.architecture).num_nodes),
-        ):
+        sizes = {"state": self.architecture.state_size, "sensitivity": structure(self.architecture).num_nodes}
+        for key, size in sizes.items():
             if self[key].shape != (size,):
                 raise InvalidGraphError(f"{key} has shape {tuple(self[key].shape)} instead of ({size},)")
         for name, tensor in held:
