@@ -17,7 +17,6 @@ from torch import nn
 from netgraph import NetVAE, Zoo, from_module, to_module
 from netgraph.files import _record_sha256
 from netgraph.graph.io import load_graphs, save_graphs
-from netgraph.graph.modules.record import load_modules, save_modules
 from netgraph.run import _Job
 from netgraph.search.latent_search import NAMES, open_study
 from netgraph.tasks.catalog import read_catalog
@@ -95,11 +94,11 @@ def read_graphs(folder: Path) -> Any:
 
 def write_modules(folder: Path) -> None:
     torch.manual_seed(0)
-    save_modules([from_module(Mixed().eval(), torch.randn(2, 2, 5))], folder / "m.safetensors")
+    save_graphs([from_module(Mixed().eval(), torch.randn(2, 2, 5))], folder / "m.safetensors")
 
 
 def read_modules(folder: Path) -> Any:
-    (graph,) = load_modules(folder / "m.safetensors")
+    (graph,) = load_graphs(folder / "m.safetensors")
     return repr(graph.program.calls), graph.num_nodes, tensors_of(to_module(graph))
 
 

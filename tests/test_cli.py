@@ -18,7 +18,7 @@ import torch
 
 from netgraph import NetGraphError, NetVAE
 from netgraph.cli import main
-from netgraph.graph import load_any
+from netgraph.graph import load_graphs
 from netgraph.run import KEYS
 from netgraph.training.module import VAEModule
 from netgraph.zoo.engines import ENGINES
@@ -80,7 +80,7 @@ def test_a_model_is_trained_on_a_zoo_and_evaluated_on_its_held_out_tasks(tiny_zo
     report = (tmp_path / "trained" / "report.html").read_text()
     assert "Loss terms over steps" in report
     assert "A real data set" not in report
-    assert len(load_any(tmp_path / "trained" / "samples" / "samples.safetensors")) == 8
+    assert len(load_graphs(tmp_path / "trained" / "samples" / "samples.safetensors")) == 8
     again = netgraph(*train)
     assert again.returncode == 0, again.stderr
     assert Path(checkpoint).read_bytes() == written
@@ -158,7 +158,7 @@ def test_wrong_input_ends_in_one_line(arguments, message, tmp_path, monkeypatch)
 def test_without_a_checkpoint_the_one_that_ships_is_sampled(tmp_path, capsys):
     out = tmp_path / "samples.safetensors"
     assert main(["sample", "--n", "3", "--seed", "0", "--out", str(out)]) == 0
-    graphs = load_any(out)
+    graphs = load_graphs(out)
     *networks, last = capsys.readouterr().out.splitlines()
     assert len(graphs) == len(networks) == 3
     assert last == f"3 networks in {out}"
@@ -272,7 +272,7 @@ def test_modules_and_graphs_are_converted(tmp_path, monkeypatch):
     imported(monkeypatch)
     again = ["convert", "mine:network", "same.safetensors", "--example", "2,3,8,8", "--weights", "out/module.module"]
     assert main(again) == 0
-    assert torch.equal(load_any("same.safetensors")[0].state, load_any("g.safetensors")[0].state)
+    assert torch.equal(load_graphs("same.safetensors")[0].state, load_graphs("g.safetensors")[0].state)
     assert main(["convert", "--source", "mine:perceptron", "--out", "p.safetensors"]) == 0
 
 

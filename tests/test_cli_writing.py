@@ -16,8 +16,7 @@ import torch
 from netgraph import from_module
 from netgraph.cli import main
 from netgraph.errors import StoreError
-from netgraph.graph import load_any
-from netgraph.graph.io import save_graphs
+from netgraph.graph.io import load_graphs, save_graphs
 from netgraph.outputs import replacing
 from tests.search.small import untrained
 from tests.zoo.stores import random_shard, small_recipe, write_store
@@ -147,7 +146,7 @@ def test_the_form_follows_from_the_suffix(folder):
         assert main(["convert", "mods:mlp", name]) == 0
         assert Path(name).read_bytes().startswith(begins), name
     assert main(["convert", "mods:mlp", "n.safetensors"]) == 0
-    assert load_any("n.safetensors")[0].num_nodes == 11
+    assert load_graphs("n.safetensors")[0].num_nodes == 11
 
 
 @pytest.mark.parametrize(
@@ -175,7 +174,7 @@ def test_samples_say_where_they_are_and_are_not_lost(folder, refused, capsys):
     Path("other.json").write_text("{}")
     assert "other.json: exists already" in refused(*command, "--out", "other.safetensors")
     assert main([*command, "--out", "other.safetensors", "--overwrite"]) == 0
-    assert len(load_any("other.safetensors")) == 2
+    assert len(load_graphs("other.safetensors")) == 2
     for out in ("vae.safetensors", "./vae.safetensors"):
         assert "never overwritten" in refused(*command, "--out", out, "--overwrite")
     assert "ends in .safetensors" in refused(*command, "--out", "samples.json")

@@ -217,7 +217,7 @@ def dropping(*keys: Any) -> Callable[[Any], None]:
         (
             "modules",
             "m.json",
-            setting("programs", 0, "table", "rows", 0, "shape", 4, value=2**60),
+            setting("programs", 0, "calls", "nodes", 0, "shape", 4, value=2**60),
             "m.json: .*elements",
         ),
         ("checkpoint", "vae.json", setting("config", "width", value=None), "config.width is None; it must be a whole"),

@@ -22,7 +22,7 @@ from netgraph import (
 )
 from netgraph.evaluation import evaluate_samples, health, random_like
 from netgraph.evaluation.probes import weight_statistics
-from netgraph.graph import module_sensitivity, save_any, save_modules
+from netgraph.graph import module_sensitivity
 from netgraph.graph.from_module import example_of, generalize
 from netgraph.graph.io import save_graphs
 from netgraph.graph.modules.files import to_graphml, to_json
@@ -41,7 +41,6 @@ ONE = {
     "with_sensitivity": lambda graph: with_sensitivity(graph, X),
     "module_sensitivity": lambda graph: module_sensitivity(graph, X),
     "plot": plot.draw,
-    "save_any": lambda graph: save_any(graph, "never.safetensors"),
     "to_json": to_json,
     "to_graphml": to_graphml,
     "generalize": generalize,
@@ -51,7 +50,6 @@ ONE = {
 SEVERAL = {
     "tokenize": tokenize,
     "save_graphs": lambda graphs: save_graphs(graphs, "never.safetensors"),
-    "save_modules": lambda graphs: save_modules(graphs, "never.safetensors"),
 }
 #: What takes one network as well as several.
 METRICS = {

@@ -3,9 +3,9 @@
 from netgraph.graph.architecture import SLOT_KINDS, Architecture, Layer, TensorSpec, make_layer
 from netgraph.graph.edit import prepend_linear, weighted_sum
 from netgraph.graph.from_module import from_module
+from netgraph.graph.io import load_graphs, save_graphs
 from netgraph.graph.layers import LAYER_TYPES, LayerType
 from netgraph.graph.modules.onnx import to_onnx
-from netgraph.graph.modules.record import load_any, load_modules, save_any, save_modules
 from netgraph.graph.modules.sensitivity import module_sensitivity
 from netgraph.graph.modules.source import to_source
 from netgraph.graph.netgraph import NetGraph
@@ -22,13 +22,11 @@ __all__ = [
     "TensorSpec",
     "canonicalize",
     "from_module",
-    "load_any",
-    "load_modules",
+    "load_graphs",
     "make_layer",
     "module_sensitivity",
     "prepend_linear",
-    "save_any",
-    "save_modules",
+    "save_graphs",
     "to_module",
     "to_onnx",
     "to_source",

@@ -1,6 +1,7 @@
-"""Graphs as named tensors and a small record, the two halves of every file that holds networks."""
+"""Graphs as named tensors and a small record, the two halves of every file that holds networks; no code, no pickle."""
 
 from collections.abc import Mapping, Sequence, Sized
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,25 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from netgraph.errors import InvalidGraphError
-from netgraph.files import building_from, read_tensors, write_tensors
+from netgraph.errors import InvalidGraphError, StoreError
+from netgraph.files import building_from, read_tensors, record_path, write_tensors
 from netgraph.graph.check import check_architectures
 from netgraph.graph.layers import BY_CODE, layer_type
+from netgraph.graph.modules.check import check
+from netgraph.graph.modules.encoding import dtype_named, from_json
+from netgraph.graph.modules.program import CallGraph, Program
+from netgraph.graph.modules.wiring import wire
 from netgraph.graph.netgraph import NetGraph, as_graphs
 from netgraph.graph.table import DEFAULTS, LayerTable
-from netgraph.reading import field_of
+from netgraph.reading import building, field_of, read_json, typed
 
 FORMAT, VERSION = "netgraph.graphs", 2
+#: Files of general graphs had a format of their own at first.
+_FIRST_GENERAL = "netgraph.modules", 1
+#: Keys that the records of programs had at first, and those that stand for them now.
+_RENAMED = {"parts": "modules", "table": "calls", "train_table": "train_calls", "rows": "nodes", "hyper": "kwargs"}
+#: Tensors of the graph of a program.
+_GENERAL = ("state", "other_state", "sensitivity")
 #: Columns of a layer table that are stored as they are.
 _COLUMNS = ("count", "size", "fan", "operand")
 
@@ -42,23 +53,34 @@ def to_tensors(graphs: Sequence[NetGraph]) -> tuple[dict[str, Tensor], dict[str,
     return tensors | layers, record
 
 
-def from_tensors(tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> list[NetGraph]:
+def from_tensors(
+    tensors: Mapping[str, Tensor], record: Mapping[str, Any], general: Sequence[NetGraph] = ()
+) -> list[NetGraph]:
     """Invert :func:`to_tensors`; graphs of one architecture share it.
+
+    Args:
+        tensors: The tensors.
+        record: The record.
+        general: Graphs of programs, which stand where the number of an architecture is -1.
 
     Raises:
         NetGraphError: When they do not describe networks.
     """
     table = table_from_tensors(tensors, record)
-    rows = column(tensors, "architecture").numpy().astype(np.int64)
+    numbers = column(tensors, "architecture").numpy().astype(np.int64)
+    rows = numbers[numbers != -1] if general else numbers
     check_range("architecture", rows, len(table))
+    if len(numbers) - len(rows) != len(general):
+        raise InvalidGraphError(f"tensor 'architecture' has {len(numbers) - len(rows)} programs, not {len(general)}")
     architectures = [table.architecture(i) for i in range(len(table))]
-    chosen = [architectures[i] for i in rows.tolist()]
-    parts = []
+    columns = []
     for name, sizes in (("state", table.state_size[rows]), ("sensitivity", table.num_nodes[rows])):
         values = column(tensors, name, floating=True)
         check_length(name, values, int(sizes.sum()))
-        parts.append(values.split(sizes.tolist()))
-    return [NetGraph(*fields) for fields in zip(chosen, *parts, strict=True)]
+        columns.append(values.split(sizes.tolist()))
+    feed_forward = (NetGraph(architectures[row], *own) for row, *own in zip(rows.tolist(), *columns, strict=True))
+    others = iter(general)
+    return [next(others if number < 0 else feed_forward) for number in numbers.tolist()]
 
 
 def table_to_tensors(table: LayerTable) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -154,9 +176,20 @@ def check_length(name: str, values: Sized, expected: int) -> None:
 
 
 def save_graphs(graphs: Sequence[NetGraph], path: str | Path) -> None:
-    """Write graphs to ``path`` (safetensors) and, last, its record, of the same name with ``.json``."""
-    tensors, architectures = to_tensors(graphs)
-    write_tensors(Path(path), tensors, FORMAT, VERSION, {"architectures": architectures})
+    """Write graphs of any kind to ``path`` (safetensors) and, last, its record, of the same name with ``.json``.
+
+    Feed-forward networks are held together, see :func:`to_tensors`. The i-th of the others has a program in the record,
+    and tensors of its own, ``i.state``, ``i.other_state`` and ``i.sensitivity``.
+    """
+    graphs = as_graphs(graphs, "graphs to write")
+    programs = [graph.program for graph in graphs]
+    tensors, architectures = to_tensors([graph for graph in graphs if graph.program is None])
+    numbers = iter(tensors["architecture"].tolist())
+    tensors["architecture"] = torch.tensor([-1 if one else next(numbers) for one in programs], dtype=torch.int32)
+    for i, graph in enumerate(graph for graph in graphs if graph.program is not None):
+        tensors |= {f"{i}.{key}": graph[key].detach().clone() for key in _GENERAL}
+    record = {"architectures": architectures, "programs": [asdict(program) for program in programs if program]}
+    write_tensors(Path(path), tensors, FORMAT, VERSION, record)
 
 
 def load_graphs(path: str | Path) -> list[NetGraph]:
@@ -165,6 +198,59 @@ def load_graphs(path: str | Path) -> list[NetGraph]:
     Raises:
         NetGraphError: When a file is missing, damaged or of another version, or does not describe networks.
     """
-    tensors, record = read_tensors(Path(path), FORMAT, VERSION)
-    with building_from(Path(path), record):
-        return from_tensors(tensors, field_of(record, "architectures", dict[str, Any]))
+    path = Path(path)
+    place = record_path(path)
+    if path.is_file() and not place.exists():
+        raise StoreError(f"{path}: has no record {place.name} beside it, so it is no graph of netgraph")
+    described = read_json(place) if place.exists() else None
+    first = isinstance(described, dict) and described.get("format") == _FIRST_GENERAL[0]
+    tensors, record = read_tensors(path, *(_FIRST_GENERAL if first else (FORMAT, VERSION)))
+    with building_from(path, record):
+        programs = field_of(record, "programs", list[dict[str, Any]]) if first or "programs" in record else []
+        with building(place, "not a record of networks"):
+            general = [_general(i, program_from_record(program), tensors) for i, program in enumerate(programs)]
+        return general if first else from_tensors(tensors, field_of(record, "architectures", dict[str, Any]), general)
+
+
+def _general(i: int, program: Program, tensors: Mapping[str, Tensor]) -> NetGraph:
+    """Build the graph of a program, everything of whose sizes is checked before it is laid out in memory."""
+    for key in _GENERAL:
+        if f"{i}.{key}" not in tensors or tensors[f"{i}.{key}"].ndim != 1:
+            raise InvalidGraphError(f"has no tensor {f'{i}.{key}'!r} of one dimension")
+    state, other, sensitivity = (tensors[f"{i}.{key}"] for key in _GENERAL)
+    for name, found, expected in (("state", state, program.state_size), ("other_state", other, program.other_size)):
+        if len(found) != expected:
+            raise InvalidGraphError(f"program {i}: {name} has shape {tuple(found.shape)} instead of ({expected},)")
+    dtype = dtype_named(program.dtype)
+    if state.dtype != dtype and not (state.is_floating_point() and dtype.is_floating_point):
+        raise InvalidGraphError(f"program {i}: state has type {state.dtype} instead of {dtype}")
+    wire(program, len(sensitivity))
+    return NetGraph(program, state, sensitivity, other)
+
+
+def program_from_record(record: dict[str, Any]) -> Program:
+    """Build a program from its fields as JSON holds them.
+
+    Raises:
+        InvalidGraphError: When the program is not one that can be rebuilt.
+    """
+    program = typed(Program, {"held": ["dict"], **_renamed(record)})  # which older records do not have
+    modules = tuple(replace(module, kwargs=from_json(module.kwargs)) for module in program.modules)
+    train = None if program.train_calls is None else _decoded(program.train_calls)
+    calls, held = _decoded(program.calls), from_json(program.held)
+    program = replace(program, modules=modules, calls=calls, train_calls=train, held=held)
+    check(program)
+    return program
+
+
+def _renamed(record: Any) -> Any:
+    if isinstance(record, dict):
+        return {_RENAMED.get(key, key): _renamed(value) for key, value in record.items()}
+    return [_renamed(value) for value in record] if isinstance(record, list) else record
+
+
+def _decoded(calls: CallGraph) -> CallGraph:
+    """Turn the lists of JSON into nested tuples where arguments are encoded."""
+    names = ("args", "kwargs", "shape")
+    nodes = tuple(replace(node, **{name: from_json(getattr(node, name)) for name in names}) for node in calls.nodes)
+    return CallGraph(nodes, from_json(calls.output))

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from netgraph.errors import NetGraphError
 from netgraph.files import load_safetensors, make_folder, write_atomically
 from netgraph.graph.from_module import from_module
+from netgraph.graph.io import load_graphs, save_graphs
 from netgraph.graph.modules.encoding import dtype_named
 from netgraph.graph.modules.onnx import to_onnx
 from netgraph.graph.modules.parts import NAMES
-from netgraph.graph.modules.record import load_any, save_any
 from netgraph.graph.modules.source import to_source
 from netgraph.graph.modules.trace import first_line
 from netgraph.graph.netgraph import NetGraph, as_graph
@@ -80,7 +80,7 @@ def _from_file(source: str, example: str | None, weights: str | None) -> tuple[N
         raise NetGraphError(f"{source}: --example and --weights go with MODULE:NAME only")
     if not source.endswith(".safetensors"):
         raise NetGraphError(f"{source}: neither FILE.safetensors nor MODULE:NAME; other files are not read")
-    graphs = load_any(source)
+    graphs = load_graphs(source)
     if len(graphs) != 1:
         raise NetGraphError(f"{source}: holds {len(graphs)} graphs; convert takes one")
     return graphs[0], with_record(Path(source))
@@ -198,7 +198,7 @@ _FORMS = {".safetensors": "graph", ".onnx": "onnx", ".py": "source", ".graphml":
 #: Suffix of the file that a form writes beside the one that is named.
 _BESIDE = {"graph": ".json", "module": ".py"}
 _WRITERS: dict[str, Callable[[NetGraph, Path], Any]] = {
-    "graph": save_any,
+    "graph": lambda graph, path: save_graphs([graph], path),
     "module": _write_module,
     "onnx": to_onnx,
     "source": lambda graph, path: write_atomically(path, to_source(graph).encode()),

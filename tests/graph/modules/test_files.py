@@ -4,8 +4,8 @@ import pytest
 from torch import nn
 
 from netgraph import NetGraphError, from_module
+from netgraph.graph.io import save_graphs
 from netgraph.graph.modules.files import convert_file
-from netgraph.graph.modules.record import save_any
 
 MODULE = """
 from torch import nn
@@ -52,7 +52,7 @@ def test_a_path_may_have_a_colon(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
-    save_any(from_module(nn.Linear(2, 2)), path)
+    save_graphs([from_module(nn.Linear(2, 2))], path)
     for source in (name, str(path)):
         convert_file(source, "network.json", "json", overwrite=True)
     with pytest.raises(NetGraphError, match=r"x:y\.safetensors: (has no record|no such file)"):

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from netgraph import NetGraphError, from_module, to_module
-from netgraph.graph import load_any, load_modules, save_any, save_modules, to_source
+from netgraph.graph import load_graphs, save_graphs, to_source
 from netgraph.graph.modules.values import same
 from tests.graph.zoo_of_modules.exact import prepared
 from tests.graph.zoo_of_modules.test_attention import GPT
@@ -28,8 +28,8 @@ EXAMPLES = [
 @pytest.mark.parametrize(("build", "example"), EXAMPLES)
 def test_files_and_source_keep_networks(build, example, tmp_path):
     graph = from_module(prepared(build()), example)
-    save_modules([graph, graph], tmp_path / "two.safetensors")
-    loaded = load_modules(tmp_path / "two.safetensors")[1]
+    save_graphs([graph, graph], tmp_path / "two.safetensors")
+    loaded = load_graphs(tmp_path / "two.safetensors")[1]
     assert loaded.program == graph.program
     for key in ("state", "other_state"):
         assert torch.equal(loaded[key], graph[key])
@@ -46,20 +46,33 @@ def test_files_and_source_keep_networks(build, example, tmp_path):
         assert same(*results)
 
 
-def test_both_kinds_of_graphs_are_read(tmp_path):
-    feed_forward = from_module(nn.Linear(2, 3))
-    save_any(feed_forward, tmp_path / "a.safetensors")
-    assert load_any(tmp_path / "a.safetensors")[0].architecture == feed_forward.architecture
-    with pytest.raises(NetGraphError, match="graph 0 is feed-forward"):
-        save_modules([feed_forward], tmp_path / "b.safetensors")
-    with pytest.raises(NetGraphError, match="has no record"):
-        load_any(tmp_path / "b.safetensors")
+def test_both_kinds_of_graphs_are_read_in_their_order(tmp_path):
+    feed_forward, x = from_module(nn.Linear(2, 3)), torch.zeros(1, 2, 5)
+    convolution, norm = (from_module(module, x).clone() for module in (nn.Conv1d(2, 3, 3), nn.InstanceNorm1d(2)))
+    graphs = [convolution, feed_forward, norm, from_module(nn.Sequential(nn.Linear(3, 1), nn.Tanh())), feed_forward]
+    save_graphs(graphs, tmp_path / "a.safetensors")
+    loaded = load_graphs(tmp_path / "a.safetensors")
+    assert [graph.architecture for graph in loaded] == [graph.architecture for graph in graphs]
+    assert all(torch.equal(one.state, other.state) for one, other in zip(loaded, graphs, strict=True))
+    (tmp_path / "a.json").unlink()
+    with pytest.raises(NetGraphError, match=r"has no record a\.json"):
+        load_graphs(tmp_path / "a.safetensors")
+
+
+def test_a_file_with_more_or_fewer_programs_than_it_says_is_refused(tmp_path):
+    graph = from_module(nn.Conv1d(2, 3, 3), torch.zeros(1, 2, 5))
+    save_graphs([graph, graph], tmp_path / "a.safetensors")
+    content = json.loads((tmp_path / "a.json").read_text())
+    for programs in (content["programs"][:1], []):
+        (tmp_path / "a.json").write_text(json.dumps(content | {"programs": programs}))
+        with pytest.raises(NetGraphError, match="tensor 'architecture'"):
+            load_graphs(tmp_path / "a.safetensors")
 
 
 def saved(tmp_path):
     module = nn.Sequential(nn.Conv1d(2, 3, 3), nn.Flatten())
     graph = from_module(module, torch.zeros(1, 2, 5))
-    save_modules([graph], tmp_path / "g.safetensors")
+    save_graphs([graph], tmp_path / "g.safetensors")
     return tmp_path / "g.safetensors", tmp_path / "g.json"
 
 
@@ -110,7 +123,7 @@ BROKEN = [
 def test_a_record_that_says_something_else_is_refused(change, message, tmp_path):
     path = rewritten(tmp_path, change)
     with pytest.raises(NetGraphError, match=message) as caught:
-        to_module(load_modules(path)[0])
+        to_module(load_graphs(path)[0])
     assert "\n" not in str(caught.value)
 
 
@@ -120,11 +133,11 @@ def test_damaged_tensors_are_noticed(tmp_path):
     payload[-1] ^= 1
     path.write_bytes(payload)
     with pytest.raises(NetGraphError, match="damaged"):
-        load_modules(path)
+        load_graphs(path)
 
 
 def test_files_with_the_first_names_of_keys_are_read():
-    (graph,) = load_modules(Path(__file__).with_name("version_1.safetensors"))
+    (graph,) = load_graphs(Path(__file__).with_name("version_1.safetensors"))
     assert [module.type for module in graph.program.modules[1:]] == [
         "Linear", "TransformerEncoder", "Dropout", "ModuleList", "Module"
     ]  # fmt: skip

@@ -2,14 +2,14 @@
 
 import json
 from collections import OrderedDict, namedtuple
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pytest
 import torch
 from torch import nn
 
 from netgraph import NetGraphError, from_module, to_module, to_source
-from netgraph.graph.modules.record import from_record, to_record
+from netgraph.graph.io import program_from_record
 from netgraph.graph.modules.values import same
 from tests.graph.modules.test_source import run
 from tests.graph.zoo_of_modules.test_sequences import numbers
@@ -49,7 +49,7 @@ def results_of(graph, *args):
     """Run the rebuilt module, the one from its record, and the class that is written."""
     written = run(to_source(graph)).eval()
     written.load_state_dict(to_module(graph).state_dict())
-    again = graph.replace(architecture=from_record(json.loads(json.dumps(to_record(graph.program)))))
+    again = graph.replace(architecture=program_from_record(json.loads(json.dumps(asdict(graph.program)))))
     return [network(*args) for network in (to_module(graph), to_module(again), written)]
 
 
@@ -131,9 +131,9 @@ def test_inputs_without_names_are_refused():
 
 
 def test_records_without_held_values_are_read():
-    record = to_record(from_module(build(RESULTS["tuple"]), X).program)
+    record = asdict(from_module(build(RESULTS["tuple"]), X).program)
     del record["held"]
-    assert from_record(record).held == ("dict",)
+    assert program_from_record(record).held == ("dict",)
 
 
 @pytest.mark.parametrize(

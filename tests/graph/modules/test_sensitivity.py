@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from netgraph import NetGraphError, from_module, sensitivity, to_module, with_sensitivity
-from netgraph.graph import load_modules, module_sensitivity, save_modules
+from netgraph.graph import load_graphs, module_sensitivity, save_graphs
 from netgraph.graph.from_module import generalize
 from netgraph.graph.modules.explicit import make_explicit
 from netgraph.graph.modules.wiring import wire
@@ -78,8 +78,8 @@ def test_it_is_stored_on_the_graph_and_in_files(tmp_path):
     graph = from_module(module, x)
     assert graph.sensitivity.isnan().all()
     measured = with_sensitivity(graph, x)
-    save_modules([measured], tmp_path / "g.safetensors")
-    (loaded,) = load_modules(tmp_path / "g.safetensors")
+    save_graphs([measured], tmp_path / "g.safetensors")
+    (loaded,) = load_graphs(tmp_path / "g.safetensors")
     assert torch.equal(loaded.sensitivity, sensitivity(graph, x))
     feed_forward = from_module(nn.Linear(3, 2))
     assert torch.equal(with_sensitivity(feed_forward, x[0, :, :3]).sensitivity, sensitivity(feed_forward, x[0, :, :3]))
