@@ -200,9 +200,9 @@ def load_graphs(path: str | Path) -> list[NetGraph]:
     """
     path = Path(path)
     place = record_path(path)
-    if path.is_file() and not place.exists():
-        raise StoreError(f"{path}: has no record {place.name} beside it, so it is no graph of netgraph")
-    described = read_json(place) if place.exists() else None
+    if not place.exists():
+        raise StoreError(f"{path}: has no record {place.name} beside it (no such file), so it is no graph of netgraph")
+    described = read_json(place)
     first = isinstance(described, dict) and described.get("format") == _FIRST_GENERAL[0]
     tensors, record = read_tensors(path, *(_FIRST_GENERAL if first else (FORMAT, VERSION)))
     with building_from(path, record):
