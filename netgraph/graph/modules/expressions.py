@@ -20,16 +20,10 @@ WIDTH = 110
 
 
 @lru_cache(maxsize=1024)
-def constructor(kind: str, hyper: Encoded) -> str:
-    """Write the call that makes a module, without what its constructor gives anyway."""
-    return f"nn.{kind}({arguments(kind, hyper)})"
-
-
-@lru_cache(maxsize=1024)
-def arguments(kind: str, hyper: Encoded) -> str:
-    """Write the arguments of a module's constructor: those without defaults by position, others by name."""
+def constructor(kind: str, kwargs: Encoded) -> str:
+    """Write the call that makes a module: arguments without defaults by position, others by name, defaults left out."""
     if kind in CONTAINERS:
-        return ""
+        return f"nn.{kind}()"
     needed = [
         name
         for name, parameter in inspect.signature(TYPES[kind].__init__).parameters.items()
@@ -37,10 +31,10 @@ def arguments(kind: str, hyper: Encoded) -> str:
     ][1:]
     write = Expression(lambda name: "self", [])
     nested = lambda value: isinstance(value, tuple) and value and value[0] == "module"  # noqa: E731
-    items = [(name, value) for _, name, value in _lean(kind, hyper)[1:]]
+    items = [(name, value) for _, name, value in _lean(kind, kwargs)[1:]]
     written = {name: constructor(*value[1]) if nested(value) else write(value) for name, value in items}
     first = [written.pop(name) for name in needed if name in written]
-    return ", ".join([*first, *(f"{name}={code}" for name, code in written.items())])
+    return f"nn.{kind}({', '.join([*first, *(f'{name}={code}' for name, code in written.items())])})"
 
 
 def _lean(kind: str, hyper: Encoded) -> Encoded:

@@ -10,7 +10,7 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.from_module import generalize
 from netgraph.graph.modules.check import check
 from netgraph.graph.modules.encoding import decode, references
-from netgraph.graph.modules.expressions import Expression, arguments, constructor, wrap
+from netgraph.graph.modules.expressions import Expression, constructor, wrap
 from netgraph.graph.modules.parts import TYPES
 from netgraph.graph.modules.program import CallGraph, GraphNode, ModuleSpec, NamedTensorSpec, Program
 from netgraph.graph.netgraph import NetGraph, as_graph
@@ -51,12 +51,11 @@ def to_source(graph: NetGraph, name: str = "Network") -> str:
     graph = generalize(as_graph(graph, "to_source"))
     program = cast(Program, graph.program)
     check(program)
-    writer = _Writer(program, graph)
-    kinds = dict.fromkeys(part.type for part in program.modules if part.type in TYPES)
-    body = "\n".join(line for long in writer.lines() for line in wrap(long))
+    kinds = dict.fromkeys(module.type for module in program.modules if module.type in TYPES)
+    body = "\n".join(line for long in _Writer(program, graph).lines() for line in wrap(long))
     base, summary = f"nn.{program.modules[0].type}", f"{', '.join(kinds) or 'A network'}."
     used = [key for key in _IMPORTS if re.search(rf"\b{key}\.", f"{base} {body}")]
-    groups = ([key for key in used if (key in _STANDARD) == own] for own in (True, False))
+    groups = ([key for key in used if (key in _STANDARD) == standard] for standard in (True, False))
     imports = "\n\n".join("\n".join(map(_IMPORTS.__getitem__, group)) for group in groups if group)
     return _HEAD.format(name=name, base=base, imports=imports, summary=summary, body=body)
 
@@ -67,119 +66,105 @@ def is_attribute(name: str) -> bool:
 
 
 class _Writer:
+    """Writes the body of the class of a program."""
+
     def __init__(self, program: Program, graph: NetGraph) -> None:
         self.program, self.graph = program, graph
-        self.parts = {part.name: part for part in program.modules}
+        self.modules = {module.name: module for module in program.modules}
         self.children: dict[str, list[ModuleSpec]] = defaultdict(list)
-        for part in program.modules[1:]:
-            self.children[part.name.rpartition(".")[0]].append(part)
+        for module in program.modules[1:]:
+            self.children[module.name.rpartition(".")[0]].append(module)
 
     def lines(self) -> Iterator[str]:
-        """Write the body of the class."""
-        yield from (f"        {line}" for line in self._constructor())
-        if self.program.modules[0].type not in TYPES and not self._whole(""):  # else the base class calls as it does
-            yield from self._forward()
-
-    def _constructor(self) -> Iterator[str]:
-        """Write the modules, then the tensors that no constructor makes."""
+        """Write the modules, the tensors that no constructor makes, and ``forward`` unless the base class has it."""
         root = self.program.modules[0]
-        if root.type in TYPES:
-            yield f"super().__init__({arguments(root.type, root.kwargs)})"
-        elif self._whole(""):
-            yield "super().__init__("
-            yield from self._entries("", "    ")
-            yield ")"
-        else:
-            yield "super().__init__()"
-            yield from self._modules()
+        opening, *rest = self._whole(root) or ["nn.Module()"]
+        yield f"        super().__init__({opening.partition('(')[2]}"
+        yield from (f"        {line}" for line in rest)
+        if not self._whole(root):
+            yield from (f"        {line}" for line in self._modules())
         for tensor in self.program.tensors:
-            yield from self._tensor(tensor)
+            yield from (f"        {line}" for line in self._tensor(tensor))
+        if not self._whole(root):
+            yield from self._forward()
 
     def _modules(self) -> Iterator[str]:
         inside: tuple[str, ...] = ()
-        for part in self.program.modules:
-            if not part.name or part.name.startswith(inside):
+        for module in self.program.modules[1:]:
+            if module.name.startswith(inside):
                 continue
-            if not self._whole(part.name):
-                yield self._attach(part, constructor(part.type, part.kwargs))
-                continue
-            inside = (*inside, f"{part.name}.")
-            opening = self._attach(part, "nn.Sequential(")
-            yield opening.removesuffix(")")
-            yield from self._entries(part.name, "    ")
-            yield "))" if opening.endswith(")") else ")"
+            lines = self._whole(module)
+            if len(lines) > 1:
+                inside = (*inside, f"{module.name}.")
+            elif module.alias is not None:
+                lines = [self.path(module.alias)]
+            before, after = self._place(module.name)
+            first, *rest = lines or [constructor(module.type, module.kwargs)]
+            yield from [before + first, *rest[:-1], rest[-1] + after] if rest else [before + first + after]
 
-    def _whole(self, name: str) -> bool:
-        """Return whether a ``Sequential`` can be written in one expression, with all that is in it."""
-        part, children = self.parts[name], self.children[name]
-        if part.type != "Sequential" or part.alias is not None or not children or not self._listed(name):
-            return False
-        return all(inner.alias is None and (inner.type in TYPES or self._whole(inner.name)) for inner in children)
-
-    def _entries(self, name: str, indent: str) -> Iterator[str]:
-        for part in self.children[name]:
-            if part.type in TYPES:
-                yield f"{indent}{constructor(part.type, part.kwargs)},"
-            else:
-                yield f"{indent}nn.Sequential("
-                yield from self._entries(part.name, f"{indent}    ")
-                yield f"{indent}),"
+    def _whole(self, module: ModuleSpec) -> list[str]:
+        """Write a layer, or a ``Sequential`` with all that is in it, as one expression; nothing for any other."""
+        if module.type in TYPES or module.alias is not None:
+            return [constructor(module.type, module.kwargs)] if module.alias is None else []
+        children = self.children[module.name] if module.type == "Sequential" and self._listed(module.name) else []
+        written = [self._whole(child) for child in children]
+        if not written or not all(written):
+            return []
+        inner = [line for lines in written for line in [*lines[:-1], f"{lines[-1]},"]]
+        return ["nn.Sequential(", *(f"    {line}" for line in inner), ")"]
 
     def _listed(self, name: str) -> bool:
         """Return whether a module's own are numbered from 0 on, so that they are appended and read by number."""
-        kind, steps = self.parts[name].type, [part.name.rpartition(".")[2] for part in self.children[name]]
-        return kind in ("Sequential", "ModuleList") and steps == [str(i) for i in range(len(steps))]
+        steps = [child.name.rpartition(".")[2] for child in self.children[name]]
+        return self.modules[name].type in ("Sequential", "ModuleList") and steps == list(map(str, range(len(steps))))
 
-    def _attach(self, part: ModuleSpec, made: str) -> str:
-        owner, _, name = part.name.rpartition(".")
-        made = self.path(part.alias) if part.alias is not None else made
-        kind = self.parts[owner].type
+    def _place(self, full: str) -> tuple[str, str]:
+        """Write the statement that gives a module its place, before and behind the module."""
+        owner, _, name = full.rpartition(".")
+        path = self.path(owner)
         if self._listed(owner):
-            return f"{self.path(owner)}.append({made})"
-        if kind == "ModuleDict":
-            return f"{self.path(owner)}[{name!r}] = {made}"
-        if is_attribute(name):
-            return f"{self.path(owner)}.{name} = {made}"
-        return f"{self.path(owner)}.add_module({name!r}, {made})"
+            return f"{path}.append(", ")"
+        if self.modules[owner].type == "ModuleDict":
+            return f"{path}[{name!r}] = ", ""
+        return (f"{path}.{name} = ", "") if is_attribute(name) else (f"{path}.add_module({name!r}, ", ")")
 
     def _tensor(self, tensor: NamedTensorSpec) -> Iterator[str]:
-        for position, full in enumerate(tensor.names):
-            owner, _, name = full.rpartition(".")
-            shared = self.parts.get(owner)
-            made_by_constructor = shared is None or shared.type in TYPES
-            if position:
-                yield f"{self.path(owner)}.{name} = {self.path(tensor.names[0])}"
-            elif not made_by_constructor:
-                yield self._new(tensor, self.path(owner), name)
-            if made_by_constructor and not tensor.trainable and tensor.kind == "parameter" and not position:
+        """Write a tensor that no constructor makes, what differs from the one that a constructor makes, and ties."""
+        full, *others = tensor.names
+        owner = self.modules.get(full.rpartition(".")[0])
+        if owner is not None and owner.type not in TYPES:
+            yield self._new(tensor)
+        else:
+            if not tensor.trainable and tensor.kind == "parameter":
                 yield f"{self.path(full)}.requires_grad_(False)"
-            default = "int64" if full.endswith("num_batches_tracked") else "float32"
-            if made_by_constructor and not position and tensor.dtype != default:
+            if tensor.dtype != ("int64" if full.endswith("num_batches_tracked") else "float32"):
                 yield f"{self.path(full)}.data = {self.path(full)}.data.to(torch.{tensor.dtype})"
+        for other in others:
+            inside, _, name = other.rpartition(".")
+            yield f"{self.path(inside)}.{name} = {self.path(full)}"
 
-    def _new(self, tensor: NamedTensorSpec, owner: str, name: str) -> str:
-        empty = f"torch.empty({tensor.shape}, dtype=torch.{tensor.dtype})"
-        parameter = f"nn.Parameter({empty}{'' if tensor.trainable else ', requires_grad=False'})"
-        if tensor.kind == "parameter" and not name.isidentifier():
-            return f"{owner}.register_parameter({name!r}, {parameter})"
+    def _new(self, tensor: NamedTensorSpec) -> str:
+        inside, _, name = tensor.names[0].rpartition(".")
+        owner, value = self.path(inside), f"torch.empty({tensor.shape}, dtype=torch.{tensor.dtype})"
         if tensor.kind == "parameter":
-            return f"{owner}.{name} = {parameter}"
-        if tensor.kind == "buffer" and tensor.persistent:
-            return f'{owner}.register_buffer("{name}", {empty})'
-        value = self.graph.tensor(tensor)
-        literal = f"torch.tensor({_plain(value.tolist())}, dtype={value.dtype})"
-        if tensor.kind == "buffer":
-            return f'{owner}.register_buffer("{name}", {literal}, persistent=False)'
-        return f"{owner}.{name} = {literal}"
+            value = f"nn.Parameter({value}{'' if tensor.trainable else ', requires_grad=False'})"
+            named = name.isidentifier()
+            return f"{owner}.{name} = {value}" if named else f"{owner}.register_parameter({name!r}, {value})"
+        if tensor.kind == "constant" or not tensor.persistent:  # in no ``state_dict``
+            numbers = self.graph.tensor(tensor)
+            value = f"torch.tensor({_plain(numbers.tolist())}, dtype={numbers.dtype})"
+        if tensor.kind == "constant":
+            return f"{owner}.{name} = {value}"
+        return f'{owner}.register_buffer("{name}", {value}{"" if tensor.persistent else ", persistent=False"})'
 
     def path(self, name: str) -> str:
         """Write the way to a module or a tensor."""
         code, so_far = "self", ""
         for step in name.split(".") if name else ():
-            kind = self.parts[so_far].type if so_far in self.parts else ""
-            if so_far in self.parts and step.isdigit() and self._listed(so_far):
+            owner = self.modules.get(so_far)
+            if owner is not None and step.isdigit() and self._listed(so_far):
                 code = f"{code}[{step}]"
-            elif kind == "ModuleDict":
+            elif owner is not None and owner.type == "ModuleDict":
                 code = f"{code}[{step!r}]"
             else:
                 code = f"{code}.{step}" if is_attribute(step) else f"getattr({code}, {step!r})"
@@ -188,26 +173,24 @@ class _Writer:
 
     def _forward(self) -> Iterator[str]:
         """Write ``forward``, in two methods where training differs in more than flags."""
-        inputs = "".join(f", {_free(name)}" for name in self.program.inputs)
+        names, held = [_free(name) for name in self.program.inputs], decode(self.program.held, {})
+        # A held value is the default of an input that only held ones follow.
+        tails = [set(self.program.inputs[i:]) <= held.keys() for i in range(len(names))]
+        parameters = [
+            f"{name}={held[key]!r}" if tail else name
+            for name, key, tail in zip(names, self.program.inputs, tails, strict=True)
+        ]
         yield ""
-        yield f"    def forward(self{self._parameters()}):"
+        yield f"    def forward({', '.join(['self', *parameters])}):"
         yield from self._refusals()
         if self.program.train_calls is not None:
             yield "        if self.training:"
-            yield f"            return self.forward_in_training({inputs.removeprefix(', ')})"
+            yield f"            return self.forward_in_training({', '.join(names)})"
         yield from self._calls(self.program.calls)
         if self.program.train_calls is not None:
             yield ""
-            yield f"    def forward_in_training(self{inputs}):"
+            yield f"    def forward_in_training({', '.join(['self', *names])}):"
             yield from self._calls(self.program.train_calls)
-
-    def _parameters(self) -> str:
-        """Write the inputs, with the values of the last ones that are held."""
-        held, written = decode(self.program.held, {}), ""
-        for i, name in enumerate(self.program.inputs):
-            default = f"={held[name]!r}" if set(self.program.inputs[i:]) <= held.keys() else ""
-            written += f", {_free(name)}{default}"
-        return written
 
     def _refusals(self) -> Iterator[str]:
         """Write the checks of inputs for which the network was not traced."""
@@ -215,55 +198,50 @@ class _Writer:
             unlike = "is not" if value is None or isinstance(value, bool) else "!="
             yield f"        if {_free(name)} {unlike} {value!r}:"
             yield f"            raise ValueError({f'{name}: the network was traced for {value!r}'!r})"
-        for name, sizes in zip(self.program.inputs, self.program.fixed, strict=False):
-            name = _free(name)
+        for name, sizes in zip(map(_free, self.program.inputs), self.program.fixed, strict=False):
             fixed = [f"{name}.shape[{i}] != {n}" for i, n in enumerate(sizes or ()) if n is not None]
             if sizes is not None and fixed:
-                wanted = ", ".join("any" if n is None else str(n) for n in sizes)
+                expected = ", ".join("any" if n is None else str(n) for n in sizes)
                 yield f"        if {' or '.join([f'{name}.ndim != {len(sizes)}', *fixed])}:"
-                yield f'            raise ValueError("{name}: the network was traced for [{wanted}]")'
+                yield f'            raise ValueError("{name}: the network was traced for [{expected}]")'
 
-    def _calls(self, table: CallGraph) -> Iterator[str]:
+    def _calls(self, calls: CallGraph) -> Iterator[str]:
         names: list[str] = []
-        expression, whole = Expression(self.path, names), self._called_whole(table)
-        while len(names) < len(table.nodes):
-            row = table.nodes[len(names)]
+        expression, whole = Expression(self.path, names), self._called_whole(calls)
+        while len(names) < len(calls.nodes):
+            node = calls.nodes[len(names)]
             length, owner = whole.get(len(names), (1, ""))
-            name = _free(row.target if row.op == "input" else table.nodes[len(names) + length - 1].name)
+            name = _free(node.target if node.op == "input" else calls.nodes[len(names) + length - 1].name)
             if owner:
-                yield f"        {name} = {self.path(owner)}({expression(row.args[1])})"
-            elif row.op != "input":
-                yield f"        {name} = {expression.call(row)}"
+                yield f"        {name} = {self.path(owner)}({expression(node.args[1])})"
+            elif node.op != "input":
+                yield f"        {name} = {expression.call(node)}"
             names += [name] * length
-        yield f"        return {expression(table.output)}"
+        yield f"        return {expression(calls.output)}"
 
-    def _called_whole(self, table: CallGraph) -> dict[int, tuple[int, str]]:
-        """Find the rows that are the call of one ``Sequential``: first row -> (how many they are, its name)."""
+    def _called_whole(self, calls: CallGraph) -> dict[int, tuple[int, str]]:
+        """Find the nodes that are the call of one ``Sequential``: first node -> (how many they are, its name)."""
         found: dict[int, tuple[int, str]] = {}
         taken: set[int] = set()
-        users = Counter(i for row in table.nodes for i in references((row.args, row.kwargs)))
-        users.update(references(table.output))
-        for part in self.program.modules[1:]:
-            inner = self._leaves(part.name) if self._whole(part.name) else []
-            for start in range(len(table.nodes) if inner else 0):
-                rows = table.nodes[start : start + len(inner)]
-                if start not in taken and [row.target for row in rows] == inner and _is_chain(rows, start, users):
-                    found[start] = (len(inner), part.name)
-                    taken.update(range(start, start + len(inner)))
+        readers = Counter(i for node in calls.nodes for i in references((node.args, node.kwargs)))
+        readers.update(references(calls.output))
+        for module in self.program.modules[1:]:
+            whole = module.type == "Sequential" and bool(self._whole(module))
+            inside = [inner for inner in self.program.modules if whole and inner.name.startswith(f"{module.name}.")]
+            layers = [inner.name for inner in inside if inner.type in TYPES]
+            for start in range(len(calls.nodes) if layers else 0):
+                nodes = calls.nodes[start : start + len(layers)]
+                if start not in taken and [n.target for n in nodes] == layers and _is_chain(nodes, start, readers):
+                    found[start] = (len(layers), module.name)
+                    taken.update(range(start, start + len(layers)))
         return found
 
-    def _leaves(self, name: str) -> list[str]:
-        leaves: list[str] = []
-        for part in self.children[name]:
-            leaves += [part.name] if part.type in TYPES else self._leaves(part.name)
-        return leaves
 
-
-def _is_chain(rows: Sequence[GraphNode], start: int, users: Counter[int]) -> bool:
-    """Return whether each row is the call of a module on nothing but what the one before gave to it alone."""
-    calls = all(row.op == "module" and len(row.args) == 2 and len(row.kwargs) == 1 for row in rows)
-    linked = all(row.args[1] == ("node", start + i) for i, row in enumerate(rows[1:]))
-    return calls and linked and all(users[start + i] == 1 for i in range(len(rows) - 1))
+def _is_chain(nodes: Sequence[GraphNode], start: int, readers: Counter[int]) -> bool:
+    """Return whether each node calls a module on nothing but the value of the one before, which no other reads."""
+    calls = all(node.op == "module" and len(node.args) == 2 and len(node.kwargs) == 1 for node in nodes)
+    linked = all(node.args[1] == ("node", start + i) for i, node in enumerate(nodes[1:]))
+    return calls and linked and all(readers[start + i] == 1 for i in range(len(nodes) - 1))
 
 
 def _free(name: str) -> str:
