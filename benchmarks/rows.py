@@ -57,7 +57,7 @@ def split_rows(source: Zoo, task: int) -> Split:
     """Return x and y of a task's training rows, and of its validation rows, as its networks have them."""
     drawn = source.tasks[task]
     cut = drawn.rows - source.recipes[0].training.n_validation(drawn.rows)
-    return drawn.x[:cut], drawn.y[:cut], drawn.x[cut:], drawn.y[cut:]
+    return drawn.x[:cut], drawn.y[:cut, 0], drawn.x[cut:], drawn.y[cut:, 0]
 
 
 def predictions(way: str, vae: NetVAE, trained: NetGraph, rows: Split, networks: int, seed: int) -> Tensor:

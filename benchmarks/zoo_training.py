@@ -64,7 +64,7 @@ def draw(recipe: ArchitectureRecipe, count: int) -> tuple[list[NetGraph], Tensor
     architectures = [draw_architecture(recipe, task.n_features, generator) for task in chosen]
     graphs = [NetGraph(architecture, initialize(architecture, generator)) for architecture in architectures]
     x = pad_rows([task.x for task in chosen], max(task.n_features for task in chosen))
-    return graphs, x, torch.stack([task.y for task in chosen])[..., None]
+    return graphs, x, torch.stack([task.y for task in chosen])
 
 
 def one_by_one(recipe: ArchitectureRecipe, count: int, steps: int, loader: bool) -> float:

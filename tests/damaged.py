@@ -122,7 +122,10 @@ def write_zoo(folder: Path) -> None:
 def read_zoo(folder: Path) -> Any:
     zoo = Zoo(folder)
     graphs = [(graph.architecture.layers, tensors_of(to_module(graph)), graph.task, graph.r2) for graph in zoo]
-    tasks = [(task.family, task.seed, task.y_mean, task.y_scale, task.x.numpy().tobytes()) for task in zoo.tasks]
+    tasks = [
+        (task.family, task.seed, float(task.y_mean), float(task.y_scale), task.x.numpy().tobytes())
+        for task in zoo.tasks
+    ]
     table, split = zoo.table.to_csv(), zoo.split("test")
     return zoo.recipe, graphs, tasks, table, split, zoo.meta_features.tolist(), zoo.trajectory(0).tolist()
 

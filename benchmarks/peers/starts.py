@@ -151,7 +151,7 @@ class Average:
         near = [zoo.task(number) for number in self.tasks.nearest(task)[: self.count]]
         architectures = [graph.architecture for graph in self.like.networks(task, n, seed) for _ in near]
         x = pad_rows([task.x for task in near], task.X.shape[1]).repeat(n, 1, 1)
-        y = torch.stack([task.y for task in near]).repeat(n, 1)[..., None]
+        y = torch.stack([task.y for task in near]).repeat(n, 1, 1)
         cut = x.shape[1] - training.n_validation(x.shape[1])
         fitted = fit_networks(
             architectures,

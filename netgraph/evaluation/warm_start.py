@@ -61,7 +61,8 @@ def start_tasks(zoo: Zoo, numbers: Iterable[int]) -> list[StartTask]:
             raise NetGraphError(f"{zoo.folder}: task {number} has no networks to take a target from")
         task = zoo.task(number)
         cut = task.rows - zoo.recipes[0].training.n_validation(task.rows)
-        tasks.append(StartTask(task.x[:cut], task.y[:cut], task.x[cut:], task.y[cut:], float(r2[number])))
+        y = task.y[:, 0]
+        tasks.append(StartTask(task.x[:cut], y[:cut], task.x[cut:], y[cut:], float(r2[number])))
     return tasks
 
 

@@ -143,7 +143,7 @@ def _choose(recipe: TaskRecipe, generator: Generator) -> tuple[str, int]:
 
 
 def learnable_r2(x: Tensor, y: Tensor, seed: int) -> float:
-    """Compute R^2 of 16 extra-trees on the rows that they were not grown on.
+    """Compute R^2 of 16 extra-trees (Geurts, Ernst and Wehenkel 2006) on the rows that they were not grown on.
 
     Each halving of the rows grows one tree on either half and asks it for the other; a row's prediction is the mean
     over halvings. Milliseconds for a hundred rows, one thread. Of fewer than some 30 rows the trees learn little, and
@@ -151,27 +151,25 @@ def learnable_r2(x: Tensor, y: Tensor, seed: int) -> float:
 
     Args:
         x: [rows, features].
-        y: [rows], not constant.
+        y: [rows, outputs], not constant.
         seed: Of the halvings and the trees, not negative.
 
     Returns:
         ``1 - sum (y - prediction)^2 / sum (y - mean)^2``: 0 for the mean, 1 at best.
-
-    Source: Geurts, Ernst and Wehenkel, Extremely randomized trees, Machine Learning 63 (2006).
     """
     from sklearn.tree import ExtraTreeRegressor
 
     rows, target = np.ascontiguousarray(x.float().numpy()), y.double().numpy()
     random = np.random.default_rng(seed)
-    predicted = np.zeros(len(target))
+    predicted = np.zeros_like(target)
     for _ in range(HALVINGS):
         order = random.permutation(len(target))
         halves = order[: len(order) // 2], order[len(order) // 2 :]
         for grown, asked in (halves, halves[::-1]):
             tree = ExtraTreeRegressor(min_samples_leaf=2, max_features=1.0, random_state=int(random.integers(2**31)))
             tree.fit(rows[grown], target[grown], check_input=False)
-            predicted[asked] += tree.predict(rows[asked], check_input=False) / HALVINGS
-    return float(1 - np.square(target - predicted).sum() / np.square(target - target.mean()).sum())
+            predicted[asked] += tree.predict(rows[asked], check_input=False).reshape(len(asked), -1) / HALVINGS
+    return float(1 - np.square(target - predicted).sum() / np.square(target - target.mean(axis=0)).sum())
 
 
 def _draw_problem(

@@ -11,6 +11,8 @@ from netgraph.errors import NetGraphError
 from netgraph.tasks.check import check_data, standardize
 
 Description = dict[str, float | int | str]
+#: Losses that a network can be trained with.
+LOSSES = ("squared_error",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,15 +20,16 @@ class Task:
     """One regression problem.
 
     Attributes:
-        x: Parameters, [rows, features] float32; each column has mean 0 and population variance 1, or is 0.
-        y: Target, [rows] float32, standardized likewise.
+        x: Features, [rows, features] float32; each column has mean 0 and population variance 1, or is 0.
+        y: Targets, [rows, outputs] float32, standardized as the features are.
         family: Name of the task family that drew it, or of the data set it comes from.
         seed: Seed it was drawn with.
         x_mean: Mean of each column before standardizing, [features] float64, in the column's unit.
         x_scale: Standard deviation of each column before standardizing, [features] float64; 1 for a constant.
-        y_mean: Mean of the target before standardizing, in the target's unit.
-        y_scale: Standard deviation of the target before standardizing; 1 for a constant target.
+        y_mean: Mean of each target before standardizing, [outputs] float64, in the target's unit.
+        y_scale: Standard deviation of each target before standardizing, [outputs] float64; 1 for a constant.
         description: How it was drawn.
+        loss: Name of the loss that its networks are trained with, one of :data:`LOSSES`.
     """
 
     x: Tensor
@@ -35,16 +38,25 @@ class Task:
     seed: int
     x_mean: Tensor
     x_scale: Tensor
-    y_mean: float
-    y_scale: float
+    y_mean: Tensor
+    y_scale: Tensor
     description: Description = field(default_factory=dict)
+    loss: str = "squared_error"
 
     def __post_init__(self) -> None:
-        """Refuse tensors whose shapes do not belong together."""
-        if self.x.dim() != 2 or self.y.shape != self.x.shape[:1]:
+        """Check that the shapes belong together and that the loss is known.
+
+        Raises:
+            NetGraphError: When they do not, or it is not.
+        """
+        if self.x.dim() != 2 or self.y.dim() != 2 or len(self.x) != len(self.y):
             raise NetGraphError(f"task {self.family}: x {list(self.x.shape)} and y {list(self.y.shape)} do not match")
-        if self.x_mean.shape != self.x.shape[1:] or self.x_scale.shape != self.x.shape[1:]:
-            raise NetGraphError(f"task {self.family}: x_mean and x_scale need {self.x.shape[1]} values, one a column")
+        for name, values in (("x", self.x), ("y", self.y)):
+            for statistic in (f"{name}_mean", f"{name}_scale"):
+                if getattr(self, statistic).shape != values.shape[1:]:
+                    raise NetGraphError(f"task {self.family}: {statistic} needs {values.shape[1]} values, one a column")
+        if self.loss not in LOSSES:
+            raise NetGraphError(f"task {self.family}: unknown loss {self.loss!r}; known: {', '.join(LOSSES)}")
 
     @property
     def rows(self) -> int:
@@ -65,10 +77,10 @@ def make_task(
     seed: int = 0,
     description: Mapping[str, float | int | str] | None = None,
 ) -> Task:
-    """Standardize raw data into a task.
+    """Standardize raw data into a task with one output.
 
     Args:
-        x: Parameters in their own units, [rows, features].
+        x: Features in their own units, [rows, features].
         y: Target in its own unit, [rows].
         family: Name of the task family or of the data set.
         seed: Seed the data were drawn with.
@@ -79,18 +91,14 @@ def make_task(
 
     Raises:
         NetGraphError: The data are not a regression problem, see :func:`~netgraph.tasks.check_data`.
+
+    Example:
+        >>> task = make_task([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0], family="mine")
+        >>> task.y.shape, float(task.y_mean)
+        (torch.Size([3, 1]), 3.0)
     """
     clean_x, clean_y = check_data(x, y)
-    z, x_mean, x_scale = standardize(clean_x)
-    target, y_mean, y_scale = standardize(clean_y)
-    return Task(
-        x=torch.from_numpy(z).float(),
-        y=torch.from_numpy(target).float(),
-        family=family,
-        seed=seed,
-        x_mean=torch.from_numpy(x_mean),
-        x_scale=torch.from_numpy(x_scale),
-        y_mean=float(y_mean),
-        y_scale=float(y_scale),
-        description=dict(description or {}),
-    )
+    z, x_mean, x_scale = (torch.from_numpy(values) for values in standardize(clean_x))
+    target, y_mean, y_scale = (torch.from_numpy(values) for values in standardize(clean_y[:, None]))
+    scales = x_mean, x_scale, y_mean, y_scale
+    return Task(z.float(), target.float(), family, seed, *scales, dict(description or {}))

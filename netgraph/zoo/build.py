@@ -1,4 +1,4 @@
-"""Building a zoo, shard by shard; an interrupted build goes on where it stopped."""
+"""Building a zoo, shard by shard; an interrupted build is resumed."""
 
 import json
 import os
@@ -8,15 +8,15 @@ from functools import partial
 from pathlib import Path
 
 from netgraph.errors import NetGraphError, StoreError
-from netgraph.files import make_folder, read_own_record, write_own_record
+from netgraph.files import make_folder, read_own_record, record_path, write_own_record
 from netgraph.machine import check_device
 from netgraph.progress import Progress
 from netgraph.tasks import real_task
 from netgraph.zoo.engines import ENGINES
 from netgraph.zoo.make_shard import make_encoded
-from netgraph.zoo.manifest import entries_of, manifest_path, write_manifest
+from netgraph.zoo.manifest import ShardEntry, manifest_path, write_manifest
 from netgraph.zoo.recipe import ZooRecipe
-from netgraph.zoo.store import clear_leftovers, shard_exists
+from netgraph.zoo.storage import read_job, shard_path, write_parts
 from netgraph.zoo.zoo import FORMAT, VERSION, Zoo
 
 
@@ -60,15 +60,59 @@ def build_zoo(
     missing = [number for number in range(recipe.n_shards) if not shard_exists(root, number, recipe.digest)]
     bar = Progress("zoo", len(missing), "shard", shown=progress)
     with closing(ENGINES[engine](partial(make_encoded, recipe, device), missing, workers)) as done, bar:
-        for number, shard in done:
+        for number, parts in done:
             if not (root / "zoo.json").exists():  # a build that fails before its first shard claims no folder
                 fields = {"digest": recipe.digest, "recipes": [asdict(recipe)]}
                 write_own_record(root / "zoo.json", FORMAT, VERSION, fields, indent=1)
-            shard.write(root, number)
+            write_parts(root, number, parts)
             bar.update()
     if missing or not manifest_path(root).exists():
         write_manifest(root, entries_of(root, recipe))
     return Zoo(root)
+
+
+def shard_exists(root: Path, number: int, digest: str) -> bool:
+    """Return whether the shards of a job of this recipe are in place.
+
+    Raises:
+        StoreError: When a shard of another recipe or version is.
+    """
+    records = read_job(root, number)
+    if any(record["recipe"] != digest for record in records.values()):
+        raise StoreError(f"{record_path(shard_path(root, number))}: made by another recipe; choose another folder")
+    return bool(records)
+
+
+def clear_leftovers(root: Path) -> None:
+    """Remove the temporary files of a build that was killed; no other may be writing to the folder.
+
+    Raises:
+        StoreError: When that is not allowed.
+    """
+    for path in (root / "shards").glob(".*.tmp"):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}") from None
+
+
+def entries_of(root: Path, recipe: ZooRecipe) -> list[ShardEntry]:
+    """Collect the manifest's entries of a zoo that was just built, from the records of its shards.
+
+    Raises:
+        StoreError: When a shard is missing.
+    """
+    entries: list[ShardEntry] = []
+    for number in range(recipe.n_shards):
+        records = read_job(root, number)
+        if not records:
+            raise StoreError(f"{root}: shard {number} is missing; build_zoo completes the zoo")
+        for name, record in records.items():
+            networks, first = record["networks"], record["first_task"]
+            test = [first + i >= recipe.n_tasks - recipe.n_test_tasks for i in range(len(networks))]
+            excluded = len(record["excluded"])
+            entries.append(ShardEntry(name, record["sha256"], networks, test, excluded, record["seconds"]))
+    return entries
 
 
 def _check_real(recipe: ZooRecipe) -> None:
@@ -86,7 +130,7 @@ def _check_real(recipe: ZooRecipe) -> None:
 
 
 def _check_folder(root: Path, recipe: ZooRecipe) -> None:
-    """Check that the folder can be written to, and that what it holds, if anything, is a zoo of this recipe."""
+    """Check that the folder can be written to, and is empty or holds a zoo of this recipe."""
     path = root / "zoo.json"
     if manifest_path(root).exists() and not path.exists():
         raise StoreError(f"{manifest_path(root)}: not of a zoo that is built here; choose another folder")
@@ -101,9 +145,8 @@ def _check_folder(root: Path, recipe: ZooRecipe) -> None:
         import pandas as pd
 
         recipes = record["recipes"][0], json.loads(json.dumps(asdict(recipe)))
-        there, here = (
-            pd.json_normalize(one).to_dict("records")[0] for one in recipes
-        )  # by paths, such as training.steps
+        # Values by paths, such as training.steps.
+        there, here = (pd.json_normalize(values).to_dict("records")[0] for values in recipes)
         key = next((key for key in here if there.get(key) != here[key]), "recipe")
         what = f"{key} is {there.get(key)} there and {here.get(key)} here"
         raise StoreError(f"{path}: a zoo of another recipe: {what}; choose another folder")

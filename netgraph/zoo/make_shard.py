@@ -1,12 +1,12 @@
 """Making a shard: its tasks and architectures are drawn, its networks trained, measured and made canonical."""
 
 import time
-from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
-from netgraph.graph.architecture import Architecture
+from netgraph.files import EncodedTensors
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonical_moves, canonicalize
 from netgraph.stack import sensitivities
@@ -14,15 +14,17 @@ from netgraph.tasks import Task, check_meta_vector, draw_tasks, get_meta_feature
 from netgraph.zoo.architectures import draw_architectures, initialize
 from netgraph.zoo.fitting import Fitted, fit_networks, pad_rows
 from netgraph.zoo.recipe import ZooRecipe
-from netgraph.zoo.store import EncodedShard, Shard, encode_shard
+from netgraph.zoo.storage import Shard, encode
 
 #: Rows on which sensitivity is measured.
 SENSITIVITY_ROWS = 64
+#: Most bytes of a file of tensors, unless the networks of one task alone take more.
+MAX_BYTES = 64 * 2**20
 
 
-def make_encoded(recipe: ZooRecipe, device: str, number: int) -> EncodedShard:
-    """Make and encode a shard; it depends on the recipe and the shard's number, and on the kind of device."""
-    return encode_shard(make_shard(recipe, number, device), recipe.digest)
+def make_encoded(recipe: ZooRecipe, device: str, number: int) -> list[EncodedTensors]:
+    """Make and encode a shard; it depends on the recipe, the shard's number and the kind of device."""
+    return encode_parts(make_shard(recipe, number, device), recipe.digest)
 
 
 def make_shard(recipe: ZooRecipe, number: int, device: str = "cpu") -> Shard:
@@ -47,7 +49,7 @@ def make_shard(recipe: ZooRecipe, number: int, device: str = "cpu") -> Shard:
     states = [initialize(architecture, generator) for architecture in architectures]
     config = recipe.training.draw(len(drawn), generator)
     x = pad_rows([one.x for one in tasks], max(one.n_features for one in tasks))[task]
-    y = torch.stack([one.y for one in tasks])[task, :, None]
+    y = torch.stack([one.y for one in tasks])[task]  # [networks, rows, outputs]
     cut = x.shape[1] - recipe.training.n_validation(x.shape[1])
     started = time.perf_counter()
     train, validation = (x[:, :cut], y[:, :cut]), (x[:, cut:], y[:, cut:])
@@ -55,7 +57,13 @@ def make_shard(recipe: ZooRecipe, number: int, device: str = "cpu") -> Shard:
     seconds = time.perf_counter() - started
     reasons = [_reason(fitted, i, recipe.training.least_r2) for i in range(len(drawn))]
     kept = [i for i, reason in enumerate(reasons) if reason is None]
-    graphs = _graphs(architectures, fitted, x, kept, device)
+    chosen, states = [architectures[i] for i in kept], [fitted.states[i] for i in kept]
+    measured = sensitivities(chosen, states, x[kept, :SENSITIVITY_ROWS].to(device)) if kept else []
+    graphs = [NetGraph(*network[:2], network[2].cpu()) for network in zip(chosen, states, measured, strict=True)]
+    trajectory = None
+    if kept and recipe.training.trajectory:
+        moves = [torch.from_numpy(canonical_moves(graph)) for graph in graphs]
+        trajectory = torch.cat([fitted.trajectory[i][:, move] for i, move in zip(kept, moves, strict=True)], dim=1)
     columns = {
         "r2": fitted.r2,
         "best_step": fitted.best_step,
@@ -78,7 +86,7 @@ def make_shard(recipe: ZooRecipe, number: int, device: str = "cpu") -> Shard:
             if reason is not None
         ],
         seconds=seconds,
-        trajectory=_trajectory(graphs, [fitted.trajectory[i] for i in kept]),
+        trajectory=trajectory,
         trajectory_steps=recipe.training.trajectory,
     )
 
@@ -105,18 +113,37 @@ def _reason(fitted: Fitted, i: int, least_r2: float) -> str | None:
     return None if fitted.r2[i] > least_r2 else f"R^2 of {float(fitted.r2[i]):.3g}"
 
 
-def _graphs(
-    architectures: Sequence[Architecture], fitted: Fitted, x: Tensor, kept: Sequence[int], device: str
-) -> list[NetGraph]:
-    """Measure the sensitivity of the networks that are kept."""
-    chosen, states = [architectures[i] for i in kept], [fitted.states[i] for i in kept]
-    measured = sensitivities(chosen, states, x[kept, :SENSITIVITY_ROWS].to(device)) if kept else []
-    return [NetGraph(a, state, one.cpu()) for a, state, one in zip(chosen, states, measured, strict=True)]
+def encode_parts(shard: Shard, digest: str, max_bytes: int = MAX_BYTES) -> list[EncodedTensors]:
+    """Encode a shard, cut between tasks into files of at most ``max_bytes``; the first record names the other files."""
+    first, *others = _encoded(shard, digest, max_bytes)
+    record = first.record | {"parts": [part.record["sha256"] for part in others]}
+    return [EncodedTensors(first.payload, record), *others]
 
 
-def _trajectory(graphs: Sequence[NetGraph], states: Sequence[Tensor]) -> Tensor | None:
-    """Return the states of earlier steps, units in the order of the canonical networks', [checkpoints, sum P]."""
-    if not states or not len(states[0]):
-        return None
-    moves = [torch.from_numpy(canonical_moves(graph)) for graph in graphs]
-    return torch.cat([one[:, move] for one, move in zip(states, moves, strict=True)], dim=1)
+def _encoded(shard: Shard, digest: str, max_bytes: int) -> list[EncodedTensors]:
+    whole, n_tasks = encode(shard, digest), len(shard.tasks)
+    if n_tasks == 1 or len(whole.payload) <= max_bytes:
+        return [whole]
+    del whole  # memory for the halves
+    halves = _part(shard, 0, n_tasks // 2), _part(shard, n_tasks // 2, n_tasks)
+    return [encoded for half in halves for encoded in _encoded(half, digest, max_bytes)]
+
+
+def _part(shard: Shard, first: int, end: int) -> Shard:
+    """Return the tasks ``first`` to ``end`` of a shard with their networks."""
+    networks = slice(*torch.searchsorted(shard.task, torch.tensor([first, end])).tolist())
+    start, size = (
+        sum(len(graph.state) for graph in graphs) for graphs in (shard.graphs[: networks.start], shard.graphs[networks])
+    )
+    return replace(
+        shard,
+        graphs=shard.graphs[networks],
+        task=shard.task[networks] - first,
+        columns={name: values[networks] for name, values in shard.columns.items()},
+        tasks=shard.tasks[first:end],
+        meta_features=shard.meta_features[first:end],
+        first_task=shard.first_task + first,
+        excluded=[row | {"task": row["task"] - first} for row in shard.excluded if first <= row["task"] < end],
+        seconds=shard.seconds * (end - first) / len(shard.tasks),
+        trajectory=None if shard.trajectory is None else shard.trajectory[:, start : start + size],
+    )

@@ -1,4 +1,4 @@
-"""What is in a zoo, in one small file, so that opening a zoo reads no shard."""
+"""The manifest of a zoo: its shards in one small file, written last, so that opening a zoo reads no shard."""
 
 import re
 from collections.abc import Sequence
@@ -8,21 +8,20 @@ from pathlib import Path
 from netgraph.errors import StoreError
 from netgraph.files import read_own_record, write_own_record
 from netgraph.reading import DamagedError, building, typed
-from netgraph.zoo.recipe import ZooRecipe
-from netgraph.zoo.store import shard_records
 
 FORMAT, VERSION = "netgraph.Zoo.manifest", 2
-#: Names of shards, and more networks than a task can have (chosen).
-_NAME, _MOST = re.compile(r"[0-9]+(-[0-9]+)?"), 2**31
+_NAME = re.compile(r"[0-9]+(-[0-9]+)?")
+#: More networks than a task can have (chosen).
+_MOST = 2**31
 
 
 @dataclass(frozen=True)
 class ShardEntry:
-    """A shard, as the manifest knows it.
+    """A shard in the manifest.
 
     Attributes:
-        name: Of its files.
-        sha256: Of its tensors.
+        name: Name of its files.
+        sha256: Checksum of its tensors.
         networks: Number of networks of each of its tasks.
         test: Whether each of its tasks is a test task.
         excluded: Number of networks that were left out.
@@ -42,28 +41,10 @@ def manifest_path(root: Path) -> Path:
     return root / "manifest.json"
 
 
-def entries_of(root: Path, recipe: ZooRecipe) -> list[ShardEntry]:
-    """Collect the entries of a zoo that was just built, from the records of its shards.
-
-    Raises:
-        StoreError: When a shard is missing.
-    """
-    entries: list[ShardEntry] = []
-    for number in range(recipe.n_shards):
-        records = shard_records(root, number)
-        if not records:
-            raise StoreError(f"{root}: shard {number} is missing; build_zoo completes the zoo")
-        for name, record in records.items():
-            networks, first = record["networks"], record["first_task"]
-            test = [first + i >= recipe.n_tasks - recipe.n_test_tasks for i in range(len(networks))]
-            excluded = len(record["excluded"])
-            entries.append(ShardEntry(name, record["sha256"], networks, test, excluded, record["seconds"]))
-    return entries
-
-
 def write_manifest(root: Path, entries: Sequence[ShardEntry]) -> None:
     """Write a zoo's manifest."""
-    write_own_record(manifest_path(root), FORMAT, VERSION, {"shards": [asdict(entry) for entry in entries]})
+    fields = {"shards": [asdict(entry) for entry in entries]}
+    write_own_record(manifest_path(root), FORMAT, VERSION, fields)
 
 
 def read_manifest(root: Path) -> list[ShardEntry]:

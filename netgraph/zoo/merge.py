@@ -13,7 +13,7 @@ from netgraph.files import make_folder, record_path, tensors_are_there, write_ow
 from netgraph.tasks import family_names
 from netgraph.tasks.catalog import find_entry
 from netgraph.zoo.manifest import ShardEntry, manifest_path, read_manifest, write_manifest
-from netgraph.zoo.store import read_shard_record, shard_name, shard_path
+from netgraph.zoo.storage import read_shard_record, shard_path
 from netgraph.zoo.zoo import FORMAT, VERSION, Zoo
 
 
@@ -55,7 +55,7 @@ def _check_empty(folder: Path) -> None:
 
 @contextmanager
 def _all_or_nothing(folder: Path) -> Iterator[None]:
-    """Remove what was made in an empty folder, and the folder if it was not there, unless all went well."""
+    """Remove a zoo that was begun in an empty folder, and the folder if it was not there, unless all went well."""
     there = folder.exists()
     try:
         yield
@@ -91,7 +91,8 @@ def _check_tasks(zoos: Sequence[Zoo]) -> None:
 def _tasks(zoo: Zoo) -> Iterator[tuple[str, int, bool]]:
     """Yield the family and seed of each task of a zoo, and whether it is a test task."""
     for entry in read_manifest(zoo.folder):
-        path, record = shard_path(zoo.folder, entry.name), read_shard_record(zoo.folder, entry.name)
+        path = shard_path(zoo.folder, entry.name)
+        record = read_shard_record(path)
         if not tensors_are_there(path, record):
             raise StoreError(f"{path}: missing or cut short")
         if record["sha256"] != entry.sha256:
@@ -111,7 +112,7 @@ def _link_shards(zoos: Sequence[Zoo], folder: Path) -> list[ShardEntry]:
     entries: list[ShardEntry] = []
     for zoo in zoos:
         for entry in read_manifest(zoo.folder):
-            source, target = shard_path(zoo.folder, entry.name), shard_path(folder, shard_name(len(entries)))
+            source, target = shard_path(zoo.folder, entry.name), shard_path(folder, len(entries))
             _link(source, target)
             _link(record_path(source), record_path(target))
             entries.append(replace(entry, name=target.stem))

@@ -23,9 +23,9 @@ from netgraph.reading import DamagedError, building, field_of
 from netgraph.tasks import Task
 from netgraph.tokens import TokenBatch, tokenize_packed
 from netgraph.zoo.manifest import read_manifest
-from netgraph.zoo.open_shard import OpenShard
+from netgraph.zoo.optimizers import OPTIMIZERS
 from netgraph.zoo.recipe import ZooRecipe
-from netgraph.zoo.store import remedy
+from netgraph.zoo.storage import OpenShard, remedy, shard_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,12 +40,11 @@ class Zoo(Dataset):
 
     ``zoo[i]`` is a NetGraph with two more attributes: ``task`` (its task's number) and ``r2`` (R^2 on validation rows).
     Opening a zoo reads its manifest only; networks, tasks and figures are read when they are asked for, and a shard's
-    checksums are checked whenever it is opened. Networks of one shard have numbers that follow each other, so reading
-    in order (:meth:`stream`, or :meth:`token_batches` for many at once) is fast and takes the memory of a few shards;
-    reading at random opens a shard for most networks.
+    checksums are checked whenever it is opened. Reading in order (:meth:`stream`, or :meth:`token_batches` for many at
+    once) is fast and takes the memory of a few shards; reading at random opens a shard for most networks.
 
-    A part, such as ``zoo[10:20]`` or ``zoo.shuffle()``, counts its own networks from 0 on in every method; tasks keep
-    the numbers they have in the whole zoo, and ``excluded``, ``train_seconds`` and shards are those of the whole zoo.
+    A part, such as ``zoo[10:20]`` or ``zoo.shuffle()``, counts its own networks from 0 on in every method; numbers of
+    tasks, ``excluded``, ``train_seconds`` and shards are those of the whole zoo.
 
     Args:
         root: Folder of a zoo, as :func:`~netgraph.zoo.build.build_zoo` or :func:`~netgraph.zoo.merge.merge_zoos`
@@ -74,7 +73,7 @@ class Zoo(Dataset):
         entries = read_manifest(self.folder)
         self.train_seconds = sum(entry.seconds for entry in entries)
         self.excluded = sum(entry.excluded for entry in entries)
-        self._files = [(entry.name, entry.sha256) for entry in entries]
+        self._files = [(shard_path(self.folder, entry.name), entry.sha256) for entry in entries]
         self._sizes = np.array([count for entry in entries for count in entry.networks], dtype=np.int64)
         self._test = np.array([test for entry in entries for test in entry.test], dtype=np.bool_)
         self._first_network = [0, *accumulate(sum(entry.networks) for entry in entries)]
@@ -100,7 +99,7 @@ class Zoo(Dataset):
 
     @property
     def digest(self) -> str:
-        """What the zoo is told from others by: the checksum of its shards' checksums, in hexadecimal digits."""
+        """Checksum of its shards' checksums, in hexadecimal digits."""
         return hashlib.sha256("".join(sha256 for _, sha256 in self._files).encode()).hexdigest()
 
     @property
@@ -121,28 +120,28 @@ class Zoo(Dataset):
         number = bisect_right(self._first_network, network) - 1
         return number, network - self._first_network[number]
 
-    def _graph(self, number: int, at: int) -> NetGraph:
+    def _graph(self, number: int, network: int) -> NetGraph:
         shard = self.shard(number)
-        graph = shard.graph(at)
-        graph.task = self._first_task[number] + int(shard.task_of[at])
-        graph.r2 = float(shard.columns["r2"][at])
+        graph = shard.graph(network)
+        graph.task = self._first_task[number] + int(shard.task_of[network])
+        graph.r2 = float(shard.columns["r2"][network])
         return graph
 
     def stream(self, indices: Iterable[int] | None = None) -> Iterator[NetGraph]:
         """Yield networks one after the other, shard by shard, in the whole zoo's order; all of them when None."""
         for number, networks in self._by_shard(self._numbers(indices)):
-            for at in networks.tolist():
-                yield self._graph(number, at)
+            for network in networks.tolist():
+                yield self._graph(number, network)
 
     def token_batches(
         self, batch_size: int = 512, indices: Iterable[int] | None = None, chunk: int = 16
     ) -> Iterator[TokenBatch]:
-        """Yield what :func:`~netgraph.tokens.tokenize` makes of :meth:`stream`, in batches, and much faster.
+        """Yield the tokens of :meth:`stream`, as of :func:`~netgraph.tokens.tokenize`, in batches, and much faster.
 
-        Nothing is done for one network alone, and no more is held than a batch and a few open shards.
+        No step is taken for one network alone, and no more is held than a batch and a few open shards.
 
         Args:
-            batch_size: Networks of a batch, >= 1; the last one has what is left.
+            batch_size: Networks of a batch, >= 1; the last one may have fewer.
             indices: Networks, such as ``zoo.split("train")``; all of them when None.
             chunk: Weights a token carries, >= 1.
 
@@ -178,27 +177,17 @@ class Zoo(Dataset):
             yield number, numbers[shards == number] - self._first_network[number]
 
     def trajectory(self, i: int) -> Tensor:
-        """Read the states of a network while it was trained.
+        """Read the states of a network after each of :meth:`trajectory_steps`, [checkpoints, P].
 
-        Units stand in the order of the canonical network's, but neither scaled nor with their signs changed as its are.
-
-        Returns:
-            The states after each of :meth:`trajectory_steps`, [checkpoints, P]; after steps beyond the end of its
-            training, the last one again.
-
-        Raises:
-            IndexError: When there is no such network.
+        Units stand in the order of the canonical network's, but neither scaled nor with their signs changed. After the
+        end of its training a network keeps its last state.
         """
-        number, at = self._find(self.indices()[i])
-        return self.shard(number).trajectory(at)
+        number, network = self._find(self.indices()[i])
+        return self.shard(number).trajectory(network)
 
     def trajectory_steps(self, i: int) -> tuple[int, ...]:
-        """Return the steps after which the states of a network were kept; none where its recipe keeps no trajectory.
-
-        Raises:
-            IndexError: When there is no such network.
-        """
-        return self.shard(self._find(self.indices()[i])[0]).trajectory_steps
+        """Return the steps after which the states of a network were kept; none where its recipe keeps no trajectory."""
+        return tuple(self.shard(self._find(self.indices()[i])[0]).record["trajectory_steps"])
 
     def shard(self, number: int, *, again: bool = False) -> OpenShard:
         """Open a shard.
@@ -211,11 +200,11 @@ class Zoo(Dataset):
             StoreError: When it is missing, damaged, of another version, or not the one of the manifest.
         """
         if again or number not in self._open:
-            name, sha256 = self._files[number]
+            path, sha256 = self._files[number]
             try:
-                self._open[number] = OpenShard(self.folder, name, sha256, again=again)
+                self._open[number] = OpenShard(path, sha256, again=again)
             except DamagedError as error:
-                raise StoreError(f"{error}; {remedy(self.folder, name)}" if self._built else str(error)) from None
+                raise StoreError(f"{error}; {remedy(path)}" if self._built else str(error)) from None
         self._open.move_to_end(number)
         while len(self._open) > OPEN_SHARDS:
             self._open.popitem(last=False)
@@ -250,24 +239,44 @@ class Zoo(Dataset):
         if name not in ("train", "test"):
             raise NetGraphError(f"unknown split {name!r}; known: train, test")
         chosen = np.repeat(self._test if name == "test" else ~self._test, self._sizes)
-        found: list[int] = np.flatnonzero(chosen if self._indices is None else chosen[self._own_numbers()]).tolist()
-        return found
+        networks: list[int] = np.flatnonzero(chosen[self._own_numbers()]).tolist()
+        return networks
 
     @cached_property
     def table(self) -> "pd.DataFrame":
-        """One row a network.
+        """One row a network: its task, family, split, architecture, sizes and figures.
 
-        Its task, family and split; ``architecture``, the canonical hash, and ``layers`` to read; sizes; and how it was
-        trained and what came of it: whatever the shards have columns of, such as ``validation_r2`` and ``seed_index``,
-        which is 0 for the first network of an architecture on its task and counts the copies from other seeds.
+        ``architecture`` is the canonical hash, ``layers`` are to read. The figures are the columns of the shards, such
+        as ``validation_r2`` and ``seed_index``, which counts the copies of an architecture on its task from 0 on.
         """
         import pandas as pd
 
         numbers = self._own_numbers()
         order = np.argsort(numbers, kind="stable")
         parts = list(self._by_shard(numbers[order])) or [(0, numbers)]
-        rows = pd.concat([self.shard(i).rows(part, self._first_task[i], self._test) for i, part in parts])
-        return rows.iloc[np.argsort(order)].reset_index(drop=True)
+        return pd.concat([self._rows(*part) for part in parts]).iloc[np.argsort(order)].reset_index(drop=True)
+
+    def _rows(self, number: int, networks: Ints) -> "pd.DataFrame":
+        """Return the rows of the table for some networks of a shard, given by their numbers within it, [n]."""
+        import pandas as pd
+
+        shard = self.shard(number)
+        own, architectures = shard.task_of[networks], [shard.architecture(i) for i in networks.tolist()]
+        task = self._first_task[number] + own
+        columns: dict[str, Any] = {
+            "task": task,
+            "family": [shard.record["tasks"][i]["family"] for i in own.tolist()],
+            "split": np.where(self._test[task], "test", "train"),
+            "architecture": [architecture.digest for architecture in architectures],
+            "layers": [repr(architecture) for architecture in architectures],
+            "n_inputs": [architecture.n_inputs for architecture in architectures],
+            "n_layers": [len(architecture.layers) for architecture in architectures],
+            "n_parameters": [architecture.state_size for architecture in architectures],
+        }
+        columns |= {name: values.numpy()[networks] for name, values in shard.columns.items()}
+        if "optimizer" in columns:
+            columns["optimizer"] = np.array(OPTIMIZERS)[columns["optimizer"]]
+        return pd.DataFrame(columns).rename(columns={"r2": "validation_r2"})
 
 
 class Tasks(Sequence[Task]):

@@ -46,10 +46,10 @@ def test_networks_of_the_nearest_task_come_first_the_best_first_and_each_once(li
     inputs, networks = max(library.networks.items(), key=lambda pair: len({graph.task for graph in pair[1]}))
     task = tiny_zoo.tasks[networks[0].task]
     nearest = Nearest(library)
-    x = task.x[: task.x.shape[0]]
-    drawn = nearest.sample(5, x, task.y, 0) + nearest.sample(1000, x, task.y, 1)
+    x, y = task.x, task.y[:, 0]
+    drawn = nearest.sample(5, x, y, 0) + nearest.sample(1000, x, y, 1)
     assert sorted(map(id, drawn)) == sorted(map(id, networks))
-    assert nearest.sample(5, x, task.y, 2) == []
+    assert nearest.sample(5, x, y, 2) == []
     first = [graph.r2 for graph in drawn if graph.task == networks[0].task]
     assert [graph.task for graph in drawn[: len(first)]] == [networks[0].task] * len(first)
     assert first == sorted(first, reverse=True)

@@ -87,7 +87,7 @@ def zoo(tmp_path_factory) -> Zoo:
 def test_tasks_have_the_rows_and_the_median_of_the_zoos_networks(zoo):
     number = zoo[0].task
     (task,) = start_tasks(zoo, [number])
-    x, y = zoo.task(number).x, zoo.task(number).y
+    x, y = zoo.task(number).x, zoo.task(number).y[:, 0]
     assert torch.equal(torch.cat([task.X, task.X_validation]), x)
     assert torch.equal(torch.cat([task.y, task.y_validation]), y)
     assert len(task.X_validation) == round(len(x) * zoo.recipe.training.validation_share)

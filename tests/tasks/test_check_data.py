@@ -106,10 +106,20 @@ def test_make_task_keeps_the_scales():
     assert (task.rows, task.n_features) == (4, 3)
     assert (task.family, task.seed, task.description) == ("mine", 3, {"noise": 0.5})
     torch.testing.assert_close(task.x * task.x_scale + task.x_mean, torch.from_numpy(X), rtol=1e-6, atol=1e-5)
-    torch.testing.assert_close(task.y * task.y_scale + task.y_mean, torch.from_numpy(Y).float())
+    raw_y = torch.from_numpy(Y)[:, None]  # [rows, outputs]
+    torch.testing.assert_close(task.y * task.y_scale + task.y_mean, raw_y, rtol=1e-6, atol=1e-5)
 
 
-@pytest.mark.parametrize("change", [{"x": torch.zeros(5, 3)}, {"y": torch.zeros(4, 1)}, {"x_mean": torch.zeros(2)}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"x": torch.zeros(5, 3)},
+        {"y": torch.zeros(4)},
+        {"x_mean": torch.zeros(2)},
+        {"y_mean": torch.zeros(2)},
+        {"loss": "hinge"},
+    ],
+)
 def test_a_task_refuses_tensors_that_do_not_match(change):
     fields = vars(make_task(X, Y, family="mine")) | change
     with pytest.raises(NetGraphError, match="task mine"):

@@ -15,9 +15,11 @@ from netgraph.files import make_folder, write_atomically
 from netgraph.graph.architecture import Architecture, make_layer
 from netgraph.tasks.task import Task, make_task
 from netgraph.zoo import ZooRecipe
+from netgraph.zoo.build import entries_of
 from netgraph.zoo.engines import ENGINES
-from netgraph.zoo.manifest import entries_of, write_manifest
-from netgraph.zoo.store import MAX_BYTES, Shard, encode_shard
+from netgraph.zoo.make_shard import MAX_BYTES, encode_parts
+from netgraph.zoo.manifest import write_manifest
+from netgraph.zoo.storage import Shard, write_parts
 from netgraph.zoo.zoo import FORMAT, VERSION
 
 #: A recipe of 18 networks on 6 tasks, 3 of them test tasks, in 3 shards, which are made in a moment.
@@ -103,6 +105,6 @@ def write_store(
     for number in range(recipe.n_shards):
         first = number * recipe.tasks_per_shard
         shard = make(first, min(recipe.tasks_per_shard, recipe.n_tasks - first), **sizes)
-        encode_shard(shard, recipe.digest, max_bytes).write(root, number)
+        write_parts(root, number, encode_parts(shard, recipe.digest, max_bytes))
     write_manifest(root, entries_of(root, recipe))
     return Zoo(root)

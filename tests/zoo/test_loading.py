@@ -9,7 +9,7 @@ from netgraph import NetGraphError, Zoo, tokenize
 from netgraph.tokens import TokenBatch
 from netgraph.zoo import describe_zoo, verify_zoo
 from netgraph.zoo.manifest import read_manifest, write_manifest
-from netgraph.zoo.store import Shard
+from netgraph.zoo.storage import Shard
 from tests.zoo.stores import random_shard, small_recipe, write_store
 
 

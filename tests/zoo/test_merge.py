@@ -10,7 +10,7 @@ from netgraph import NetGraphError, files
 from netgraph.errors import StoreError
 from netgraph.zoo import merge_zoos, verify_zoo
 from netgraph.zoo.manifest import read_manifest
-from netgraph.zoo.store import Shard
+from netgraph.zoo.storage import Shard
 from tests.zoo.stores import random_shard, small_recipe, write_store
 
 

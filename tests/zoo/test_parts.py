@@ -6,8 +6,9 @@ import torch
 from netgraph import files
 from netgraph.errors import StoreError
 from netgraph.zoo import merge_zoos, verify_zoo
-from netgraph.zoo.open_shard import OpenShard
-from netgraph.zoo.store import clear_leftovers, encode_shard, shard_exists, shard_name, shard_path, shard_records
+from netgraph.zoo.build import clear_leftovers, shard_exists
+from netgraph.zoo.make_shard import encode_parts
+from netgraph.zoo.storage import OpenShard, read_job, shard_path, write_parts
 from tests.zoo.stores import random_shard, small_recipe, write_store
 
 SHARD = random_shard(10, 8, nets=4, widths=(4, 9), checkpoints=2)
@@ -19,14 +20,14 @@ class CrashError(RuntimeError):
 
 
 def test_a_small_shard_is_one_file():
-    (part,) = encode_shard(SHARD, "recipe").parts
+    (part,) = encode_parts(SHARD, "recipe")
     assert part.record["parts"] == []
     assert part.record["networks"] == [4] * 8
 
 
 @pytest.mark.parametrize("limit", [1, 8_000, 15_000, LIMIT])
 def test_a_large_shard_is_cut_between_tasks(tmp_path, limit):
-    parts = encode_shard(SHARD, "recipe", limit).parts
+    parts = encode_parts(SHARD, "recipe", limit)
     counts = [part.record["networks"] for part in parts]
     assert len(parts) > 1
     assert all(len(part.payload) <= limit or len(count) == 1 for part, count in zip(parts, counts, strict=True))
@@ -37,11 +38,11 @@ def test_a_large_shard_is_cut_between_tasks(tmp_path, limit):
     assert [row["task"] for part in parts for row in part.record["excluded"]] == [
         i for n in counts for i in range(len(n))
     ]
-    encode_shard(SHARD, "recipe", limit).write(tmp_path, 3)
-    assert list(shard_records(tmp_path, 3)) == [shard_name(3, i) for i in range(len(parts))]
+    write_parts(tmp_path, 3, encode_parts(SHARD, "recipe", limit))
+    assert list(read_job(tmp_path, 3)) == [shard_path(tmp_path, 3, i).stem for i in range(len(parts))]
     at, task = 0, 0
     for i, part in enumerate(parts):
-        opened = OpenShard(tmp_path, shard_name(3, i), part.record["sha256"])
+        opened = OpenShard(shard_path(tmp_path, 3, i), part.record["sha256"])
         assert torch.equal(opened.tensor("meta_features"), SHARD.meta_features[task : task + len(counts[i])])
         for network in range(len(opened)):
             same(opened, network, at)
@@ -64,8 +65,8 @@ def same(opened: OpenShard, network: int, at: int) -> None:
 
 def test_a_shard_may_be_without_networks(tmp_path):
     empty = random_shard(0, 2, nets=0)
-    encode_shard(empty, "recipe").write(tmp_path, 0)
-    opened = OpenShard(tmp_path, "00000", encode_shard(empty, "recipe").parts[0].record["sha256"])
+    write_parts(tmp_path, 0, encode_parts(empty, "recipe"))
+    opened = OpenShard(shard_path(tmp_path, 0), encode_parts(empty, "recipe")[0].record["sha256"])
     assert len(opened) == 0
     assert opened.task(1).seed == 1
 
@@ -91,12 +92,12 @@ def test_a_zoo_of_parts_is_the_zoo_of_whole_shards(tmp_path):
 @pytest.mark.parametrize("over", [False, True])
 def test_a_crash_in_any_write_leaves_the_job_undone_or_done(tmp_path, monkeypatch, over):
     """Where a shard is written over, it is there at every moment."""
-    encoded = encode_shard(SHARD, "recipe", LIMIT)
-    writes = (3 if over else 2) * len(encoded.parts)
+    parts = encode_parts(SHARD, "recipe", LIMIT)
+    writes = (3 if over else 2) * len(parts)
     for survives in range(writes):
         root = tmp_path / str(survives)
         if over:
-            encoded.write(root, 0)
+            write_parts(root, 0, parts)
         done = []
 
         def crashing(target, payload, original=files.write_atomically, done=done, survives=survives):
@@ -108,30 +109,30 @@ def test_a_crash_in_any_write_leaves_the_job_undone_or_done(tmp_path, monkeypatc
         with monkeypatch.context() as patched:
             patched.setattr(files, "write_atomically", crashing)
             with pytest.raises(CrashError):
-                encoded.write(root, 0)
+                write_parts(root, 0, parts)
         assert shard_exists(root, 0, "recipe") is over
-        encoded.write(root, 0)
+        write_parts(root, 0, parts)
         assert shard_exists(root, 0, "recipe")
-        for i, part in enumerate(encoded.parts):
-            assert len(OpenShard(root, shard_name(0, i), part.record["sha256"])) == sum(part.record["networks"])
+        for i, part in enumerate(parts):
+            assert len(OpenShard(shard_path(root, 0, i), part.record["sha256"])) == sum(part.record["networks"])
 
 
 def test_a_part_that_is_lost_or_of_another_cut_is_missed(tmp_path):
-    encode_shard(SHARD, "recipe", LIMIT).write(tmp_path, 0)
-    last = shard_path(tmp_path, shard_name(0, 1)).with_suffix(".json")
+    write_parts(tmp_path, 0, encode_parts(SHARD, "recipe", LIMIT))
+    last = shard_path(tmp_path, 0, 1).with_suffix(".json")
     kept = last.read_bytes()
     last.unlink()
     assert not shard_exists(tmp_path, 0, "recipe")
     last.write_bytes(kept)
     assert shard_exists(tmp_path, 0, "recipe")
-    encode_shard(SHARD, "recipe", LIMIT // 2).parts[1].write(shard_path(tmp_path, shard_name(0, 1)))
+    encode_parts(SHARD, "recipe", LIMIT // 2)[1].write(shard_path(tmp_path, 0, 1))
     assert not shard_exists(tmp_path, 0, "recipe")
 
 
-@pytest.mark.parametrize("name", [shard_name(0), shard_name(0, 1)])
-def test_tensors_that_are_lost_or_cut_short_are_missed(tmp_path, name):
-    encode_shard(SHARD, "recipe", LIMIT).write(tmp_path, 0)
-    path = shard_path(tmp_path, name)
+@pytest.mark.parametrize("part", [0, 1])
+def test_tensors_that_are_lost_or_cut_short_are_missed(tmp_path, part):
+    write_parts(tmp_path, 0, encode_parts(SHARD, "recipe", LIMIT))
+    path = shard_path(tmp_path, 0, part)
     payload = path.read_bytes()
     path.write_bytes(payload[:-1])
     assert not shard_exists(tmp_path, 0, "recipe")
@@ -142,8 +143,8 @@ def test_tensors_that_are_lost_or_cut_short_are_missed(tmp_path, name):
 
 
 def test_a_damaged_record_says_what_to_do(tmp_path):
-    encode_shard(SHARD, "recipe", LIMIT).write(tmp_path, 0)
-    path = shard_path(tmp_path, shard_name(0, 1)).with_suffix(".json")
+    write_parts(tmp_path, 0, encode_parts(SHARD, "recipe", LIMIT))
+    path = shard_path(tmp_path, 0, 1).with_suffix(".json")
     path.write_text(path.read_text().replace("noise", "voice"))
     with pytest.raises(StoreError, match=r"00000-1\.json: damaged.*; delete .*00000-1\.\*, and build_zoo makes"):
         shard_exists(tmp_path, 0, "recipe")
@@ -154,7 +155,7 @@ def test_a_damaged_record_says_what_to_do(tmp_path):
 
 def test_leftovers_of_a_killed_write_are_removed(tmp_path):
     clear_leftovers(tmp_path)
-    encode_shard(SHARD, "recipe").write(tmp_path, 0)
+    write_parts(tmp_path, 0, encode_parts(SHARD, "recipe"))
     (tmp_path / "shards" / ".00001.json.abc.tmp").touch()
     clear_leftovers(tmp_path)
     assert sorted(path.name for path in (tmp_path / "shards").iterdir()) == ["00000.json", "00000.safetensors"]

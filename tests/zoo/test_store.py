@@ -18,8 +18,7 @@ from netgraph.errors import StoreError
 from netgraph.files import write_own_record, write_tensors
 from netgraph.zoo import describe_zoo, merge_zoos, verify_zoo
 from netgraph.zoo.manifest import ShardEntry, read_manifest, write_manifest
-from netgraph.zoo.open_shard import OpenShard
-from netgraph.zoo.store import shard_name
+from netgraph.zoo.storage import OpenShard, encode
 from tests.commands import PATIENCE
 from tests.zoo.stores import SMALL, build_here, checksums, random_shard, small_recipe, write_store
 
@@ -37,7 +36,7 @@ def other(tmp_path_factory):
 def test_opening_a_zoo_of_a_million_networks_reads_its_manifest_only(zoo, tmp_path):
     (tmp_path / "zoo.json").write_text((zoo.folder / "zoo.json").read_text())
     shard = ShardEntry("00000", "0" * 64, [25] * 40, [False] * 30 + [True] * 10, 0, 1.0)
-    write_manifest(tmp_path, [replace(shard, name=shard_name(number)) for number in range(1000)])
+    write_manifest(tmp_path, [replace(shard, name=f"{number:05d}") for number in range(1000)])
     large = Zoo(tmp_path)
     assert len(large) == 1_000_000
     assert len(large.tasks) == 40_000
@@ -243,9 +242,9 @@ def test_the_description_counts_everything(zoo, tmp_path):
 def test_the_description_opens_each_shard_once(zoo, monkeypatch):
     opened = []
 
-    def counting(self, root, name, sha256, *, again=False, original=OpenShard.__init__):
-        opened.append(name)
-        original(self, root, name, sha256, again=again)
+    def counting(self, path, sha256, *, again=False, original=OpenShard.__init__):
+        opened.append(path.stem)
+        original(self, path, sha256, again=again)
 
     monkeypatch.setattr("netgraph.zoo.zoo.OPEN_SHARDS", 1)
     monkeypatch.setattr(OpenShard, "__init__", counting)
@@ -291,4 +290,23 @@ def test_a_build_that_is_killed_goes_on_to_the_same_content(zoo, tmp_path, shard
 def test_an_old_shard_format_is_named(zoo, tmp_path):
     write_tensors(tmp_path / "shards" / "00000.safetensors", {"x": torch.zeros(1)}, "netgraph.Zoo.shard", 2, {})
     with pytest.raises(StoreError, match=r"00000\.json: version 2; this netgraph reads version 3"):
-        OpenShard(tmp_path, "00000", "")
+        OpenShard(tmp_path / "shards" / "00000.safetensors", "")
+
+
+def test_a_task_of_one_output_is_stored_as_older_zoos_have_it_and_several_outputs_come_back(tmp_path):
+    shard = random_shard(0, 1)
+    (task,) = shard.tasks
+    two = replace(task, y=task.y.repeat(1, 2), y_mean=task.y_mean.repeat(2), y_scale=task.y_scale.repeat(2))
+    for number, stored in enumerate((task, two)):
+        encoded = encode(replace(shard, tasks=[stored]), "recipe")
+        path = tmp_path / f"{number}.safetensors"
+        encoded.write(path)
+        opened = OpenShard(path, encoded.record["sha256"])
+        read = opened.task(0)
+        assert all(torch.equal(getattr(read, name), getattr(stored, name)) for name in ("y", "y_mean", "y_scale"))
+        assert read.loss == "squared_error"
+        if stored is task:
+            assert opened.tensor("tasks.0.y").shape == (12,)
+            assert opened.record["tasks"][0]["y_mean"] == float(task.y_mean)
+            del opened.record["tasks"][0]["loss"]  # which older zoos do not name
+            assert opened.task(0).loss == "squared_error"
