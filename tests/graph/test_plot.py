@@ -12,7 +12,7 @@ from tests.strategies import examples, graphs
 
 @examples(8)
 @given(graphs())
-def test_every_vertex_is_drawn(graph):
+def test_every_node_is_drawn(graph):
     ax = plot.draw(graph, Figure().subplots())
     drawn = [c for c in ax.collections if hasattr(c, "get_offsets")]
     assert max(len(c.get_offsets()) for c in drawn) == graph.num_nodes
@@ -30,14 +30,14 @@ def convolutional():
     return with_sensitivity(from_module(module, x), x)
 
 
-def vertices_of(ax):
+def nodes_of(ax):
     return max((c for c in ax.collections if hasattr(c, "get_offsets")), key=lambda c: len(c.get_offsets()))
 
 
 def test_channels_are_drawn_in_color_by_type_and_in_size_by_sensitivity():
     graph = convolutional()
     ax = plot.draw(graph, Figure().subplots())
-    drawn = vertices_of(ax)
+    drawn = nodes_of(ax)
     assert len(drawn.get_offsets()) == graph.num_nodes
     assert (
         np.argsort(drawn.get_sizes(), kind="stable") == np.argsort(graph.sensitivity.double().numpy(), kind="stable")
@@ -53,7 +53,7 @@ def test_large_networks_are_drawn_by_layer():
         nn.Sequential(nn.Conv2d(3, 700, 1), nn.Softsign(), nn.Conv2d(700, 5, 1)), torch.zeros(1, 3, 2, 2)
     )
     ax = plot.draw(graph, Figure().subplots())
-    assert len(vertices_of(ax).get_offsets()) == 4
+    assert len(nodes_of(ax).get_offsets()) == 4
     assert "1\nSoftsign 700" in [text.get_text() for text in ax.texts]
     assert "edges" not in vars(wire(graph.program))
 
@@ -66,7 +66,7 @@ def test_labels_of_layers_do_not_lie_on_each_other(n):
     boxes = [text.get_window_extent(renderer) for text in ax.texts]
     assert len(boxes) == n + 1
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
-    places = ax.transData.transform(vertices_of(ax).get_offsets())
+    places = ax.transData.transform(nodes_of(ax).get_offsets())
     for box, (x, y) in zip(boxes, places, strict=True):
         assert abs((box.x0 + box.x1) / 2 - x) < 2
         assert 0 < y - box.y1 < 40
@@ -81,12 +81,12 @@ class Residual(nn.Module):
         return x + self.second(self.first(x))
 
 
-@pytest.mark.parametrize(("level", "skips"), [("layer", 1), ("vertex", 2)])
+@pytest.mark.parametrize(("level", "skips"), [("layer", 1), ("node", 2)])
 def test_skips_are_drawn_around_what_they_skip(level, skips):
     ax = plot.draw(from_module(Residual(), torch.zeros(1, 2, 3)), Figure().subplots(), level=level)
     assert len(ax.patches) == skips
 
 
 def test_a_level_that_is_none_is_refused():
-    with pytest.raises(NetGraphError, match="level is auto, vertex, layer, not 'both'"):
+    with pytest.raises(NetGraphError, match="level is auto, node, layer, not 'both'"):
         plot.draw(from_module(nn.Linear(2, 2)), level="both")
