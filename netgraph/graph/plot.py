@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.layers import BY_CODE
-from netgraph.graph.modules.parts import CODES, NAMES
+from netgraph.graph.modules.registry import CODES, NAMES
 from netgraph.graph.modules.wiring import wire
 from netgraph.graph.netgraph import NetGraph, as_graph
 

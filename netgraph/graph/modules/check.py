@@ -11,8 +11,8 @@ from netgraph.errors import InvalidGraphError
 from netgraph.graph.modules.encoding import Encoded, decode, dtype_named, references
 from netgraph.graph.modules.functions import check_attribute, find_operation
 from netgraph.graph.modules.labels import dotted
-from netgraph.graph.modules.parts import CONTAINERS, TYPES, build
 from netgraph.graph.modules.program import CallGraph, ModuleSpec, Program
+from netgraph.graph.modules.registry import CONTAINERS, ENTRIES, build
 from netgraph.reading import FAILURES
 
 #: Most elements of a value that passes through a network, whose labels are laid out (chosen: 2 GiB of them).
@@ -38,7 +38,7 @@ def _constructors(program: Program) -> Iterator[str]:
     built: dict[ModuleSpec, nn.Module] = {}
     for part in program.modules:
         kind = ModuleSpec("", part.type, part.kwargs)
-        if part.type in TYPES and kind not in built:
+        if part.type in ENTRIES and kind not in built:
             try:
                 for name, value in _items(part.kwargs):  # a stack of more layers than tensors would take for ever
                     if name == "num_layers" and (type(value) is not int or value > len(program.tensors)):
@@ -67,7 +67,7 @@ def _parts(program: Program) -> Iterator[str]:
         owner = part.name.rpartition(".")[0]
         if part.name and (not _NAME.fullmatch(part.name) or owner not in seen):
             yield f"module {part.name!r}: its owner {owner!r} is not listed before it"
-        if part.type not in CONTAINERS and part.type not in TYPES:
+        if part.type not in CONTAINERS and part.type not in ENTRIES:
             yield f"module {part.name!r}: unknown type {part.type!r}"
         if part.alias is not None and part.alias not in seen:
             yield f"module {part.name!r}: the same as {part.alias!r}, which is not listed before it"

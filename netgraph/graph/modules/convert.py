@@ -16,9 +16,9 @@ from netgraph.errors import NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules.encoding import Encoded, dtype_named, encode
 from netgraph.graph.modules.execute import Lender, execute, rebuild
 from netgraph.graph.modules.export import Sizes, trace_by_export
-from netgraph.graph.modules.parts import CONTAINERS, describe, is_leaf
 from netgraph.graph.modules.preserve import draws_restored, preserved
 from netgraph.graph.modules.program import ALIGNMENT, CallGraph, GraphNode, Kind, ModuleSpec, NamedTensorSpec, Program
+from netgraph.graph.modules.registry import CONTAINERS, describe, is_leaf
 from netgraph.graph.modules.trace import NotTraceableError, first_line, is_symbol, named_tensors, trace
 from netgraph.graph.modules.values import same, view
 from netgraph.graph.modules.verify import Observer, check_same, fails_on, observe

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from netgraph.errors import InvalidGraphError, NetGraphError
 from netgraph.graph.modules.encoding import decode, references
 from netgraph.graph.modules.functions import find_operation
-from netgraph.graph.modules.parts import CONTAINERS, build
 from netgraph.graph.modules.program import CallGraph, GraphNode, Program
+from netgraph.graph.modules.registry import CONTAINERS, build
 from netgraph.graph.modules.values import same, view
 
 #: Makes a call in a caller's own way: (position, row, arguments, keyword arguments, what the table would do) -> value.

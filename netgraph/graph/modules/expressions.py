@@ -10,8 +10,8 @@ from typing import Any
 from netgraph.errors import NetGraphError
 from netgraph.graph.modules.encoding import Encoded
 from netgraph.graph.modules.functions import find_operation
-from netgraph.graph.modules.parts import CONTAINERS, TYPES, build, describe
 from netgraph.graph.modules.program import GraphNode
+from netgraph.graph.modules.registry import CONTAINERS, ENTRIES, build, describe
 
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**", "matmul": "@",
           "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "and_": "&", "or_": "|"}  # fmt: skip
@@ -26,7 +26,7 @@ def constructor(kind: str, kwargs: Encoded) -> str:
         return f"nn.{kind}()"
     needed = [
         name
-        for name, parameter in inspect.signature(TYPES[kind].__init__).parameters.items()
+        for name, parameter in inspect.signature(ENTRIES[kind].type.__init__).parameters.items()
         if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
     ][1:]
     write = Expression(lambda name: "self", [])

@@ -18,7 +18,7 @@ from netgraph.graph.from_module import from_module
 from netgraph.graph.io import load_graphs, save_graphs
 from netgraph.graph.modules.encoding import dtype_named
 from netgraph.graph.modules.onnx import to_onnx
-from netgraph.graph.modules.parts import NAMES
+from netgraph.graph.modules.registry import NAMES
 from netgraph.graph.modules.source import to_source
 from netgraph.graph.modules.trace import first_line
 from netgraph.graph.netgraph import NetGraph, as_graph

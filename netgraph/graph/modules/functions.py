@@ -1,12 +1,12 @@
 """The registry of functions and tensor methods that a network may call, by name.
 
 Nothing outside this table is ever called when a graph is rebuilt, so that a file can name no code of its own. Each
-entry has a role, which says what it means for vertices (see :mod:`netgraph.graph.modules.wiring`):
+entry has a role, by which its nodes and edges are wired (see :mod:`netgraph.graph.modules.rules`):
 
-``each`` an activation, one vertex for each that feeds it; ``mix`` one that reads all along an axis, a softmax;
-``join`` elementwise on several values; ``view`` moves values without computing any, so it has no vertices; ``same``
-the same, in the same places; ``reduce`` and ``pool`` along axes that keep channels apart; ``scalar`` sizes, numbers and
-constants; others name their own wiring.
+``elementwise`` an activation, one node for each that feeds it; ``softmax`` one that reads all along an axis; ``binary``
+arithmetic on several values, place by place; ``reshape`` moves values without computing any, so it has no nodes;
+``identity`` the same, in the same places; ``reduce`` and ``pool`` along axes that keep channels apart; ``scalar``
+sizes, numbers and constants; others name their own wiring.
 """
 
 import builtins
@@ -54,13 +54,13 @@ _ATTRIBUTES = frozenset({"shape", "device", "dtype", "ndim", "T", "mT", "require
 #: Operations by role. A name is registered wherever torch has it: as a function of ``torch.nn.functional`` and of
 #: ``torch``, as a method of a tensor, and in all overloads as an ATen operation (what ``torch.export`` gives).
 _TORCH = {
-    "each": "relu relu_ relu6 hardswish hardsigmoid hardtanh gelu silu mish elu selu celu leaky_relu softplus "
+    "elementwise": "relu relu_ relu6 hardswish hardsigmoid hardtanh gelu silu mish elu selu celu leaky_relu softplus "
     "softsign logsigmoid tanhshrink hardshrink softshrink threshold local_response_norm tanh sigmoid elu_ celu_ "
     "selu_ leaky_relu_ hardtanh_ threshold_ rrelu rrelu_ exp log log1p sqrt rsqrt abs neg square sin cos erf clamp "
     "clip reciprocal sign nan_to_num bernoulli floor ceil round clamp_min clamp_max clamp_ sigmoid_ tanh_ "
     "bernoulli_ floor_ exp_ sqrt_ neg_ abs_ square_ sin_ cos_ round_ hardswish_ silu_ log_sigmoid",
-    "mix": "softmax log_softmax softmin normalize cumsum",
-    "same": "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout clone detach contiguous to "
+    "softmax": "softmax log_softmax softmin normalize cumsum",
+    "identity": "dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout clone detach contiguous to "
     "type_as float double half bfloat16 dropout_ detach_ _to_copy alias lift_fresh_copy feature_dropout "
     "_assert_tensor_metadata",
     "prelu": "prelu",
@@ -73,14 +73,14 @@ _TORCH = {
     "interpolate lp_pool1d lp_pool3d upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_linear1d "
     "upsample_bilinear2d upsample_trilinear3d upsample_bicubic2d _upsample_nearest_exact1d "
     "_upsample_nearest_exact2d _upsample_nearest_exact3d",
-    "view": "pad pixel_shuffle pixel_unshuffle channel_shuffle cat concat concatenate stack flatten reshape permute "
+    "reshape": "pad pixel_shuffle pixel_unshuffle channel_shuffle cat concat concatenate stack flatten reshape permute "
     "transpose squeeze unsqueeze chunk split unbind roll flip movedim index_select narrow swapaxes t tensor_split "
     "repeat_interleave view expand expand_as repeat unflatten view_as reshape_as select split_with_sizes slice "
     "constant_pad_nd index unsafe_chunk unsafe_split",
     "attention": "scaled_dot_product_attention",
     "embedding": "embedding",
     "glu": "glu",
-    "join": "add sub mul div true_divide maximum minimum pow where lerp addcmul add_ sub_ mul_ div_ pow_ masked_fill "
+    "binary": "add sub mul div true_divide maximum minimum pow where lerp addcmul add_ sub_ mul_ div_ pow_ masked_fill "
     "masked_fill_ rsub",
     "matmul": "matmul bmm mm __matmul__",
     "einsum": "einsum",
@@ -94,9 +94,9 @@ _TORCH = {
 }
 #: Python's own functions by module and role.
 _PYTHON = {
-    (operator, "join"): "add sub mul truediv pow iadd isub imul itruediv neg",
+    (operator, "binary"): "add sub mul truediv pow iadd isub imul itruediv neg",
     (operator, "matmul"): "matmul",
-    (operator, "view"): "getitem",
+    (operator, "reshape"): "getitem",
     (operator, "scalar"): "floordiv mod eq ne lt le gt ge and_ or_ not_ invert index",
     (math, "scalar"): "sqrt ceil floor log exp prod pow trunc",
     (builtins, "scalar"): "getattr int float max min round len",

@@ -1,7 +1,7 @@
-"""Which vertex every element of a value belongs to.
+"""Labels: which node every element of a value belongs to.
 
-Labels are a tensor of as many dimensions as the value, of size 1 along those on which the vertex does not depend;
-0 stands for no vertex and ``v + 1`` for vertex ``v``, so that padding with zeros pads with nothing.
+Labels are a tensor of as many dimensions as the value, of size 1 along those on which the node does not depend; 0
+stands for no node and ``v + 1`` for node ``v``, so that padding with zeros pads with nothing.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Value:
     """
 
     shape: tuple[int, ...]
-    dtype: torch.dtype
+    dtype: torch.dtype = torch.float32
     labels: Tensor | None = None
     slots: Tensor | None = None
 
@@ -44,19 +44,18 @@ class Value:
         return labels.expand(self.shape).contiguous()
 
     @property
-    def vertices(self) -> Tensor:
-        """The vertices in it, each once."""
+    def nodes(self) -> Tensor:
+        """The nodes in it, each once."""
         return distinct(self.labels) if self.labels is not None else torch.zeros(0, dtype=torch.long)
 
 
 def value_of(shape: Encoded, labels: Tensor | None = None, slots: Tensor | None = None) -> Value:
-    """Make the value of a row from its recorded shape."""
-    dtype, sizes = str(shape[1]), shape[2:]
-    return Value(tuple(sizes), dtype_named(dtype), labels, slots)
+    """Return the value of a recorded shape."""
+    return Value(tuple(shape[2:]), dtype_named(str(shape[1])), labels, slots)
 
 
 def compress(labels: Tensor) -> Tensor:
-    """Shrink every dimension on which the labels do not depend to size 1; no vertex agrees with any."""
+    """Shrink every dimension on which the labels do not depend to size 1; no node agrees with any."""
     for axis in range(labels.ndim):
         if labels.shape[axis] > 1:
             largest = labels.amax(axis, keepdim=True)
@@ -66,7 +65,7 @@ def compress(labels: Tensor) -> Tensor:
 
 
 def distinct(labels: Tensor) -> Tensor:
-    """List the vertices that occur, sorted."""
+    """Return the nodes that occur, sorted."""
     found: Tensor = torch.unique(labels)
     return found[found > 0] - 1
 
@@ -77,13 +76,13 @@ def along(axis: int, ndim: int, values: Tensor) -> Tensor:
 
 
 def together(*labels: Tensor) -> list[Tensor]:
-    """List the tuples of labels that meet at the same place, each once, those without a vertex left out.
+    """Return the tuples of labels that meet at the same place, each once, those without a node left out.
 
     Args:
         labels: Tensors of shapes that broadcast.
 
     Returns:
-        One column of numbers for each argument, shifted down by 1 (vertices, or slots).
+        One column of numbers for each argument, shifted down by 1 (nodes, or state elements).
     """
     columns = torch.stack([part.reshape(-1).long() for part in torch.broadcast_tensors(*labels)], 1)
     columns = columns[(columns > 0).all(1)]
@@ -91,10 +90,10 @@ def together(*labels: Tensor) -> list[Tensor]:
 
 
 def values_in(*trees: Any) -> list[Value]:
-    """List the values among arguments."""
+    """Return the values among arguments."""
     return [leaf for leaf in pytree.tree_leaves(trees) if isinstance(leaf, Value)]
 
 
 def dotted(name: str, inner: str) -> str:
     """Return the qualified name of what is inside of a module."""
-    return f"{name}.{inner}" if name else inner
+    return f"{name}.{inner}" if name and inner else name or inner

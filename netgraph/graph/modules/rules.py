@@ -1,110 +1,59 @@
-"""How the vertices of each kind of layer are wired: one small function a kind."""
+"""The wiring of calls: one rule a role, whether a function, a tensor method or a registered module is called."""
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from netgraph.errors import UnsupportedLayerError
-from netgraph.graph.modules.builder import Builder, Weights
-from netgraph.graph.modules.labels import Value, distinct, dotted, together
-from netgraph.graph.modules.program import GraphNode
+from netgraph.graph.modules import edges
+from netgraph.graph.modules.calls import Call
+from netgraph.graph.modules.labels import Value, along, compress, values_in
+from netgraph.graph.modules.reshapes import reshape
 
 
-@dataclass(frozen=True)
-class Call:
-    """One call while it is wired.
-
-    Attributes:
-        b: The builder.
-        row: The row of the call.
-        name: Name of its vertices: the module's, or the row's.
-        kind: Their type.
-        target: The operation, or ``module.`` and the type of the module, whose arguments are ``kwargs``.
-        args: The operands.
-        kwargs: The arguments by name.
-        function: Makes the call.
-    """
-
-    b: Builder
-    row: GraphNode
-    name: str
-    kind: str
-    target: str
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    function: Callable[..., Any] = lambda *args: None
-
-    @property
-    def base(self) -> str:
-        """The operation without its namespace."""
-        return self.target.split(".")[1]
-
-    @property
-    def of_module(self) -> bool:
-        """Whether a module is called, which holds the weights."""
-        return self.target.startswith("module.")
-
-    @property
-    def operand(self) -> Any:
-        """The value that is read first."""
-        return self.args[0] if self.args else self.kwargs["input"]
-
-    def argument(self, name: str, position: int) -> Any:
-        """Return an argument, None where it is not given."""
-        return self.args[position] if len(self.args) > position else self.kwargs.get(name)
-
-    def dim(self, position: int = 1, default: Any = None) -> Any:
-        """Return the axis or the axes."""
-        named = [self.kwargs[key] for key in ("dim", "axis", "dims") if key in self.kwargs]
-        found = named[0] if named else self.argument("dim", position)
-        return default if found is None else found
-
-    def slots(self, name: str, position: int) -> Tensor | None:
-        """Return the state elements plus 1 of a parameter: the module's, or an argument."""
-        if self.of_module:
-            return self.b.slots(dotted(self.name, name))
-        value = self.argument(name, position)
-        return None if value is None else value.slots
-
-    def weights(self, change: Callable[[Tensor], Tensor] = lambda slots: slots, position: int = 1) -> Weights:
-        """Return the weights, brought into the shape of a dense layer's by ``change``.
-
-        Raises:
-            UnsupportedLayerError: When they are no parameter.
-        """
-        if self.of_module:
-            return self.b.weights(dotted(self.name, "weight"), change)
-        slots = self.slots("weight", position)
-        if slots is None:
-            raise UnsupportedLayerError("weights that are computed; they would have to be a parameter")
-        return held(change(slots))
+def constant(c: Call) -> Any:
+    """Compute sizes and numbers; of a tensor that depends on no input keep the shape alone."""
+    named = {key: value for key, value in c.kwargs.items() if key not in ("device", "pin_memory")}
+    with torch.device("meta"):
+        empty = lambda leaf: torch.empty(leaf.shape, dtype=leaf.dtype) if isinstance(leaf, Value) else leaf  # noqa: E731
+        args, kwargs = pytree.tree_map(empty, (c.args, named))
+        result = c.function(*args, **kwargs)
+    shape_of = lambda leaf: Value(tuple(leaf.shape), leaf.dtype) if isinstance(leaf, Tensor) else leaf  # noqa: E731
+    return pytree.tree_map(shape_of, result)
 
 
-def held(slots: Tensor) -> Weights:
-    """Return weights that are made already."""
-    return Weights(tuple(slots.shape), lambda: slots)
+def _binary(c: Call) -> Tensor:
+    """A parameter that is multiplied is the edges' weights, one that is added is the bias."""
+    held = [value.slots for value in values_in(c.args, c.kwargs) if value.labels is None and value.slots is not None]
+    weight, bias = (held[0] if held and c.kind == kind else None for kind in ("Mul", "Add"))
+    return edges.elementwise(c.b, c.name, c.kind, c.live, weight, bias)
 
 
-def each(b: Builder, name: str, kind: str, operand: Value) -> Tensor:
-    """Wire an activation: one vertex for each that feeds it."""
-    labels = b.renew(operand, kind, name, before=True)
-    b.same_places(operand.known, labels)
+def _dense(c: Call) -> Tensor:
+    return edges.dense(c.b, c.name, c.kind, c.operand, -1, c.weights(), c.slots("bias", 2))
+
+
+def _bilinear(c: Call) -> Tensor:
+    """Each edge carries the weights of all products in which its source takes part."""
+    labels = edges.dense(c.b, c.name, c.kind, c.operand, -1, c.weights(position=2), c.slots("bias", 3))
+    second = c.weights(lambda slots: slots.transpose(1, 2), 2)  # [outputs, second, first]
+    c.b.connect_densely(c.args[1], -1, second, labels.reshape(-1))
     return labels
 
 
-def dense(b: Builder, name: str, kind: str, operand: Value, axis: int, weight: Weights, bias: Tensor | None) -> Tensor:
-    """Wire a layer that reads all features: the labels of its outputs, [outputs]."""
-    labels = b.add(kind, name, weight.shape[0])
-    b.dense(operand, axis, weight, labels)
-    b.bias(labels, bias)
-    return labels
+def _conv(c: Call) -> Tensor:
+    groups, transposed = c.argument("groups", 6), "transpose" in c.base.lower()
+    weight = c.weights(partial(_without_groups, groups=1 if groups is None else groups, transposed=transposed))
+    axis = len(c.operand.shape) - (len(weight.shape) - 2) - 1
+    return edges.dense(c.b, c.name, c.kind, c.operand, axis, weight, c.slots("bias", 2))
 
 
-def grouped(weight: Tensor, groups: int, transposed: bool) -> Tensor:
+def _without_groups(weight: Tensor, groups: int, transposed: bool) -> Tensor:
     """Return the weight of a convolution as [outputs, inputs, *kernel], 0 between groups."""
     parts = list(weight.chunk(groups))
     if transposed:  # [inputs, outputs / groups, *kernel]
@@ -118,144 +67,92 @@ def grouped(weight: Tensor, groups: int, transposed: bool) -> Tensor:
     return full
 
 
-def norm(b: Builder, name: str, kind: str, operand: Value, weight: Tensor | None, bias: Tensor | None) -> Tensor:
-    """Wire a normalization: one vertex for each that feeds it; scales are the edges' weights.
-
-    Args:
-        b: The builder.
-        name: The layer's name.
-        kind: Its type.
-        operand: What it reads.
-        weight: State elements of the scales plus 1, of a shape that broadcasts with the operand's.
-        bias: The same of the shifts.
-    """
-    labels = b.renew(operand, kind, name)
-    if weight is None:
-        b.same_places(operand.known, labels)
-    else:
-        source, target, slot = together(operand.known, labels, weight)
-        b.weighted(source, target, slot)
-    b.bias(labels, bias)
-    return labels
+def _norm(c: Call) -> Tensor:
+    """Scales are the edges' weights, shifts the biases; statistics are none."""
+    ndim, last = len(c.operand.shape), c.kind in ("LayerNorm", "RMSNorm")
+    first = 2 if last or c.kind == "GroupNorm" else 3 if c.target.startswith("functional.") else 1
+    weight, bias = c.slots("weight", first), None if c.kind == "RMSNorm" else c.slots("bias", first + 1)
+    if not last:  # channels are axis 1, but axis 0 of what has no batch, which only InstanceNorm allows
+        axis = max(0, ndim - int(c.kind[-2]) - 1) if c.kind[:-2] == "InstanceNorm" else 1
+        weight, bias = (None if slots is None else along(axis, ndim, slots) for slots in (weight, bias))
+    return edges.elementwise(c.b, c.name, c.kind, [c.operand], weight, bias)
 
 
-def merge(b: Builder, name: str, kind: str, operand: Value, axes: Sequence[int]) -> Tensor:
-    """Wire a reduction: a vertex for each that feeds it where its axes do not mix any, else one a remaining place.
-
-    Returns:
-        The labels, of size 1 along the axes.
-    """
-    labels = operand.known
-    if all(labels.shape[axis] == 1 for axis in axes):
-        renewed = b.renew(operand, kind, name)
-        b.same_places(labels, renewed)
-        return renewed
-    remaining = [1 if i in {axis % labels.ndim for axis in axes} else n for i, n in enumerate(labels.shape)]
-    merged = b.add(kind, name, math.prod(remaining)).view(remaining)
-    b.same_places(labels, merged)
-    return merged
+def _prelu(c: Call) -> Tensor:
+    if not c.of_module:
+        return _binary(replace(c, kind="Mul"))
+    ndim = len(c.operand.shape)
+    return edges.elementwise(c.b, c.name, c.kind, [c.operand], along(min(1, ndim - 1), ndim, c.weights().make()))
 
 
-def mix(b: Builder, name: str, kind: str, operand: Value, axis: int) -> Tensor:
-    """Wire a softmax: a vertex for each that feeds it, fed by all along the axis."""
-    labels = b.renew(operand, kind, name, before=True)
-    old = operand.known.unsqueeze(-1).transpose(-1, axis % labels.ndim)
-    b.same_places(old, labels.unsqueeze(-1))
-    return labels
+def _pool(c: Call) -> Tensor:
+    ndim, digits = len(c.operand.shape), [int(letter) for letter in c.base if letter.isdigit()]
+    return edges.reduce(c.b, c.name, c.kind, c.operand, range(ndim - (digits[0] if digits else ndim - 2), ndim))
 
 
-def join(b: Builder, name: str, kind: str, operands: Sequence[Value]) -> Tensor:
-    """Wire an elementwise operation on several values.
-
-    It has a vertex for each of its first operand with more than one; every operand feeds those it meets. A parameter
-    that is multiplied is the edges' weights, one that is added is the bias.
-    """
-    live = [value for value in operands if value.labels is not None]
-    first = next((value for value in live if len(value.vertices) > 1), live[0])
-    labels = b.renew(first, kind, name)
-    held = [value.slots for value in operands if value.labels is None and value.slots is not None]
-    for value in live:
-        if held and kind == "Mul":
-            source, target, slot = together(value.known, labels, held[0])
-            b.weighted(source, target, slot)
-        else:
-            b.same_places(value.known, labels)
-    if held and kind == "Add":
-        b.bias(labels, held[0])
-    shape = torch.broadcast_shapes(*(value.labels.shape for value in live if value.labels is not None), labels.shape)
-    return labels.view([1] * (len(shape) - labels.ndim) + list(labels.shape))
+def _reduce(c: Call) -> Tensor:
+    if len(values_in(c.args, c.kwargs)) > 1:
+        return _binary(c)
+    ndim, dims = len(c.operand.shape), c.dim(2 if c.base == "norm" else 1)
+    axes = range(ndim) if dims is None or dims == [] else [dims] if isinstance(dims, int) else list(dims)
+    labels = edges.reduce(c.b, c.name, c.kind, c.operand, axes)
+    shape = c.shape[1] if c.shape[0] == "tuple" else c.shape
+    if len(shape) - 2 == ndim:
+        return labels
+    return labels.reshape([n for i, n in enumerate(labels.shape) if i not in {axis % ndim for axis in axes}])
 
 
-def contract(b: Builder, name: str, kind: str, terms: Sequence[tuple[Value, str]], out: str) -> Tensor:
-    """Wire a contraction (Einstein's notation): a matrix product, an attention, an einsum.
-
-    Its vertices are those of its last operand whose labels do not run along a contracted letter; where there is none,
-    one for each place along the letters on which labels depend. A parameter among two operands makes it a dense layer.
-
-    Returns:
-        The labels, one dimension a letter of ``out``.
-    """
-    live = [(value.labels, letters) for value, letters in terms if value.labels is not None]
-    held = [(value.slots, letters) for value, letters in terms if value.labels is None and value.slots is not None]
-    if len(live) == 1 and len(held) == 1 and len(terms) == 2:
-        return _parametric(b, name, live[0], held[0], out)
-    labels, letters = _carrier(b, name, kind, live, out)
-    everything = "".join(dict.fromkeys("".join(part for _, part in live) + out))
-    result = _arrange(labels, letters, everything)
-    for operand, own in live:
-        b.same_places(_arrange(operand, own, everything), result)
-    return _arrange(labels, letters, out)
+def _matmul(c: Call) -> Tensor:
+    first, second = values_in(c.args, c.kwargs)[:2]
+    n = max(len(first.shape), len(second.shape), 2) - 2
+    batch, i, j = "abcdefgh"[:n], "i" * (len(first.shape) > 1), "j" * (len(second.shape) > 1)
+    a, b = (batch[n - max(len(value.shape) - 2, 0) :] for value in (first, second))
+    return edges.einsum(c.b, c.name, "Matmul", [(first, f"{a}{i}k"), (second, f"{b}k{j}")], batch + i + j)
 
 
-def _carrier(b: Builder, name: str, kind: str, live: Sequence[tuple[Tensor, str]], out: str) -> tuple[Tensor, str]:
-    for labels, letters in reversed(live):
-        runs = [letter for letter, n in zip(letters, labels.shape, strict=True) if n > 1]
-        if runs and all(letter in out for letter in runs):
-            return b.renew(Value((), torch.float32, labels), kind, name), letters
-    sizes = dict.fromkeys(out, 1)
-    for labels, letters in live:
-        sizes |= {letter: n for letter, n in zip(letters, labels.shape, strict=True) if letter in out and n > 1}
-    shape = [sizes[letter] for letter in out]
-    return b.add(kind, name, math.prod(shape)).view(shape), out
+def _einsum(c: Call) -> Tensor:
+    equation = c.args[0].replace(" ", "")
+    inputs, arrow, out = equation.partition("->")
+    if "." in equation or not arrow:
+        raise UnsupportedLayerError(f"einsum {equation!r}; write every letter and the output")
+    terms = list(zip(values_in(c.args[1:]), inputs.split(","), strict=True))
+    return edges.einsum(c.b, c.name, "Einsum", terms, out)
 
 
-def _arrange(labels: Tensor, letters: str, wanted: str) -> Tensor:
-    """Permute the axes of labels into the order of the wanted letters; a missing axis gets size 1."""
-    kept = [i for i, letter in enumerate(letters) if letter in wanted]
-    labels = labels.permute([*kept, *(i for i in range(len(letters)) if i not in kept)])
-    labels = labels.reshape(labels.shape[: len(kept)])  # the others have size 1
-    own = [letters[i] for i in kept]
-    labels = labels.permute([own.index(letter) for letter in wanted if letter in own])
-    sizes = dict(zip([letter for letter in wanted if letter in own], labels.shape, strict=True))
-    return labels.reshape([sizes.get(letter, 1) for letter in wanted])
+def _attention(c: Call) -> Tensor:
+    """Scaled dot-product attention of values [..., length, width]."""
+    q, k, v = (c.argument(name, i) for i, name in enumerate(("query", "key", "value")))
+    batch = "abcdefgh"[: len(q.shape) - 2]
+    terms = [(q, batch + "tx"), (k, batch + "sx"), (v, batch + "sy")]
+    return edges.einsum(c.b, c.name, "Attention", terms, batch + "ty")
 
 
-def _parametric(b: Builder, name: str, live: tuple[Tensor, str], held: tuple[Tensor, str], out: str) -> Tensor:
-    """Wire the product of a value and a parameter: a dense layer along the letters of the parameter alone."""
-    (labels, letters), (slots, own) = live, held
-    new = [letter for letter in own if letter in out and letter not in letters]
-    sizes = dict(zip(own, slots.shape, strict=True))
-    made = b.add("Linear", name, math.prod(sizes[letter] for letter in new)).view([sizes[letter] for letter in new])
-    everything = "".join(dict.fromkeys(letters + own))
-    target = _arrange(made, "".join(new), everything)
-    source, weight = _arrange(labels, letters, everything), _arrange(slots, own, everything)
-    edges = lambda: tuple(together(source, target, weight))  # noqa: E731
-    b.link(distinct(labels), made.reshape(-1) - 1, edges)  # type: ignore[arg-type]
-    return _arrange(made, "".join(new), out)
+def _embedding(c: Call) -> Tensor:
+    at = (1, 0) if c.target.startswith(("aten.", "torch.")) else (0, 1)
+    indices = c.argument("indices" if at[0] else "input", at[0])
+    labels = edges.embedding(c.b, c.name, indices, c.weights(position=at[1]))
+    return along(-1, len(indices.shape) + 1, labels)
 
 
-def embedding(b: Builder, name: str, operand: Value, weight: Weights) -> Tensor:
-    """Wire a table of rows: an edge from an index to a unit carries that unit's column. Gives labels, [units]."""
-    labels = b.add("Embedding", name, weight.shape[1])
-    indices = operand.vertices
+def _glu(c: Call) -> Tensor:
+    """A gated linear unit: half as many nodes, each fed by its value and its gate."""
+    halves = c.operand.spread().chunk(2, c.dim(default=-1))
+    return edges.elementwise(c.b, c.name, "GLU", [Value(tuple(half.shape), labels=compress(half)) for half in halves])
 
-    def edges() -> tuple[Tensor, Tensor, Tensor]:
-        columns = weight.make().t()  # [units, rows]
-        return (
-            indices[:, None, None].expand(-1, *columns.shape).reshape(-1),
-            (labels - 1)[None, :, None].expand(len(indices), -1, weight.shape[0]).reshape(-1),
-            (columns - 1)[None].expand(len(indices), -1, -1).reshape(-1),
-        )
 
-    b.link(indices, labels - 1, edges)
-    return labels
+def _scatter(c: Call) -> Tensor:
+    live = [value for value in c.live if value.dtype.is_floating_point] or c.live
+    axis = c.dim()
+    if any(value.known.shape[axis] > 1 for value in live):
+        raise UnsupportedLayerError("channels scattered by a tensor of indices; the choice would have to be a constant")
+    return edges.elementwise(c.b, c.name, c.kind, live)
+
+
+#: The rules by roles; of ``scalar`` and ``identity``, which add no nodes, there is none.
+RULES: dict[str, Callable[[Call], Any]] = {
+    "elementwise": lambda c: edges.elementwise(c.b, c.name, c.kind, [c.operand], before=True),
+    "softmax": lambda c: edges.softmax(c.b, c.name, c.kind, c.operand, c.dim(default=1)),
+    "reshape": reshape, "binary": _binary, "dense": _dense, "bilinear": _bilinear, "conv": _conv, "norm": _norm,
+    "prelu": _prelu, "pool": _pool, "reduce": _reduce, "matmul": _matmul, "einsum": _einsum, "attention": _attention,
+    "embedding": _embedding, "glu": _glu, "scatter": _scatter,
+}  # fmt: skip

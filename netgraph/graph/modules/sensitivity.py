@@ -14,15 +14,16 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.modules.builder import Group
-from netgraph.graph.modules.composites import COMPOSITES
+from netgraph.graph.modules.aliases import Aliases
+from netgraph.graph.modules.decompose import DECOMPOSED
+from netgraph.graph.modules.edges import Group
 from netgraph.graph.modules.encoding import dtype_named
 from netgraph.graph.modules.execute import bind, execute, rebuild
-from netgraph.graph.modules.explicit import make_explicit
 from netgraph.graph.modules.labels import Value, values_in
 from netgraph.graph.modules.program import GraphNode, Program
+from netgraph.graph.modules.stepwise import decompose
 from netgraph.graph.modules.trace import first_line
-from netgraph.graph.modules.wiring import Aliases, wire
+from netgraph.graph.modules.wiring import wire
 from netgraph.graph.netgraph import NetGraph, as_graph
 
 
@@ -65,10 +66,10 @@ class _Watch:
         self.row = -1
         self.groups: dict[int, list[Group]] = defaultdict(list)
         for group in self.wiring.groups:
-            self.groups[group.row].append(group)
+            self.groups[group.call].append(group)
         self.aliases = Aliases(program)
         self.calls: Counter[str] = Counter()
-        make_explicit(root, self.see)
+        decompose(program, root, self.see)
 
     def run(self, given: dict[str, Any]) -> list[Tensor]:
         """Run the network; return the mean over rows of each of its outputs."""
@@ -121,7 +122,7 @@ class _Watch:
         self.row = position
         self.calls.clear()
         groups = self.groups[position]
-        if not groups or (row.op == "module" and self.program.module_named[row.target].type in COMPOSITES):
+        if not groups or (row.op == "module" and self.program.module_named[row.target].type in DECOMPOSED):
             return make(*args, **kwargs)
         labels = next(value.labels for value in values_in(self.wiring.values[position]) if value.labels is not None)
         if groups[0].before:

@@ -11,8 +11,8 @@ from netgraph.graph.from_module import generalize
 from netgraph.graph.modules.check import check
 from netgraph.graph.modules.encoding import decode, references
 from netgraph.graph.modules.expressions import Expression, constructor, wrap
-from netgraph.graph.modules.parts import TYPES
 from netgraph.graph.modules.program import CallGraph, GraphNode, ModuleSpec, NamedTensorSpec, Program
+from netgraph.graph.modules.registry import ENTRIES
 from netgraph.graph.netgraph import NetGraph, as_graph
 
 _HEAD = '''"""Written by netgraph; load the weights with ``load_state_dict``."""
@@ -51,7 +51,7 @@ def to_source(graph: NetGraph, name: str = "Network") -> str:
     graph = generalize(as_graph(graph, "to_source"))
     program = cast(Program, graph.program)
     check(program)
-    kinds = dict.fromkeys(module.type for module in program.modules if module.type in TYPES)
+    kinds = dict.fromkeys(module.type for module in program.modules if module.type in ENTRIES)
     body = "\n".join(line for long in _Writer(program, graph).lines() for line in wrap(long))
     base, summary = f"nn.{program.modules[0].type}", f"{', '.join(kinds) or 'A network'}."
     used = [key for key in _IMPORTS if re.search(rf"\b{key}\.", f"{base} {body}")]
@@ -104,7 +104,7 @@ class _Writer:
 
     def _whole(self, module: ModuleSpec) -> list[str]:
         """Write a layer, or a ``Sequential`` with all that is in it, as one expression; nothing for any other."""
-        if module.type in TYPES or module.alias is not None:
+        if module.type in ENTRIES or module.alias is not None:
             return [constructor(module.type, module.kwargs)] if module.alias is None else []
         children = self.children[module.name] if module.type == "Sequential" and self._listed(module.name) else []
         written = [self._whole(child) for child in children]
@@ -132,7 +132,7 @@ class _Writer:
         """Write a tensor that no constructor makes, what differs from the one that a constructor makes, and ties."""
         full, *others = tensor.names
         owner = self.modules.get(full.rpartition(".")[0])
-        if owner is not None and owner.type not in TYPES:
+        if owner is not None and owner.type not in ENTRIES:
             yield self._new(tensor)
         else:
             if not tensor.trainable and tensor.kind == "parameter":
@@ -228,7 +228,7 @@ class _Writer:
         for module in self.program.modules[1:]:
             whole = module.type == "Sequential" and bool(self._whole(module))
             inside = [inner for inner in self.program.modules if whole and inner.name.startswith(f"{module.name}.")]
-            layers = [inner.name for inner in inside if inner.type in TYPES]
+            layers = [inner.name for inner in inside if inner.type in ENTRIES]
             for start in range(len(calls.nodes) if layers else 0):
                 nodes = calls.nodes[start : start + len(layers)]
                 if start not in taken and [n.target for n in nodes] == layers and _is_chain(nodes, start, readers):

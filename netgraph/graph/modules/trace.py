@@ -23,9 +23,9 @@ from torch.utils import _pytree as pytree
 from netgraph.errors import NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules.encoding import Encoded, encode
 from netgraph.graph.modules.functions import OPERATIONS, check_attribute, name_of
-from netgraph.graph.modules.parts import is_leaf
 from netgraph.graph.modules.preserve import preserved
 from netgraph.graph.modules.program import CallGraph, GraphNode
+from netgraph.graph.modules.registry import is_leaf
 from netgraph.graph.modules.values import same
 
 #: Builds a row's call: what fx calls a node's kind.

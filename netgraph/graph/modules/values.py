@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from netgraph.graph.modules.builder import Ints
 from netgraph.graph.modules.encoding import dtype_named
 from netgraph.graph.modules.program import NamedTensorSpec, Program
-from netgraph.graph.modules.wiring import wire
+from netgraph.graph.modules.wiring import Ints, wire
 
 
 def view(tensor: NamedTensorSpec, state: Tensor, other: Tensor) -> Tensor:

@@ -1,30 +1,157 @@
-"""The vertices and edges of a network of any kind.
+"""The nodes and edges of a network of any kind.
 
 Vertices are channels or units: what a layer's weights make, and what activations, sums and pools make of these. Rows
-that only move values about (reshape, permute, chunk, concatenation) have none: the labels that say which vertex an
-element belongs to go through the very same operation, so that whatever reads the result finds the vertex that feeds
+that only move values about (reshape, permute, chunk, concatenation) have none: the labels that say which node an
+element belongs to go through the very same operation, so that whatever reads the result finds the node that feeds
 it, be it behind a flatten, a split into heads or a shuffle. An edge carries every weight that multiplies its source on
 the way to its target: a kernel for a convolution, a block of ``height x width`` for a linear layer behind a flatten,
-all T weights for one that mixes T tokens. What depends on no input has no vertices, and neither has a parameter that
+all T weights for one that mixes T tokens. What depends on no input has no nodes, and neither has a parameter that
 is used directly: it is the weights or the bias of what reads it. A normalization's statistics are no edges: each of its
-vertices is fed by the one that it scales, as in the feed-forward vocabulary.
+nodes is fed by the one that it scales, as in the feed-forward vocabulary.
 """
 
+import math
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
-from netgraph.graph.modules.builder import Builder, Wiring
-from netgraph.graph.modules.call_rules import role_of_module, wire_call, wire_module
-from netgraph.graph.modules.encoding import Encoded, decode, references
+from netgraph.graph.modules.aliases import Aliases
+from netgraph.graph.modules.calls import Call
+from netgraph.graph.modules.composites import wire_composite
+from netgraph.graph.modules.edges import Builder, Link
+from netgraph.graph.modules.encoding import Encoded, decode
 from netgraph.graph.modules.functions import find_operation
-from netgraph.graph.modules.labels import Value, along, value_of
-from netgraph.graph.modules.program import GraphNode, Program
+from netgraph.graph.modules.labels import Value, along, value_of, values_in
+from netgraph.graph.modules.program import GraphNode, ModuleSpec, Program
+from netgraph.graph.modules.registry import CODES, ENTRIES, type_of_operation
+from netgraph.graph.modules.rules import RULES, constant
+
+Ints = npt.NDArray[np.int64]
+#: Most numbers that are laid side by side, an edge a row.
+MOST_ELEMENTS = 2**30
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Edges sorted by target, then by source.
+
+    Attributes:
+        index: From feeding to fed node, [2, E].
+        owner: The edge of each weight, ascending, [W].
+        slot: The state element that each weight is, [W].
+    """
+
+    index: Ints
+    owner: Ints
+    slot: Ints
+
+    @cached_property
+    def count(self) -> Ints:
+        """Number of weights of each edge, [E]."""
+        return np.bincount(self.owner, minlength=self.index.shape[1]).astype(np.int64)
+
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the weights laid side by side, an edge a row, [E, k].
+
+        Raises:
+            NetGraphError: When that would not fit in memory.
+        """
+        shape = (len(self.count), max(1, int(self.count.max(initial=0))))
+        if math.prod(shape) > MOST_ELEMENTS:
+            text = f"{shape[0]:,} edges with kernels of up to {shape[1]:,} weights"
+            raise NetGraphError(f"{text} do not fit side by side; read graph.edge_index, and graph.tensor for a layer")
+        return shape
+
+    @cached_property
+    def place(self) -> Ints:
+        """Where each weight lies when they are laid side by side, in row-major order, [W]."""
+        within = np.arange(len(self.owner)) - (np.cumsum(self.count) - self.count)[self.owner]
+        places: Ints = self.owner * self.shape[1] + within
+        return places
+
+
+class Wiring:
+    """The nodes of a program, and its edges when they are asked for.
+
+    Attributes:
+        groups: The nodes, layer by layer.
+        feeds: Which group feeds which, as (source, target) positions, sorted.
+        values: What each call gives when it is made: a :class:`~netgraph.graph.modules.labels.Value`, a tuple, a
+            number.
+        output: The same of the result.
+    """
+
+    def __init__(self, builder: Builder, values: list[Any], output: Any) -> None:
+        groups = builder.groups
+        self.groups, self._links, self._biases = tuple(groups), tuple(builder.links), tuple(builder.biases)
+        self.feeds = tuple(sorted(builder.feeds))
+        self.values, self.output = tuple(values), output
+        self.num_nodes = groups[-1].start + groups[-1].size if groups else 0
+
+    @cached_property
+    def layer_type(self) -> Ints:
+        """Code of each node's type, [N]."""
+        codes = [CODES[group.type] for group in self.groups]
+        return np.repeat(np.array(codes, dtype=np.int64), [group.size for group in self.groups])
+
+    @cached_property
+    def bias_slot(self) -> Ints:
+        """State element that is each node's one bias, -1 where it has none or several, [N]."""
+        slots = np.full(self.num_nodes, -1, dtype=np.int64)
+        for nodes, own in self._biases:
+            slots[nodes.numpy()] = own.numpy()
+        return slots
+
+    @cached_property
+    def edges(self) -> Edges:
+        """All edges, the kernels of those between the same two nodes joined."""
+        groups: dict[int, list[Link]] = defaultdict(list)
+        for group, link in self._links:
+            groups[group].append(link)
+        parts = []
+        for group in sorted(groups):
+            source, target, slot = (
+                torch.cat(column).numpy() for column in zip(*(f() for f in groups[group]), strict=True)
+            )
+            falls = (np.diff(target) < 0) | ((np.diff(target) == 0) & (np.diff(source) < 0))
+            if falls.any():  # most layers' are made in order
+                order = np.lexsort((source, target))
+                source, target, slot = source[order], target[order], slot[order]
+            parts.append((source, target, slot))
+        empty = np.zeros(0, dtype=np.int64)
+        source, target, slot = (np.concatenate([empty, *column]) for column in zip((empty,) * 3, *parts, strict=True))
+        first = np.ones(len(source), dtype=bool)
+        first[1:] = (source[1:] != source[:-1]) | (target[1:] != target[:-1])
+        owner = np.cumsum(first) - 1
+        return Edges(np.stack([source[first], target[first]]), owner[slot >= 0], slot[slot >= 0])
+
+    @property
+    def num_edges(self) -> int:
+        """Number of edges, E."""
+        return len(self.edges.count)
+
+    @property
+    def edge_index(self) -> Ints:
+        """Edges from feeding to fed node, sorted by target, then by source, [2, E]."""
+        return self.edges.index
+
+    @cached_property
+    def parent(self) -> Ints:
+        """First node that feeds each node, -1 where none does, [N]."""
+        parents = np.full(self.num_nodes, -1, dtype=np.int64)
+        source, target = self.edges.index
+        parents[target[::-1]] = source[::-1]
+        return parents
 
 
 def wire(program: Program, most: int | None = None) -> Wiring:
@@ -32,10 +159,10 @@ def wire(program: Program, most: int | None = None) -> Wiring:
 
     Args:
         program: The program.
-        most: Its number of vertices, where that is known: a file may ask for more than memory holds.
+        most: Its number of nodes, where that is known: a file may ask for more than memory holds.
 
     Raises:
-        UnsupportedLayerError: When it is not known how the vertices of a row are wired, with the row's name.
+        UnsupportedLayerError: When it is not known how the nodes of a call are wired, with the call's name.
     """
     if "wiring" not in program.__dict__:
         program.__dict__["wiring"] = _wire(program, most)
@@ -52,39 +179,62 @@ def _wire(program: Program, most: int | None) -> Wiring:
     builder, aliases = Builder(program, most), Aliases(program)
     values: list[Any] = []
     made: list[Any] = []
-    for position, row in enumerate(program.nodes):
-        builder.row = position
+    for position, node in enumerate(program.nodes):
+        builder.call = position
         try:
-            new = _value(builder, row, values)
+            new = _value(builder, node, values)
             values.append(new)
             for other in aliases.altered(position):  # what shares memory is what the call in place gave
                 old = values[other]
                 both = isinstance(old, Value) and isinstance(new, Value)
                 values[other] = replace(new, slots=old.slots) if both else old
         except NetGraphError as error:
-            raise UnsupportedLayerError(f"{row.label}: {error}") from error
+            raise UnsupportedLayerError(f"{node.label}: {error}") from error
         except (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError, AssertionError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise UnsupportedLayerError(f"{row.label}: its vertices cannot be read: {reason}") from error
+            raise UnsupportedLayerError(f"{node.label}: its vertices cannot be read: {reason}") from error
         forget = lambda leaf: replace(leaf, slots=None) if isinstance(leaf, Value) else leaf  # noqa: E731
         made.append(pytree.tree_map(forget, new))  # places of parameters, which only the rules need
     output = decode(program.calls.output, {"node": values.__getitem__, "training": lambda name: False})
     return Wiring(builder, made, output)
 
 
-def _value(builder: Builder, row: GraphNode, values: list[Any]) -> Any:
-    if row.op == "input":
-        return _input(builder, row)
-    if row.op == "tensor":
-        return value_of(row.shape, slots=builder.slots(row.target))
+def _value(b: Builder, node: GraphNode, values: list[Any]) -> Any:
+    if node.op == "input":
+        return _input(b, node)
+    if node.op == "tensor":
+        return value_of(node.shape, slots=b.slots(node.target))
     special: dict[str, Callable[[Any], Any]] = {"node": values.__getitem__, "training": lambda name: False}
-    args, kwargs = decode(row.args, special), decode(row.kwargs, special)
-    if row.op == "call":
-        return _fit(row.shape, wire_call(builder, row, args, kwargs))
-    part = builder.program.module_named.get(row.target)
-    if part is None:
+    args, kwargs = decode(node.args, special), decode(node.kwargs, special)
+    if node.op == "call":
+        return _fit(node.shape, _wire_operation(b, node, args, kwargs))
+    module = b.program.module_named.get(node.target)
+    if module is None:
         raise UnsupportedLayerError("a call of a module inside a registered one")
-    return _fit(row.shape, wire_module(builder, row, part, [*args, *kwargs.values()]))
+    depends = any(isinstance(value, Value) and value.labels is not None for value in (*args, *kwargs.values()))
+    return _fit(node.shape, _wire_module(b, node, module, args, kwargs) if depends else None)
+
+
+def _wire_module(b: Builder, node: GraphNode, module: ModuleSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    entry = ENTRIES[module.type]
+    if entry.role == "decomposed":
+        return wire_composite(b, module, args, kwargs)
+    arguments: dict[str, Any] = decode(module.kwargs, {})
+    c = Call(b, node.shape, module.name, module.type, f"module.{module.type}", (*args, *kwargs.values()), arguments)
+    if entry.role == "reshape":  # pads with no node
+        padding_with_zero = {"value": 0.0} if "value" in arguments else {}
+        c = replace(c, kwargs={}, function=entry.type(**arguments | padding_with_zero))
+    return RULES[entry.role](c)
+
+
+def _wire_operation(b: Builder, node: GraphNode, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    operation = find_operation(node.target)
+    c = Call(b, node.shape, node.name, type_of_operation(operation.name), operation.name, args, kwargs, operation)
+    if operation.role == "identity" and values_in(args, kwargs):
+        return args[0] if args else next(iter(kwargs.values()))
+    if operation.role != "reshape" and (operation.role in ("scalar", "identity") or not c.live):
+        return constant(c)
+    return RULES[operation.role](c)
 
 
 def _fit(shape: Encoded, result: Any) -> Any:
@@ -101,101 +251,37 @@ def _fit(shape: Encoded, result: Any) -> Any:
     return result
 
 
-#: Beginnings of the names of layers whose channels come before the places, or last; without underscores.
-_CHANNELS_FIRST = ("conv", "batchnorm", "instancenorm", "groupnorm", "maxpool", "avgpool", "adaptive", "upsample")
-_LAST = ("linear", "multiheadattention", "lstm", "gru", "rnn", "layernorm", "rmsnorm", "transformer", "bilinear")
-
-
-def _input(builder: Builder, row: GraphNode) -> Any:
-    """Add the vertices of an input: its channels or features; one for integers; none for masks and numbers."""
-    if not isinstance(row.shape, tuple) or row.shape[0] != "shape":
-        return row.shape
-    value = value_of(row.shape)
+def _input(b: Builder, node: GraphNode) -> Any:
+    """Add the nodes of an input: its channels or features; one for integers; none for masks and numbers."""
+    if not isinstance(node.shape, tuple) or node.shape[0] != "shape":
+        return node.shape
+    value = value_of(node.shape)
+    ndim = len(value.shape)
     if value.dtype == torch.bool or 0 in value.shape:
         return value
     if not (value.dtype.is_floating_point or value.dtype.is_complex) or not value.shape:
-        return replace(value, labels=builder.add("Input", row.target, 1).view([1] * len(value.shape)))
-    axis = _feature_axis(builder.program, row, len(value.shape))
-    labels = builder.add("Input", row.target, value.shape[axis])
-    return replace(value, labels=along(axis, len(value.shape), labels))
+        return replace(value, labels=b.add("Input", node.target, 1).view([1] * ndim))
+    axis = _feature_axis(b.program, b.call, ndim)
+    return replace(value, labels=along(axis, ndim, b.add("Input", node.target, value.shape[axis])))
 
 
-def _feature_axis(program: Program, row: GraphNode, ndim: int) -> int:
+def _feature_axis(program: Program, position: int, ndim: int) -> int:
     """Find the axis of an input's channels from the first layer that tells it."""
-    position = program.nodes.index(row)
     reached = {position}
-    for later, user in enumerate(program.nodes):
-        if not reached.intersection(user.inputs):
+    for later, node in enumerate(program.nodes):
+        if not reached.intersection(node.inputs):
             continue
-        of_module = user.op == "module"
-        name = program.module_named[user.target].type if of_module else user.target
-        base = name.split(".")[1] if name.startswith("aten.") else name.rpartition(".")[2]
-        plain = base.replace("_", "").lower()
-        if plain.startswith(_LAST):
+        if node.op == "module":
+            kind = program.module_named[node.target].type
+            role = ENTRIES[kind].role
+        else:
+            kind, role = type_of_operation(node.target), find_operation(node.target).role
+        if role in ("dense", "bilinear", "decomposed") or kind in ("LayerNorm", "RMSNorm"):
             return ndim - 1
-        if plain.startswith(_CHANNELS_FIRST):
-            spatial = next((int(digit) for digit in plain if digit.isdigit()), ndim - 2)
-            return max(0, ndim - spatial - 1) if spatial < ndim else 0
-        role = role_of_module(name) if of_module else find_operation(name).role
-        if role == "each" or (not of_module and role in ("mix", "prelu", "same", "join")):
+        if role in ("conv", "pool", "norm"):  # channels come before the places; there may be no batch
+            places = [int(letter) for letter in kind if letter.isdigit()]
+            batched = not places or kind.startswith("BatchNorm")
+            return min(1, ndim - 1) if batched else max(0, ndim - places[0] - 1)
+        if role in ("elementwise", "softmax", "prelu", "identity", "binary"):
             reached.add(later)
     return 1 if ndim >= 4 else ndim - 1
-
-
-#: Operations that give their first operand's memory, in other places.
-_VIEWS = """view reshape flatten permute transpose squeeze unsqueeze chunk split unbind expand narrow getitem t select
-    slice movedim unflatten view_as reshape_as expand_as swapaxes split_with_sizes tensor_split getattr"""
-
-
-class Aliases:
-    """Values that share memory, in the same places or in others: a call in place alters all of them."""
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self._base: list[int] = []
-        self._moved: list[bool] = []
-        for position, row in enumerate(program.nodes):
-            kind = self._kind(row)
-            source = row.inputs[0] if kind and row.inputs else None
-            self._base.append(position if source is None else self._base[source])
-            self._moved.append(source is not None and (kind == "view" or self._moved[source]))
-
-    def _kind(self, row: GraphNode) -> str:
-        if row.op == "module":
-            part = self.program.module_named.get(row.target)
-            kind = part.type if part is not None else ""
-            same = kind.startswith(("Identity", "Dropout"))
-            return "same" if same else "view" if kind in ("Flatten", "Unflatten") else ""
-        if row.op != "call":
-            return ""
-        operation = find_operation(row.target)
-        if self.in_place(row) or operation.role == "same":
-            return "same"
-        return "view" if operation.name.split(".")[1] in _VIEWS.split() else ""
-
-    def in_place(self, row: GraphNode) -> bool:
-        """Return whether a call alters its first operand."""
-        flag = ("item", "inplace", True)
-        if row.op == "module":
-            part = self.program.module_named.get(row.target)
-            return part is not None and flag in part.kwargs
-        return row.op == "call" and (find_operation(row.target).in_place or flag in row.kwargs)
-
-    def altered(self, position: int) -> list[int]:
-        """List the earlier rows whose values a call in place makes the same as its own.
-
-        Raises:
-            UnsupportedLayerError: When another value with the same memory in other places is read afterwards.
-        """
-        rows = self.program.nodes
-        if not self.in_place(rows[position]) or not rows[position].inputs:
-            return []
-        first, moved = rows[position].inputs[0], self._moved[position]
-        read = {i for row in rows[position + 1 :] for i in row.inputs} | set(references(self.program.calls.output))
-        shared = [i for i in range(position) if self._base[i] == self._base[position]]
-        for other in shared:
-            if other in read and (moved or self._moved[other]) and other != first:
-                raise UnsupportedLayerError(
-                    f"works in place on memory that {rows[other].name} shares and that is read again; work on a copy"
-                )
-        return [first] if moved else [i for i in shared if not self._moved[i]]

@@ -5,7 +5,10 @@ import torch
 from torch import nn
 
 from netgraph import to_module
-from netgraph.graph.modules.parts import READERS, TYPES, build, describe, is_leaf
+from netgraph.graph.modules.decompose import DECOMPOSED
+from netgraph.graph.modules.functions import OPERATIONS
+from netgraph.graph.modules.registry import ENTRIES, build, describe, is_leaf
+from netgraph.graph.modules.rules import RULES
 from tests.graph.zoo_of_modules.exact import assert_exact, prepared
 
 LINE, PLANE, SPACE, ROWS = (2, 4, 9), (2, 4, 8, 8), (2, 4, 6, 6, 6), (3, 4)
@@ -156,7 +159,11 @@ def test_every_registered_type_has_a_case():
     }
     feed_forward = {nn.ReLU, nn.Tanh, nn.Sigmoid, nn.LeakyReLU, nn.GELU, nn.ELU, nn.Identity}
     others = {"1d", "2d", "3d"}
-    left = {kind for kind in READERS if kind not in tried | feed_forward and kind.__name__[-2:] not in others}
+    left = {
+        kind
+        for kind in (entry.type for entry in ENTRIES.values())
+        if kind not in tried | feed_forward and kind.__name__[-2:] not in others
+    }
     assert not left
 
 
@@ -166,4 +173,9 @@ def test_building_draws_no_numbers_and_needs_no_memory():
     assert torch.equal(before, torch.get_rng_state()) or module.weight.is_meta
     assert module.weight.is_meta
     assert all(is_leaf(part) for part in (module, nn.Softmin(dim=1)))
-    assert len(READERS) == len(TYPES)
+
+
+def test_every_entry_and_operation_has_a_rule():
+    roles = {entry.role for entry in ENTRIES.values()} | {operation.role for operation in OPERATIONS.values()}
+    assert roles == RULES.keys() | {"decomposed", "scalar", "identity"}
+    assert {name for name, entry in ENTRIES.items() if entry.role == "decomposed"} == DECOMPOSED.keys()

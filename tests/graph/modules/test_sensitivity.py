@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from netgraph import NetGraphError, from_module, sensitivity, to_module, with_sensitivity
 from netgraph.graph import load_graphs, module_sensitivity, save_graphs
 from netgraph.graph.from_module import generalize
-from netgraph.graph.modules.explicit import make_explicit
+from netgraph.graph.modules.stepwise import decompose
 from netgraph.graph.modules.wiring import wire
 from tests.graph.zoo_of_modules.exact import prepared, tree_leaves
 from tests.graph.zoo_of_modules.test_attention import Bert, Decoder, Perceiver
@@ -60,9 +60,9 @@ DEEP = [
 def test_every_inner_unit_of_composite_layers_is_measured(build, example):
     module = prepared(build())
     graph = from_module(module, example)
-    explicit = to_module(graph)
-    make_explicit(explicit, lambda name, value: value)
-    for a, b in zip(tree_leaves(explicit(*example)), tree_leaves(to_module(graph)(*example)), strict=True):
+    decomposed = to_module(graph)
+    decompose(graph.program, decomposed, lambda name, value: value)
+    for a, b in zip(tree_leaves(decomposed(*example)), tree_leaves(to_module(graph)(*example)), strict=True):
         assert torch.allclose(a, b, atol=1e-5)
     found = module_sensitivity(graph, *example)
     assert torch.isfinite(found).all()

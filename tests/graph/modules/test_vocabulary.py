@@ -9,15 +9,14 @@ from torch.nn import functional as F
 
 from netgraph import from_module, to_module
 from netgraph.graph.layers import LAYER_TYPES
+from netgraph.graph.modules.composites import ATTENTION, EARLIER
 from netgraph.graph.modules.functions import OPERATIONS
-from netgraph.graph.modules.parts import (
-    ATTENTION,
+from netgraph.graph.modules.registry import (
     CODES,
-    EARLIER,
+    ENTRIES,
     FIRST_GENERAL_CODE,
     GENERAL_TYPES,
     NAMES,
-    TYPES,
     type_of_operation,
 )
 from netgraph.graph.modules.values import same
@@ -44,7 +43,7 @@ def test_no_two_types_share_a_code():
 
 
 def test_every_registered_type_has_a_code():
-    types = {*TYPES, *map(type_of_operation, OPERATIONS), ATTENTION, EARLIER}
+    types = {*ENTRIES, *map(type_of_operation, OPERATIONS), ATTENTION, EARLIER}
     assert types <= CODES.keys(), "append the new ones to GENERAL_TYPES"
 
 

@@ -116,7 +116,7 @@ def dependencies(graph: NetGraph, inputs, most: int = 4) -> tuple[set, set]:
     for output, known in zip(outputs, tree_leaves(wiring.output), strict=True):
         if not (isinstance(output, Tensor) and output.requires_grad):
             continue
-        for vertex in known.vertices.tolist()[:most]:
+        for vertex in known.nodes.tolist()[:most]:
             part = output[known.labels.expand(output.shape) == vertex + 1]
             reached = ancestors(graph, vertex)
             for x, labels in readers:
