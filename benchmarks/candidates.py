@@ -7,11 +7,10 @@ from sklearn.preprocessing import StandardScaler
 from torch import Generator, Tensor
 
 from netgraph import NetGraph, NetGraphError, Zoo, get_meta_features
-from netgraph.evaluation import random_like
 from netgraph.graph import prepend_linear
 from netgraph.search import Candidates
 from netgraph.stack import Stack, solve_last_layers
-from netgraph.zoo import ZooRecipe, draw_architecture, initialize
+from netgraph.zoo import ZooRecipe, draw_architecture, initialize, random_like
 
 #: Standard deviations at which a meta-feature is clipped, as in the conditioning of the model.
 CLIP = 5.0

@@ -11,8 +11,8 @@ from torch import Generator, Tensor
 from benchmarks.report import Picture, table
 from benchmarks.zoos import UNSEEN, checkpoint_of, unseen, with_rows
 from netgraph import NetGraph, NetVAE, Zoo
-from netgraph.evaluation import random_like
 from netgraph.stack import Stack, first_outputs, fit_kernel, solve_last_layers
+from netgraph.zoo import random_like
 
 TITLE = "From rows to networks"
 ABOUT = (

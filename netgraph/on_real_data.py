@@ -8,11 +8,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Generator, Tensor
 
-from netgraph.evaluation import random_like
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model import NetVAE
 from netgraph.search import Generated, NetGraphRegressor
 from netgraph.tasks import load_real, split
+from netgraph.zoo import random_like
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,13 @@ from netgraph import (
     tokenize,
     with_sensitivity,
 )
-from netgraph.evaluation import evaluate_samples, health, random_like
+from netgraph.evaluation import evaluate_samples, health
 from netgraph.evaluation.probes import weight_statistics
 from netgraph.graph import module_sensitivity
 from netgraph.graph.from_module import example_of, generalize
 from netgraph.graph.io import save_graphs
 from netgraph.graph.modules.files import to_graphml, to_json
+from netgraph.zoo import random_like
 from tests.model.small import untrained
 from tests.strategies import randomize
 
@@ -50,6 +51,7 @@ ONE = {
 SEVERAL = {
     "tokenize": tokenize,
     "save_graphs": lambda graphs: save_graphs(graphs, "never.safetensors"),
+    "random_like": lambda graphs: random_like(graphs, Generator()),
 }
 #: What takes one network as well as several.
 METRICS = {
@@ -61,7 +63,6 @@ METRICS = {
     "output_r2": lambda graphs: metrics.output_r2(graphs, GRAPH, X),
     "nearest_distance": lambda graphs: metrics.nearest_distance(GRAPH, graphs),
     "health": health,
-    "random_like": lambda graphs: random_like(graphs, Generator()),
     "shape_aucs": lambda graphs: metrics.shape_aucs(graphs, graphs, graphs, Generator()),
     "weight_statistics": weight_statistics,
     "evaluate_samples": lambda graphs: evaluate_samples(graphs, graphs, graphs, Generator()),

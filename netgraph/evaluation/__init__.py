@@ -3,7 +3,6 @@
 from netgraph.evaluation.evaluate import Reconstruction, evaluate_reconstruction, evaluate_samples
 from netgraph.evaluation.health import Health, health
 from netgraph.evaluation.probes import predictor_tau, probe_error, probe_family, weight_statistics
-from netgraph.evaluation.samples import random_like
 from netgraph.evaluation.start_arms import Generated, Random, start_of_samples
 from netgraph.evaluation.warm_start import (
     Arm,
@@ -34,7 +33,6 @@ __all__ = [
     "predictor_tau",
     "probe_error",
     "probe_family",
-    "random_like",
     "start_of_samples",
     "start_tasks",
     "weight_statistics",

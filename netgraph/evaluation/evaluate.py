@@ -11,12 +11,11 @@ from netgraph.evaluation import metrics
 from netgraph.evaluation.behavior import low_decile, median, standardize
 from netgraph.evaluation.health import health
 from netgraph.evaluation.pairs import as_list, as_rows, check_lengths
-from netgraph.evaluation.samples import random_like
 from netgraph.evaluation.shapes import LEAST, match_sets
 from netgraph.evaluation.start_arms import start_of_samples
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.vae import NetVAE
-from netgraph.zoo import Zoo
+from netgraph.zoo import Zoo, random_like
 
 #: Networks of each set whose behavior is compared, where there are so many.
 N_NETWORKS = 1000

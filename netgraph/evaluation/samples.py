@@ -1,4 +1,4 @@
-"""Metrics over sets of generated networks: are they valid, different from each other, and new; and random ones."""
+"""Metrics over sets of generated networks: are they valid, different from each other, and new."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Generator
 
 from netgraph.errors import NetGraphError
 from netgraph.evaluation.pairs import Graphs, as_list
@@ -16,7 +15,6 @@ from netgraph.graph.netgraph import NetGraph, as_graph
 from netgraph.graph.symmetry import canonicalize
 from netgraph.graph.to_module import to_module
 from netgraph.stack import probe
-from netgraph.zoo.architectures import initialize
 
 Level = Literal["network", "architecture"]
 Floats = npt.NDArray[np.float64]
@@ -111,9 +109,3 @@ def _signature(graph: NetGraph, level: Level) -> Floats:
     kept = graph.architecture.slot_kind != SLOT_KINDS.index("count")
     signature: Floats = canonicalize(graph).state.detach().cpu().double().numpy()[kept]
     return signature
-
-
-def random_like(graphs: Sequence[NetGraph], generator: Generator) -> list[NetGraph]:
-    """Return networks of the same architectures with PyTorch's initial weights."""
-    found = as_list(graphs, "graphs")
-    return [NetGraph(graph.architecture, initialize(graph.architecture, generator)) for graph in found]

@@ -12,9 +12,9 @@ from netgraph.errors import NetGraphError
 from netgraph.evaluation.behavior import behavior
 from netgraph.evaluation.distances import sample_quality
 from netgraph.evaluation.pairs import Graphs, as_list
-from netgraph.evaluation.samples import random_like
 from netgraph.graph.netgraph import NetGraph
 from netgraph.stack import probe
+from netgraph.zoo import random_like
 
 #: Folds of the cross-validation.
 FOLDS = 5
@@ -33,16 +33,6 @@ def shape_quality(samples: Graphs, test: Graphs, others: Graphs, generator: Gene
     :func:`~netgraph.evaluation.distances.sample_quality` is mostly mean and deviation of the outputs; this is all but
     these two. It is 1 where samples are as hard to tell from held-out networks as other trained ones are, 0 where as
     easy as random weights. Arguments and errors as of :func:`shape_aucs`.
-
-    Example:
-        >>> import torch
-        >>> from torch import nn
-        >>> from netgraph import from_module, metrics
-        >>> generator = torch.Generator().manual_seed(0)
-        >>> networks = [from_module(nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))) for _ in range(90)]
-        >>> aucs = metrics.shape_aucs(networks[:30], networks[30:60], networks[60:], generator)
-        >>> sorted(aucs)
-        ['floor_auc', 'random_auc', 'sample_auc']
     """
     aucs = shape_aucs(samples, test, others, generator)
     return sample_quality(aucs["random_auc"], aucs["sample_auc"], aucs["floor_auc"])
@@ -123,6 +113,11 @@ def shape_features(graphs: Sequence[NetGraph]) -> Floats:
         Sorted absolute correlations with the columns and with their squares (NaN beyond the inputs), the share of the
         variance that is not linear, the largest absolute value, third and fourth moment, and the number of inputs,
         [n, 2 * most inputs + 5].
+
+    Example:
+        >>> from netgraph import from_module
+        >>> shape_features([from_module(torch.nn.Linear(2, 1))]).shape
+        (1, 9)
     """
     outputs = behavior(graphs, first=True)  # [n, 64]
     inputs = [graph.architecture.n_inputs for graph in graphs]

@@ -6,11 +6,10 @@ import torch
 from torch import Generator, Tensor
 
 from netgraph.evaluation.behavior import median
-from netgraph.evaluation.samples import random_like
 from netgraph.evaluation.warm_start import Arm, StartConfig, StartTask, measure_arm, start_tasks
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model import NetVAE
-from netgraph.zoo import ArchitectureRecipe, Zoo, draw_architecture
+from netgraph.zoo import ArchitectureRecipe, Zoo, draw_architecture, random_like
 
 #: Most training tasks on which peak rates are chosen; chosen: seconds of a quick run.
 SELECTION = 16

@@ -1,6 +1,12 @@
 """Zoos: random architectures trained on random tasks, and their store on disk."""
 
-from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, draw_architectures, initialize
+from netgraph.zoo.architectures import (
+    ArchitectureRecipe,
+    draw_architecture,
+    draw_architectures,
+    initialize,
+    random_like,
+)
 from netgraph.zoo.build import build_zoo
 from netgraph.zoo.fit_recipe import FitConfig, FitRecipe, Schedule
 from netgraph.zoo.fitting import Fitted, fit_networks, fit_stack, pad_rows
@@ -28,5 +34,6 @@ __all__ = [
     "initialize",
     "merge_zoos",
     "pad_rows",
+    "random_like",
     "verify_zoo",
 ]

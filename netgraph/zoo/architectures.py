@@ -1,6 +1,6 @@
 """Random architectures and initial weights."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 
 from netgraph.graph.architecture import Architecture, Layer, make_layer
 from netgraph.graph.layers import LAYER_TYPES, HyperValue
+from netgraph.graph.netgraph import NetGraph, as_graphs
 from netgraph.tasks.inputs import uniform
 from netgraph.tasks.settings import Between, Range, Weights, Whole, check_settings, one_of, weighted
 
@@ -19,7 +20,7 @@ MAX_DRAWS = 30
 
 @dataclass(frozen=True)
 class ArchitectureRecipe:
-    """What random architectures are made of: feed-forward networks with one output.
+    """Distribution of random architectures: feed-forward networks with one output.
 
     A hidden layer is a linear layer, a normalization, an activation, dropout, and a skip, in this order.
 
@@ -30,11 +31,11 @@ class ArchitectureRecipe:
         shapes: Weight of each order of the widths: ``free`` (as they were drawn), ``constant`` (all as the first),
             ``funnel`` (falling), ``bottleneck`` (falling, then rising).
         activations: Weight of each activation of the vocabulary.
-        mixed: Probability that every hidden layer draws an activation of its own; else all share one.
+        mixed: Probability that each hidden layer draws its activation; else all share one.
         normalizations: Weight of ``none``, ``LayerNorm`` and ``BatchNorm1d``, drawn for each hidden layer.
         skips: Weight of ``none``, ``Add`` (the activation plus its pre-activation), ``Concat`` (joined with the
-            inputs), ``residual`` (plus what entered the hidden layer, through a linear map where the widths differ) and
-            ``dense`` (joined with what entered the hidden layer, so with all before), drawn for each hidden layer.
+            inputs), ``residual`` (plus the hidden layer's input, through a linear map where the widths differ) and
+            ``dense`` (joined with the hidden layer's input, hence with all layers before), drawn for each hidden layer.
         dropout: Probability that a network has dropout.
         dropout_rate: Least and largest probability of a unit's dropping, one for a network, in hundredths.
         bias: Probability that a hidden linear layer has a bias.
@@ -76,37 +77,45 @@ class ArchitectureRecipe:
 def draw_architectures(
     recipe: ArchitectureRecipe, n_inputs: int, count: int, copies: int, generator: Generator
 ) -> Iterator[tuple[Architecture, int]]:
-    """Draw architectures that differ from each other by their canonical hash, each several times in a row.
-
-    Where the recipe has too few, those there are come again.
+    """Draw architectures of different canonical hash, each several times in a row; again where the recipe has too few.
 
     Args:
-        recipe: What they are made of.
-        n_inputs: Their number of inputs.
-        count: How many, copies included.
-        copies: How often each comes.
+        recipe: Their distribution.
+        n_inputs: Number of inputs.
+        count: Number of architectures, copies included.
+        copies: Copies of each.
         generator: The only source of randomness.
 
     Yields:
-        An architecture, and which of its copies this is, from 0 on.
+        An architecture, and the number of the copy, from 0 on.
+
+    Example:
+        >>> drawn = draw_architectures(ArchitectureRecipe(), 3, 4, 2, torch.Generator().manual_seed(0))
+        >>> [copy for architecture, copy in drawn]
+        [0, 1, 0, 1]
     """
-    found: dict[str, Architecture] = {}
-    seen: dict[str, int] = {}
+    first: dict[str, Architecture] = {}
+    n_copies: dict[str, int] = {}
     while count > 0:
         for _ in range(MAX_DRAWS):
             architecture = draw_architecture(recipe, n_inputs, generator)
-            if architecture.digest not in found:
+            if architecture.digest not in first:
                 break
-        architecture = found.setdefault(architecture.digest, architecture)
+        architecture = first.setdefault(architecture.digest, architecture)
         for _ in range(min(copies, count)):
-            copy = seen.get(architecture.digest, 0)
-            seen[architecture.digest] = copy + 1
+            copy = n_copies.get(architecture.digest, 0)
+            n_copies[architecture.digest] = copy + 1
             yield architecture, copy
         count -= copies
 
 
 def draw_architecture(recipe: ArchitectureRecipe, n_inputs: int, generator: Generator) -> Architecture:
-    """Draw the architecture of a network with one output."""
+    """Draw the architecture of a network with one output.
+
+    Example:
+        >>> draw_architecture(ArchitectureRecipe(), 3, torch.Generator().manual_seed(0))
+        Input(3) > Linear(6) > Sigmoid(6) > Linear(7) > GELU(7) > Linear(6) > Tanh(6) > Linear(1)
+    """
     widths = _widths(recipe, generator)
     shared = choose(recipe.activations, generator)
     mixed = chance(recipe.mixed, generator)
@@ -127,23 +136,23 @@ def draw_architecture(recipe: ArchitectureRecipe, n_inputs: int, generator: Gene
 
 
 class _Layers:
-    """A layer table that grows; layers are named by their places."""
+    """A layer table that grows; the name of a layer is its index in the table."""
 
     def __init__(self, n_inputs: int) -> None:
         self.rows: list[Layer] = [make_layer("Input", (), n_inputs, "x")]
 
     @property
     def last(self) -> int:
-        """The place of the last layer."""
+        """Index of the last layer."""
         return len(self.rows) - 1
 
     def add(self, kind: str, inputs: tuple[int, ...], size: int, hyper: dict[str, HyperValue] | None = None) -> int:
-        """Append a layer and return its place."""
+        """Append a layer and return its index."""
         self.rows.append(make_layer(kind, inputs, size, str(self.last), hyper))
         return self.last
 
     def skip(self, kind: str, entered: int, linear: int) -> None:
-        """Append a skip around the hidden layer that reads ``entered`` and whose linear layer is ``linear``."""
+        """Append a skip around a hidden layer with input ``entered`` and linear layer ``linear``."""
         last, width = self.last, self.rows[-1].size
         if kind == "Add":
             self.add("Add", (last, linear), width)
@@ -183,7 +192,7 @@ def choose(weights: Weights, generator: Generator) -> str:
 
 
 def chance(probability: float, generator: Generator) -> bool:
-    """Draw True with a probability."""
+    """Draw True with this probability."""
     return probability > 0 and (probability >= 1 or float(torch.rand((), generator=generator)) < probability)
 
 
@@ -192,6 +201,11 @@ def initialize(architecture: Architecture, generator: Generator) -> Tensor:
 
     Returns:
         The flat state, [P].
+
+    Example:
+        >>> architecture = draw_architecture(ArchitectureRecipe(), 3, torch.Generator().manual_seed(0))
+        >>> initialize(architecture, torch.Generator().manual_seed(0)).shape == (architecture.state_size,)
+        True
     """
     state = torch.zeros(architecture.state_size)
     for tensor in architecture.tensors:
@@ -203,3 +217,22 @@ def initialize(architecture: Architecture, generator: Generator) -> Tensor:
         elif tensor.slot.kind in ("edge", "variance"):
             state[inside] = 1.0
     return state
+
+
+def random_like(graphs: Sequence[NetGraph], generator: Generator) -> list[NetGraph]:
+    """Draw networks of the same architectures with PyTorch's initial weights.
+
+    Raises:
+        NetGraphError: When something else than a list of graphs is given.
+
+    Example:
+        >>> from netgraph import from_module
+        >>> graph = from_module(torch.nn.Linear(3, 1))
+        >>> (other,) = random_like([graph], torch.Generator().manual_seed(0))
+        >>> other.architecture == graph.architecture, torch.equal(other.state, graph.state)
+        (True, False)
+    """
+    return [
+        NetGraph(graph.architecture, initialize(graph.architecture, generator))
+        for graph in as_graphs(graphs, "random_like")
+    ]

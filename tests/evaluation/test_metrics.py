@@ -4,9 +4,10 @@ from hypothesis import given
 from torch import nn
 
 from netgraph import NetGraphError, canonicalize, from_module, metrics
-from netgraph.evaluation import evaluate_reconstruction, evaluate_samples, random_like, shapes
+from netgraph.evaluation import evaluate_reconstruction, evaluate_samples, shapes
 from netgraph.evaluation.evaluate import Evaluated
 from netgraph.evaluation.report import MEANING, write_report
+from netgraph.zoo import random_like
 from tests.strategies import examples, graphs, randomize
 
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from netgraph import NetGraph, NetGraphError, metrics
-from netgraph.evaluation import random_like, shapes
+from netgraph.evaluation import shapes
 from netgraph.evaluation.shapes import match_inputs, match_sets, shape_features, two_sample_auc
 from netgraph.graph import Architecture, make_layer
-from netgraph.zoo import initialize
+from netgraph.zoo import initialize, random_like
 
 
 def network(inputs, generator, scale=1.0):
