@@ -139,7 +139,7 @@ def offspring(one: NetGraph, other: NetGraph, step: float, generator: Generator)
         inside = slice(tensor.offset, tensor.offset + tensor.size)
         if from_one[tensor.layer]:
             state[inside] = one.state[inside]
-        if tensor.slot.kind in ("edge", "bias"):
+        if tensor.kind in ("edge", "bias"):
             noise = torch.randn(tensor.size, generator=generator)
             state[inside] += step * state[inside].std(correction=0) * noise
     return NetGraph(one.architecture, state)

@@ -124,6 +124,6 @@ def graphs(draw: st.DrawFn) -> NetGraph:
 def random_graph(architecture, seed: int = 0) -> NetGraph:
     """Give an architecture random weights and positive variances."""
     state = torch.randn(architecture.state_size, generator=torch.Generator().manual_seed(seed)) * 0.5
-    kind = torch.from_numpy(architecture.slot_kind)
+    kind = torch.from_numpy(architecture.element_kind)
     state = torch.where(kind == 3, state.abs() + 0.5, torch.where(kind == 4, torch.ones_like(state), state))
     return NetGraph(architecture, state)

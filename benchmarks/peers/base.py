@@ -61,7 +61,7 @@ def tensor_keys(architecture: Architecture) -> list[str]:
         before = architecture.layers[: tensor.layer + 1]
         block = sum(one.type == "Linear" and one.hyper_parameters["bias"] for one in before)
         around = "around" if layer.type == "Linear" and not layer.hyper_parameters["bias"] else "in"
-        keys.append(f"{'output' if tensor.layer == last else f'{around} {block}'} {layer.type} {tensor.slot.name}")
+        keys.append(f"{'output' if tensor.layer == last else f'{around} {block}'} {layer.type} {tensor.name}")
     return keys
 
 

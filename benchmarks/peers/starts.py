@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from netgraph import NetGraph, NetGraphError, NetVAE, Zoo, canonicalize, get_meta_features
 from netgraph.evaluation import Arm, Generated, Random, StartTask
-from netgraph.graph import SLOT_KINDS
+from netgraph.graph import TENSOR_KINDS
 from netgraph.tasks import compressed
 from netgraph.zoo import fit_networks, initialize, pad_rows
 
@@ -24,7 +24,7 @@ ARMS = (
     "random",
 )
 #: State elements that are trained; the others are statistics of rows.
-TRAINED_KINDS = [SLOT_KINDS.index("edge"), SLOT_KINDS.index("bias")]
+TRAINED_KINDS = [TENSOR_KINDS.index("edge"), TENSOR_KINDS.index("bias")]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class ShrinkPerturb:
         changed = []
         for graph in self.of.networks(task, n, seed):
             initial = initialize(graph.architecture, generator)
-            trained = torch.from_numpy(np.isin(graph.architecture.slot_kind, TRAINED_KINDS))
+            trained = torch.from_numpy(np.isin(graph.architecture.element_kind, TRAINED_KINDS))
             state = torch.where(trained, self.shrink * graph.state + self.noise * initial, graph.state)
             changed.append(NetGraph(graph.architecture, state))
         return changed

@@ -106,7 +106,7 @@ def rate_distortion(true: Graphs, rebuilt: Mapping[int, Graphs], x: Rows) -> dic
     Raises:
         NetGraphError: When a latent size is below 1, or as :func:`output_r2`.
     """
-    counts = [np.isin(graph.architecture.slot_kind, PARAMETERS).sum() for graph in as_list(true, "true")]
+    counts = [np.isin(graph.architecture.element_kind, PARAMETERS).sum() for graph in as_list(true, "true")]
     if min(rebuilt, default=1) < 1:
         raise NetGraphError(f"latent size {min(rebuilt)}; a rate-distortion curve begins at 1 number")
     r2 = {size: output_r2_per_pair(true, rebuilt[size], x) for size in sorted(rebuilt)}

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torch_geometric.data import Batch
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.architecture import SLOT_KINDS
+from netgraph.graph.architecture import TENSOR_KINDS
 from netgraph.graph.netgraph import NetGraph, as_graphs
 from netgraph.stack import Stack
 
@@ -16,7 +16,7 @@ Graphs = NetGraph | Sequence[NetGraph]
 Rows = Tensor | Sequence[Tensor]
 
 #: Kinds of state elements that a training sets.
-PARAMETERS = [SLOT_KINDS.index("edge"), SLOT_KINDS.index("bias")]
+PARAMETERS = [TENSOR_KINDS.index("edge"), TENSOR_KINDS.index("bias")]
 #: Networks run at once: more of them leave the cache of a CPU.
 CHUNK = 256
 

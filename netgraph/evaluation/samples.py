@@ -10,7 +10,7 @@ import torch
 
 from netgraph.errors import NetGraphError
 from netgraph.evaluation.pairs import Graphs, as_list
-from netgraph.graph.architecture import SLOT_KINDS, Architecture
+from netgraph.graph.architecture import TENSOR_KINDS, Architecture
 from netgraph.graph.netgraph import NetGraph, as_graph
 from netgraph.graph.symmetry import canonicalize
 from netgraph.graph.to_module import to_module
@@ -106,6 +106,6 @@ def _signature(graph: NetGraph, level: Level) -> Floats:
     """Return what tells a network from others of its architecture: nothing, or its canonical state without counts."""
     if level == "architecture":
         return np.zeros(1)
-    kept = graph.architecture.slot_kind != SLOT_KINDS.index("count")
+    kept = graph.architecture.element_kind != TENSOR_KINDS.index("count")
     signature: Floats = canonicalize(graph).state.detach().cpu().double().numpy()[kept]
     return signature

@@ -113,8 +113,8 @@ def _weighted_edges(graph: NetGraph, stride: int) -> tuple[Ints, np.ndarray, np.
     for tensor in architecture.tensors:
         inside = slice(tensor.offset, tensor.offset + tensor.size)
         deviation[inside] = state[inside].std()
-    weighted = architecture.edge_slot >= 0
-    slot = architecture.edge_slot[weighted]
+    weighted = architecture.edge_element >= 0
+    slot = architecture.edge_element[weighted]
     return _edge_ids(architecture, stride)[weighted], state[slot], deviation[slot]
 
 
@@ -147,5 +147,5 @@ def _parameters(graph: NetGraph) -> Tensor:
     """Return the canonical parameters of all layers but the last, [1, parameters]."""
     graph = canonicalize(graph)
     architecture = graph.architecture
-    kept = np.isin(architecture.slot_kind, PARAMETERS) & (architecture.slot_target < architecture.offsets[-2])
+    kept = np.isin(architecture.element_kind, PARAMETERS) & (architecture.element_target < architecture.offsets[-2])
     return graph.state.detach().cpu().double()[torch.from_numpy(kept)][None]

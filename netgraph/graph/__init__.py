@@ -1,6 +1,6 @@
 """A network as a graph: the vocabulary of layers, architectures, the NetGraph and its conversions."""
 
-from netgraph.graph.architecture import SLOT_KINDS, Architecture, Layer, TensorSpec, make_layer
+from netgraph.graph.architecture import TENSOR_KINDS, Architecture, Layer, TensorSpec, make_layer
 from netgraph.graph.edit import prepend_linear, weighted_sum
 from netgraph.graph.from_module import from_module
 from netgraph.graph.io import load_graphs, save_graphs
@@ -14,7 +14,7 @@ from netgraph.graph.to_module import to_module
 
 __all__ = [
     "LAYER_TYPES",
-    "SLOT_KINDS",
+    "TENSOR_KINDS",
     "Architecture",
     "Layer",
     "LayerType",

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from netgraph.graph.frozen import Frozen, cached_if_small
-from netgraph.graph.layers import HyperValue, LayerType, Slot, SlotKind, layer_type
+from netgraph.graph.layers import HyperValue, LayerType, TensorKind, layer_type
 
 Ints = npt.NDArray[np.int64]
-#: Code of each :class:`~netgraph.graph.layers.Slot` kind in ``Architecture.slot_kind``.
-SLOT_KINDS: tuple[SlotKind, ...] = ("edge", "bias", "mean", "variance", "count")
+#: Kinds of tensors; ``Architecture.element_kind`` counts them.
+TENSOR_KINDS: tuple[TensorKind, ...] = ("edge", "bias", "mean", "variance", "count")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ class TensorSpec:
     """Where one tensor of the state lies: elements ``offset`` to ``offset + size`` of the flat state, row-major."""
 
     layer: int
-    slot: Slot
+    name: str
+    kind: TensorKind
     shape: tuple[int, ...]
     offset: int
 
@@ -166,11 +167,11 @@ class Architecture(Frozen):
         found: list[TensorSpec] = []
         offset = 0
         for position, layer in enumerate(self.layers):
-            for slot in layer.kind.slots_of(layer.hyper_parameters):
-                dense = layer.kind.kind == "linear" and slot.kind == "edge"
+            for tensor in layer.kind.tensors_of(layer.hyper_parameters):
+                dense = layer.kind.kind == "linear" and tensor.kind == "edge"
                 shape: tuple[int, ...] = (layer.size, self.layers[layer.inputs[0]].size) if dense else (layer.size,)
-                shape = () if slot.kind == "count" else shape
-                found.append(TensorSpec(position, slot, shape, offset))
+                shape = () if tensor.kind == "count" else shape
+                found.append(TensorSpec(position, tensor.name, tensor.kind, shape, offset))
                 offset += found[-1].size
         return tuple(found)
 
@@ -180,25 +181,25 @@ class Architecture(Frozen):
         return sum(tensor.size for tensor in self.tensors)
 
     @cached_if_small
-    def slot_kind(self) -> Ints:
-        """Position in :data:`SLOT_KINDS` of each state element, [P]."""
-        kinds = [SLOT_KINDS.index(t.slot.kind) for t in self.tensors]
+    def element_kind(self) -> Ints:
+        """Position in :data:`TENSOR_KINDS` of each state element, [P]."""
+        kinds = [TENSOR_KINDS.index(t.kind) for t in self.tensors]
         return np.repeat(kinds, [t.size for t in self.tensors]).astype(np.int64)
 
     @cached_if_small
-    def slot_target(self) -> Ints:
+    def element_target(self) -> Ints:
         """Vertex that each state element belongs to (a layer's first one for a count), [P]."""
         parts = [np.zeros(0)]
         for tensor in self.tensors:
             vertices = np.arange(self.offsets[tensor.layer], self.offsets[tensor.layer + 1])
             repeats = tensor.size // len(vertices)
-            parts.append(vertices[:1] if tensor.slot.kind == "count" else np.repeat(vertices, repeats))
+            parts.append(vertices[:1] if tensor.kind == "count" else np.repeat(vertices, repeats))
         return np.concatenate(parts).astype(np.int64)
 
     @cached_if_small
-    def slot_source(self) -> Ints:
+    def element_source(self) -> Ints:
         """Vertex whose value each state element multiplies, -1 unless it is an edge weight, [P]."""
-        edges = [self.sources(t.layer).ravel() if t.slot.kind == "edge" else np.full(t.size, -1) for t in self.tensors]
+        edges = [self.sources(t.layer).ravel() if t.kind == "edge" else np.full(t.size, -1) for t in self.tensors]
         return np.concatenate([np.zeros(0), *edges]).astype(np.int64)
 
     @cached_if_small
@@ -210,24 +211,24 @@ class Architecture(Frozen):
         return edges[:, np.lexsort(edges)]
 
     @cached_if_small
-    def edge_slot(self) -> Ints:
+    def edge_element(self) -> Ints:
         """State element that holds each edge's weight, -1 for a structural edge, [E]."""
         target = self.edge_index[1]
         return self._elements("edge", np.searchsorted(target, self.offsets), len(target))
 
     @cached_property
-    def bias_slot(self) -> Ints:
+    def bias_element(self) -> Ints:
         """State element that holds each vertex's bias, -1 where the layer has none, [N]."""
         return self._elements("bias", self.offsets, self.num_nodes)
 
-    def _elements(self, kind: SlotKind, first: Ints, size: int) -> Ints:
+    def _elements(self, kind: TensorKind, first: Ints, size: int) -> Ints:
         """Place the state elements of one kind, those of a layer from its first place on; -1 where there is none."""
-        slots = np.full(size, -1, dtype=np.int64)
+        elements = np.full(size, -1, dtype=np.int64)
         for tensor in self.tensors:
-            if tensor.slot.kind == kind:
+            if tensor.kind == kind:
                 start = first[tensor.layer]
-                slots[start : start + tensor.size] = np.arange(tensor.offset, tensor.offset + tensor.size)
-        return slots
+                elements[start : start + tensor.size] = np.arange(tensor.offset, tensor.offset + tensor.size)
+        return elements
 
 
 def _hash(*parts: Any) -> str:

@@ -134,7 +134,7 @@ def _feed_forward(module: nn.Module, example: Tensor | None) -> NetGraph:
 def _tensors(module: nn.Module, graph: NetGraph) -> Iterator[str]:
     """List the tensors that an architecture cannot hold as they are."""
     architecture = graph.architecture
-    said = {f"{architecture.layers[t.layer].name}.{t.slot.name}".lstrip(".") for t in architecture.tensors}
+    said = {f"{architecture.layers[t.layer].name}.{t.name}".lstrip(".") for t in architecture.tensors}
     parameters = dict(module.named_parameters(remove_duplicate=False))
     yield from (
         f"{name}: a tensor that is not one of its layer's" for name in named_tensors(module) if name not in said
@@ -153,9 +153,9 @@ def _state(architecture: Architecture, modules: dict[str, nn.Module]) -> Tensor:
     values = []
     for tensor in architecture.tensors:
         layer = architecture.layers[tensor.layer]
-        value = getattr(modules[layer.name], tensor.slot.name)
+        value = getattr(modules[layer.name], tensor.name)
         if value.shape != tensor.shape:
-            name, sizes = f"{layer.name}.{tensor.slot.name}".lstrip("."), f"{tuple(value.shape)}, not {tensor.shape}"
+            name, sizes = f"{layer.name}.{tensor.name}".lstrip("."), f"{tuple(value.shape)}, not {tensor.shape}"
             raise InvalidGraphError(f"{name}: has shape {sizes} as its {layer.type} says")
         values.append(value)
     if any(value.is_complex() for value in values):

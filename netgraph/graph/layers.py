@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from netgraph.errors import NetGraphError, UnsupportedLayerError
 
 Kind = Literal["input", "linear", "elementwise", "norm", "join"]
-SlotKind = Literal["edge", "bias", "mean", "variance", "count"]
+TensorKind = Literal["edge", "bias", "mean", "variance", "count"]
 HyperValue = bool | int | float | str | None
 
 #: Codes below this one are left to the token stream (padding, start, end).
@@ -45,11 +45,11 @@ class Hyper:
 
 
 @dataclass(frozen=True)
-class Slot:
-    """A tensor of a layer's state: its attribute name, what it means, and the hyper-parameters that switch it on."""
+class LayerTensor:
+    """A tensor of the state of a layer: its attribute, its kind, and the hyper-parameters that switch it on."""
 
     name: str
-    kind: SlotKind
+    kind: TensorKind
     needs: tuple[str, ...] = ()
 
 
@@ -64,7 +64,7 @@ class LayerType:
             one to one layer, ``join`` one to one to several layers.
         module: The ``torch.nn`` class, or ``None``.
         hyper: Its hyper-parameters, in the order of the token stream.
-        slots: Its state tensors, in the order of ``state_dict``.
+        tensors: Its state tensors, in the order of ``state_dict``.
         function: The evaluation-mode function of an elementwise type, called with the hyper-parameters as keywords.
         homogeneous: Whether f(ax) = a f(x) for every a > 0.
         odd: Whether f(-x) = -f(x).
@@ -75,7 +75,7 @@ class LayerType:
     kind: Kind
     module: type[nn.Module] | None = None
     hyper: tuple[Hyper, ...] = ()
-    slots: tuple[Slot, ...] = ()
+    tensors: tuple[LayerTensor, ...] = ()
     function: Callable[..., Tensor] | None = None
     homogeneous: bool = False
     odd: bool = False
@@ -84,9 +84,9 @@ class LayerType:
         """Return the hyper-parameters that a layer has by default."""
         return {h.name: h.default for h in self.hyper}
 
-    def slots_of(self, hyper: Mapping[str, HyperValue]) -> list[Slot]:
+    def tensors_of(self, hyper: Mapping[str, HyperValue]) -> list[LayerTensor]:
         """List the state tensors that a layer with these hyper-parameters holds."""
-        return [slot for slot in self.slots if all(hyper[switch] for switch in slot.needs)]
+        return [tensor for tensor in self.tensors if all(hyper[switch] for switch in tensor.needs)]
 
     def build(self, inputs: int, size: int, hyper: Mapping[str, HyperValue]) -> nn.Module:
         """Construct the ``torch.nn`` module of a layer with ``inputs`` feeding and ``size`` own vertices."""
@@ -125,7 +125,7 @@ LAYER_TYPES: Mapping[str, LayerType] = _registry(
         "linear",
         nn.Linear,
         (Hyper("bias", True),),
-        (Slot("weight", "edge"), Slot("bias", "bias", ("bias",))),
+        (LayerTensor("weight", "edge"), LayerTensor("bias", "bias", ("bias",))),
     ),
     _elementwise(5, nn.ReLU, F.relu, homogeneous=True),
     _elementwise(6, nn.Tanh, torch.tanh, odd=True),
@@ -142,7 +142,10 @@ LAYER_TYPES: Mapping[str, LayerType] = _registry(
         "norm",
         nn.LayerNorm,
         (Hyper("eps", 1e-5), Hyper("elementwise_affine", True), Hyper("bias", True)),
-        (Slot("weight", "edge", ("elementwise_affine",)), Slot("bias", "bias", ("elementwise_affine", "bias"))),
+        (
+            LayerTensor("weight", "edge", ("elementwise_affine",)),
+            LayerTensor("bias", "bias", ("elementwise_affine", "bias")),
+        ),
     ),
     LayerType(
         15,
@@ -151,11 +154,11 @@ LAYER_TYPES: Mapping[str, LayerType] = _registry(
         nn.BatchNorm1d,
         (Hyper("eps", 1e-5), Hyper("momentum", 0.1), Hyper("affine", True)),
         (
-            Slot("weight", "edge", _AFFINE),
-            Slot("bias", "bias", _AFFINE),
-            Slot("running_mean", "mean"),
-            Slot("running_var", "variance"),
-            Slot("num_batches_tracked", "count"),
+            LayerTensor("weight", "edge", _AFFINE),
+            LayerTensor("bias", "bias", _AFFINE),
+            LayerTensor("running_mean", "mean"),
+            LayerTensor("running_var", "variance"),
+            LayerTensor("num_batches_tracked", "count"),
         ),
     ),
     LayerType(16, "Add", "join", homogeneous=True, odd=True),

@@ -181,7 +181,7 @@ class NetGraph(Data):
             check_architecture(self.architecture)
             layers = self.architecture.layers
             tensors = [(layers[tensor.layer], tensor) for tensor in self.architecture.tensors]
-            held = [(f"{layer.name or layer.type}.{tensor.slot.name}", tensor) for layer, tensor in tensors]
+            held = [(f"{layer.name or layer.type}.{tensor.name}", tensor) for layer, tensor in tensors]
         sizes = {"state": self.architecture.state_size, "sensitivity": structure(self.architecture).num_nodes}
         for key, size in sizes.items():
             if self[key].shape != (size,):

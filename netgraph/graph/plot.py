@@ -120,7 +120,7 @@ def _layers(graph: NetGraph) -> tuple[list[_Block], Pairs]:
         layers = [
             (one.name, one.type, start, one.size) for one, start in zip(architecture.layers, starts, strict=False)
         ]
-        weights = {tensor.layer: tensor for tensor in architecture.tensors if tensor.slot.kind == "edge"}
+        weights = {tensor.layer: tensor for tensor in architecture.tensors if tensor.kind == "edge"}
         feeds = [(i, target) for target, layer in enumerate(architecture.layers) for i in layer.inputs]
     else:
         named, wiring = graph.program.tensor_named, wire(graph.program)

@@ -228,12 +228,12 @@ class Storage(GlobalStorage):
             return expand(key, architecture, state, self["other_state"])
         network = structure(architecture)
         if key == "bias":
-            return gather(state, network.bias_slot, 0.0)
+            return gather(state, network.bias_element, 0.0)
         if key == "edge_weight":
-            return gather(state, network.edge_slot, 1.0)
+            return gather(state, network.edge_element, 1.0)
         if key == "index":
             return torch.arange(network.num_nodes, device=state.device)
-        array = network.edge_slot < 0 if key == "structural" else getattr(network, key)
+        array = network.edge_element < 0 if key == "structural" else getattr(network, key)
         return torch.from_numpy(array.copy()).to(state.device)  # the architecture's own array is every graph's
 
 

@@ -15,12 +15,12 @@ import torch
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints
+from netgraph.graph.architecture import TENSOR_KINDS, Architecture, Ints
 from netgraph.graph.frozen import SMALL
 from netgraph.graph.netgraph import NetGraph, as_graph
 
 Floats = npt.NDArray[np.float64]
-_BIAS = SLOT_KINDS.index("bias")
+_BIAS = TENSOR_KINDS.index("bias")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def canonicalize(graph: NetGraph) -> NetGraph:
         norm, largest first. Outputs agree to rounding.
     """
     state, sensitivity, order = _canonical(as_graph(graph, "canonicalize"))
-    state, sensitivity = state[moved_slots(graph.architecture, order)], sensitivity[order]
+    state, sensitivity = state[moved_elements(graph.architecture, order)], sensitivity[order]
     return graph.replace(
         state=torch.from_numpy(state).to(graph.state), sensitivity=torch.from_numpy(sensitivity).to(graph.sensitivity)
     )
@@ -68,7 +68,7 @@ def canonical_moves(graph: NetGraph) -> Ints:
     With it, states that are not canonical themselves (those of earlier steps of a training) follow the units of one
     that is made so; scales and signs are left alone.
     """
-    return moved_slots(graph.architecture, _canonical(graph)[2])
+    return moved_elements(graph.architecture, _canonical(graph)[2])
 
 
 def _canonical(graph: NetGraph) -> tuple[Floats, Floats, Ints]:
@@ -94,12 +94,12 @@ def _canonical(graph: NetGraph) -> tuple[Floats, Floats, Ints]:
     return state, sensitivity, order
 
 
-def _norm(state: Floats, slots: Ints) -> Floats:
-    norm: Floats = np.sqrt(np.square(state[slots]).sum(axis=1))
+def _norm(state: Floats, elements: Ints) -> Floats:
+    norm: Floats = np.sqrt(np.square(state[elements]).sum(axis=1))
     return norm
 
 
-def moved_slots(architecture: Architecture, order: Ints) -> Ints:
+def moved_elements(architecture: Architecture, order: Ints) -> Ints:
     """Return, for each state element, the element whose value it takes when vertex v takes the place of order[v].
 
     Args:
@@ -111,7 +111,7 @@ def moved_slots(architecture: Architecture, order: Ints) -> Ints:
     """
     moved = np.arange(architecture.state_size)
     position = np.arange(architecture.num_nodes) - architecture.offsets[architecture.layer_of]
-    target, source = architecture.slot_target, architecture.slot_source
+    target, source = architecture.element_target, architecture.element_source
     for tensor in architecture.tensors:
         if not tensor.shape:
             continue
@@ -134,11 +134,11 @@ def _find_groups(key: Architecture) -> tuple[UnitGroup, ...]:
         alike[tuple(key.layer_of[vertices])].append(vertices)
     # The elements of linear layers that feed each unit, and those that read it.
     linear = [t for t in key.tensors if key.layers[t.layer].kind.kind == "linear"]
-    slots = np.concatenate([np.arange(t.offset, t.offset + t.size) for t in linear] or [np.zeros(0, np.int64)])
-    read = slots[key.slot_kind[slots] != _BIAS]
-    incoming = _by_unit(unit[key.slot_target[slots]], slots)
-    outgoing = _by_unit(unit[key.slot_source[read]], read)
-    layer_of_slot = key.layer_of[key.slot_target]
+    elements = np.concatenate([np.arange(t.offset, t.offset + t.size) for t in linear] or [np.zeros(0, np.int64)])
+    read = elements[key.element_kind[elements] != _BIAS]
+    incoming = _by_unit(unit[key.element_target[elements]], elements)
+    outgoing = _by_unit(unit[key.element_source[read]], read)
+    layer_of_element = key.layer_of[key.element_target]
     groups = []
     for _, members_alike in sorted(alike.items()):
         roots = [vertices[0] for vertices in members_alike]
@@ -147,7 +147,7 @@ def _find_groups(key: Architecture) -> tuple[UnitGroup, ...]:
         between = [kind for kind in kinds if kind.kind != "linear"]
         group = UnitGroup(
             vertices=np.array(members_alike, dtype=np.int64),
-            first=rows[:, layer_of_slot[rows[0]] == key.layer_of[roots[0]]],
+            first=rows[:, layer_of_element[rows[0]] == key.layer_of[roots[0]]],
             incoming=rows,
             outgoing=np.stack([outgoing[root] for root in roots]),
             scalable=all(kind.homogeneous for kind in between),
@@ -180,7 +180,7 @@ def _units(architecture: Architecture) -> Ints:
     return units
 
 
-def _by_unit(unit: Ints, slots: Ints) -> dict[int, Ints]:
+def _by_unit(unit: Ints, elements: Ints) -> dict[int, Ints]:
     order = np.argsort(unit, kind="stable")
     units, first = np.unique(unit[order], return_index=True)
-    return dict(zip(units.tolist(), np.split(slots[order], first[1:]), strict=True)) if len(units) else {}
+    return dict(zip(units.tolist(), np.split(elements[order], first[1:]), strict=True)) if len(units) else {}

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from netgraph.errors import InvalidGraphError
-from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints, Layer, make_layer
+from netgraph.graph.architecture import TENSOR_KINDS, Architecture, Ints, Layer, make_layer
 from netgraph.graph.layers import BY_CODE, N_CODES, layer_type
 
 Floats = npt.NDArray[np.float64]
 #: Most hyper-parameters of a layer type.
 N_HYPER = max(len(layer_type.hyper) for layer_type in BY_CODE.values())
-_EDGE, _BIAS, _COUNT = (SLOT_KINDS.index(kind) for kind in ("edge", "bias", "count"))
+_EDGE, _BIAS, _COUNT = (TENSOR_KINDS.index(kind) for kind in ("edge", "bias", "count"))
 
 
 def starts(counts: Ints) -> Ints:
@@ -39,17 +39,17 @@ DEFAULTS = np.zeros((N_CODES, N_HYPER))
 for _type in BY_CODE.values():
     DEFAULTS[_type.code, : len(_type.hyper)] = [hyper.encode(hyper.default) for hyper in _type.hyper]
 _LINEAR = np.array([code in BY_CODE and BY_CODE[code].kind == "linear" for code in range(N_CODES)])
-#: The slots of all layer types, those of one code after those of another: number, kind and needs.
-_TYPES = [BY_CODE[code] for code in sorted(BY_CODE)]
-_N_SLOTS = np.array([len(BY_CODE[code].slots) if code in BY_CODE else 0 for code in range(N_CODES)])
-_SLOT_START = starts(_N_SLOTS)
-_SLOT_KIND = np.array([SLOT_KINDS.index(slot.kind) for one in _TYPES for slot in one.slots])
-#: The hyper-parameters that switch each slot on, as bits.
-_SLOT_NEEDS = np.array(
+#: The tensors of all layer types, those of one code after those of another: number, kind, and the hyper-parameters that
+#: switch each on, as bits.
+_OF_TYPES = [BY_CODE[code].tensors if code in BY_CODE else () for code in range(N_CODES)]
+_N_TENSORS = np.array([len(tensors) for tensors in _OF_TYPES])
+_TENSOR_START = starts(_N_TENSORS)
+_TENSOR_KIND = np.array([TENSOR_KINDS.index(tensor.kind) for tensors in _OF_TYPES for tensor in tensors])
+_TENSOR_NEEDS = np.array(
     [
-        sum(1 << column for column, hyper in enumerate(one.hyper) if hyper.name in slot.needs)
-        for one in _TYPES
-        for slot in one.slots
+        sum(1 << column for column, hyper in enumerate(BY_CODE[code].hyper) if hyper.name in tensor.needs)
+        for code, tensors in enumerate(_OF_TYPES)
+        for tensor in tensors
     ]
 )
 
@@ -60,7 +60,7 @@ class StateTable:
 
     Attributes:
         layer: Layer, counted over the table, [S].
-        kind: Position in ``SLOT_KINDS``, [S].
+        kind: Position in ``TENSOR_KINDS``, [S].
         width: Elements of each of the vertices, [S].
         rows: Vertices that hold elements, counted from the layer's first, [S].
         rank: Elements beside the bias that each vertex holds before these, [S].
@@ -211,11 +211,11 @@ class LayerTable:
     @cached_property
     def state(self) -> StateTable:
         """The state tensors."""
-        count = _N_SLOTS[self.code]
-        layer, slot = np.repeat(np.arange(len(count)), count), runs(_SLOT_START[self.code], count)
+        count = _N_TENSORS[self.code]
+        layer, tensor = np.repeat(np.arange(len(count)), count), runs(_TENSOR_START[self.code], count)
         switches = (self.hyper > 0) @ (1 << np.arange(N_HYPER))
-        present = (_SLOT_NEEDS[slot] & ~switches[layer]) == 0
-        layer, kind = layer[present], _SLOT_KIND[slot[present]]
+        present = (_TENSOR_NEEDS[tensor] & ~switches[layer]) == 0
+        layer, kind = layer[present], _TENSOR_KIND[tensor[present]]
         dense = (kind == _EDGE) & _LINEAR[self.code[layer]]
         width = np.where(dense, self.size[self.first_source[layer]], 1)
         rows = np.where(kind == _COUNT, 1, self.size[layer])

@@ -66,7 +66,7 @@ def _modules(graph: NetGraph, names: list[str]) -> dict[str, nn.Module]:
             built[names[position]] = module.to(device=graph.state.device, dtype=graph.state.dtype)
     with torch.no_grad():
         for tensor in architecture.tensors:
-            target = getattr(built[names[tensor.layer]], tensor.slot.name)
+            target = getattr(built[names[tensor.layer]], tensor.name)
             target.copy_(graph.tensor(tensor))
     return built
 

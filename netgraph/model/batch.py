@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.architecture import SLOT_KINDS, Architecture
+from netgraph.graph.architecture import TENSOR_KINDS, Architecture
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.config import VAEConfig
 from netgraph.model.features import ArchitectureFeatures, architecture_features
 from netgraph.model.function import SEED
 from netgraph.stack import Stack, probe
 
-_BIAS = SLOT_KINDS.index("bias")
+_BIAS = TENSOR_KINDS.index("bias")
 
 
 class Movable:
@@ -199,7 +199,7 @@ def net_batch(
     none = torch.full((len(graphs), config.n_meta_features), float("nan"))
     element = np.concatenate(
         [
-            np.where(a.edge_slot < 0, -1, a.edge_slot + start)
+            np.where(a.edge_element < 0, -1, a.edge_element + start)
             for a, start in zip(architectures, features.state_ptr, strict=False)
         ]
     )

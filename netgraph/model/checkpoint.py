@@ -14,7 +14,7 @@ from torch import Tensor
 
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.files import building_from, read_tensors, write_tensors
-from netgraph.graph.architecture import SLOT_KINDS
+from netgraph.graph.architecture import TENSOR_KINDS
 from netgraph.graph.layers import BY_CODE, FIRST_CODE, LAYER_TYPES, N_CODES
 from netgraph.model.config import VAEConfig
 from netgraph.model.coverage import Coverage
@@ -145,7 +145,7 @@ def recode(state: Mapping[str, Tensor], config: VAEConfig, codes: Mapping[str, i
     choices = {
         f"decoder.architecture.{name}": (moves, count + 2) for name in ("move.weight", "move.bias", "next_move.weight")
     }
-    scales = _scale_rows(types, count), len(SLOT_KINDS) * count**3
+    scales = _scale_rows(types, count), len(TENSOR_KINDS) * count**3
     rows = embeddings | choices | {"encoder.architecture.messages.embed.weight": (types, count)}
     rows |= {"encoder.scales.mean": scales, "encoder.scales.scale": scales}
     recoded = dict(state)
@@ -188,5 +188,5 @@ def _scale_rows(types: Sequence[int], count: int) -> list[int]:
     old = torch.tensor(types)
     known = (old[:, None, None] >= 0) & (old[:, None] >= 0) & (old >= 0)
     entry = (old[:, None, None] * count + old[:, None]) * count + old
-    kinds = torch.arange(len(SLOT_KINDS))[:, None, None, None] * count**3
+    kinds = torch.arange(len(TENSOR_KINDS))[:, None, None, None] * count**3
     return torch.where(known, kinds + entry, -1).flatten().tolist()

@@ -13,14 +13,14 @@ import numpy.typing as npt
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints
+from netgraph.graph.architecture import TENSOR_KINDS, Architecture, Ints
 from netgraph.graph.layers import BY_CODE, N_CODES
 from netgraph.graph.table import LayerTable, runs, starts
 from netgraph.model.attention import FeatureEmbedding
 from netgraph.model.config import VAEConfig
 from netgraph.tokens import END, N_MOVES, START, STAY
 
-N_KINDS = len(SLOT_KINDS)
+N_KINDS = len(TENSOR_KINDS)
 #: Entries of the standardization table: tensor kind, layer type, type of the feeding and of the reading layer.
 N_SCALES = N_KINDS * N_CODES**3
 #: Columns of a token node's features: layer type, position in its layer, number of its layer from the front and from
@@ -35,7 +35,7 @@ MOVE, STEP_TYPE, INDEX, PARENT, STEP_LINEAR = range(5)
 READERS = 8
 #: Layers from the front or the back, and linear layers, that the embeddings tell apart.
 _LAYERS, _LINEAR_LAYERS = 31, 16
-_BIAS = SLOT_KINDS.index("bias")
+_BIAS = TENSOR_KINDS.index("bias")
 _IS_LINEAR, _IS_ELEMENTWISE = (
     np.array([code in BY_CODE and BY_CODE[code].kind == kind for code in range(N_CODES)])
     for kind in ("linear", "elementwise")

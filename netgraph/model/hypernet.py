@@ -9,7 +9,7 @@ an edge is its initial value and a bilinear form of its two nodes' states.
 import torch
 from torch import Tensor, nn
 
-from netgraph.graph.architecture import SLOT_KINDS
+from netgraph.graph.architecture import TENSOR_KINDS
 from netgraph.graph.layers import LAYER_TYPES
 from netgraph.model.attention import Block
 from netgraph.model.batch import ArchitectureBatch
@@ -69,7 +69,7 @@ class Hypernet(nn.Module):
         self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.hypernet_layers))
         self.norm = nn.LayerNorm(width)
         self.target, self.source = nn.Linear(width, config.edge_rank), nn.Linear(width, config.edge_rank)
-        self.node = nn.Linear(width, len(SLOT_KINDS))
+        self.node = nn.Linear(width, len(TENSOR_KINDS))
         nn.init.normal_(self.target.weight, std=0.02)
         nn.init.zeros_(self.node.weight)
 

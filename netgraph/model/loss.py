@@ -5,11 +5,11 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from netgraph.graph.architecture import SLOT_KINDS
+from netgraph.graph.architecture import TENSOR_KINDS
 from netgraph.model.batch import NetBatch
 from netgraph.model.config import LossWeights
 
-_COUNT = SLOT_KINDS.index("count")
+_COUNT = TENSOR_KINDS.index("count")
 NOT_MEASURED = "its sensitivity is NaN: measure it with netgraph.sensitivity before training"
 #: Sensitivities are cut here, after scaling to mean 1, so that one neuron cannot be the whole loss.
 MAX_SENSITIVITY = 5.0

@@ -7,12 +7,12 @@ sqrt(fan_in)), then standardized for each kind of layer, with statistics that ar
 import torch
 from torch import Tensor, nn
 
-from netgraph.graph.architecture import SLOT_KINDS
+from netgraph.graph.architecture import TENSOR_KINDS
 from netgraph.model.batch import ArchitectureBatch
 from netgraph.model.features import N_SCALES
 
-_VARIANCE = SLOT_KINDS.index("variance")
-_COUNT = SLOT_KINDS.index("count")
+_VARIANCE = TENSOR_KINDS.index("variance")
+_COUNT = TENSOR_KINDS.index("count")
 #: Elements that a rare kind borrows from all elements of its kind of tensor (chosen: those of a few networks).
 PRIOR_COUNT = 200.0
 #: Least running variance.
@@ -38,9 +38,9 @@ class Scales(nn.Module):
         A kind with few elements is drawn towards all elements of its tensor kind.
         """
         state = torch.asinh(state.double() * fan.sqrt())
-        per_kind = N_SCALES // len(SLOT_KINDS)
+        per_kind = N_SCALES // len(TENSOR_KINDS)
         count, total, square = (_sums(values, kinds) for values in (torch.ones_like(state), state, state.square()))
-        for kind in range(len(SLOT_KINDS)):
+        for kind in range(len(TENSOR_KINDS)):
             inside = slice(kind * per_kind, (kind + 1) * per_kind)
             n = count[inside].sum()
             if n == 0:

@@ -44,7 +44,7 @@ def _plan(key: Architecture) -> dict[int, LayerPlan]:
     """Plan each layer, by the time at which it runs; its signature names its operands by theirs."""
     offsets: list[dict[str, int]] = [{} for _ in key.layers]
     for tensor in key.tensors:
-        offsets[tensor.layer][tensor.slot.name] = tensor.offset
+        offsets[tensor.layer][tensor.name] = tensor.offset
     times = _times(key)
     signatures = [(layer.type, tuple(times[i] for i in layer.inputs), layer.hyper) for layer in key.layers]
     ranks = [repr(following) for following in zip(signatures, times[1:], signatures[1:], strict=False)]

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from netgraph.graph.architecture import SLOT_KINDS, Architecture, Ints
+from netgraph.graph.architecture import TENSOR_KINDS, Architecture, Ints
 from netgraph.graph.layers import FIRST_CODE, LAYER_TYPES
 from netgraph.graph.table import LayerTable, runs, starts
 
 PAD, START, END = range(FIRST_CODE)
-_BIAS, _COUNT = (SLOT_KINDS.index(kind) for kind in ("bias", "count"))
+_BIAS, _COUNT = (TENSOR_KINDS.index(kind) for kind in ("bias", "count"))
 _INPUT, _LINEAR, _ADD, _CONCAT = (LAYER_TYPES[name].code for name in ("Input", "Linear", "Add", "Concat"))
 
 

@@ -214,7 +214,7 @@ def initialize(architecture: Architecture, generator: Generator) -> Tensor:
         if layer.type == "Linear":
             bound = architecture.layers[layer.inputs[0]].size ** -0.5
             state[inside] = bound * (2 * torch.rand(tensor.size, generator=generator) - 1)
-        elif tensor.slot.kind in ("edge", "variance"):
+        elif tensor.kind in ("edge", "variance"):
             state[inside] = 1.0
     return state
 

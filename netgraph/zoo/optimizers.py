@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from netgraph.graph.architecture import SLOT_KINDS
+from netgraph.graph.architecture import TENSOR_KINDS
 from netgraph.stack import Stack
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
 #: Of SGD the first is the momentum.
 BETAS, EPSILON = (0.9, 0.99), 1e-8
-_EDGE, _BIAS = SLOT_KINDS.index("edge"), SLOT_KINDS.index("bias")
+_EDGE, _BIAS = TENSOR_KINDS.index("edge"), TENSOR_KINDS.index("bias")
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Optimizer:
             kind: Index into :data:`OPTIMIZERS` of each network, [M].
             clip: Largest norm of a network's gradient.
         """
-        slot = torch.cat([torch.from_numpy(a.slot_kind) for a in stack.architectures]).to(stack.device)
+        slot = torch.cat([torch.from_numpy(a.element_kind) for a in stack.architectures]).to(stack.device)
         alike = float(learning_rate[0]) if bool((learning_rate == learning_rate[0]).all()) else None
         rate, decay, kind = (stack.spread(values.to(stack.device)) for values in (learning_rate, weight_decay, kind))
         rate, decay = rate * ((slot == _EDGE) | (slot == _BIAS)), decay * (slot == _EDGE)

@@ -116,7 +116,7 @@ def test_noise_is_relative_to_each_layer_and_leaves_running_statistics_alone():
     changed = offspring(graph, graph, 0.1, generator()).state - graph.state
     for tensor in architecture.tensors:
         inside = slice(tensor.offset, tensor.offset + tensor.size)
-        if tensor.slot.kind in ("edge", "bias") and tensor.layer == 1:
+        if tensor.kind in ("edge", "bias") and tensor.layer == 1:
             assert float(changed[inside].std() / graph.state[inside].std()) == pytest.approx(0.1, rel=0.3)
-        elif tensor.slot.kind not in ("edge", "bias"):
+        elif tensor.kind not in ("edge", "bias"):
             assert not changed[inside].any()

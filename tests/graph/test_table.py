@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netgraph.errors import InvalidGraphError
-from netgraph.graph.architecture import SLOT_KINDS, Architecture, Layer, make_layer
+from netgraph.graph.architecture import TENSOR_KINDS, Architecture, Layer, make_layer
 from netgraph.graph.table import LayerTable, runs, starts
 from tests.strategies import examples, graphs
 
@@ -38,7 +38,7 @@ def test_architectures_are_unpacked_as_they_were(found):
 def test_the_state_lies_where_each_architecture_says(found):
     table, sizes = LayerTable.pack(found), starts(np.array([one.state_size for one in found]))
     expected = [
-        (int(table.layer_start[row]) + t.layer, SLOT_KINDS.index(t.slot.kind), t.size, int(sizes[row]) + t.offset)
+        (int(table.layer_start[row]) + t.layer, TENSOR_KINDS.index(t.kind), t.size, int(sizes[row]) + t.offset)
         for row, architecture in enumerate(found)
         for t in architecture.tensors
     ]

@@ -47,7 +47,7 @@ def test_a_batch_is_its_networks_side_by_side(found):
         first, end = structure.state_ptr[i : i + 2].tolist()
         key = graph.architecture
         assert torch.equal(batch.state[first:end], graph.state)
-        assert torch.equal(batch.sensitivity[first:end], graph.sensitivity[torch.from_numpy(key.slot_target)])
+        assert torch.equal(batch.sensitivity[first:end], graph.sensitivity[torch.from_numpy(key.element_target)])
         alone = net_batch([graph], CONFIG)
         count = int((alone.structure.nodes[0, :, 0] >= 0).sum())
         assert torch.equal(structure.nodes[i, :count], alone.structure.nodes[0])
@@ -69,8 +69,8 @@ def test_edges_are_those_of_the_graphs(found):
         part = slice(edges, edges + graph.num_edges)
         assert torch.equal(batch.edge_index[:, part] - nodes, graph.edge_index)
         real = batch.edge_element[part] >= 0
-        assert torch.equal(real, torch.from_numpy(graph.architecture.edge_slot >= 0))
-        assert torch.equal(weight[part][real], graph.state[graph.architecture.edge_slot[real.numpy()]])
+        assert torch.equal(real, torch.from_numpy(graph.architecture.edge_element >= 0))
+        assert torch.equal(weight[part][real], graph.state[graph.architecture.edge_element[real.numpy()]])
         assert torch.equal(batch.node_type[nodes : nodes + graph.num_nodes], graph.layer_type)
         edges, nodes = edges + graph.num_edges, nodes + graph.num_nodes
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from netgraph import NetGraphError, from_module
 from netgraph.graph import Architecture
-from netgraph.graph.architecture import SLOT_KINDS
+from netgraph.graph.architecture import TENSOR_KINDS
 from netgraph.graph.layers import BY_CODE, LAYER_TYPES, N_CODES
 from netgraph.model.decoder import take
 from netgraph.model.features import (
@@ -43,8 +43,8 @@ def token_of(architecture: Architecture, node: int) -> int:
 
 def is_edge(architecture: Architecture, element: int) -> bool:
     """Whether a state element is an edge of a linear layer."""
-    linear = architecture.layer_type[architecture.slot_target[element]] == LAYER_TYPES["Linear"].code
-    return bool(linear and SLOT_KINDS[architecture.slot_kind[element]] == "edge")
+    linear = architecture.layer_type[architecture.element_target[element]] == LAYER_TYPES["Linear"].code
+    return bool(linear and TENSOR_KINDS[architecture.element_kind[element]] == "edge")
 
 
 @examples(30)
@@ -83,10 +83,10 @@ def test_state_elements_lie_where_their_nodes_meet(found):
         key = graph.architecture
         own = {name: values[features.state_ptr[i] : features.state_ptr[i + 1]] for name, values in columns.items()}
         assert (own["element_network"] == i).all()
-        assert np.array_equal(own["element_kind"], key.slot_kind)
-        for element, (target, source) in enumerate(zip(key.slot_target, key.slot_source, strict=True)):
+        assert np.array_equal(own["element_kind"], key.element_kind)
+        for element, (target, source) in enumerate(zip(key.element_target, key.element_source, strict=True)):
             row = i * width + token_of(key, target)
-            place = count * width**2 + row * N_KINDS + key.slot_kind[element]
+            place = count * width**2 + row * N_KINDS + key.element_kind[element]
             linear = BY_CODE[key.layer_type[target]].kind == "linear"
             fan = key.layers[key.layers[key.layer_of[target]].inputs[0]].size if linear else 1
             edge = is_edge(key, element)
@@ -103,10 +103,12 @@ def test_token_nodes_hold_every_element_once_beside_the_first_that_read_them(fou
     tables = features.held(fan) | {"outgoing": features.outgoing()}
     for i, graph in enumerate(found):
         key, first = graph.architecture, features.state_ptr[i]
-        targets = [token_of(key, node) for node in key.slot_target]
-        sources = [token_of(key, s) if is_edge(key, e) else -1 for e, s in enumerate(key.slot_source)]
+        targets = [token_of(key, node) for node in key.element_target]
+        sources = [token_of(key, s) if is_edge(key, e) else -1 for e, s in enumerate(key.element_source)]
         for token in range(features.width):
-            held = [first + e for e, t in enumerate(targets) if t == token and SLOT_KINDS[key.slot_kind[e]] != "bias"]
+            held = [
+                first + e for e, t in enumerate(targets) if t == token and TENSOR_KINDS[key.element_kind[e]] != "bias"
+            ]
             reads = [first + e for e, s in enumerate(sources) if s == token]
             assert [e for e in tables["incoming"][i, token] if e >= 0] == held
             assert [e for e in tables["outgoing"][i, token] if e >= 0] == reads[:8]

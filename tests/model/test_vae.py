@@ -60,7 +60,7 @@ def test_a_network_is_encoded_and_decoded_alike_alone_and_among_others(vae, foun
 @examples(15)
 @given(lists)
 def test_the_whole_latent_and_the_architecture_give_the_network_back(vae, found):
-    counted = [torch.from_numpy(graph.architecture.slot_kind) != 4 for graph in found]
+    counted = [torch.from_numpy(graph.architecture.element_kind) != 4 for graph in found]
     for graph, back, kept in zip(found, vae.decode(vae.encode(found), architecture=found), counted, strict=True):
         true = canonicalize(graph).state
         assert torch.allclose(back.state[kept], true[kept], rtol=1e-5, atol=1e-5)

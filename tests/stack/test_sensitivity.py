@@ -41,7 +41,7 @@ def run_layers(graph: NetGraph, x: Tensor) -> list[Tensor]:
     values = [x.requires_grad_()]
     for position, layer in enumerate(graph.architecture.layers[1:], 1):
         own = [tensor for tensor in graph.architecture.tensors if tensor.layer == position]
-        held = {tensor.slot.name: graph.tensor(tensor) for tensor in own}
+        held = {tensor.name: graph.tensor(tensor) for tensor in own}
         values.append(run_layer(layer, [values[i] for i in layer.inputs], held))
     return values
 
@@ -130,7 +130,7 @@ def deep(width: int, depth: int, activation: str) -> NetGraph:
         rows += [("Add", (last, last + 3), width)] if level % 2 else []
         last = len(rows)
     graph = random_graph(network(*rows, ("Linear", (last,), 2)), depth)
-    fan_in = torch.tensor(graph.architecture.slot_kind == 0)
+    fan_in = torch.tensor(graph.architecture.element_kind == 0)
     return graph.replace(state=torch.where(fan_in, graph.state * 2 / math.sqrt(width), graph.state))
 
 

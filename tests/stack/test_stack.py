@@ -45,7 +45,7 @@ def test_gradients_agree_with_autograd(module):
     parameters = {k: v.detach().clone().requires_grad_() for k, v in module.named_parameters()}
     functional_call(module, parameters, (x,)).square().sum().backward()
     for tensor in graph.architecture.tensors:
-        name = f"{graph.architecture.layers[tensor.layer].name}.{tensor.slot.name}"
+        name = f"{graph.architecture.layers[tensor.layer].name}.{tensor.name}"
         if name in parameters and parameters[name].grad is not None:
             ours = gradient[tensor.offset : tensor.offset + tensor.size].view(tensor.shape)
             assert torch.allclose(ours, parameters[name].grad, atol=1e-8)

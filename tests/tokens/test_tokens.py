@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netgraph import NetGraphError, detokenize, from_module, to_module, tokenize
-from netgraph.graph.architecture import SLOT_KINDS, Architecture
+from netgraph.graph.architecture import TENSOR_KINDS, Architecture
 from netgraph.tokens import CONTINUE, END, START, STAY, Grammar, Limits, stream
 from netgraph.tokens.grammar import MAX_OPERANDS
 from netgraph.tokens.limits import longest_apart, loose_after
@@ -38,8 +38,8 @@ def node_by_node(architecture: Architecture, chunk: int) -> list[tuple]:
     tokens = []
     for node, number in enumerate(architecture.layer_of):
         layer, position = architecture.layers[number], node - architecture.offsets[number]
-        owned = [i for i, target in enumerate(architecture.slot_target) if target == node]
-        kinds = [SLOT_KINDS[architecture.slot_kind[i]] for i in owned]
+        owned = [i for i, target in enumerate(architecture.element_target) if target == node]
+        kinds = [TENSOR_KINDS[architecture.element_kind[i]] for i in owned]
         held = [i for i, kind in zip(owned, kinds, strict=True) if kind != "bias"]
         feeding = architecture.sources(int(number))[position] if layer.inputs else [-1]
         for turn in range(max(len(feeding) if layer.type == "Add" else 1, -(-len(held) // chunk))):

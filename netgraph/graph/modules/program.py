@@ -179,7 +179,7 @@ class Program(Frozen):
         """Raise: only a feed-forward architecture has layers of the one vocabulary."""
         self._raise_not_feed_forward()
 
-    key = n_inputs = n_outputs = offsets = layer_of = slot_kind = slot_target = slot_source = layers
+    key = n_inputs = n_outputs = offsets = layer_of = element_kind = element_target = element_source = layers
 
     def _raise_not_feed_forward(self) -> NoReturn:
         needed = "tokens, stack and canonical form need a feed-forward network"

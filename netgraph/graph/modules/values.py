@@ -41,7 +41,7 @@ def expand(key: str, program: Program, state: Tensor, other: Tensor) -> Tensor:
     others = [view(t, state, other).reshape(-1).to(state) for t in program.tensors if not t.in_state]
     by_slot = torch.cat([state, *others]) if others else state
     if key == "bias":
-        return gather(by_slot, wire(program).bias_slot, 0.0)
+        return gather(by_slot, wire(program).bias_element, 0.0)
     edges = wire(program).edges
     structural = torch.from_numpy(edges.count == 0).to(state.device)
     if key == "structural":

@@ -105,7 +105,7 @@ class Wiring:
         return np.repeat(np.array(codes, dtype=np.int64), [group.size for group in self.groups])
 
     @cached_property
-    def bias_slot(self) -> Ints:
+    def bias_element(self) -> Ints:
         """State element that is each node's one bias, -1 where it has none or several, [N]."""
         slots = np.full(self.num_nodes, -1, dtype=np.int64)
         for nodes, own in self._biases:
