@@ -260,7 +260,7 @@ def test_modules_and_graphs_are_converted(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(MODULE)
     done = netgraph("convert", "mine:network", "g.safetensors", "--example", "2,3,8,8")
     assert done.returncode == 0, done.stderr
-    assert "14 vertices" in done.stdout
+    assert "14 nodes" in done.stdout
     for to in ("module", "source", "graphml", "json", "graph"):
         assert main(["convert", "g.safetensors", f"out/{to}.{to}", "--to", to]) == 0
     assert "class Network(nn.Sequential)" in (tmp_path / "out" / "source.source").read_text()

@@ -28,7 +28,7 @@ class Layer:
     Attributes:
         type: Name of the layer type.
         inputs: Positions in the layer table of the layers that feed it, in operand order.
-        size: Number of its vertices.
+        size: Number of its nodes.
         name: The module's qualified name; it plays no part in what the layer computes.
         hyper: Hyper-parameters as sorted (name, value) pairs; those not given have their defaults.
     """
@@ -112,36 +112,36 @@ class Architecture(Frozen):
 
     @property
     def n_inputs(self) -> int:
-        """Number of input vertices."""
+        """Number of input nodes."""
         return self.layers[0].size
 
     @property
     def n_outputs(self) -> int:
-        """Number of output vertices."""
+        """Number of output nodes."""
         return self.layers[-1].size
 
     @cached_property
     def offsets(self) -> Ints:
-        """First vertex of each layer, and the number of vertices at the end, [layers + 1]."""
+        """First node of each layer, and the number of nodes at the end, [layers + 1]."""
         return np.concatenate([[0], np.cumsum([layer.size for layer in self.layers])]).astype(np.int64)
 
     @property
     def num_nodes(self) -> int:
-        """Number of vertices, N."""
+        """Number of nodes, N."""
         return int(self.offsets[-1])
 
     @cached_property
     def layer_of(self) -> Ints:
-        """Layer of each vertex, [N]."""
+        """Layer of each node, [N]."""
         return np.repeat(np.arange(len(self.layers)), [layer.size for layer in self.layers])
 
     @cached_property
     def layer_type(self) -> Ints:
-        """Code of each vertex's layer type, [N]."""
+        """Code of each node's layer type, [N]."""
         return np.array([layer.kind.code for layer in self.layers], dtype=np.int64)[self.layer_of]
 
     def sources(self, layer: int) -> Ints:
-        """Return the vertices that feed each vertex of a layer, [size, fan_in], in operand order."""
+        """Return the nodes that feed each node of a layer, [size, fan_in], in operand order."""
         row = self.layers[layer]
         feeding = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in row.inputs]
         if row.kind.kind == "linear":
@@ -157,7 +157,7 @@ class Architecture(Frozen):
 
     @cached_property
     def parent(self) -> Ints:
-        """First vertex that feeds each vertex, -1 for inputs, [N]."""
+        """First node that feeds each node, -1 for inputs, [N]."""
         columns = [self.sources(i) for i in range(len(self.layers))]
         return np.concatenate([c[:, 0] if c.shape[1] else np.full(len(c), -1) for c in columns]).astype(np.int64)
 
@@ -191,9 +191,9 @@ class Architecture(Frozen):
         """Vertex that each state element belongs to (a layer's first one for a count), [P]."""
         parts = [np.zeros(0)]
         for tensor in self.tensors:
-            vertices = np.arange(self.offsets[tensor.layer], self.offsets[tensor.layer + 1])
-            repeats = tensor.size // len(vertices)
-            parts.append(vertices[:1] if tensor.kind == "count" else np.repeat(vertices, repeats))
+            nodes = np.arange(self.offsets[tensor.layer], self.offsets[tensor.layer + 1])
+            repeats = tensor.size // len(nodes)
+            parts.append(nodes[:1] if tensor.kind == "count" else np.repeat(nodes, repeats))
         return np.concatenate(parts).astype(np.int64)
 
     @cached_if_small
@@ -204,7 +204,7 @@ class Architecture(Frozen):
 
     @cached_if_small
     def edge_index(self) -> Ints:
-        """Edges from feeding to fed vertex, sorted by target, then by source, [2, E]."""
+        """Edges from feeding to fed node, sorted by target, then by source, [2, E]."""
         columns = [self.sources(i) for i in range(len(self.layers))]
         targets = np.repeat(np.arange(self.num_nodes), np.concatenate([np.full(len(c), c.shape[1]) for c in columns]))
         edges = np.stack([np.concatenate([c.ravel() for c in columns]), targets]).astype(np.int64)
@@ -218,7 +218,7 @@ class Architecture(Frozen):
 
     @cached_property
     def bias_element(self) -> Ints:
-        """State element that holds each vertex's bias, -1 where the layer has none, [N]."""
+        """State element that holds each node's bias, -1 where the layer has none, [N]."""
         return self._elements("bias", self.offsets, self.num_nodes)
 
     def _elements(self, kind: TensorKind, first: Ints, size: int) -> Ints:

@@ -10,8 +10,8 @@ from netgraph.graph.architecture import Architecture, Layer, make_layer
 from netgraph.graph.netgraph import NetGraph
 
 
-def last_vertex(architecture: Architecture) -> tuple[int, int, int] | None:
-    """Return where weights begin, how many there are, and where the bias is, if the last layer is one linear vertex."""
+def output_node(architecture: Architecture) -> tuple[int, int, int] | None:
+    """Return where weights begin, how many there are, and where the bias is, if the last layer is one linear node."""
     last = len(architecture.layers) - 1
     found = [tensor for tensor in architecture.tensors if tensor.layer == last]
     if architecture.layers[last].type != "Linear" or architecture.n_outputs > 1 or len(found) < 2:
@@ -45,7 +45,7 @@ def weighted_sum(graphs: Sequence[NetGraph], weights: Sequence[float]) -> NetGra
     layers, ends = [graphs[0].architecture.layers[0]], []
     states, output_weights, bias = [], [], torch.zeros(1)
     for graph, weight in zip(graphs, weights, strict=True):
-        output = last_vertex(graph.architecture)
+        output = output_node(graph.architecture)
         if output is None:
             last = graph.architecture.layers[-1].type
             raise NetGraphError(f"a network that ends in {last} cannot join an ensemble")

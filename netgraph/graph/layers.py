@@ -60,7 +60,7 @@ class LayerType:
     Attributes:
         code: The number that stands in ``NetGraph.layer_type``.
         name: The name of the type; that of its ``torch.nn`` module where it has one.
-        kind: How its vertices are wired: ``linear`` densely to one layer, ``elementwise`` and ``norm`` one to
+        kind: How its nodes are wired: ``linear`` densely to one layer, ``elementwise`` and ``norm`` one to
             one to one layer, ``join`` one to one to several layers.
         module: The ``torch.nn`` class, or ``None``.
         hyper: Its hyper-parameters, in the order of the token stream.
@@ -89,7 +89,7 @@ class LayerType:
         return [tensor for tensor in self.tensors if all(hyper[switch] for switch in tensor.needs)]
 
     def build(self, inputs: int, size: int, hyper: Mapping[str, HyperValue]) -> nn.Module:
-        """Construct the ``torch.nn`` module of a layer with ``inputs`` feeding and ``size`` own vertices."""
+        """Construct the ``torch.nn`` module of a layer with ``inputs`` feeding and ``size`` own nodes."""
         if self.module is None:
             raise UnsupportedLayerError(f"{self.name} is not a torch.nn module")
         sizes: dict[Kind, tuple[int, ...]] = {"linear": (inputs, size), "norm": (size,)}

@@ -39,7 +39,7 @@ def _plain(value: Any) -> Any:
 
 
 class NetGraph(Data):
-    """One network as a graph: N vertices, E edges.
+    """One network as a graph: N nodes, E edges.
 
     What is held: the ``architecture`` (shared by all networks that have it), the flat ``state`` (every parameter and
     buffer, each layer's dense connectivity once), and ``sensitivity``. What is expanded when asked for: ``layer_type``,
@@ -93,7 +93,7 @@ class NetGraph(Data):
     def __repr__(self) -> str:
         architecture = self._store._mapping.get("architecture")
         if isinstance(architecture, Program):
-            return f"{type(self).__name__}(vertices={self.num_nodes}, parameters={self.state.numel()})"
+            return f"{type(self).__name__}(nodes={self.num_nodes}, parameters={self.state.numel()})"
         if not isinstance(architecture, Architecture):
             return str(super().__repr__())
         sizes = {"edge_index": (2, self.num_edges), "edge_weight": (self.num_edges,), "structural": (self.num_edges,)}
@@ -109,7 +109,7 @@ class NetGraph(Data):
         return values.view(where.shape)
 
     def to_data(self) -> Data:
-        """Copy vertices and edges into a plain PyG graph, which may be changed at will and is no network any more."""
+        """Copy nodes and edges into a plain PyG graph, which may be changed at will and is no network any more."""
         fields = {
             key: value for key, value in self.to_dict().items() if key not in ("architecture", "state", "other_state")
         }

@@ -147,7 +147,7 @@ class Storage(GlobalStorage):
         """Raise for a held value that does not fit the architecture."""
         architecture = self._mapping["architecture"]
         if key == "num_nodes" and value != (nodes := structure(architecture).num_nodes):
-            raise NetGraphError(f"the network has {nodes} vertices; num_nodes cannot be {value}")
+            raise NetGraphError(f"the network has {nodes} nodes; num_nodes cannot be {value}")
         if key == "sensitivity":
             size = structure(architecture).num_nodes
         elif key in ("state", "other_state"):

@@ -25,10 +25,10 @@ _BIAS = TENSOR_KINDS.index("bias")
 
 @dataclass(frozen=True)
 class UnitGroup:
-    """Hidden units that may be exchanged with each other; a unit is every vertex that must move with it.
+    """Hidden units that may be exchanged with each other; a unit is every node that must move with it.
 
     Attributes:
-        vertices: The vertices of each unit, [units, vertices per unit].
+        nodes: The nodes of each unit, [units, nodes per unit].
         first: State elements of each unit's first linear layer, weights and bias: what its norm and sign are read from.
         incoming: State elements that a change of scale multiplies, [units, n].
         outgoing: State elements that it divides, [units, n].
@@ -36,7 +36,7 @@ class UnitGroup:
         flippable: Whether every layer between the linear ones is odd.
     """
 
-    vertices: Ints
+    nodes: Ints
     first: Ints
     incoming: Ints
     outgoing: Ints
@@ -48,7 +48,7 @@ def canonicalize(graph: NetGraph) -> NetGraph:
     """Return the one representative of the graph's symmetry class; it computes the same function.
 
     Args:
-        graph: Any graph; it is not changed. A measured sensitivity moves and scales with its vertices.
+        graph: Any graph; it is not changed. A measured sensitivity moves and scales with its nodes.
 
     Returns:
         A graph of the same architecture: a unit's incoming weights and bias have norm 1 where its activation is
@@ -72,13 +72,13 @@ def canonical_moves(graph: NetGraph) -> Ints:
 
 
 def _canonical(graph: NetGraph) -> tuple[Floats, Floats, Ints]:
-    """Rescale and sort; give the state and the sensitivity, unsorted, and the vertex that goes to each place."""
+    """Rescale and sort; give the state and the sensitivity, unsorted, and the node that goes to each place."""
     architecture = graph.architecture
     state = graph.state.detach().cpu().double().numpy().copy()
     sensitivity = graph.sensitivity.detach().cpu().double().numpy().copy()
     groups = unit_groups(architecture)
     for group in groups:
-        factor = np.ones(len(group.vertices))
+        factor = np.ones(len(group.nodes))
         if group.scalable:
             norm = _norm(state, group.first)
             factor = np.divide(1.0, norm, out=factor, where=norm > 0)
@@ -86,11 +86,11 @@ def _canonical(graph: NetGraph) -> tuple[Floats, Floats, Ints]:
             factor = np.where(state[group.first].sum(axis=1) < 0, -factor, factor)
         state[group.incoming] *= factor[:, None]
         state[group.outgoing] /= factor[:, None]
-        sensitivity[group.vertices] /= np.abs(factor)[:, None]
+        sensitivity[group.nodes] /= np.abs(factor)[:, None]
     order = np.arange(architecture.num_nodes)
     for group in groups:
         ranked = np.argsort(-_norm(state, group.incoming) * _norm(state, group.outgoing), kind="stable")
-        order[group.vertices] = group.vertices[ranked]
+        order[group.nodes] = group.nodes[ranked]
     return state, sensitivity, order
 
 
@@ -100,11 +100,11 @@ def _norm(state: Floats, elements: Ints) -> Floats:
 
 
 def moved_elements(architecture: Architecture, order: Ints) -> Ints:
-    """Return, for each state element, the element whose value it takes when vertex v takes the place of order[v].
+    """Return, for each state element, the element whose value it takes when node v takes the place of order[v].
 
     Args:
         architecture: The layers.
-        order: A permutation of the vertices that keeps each within its layer, [N].
+        order: A permutation of the nodes that keeps each within its layer, [N].
 
     Returns:
         Positions in the old state, [P].
@@ -127,11 +127,11 @@ def _find_groups(key: Architecture) -> tuple[UnitGroup, ...]:
     unit = _units(key)
     fixed = np.isin(unit, np.concatenate([unit[: key.n_inputs], unit[-key.n_outputs :]]))
     members: dict[int, list[int]] = defaultdict(list)
-    for vertex in np.flatnonzero(~fixed).tolist():
-        members[int(unit[vertex])].append(vertex)
+    for node in np.flatnonzero(~fixed).tolist():
+        members[int(unit[node])].append(node)
     alike: dict[tuple[int, ...], list[list[int]]] = defaultdict(list)
-    for vertices in members.values():
-        alike[tuple(key.layer_of[vertices])].append(vertices)
+    for nodes in members.values():
+        alike[tuple(key.layer_of[nodes])].append(nodes)
     # The elements of linear layers that feed each unit, and those that read it.
     linear = [t for t in key.tensors if key.layers[t.layer].kind.kind == "linear"]
     elements = np.concatenate([np.arange(t.offset, t.offset + t.size) for t in linear] or [np.zeros(0, np.int64)])
@@ -141,12 +141,12 @@ def _find_groups(key: Architecture) -> tuple[UnitGroup, ...]:
     layer_of_element = key.layer_of[key.element_target]
     groups = []
     for _, members_alike in sorted(alike.items()):
-        roots = [vertices[0] for vertices in members_alike]
+        roots = [nodes[0] for nodes in members_alike]
         rows = np.stack([incoming[root] for root in roots])
         kinds = [key.layers[layer].kind for layer in key.layer_of[members_alike[0]]]
         between = [kind for kind in kinds if kind.kind != "linear"]
         group = UnitGroup(
-            vertices=np.array(members_alike, dtype=np.int64),
+            nodes=np.array(members_alike, dtype=np.int64),
             first=rows[:, layer_of_element[rows[0]] == key.layer_of[roots[0]]],
             incoming=rows,
             outgoing=np.stack([outgoing[root] for root in roots]),
@@ -166,7 +166,7 @@ def unit_groups(architecture: Architecture) -> tuple[UnitGroup, ...]:
 
 
 def _units(architecture: Architecture) -> Ints:
-    """Return the first vertex of each vertex's unit, [N]: linear layers open units, all others carry them on."""
+    """Return the first node of each node's unit, [N]: linear layers open units, all others carry them on."""
     tied = [np.zeros((2, 0), dtype=np.int64)]
     for position, layer in enumerate(architecture.layers):
         if layer.kind.kind != "linear":

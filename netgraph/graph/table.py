@@ -61,9 +61,9 @@ class StateTable:
     Attributes:
         layer: Layer, counted over the table, [S].
         kind: Position in ``TENSOR_KINDS``, [S].
-        width: Elements of each of the vertices, [S].
+        width: Elements of each of the nodes, [S].
         rows: Vertices that hold elements, counted from the layer's first, [S].
-        rank: Elements beside the bias that each vertex holds before these, [S].
+        rank: Elements beside the bias that each node holds before these, [S].
         start: First element, counted over all states, and the end, [S + 1].
     """
 
@@ -157,7 +157,7 @@ class LayerTable:
             read += fan
             layers.append(_layer(code, inputs, size, name, tuple(self.hyper[first + position]) if changed else None))
         found = Architecture(tuple(layers))
-        offsets = self.vertex_start[first : end + 1] - self.vertex_start[first]
+        offsets = self.layer_node_start[first : end + 1] - self.layer_node_start[first]
         vars(found).update(offsets=offsets, state_size=int(self.state_size[row]))  # known here: loading asks for them
         return found
 
@@ -183,14 +183,14 @@ class LayerTable:
         return starts(self.fan)
 
     @cached_property
-    def vertex_start(self) -> Ints:
-        """First vertex of each layer, counted over the table, and the end, [L + 1]."""
+    def layer_node_start(self) -> Ints:
+        """First node of each layer, counted over the table, and the end, [L + 1]."""
         return starts(self.size)
 
     @cached_property
     def node_start(self) -> Ints:
-        """First vertex of each architecture, counted over the table, and the end, [A + 1]."""
-        return self.vertex_start[self.layer_start]
+        """First node of each architecture, counted over the table, and the end, [A + 1]."""
+        return self.layer_node_start[self.layer_start]
 
     @cached_property
     def num_nodes(self) -> Ints:

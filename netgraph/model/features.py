@@ -160,7 +160,7 @@ class ArchitectureFeatures:
     def token_node(self) -> Ints:
         """Return the node of each token node, counted over the batch, 0 where padded, [B, T]."""
         layer, position, place = self._tokens
-        return self._padded(self.table.vertex_start[layer] + position, place, self.width).clip(min=0)
+        return self._padded(self.table.layer_node_start[layer] + position, place, self.width).clip(min=0)
 
     def _padded(self, values: Ints, place: Ints, width: int) -> Ints:
         """Put values, [n, ...], into their places in [B, width], flattened; -1 elsewhere."""
@@ -178,7 +178,7 @@ class ArchitectureFeatures:
         width = int(count.max()) + 2
         place = np.arange(len(layer)) - first[network] + 1 + network * width
         node = table.node_start[network]
-        index, parent = table.vertex_start[layer] - node, table.vertex_start[table.source] - node
+        index, parent = table.layer_node_start[layer] - node, table.layer_node_start[table.source] - node
         move, code = np.where(opens, table.code[layer], STAY), table.code[layer]
         outputs = table.size[table.layer_start[1:] - 1]
         steps = self._padded(np.stack([move, code, index, parent, self.depth[layer]], axis=1), place, width)
@@ -231,7 +231,7 @@ class ArchitectureFeatures:
         """Return the node that each state element belongs to, counted over the batch, [P]."""
         tensor, row = self._rows
         state = self.table.state
-        return np.repeat(self.table.vertex_start[state.layer[tensor]] + row, state.width[tensor])
+        return np.repeat(self.table.layer_node_start[state.layer[tensor]] + row, state.width[tensor])
 
     @cached_property
     def _rows(self) -> tuple[Ints, Ints]:

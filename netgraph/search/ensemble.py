@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from netgraph.graph.edit import last_vertex, weighted_sum
+from netgraph.graph.edit import output_node, weighted_sum
 from netgraph.search.data import TabularData
 from netgraph.search.scoring import Candidate, best
 
@@ -52,7 +52,7 @@ def ensembles(candidates: Sequence[Candidate], data: TabularData) -> list[Candid
         candidates: Those whose output layer is not one linear unit with a bias are left out.
         data: The rows that they are scored on.
     """
-    usable = [one for one in candidates if one.score < torch.inf and last_vertex(one.graph.architecture) is not None]
+    usable = [one for one in candidates if one.score < torch.inf and output_node(one.graph.architecture) is not None]
     members, result = best(usable, SIZES[-1]), []
     for size in sorted({min(size, len(members)) for size in SIZES} - {0, 1}):
         predictions = torch.stack([one.prediction for one in members[:size]])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from netgraph.graph.edit import last_vertex
+from netgraph.graph.edit import output_node
 from netgraph.stack.stack import Stack
 
 #: Penalties that are tried, relative to the total variance of a network's hidden activations.
@@ -33,7 +33,7 @@ class LastLayer:
 
     def __init__(self, stack: Stack) -> None:
         width = int(stack.hidden_size.max())
-        found = [last_vertex(architecture) for architecture in stack.architectures]
+        found = [output_node(architecture) for architecture in stack.architectures]
         self.given = torch.tensor([place is not None for place in found], device=stack.device)
         weights = torch.full((len(stack), width), -1)
         biases = torch.full((len(stack),), -1)

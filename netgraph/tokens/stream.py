@@ -78,7 +78,7 @@ def _turns(table: LayerTable, chunk: int) -> Ints:
     every = (state.kind != _BIAS) & (state.kind != _COUNT)
     layer_held = np.bincount(state.layer[every], state.width[every], minlength=len(table.code)).astype(np.int64)
     held = np.repeat(layer_held, table.size)
-    held[table.vertex_start[state.layer[state.kind == _COUNT]]] += 1
+    held[table.layer_node_start[state.layer[state.kind == _COUNT]]] += 1
     fan = np.where(table.code == _ADD, table.fan, 1)
     turns: Ints = np.maximum(np.repeat(fan, table.size), -(-held // chunk))
     return turns
@@ -91,7 +91,7 @@ def _places(table: LayerTable, node_place: Ints, chunk: int) -> tuple[tuple[Ints
     """
     state = table.state
     bias = state.kind == _BIAS
-    first = table.vertex_start[state.layer]
+    first = table.layer_node_start[state.layer]
     rows, width, start = state.rows, state.width, state.start[:-1]
     held = ~bias
     node = runs(first[held], rows[held])
@@ -107,7 +107,7 @@ def _columns(table: LayerTable, turns: Ints, place: Ints, length: Ints) -> dict[
     node = np.repeat(np.arange(len(turns)), turns)
     layer = np.repeat(np.arange(len(table.code)), table.size)[node]
     first = np.repeat(table.node_start[:-1], length - 2)
-    position = node - table.vertex_start[layer]
+    position = node - table.layer_node_start[layer]
     turn = np.arange(len(node)) - np.repeat(starts(turns)[:-1], turns)
     parent = _parents(table, layer, position, turn)
     columns = {
@@ -145,13 +145,13 @@ def _frame(table: LayerTable, columns: dict[str, npt.NDArray[Any]], length: Ints
 def _parents(table: LayerTable, layer: Ints, position: Ints, turn: Ints) -> Ints:
     """Return the feeding node of each node token, counted over the table; -1 for inputs."""
     code = table.code[layer]
-    base = table.vertex_start[table.first_source]
+    base = table.layer_node_start[table.first_source]
     parent = np.where(code == _INPUT, -1, base[layer] + np.where(code == _LINEAR, 0, position))
     further = np.flatnonzero((code == _ADD) & (turn > 0))
     operand = table.source[table.operand_start[layer[further]] + turn[further]]
-    parent[further] = table.vertex_start[operand] + position[further]
+    parent[further] = table.layer_node_start[operand] + position[further]
     joined = table.source[np.repeat(table.code == _CONCAT, table.fan)]
-    parent[code == _CONCAT] = runs(table.vertex_start[joined], table.size[joined])
+    parent[code == _CONCAT] = runs(table.layer_node_start[joined], table.size[joined])
     return parent
 
 

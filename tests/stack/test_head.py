@@ -7,7 +7,7 @@ from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from torch import Generator, nn
 
 from netgraph import NetGraph, from_module
-from netgraph.graph.edit import last_vertex
+from netgraph.graph.edit import output_node
 from netgraph.stack import Stack
 from netgraph.stack.output_layer import PENALTIES, _ridge, solve_last_layers
 from netgraph.zoo.architectures import initialize
@@ -110,11 +110,11 @@ def test_what_is_not_finite_or_constant_survives():
     assert torch.isclose(stack(solved.state, x)[1, :, 0], y.mean(), atol=1e-5).all()
 
 
-def test_a_last_vertex_is_one_linear_unit_with_a_bias_behind_all_other_weights():
+def test_an_output_node_is_one_linear_unit_with_a_bias_behind_all_other_weights():
     graphs = networks()
-    assert [last_vertex(graph.architecture) is not None for graph in graphs] == [True, True, False, False]
+    assert [output_node(graph.architecture) is not None for graph in graphs] == [True, True, False, False]
     for graph in graphs[:2]:
-        weight, size, bias = last_vertex(graph.architecture)
+        weight, size, bias = output_node(graph.architecture)
         assert size == graph.architecture.layers[-2].size
         assert (weight + size, bias + 1) == (bias, graph.architecture.state_size)
-    assert last_vertex(from_module(nn.Linear(3, 2)).architecture) is None
+    assert output_node(from_module(nn.Linear(3, 2)).architecture) is None

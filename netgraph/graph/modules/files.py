@@ -62,7 +62,7 @@ def convert_file(
     make_folder(path.parent)
     with replacing(written):
         _WRITERS[form](graph, path)
-    return f"{graph.num_nodes} vertices, {graph.state.numel()} numbers in {out}"
+    return f"{graph.num_nodes} nodes, {graph.state.numel()} numbers in {out}"
 
 
 def _form(out: str, to: str | None) -> str:
@@ -149,7 +149,7 @@ def _write_module(graph: NetGraph, path: Path) -> None:
 
 
 def to_json(graph: NetGraph) -> dict[str, Any]:
-    """Return vertices and edges as JSON's types; what is not measured is null.
+    """Return nodes and edges as JSON's types; what is not measured is null.
 
     Returns:
         ``vertices``: {index, type, parent, bias, sensitivity}; ``edges``: {source, target, weight, structural}, a
@@ -159,7 +159,7 @@ def to_json(graph: NetGraph) -> dict[str, Any]:
     columns = zip(
         graph.layer_type.tolist(), graph.parent.tolist(), graph.bias.tolist(), graph.sensitivity.tolist(), strict=True
     )
-    vertices = [
+    nodes = [
         {
             "index": i,
             "type": NAMES[kind],
@@ -175,7 +175,7 @@ def to_json(graph: NetGraph) -> dict[str, Any]:
             graph.edge_index.t().tolist(), graph.edge_weight.tolist(), graph.structural.tolist(), strict=True
         )
     ]
-    return {"format": "netgraph.json", "version": 1, "vertices": vertices, "edges": edges}
+    return {"format": "netgraph.json", "version": 1, "vertices": nodes, "edges": edges}
 
 
 def to_graphml(graph: NetGraph) -> str:
@@ -184,8 +184,8 @@ def to_graphml(graph: NetGraph) -> str:
 
     described = to_json(graph)
     network = nx.DiGraph()
-    for vertex in described["vertices"]:
-        network.add_node(vertex.pop("index"), **{key: value for key, value in vertex.items() if value is not None})
+    for node in described["vertices"]:
+        network.add_node(node.pop("index"), **{key: value for key, value in node.items() if value is not None})
     for edge in described["edges"]:
         weight = edge["weight"]
         text = " ".join(map(str, weight)) if isinstance(weight, list) else weight
