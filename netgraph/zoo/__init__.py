@@ -9,7 +9,7 @@ from netgraph.zoo.architectures import (
 )
 from netgraph.zoo.build import build_zoo
 from netgraph.zoo.fit_recipe import FitConfig, FitRecipe, Schedule
-from netgraph.zoo.fitting import Fitted, fit_networks, fit_stack, pad_rows
+from netgraph.zoo.fitting import Fitted, fit_networks, pad_rows
 from netgraph.zoo.merge import merge_zoos
 from netgraph.zoo.optimizers import OPTIMIZERS
 from netgraph.zoo.overview import describe_zoo, verify_zoo
@@ -30,7 +30,6 @@ __all__ = [
     "draw_architecture",
     "draw_architectures",
     "fit_networks",
-    "fit_stack",
     "initialize",
     "merge_zoos",
     "pad_rows",

@@ -38,12 +38,16 @@ def build_zoo(
         workers: Processes; one a core when None, one in all on a GPU.
         device: Where networks are trained, ``cpu`` or ``cuda``. A GPU rounds otherwise, which training amplifies: the
             content is of the same kind, and the same for each kind of device.
-        progress: Whether it is shown on standard error, as a bar or, every few seconds, in a line.
+        progress: Whether progress is shown on standard error, as a bar or, every few seconds, in a line.
 
     Raises:
         NetGraphError: When the recipe, the engine or the device is unknown, or the folder holds a zoo of another
             recipe.
         StoreError: When the folder cannot be written to or the disk is full; shards that are written stay.
+
+    Example:
+        >>> build_zoo("tiny", "my_zoo")  # doctest: +SKIP
+        Zoo(94)
     """
     recipe = recipe if isinstance(recipe, ZooRecipe) else ZooRecipe.load(recipe)
     root = Path(root)

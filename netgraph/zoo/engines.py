@@ -1,4 +1,4 @@
-"""Engines: what runs the shards of a zoo, here or on many machines."""
+"""Engines that run the jobs of a zoo, one a shard, here or on many machines."""
 
 import logging
 import multiprocessing
@@ -28,30 +28,30 @@ Results = Generator[tuple[int, Result], None, None]
 MAX_DEATHS = 3
 #: Shared memory of a Ray cluster that is started here, in bytes; results that do not fit wait on disk.
 OBJECT_STORE = 256 * 2**20
-#: A machine of a Ray cluster that says nothing for so long is not there.
+#: A machine of a Ray cluster that does not answer within this time is not there.
 SECONDS_TO_ANSWER = 10
 #: Libraries read these when they are loaded; results then depend neither on the engine nor on the machine's cores.
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Engine(Protocol):
-    """Runs jobs, each given by its number, in any order, and yields each number with its result as it is done.
+    """A function that runs jobs, given by their numbers, in any order, and yields each number with its result.
 
-    A job runs in a process of its own with one thread, and again after its process died: it must give the same result
-    each time. Few jobs are handed out at a time. When the iteration ends, early or not, no job goes on.
+    A job runs in a process of its own with one thread, and again after its process died: it must return the same result
+    each time. When the iteration ends, early or not, every running job is ended.
     """
 
     def __call__(self, job: Job[Result], numbers: Sequence[int], workers: int | None) -> Results[Result]:
         """Run ``job(number)`` for every number.
 
         Args:
-            job: What to run; its module can be imported by the processes.
-            numbers: One of each job, all different.
+            job: A function of a module that the processes can import.
+            numbers: Number of each job, all different.
             workers: Most jobs at once; one a core when None.
 
         Raises:
-            NetGraphError: When ``workers`` is below 1, a job's process died three times, or a job raises one; another
-                exception of a job comes back too, with its traceback as a note.
+            NetGraphError: When ``workers`` is below 1, a job's process died three times, or a job raises a
+                NetGraphError; another exception of a job is raised too, with its traceback as a note.
         """
 
 
@@ -134,7 +134,7 @@ class _Worker(Generic[Result]):
 
         Raises:
             EOFError: When the process died.
-            Exception: What the job raised.
+            Exception: When the job raised it.
         """
         try:
             result, error = self.pipe.recv()

@@ -23,8 +23,8 @@ class FitConfig:
         learning_rate: Peak learning rate of each network, [M].
         weight_decay: Weight decay of each network's weights, [M].
         optimizer: Index into :data:`~netgraph.zoo.optimizers.OPTIMIZERS` of each network, [M] long.
-        patience: Looks at the validation rows, one every 50 steps, without improvement after which each network stops,
-            [M] long; 0 for never.
+        patience: Validations, one every 50 steps, without improvement after which each network stops, [M] long; 0 for
+            never.
         clip: Largest norm of a network's gradient.
         trajectory: Steps after which the states are kept, in rising order; 0 for the initial ones.
         schedule: Whether learning rates fall along a cosine to 0, or stay.
@@ -44,7 +44,7 @@ class FitConfig:
     schedule: Schedule = "cosine"
 
     def __post_init__(self) -> None:
-        """Raise for what cannot be trained or kept."""
+        """Check the steps and the trajectory."""
         if bool((self.steps < 1).any()):
             raise NetGraphError(f"steps has {int(self.steps.min())}; a network needs at least 1")
         check_trajectory("trajectory", self.trajectory)
@@ -53,7 +53,12 @@ class FitConfig:
     def uniform(
         cls, count: int, *, steps: int, batch_rows: int, learning_rate: float, weight_decay: float = 0.0
     ) -> Self:
-        """Train ``count`` networks alike, with AdamW."""
+        """Return the same training for ``count`` networks, with AdamW.
+
+        Example:
+            >>> FitConfig.uniform(3, steps=100, batch_rows=32, learning_rate=0.01).steps
+            tensor([100, 100, 100])
+        """
         rates = torch.full((count,), learning_rate), torch.full((count,), weight_decay)
         adamw = torch.full((count,), OPTIMIZERS.index("adamw"))
         return cls(torch.full((count,), steps), batch_rows, *rates, adamw, torch.zeros(count, dtype=torch.long))
@@ -65,10 +70,10 @@ class FitConfig:
 
 
 def check_trajectory(key: str, steps: Any, most: int | None = None) -> None:
-    """Raise for steps that do not rise from 0 or more, or that no network ever takes, which has ``most`` at most.
+    """Check that steps rise, from 0 or more to at most ``most``.
 
     Raises:
-        NetGraphError: It names the key.
+        NetGraphError: When they do not; it names the key.
     """
     whole = isinstance(steps, tuple) and all(isinstance(step, int) and step >= 0 for step in steps)
     rises = whole and list(steps) == sorted(set(steps))
@@ -79,23 +84,23 @@ def check_trajectory(key: str, steps: Any, most: int | None = None) -> None:
 
 @dataclass(frozen=True)
 class FitRecipe:
-    """What trainings are made of; each network draws its own.
+    """Distribution of trainings; each network draws its own.
 
     Attributes:
         optimizers: Weight of ``sgd`` (momentum 0.9), ``adam`` and ``adamw``.
-        steps: Fewest and most steps. An epoch is as many steps as ``batch_rows`` fits whole into the training rows: 2
-            for 128 rows, a quarter of them for validation, and 48 rows a step.
+        steps: Fewest and most steps. An epoch has the whole batches of the training rows: 2 for 128 rows, a quarter of
+            them for validation, and 48 rows a step.
         batch_rows: Rows of a step.
         learning_rate: Least and largest peak learning rate, drawn log-uniformly; it falls along a cosine to 0.
         weight_decay: Least and largest weight decay, drawn log-uniformly; or both 0.
-        patience: Least and largest number of looks at the validation rows, one every 50 steps, without improvement
-            after which a network stops; 0 for never. The best state is kept in either case.
+        patience: Least and largest number of validations, one every 50 steps, without improvement after which a network
+            stops; 0 for never. The best state is kept in either case.
         clip: Largest norm of a network's gradient.
         validation_share: Share of a task's rows on which the best state is chosen.
         trajectory: Steps after which the states are stored too, in rising order; 0 for the initial ones. A network that
             ends earlier repeats its last state.
-        least_r2: A network that explains less of its validation rows is left out of the zoo, and recorded as left out,
-            like one that diverged or that no step made better.
+        least_r2: Validation R^2 below which a network is left out of the zoo, and recorded as left out, as are networks
+            that diverged or that no step improved.
     """
 
     optimizers: Annotated[Weights, weighted(OPTIMIZERS)] = field(default_factory=lambda: {"adamw": 1.0})
@@ -121,7 +126,7 @@ class FitRecipe:
         require(low > 0 or high == 0, "training.weight_decay", self.weight_decay, "two numbers above 0, or both 0")
 
     def n_validation(self, rows: int) -> int:
-        """Return the number of validation rows of a task with so many rows."""
+        """Return the number of validation rows among the rows of a task."""
         return round(rows * self.validation_share)
 
     def draw(self, count: int, generator: Generator) -> FitConfig:

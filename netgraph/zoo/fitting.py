@@ -14,20 +14,20 @@ from netgraph.zoo.fit_recipe import FitConfig
 from netgraph.zoo.optimizers import Optimizer
 
 #: Steps between two measurements of the validation error.
-LOOK = 50
+VALIDATION_STEPS = 50
 #: Epochs between two shuffles of the rows.
-SHUFFLE = 8
+SHUFFLE_EPOCHS = 8
 Rows = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """The outcome, for M networks.
+    """Outcome of the training of M networks.
 
     Attributes:
         states: Their states at their best steps, each [P].
         r2: R^2 on the validation rows at the best step, [M]; -inf for a network that was never finite.
-        best_step: Step after which each was best, [M] long; 0 where no step made it better.
+        best_step: Step after which each was best, [M] long; 0 where no step improved it.
         steps: Steps that each took, [M] long.
         diverged: Whether its validation error or its gradient was ever infinite or NaN, [M] bool.
         trajectory: Their states after the steps of the configuration, each [checkpoints, P].
@@ -42,7 +42,7 @@ class Fitted:
 
     @classmethod
     def join(cls, parts: "Sequence[Fitted]", order: Sequence[int]) -> "Fitted":
-        """Join outcomes, whose networks, one part after the other, have the numbers of ``order``."""
+        """Join outcomes; ``order`` has the numbers of their networks, one outcome after the other."""
         back = torch.tensor(order).argsort()
 
         def joined(name: str) -> Tensor | list[Tensor]:
@@ -70,10 +70,20 @@ def fit_networks(
         architectures: M architectures.
         states: Their initial states, each [P].
         train: x [M, rows, inputs], zero padded, and y [M, rows, outputs].
-        validation: Likewise.
-        config: How.
+        validation: x and y of the validation rows, in the same shapes.
+        config: Settings of the training.
         generator: Draws the rows of each step, the same whatever the networks are stacked with, and the dropout.
         device: Where to train.
+
+    Example:
+        >>> from netgraph import from_module
+        >>> graph = from_module(torch.nn.Linear(1, 1))
+        >>> x = torch.linspace(-1, 1, 32)[None, :, None]
+        >>> config = FitConfig.uniform(1, steps=200, batch_rows=32, learning_rate=0.1)
+        >>> rows = x, 3 * x + 1
+        >>> fitted = fit_networks([graph.architecture], [graph.state], rows, rows, config, Generator())
+        >>> bool(fitted.r2 > 0.99)
+        True
     """
     parts = []
     seed = int(torch.randint(2**62, (), generator=generator))
@@ -93,14 +103,14 @@ def fit_stack(
     """Train every network of a stack on its own task and keep each one's best step.
 
     The loss is summed over networks, so that none slows another down (a mean would divide every gradient by M). Once
-    fewer than half of the networks still train, the others are left out of the program.
+    fewer than half of the networks still train, the stack is compiled again without the others.
 
     Args:
         stack: M networks.
         state: Their initial states, [sum P].
         train: x [M, rows, inputs] and y [M, rows, outputs].
-        validation: Likewise.
-        config: How.
+        validation: x and y of the validation rows, in the same shapes.
+        config: Settings of the training.
         generator: Draws the rows of each step and the dropout.
     """
     training = _Training(stack, state, train, validation, config)
@@ -115,7 +125,7 @@ def fit_stack(
             training.shuffle(order)
         training.step(rows, step, noise)
         training.checkpoint(step)
-        if step % LOOK == 0 or step == last:
+        if step % VALIDATION_STEPS == 0 or step == last:
             training.validate(step)
             running = training.running[training.numbers]
             if not running.any():
@@ -126,18 +136,18 @@ def fit_stack(
 
 
 def _batches(rows: int, size: int, generator: Generator) -> Iterator[tuple[Tensor | None, slice]]:
-    """Cut the rows into whole batches, the same way for every network, over and over.
+    """Cut the rows into whole batches, epoch after epoch, the same for every network.
 
-    Within an epoch no row comes twice. Batches are cut from shuffled rows, each epoch from another place on; the rows
-    are shuffled anew every ``SHUFFLE`` epochs, as moving all of them costs as much as some steps.
+    Within an epoch no row comes twice. Batches are cut from shuffled rows, each epoch from another row on; the rows are
+    shuffled anew every :data:`SHUFFLE_EPOCHS` epochs, as moving all of them costs as much as some steps.
 
     Yields:
-        The order of the rows, [rows + size], when they are shuffled; and where the rows of the batch stand.
+        The order of the rows, [rows + size], when they are shuffled, and the slice of the batch's rows.
     """
     size = min(size, rows)
     for epoch in count():
         order = None
-        if epoch % SHUFFLE == 0:
+        if epoch % SHUFFLE_EPOCHS == 0:
             order = torch.randperm(rows, generator=generator)
             order = torch.cat([order, order[:size]])
         first = int(torch.randint(rows, (), generator=generator))
@@ -151,8 +161,8 @@ class _Training:
 
     Attributes:
         running: Whether each still trains, [M] bool.
-        numbers: Numbers of the m networks that are in the program, among all M; a slice while these are all.
-        elements: Numbers of their state elements, among all; likewise.
+        numbers: Numbers among all M of the m networks of the stack; a slice while these are all.
+        elements: Numbers of their state elements, among all; a slice while these are all.
     """
 
     def __init__(self, stack: Stack, state: Tensor, train: Rows, validation: Rows, config: FitConfig) -> None:
@@ -172,14 +182,14 @@ class _Training:
         self._enter(stack, state.detach().to(device), *((x.to(device), y.to(device)) for x, y in (train, validation)))
 
     def _enter(self, stack: Stack, state: Tensor, train: Rows, validation: Rows) -> None:
-        """Bring networks with their states and rows into the program."""
+        """Set the networks that train, their states and their rows."""
         self.stack, self.state, self.train, self.validation = stack, state, train, validation
         rows = min(self.config.batch_rows, train[0].shape[1])
         self._plain = PlainGradient(stack, rows) if can_run(stack) else None
         self.shuffle(self.order)
 
     def shuffle(self, order: Tensor) -> None:
-        """Bring the rows into another order, in which the first ones may come again at the end."""
+        """Sort the rows by ``order``, in which the first ones may come again at the end."""
         self.order = order.to(self.stack.device)
         x, y = (rows.index_select(1, self.order) for rows in self.train)
         self._inputs = self.stack.arrange(x).contiguous()  # [m, inputs, rows]
@@ -210,17 +220,17 @@ class _Training:
         return factor.mul(self.running[self.numbers])
 
     def _finished(self) -> Tensor:
-        """Return the states as networks are kept: with running statistics of all training rows."""
+        """Return the states with running statistics of all training rows."""
         return self.stack.with_batch_statistics(self.state, self.train[0])
 
     def checkpoint(self, step: int) -> None:
-        """Keep the states if ``step`` is one of the trajectory, with the running statistics that go with them."""
+        """Keep the states, with their running statistics, if ``step`` is one of the trajectory."""
         if step in self.config.trajectory:
             self.latest[self.elements] = self._finished() if step else self.state
             self.trajectory.append(self.latest.clone())
 
     def validate(self, step: int) -> None:
-        """Measure the validation error: keep the states that it is least of so far, stop networks that are done."""
+        """Measure the validation error, keep the states of least error so far, stop finished networks."""
         at, state, running = self.numbers, self._finished(), self.running[self.numbers]
         with torch.no_grad():
             error = (self.stack(state, self.validation[0]) - self.validation[1]).square().mean(dim=(1, 2))
@@ -238,7 +248,7 @@ class _Training:
         self.alike = self.alike and bool(self.running.all())
 
     def narrow(self, running: Tensor) -> None:
-        """Leave those networks out of the program that have stopped; ``running`` tells, [m] bool."""
+        """Compile the stack again for the networks that are ``running``, [m] bool."""
         kept = running.nonzero().flatten()
         elements = self.stack.spread(running).nonzero().flatten()
         self.numbers = torch.arange(len(self.running), device=kept.device)[self.numbers][kept]
@@ -270,7 +280,14 @@ class _Training:
 
 
 def pad_rows(rows: Sequence[Tensor], width: int) -> Tensor:
-    """Lay rows of different widths, each [rows, n], side by side, zero padded, [M, rows, width]."""
+    """Stack rows of different widths, each [rows, n], zero padded, [M, rows, width].
+
+    Example:
+        >>> pad_rows([torch.ones(1, 1), torch.ones(1, 2)], 2)
+        tensor([[[1., 0.]],
+        <BLANKLINE>
+                [[1., 1.]]])
+    """
     padded = torch.zeros(len(rows), len(rows[0]), width)
     for target, source in zip(padded, rows, strict=True):
         target[:, : source.shape[1]] = source

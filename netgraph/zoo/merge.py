@@ -31,6 +31,10 @@ def merge_zoos(roots: Sequence[str | Path], out: str | Path) -> Zoo:
         NetGraphError: When no zoo is given, or zoos would leak: two hold the same task, or one trains on a real data
             set on which another tests, whatever rows either drew of it.
         StoreError: When a zoo is not complete, ``out`` is not an empty folder, or it cannot be written to.
+
+    Example:
+        >>> merge_zoos(["my_zoo", "another_zoo"], "both")
+        Zoo(36)
     """
     zoos, folder = [Zoo(root) for root in roots], Path(out)
     if not zoos:
@@ -70,7 +74,7 @@ def _all_or_nothing(folder: Path) -> Iterator[None]:
 
 
 def _check_tasks(zoos: Sequence[Zoo]) -> None:
-    """Check that the shards are there and that no task of one zoo gives away one of another."""
+    """Check that the shards are there and that no task of one zoo leaks into another."""
     drawn: dict[tuple[str, int], Path] = {}
     split: dict[tuple[str, bool], Path] = {}
     random = family_names()
@@ -103,7 +107,7 @@ def _tasks(zoo: Zoo) -> Iterator[tuple[str, int, bool]]:
 
 @cache
 def _data_set(family: str) -> str:
-    """Return one name to the names of a real data set."""
+    """Return the same name for all names of a real data set."""
     entry = find_entry(family)
     return family if entry is None else entry.name
 

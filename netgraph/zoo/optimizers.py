@@ -20,14 +20,14 @@ _EDGE, _BIAS = TENSOR_KINDS.index("edge"), TENSOR_KINDS.index("bias")
 class Optimizer:
     """SGD with momentum, Adam (Kingma & Ba 2015) and AdamW (Loshchilov & Hutter 2019), each network with its own.
 
-    Weights decay, biases do not; buffers are left alone. The decay of SGD and Adam is added to the gradient, that of
-    AdamW is taken off the weight.
+    Weights decay, biases do not; buffers do not change. The decay of SGD and Adam is added to the gradient, that of
+    AdamW is subtracted from the weight.
 
     Attributes:
         rate: Learning rate of each state element, [sum P]; or one number where all networks have the same.
-        coupled: Decay that is added to its gradient, [sum P]; None where no network has any.
-        decoupled: Decay that is taken off it in a step, [sum P].
-        plain: Whether it is trained by SGD, [sum P]; None where none is.
+        coupled: Decay that is added to the gradient, [sum P]; None where no network has any.
+        decoupled: Decay that is subtracted from the element in a step, [sum P].
+        plain: Whether the element is trained by SGD, [sum P]; None where none is.
         first: Mean of its gradients, [sum P].
         second: Mean of their squares, [sum P].
         clip: Largest norm of a network's gradient.
@@ -47,7 +47,7 @@ class Optimizer:
 
     @classmethod
     def of(cls, stack: Stack, learning_rate: Tensor, weight_decay: Tensor, kind: Tensor, clip: float) -> "Optimizer":
-        """Prepare the training of a stack.
+        """Build the optimizer of a stack.
 
         Args:
             stack: M networks.
@@ -73,14 +73,14 @@ class Optimizer:
             finite=torch.ones(len(stack), dtype=torch.bool, device=stack.device),
         )
 
-    def step(self, stack: Stack, state: Tensor, gradient: Tensor, falling: Tensor | float) -> Tensor:
+    def step(self, stack: Stack, state: Tensor, gradient: Tensor, annealing: Tensor | float) -> Tensor:
         """Return the states after a step.
 
         Args:
             stack: The networks.
             state: Their states, [sum P].
-            gradient: Of the loss, [sum P]; a network whose gradient is not finite stays where it is.
-            falling: What the learning rates are multiplied with: one number, or one for each network, [M].
+            gradient: Of the loss, [sum P]; a network whose gradient is not finite keeps its state.
+            annealing: Factor of the learning rates: one number, or one for each network, [M].
         """
         self.time += 1
         gradient = self._clipped(stack, gradient)
@@ -92,13 +92,13 @@ class Optimizer:
         scale = self.second.sqrt().add_(EPSILON * math.sqrt(1 - BETAS[1] ** self.time))
         if self.plain is not None:  # the momentum of SGD is a sum and not a mean
             scale.masked_fill_(self.plain, (1 - BETAS[0]) * correction)
-        if not isinstance(self.rate, Tensor) and not isinstance(falling, Tensor):
-            decayed = state.addcmul(self.decoupled, state, value=-falling)
-            return decayed.addcdiv_(self.first, scale, value=-falling * correction * self.rate)
+        if not isinstance(self.rate, Tensor) and not isinstance(annealing, Tensor):
+            decayed = state.addcmul(self.decoupled, state, value=-annealing)
+            return decayed.addcdiv_(self.first, scale, value=-annealing * correction * self.rate)
         update = (self.first / scale).mul_(self.rate).addcmul_(self.decoupled, state, value=1 / correction)
-        if isinstance(falling, Tensor):
-            return state.sub(update.mul_(stack.spread(falling)), alpha=correction)
-        return state.sub(update, alpha=correction * falling)
+        if isinstance(annealing, Tensor):
+            return state.sub(update.mul_(stack.spread(annealing)), alpha=correction)
+        return state.sub(update, alpha=correction * annealing)
 
     def _clipped(self, stack: Stack, gradient: Tensor) -> Tensor:
         norm = stack.norms(gradient)
@@ -109,7 +109,7 @@ class Optimizer:
         return gradient.nan_to_num(0.0, 0.0, 0.0).mul_(stack.spread(factor.nan_to_num(0.0)))
 
     def select(self, elements: Tensor, networks: Tensor) -> "Optimizer":
-        """Return the optimizer of some of the elements and of the networks only, given by their numbers."""
+        """Return the optimizer of some elements and networks, given by their numbers."""
         names = ("rate", "coupled", "decoupled", "plain", "first", "second")
         values = {name: getattr(self, name) for name in names}
         chosen: dict[str, Any] = {name: value[elements] for name, value in values.items() if isinstance(value, Tensor)}

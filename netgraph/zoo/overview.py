@@ -1,4 +1,4 @@
-"""Looking at a zoo and checking it."""
+"""Description of a zoo, and the check of all its files and networks."""
 
 from collections import Counter
 
@@ -22,8 +22,12 @@ def verify_zoo(zoo: Zoo, progress: bool = True) -> int:
 
     Raises:
         NetGraphError: When it is a part of a zoo.
-        StoreError: When a shard is missing, damaged or not the one of the manifest, or a network is not sound; it
+        StoreError: When a shard is missing, damaged or not the one of the manifest, or a network is not valid; it
             names the file.
+
+    Example:
+        >>> verify_zoo(Zoo("my_zoo"), progress=False)
+        18
     """
     _check_whole(zoo)
     entries = read_manifest(zoo.folder)
@@ -42,13 +46,17 @@ def verify_zoo(zoo: Zoo, progress: bool = True) -> int:
 
 
 def describe_zoo(zoo: Zoo) -> str:
-    """Return what is in a zoo: counts, task families, architectures, size on disk, R^2, what was left out.
+    """Describe a zoo: counts, task families, architectures, size on disk, R^2, networks left out.
 
     It takes the memory of a few shards, and 12 bytes a network.
 
     Raises:
         NetGraphError: When it is a part of a zoo.
         StoreError: When a shard is missing or damaged; it names the file.
+
+    Example:
+        >>> print(describe_zoo(Zoo("my_zoo")).splitlines()[0])
+        networks       18 (15 train, 3 test)
     """
     _check_whole(zoo)
     families, reasons, copies = Counter[str](), Counter[str](), 0

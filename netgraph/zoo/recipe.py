@@ -23,22 +23,27 @@ MIN_ROWS = 8
 
 @dataclass(frozen=True)
 class ZooRecipe:
-    """What a zoo is made of. The defaults are the recipe ``quick``.
+    """Recipe of a zoo. The defaults are the recipe ``quick``.
 
     Attributes:
         n_tasks: Number of tasks.
-        n_test_tasks: The last tasks, of which no network is ever trained on.
+        n_test_tasks: Number of test tasks, the last ones.
         nets_per_task: Networks trained on each task, copies included; their architectures differ where the recipe has
             enough of them.
         copies: Networks of one architecture on one task, from other initial weights and with other trainings.
         tasks_per_shard: Tasks whose networks are trained side by side and written at once: a process holds the states
             of all their networks, trajectories included, about three times.
-        seed: Fixes everything.
-        real: Real data sets, see :func:`~netgraph.tasks.load_real`, each of which is one of the first tasks.
-        real_test: Likewise, of the last tasks.
-        tasks: What random tasks are made of.
-        architectures: What the networks are made of.
-        training: How they are trained.
+        seed: Seed of everything random.
+        real: Real data sets, see :func:`~netgraph.tasks.load_real`, each one of the first tasks.
+        real_test: Real data sets, each one of the last tasks.
+        tasks: Distribution of random tasks.
+        architectures: Distribution of architectures.
+        training: Distribution of trainings.
+
+    Example:
+        >>> recipe = ZooRecipe.load("tiny").changed(n_tasks=5, n_test_tasks=1, tasks={"rows": 64})
+        >>> recipe.n_tasks, recipe.tasks.rows
+        (5, 64)
     """
 
     n_tasks: Annotated[int, Between(1)] = 600
@@ -54,10 +59,10 @@ class ZooRecipe:
     training: FitRecipe = field(default_factory=FitRecipe)
 
     def __post_init__(self) -> None:
-        """Check what the parts do not check themselves.
+        """Check the values and how the parts fit together.
 
         Raises:
-            NetGraphError: When a value makes no sense; it names the key and what is allowed.
+            NetGraphError: When a value makes no sense; it names the key and the rule.
         """
         check_settings(self, "")
         n_train = self.n_tasks - self.n_test_tasks

@@ -142,7 +142,7 @@ def remedy(path: Path) -> str:
 
 
 def read_job(root: Path, number: int) -> dict[str, dict[str, Any]]:
-    """Read the records of a job's shards, by name; none unless all are in place, their tensors at their length.
+    """Read the records of a job's shards, by name; none unless all are in place, their tensors of the right length.
 
     Raises:
         StoreError: When a record is damaged or of another version.

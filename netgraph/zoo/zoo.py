@@ -58,6 +58,11 @@ class Zoo(Dataset):
     Raises:
         StoreError: When there is none, or its manifest is missing or of another version; later, when a shard is
             missing or damaged.
+
+    Example:
+        >>> zoo = Zoo("my_zoo")
+        >>> len(zoo), zoo[17].task, zoo.split("test")
+        (18, 5, [15, 16, 17])
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -82,7 +87,7 @@ class Zoo(Dataset):
         super().__init__(None)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave open files behind, so that the zoo travels to a loader's workers, and the table: a part has its own."""
+        """Return the state without open files, so that it can be pickled, and without the table: a part has its own."""
         kept = {key: value for key, value in self.__dict__.items() if key != "table"}
         return kept | {"_open": OrderedDict()}
 
@@ -99,7 +104,7 @@ class Zoo(Dataset):
 
     @property
     def digest(self) -> str:
-        """Checksum of its shards' checksums, in hexadecimal digits."""
+        """Checksum of all shards, in hexadecimal digits."""
         return hashlib.sha256("".join(sha256 for _, sha256 in self._files).encode()).hexdigest()
 
     @property
@@ -193,8 +198,8 @@ class Zoo(Dataset):
         """Open a shard.
 
         Args:
-            number: Its number.
-            again: Open it anew and check its checksums, though this process did.
+            number: Number of the shard.
+            again: Open it again and check its checksums, though this process did.
 
         Raises:
             StoreError: When it is missing, damaged, of another version, or not the one of the manifest.
@@ -211,11 +216,7 @@ class Zoo(Dataset):
         return self._open[number]
 
     def task(self, number: int) -> Task:
-        """Read a task.
-
-        Raises:
-            IndexError: When there is no such task.
-        """
+        """Read a task; IndexError where there is none of that number."""
         number = range(self._first_task[-1])[number]
         shard = bisect_right(self._first_task, number) - 1
         return self.shard(shard).task(number - self._first_task[shard])
@@ -231,11 +232,7 @@ class Zoo(Dataset):
         return torch.cat([self.shard(i).meta_features for i in range(self.n_shards)])
 
     def split(self, name: str) -> list[int]:
-        """List the networks of ``train`` or ``test`` tasks.
-
-        Raises:
-            NetGraphError: When the name is another.
-        """
+        """List the networks of ``train`` or ``test`` tasks; NetGraphError where the name is another."""
         if name not in ("train", "test"):
             raise NetGraphError(f"unknown split {name!r}; known: train, test")
         chosen = np.repeat(self._test if name == "test" else ~self._test, self._sizes)

@@ -108,3 +108,15 @@ def write_store(
         write_parts(root, number, encode_parts(shard, recipe.digest, max_bytes))
     write_manifest(root, entries_of(root, recipe))
     return Zoo(root)
+
+
+def write_zoo(root: Path, names: list[str], seed: int = 0) -> Zoo:
+    """Write a zoo whose tasks are of these families, the last one a test task, two tasks a shard."""
+
+    def make(first: int, n_tasks: int) -> Shard:
+        shard = random_shard(first + 100 * seed, n_tasks)
+        families = names[first : first + n_tasks]
+        tasks = [replace(one, family=name, seed=seed) for one, name in zip(shard.tasks, families, strict=True)]
+        return replace(shard, tasks=tasks, first_task=first)
+
+    return write_store(root, small_recipe(len(names), 2), make=make)

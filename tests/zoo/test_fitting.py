@@ -8,8 +8,9 @@ from torch import Generator, nn
 
 from netgraph import NetGraph, NetGraphError, from_module, to_module
 from netgraph.stack import Stack, chunks
-from netgraph.zoo import OPTIMIZERS, FitConfig, fit_networks, fit_stack
+from netgraph.zoo import OPTIMIZERS, FitConfig, fit_networks
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
+from netgraph.zoo.fitting import fit_stack
 from tests.strategies import examples, graphs, randomize
 
 ROWS = 32

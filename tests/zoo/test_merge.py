@@ -1,7 +1,6 @@
 import errno
 import os
 import shutil
-from dataclasses import replace
 
 import pytest
 import torch
@@ -10,20 +9,7 @@ from netgraph import NetGraphError, files
 from netgraph.errors import StoreError
 from netgraph.zoo import merge_zoos, verify_zoo
 from netgraph.zoo.manifest import read_manifest
-from netgraph.zoo.storage import Shard
-from tests.zoo.stores import random_shard, small_recipe, write_store
-
-
-def write_zoo(root, names, seed=0):
-    """A zoo whose tasks are of these families, the last one a test task, two tasks a shard."""
-
-    def make(first: int, n_tasks: int) -> Shard:
-        shard = random_shard(first + 100 * seed, n_tasks)
-        families = names[first : first + n_tasks]
-        tasks = [replace(one, family=name, seed=seed) for one, name in zip(shard.tasks, families, strict=True)]
-        return replace(shard, tasks=tasks, first_task=first)
-
-    return write_store(root, small_recipe(len(names), 2), make=make)
+from tests.zoo.stores import write_zoo
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,23 @@
+"""Examples in docstrings of the room ``zoo`` run in a folder that holds two small zoos, my_zoo and another_zoo."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def example_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder."""
+    from tests.zoo.stores import write_zoo
+
+    folder = tmp_path_factory.mktemp("examples")
+    for seed, name in enumerate(("my_zoo", "another_zoo")):
+        write_zoo(folder / name, ["linear"] * 6, seed)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def in_example_folder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the examples there."""
+    if isinstance(request.node, pytest.DoctestItem) and request.node.name.startswith("netgraph.zoo."):
+        monkeypatch.chdir(request.getfixturevalue("example_folder"))
