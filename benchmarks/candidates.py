@@ -113,7 +113,7 @@ class Evolution(FromZoo):
             graphs += [self.child(X.shape[1], generator) for _ in range(size - len(graphs))]
             stack = Stack([graph.architecture for graph in graphs])
             solved = solve_last_layers(stack, stack.flatten([graph.state for graph in graphs]), X, y)
-            errors = (solved.left_out - y).square().mean(dim=1).nan_to_num(torch.inf).tolist()
+            errors = (solved.prediction - y).square().mean(dim=1).nan_to_num(torch.inf).tolist()
             scored = [*self.population, *zip(errors, graphs, strict=True)]
             self.population = sorted(scored, key=lambda pair: pair[0])[:POPULATION]
             drawn += graphs

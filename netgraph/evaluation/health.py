@@ -27,7 +27,7 @@ BOUNDS = {"Tanh": (-1.0, 1.0), "Sigmoid": (0.0, 1.0)}
 class Health:
     """What a set of networks looks like inside, on common standard normal rows.
 
-    A neuron is a vertex of an elementwise layer other than Dropout; neurons are those of networks with finite outputs.
+    A neuron is a node of an elementwise layer other than Dropout; neurons are those of networks with finite outputs.
 
     Attributes:
         finite: Share of networks that validate and whose outputs are finite.
@@ -91,13 +91,13 @@ def _measure(graphs: list[NetGraph], n_rows: int, seed: int) -> Iterator[tuple[f
     for members in chunks([graph.architecture for graph in graphs]):
         stack = Stack([graphs[i].architecture for i in members])
         flat = stack.flatten([graphs[i].state.detach() for i in members]).double()
-        outputs, registers = stack.registers(flat, rows)
-        places = [stack.rows(position).tolist() for position in range(len(registers))]
+        outputs, buffers = stack.buffers(flat, rows)
+        places = [stack.rows(position).tolist() for position in range(len(buffers))]
         for i, architecture in enumerate(stack.architectures):
             deviation = float(outputs[i].std(dim=0, correction=0).max())
             neurons = [
-                _judge(layer.type, registers[position][places[position][i]][: layer.size])
-                for layer, position in zip(architecture.layers, stack.places[i], strict=True)
+                _judge(layer.type, buffers[position][places[position][i]][: layer.size])
+                for layer, position in zip(architecture.layers, stack.layer_positions[i], strict=True)
                 if layer.kind.kind == "elementwise" and layer.type != "Dropout"
             ]
             yield deviation, neurons if deviation < float("inf") else []

@@ -151,7 +151,7 @@ class CrossValidation:
             stack = Stack([graphs[i].architecture for i in members], self.device)
             state = stack.flatten([graphs[i].state for i in members])
             solved = solve_last_layers(stack, state, data.X, data.y, data.sample_weight)
-            predictions = solved.left_out.cpu()
+            predictions = solved.prediction.cpu()
             for i, state, prediction in zip(members, stack.split(solved.state.cpu()), predictions, strict=True):
                 fitted[i] = NetGraph(graphs[i].architecture, state.clone()), prediction
         return [fitted[i] for i in range(len(graphs))]

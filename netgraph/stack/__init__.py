@@ -1,18 +1,16 @@
 """The executor: run, differentiate and train thousands of different networks at once."""
 
-from netgraph.stack.chunking import chunks
+from netgraph.stack.chunking import chunks, first_outputs, probe
 from netgraph.stack.kernel import fit_kernel
-from netgraph.stack.output_layer import LastLayer, RidgeFit, Solved, fit_ridge, solve_last_layers
-from netgraph.stack.outputs import first_outputs, probe
+from netgraph.stack.output_layer import LastLayer, RidgeFit, fit_ridge, solve_last_layers
 from netgraph.stack.plain import PlainGradient, can_run
-from netgraph.stack.sensitivity import sensitivities, sensitivity, stack_sensitivity, with_sensitivity
+from netgraph.stack.sensitivity import sensitivities, sensitivity, with_sensitivity
 from netgraph.stack.stack import Stack
 
 __all__ = [
     "LastLayer",
     "PlainGradient",
     "RidgeFit",
-    "Solved",
     "Stack",
     "can_run",
     "chunks",
@@ -23,6 +21,5 @@ __all__ = [
     "sensitivities",
     "sensitivity",
     "solve_last_layers",
-    "stack_sensitivity",
     "with_sensitivity",
 ]

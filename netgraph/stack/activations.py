@@ -22,8 +22,9 @@ class Kernel:
 
     Attributes:
         forward: Writes f(x), called with x, the tensor to write to, and the hyper-parameters.
-        backward: Writes the gradient of x, called with the gradient of f(x), with what is kept, and likewise.
-        keeps_value: Whether f(x) is what is kept for the gradient, and not x.
+        backward: Writes the gradient of x, called with the gradient of f(x), the kept tensor, the tensor to write to,
+            and the hyper-parameters.
+        keeps_value: Whether f(x) is kept for the gradient, and not x.
     """
 
     forward: Callable[[Tensor, Tensor, Hypers], Any]
@@ -96,14 +97,14 @@ class _Activations(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
         value, *kept = ctx.saved_tensors
-        found = torch.empty_like(gradient, memory_format=torch.contiguous_format)
-        upstream, values, parts = (tensor.split(ctx.sizes) for tensor in (gradient, value, found))
+        result = torch.empty_like(gradient, memory_format=torch.contiguous_format)
+        upstream, values, parts = (tensor.split(ctx.sizes) for tensor in (gradient, value, result))
         for (kernel, hyper), g, x, y, out in zip(ctx.groups, upstream, kept, values, parts, strict=True):
             kernel.backward(g, y if kernel.keeps_value else x, out, hyper)
         return None, *parts
 
 
 def activate(groups: Sequence[tuple[Kernel, Hypers]], sources: Sequence[Tensor]) -> Tensor:
-    """Apply to each group's values, [networks, width, rows], its activation; give them one after the other."""
+    """Return the activations of each group's values, [networks, width, rows], one group after the other."""
     value: Tensor = _Activations.apply(groups, *sources)
     return value

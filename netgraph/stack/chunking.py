@@ -1,12 +1,14 @@
-"""Cutting many networks into stacks of similar size, so that little is spent on padding."""
+"""Cutting many networks into stacks of similar size, so that little is spent on padding; and their outputs."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from netgraph.graph.architecture import Architecture, Ints
 from netgraph.stack.plain import is_plain
+from netgraph.stack.stack import Stack
 
 #: Most units of a chunk, each network counted with its widest layer. The values of plain networks then stay in the
 #: cache of one core; others, of which autograd keeps a record, gain more from fewer operations, a GPU from little else.
@@ -32,16 +34,19 @@ def chunks(architectures: Sequence[Architecture], device: torch.device | str = "
 
     Returns:
         Numbers of the networks of each chunk; each network is in one.
+
+    Example:
+        >>> from netgraph import from_module
+        >>> chunks([from_module(torch.nn.Linear(2, width)).architecture for width in (1, 1000, 1)])
+        [[0, 2, 1]]
     """
-    found = [_linear_sizes(architecture) for architecture in architectures]
+    linear = [_linear_sizes(architecture) for architecture in architectures]
     plain = [is_plain(architecture) for architecture in architectures]
-    magnitudes = [
-        np.ceil(np.log2(one.max(axis=1))).tolist() for one in found
-    ]  # power of two up to which a layer reaches
-    order = sorted(range(len(found)), key=lambda i: (not plain[i], len(found[i]), magnitudes[i]))
-    sizes = np.zeros((len(found), max(map(len, found), default=0), 2), dtype=np.int64)
+    powers = [np.ceil(np.log2(sizes.max(axis=1))).tolist() for sizes in linear]  # of two, that hold each layer
+    order = sorted(range(len(linear)), key=lambda i: (not plain[i], len(linear[i]), powers[i]))
+    sizes = np.zeros((len(linear), max(map(len, linear), default=0), 2), dtype=np.int64)
     for row, i in zip(sizes, order, strict=True):
-        row[: len(found[i])] = found[i]
+        row[: len(linear[i])] = linear[i]
     widths = np.array([max(layer.size for layer in architectures[i].layers) for i in order])
     cut: list[list[int]] = []
     start, n_plain, on_cpu = 0, sum(plain), torch.device(device).type == "cpu"
@@ -58,18 +63,18 @@ def chunks(architectures: Sequence[Architecture], device: torch.device | str = "
 
 
 def _linear_sizes(architecture: Architecture) -> Ints:
-    """Fan-in and size of each linear layer, in order, [linear layers, 2]; one of no size where there is none."""
+    """Return fan-in and size of each linear layer, in order, [linear layers, 2]; (1, 1) where there is none."""
     layers = architecture.layers
     pairs = [(layers[layer.inputs[0]].size, layer.size) for layer in layers if layer.type == "Linear"]
     return np.array(pairs or [(1, 1)], dtype=np.int64)
 
 
 def _fitting(sizes: Ints, widths: Ints, most: int, weights: int) -> int:
-    """Return how many of the networks, from the first on, make a chunk.
+    """Return the number of networks, from the first on, that make a chunk.
 
     Args:
-        sizes: Of their linear layers, [networks, layers, 2].
-        widths: Of their widest layers, [networks].
+        sizes: Sizes of their linear layers, [networks, layers, 2].
+        widths: Sizes of their widest layers, [networks].
         most: Most units of a chunk.
         weights: Most weights of a chunk.
     """
@@ -77,5 +82,45 @@ def _fitting(sizes: Ints, widths: Ints, most: int, weights: int) -> int:
     own = sizes.prod(axis=2).sum(axis=1).cumsum()
     largest = np.maximum.accumulate(sizes, axis=0).prod(axis=2)
     padded = (largest * (sizes[:, :, 0] > 0).cumsum(axis=0)).sum(axis=1)
-    worth = (units <= most) & (own <= weights) & (padded - own <= WASTE + WASTE_SHARE * own)
-    return max(1, len(worth) if worth.all() else int(worth.argmin()))
+    fits = (units <= most) & (own <= weights) & (padded - own <= WASTE + WASTE_SHARE * own)
+    return max(1, len(fits) if fits.all() else int(fits.argmin()))
+
+
+@torch.no_grad()
+def first_outputs(
+    architectures: Sequence[Architecture], states: Sequence[Tensor], x: Tensor, device: str = "cpu"
+) -> Tensor:
+    """Return the first outputs of n networks, run chunk by chunk, [n, rows], on the CPU.
+
+    Args:
+        architectures: n architectures.
+        states: Their states, each [P].
+        x: Rows, [rows, inputs] for all of them, or [n, rows, inputs].
+        device: Where to run them.
+
+    Example:
+        >>> from netgraph import from_module
+        >>> graph = from_module(torch.nn.Linear(2, 1))
+        >>> first_outputs([graph.architecture] * 3, [graph.state] * 3, probe(2)).shape
+        torch.Size([3, 64])
+    """
+    rows = x.to(device)
+    outputs = x.new_zeros(len(architectures), x.shape[-2], device="cpu")
+    for members in chunks(architectures, device):
+        stack = Stack([architectures[i] for i in members], device)
+        output = stack(stack.flatten([states[i] for i in members]), rows if x.ndim == 2 else rows[members])
+        outputs[members] = output[..., 0].to(outputs)
+    return outputs
+
+
+def probe(n_inputs: int, n_rows: int = 64, seed: int = 0) -> Tensor:
+    """Draw the common rows on which networks are compared, standard normal, [n_rows, n_inputs].
+
+    A column does not depend on the number of columns.
+
+    Example:
+        >>> torch.equal(probe(3)[:, :2], probe(2))
+        True
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return torch.stack([torch.randn(n_rows, generator=generator) for _ in range(n_inputs)], dim=1)

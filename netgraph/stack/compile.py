@@ -1,8 +1,8 @@
-"""Compiling architectures for the executor: which networks run together at each position, and where their weights lie.
+"""Compiling architectures for the executor: groups of networks at each position, and the gather of their weights.
 
-At each time, networks whose layer then has the same type, hyper-parameters and operands
-form a group and run as one operation on padded tensors. Every padded tensor of every group is a slice of one
-vector, which one gather fills from the networks' concatenated states.
+At each time, networks whose layer then has the same type, hyper-parameters and operands form a group and run as one
+operation on padded tensors. Every padded tensor of every group is a slice of one vector, which one gather fills from
+the networks' concatenated states.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,14 +23,14 @@ Signature = tuple[str, tuple[int, ...], tuple[tuple[str, HyperValue], ...]]
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """What the executor needs of one layer.
+    """One layer as the executor runs it.
 
     Attributes:
-        signature: That of its group.
-        size: Its size.
-        offsets: Where its state tensors begin.
-        rank: Sorts the networks that have a layer at this time: by this layer's signature, then by the next one's, so
-            that a register stands in the order in which the following groups read it.
+        signature: Signature of its group.
+        size: Number of its nodes.
+        offsets: First element of each of its tensors in the state.
+        rank: Sort key of the networks that have a layer at this time: this layer's signature, then the next one's, so
+            that a buffer is in the order in which the following groups read it.
     """
 
     signature: Signature
@@ -75,7 +75,7 @@ class Group:
 
     Attributes:
         kind: The layer type.
-        inputs: Positions of the registers it reads.
+        inputs: Positions of the buffers it reads.
         hyper: Its hyper-parameters.
         members: The networks, in the order of their rows, [G].
         sizes: Their layer sizes, [G].
@@ -94,13 +94,13 @@ class Group:
 
 @dataclass
 class Position:
-    """All groups at one time; their rows, one group after the other, are its register.
+    """All groups at one time; their rows, one group after the other, are its buffer.
 
     Attributes:
         groups: The groups.
         members: The network of each row, [rows].
         row: The row of each network, -1 where it has no such layer, [M].
-        width: Width of the register.
+        width: Width of the buffer.
     """
 
     groups: list[Group]
@@ -110,7 +110,7 @@ class Position:
 
 
 class PaddingIndex:
-    """The gather that lays every state element into the padded tensors.
+    """The gather of state elements into the padded tensors.
 
     Args:
         ptr: First state element of each network, [M + 1].
@@ -122,17 +122,17 @@ class PaddingIndex:
         self.parts: list[Ints] = []
 
     def add(self, group: Group, name: str, index: Ints) -> None:
-        """Append a padded tensor, given as positions in the concatenated states (extended by a zero and a one)."""
+        """Append a padded tensor of elements of the concatenated states (extended by a zero and a one)."""
         group.slots[name] = (self.length, index.shape)
         self.parts.append(index.ravel())
         self.length += index.size
 
     def index(self) -> Ints:
-        """Return where each padded element comes from, [length]."""
+        """Return the state element of each padded element, [length]."""
         return np.concatenate(self.parts) if self.parts else np.zeros(0, dtype=np.int64)
 
     def inverse(self) -> Ints:
-        """Return where each state element went, ``length`` for one that is nowhere, [sum P]."""
+        """Return the padded element of each state element, ``length`` where there is none, [sum P]."""
         index = self.index()
         inverse = np.full(self.one + 1, self.length, dtype=np.int64)
         inverse[index] = np.arange(self.length)
@@ -142,7 +142,7 @@ class PaddingIndex:
 def compile_positions(
     architectures: Sequence[Architecture], gather: PaddingIndex
 ) -> tuple[list[Position], list[tuple[int, ...]]]:
-    """Group the networks at every time and lay out their weights.
+    """Group the networks at every time and index their weights.
 
     Returns:
         The positions, and the position of every layer of each network.
@@ -224,7 +224,7 @@ def _lay_out(
 def concat_units(group: Group, widths: Sequence[int], width: int) -> Ints:
     """Return the unit of the padded operands, one after the other, that each unit of a Concat takes, [G, width].
 
-    A unit beyond a network's own takes the one after all operands, which is zero.
+    A unit beyond a network's own takes the unit after all operands, which is zero.
     """
     units = np.full((len(group.members), width), sum(widths), dtype=np.int64)
     for row in range(len(units)):

@@ -13,7 +13,7 @@ from torch import Tensor
 #: Ridge penalties; each data set takes that of the least leave-one-out error. The second one alone finds the metric.
 #: Chosen: half a decade apart around the noise of standardized targets.
 PENALTIES = (3e-3, 3e-2, 3e-1)
-#: Share of the identity in a metric, which keeps every column. Chosen: a tenth.
+#: Share of the identity in a metric, so that no column is lost. Chosen: a tenth.
 SHRINKAGE = 0.1
 #: Least mean of the squared distances, which rows that are all the same have.
 LEAST_DISTANCE = 1e-9
@@ -42,7 +42,7 @@ class KernelFit:
     weights: Tensor
 
     @property
-    def left_out(self) -> Tensor:
+    def residual(self) -> Tensor:
         """Leave-one-out residuals, [B, rows]."""
         return self.weights / self.inverse.diagonal(dim1=1, dim2=2)
 
@@ -52,20 +52,20 @@ class KernelFit:
         pull = _kernel(self.x, self.x, self.metric, self.width) * self.weights[:, None]
         return (pull @ self.x - pull.sum(dim=2, keepdim=True) * self.x) @ self.metric * (2 / self.width)
 
-    def posterior(self, at: Tensor) -> tuple[Tensor, Tensor]:
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the posterior of the Gaussian process on other rows.
 
-        The kernel's amplitude is the one of maximal likelihood, so that the penalty is the noise in its units.
+        The kernel's amplitude maximizes the likelihood, so that the penalty is the noise in units of the amplitude.
 
         Args:
-            at: Other rows, [B, M, columns].
+            x: Other rows, [B, M, columns].
 
         Returns:
             Mean, [B, M], and covariance without the noise of a single target, [B, M, M].
         """
-        cross = _kernel(at, self.x, self.metric, self.width)  # [B, M, rows]
+        cross = _kernel(x, self.x, self.metric, self.width)  # [B, M, rows]
         mean = self.center + (cross @ self.weights[..., None])[..., 0]
-        covariance = _kernel(at, at, self.metric, self.width) - cross @ self.inverse @ cross.mT
+        covariance = _kernel(x, x, self.metric, self.width) - cross @ self.inverse @ cross.mT
         amplitude = (self.weights * self.target).mean(dim=1)
         return mean, covariance * amplitude[:, None, None]
 
@@ -77,7 +77,14 @@ def fit_kernel(x: Tensor, y: Tensor, rounds: int = 1) -> KernelFit:
     Args:
         x: Columns, standardized, 0 where a data set has none, [B, rows, columns].
         y: Targets, [B, rows].
-        rounds: How many times the metric is found, >= 1.
+        rounds: Number of times that the metric is estimated, >= 1.
+
+    Example:
+        >>> x = torch.linspace(-2, 2, 20, dtype=torch.float64)[None, :, None]
+        >>> fit = fit_kernel(x, x[..., 0].sin())
+        >>> mean, covariance = fit.posterior(x)
+        >>> bool((mean - x[..., 0].sin()).abs().max() < 0.05)
+        True
     """
     columns = x.shape[2]
     identity = torch.eye(columns, dtype=x.dtype, device=x.device)
@@ -111,12 +118,10 @@ def _fit(x: Tensor, y: Tensor, metric: Tensor, penalties: tuple[float, ...]) -> 
 def _least(kernel: Tensor, target: Tensor, penalties: tuple[float, ...]) -> tuple[Tensor, Tensor]:
     """Return inverse [B, rows, rows] and dual weights [B, rows] for the penalty of the least leave-one-out error."""
     identity = torch.eye(kernel.shape[1], dtype=kernel.dtype, device=kernel.device)
-    found = []
-    for penalty in penalties:
-        inverse = torch.cholesky_inverse(torch.linalg.cholesky(kernel + penalty * identity))
-        found.append((inverse, (inverse @ target[..., None])[..., 0]))
-    inverses, weights = (torch.stack(each) for each in zip(*found, strict=True))  # [penalties, B, rows, ...]
-    left_out = weights / inverses.diagonal(dim1=2, dim2=3)
-    chosen = left_out.square().mean(dim=2).argmin(dim=0)
+    factors = torch.linalg.cholesky(torch.stack([kernel + penalty * identity for penalty in penalties]))
+    inverses = torch.cholesky_inverse(factors)  # [penalties, B, rows, rows]
+    weights = (inverses @ target[..., None])[..., 0]
+    residuals = weights / inverses.diagonal(dim1=2, dim2=3)
+    chosen = residuals.square().mean(dim=2).argmin(dim=0)
     every = torch.arange(len(target), device=target.device)
     return inverses[chosen, every], weights[chosen, every]

@@ -1,7 +1,7 @@
 """The operations of the executor, one for each layer type, each on a whole group of networks.
 
-Values are [networks, width, rows]: with the rows innermost, products of small matrices are three times as fast. What
-stands in units beyond a network's own is finite and otherwise unspecified; weights that read it are 0.
+Values are [networks, width, rows]: with the rows innermost, products of small matrices are three times as fast. Values
+of units beyond a network's own are finite and otherwise unspecified; weights that read them are 0.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,14 +19,14 @@ from netgraph.stack.compile import Group, Position, concat_units
 
 @dataclass(frozen=True)
 class Operands:
-    """What a group's operation needs beside values and weights, as tensors.
+    """Arguments of a group's operation beside values and weights, as tensors.
 
     Attributes:
-        width: Width of the register it writes.
+        width: Width of the buffer it writes.
         hyper: Its hyper-parameters.
         sizes: Layer size of each network, [G, 1, 1].
         inside: True within a network's own units, [G, width, 1].
-        units: For Concat, which unit of its operands, one after the other, each unit takes, [G, width, 1].
+        units: For Concat, the unit of its operands, one after the other, that each unit takes, [G, width, 1].
     """
 
     width: int
@@ -39,7 +39,7 @@ class Operands:
     def of(
         cls, group: Group, position: Position, positions: Sequence[Position], tensor: Callable[[Any], Tensor]
     ) -> "Operands":
-        """Prepare a group of a position."""
+        """Build the operands of a group of a position."""
         units = None
         if group.kind.name == "Concat":
             taken = concat_units(group, [positions[i].width for i in group.inputs], position.width)

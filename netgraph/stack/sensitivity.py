@@ -16,19 +16,17 @@ from netgraph.stack.stack import Stack
 
 @torch.enable_grad()
 def stack_sensitivity(stack: Stack, flat: Tensor, x: Tensor) -> list[Tensor]:
-    """Measure the sensitivity of every vertex of every network.
+    """Measure the sensitivity of every node of every network.
 
-    The sensitivity of a vertex is the mean over rows and outputs of the absolute total derivative of the output, in
-    evaluation mode, by the vertex's pre-activation. That is
+    The sensitivity of a node is the mean over rows and outputs of the absolute total derivative of the output, in
+    evaluation mode, by the node's pre-activation. That is
 
-    - for an elementwise vertex (an activation, Identity, Dropout) the value that feeds it, be it a neuron's, an
-      input's or another activation's: a neuron and its activation have the same sensitivity;
-    - for any other vertex (an input, a neuron, a norm, a join) its own value.
+    - for an elementwise node (an activation, Identity, Dropout) the value that it reads: a neuron and its activation
+      have the same sensitivity;
+    - for any other node (an input, a neuron, a norm, a join) its own value.
 
-    A total derivative takes every path to the output: where several layers read a value, through all of them. An output
-    vertex that is no activation has 1 / outputs.
-
-    Derivatives are taken in float64, so that in float32 the result too is exact to rounding.
+    A total derivative takes every path to the output. An output node that is no activation has 1 / outputs. Derivatives
+    are taken in float64, so that in float32 the result too is exact to rounding.
 
     Args:
         stack: The networks' executor.
@@ -38,20 +36,20 @@ def stack_sensitivity(stack: Stack, flat: Tensor, x: Tensor) -> list[Tensor]:
     Returns:
         One tensor a network, [N], >= 0, in the floating-point type of ``flat``.
     """
-    # The inputs ask for a gradient so that autograd keeps every register.
-    output, registers = stack.registers(flat.detach().double(), x.detach().double().requires_grad_())
-    total = [register.new_zeros(register.shape[:2]) for register in registers]
+    # The inputs ask for a gradient so that autograd keeps every buffer.
+    output, buffers = stack.buffers(flat.detach().double(), x.detach().double().requires_grad_())
+    total = [buffer.new_zeros(buffer.shape[:2]) for buffer in buffers]
     for i in range(stack.max_outputs):
-        gradients = torch.autograd.grad(output[..., i].sum(), registers, retain_graph=True, allow_unused=True)
+        gradients = torch.autograd.grad(output[..., i].sum(), buffers, retain_graph=True, allow_unused=True)
         for mean, gradient in zip(total, gradients, strict=True):
             if gradient is not None:
                 mean += gradient.abs().mean(dim=2)
-    rows = [stack.rows(position).tolist() for position in range(len(registers))]
+    rows = [stack.rows(position).tolist() for position in range(len(buffers))]
     measured = []
-    for i, (architecture, place) in enumerate(zip(stack.architectures, stack.places, strict=True)):
+    for i, (architecture, positions) in enumerate(zip(stack.architectures, stack.layer_positions, strict=True)):
         parts = []
-        for position, layer in enumerate(architecture.layers):
-            read = place[layer.inputs[0] if layer.kind.kind == "elementwise" else position]
+        for number, layer in enumerate(architecture.layers):
+            read = positions[layer.inputs[0] if layer.kind.kind == "elementwise" else number]
             parts.append(total[read][rows[read][i], : layer.size])
         measured.append((torch.cat(parts) / architecture.n_outputs).to(flat.dtype))
     return measured
@@ -67,13 +65,19 @@ def sensitivities(architectures: Sequence[Architecture], states: Sequence[Tensor
 
     Returns:
         One tensor a network, [N], >= 0.
+
+    Example:
+        >>> from netgraph import from_module
+        >>> graph = from_module(torch.nn.Linear(2, 1))
+        >>> sensitivities([graph.architecture], [graph.state], torch.ones(1, 5, 2))[0].shape
+        torch.Size([3])
     """
-    found: dict[int, Tensor] = {}
+    measured: dict[int, Tensor] = {}
     for members in chunks(architectures):
         stack = Stack([architectures[i] for i in members], x.device)
-        measured = stack_sensitivity(stack, stack.flatten([states[i] for i in members]), x[members])
-        found.update(zip(members, measured, strict=True))
-    return [found[i] for i in range(len(architectures))]
+        values = stack_sensitivity(stack, stack.flatten([states[i] for i in members]), x[members])
+        measured.update(zip(members, values, strict=True))
+    return [measured[i] for i in range(len(architectures))]
 
 
 def sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
@@ -85,11 +89,17 @@ def sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
             through the module (see :func:`~netgraph.graph.modules.sensitivity.module_sensitivity`).
 
     Returns:
-        The mean over rows and outputs of |d output / d pre-activation| of every vertex, [num_nodes], >= 0; for a
-        channel the sum over its places.
+        The mean over rows and outputs of |d output / d pre-activation| of every node, [num_nodes], >= 0; for a
+        channel the sum over its positions.
 
     Raises:
-        NetGraphError: When the inputs are not those of the network, or hold NaN or infinity.
+        NetGraphError: When the inputs do not fit the network, or hold NaN or infinity.
+
+    Example:
+        >>> from netgraph import from_module
+        >>> graph = from_module(torch.nn.Linear(2, 1))
+        >>> float(sensitivity(graph, torch.ones(5, 2))[2])  # of the output
+        1.0
     """
     if as_graph(graph, "sensitivity").program is not None:
         return module_sensitivity(graph, *inputs)
@@ -107,6 +117,11 @@ def sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
 
 
 def with_sensitivity(graph: NetGraph, *inputs: Any) -> NetGraph:
-    """Return the graph with its sensitivity measured, as by :func:`sensitivity`, and stored on it."""
-    measured = sensitivity(graph, *inputs)
-    return graph.replace(sensitivity=measured)
+    """Return the graph with its :func:`sensitivity` measured and stored on it.
+
+    Example:
+        >>> from netgraph import from_module
+        >>> with_sensitivity(from_module(torch.nn.Linear(2, 1)), torch.ones(5, 2)).sensitivity.isnan().any()
+        tensor(False)
+    """
+    return graph.replace(sensitivity=sensitivity(graph, *inputs))

@@ -13,15 +13,12 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
 from netgraph.stack.activations import KERNELS, activate
 from netgraph.stack.compile import PaddingIndex, Position, compile_positions
-from netgraph.stack.deliveries import Target, plan_deliveries
 from netgraph.stack.operations import OPERATIONS, Operands, fit
+from netgraph.stack.routes import Target, plan_routes
 
 
 class _Spread(torch.autograd.Function):
-    """A gather in which every element goes to at most one place, so that its gradient is a gather too.
-
-    ``whole`` says that every element goes to one.
-    """
+    """A gather that takes every element at most once, so that its gradient is a gather too; ``whole``: exactly once."""
 
     @staticmethod
     def forward(ctx: Any, flat: Tensor, index: Tensor, inverse: Tensor, whole: bool) -> Tensor:
@@ -48,15 +45,22 @@ class Stack:
         state_ptr: First element of each network's state in the concatenation, [M + 1] long.
         n_inputs: Inputs of each network, [M] long.
         n_outputs: Outputs of each network, [M] long.
-        places: The register that holds each layer of each network.
+        layer_positions: Position, and so buffer, of each layer of each network.
         hidden_size: Number of values that feed each network's last layer (its first operand), [M] long.
         positions: The groups that run at each time.
-        deliveries: How the values of each position reach those that read them.
+        routes: Gather of the values of each position for the groups that read them.
         index: Element of the concatenated states (extended by a zero and a one) for each padded weight.
         inverse: Padded weight that holds each element of the concatenated states.
 
     Raises:
         NetGraphError: When there is no architecture.
+
+    Example:
+        >>> from netgraph import from_module
+        >>> graphs = [from_module(torch.nn.Linear(2, 1)), from_module(torch.nn.Linear(3, 1))]
+        >>> stack = Stack([graph.architecture for graph in graphs])
+        >>> stack(stack.flatten([graph.state for graph in graphs]), torch.zeros(5, 3)).shape
+        torch.Size([2, 5, 1])
     """
 
     def __init__(self, architectures: Sequence[Architecture], device: torch.device | str | None = None) -> None:
@@ -67,7 +71,7 @@ class Stack:
         sizes = [architecture.state_size for architecture in architectures]
         ptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         gather = PaddingIndex(ptr)
-        self.positions, self.places = compile_positions(architectures, gather)
+        self.positions, self.layer_positions = compile_positions(architectures, gather)
         self.index, self.inverse = self._tensor(gather.index()), self._tensor(gather.inverse())
         self._whole = bool((self.inverse < gather.length).all())
         self.state_ptr = self._tensor(ptr)
@@ -76,10 +80,11 @@ class Stack:
         self.n_outputs = self._tensor([a.n_outputs for a in architectures])
         last = [a.layers[-1].inputs[0] if len(a.layers) > 1 else 0 for a in architectures]
         self.hidden_size = self._tensor([a.layers[i].size for a, i in zip(architectures, last, strict=True)])
-        self._outputs = self._readout([place[-1] for place in self.places], self.n_outputs)
-        self._hidden = self._readout([place[i] for place, i in zip(self.places, last, strict=True)], self.hidden_size)
+        self._outputs = self._readout([positions[-1] for positions in self.layer_positions], self.n_outputs)
+        hidden = [positions[i] for positions, i in zip(self.layer_positions, last, strict=True)]
+        self._hidden = self._readout(hidden, self.hidden_size)
         self._pieces = [shape for p in self.positions for g in p.groups for _, shape in g.slots.values()]
-        self.deliveries = plan_deliveries(self.positions, self._tensor)
+        self.routes = plan_routes(self.positions, self._tensor)
         self._operands = [
             [Operands.of(group, position, self.positions, self._tensor) for group in position.groups]
             for position in self.positions
@@ -143,7 +148,7 @@ class Stack:
             flat: Concatenated states, [sum P]; gradients flow to it.
             x: Rows, [M, rows, inputs] zero padded, or [rows, inputs] for all networks, each of which reads its first
                 columns.
-            return_hidden: Also give the values that feed the last layers.
+            return_hidden: Return the last hidden activations too.
             training: Use batch statistics in BatchNorm1d, and drop in Dropout.
             generator: Of the dropout; nothing is dropped without one.
 
@@ -154,28 +159,28 @@ class Stack:
         Raises:
             NetGraphError: When ``flat`` or ``x`` has a wrong shape.
         """
-        registers, _ = self._run(flat, self.arrange(x), training, generator)
-        outputs = self._outputs(registers)
-        return (outputs, self._hidden(registers)) if return_hidden else outputs
+        buffers, _ = self._run(flat, self.arrange(x), training, generator)
+        outputs = self._outputs(buffers)
+        return (outputs, self._hidden(buffers)) if return_hidden else outputs
 
     def run(
         self, flat: Tensor, inputs: Tensor, *, training: bool = False, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Run every network on rows that :meth:`arrange` has laid out; give outputs, [M, rows, max_outputs]."""
+        """Return the outputs, [M, rows, max_outputs], on rows in the layout of :meth:`arrange`."""
         return self._outputs(self._run(flat, inputs, training, generator)[0])
 
-    def registers(self, flat: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Run every network and keep the values of each position of the layer tables.
+    def buffers(self, flat: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Run every network and keep the values of all positions.
 
         Returns:
-            Outputs as of a call, and the registers that they depend on, one for each position, [networks that have a
-            layer there, width, rows]; :meth:`rows` says which row is whose.
+            Outputs as of a call, and the buffers that they depend on, one for each position, [networks that have a
+            layer there, width, rows]; :meth:`rows` has each network's row.
         """
-        registers, _ = self._run(flat, self.arrange(x), False, None)
-        return self._outputs(registers), registers
+        buffers, _ = self._run(flat, self.arrange(x), False, None)
+        return self._outputs(buffers), buffers
 
     def rows(self, position: int) -> Tensor:
-        """Return each network's row in a register, -1 where it has no layer there, [M]."""
+        """Return each network's row in a buffer, -1 where it has no layer there, [M]."""
         return self._tensor(self.positions[position].row)
 
     def with_batch_statistics(self, flat: Tensor, x: Tensor) -> Tensor:
@@ -189,8 +194,8 @@ class Stack:
                 for g, group in enumerate(position.groups):
                     if "running_mean" not in group.slots:
                         continue
-                    found = {"running_mean": values[p, g, 0].mean(dim=2), "running_var": values[p, g, 0].var(dim=2)}
-                    for name, statistics in found.items():
+                    moments = {"running_mean": values[p, g, 0].mean(dim=2), "running_var": values[p, g, 0].var(dim=2)}
+                    for name, statistics in moments.items():
                         offset, shape = group.slots[name]
                         index = self.index[offset : offset + math.prod(shape)].view(shape)[:, :, 0]
                         own = index < len(updated)
@@ -207,30 +212,30 @@ class Stack:
         # One split, whose gradient is one concatenation.
         spread = cast(Tensor, _Spread.apply(flat, self.index, self.inverse, self._whole))
         weights = iter(self.pieces(spread))
-        registers: list[Tensor] = []
+        buffers: list[Tensor] = []
         values: dict[Target, Tensor] = {}
-        for p, (position, delivery) in enumerate(zip(self.positions, self.deliveries, strict=True)):
-            found = [[values[p, g, i] for i in range(len(group.inputs))] for g, group in enumerate(position.groups)]
+        for p, (position, route) in enumerate(zip(self.positions, self.routes, strict=True)):
+            sources = [[values[p, g, i] for i in range(len(group.inputs))] for g, group in enumerate(position.groups)]
             if p == 0:
-                register = inputs.to(flat)
-            elif training and self._fusible(position, found):
+                buffer = inputs.to(flat)
+            elif training and self._fusible(position, sources):
                 kernels = [(KERNELS[group.kind.name], group.hyper) for group in position.groups]
-                register = activate(kernels, [source for (source,) in found])
+                buffer = activate(kernels, [source for (source,) in sources])
             else:
                 run = {"training": training, "generator": generator}
                 parts = [
-                    OPERATIONS[group.kind.name](sources, {name: next(weights) for name in group.slots}, operands, **run)
-                    for group, sources, operands in zip(position.groups, found, self._operands[p], strict=True)
+                    OPERATIONS[group.kind.name](own, {name: next(weights) for name in group.slots}, operands, **run)
+                    for group, own, operands in zip(position.groups, sources, self._operands[p], strict=True)
                 ]
-                register = parts[0] if len(parts) == 1 else torch.cat(parts)
-            registers.append(register)
-            values.update(delivery(register) if delivery else ())
-        return registers, values
+                buffer = parts[0] if len(parts) == 1 else torch.cat(parts)
+            buffers.append(buffer)
+            values.update(route(buffer) if route else ())
+        return buffers, values
 
     @staticmethod
-    def _fusible(position: Position, found: Sequence[Sequence[Tensor]]) -> bool:
-        """Whether every group of a position is an activation of values that are as wide as the position."""
-        widths = {source.shape[1] for sources in found for source in sources}
+    def _fusible(position: Position, sources: Sequence[Sequence[Tensor]]) -> bool:
+        """Return whether every group of a position is an activation of values as wide as the position."""
+        widths = {source.shape[1] for own in sources for source in own}
         return widths == {position.width} and all(group.kind.name in KERNELS for group in position.groups)
 
     def pieces(self, padded: Tensor) -> list[Tensor]:
@@ -239,7 +244,7 @@ class Stack:
         return [part.view(shape) for part, shape in zip(flats, self._pieces, strict=True)]
 
     def arrange(self, x: Tensor) -> Tensor:
-        """Lay rows, as of a call, out as the executor reads them, [M, max_inputs, rows], in its own order of networks.
+        """Arrange rows, as of a call, as [M, max_inputs, rows], in the executor's order of networks.
 
         Raises:
             NetGraphError: When ``x`` has a wrong shape.
@@ -258,11 +263,11 @@ class Stack:
         return inputs * (torch.arange(width, device=self.device) < self.n_inputs[members][:, None])[:, :, None]
 
     def _readout(self, layers: Sequence[int], sizes: Tensor) -> "_Readout":
-        wanted, width = np.asarray(layers), int(sizes.max())
+        positions, width = np.asarray(layers), int(sizes.max())
         reads, nets = [], []
-        for at in np.unique(wanted).tolist():
-            nets.append(np.flatnonzero(wanted == at))
-            reads.append((at, self._tensor(self.positions[at].row[nets[-1]])))
+        for position in np.unique(positions).tolist():
+            nets.append(np.flatnonzero(positions == position))
+            reads.append((position, self._tensor(self.positions[position].row[nets[-1]])))
         order = self._tensor(np.argsort(np.concatenate(nets)))
         inside = torch.arange(width, device=self.device) < sizes[:, None]
         return _Readout(reads, order, width, None if inside.all() else inside[:, None, :])
@@ -273,9 +278,9 @@ class _Readout:
     """Reads one layer of each network.
 
     Attributes:
-        reads: Registers, and the rows to read from each.
-        order: Where each network then stands.
-        width: Width of what is read.
+        reads: Position of each buffer, and the rows to read from it.
+        order: Index of each network among the rows.
+        width: Width of the values.
         inside: True within a network's own units, [M, 1, width]; None when all are as wide.
     """
 
@@ -284,8 +289,8 @@ class _Readout:
     width: int
     inside: Tensor | None
 
-    def __call__(self, registers: Sequence[Tensor]) -> Tensor:
+    def __call__(self, buffers: Sequence[Tensor]) -> Tensor:
         """Return the values, [M, rows, width], zero padded."""
-        parts = [fit(registers[at].index_select(0, rows), self.width) for at, rows in self.reads]
-        found = torch.cat(parts).index_select(0, self.order).mT
-        return found if self.inside is None else found * self.inside
+        parts = [fit(buffers[position].index_select(0, rows), self.width) for position, rows in self.reads]
+        values = torch.cat(parts).index_select(0, self.order).mT
+        return values if self.inside is None else values * self.inside

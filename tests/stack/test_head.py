@@ -9,7 +9,7 @@ from torch import Generator, nn
 from netgraph import NetGraph, from_module
 from netgraph.graph.edit import output_node
 from netgraph.stack import Stack
-from netgraph.stack.output_layer import PENALTIES, _ridge, solve_last_layers
+from netgraph.stack.output_layer import PENALTIES, fit_ridge, solve_last_layers
 from netgraph.zoo.architectures import initialize
 
 
@@ -48,7 +48,7 @@ def test_last_layers_are_ridge_regressions_with_the_penalty_of_least_error_when_
             errors.append(np.square(guesses[-1] - target).mean())
             fitted.append(ridge.fit(features, target).predict(features))
         best = int(np.argmin(errors))
-        assert np.allclose(solved.left_out[i].numpy(), guesses[best], atol=1e-6)
+        assert np.allclose(solved.prediction[i].numpy(), guesses[best], atol=1e-6)
         assert np.allclose(predicted[i].numpy(), fitted[best], atol=1e-3)
 
 
@@ -66,7 +66,7 @@ def test_errors_are_those_of_left_out_rows_where_a_network_is_wider_than_there_a
         ridge = Ridge(penalty * features.var(axis=0).sum() * len(x))
         guess = cross_val_predict(ridge, features, target, cv=LeaveOneOut())
         left_out.append(np.square(guess - target).mean())
-    assert np.isclose(float((solved.left_out[0] - y).square().mean()), min(left_out), rtol=0.02)
+    assert np.isclose(float((solved.prediction[0] - y).square().mean()), min(left_out), rtol=0.02)
 
 
 @given(st.integers(4, 30), st.integers(2, 60), st.integers(0, 2**20))
@@ -74,9 +74,10 @@ def test_a_regression_on_more_features_than_rows_is_that_on_the_features_alone(r
     hidden = torch.randn(2, rows, max(1, rows // 2), generator=Generator().manual_seed(seed), dtype=torch.float64)
     y = torch.randn(2, rows, generator=Generator().manual_seed(seed + 1), dtype=torch.float64)
     padded = torch.cat([hidden, hidden.new_zeros(2, rows, rows + more)], dim=2)
-    for one, other in zip(_ridge(hidden, y), _ridge(padded, y), strict=True):
-        torch.testing.assert_close(other[..., : one.shape[-1]], one, rtol=1e-4, atol=1e-6)
-    assert _ridge(padded, y)[0][:, hidden.shape[2] :].abs().max() < 1e-6
+    fit, wide = vars(fit_ridge(hidden, y)), vars(fit_ridge(padded, y))
+    for name, values in fit.items():
+        torch.testing.assert_close(wide[name][..., : values.shape[-1]], values, rtol=1e-4, atol=1e-6)
+    assert wide["weights"][:, hidden.shape[2] :].abs().max() < 1e-6
 
 
 def test_other_networks_stay_as_they_are_and_so_does_what_they_give():
@@ -86,7 +87,7 @@ def test_other_networks_stay_as_they_are_and_so_does_what_they_give():
     solved = solve_last_layers(stack, state, x, y)
     output = stack(state, x)[:, :, 0]
     for i in (2, 3):
-        assert torch.equal(solved.left_out[i], output[i].double())
+        assert torch.equal(solved.prediction[i], output[i].double())
         assert torch.equal(stack.split(solved.state)[i], graphs[i].state)
 
 
@@ -106,7 +107,7 @@ def test_what_is_not_finite_or_constant_survives():
     dead = graphs[1].replace(state=torch.zeros_like(graphs[1].state))
     stack = Stack([g.architecture for g in (broken, dead)])
     solved = solve_last_layers(stack, stack.flatten([broken.state, dead.state]), x, y)
-    assert not solved.left_out[0].isfinite().any()
+    assert not solved.prediction[0].isfinite().any()
     assert torch.isclose(stack(solved.state, x)[1, :, 0], y.mean(), atol=1e-5).all()
 
 

@@ -80,9 +80,9 @@ def test_the_posterior_at_far_rows_is_the_prior_and_at_own_rows_the_regression()
 def test_the_metric_turns_to_the_columns_that_matter(rounds):
     x = drawn(150, 8)
     y = (2 * x[..., 0]).sin() + x[..., 1]
-    error = fit_kernel(x, y, rounds).left_out.square().mean()
+    error = fit_kernel(x, y, rounds).residual.square().mean()
     identity = torch.eye(8, dtype=torch.float64)[None]
-    assert error < 0.7 * _fit(x, y, identity, (3e-3, 3e-2, 3e-1)).left_out.square().mean()
+    assert error < 0.7 * _fit(x, y, identity, (3e-3, 3e-2, 3e-1)).residual.square().mean()
     steepness = fit_kernel(x, y, rounds).gradients.square().mean(dim=(0, 1))
     assert steepness[:2].min() > 5 * steepness[2:].max()
 
@@ -92,7 +92,7 @@ def test_a_data_set_does_not_see_its_neighbor_nor_padded_columns():
     other = drawn(20, 5, seed=3)
     both = fit_kernel(torch.cat([torch.nn.functional.pad(x, (0, 2)), other]), torch.cat([y, other[..., 0]]))
     alone = fit_kernel(x, y)
-    torch.testing.assert_close(both.left_out[:1], alone.left_out)
+    torch.testing.assert_close(both.residual[:1], alone.residual)
     torch.testing.assert_close(both.gradients[:1, :, :3], alone.gradients)
     assert not both.gradients[:1, :, 3:].any()
 
@@ -101,6 +101,6 @@ def test_a_data_set_does_not_see_its_neighbor_nor_padded_columns():
 def test_rows_that_say_nothing_give_finite_numbers(dtype):
     for x, y in ((torch.zeros(1, 4, 2), torch.ones(1, 4)), (torch.ones(1, 2, 1), torch.tensor([[0.0, 1.0]]))):
         fit = fit_kernel(x.to(dtype), y.to(dtype))
-        assert fit.left_out.isfinite().all()
+        assert fit.residual.isfinite().all()
         assert fit.gradients.isfinite().all()
         assert all(values.isfinite().all() for values in fit.posterior(x.to(dtype)))

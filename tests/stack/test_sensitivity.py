@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from netgraph import NetGraph, NetGraphError, from_module, sensitivity, to_module
 from netgraph.graph.architecture import Architecture, Layer, make_layer
 from netgraph.graph.layers import LAYER_TYPES
-from netgraph.stack import Stack, sensitivities, stack_sensitivity
+from netgraph.stack import Stack, sensitivities
+from netgraph.stack.sensitivity import stack_sensitivity
 from tests.strategies import examples, graphs, random_graph, randomize
 
 lists = st.lists(graphs(), min_size=1, max_size=5)
