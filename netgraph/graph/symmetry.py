@@ -54,6 +54,14 @@ def canonicalize(graph: NetGraph) -> NetGraph:
         A graph of the same architecture: a unit's incoming weights and bias have norm 1 where its activation is
         positively homogeneous and a positive sum where it is odd, and units are sorted by incoming norm times outgoing
         norm, largest first. Outputs agree to rounding.
+
+    Example:
+        >>> import netgraph, torch
+        >>> layers = torch.nn.Linear(1, 2), torch.nn.ReLU(), torch.nn.Linear(2, 1)
+        >>> graph = netgraph.from_module(torch.nn.Sequential(*layers))
+        >>> weight, bias, *_ = map(netgraph.canonicalize(graph).tensor, graph.architecture.tensors)
+        >>> torch.allclose(weight[:, 0] ** 2 + bias**2, torch.ones(2))
+        True
     """
     state, sensitivity, order = _canonical(as_graph(graph, "canonicalize"))
     state, sensitivity = state[moved_elements(graph.architecture, order)], sensitivity[order]
@@ -72,7 +80,7 @@ def canonical_moves(graph: NetGraph) -> Ints:
 
 
 def _canonical(graph: NetGraph) -> tuple[Floats, Floats, Ints]:
-    """Rescale and sort; give the state and the sensitivity, unsorted, and the node that goes to each place."""
+    """Rescale and sort; return the state and the sensitivity, unsorted, and the node that goes to each place."""
     architecture = graph.architecture
     state = graph.state.detach().cpu().double().numpy().copy()
     sensitivity = graph.sensitivity.detach().cpu().double().numpy().copy()
@@ -123,31 +131,31 @@ def moved_elements(architecture: Architecture, order: Ints) -> Ints:
     return moved
 
 
+def unit_groups(architecture: Architecture) -> tuple[UnitGroup, ...]:
+    """List the groups of exchangeable hidden units, in topological order of their first linear layers."""
+    return (_kept_groups if architecture.state_size <= SMALL else _find_groups)(architecture.key)
+
+
 def _find_groups(key: Architecture) -> tuple[UnitGroup, ...]:
-    unit = _units(key)
-    fixed = np.isin(unit, np.concatenate([unit[: key.n_inputs], unit[-key.n_outputs :]]))
-    members: dict[int, list[int]] = defaultdict(list)
-    for node in np.flatnonzero(~fixed).tolist():
-        members[int(unit[node])].append(node)
-    alike: dict[tuple[int, ...], list[list[int]]] = defaultdict(list)
-    for nodes in members.values():
-        alike[tuple(key.layer_of[nodes])].append(nodes)
+    unit, layer_of = _units(key), key.layer_of
+    nodes = _by_unit(unit, np.arange(key.num_nodes))
     # The elements of linear layers that feed each unit, and those that read it.
     linear = [t for t in key.tensors if key.layers[t.layer].kind.kind == "linear"]
     elements = np.concatenate([np.arange(t.offset, t.offset + t.size) for t in linear] or [np.zeros(0, np.int64)])
     read = elements[key.element_kind[elements] != _BIAS]
     incoming = _by_unit(unit[key.element_target[elements]], elements)
     outgoing = _by_unit(unit[key.element_source[read]], read)
-    layer_of_element = key.layer_of[key.element_target]
+    alike: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for root in nodes.keys() - {*unit[: key.n_inputs].tolist(), *unit[-key.n_outputs :].tolist()}:
+        alike[tuple(layer_of[nodes[root]].tolist())].append(root)
     groups = []
-    for _, members_alike in sorted(alike.items()):
-        roots = [nodes[0] for nodes in members_alike]
+    for layers, roots in sorted(alike.items()):
+        roots = sorted(roots)
         rows = np.stack([incoming[root] for root in roots])
-        kinds = [key.layers[layer].kind for layer in key.layer_of[members_alike[0]]]
-        between = [kind for kind in kinds if kind.kind != "linear"]
+        between = [kind for kind in (key.layers[layer].kind for layer in layers) if kind.kind != "linear"]
         group = UnitGroup(
-            nodes=np.array(members_alike, dtype=np.int64),
-            first=rows[:, layer_of_element[rows[0]] == key.layer_of[roots[0]]],
+            nodes=np.stack([nodes[root] for root in roots]),
+            first=rows[:, layer_of[key.element_target[rows[0]]] == layers[0]],
             incoming=rows,
             outgoing=np.stack([outgoing[root] for root in roots]),
             scalable=all(kind.homogeneous for kind in between),
@@ -157,12 +165,7 @@ def _find_groups(key: Architecture) -> tuple[UnitGroup, ...]:
     return tuple(groups)
 
 
-_groups = lru_cache(maxsize=4096)(_find_groups)
-
-
-def unit_groups(architecture: Architecture) -> tuple[UnitGroup, ...]:
-    """List the groups of exchangeable hidden units, in topological order of their first linear layers."""
-    return (_groups if architecture.state_size <= SMALL else _find_groups)(architecture.key)
+_kept_groups = lru_cache(maxsize=4096)(_find_groups)
 
 
 def _units(architecture: Architecture) -> Ints:
@@ -180,7 +183,8 @@ def _units(architecture: Architecture) -> Ints:
     return units
 
 
-def _by_unit(unit: Ints, elements: Ints) -> dict[int, Ints]:
+def _by_unit(unit: Ints, values: Ints) -> dict[int, Ints]:
+    """Group values by the unit of each, in their order."""
     order = np.argsort(unit, kind="stable")
     units, first = np.unique(unit[order], return_index=True)
-    return dict(zip(units.tolist(), np.split(elements[order], first[1:]), strict=True)) if len(units) else {}
+    return dict(zip(units.tolist(), np.split(values[order], first[1:]), strict=True)) if len(units) else {}

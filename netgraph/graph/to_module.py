@@ -1,8 +1,7 @@
 """Graphs to plain ``torch.nn`` modules."""
 
 import operator
-from collections import OrderedDict
-from typing import Any
+from functools import reduce
 
 import torch
 from torch import fx, nn
@@ -36,13 +35,12 @@ def to_module(graph: NetGraph) -> nn.Module:
     modules = _modules(graph, names)
     if names[1:] == [""]:
         return modules[""].eval()
-    tree = _chain(graph.architecture, names, modules)
-    module = _sequential(tree) if tree is not None else _graph_module(graph.architecture, names, modules)
-    return module.eval()
+    chain = _sequential(graph.architecture, names, modules)
+    return (_graph_module(graph.architecture, names, modules) if chain is None else chain).eval()
 
 
 def _names(architecture: Architecture) -> list[str]:
-    """Return a name for every layer, unique unless two rows are one module used twice."""
+    """Return a name for every layer, unique unless two are one module used twice."""
     if len(architecture.layers) == 2 and architecture.layers[1].kind.module is not None:
         return ["x", architecture.layers[1].name]
     given = {layer.name for layer in architecture.layers}
@@ -59,39 +57,31 @@ def _modules(graph: NetGraph, names: list[str]) -> dict[str, nn.Module]:
     """Build the layers' modules and fill them."""
     architecture = graph.architecture
     built: dict[str, nn.Module] = {}
-    for position, layer in enumerate(architecture.layers):
-        if layer.kind.module is not None and names[position] not in built:
+    for name, layer in zip(names, architecture.layers, strict=True):
+        if layer.kind.module is not None and name not in built:
             fan_in = architecture.layers[layer.inputs[0]].size
             module = layer.kind.build(fan_in, layer.size, layer.hyper_parameters)
-            built[names[position]] = module.to(device=graph.state.device, dtype=graph.state.dtype)
+            built[name] = module.to(device=graph.state.device, dtype=graph.state.dtype)
     with torch.no_grad():
         for tensor in architecture.tensors:
-            target = getattr(built[names[tensor.layer]], tensor.name)
-            target.copy_(graph.tensor(tensor))
+            getattr(built[names[tensor.layer]], tensor.name).copy_(graph.tensor(tensor))
     return built
 
 
-def _chain(architecture: Architecture, names: list[str], modules: dict[str, nn.Module]) -> Any:
-    """Nest the layers by their names, or return None when they are not a chain of nested names in this order."""
-    rows = list(zip(architecture.layers, names, strict=True))[1:]
-    straight = all(layer.inputs == (i,) for i, (layer, _) in enumerate(rows))
-    if not straight or len(modules) != len(rows):
-        return None
-    tree: OrderedDict[str, Any] = OrderedDict()
-    for _, name in rows:
+def _sequential(architecture: Architecture, names: list[str], modules: dict[str, nn.Module]) -> nn.Sequential | None:
+    """Nest the layers by their names; None unless they then run as the chain that they are."""
+    chain = nn.Sequential()
+    for name in names[1:] if len(modules) == len(names) - 1 else ():
         *path, leaf = name.split(".")
-        branch = tree
-        for part in path:
-            if part in branch and (next(reversed(branch)) != part or isinstance(branch[part], nn.Module)):
-                return None
-            branch = branch.setdefault(part, OrderedDict())
-        branch[leaf] = modules[name]
-    return tree
-
-
-def _sequential(tree: Any) -> nn.Module:
-    parts = ((name, part if isinstance(part, nn.Module) else _sequential(part)) for name, part in tree.items())
-    return nn.Sequential(OrderedDict(parts))
+        branch: nn.Module = chain
+        for step in path:
+            if step not in branch._modules:
+                branch.add_module(step, nn.Sequential())
+            branch = branch.get_submodule(step)
+        branch.add_module(leaf, modules[name])
+    order = [name for name, module in chain.named_modules() if type(module) is not nn.Sequential]
+    straight = all(layer.inputs == (i - 1,) for i, layer in enumerate(architecture.layers) if i)
+    return chain if straight and order == names[1:] else None
 
 
 def _graph_module(architecture: Architecture, names: list[str], modules: dict[str, nn.Module]) -> nn.Module:
@@ -100,10 +90,7 @@ def _graph_module(architecture: Architecture, names: list[str], modules: dict[st
     for layer, name in list(zip(architecture.layers, names, strict=True))[1:]:
         operands = [nodes[i] for i in layer.inputs]
         if layer.type == "Add":
-            total = operands[0]
-            for operand in operands[1:]:
-                total = graph.call_function(operator.add, (total, operand))
-            nodes.append(total)
+            nodes.append(reduce(lambda total, operand: graph.call_function(operator.add, (total, operand)), operands))
         elif layer.type == "Concat":
             nodes.append(graph.call_function(torch.cat, (operands,), {"dim": -1}))
         else:
