@@ -55,9 +55,8 @@ def check_architectures(table: LayerTable) -> None:
 
 
 def _any_operand(table: LayerTable, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Return which layers have an operand that is chosen, [L], of chosen operands, [K]."""
-    found: npt.NDArray[np.bool_] = np.diff(np.append(0, chosen.cumsum())[table.operand_start]) > 0
-    return found
+    """Return whether any operand of each layer is chosen, [L]; ``chosen`` is [K]."""
+    return np.asarray(np.diff(np.append(0, chosen.cumsum())[table.operand_start]) > 0)
 
 
 def _check_hyper(table: LayerTable) -> None:
@@ -66,18 +65,18 @@ def _check_hyper(table: LayerTable) -> None:
     for code in np.unique(table.code[changed]).tolist():
         rows, known = changed[table.code[changed] == code], BY_CODE[code].hyper
         for column in range(table.hyper.shape[1]):
-            values, one = table.hyper[rows, column], known[column] if column < len(known) else None
-            if one is None:
+            values, hyper = table.hyper[rows, column], known[column] if column < len(known) else None
+            if hyper is None:
                 allowed = values == 0
-            elif one.choices or isinstance(one.default, bool):
-                allowed = np.isin(values, np.arange(len(one.choices) or 2))
-            elif one.name in _SHARES:
+            elif hyper.choices or isinstance(hyper.default, bool):
+                allowed = np.isin(values, np.arange(len(hyper.choices) or 2))
+            elif hyper.name in _SHARES:
                 allowed = (values >= 0) & (values <= 1)
             else:
-                allowed = ~np.isnan(values) | (one.name in _OPTIONAL)
+                allowed = ~np.isnan(values) | (hyper.name in _OPTIONAL)
             wrong = np.zeros(len(table.code), dtype=bool)
             wrong[rows[~allowed]] = True
-            name = one.name if one is not None else f"hyper-parameter {column}"
+            name = f"hyper-parameter {column}" if hyper is None else hyper.name
             _refuse(table, wrong, f"{name} is not a value of its type")
 
 

@@ -11,12 +11,12 @@ from netgraph.graph.netgraph import NetGraph
 
 
 def output_node(architecture: Architecture) -> tuple[int, int, int] | None:
-    """Return where weights begin, how many there are, and where the bias is, if the last layer is one linear node."""
+    """Return the offset and size of the weight and the offset of the bias, if the last layer is one linear node."""
     last = len(architecture.layers) - 1
-    found = [tensor for tensor in architecture.tensors if tensor.layer == last]
-    if architecture.layers[last].type != "Linear" or architecture.n_outputs > 1 or len(found) < 2:
+    tensors = [tensor for tensor in architecture.tensors if tensor.layer == last]
+    if architecture.layers[last].type != "Linear" or architecture.n_outputs > 1 or len(tensors) < 2:
         return None
-    weight, bias = found
+    weight, bias = tensors
     return weight.offset, weight.size, bias.offset
 
 
@@ -33,14 +33,14 @@ def prepend_linear(graph: NetGraph, matrix: Tensor) -> NetGraph:
 def weighted_sum(graphs: Sequence[NetGraph], weights: Sequence[float]) -> NetGraph:
     """Return the one network that computes the weighted sum of networks' outputs.
 
-    The networks share the input; what feeds their output layers is concatenated and feeds one linear unit.
+    The networks share the input; their last hidden layers are concatenated and feed one linear unit.
 
     Args:
         graphs: Networks with the same inputs, each with one linear output unit with a bias.
         weights: Weight of each.
 
     Raises:
-        NetGraphError: When an output layer is something else.
+        NetGraphError: When a network ends in another layer.
     """
     layers, ends = [graphs[0].architecture.layers[0]], []
     states, output_weights, bias = [], [], torch.zeros(1)
@@ -62,7 +62,7 @@ def weighted_sum(graphs: Sequence[NetGraph], weights: Sequence[float]) -> NetGra
 
 
 def append_hidden(layers: list[Layer], architecture: Architecture, source: int = 0) -> int:
-    """Append all layers but the first and the last, which read ``source`` for the input.
+    """Append the hidden layers of an architecture, with the layer ``source`` as their input.
 
     Returns:
         The position of the layer that feeds the last.

@@ -10,8 +10,8 @@ Array = TypeVar("Array")
 class Frozen:
     """Base of a frozen dataclass with cached properties.
 
-    A pickle holds its fields alone: a cached hash is of this process (Python salts those of strings), cached indices
-    can be larger than the weights, and some hold functions, which no pickle takes. A copy is the object itself.
+    A pickle holds its fields alone: cached hashes of strings are of this process, cached indices can be larger than the
+    weights, and some hold functions. A copy is the object itself.
     """
 
     def __getstate__(self) -> dict[str, Any]:
@@ -39,7 +39,7 @@ class cached_if_small(Generic[Array]):  # noqa: N801 - stands where cached_prope
         self.function, self.name, self.__doc__ = function, function.__name__, function.__doc__
 
     def __get__(self, architecture: Any, owner: type | None = None) -> Array:
-        found = self.function(architecture)
+        value = self.function(architecture)
         if architecture.state_size <= SMALL:
-            architecture.__dict__[self.name] = found
-        return found
+            architecture.__dict__[self.name] = value
+        return value

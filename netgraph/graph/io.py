@@ -120,7 +120,7 @@ def table_from_tensors(tensors: Mapping[str, Tensor], record: Mapping[str, Any])
 
 
 def column(tensors: Mapping[str, Tensor], name: str, ndim: int = 1, *, floating: bool = False) -> Tensor:
-    """Return a tensor of whole numbers, or of floating-point numbers, with so many dimensions.
+    """Return a tensor of ``ndim`` dimensions of whole numbers, or of floating-point numbers.
 
     Raises:
         InvalidGraphError: When there is none.
@@ -139,7 +139,7 @@ def column(tensors: Mapping[str, Tensor], name: str, ndim: int = 1, *, floating:
 
 
 def check_range(name: str, values: npt.NDArray[np.int64], end: int) -> None:
-    """Check that numbers count entries of which there are ``end``.
+    """Check that numbers are from 0 to ``end`` - 1.
 
     Raises:
         InvalidGraphError: When one does not.
@@ -193,7 +193,7 @@ def save_graphs(graphs: Sequence[NetGraph], path: str | Path) -> None:
 
 
 def load_graphs(path: str | Path) -> list[NetGraph]:
-    """Read what :func:`save_graphs` wrote.
+    """Load the graphs of a file that :func:`save_graphs` wrote.
 
     Raises:
         NetGraphError: When a file is missing, damaged or of another version, or does not describe networks.

@@ -1,4 +1,4 @@
-"""The vocabulary of layer types: the one place that says what a layer is called, holds and computes.
+"""The vocabulary of layer types: the name, the tensors and the function of each.
 
 A layer type is one :class:`LayerType` in :data:`LAYER_TYPES`. Everything else in netgraph (tracing, rebuilding,
 symmetries, tokens, the stack) reads this table, so a new elementwise layer is one line here.

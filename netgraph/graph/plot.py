@@ -71,8 +71,8 @@ def draw(graph: NetGraph, ax: "Axes | None" = None, max_width: int = 24, level: 
 
     Returns:
         The axes. Nodes are colored by type and, where it has been measured, sized by sensitivity. Blue edges are
-        positive, red ones negative, the wider the larger; gray ones are structural. Of a kernel the sum gives the sign
-        and the norm the size. What would lie behind other layers goes around them.
+        positive, red ones negative, the wider the larger; gray ones are structural. The sign
+        of a kernel is that of its sum, its size its norm. An edge that would lie behind other layers goes around them.
 
     Raises:
         NetGraphError: When the level is none of these.
@@ -111,7 +111,7 @@ def draw(graph: NetGraph, ax: "Axes | None" = None, max_width: int = 24, level: 
 
 
 def _layers(graph: NetGraph) -> tuple[list[_Block], Pairs]:
-    """List the layers in topological order, and which feeds which."""
+    """List the layers in topological order, and the pairs of feeding and fed layers."""
     layers: list[tuple[str, str, int, int]]
     weights: dict[int, Any]
     if graph.program is None:
@@ -141,7 +141,7 @@ def _place(blocks: list[_Block], feeds: Pairs, max_width: int, gap: int) -> Draw
 
     Args:
         blocks: The layers, in topological order.
-        feeds: Which feeds which.
+        feeds: Pairs of feeding and fed layers.
         max_width: Most nodes of a layer that are shown.
         gap: Room between layers of one column.
     """
@@ -252,5 +252,5 @@ def _colors(blocks: list[_Block]) -> dict[int, str]:
     """Return the color of each type."""
     codes = dict.fromkeys(block.code for block in blocks)
     further = [code for code in codes if code not in BY_CODE]
-    own = {code: _PALETTE[i % len(_PALETTE)] for i, code in enumerate(BY_CODE)}
-    return own | {code: _FURTHER[i % len(_FURTHER)] for i, code in enumerate(further)}
+    vocabulary = {code: _PALETTE[i % len(_PALETTE)] for i, code in enumerate(BY_CODE)}
+    return vocabulary | {code: _FURTHER[i % len(_FURTHER)] for i, code in enumerate(further)}

@@ -1,4 +1,4 @@
-"""Many architectures packed into one table of arrays, so that what is derived from one is derived from all at once."""
+"""A table of layers: many architectures packed into arrays, from which indices are derived for all at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,17 +21,13 @@ _EDGE, _BIAS, _COUNT = (TENSOR_KINDS.index(kind) for kind in ("edge", "bias", "c
 
 def starts(counts: Ints) -> Ints:
     """Return the starts of groups that stand one after the other, and the end, [groups + 1]."""
-    found = np.zeros(len(counts) + 1, dtype=np.int64)
-    np.cumsum(counts, out=found[1:])
-    return found
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
 def runs(first: Ints, counts: Ints) -> Ints:
-    """Return first[i], first[i] + 1, ..., ``counts[i]`` of them, for one i after the other, [sum of counts]."""
-    ends = np.cumsum(counts)
-    found: Ints = np.repeat(first - ends + counts, counts)
-    found += np.arange(len(found))
-    return found
+    """Return first[i], first[i] + 1, ..., ``counts[i]`` numbers, concatenated over i, [sum of counts]."""
+    shifted: Ints = np.repeat(first - np.cumsum(counts) + counts, counts)
+    return shifted + np.arange(len(shifted))
 
 
 #: Encoded default hyper-parameters of each layer type, [codes, hyper-parameters].
@@ -85,7 +81,7 @@ class LayerTable:
         size: Vertices of each layer, [L].
         fan: Operands of each layer, [L].
         operand: The operands: layers of the same architecture, counted from its first, [K].
-        hyper: Encoded hyper-parameters, 0 where the type has no further one, [L, 3] float64.
+        hyper: Encoded hyper-parameters, padded with 0, [L, 3] float64.
         names: Names of each architecture's layers, A tuples.
     """
 
@@ -102,17 +98,18 @@ class LayerTable:
         """Pack architectures.
 
         Raises:
-            InvalidGraphError: When a layer has a hyper-parameter that its type has not.
+            InvalidGraphError: When a layer has a hyper-parameter that its type lacks.
         """
         layers = list(chain.from_iterable(architecture.layers for architecture in architectures))
         code = np.array([layer_type(layer.type).code for layer in layers], dtype=np.int64)
         hyper = DEFAULTS[code]
         for row, layer in zip(hyper, layers, strict=True):
-            columns = {one.name: column for column, one in enumerate(layer.kind.hyper)} if layer.hyper else {}
-            for name, value in layer.hyper:
-                if name not in columns:
-                    raise InvalidGraphError(f"layer {layer.name} ({layer.type}) has no hyper-parameter {name!r}")
-                row[columns[name]] = layer.kind.hyper[columns[name]].encode(value)
+            changed = dict(layer.hyper)
+            if lacking := changed.keys() - layer.kind.defaults().keys():
+                raise InvalidGraphError(f"layer {layer.name} ({layer.type}) has no hyper-parameter {min(lacking)!r}")
+            for column, hyper_parameter in enumerate(layer.kind.hyper if changed else ()):
+                if hyper_parameter.name in changed:
+                    row[column] = hyper_parameter.encode(changed[hyper_parameter.name])
         return cls(
             count=np.array([len(architecture.layers) for architecture in architectures], dtype=np.int64),
             code=code,
@@ -125,7 +122,7 @@ class LayerTable:
 
     @classmethod
     def join(cls, tables: "Sequence[LayerTable]") -> Self:
-        """Concatenate tables: the architectures of one after those of another."""
+        """Concatenate the architectures of tables."""
         arrays = ("count", "code", "size", "fan", "operand", "hyper")
         joined = {name: np.concatenate([getattr(table, name) for table in tables]) for name in arrays}
         return cls(**joined, names=tuple(chain.from_iterable(table.names for table in tables)))
@@ -156,10 +153,11 @@ class LayerTable:
             inputs = tuple(operands[read : read + fan])
             read += fan
             layers.append(_layer(code, inputs, size, name, tuple(self.hyper[first + position]) if changed else None))
-        found = Architecture(tuple(layers))
+        architecture = Architecture(tuple(layers))
         offsets = self.layer_node_start[first : end + 1] - self.layer_node_start[first]
-        vars(found).update(offsets=offsets, state_size=int(self.state_size[row]))  # known here: loading asks for them
-        return found
+        # Known here, and asked for by every graph that is loaded.
+        vars(architecture).update(offsets=offsets, state_size=int(self.state_size[row]))
+        return architecture
 
     def __len__(self) -> int:
         return len(self.count)
@@ -169,8 +167,7 @@ class LayerTable:
         """Whether a hyper-parameter of a layer is not the default of its type, [L]."""
         default = DEFAULTS[self.code]
         same = (self.hyper == default) | (np.isnan(self.hyper) & np.isnan(default))
-        found: npt.NDArray[np.bool_] = ~same.all(axis=1)
-        return found
+        return np.asarray(~same.all(axis=1))
 
     @cached_property
     def layer_start(self) -> Ints:
@@ -236,5 +233,5 @@ def _layer(code: int, inputs: tuple[int, ...], size: int, name: str, hyper: tupl
     kind = BY_CODE[code]
     if hyper is None:
         return Layer(kind.name, inputs, size, name)
-    values = {one.name: one.decode(float(value)) for one, value in zip(kind.hyper, hyper, strict=False)}
-    return make_layer(kind.name, inputs, size, name, values)
+    decoded = {known.name: known.decode(float(value)) for known, value in zip(kind.hyper, hyper, strict=False)}
+    return make_layer(kind.name, inputs, size, name, decoded)
