@@ -1,10 +1,29 @@
-"""Immutable data that many graphs share, and properties derived from it when they are read."""
+"""Immutable data that many graphs share: registries, and dataclasses with properties derived when they are read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
+from types import MappingProxyType
 from typing import Any, Generic, Self, TypeVar
 
+from netgraph.errors import NetGraphError
+
 Array = TypeVar("Array")
+Key = TypeVar("Key")
+Entry = TypeVar("Entry")
+
+
+def registry(entries: Iterable[tuple[Key, Entry]]) -> Mapping[Key, Entry]:
+    """Build a read-only mapping.
+
+    Raises:
+        NetGraphError: When a key stands twice.
+    """
+    table: dict[Key, Entry] = {}
+    for key, entry in entries:
+        if key in table:
+            raise NetGraphError(f"{key} is registered twice")
+        table[key] = entry
+    return MappingProxyType(table)
 
 
 class Frozen:

@@ -6,7 +6,6 @@ symmetries, tokens, the stack) reads this table, so a new elementwise layer is o
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
+from netgraph.graph.frozen import registry
 
 Kind = Literal["input", "linear", "elementwise", "norm", "join"]
 TensorKind = Literal["edge", "bias", "mean", "variance", "count"]
@@ -97,15 +97,6 @@ class LayerType:
         return self.module(*sizes.get(self.kind, ()), **arguments)
 
 
-def _registry(*types: LayerType) -> Mapping[str, LayerType]:
-    table: dict[str, LayerType] = {}
-    for layer_type in types:
-        if layer_type.name in table or layer_type.code in {t.code for t in table.values()}:
-            raise NetGraphError(f"layer type {layer_type.name} (code {layer_type.code}) is registered twice")
-        table[layer_type.name] = layer_type
-    return MappingProxyType(table)
-
-
 def _elementwise(
     code: int, module: type[nn.Module], function: Callable[..., Tensor], *hyper: Hyper, **traits: bool
 ) -> LayerType:
@@ -117,7 +108,7 @@ def _identity(x: Tensor, **hyper: HyperValue) -> Tensor:
 
 
 _AFFINE = ("affine",)
-LAYER_TYPES: Mapping[str, LayerType] = _registry(
+_TYPES = (
     LayerType(3, "Input", "input"),
     LayerType(
         4,
@@ -164,10 +155,10 @@ LAYER_TYPES: Mapping[str, LayerType] = _registry(
     LayerType(16, "Add", "join", homogeneous=True, odd=True),
     LayerType(17, "Concat", "join", homogeneous=True, odd=True),
 )
-BY_CODE: Mapping[int, LayerType] = MappingProxyType({t.code: t for t in LAYER_TYPES.values()})
-BY_MODULE: Mapping[type[nn.Module], LayerType] = MappingProxyType(
-    {t.module: t for t in LAYER_TYPES.values() if t.module is not None}
-)
+#: Layer types by name, by code, and by the class of their modules.
+LAYER_TYPES: Mapping[str, LayerType] = registry((kind.name, kind) for kind in _TYPES)
+BY_CODE: Mapping[int, LayerType] = registry((kind.code, kind) for kind in _TYPES)
+BY_MODULE: Mapping[type[nn.Module], LayerType] = registry((t.module, t) for t in _TYPES if t.module is not None)
 N_CODES = max(BY_CODE) + 1
 
 

@@ -12,20 +12,20 @@ sizes, numbers and constants; others name their own wiring.
 import builtins
 import math
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch.nn import functional as F
 
-from netgraph.errors import NetGraphError, UnsupportedLayerError
+from netgraph.errors import UnsupportedLayerError
+from netgraph.graph.frozen import registry
 
 
 @dataclass(frozen=True)
 class Operation:
-    """A function or a tensor method: its name, what is called (None for a method), and its role."""
+    """A function or a tensor method: its name, its role, and the function (None for a method)."""
 
     name: str
     role: str
@@ -52,7 +52,7 @@ class Operation:
 
 _ATTRIBUTES = frozenset({"shape", "device", "dtype", "ndim", "T", "mT", "requires_grad"})
 #: Operations by role. A name is registered wherever torch has it: as a function of ``torch.nn.functional`` and of
-#: ``torch``, as a method of a tensor, and in all overloads as an ATen operation (what ``torch.export`` gives).
+#: ``torch``, as a method of a tensor, and in all overloads as an ATen operation, as in the graphs of ``torch.export``.
 _TORCH = {
     "elementwise": "relu relu_ relu6 hardswish hardsigmoid hardtanh gelu silu mish elu selu celu leaky_relu softplus "
     "softsign logsigmoid tanhshrink hardshrink softshrink threshold local_response_norm tanh sigmoid elu_ celu_ "
@@ -118,25 +118,14 @@ def _operations() -> Iterator[Operation]:
             yield Operation(f"aten.{name}.{overload}", role, getattr(packet, overload))
 
 
-def _registry() -> Mapping[str, Operation]:
-    table: dict[str, Operation] = {}
-    for operation in _operations():
-        if operation.name in table:
-            raise NetGraphError(f"operation {operation.name} is registered twice")
-        table[operation.name] = operation
-    return MappingProxyType(table)
-
-
 #: Every operation by its name; a tensor method's opens with ``Tensor.``.
-OPERATIONS = _registry()
-_NAMES: dict[int, str] = {}
-for _operation in OPERATIONS.values():
-    if _operation.function is not None:
-        _NAMES.setdefault(id(_operation.function), _operation.name)
+OPERATIONS = registry((operation.name, operation) for operation in _operations())
+#: The first name of every function.
+_NAMES = {id(one.function): one.name for one in reversed(list(OPERATIONS.values())) if one.function is not None}
 
 
 def name_of(function: Any) -> str:
-    """Return the name of a function: where it is registered that of its operation."""
+    """Return the name of the operation of a function; of one that is not registered its name in Python."""
     module, name = getattr(function, "__module__", None), getattr(function, "__name__", str(function))
     return _NAMES.get(id(function), f"{module}.{name}" if module else str(name))
 
