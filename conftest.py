@@ -1,4 +1,4 @@
-"""Examples in docstrings of the room ``zoo`` run in a folder that holds two small zoos, my_zoo and another_zoo."""
+"""Examples in docstrings run in a folder that holds two small zoos, my_zoo and another_zoo."""
 
 from pathlib import Path
 
@@ -19,5 +19,5 @@ def example_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def in_example_folder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run the examples there."""
-    if isinstance(request.node, pytest.DoctestItem) and request.node.name.startswith("netgraph.zoo."):
+    if isinstance(request.node, pytest.DoctestItem):
         monkeypatch.chdir(request.getfixturevalue("example_folder"))

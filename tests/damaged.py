@@ -19,8 +19,7 @@ from netgraph.files import _record_sha256
 from netgraph.graph.io import load_graphs, save_graphs
 from netgraph.run import _Job
 from netgraph.search.latent_search import NAMES, open_study
-from netgraph.tasks.catalog import read_catalog
-from netgraph.tasks.dataset import RealDataset, read_cached, write_cached
+from netgraph.tasks.dataset import RealDataset, read_cached, read_catalog, write_cached
 from netgraph.tasks.table import read_table
 from netgraph.training import TrainConfig
 from netgraph.training.module import VAEModule

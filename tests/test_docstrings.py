@@ -12,7 +12,7 @@ import netgraph
 
 ROOT = Path(netgraph.__file__).parent
 #: Rooms, and files beside them, that keep the rules.
-CLEAN = ("stack", "zoo")
+CLEAN = ("stack", "tasks", "zoo")
 OPENINGS = ("Give", "Gives", "Say", "Says", "What")
 #: Vague words, and clauses that stand where a noun should.
 BANNED = re.compile(

@@ -40,16 +40,25 @@ _PIXEL, _IMAGE, _REACH, _STEP = "china_pixel", "china.jpg", 2, 12
 
 
 def real_names() -> tuple[str, ...]:
-    """Return the names of the data sets that need no network: those inside scikit-learn."""
+    """Return the names of the data sets inside scikit-learn, which need no network.
+
+    Example:
+        >>> real_names()[:2]
+        ('diabetes', 'iris')
+    """
     return (*_SOURCES, _PIXEL)
 
 
 @cache
 def bundled_columns() -> tuple[str, ...]:
-    """Names, such as ``wine:ash``, under which :func:`load_bundled` gives a column of a table as the target.
+    """Return names, such as ``wine:ash``, of data sets of :func:`load_bundled` with a column of a table as the target.
 
-    They are the columns of ``diabetes``, ``iris``, ``wine`` and ``breast_cancer`` that have at least 10 values and no
-    correlation of 0.98 or more with another, but for those which have a name of their own in :func:`real_names`.
+    They are the columns of ``diabetes``, ``iris``, ``wine`` and ``breast_cancer`` with at least 10 values and no
+    correlation of 0.98 or more with another, without the targets of :func:`real_names`.
+
+    Example:
+        >>> "wine:ash" in bundled_columns()
+        True
     """
     named = {(source.loader, source.target) for source in _SOURCES.values()}
     return tuple(
@@ -107,7 +116,7 @@ def _targets(bunch: Any) -> list[str]:
 
 
 def _columns(bunch: Any) -> dict[str, Any]:
-    """Every measured column by its name; the targets that linnerud has are columns too."""
+    """Return every measured column by its name; the targets of linnerud are columns too."""
     data = np.asarray(bunch.data, dtype=np.float64)
     columns = {str(name): column for name, column in zip(bunch.feature_names, data.T, strict=True)}
     if np.ndim(bunch.target) == 2:

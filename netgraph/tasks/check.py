@@ -1,4 +1,4 @@
-"""What enters netgraph as a data set: checked once, here, so that every error names the column at fault."""
+"""Check of the data sets that enter netgraph: done once, here, so that every error names the column at fault."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,10 +16,10 @@ TAIL = 3.0
 
 
 def check_data(x: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str] | None = None) -> tuple[Floats, Floats]:
-    """Return parameters and target of a regression problem as clean arrays.
+    """Return features and target of a regression problem as clean arrays.
 
     Args:
-        x: Parameters, [rows, features]: a pandas DataFrame, a tensor, an array or nested lists of numbers.
+        x: Features, [rows, features]: a pandas DataFrame, a tensor, an array or nested lists of numbers.
         y: Target, [rows] or [rows, 1].
         names: Column names for the messages; a DataFrame brings its own.
 
@@ -29,6 +29,10 @@ def check_data(x: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str] | None =
     Raises:
         NetGraphError: x is not a matrix of real, finite numbers with at least 2 rows and 1 column, or y is
             not one real, finite number for each row of x.
+
+    Example:
+        >>> check_data([[0, 1], [2, 3]], [4, 5])[1]
+        array([4., 5.])
     """
     if y is None:
         raise NetGraphError("a regression task requires y to be passed, but the target y is None")
@@ -90,6 +94,10 @@ def standardize(values: Floats) -> tuple[Floats, Floats, Floats]:
         The standardized values, [rows, features] or [rows]; and the mean and the scale of each column,
         [features] or a scalar, such that ``values = standardized * scale + mean``. A constant column keeps
         scale 1 and becomes zeros.
+
+    Example:
+        >>> standardize(np.array([1.0, 3.0]))[0]
+        array([-1.,  1.])
     """
     mean = values.mean(axis=0)
     # Constant is decided on the values: the rounded mean of 0.1, 0.1, 0.1 leaves a spurious deviation.
@@ -103,5 +111,11 @@ def standardize(values: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def compressed(x: Tensor, tail: float = TAIL) -> Tensor:
-    """Return a standardized column with its tails compressed: linear up to ``tail`` deviations, then a logarithm."""
+    """Return a standardized column with its tails compressed: linear up to ``tail`` deviations, then a logarithm.
+
+    Example:
+        >>> import torch
+        >>> compressed(torch.tensor([1.0, 3.0, 103.0]))
+        tensor([1.0000, 3.0000, 7.6151])
+    """
     return x.clamp(-tail, tail) + x.sign() * (x.abs() - tail).clamp(min=0).log1p()

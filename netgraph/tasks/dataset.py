@@ -1,7 +1,7 @@
-"""A real regression problem as arrays, and the cache of fetched ones: safetensors with a JSON record beside each."""
+"""Real data sets: their list, datasets/real.yaml, and the cache of fetched ones, safetensors with a JSON record."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from netgraph.errors import StoreError
-from netgraph.files import building_from, make_folder, read_tensors, record_path, write_tensors
-from netgraph.reading import field_of
+from netgraph.errors import NetGraphError, StoreError
+from netgraph.files import building_from, datasets_folder, make_folder, read_tensors, record_path, write_tensors
+from netgraph.reading import building, field_of, read_yaml, typed
 from netgraph.tasks.check import check_data
 
 Floats = npt.NDArray[np.float64]
 FORMAT, VERSION = "netgraph-data", 1
+#: The list of data sets on OpenML.
+CATALOG = datasets_folder() / "real.yaml"
+PREFIX = "openml:"
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +27,7 @@ class RealDataset:
 
     Attributes:
         name: Its name.
-        x: Parameters, [rows, features].
+        x: Features, [rows, features].
         y: Target, [rows].
         feature_names: Name of each column of x.
     """
@@ -36,7 +39,7 @@ class RealDataset:
 
 
 def data_folder() -> Path:
-    """Return where fetched data sets are kept: the environment variable ``NETGRAPH_DATA``, or ``~/.cache/netgraph``."""
+    """Return the folder of fetched data sets: the environment variable ``NETGRAPH_DATA``, or ``~/.cache/netgraph``."""
     return Path(os.environ.get("NETGRAPH_DATA") or Path.home() / ".cache" / "netgraph")
 
 
@@ -51,11 +54,11 @@ def is_cached(openml: int, folder: Path) -> bool:
 
 
 def write_cached(data: RealDataset, record: dict[str, Any], openml: int, folder: Path) -> None:
-    """Write a data set. One that is there goes first, be it damaged: it can be fetched again.
+    """Write a data set, over an older file of it, be that damaged.
 
     Args:
         data: The data set.
-        record: What else is known of it, as JSON's types.
+        record: Further facts, of JSON's types.
         openml: OpenML's data id.
         folder: Folder of the cache; made where there is none.
 
@@ -87,3 +90,62 @@ def read_cached(openml: int, folder: Path, name: str) -> RealDataset:
         if len(names) != x.shape[1]:
             raise StoreError(f"feature_names has {len(names)} names for {x.shape[1]} columns")
         return RealDataset(name, x, y, names)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One data set on OpenML.
+
+    Attributes:
+        name: Its name here.
+        openml: OpenML's data id.
+        target: Column that is predicted; OpenML's choice where it is None.
+        rows: Expected number of rows; any where it is None.
+        features: Expected number of columns before they are coded, without the target; any where it is None.
+    """
+
+    name: str
+    openml: int
+    target: str | None = None
+    rows: int | None = None
+    features: int | None = None
+
+
+def read_catalog(path: Path = CATALOG) -> dict[str, Entry]:
+    """Read the list, by name.
+
+    Raises:
+        NetGraphError: The file is missing or is not such a list; it names the file and the entry.
+    """
+    if not path.exists():
+        raise NetGraphError(f"{path}: No such file")
+    values = read_yaml(path)
+    if not isinstance(values, dict):
+        raise NetGraphError(f"{path}: must be a mapping of names to data sets")
+    optional = [one.name for one in fields(Entry)[2:]]
+    entries = {}
+    for name, value in values.items():
+        if not isinstance(value, dict) or "openml" not in value or not value.keys() <= {"openml", *optional}:
+            rest = sorted(["openml", *optional])
+            raise NetGraphError(f"{path}: {name}: must have the key openml, OpenML's data id, and may have {rest}")
+        with building(path):
+            entry = typed(Entry, dict.fromkeys(optional) | value | {"name": str(name)}, str(name))
+            if any(number is not None and number < 1 for number in (entry.openml, entry.rows, entry.features)):
+                raise NetGraphError(f"{name}: openml, rows and features are at least 1")
+        entries[str(name)] = entry
+    return entries
+
+
+def find_entry(name: str, path: Path = CATALOG) -> Entry | None:
+    """Return the entry of a name, ``openml:<data id>`` or one of the list; None where the name is of neither kind.
+
+    Raises:
+        NetGraphError: The part after ``openml:`` is no data id, or the list cannot be read.
+    """
+    if not name.startswith(PREFIX):
+        return read_catalog(path).get(name) if path.exists() else None
+    number = name.removeprefix(PREFIX)
+    if not (number.isascii() and number.isdigit() and int(number) > 0):
+        raise NetGraphError(f"'{name}': what follows 'openml:' must be a data id of OpenML, such as openml:44956")
+    listed = read_catalog(path).values() if path.exists() else ()
+    return next((entry for entry in listed if entry.openml == int(number)), Entry(name, int(number)))

@@ -29,7 +29,7 @@ HALVINGS = 8
 
 
 class _Streams(NamedTuple):
-    """One source of randomness for each part of a task, so that a change to one part leaves the others alone."""
+    """One source of randomness for each part of a task, so that a change of one part does not change the others."""
 
     problem: Generator
     choices: Generator
@@ -49,12 +49,12 @@ def draw_task(
     """Draw one task, learnable or not.
 
     Args:
-        family: Name of a task family, with the settings that the recipe gives it; or a family with its own.
+        family: Name of a task family, with the recipe's settings; or a family with settings of its own.
         n_features: Number of columns, distractors included, in random order.
         rows: Number of rows, at least 2.
         seed: Seed of everything random in it, not negative.
-        recipe: Gives the modifiers, the noise and the distractors; its sizes, its weights and its filter play no part.
-            The default recipe where it is None.
+        recipe: Recipe of modifiers, noise and distractors; its sizes, weights and filter play no part. The default
+            recipe where it is None.
 
     Returns:
         The task. Its description has the keys ``noise`` (standard deviation of the noise as a share of the noiseless
@@ -65,6 +65,11 @@ def draw_task(
     Raises:
         NetGraphError: The family is unknown or cannot have that many columns, a number is out of range, or the target
             varied in none of 100 draws.
+
+    Example:
+        >>> task = draw_task("linear", n_features=3, rows=50, seed=0)
+        >>> task.x.shape, task.y.shape
+        (torch.Size([50, 3]), torch.Size([50, 1]))
     """
     recipe = recipe or TaskRecipe()
     kind = family if isinstance(family, TaskFamily) else recipe.configured.get(family) or get_family(family)
@@ -98,20 +103,25 @@ def draw_tasks(n: int, recipe: TaskRecipe | None = None, *, seed: int, start: in
     """Draw many tasks; the i-th depends on (recipe, seed, start + i) alone, however many are drawn.
 
     A family that needs more columns than a task has is left out for that task. Where the recipe asks for learnable
-    tasks, one that is not is drawn again, with the same family and size and the next seed of its own.
+    tasks, an unlearnable one is drawn again, with the same family and size and the next seed of the task.
 
     Args:
         n: Number of tasks.
-        recipe: What they are made of; the default one where it is None.
+        recipe: Their distribution; the default recipe where it is None.
         seed: Seed of the whole, not negative.
         start: Number of the first task: a long list may be drawn in pieces.
 
     Returns:
         The tasks, in order. ``draw_task(t.family, t.n_features, t.rows, t.seed, recipe)`` draws any of them again. The
-        description has, beyond that function's, the key ``dropped``: how many unlearnable draws came before it.
+        description has, beyond that function's, the key ``dropped``: the number of unlearnable draws before it.
 
     Raises:
         NetGraphError: A number is negative, a family's target does not vary, or 100 draws of a task were unlearnable.
+
+    Example:
+        >>> first, second = draw_tasks(2, seed=0)
+        >>> draw_tasks(1, seed=0, start=1)[0].seed == second.seed
+        True
     """
     recipe = recipe or TaskRecipe()
     if seed < 0 or start < 0:
@@ -175,7 +185,7 @@ def learnable_r2(x: Tensor, y: Tensor, seed: int) -> float:
 def _draw_problem(
     family: TaskFamily, n_features: int, rows: int, acting: list[Modifier], streams: _Streams
 ) -> tuple[Problem, Description]:
-    """Draw the noiseless problem, its columns modified first, and what the modifiers drew."""
+    """Draw the noiseless problem, its columns modified first, and the description of the modifiers."""
     for _ in range(MAX_DRAWS):
         z, drawn = family.inputs(n_features, rows, streams.problem)
         z, modified = _modify(z, acting, False, streams.modifiers)
@@ -186,7 +196,7 @@ def _draw_problem(
 
 
 def _modify(x: Tensor, acting: list[Modifier], observed: bool, generator: Generator) -> tuple[Tensor, Description]:
-    """Return the columns after those modifiers that act on observed ones, or on those that the target is made of."""
+    """Return the columns after the modifiers of observed columns, or of the columns behind the target."""
     description: Description = {}
     for modifier in acting:
         if isinstance(modifier, ColumnModifier) and modifier.observed == observed:
@@ -215,7 +225,7 @@ def _observe_target(
 def _observe_columns(
     informative: Tensor, n_features: int, acting: list[Modifier], streams: _Streams
 ) -> tuple[Tensor, list[int], Description]:
-    """Return columns in random order, [rows, n_features], where the informative ones are, and what modifiers drew."""
+    """Return columns in random order, [rows, n_features], indices of the informative ones, and a description."""
     n = informative.shape[1]
     x = torch.cat([informative, _distractors(informative, n_features - n, streams.distractors)], dim=1)
     x, drawn = _modify(x, acting, True, streams.modifiers)

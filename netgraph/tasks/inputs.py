@@ -14,38 +14,38 @@ Item = TypeVar("Item")
 
 
 def integer(low: int, high: int, generator: Generator) -> int:
-    """One integer drawn evenly from ``low`` to ``high``, both included."""
+    """Draw one integer evenly from ``low`` to ``high``, both included."""
     return int(torch.randint(low, high + 1, (), generator=generator))
 
 
 def uniform(low: float, high: float, generator: Generator) -> float:
-    """One number drawn evenly from [low, high)."""
+    """Draw one number evenly from [low, high)."""
     return low + (high - low) * float(torch.rand((), generator=generator, dtype=torch.float64))
 
 
 def log_uniform(low: float, high: float, generator: Generator) -> float:
-    """One positive number whose logarithm is drawn evenly between those of ``low`` and ``high``."""
+    """Draw one positive number log-uniformly between ``low`` and ``high``."""
     drawn = math.exp(uniform(math.log(low), math.log(high), generator))
     return min(max(drawn, low), high)
 
 
 def choice(items: Sequence[Item], generator: Generator) -> Item:
-    """One of the items, each as likely as another."""
+    """Draw one of the items, each with the same probability."""
     return items[integer(0, len(items) - 1, generator)]
 
 
 def normal(*shape: int, generator: Generator) -> Tensor:
-    """Independent standard normal numbers, float64."""
+    """Draw independent standard normal numbers, float64."""
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
 def jitter(n: int, spread: float, generator: Generator) -> Tensor:
-    """Positive factors around 1, [n]: log-normal with this standard deviation of the logarithm."""
+    """Draw log-normal factors around 1, [n], with this standard deviation of the logarithm."""
     return torch.exp(spread * normal(n, generator=generator))
 
 
 def standard(values: Tensor) -> Tensor:
-    """Columns, [rows, ...], at mean 0 and variance 1 over the rows; a constant one becomes zeros."""
+    """Standardize columns, [rows, ...], to mean 0 and variance 1; a constant one becomes zeros."""
     centered = values - values.mean(dim=0)
     scale = centered.square().mean(dim=0).sqrt()
     # A constant column keeps a rounding error, which must not be blown up to variance 1.
@@ -54,7 +54,7 @@ def standard(values: Tensor) -> Tensor:
 
 
 def normal_columns(n_features: int, rows: int, generator: Generator) -> Tensor:
-    """Standard normal columns, [rows, n_features], independent in half of the draws.
+    """Draw standard normal columns, [rows, n_features], independent in half of the draws.
 
     In the other half each column loads on one common factor, with a random sign and at most ``MAX_LOADING``.
     """
@@ -66,12 +66,12 @@ def normal_columns(n_features: int, rows: int, generator: Generator) -> Tensor:
 
 
 def unit_interval(z: Tensor) -> Tensor:
-    """Standard normal columns as uniform ones on (0, 1), order and rank correlation kept."""
+    """Transform standard normal columns to uniform ones on (0, 1), order and rank correlation kept."""
     return 0.5 * torch.erfc(-z / math.sqrt(2))
 
 
 def columns(n_features: int, rows: int, generator: Generator) -> Tensor:
-    """Columns of mean 0 and variance 1, [rows, n_features], each one normal or uniform, mildly correlated."""
+    """Draw columns of mean 0 and variance 1, [rows, n_features], each normal or uniform, mildly correlated."""
     z = normal_columns(n_features, rows, generator)
     even = math.sqrt(12) * (unit_interval(z) - 0.5)
     is_uniform = torch.rand(n_features, generator=generator) < 0.5

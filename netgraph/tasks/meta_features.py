@@ -1,7 +1,4 @@
-"""Meta-features: what a data set looks like, as one flat, named, finite vector, computed with pymfe.
-
-Source: Alcobaça et al., MFE: towards reproducible meta-feature extraction, JMLR 21 (2020).
-"""
+"""Meta-features of a data set as one flat, named, finite vector, computed with pymfe (Alcobaça et al. 2020)."""
 
 import warnings
 from collections.abc import Iterator
@@ -69,6 +66,10 @@ def get_meta_features(parameters: npt.ArrayLike, target: npt.ArrayLike) -> "pd.S
 
     Raises:
         NetGraphError: The data are not a regression problem, see :func:`~netgraph.tasks.check_data`.
+
+    Example:
+        >>> float(get_meta_features([[0.0], [1.0], [2.0], [4.0]], [1.0, 3.0, 5.0, 9.0])["inst_to_attr"])
+        4.0
     """
     import pandas as pd
 
@@ -88,19 +89,24 @@ def get_meta_features(parameters: npt.ArrayLike, target: npt.ArrayLike) -> "pd.S
 
 
 def check_meta_vector(vector: npt.ArrayLike, n: int | None = len(META_FEATURE_NAMES), unknown: bool = False) -> Tensor:
-    """Return meta-features as the model reads them.
+    """Return meta-features as a checked batch of float32.
 
     Args:
-        vector: One vector, [n], or a batch of them, [B, n]: what :func:`get_meta_features` returns, a DataFrame of
-            such rows, an array, tensor or lists. Where they are named they may come in any order.
+        vector: One vector, [n], or a batch of them, [B, n]: a Series as of :func:`get_meta_features`, a DataFrame of
+            such rows, an array, tensor or lists. Named ones may have any order.
         n: Expected length; any when None.
-        unknown: Whether a vector may be NaN throughout, for a data set of which nothing is known.
+        unknown: Whether a vector may be NaN throughout, for an unknown data set.
 
     Returns:
         [B, n] float32, on the device of a tensor, else on the CPU; B is 1 for one vector.
 
     Raises:
         NetGraphError: The length is not n, a value is not a finite float32, or the names are others.
+
+    Example:
+        >>> check_meta_vector([[1, 2], [3, 4]], n=2)
+        tensor([[1., 2.],
+                [3., 4.]])
     """
     values = _meta_numbers(vector, len(META_FEATURE_NAMES) if n is None else n)
     batch: Tensor = torch.atleast_2d(values)
@@ -117,7 +123,7 @@ def check_meta_vector(vector: npt.ArrayLike, n: int | None = len(META_FEATURE_NA
 
 
 def _meta_numbers(vector: Any, n: int) -> Tensor:
-    """Bring a vector or a batch to float64; those of pandas in the order of :data:`META_FEATURE_NAMES`."""
+    """Convert a vector or a batch to float64, pandas ones in the order of :data:`META_FEATURE_NAMES`."""
     if isinstance(vector, Tensor):
         return vector.detach().double()
     if hasattr(vector, "reindex") and n == len(META_FEATURE_NAMES):
@@ -147,7 +153,7 @@ def _classes(y: Floats) -> Ints:
 
 
 def _extract(x: Floats, classes: Ints) -> dict[str, float]:
-    """Compute everything that pymfe does of standardized columns and classes, by name; NaN where it fails."""
+    """Compute all features of standardized columns and classes, by name; NaN where pymfe fails."""
     from pymfe.mfe import MFE
 
     plain = [name for name in (*_SCALAR, *_SUMMARIZED) if name not in _CONTINGENCY]
@@ -206,7 +212,7 @@ def _contingency_class() -> Any:
 
 
 def _joint_shares(a: Ints, b: Ints) -> Floats:
-    """Share of rows in each cell, [values of a, values of b]; a value that does not occur has no line."""
+    """Return the share of rows in each cell, [values of a, values of b], of the values that occur."""
     height, width = int(a.max()) + 1, int(b.max()) + 1
     table = np.bincount(a * width + b, minlength=height * width).reshape(height, width) / len(a)
     return table[table.any(axis=1)][:, table.any(axis=0)]
@@ -214,7 +220,7 @@ def _joint_shares(a: Ints, b: Ints) -> Floats:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Silence pymfe on degenerate data, of which it cannot compute all, and undo its call of ``numpy.random.seed``."""
+    """Silence pymfe's warnings on degenerate data, and undo its call of ``numpy.random.seed``."""
     state = np.random.get_state()
     try:
         with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):

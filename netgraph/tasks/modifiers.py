@@ -1,4 +1,4 @@
-"""Modifiers: what makes the columns and the noise of a random task less tidy, whatever its family."""
+"""Modifiers, which make columns and noise of a random task less tidy, whatever its family."""
 
 import math
 from abc import ABC, abstractmethod
@@ -15,7 +15,7 @@ from netgraph.tasks.task import Description
 
 @dataclass(frozen=True)
 class Modifier:
-    """What every modifier has.
+    """Base of modifiers.
 
     Attributes:
         name: Its key in a recipe.
@@ -39,28 +39,28 @@ class ColumnModifier(Modifier, ABC):
     """A modifier of columns.
 
     Attributes:
-        observed: Whether it acts on the columns as they are observed, distractors too, after the target is made of
-            them; else on those that the target is made of, before.
+        observed: Whether it acts on all observed columns, distractors too, after the target is drawn; else on the
+            columns behind the target, before.
     """
 
     observed: ClassVar[bool] = False
 
     @abstractmethod
     def change(self, x: Tensor, generator: Generator) -> tuple[Tensor, Description]:
-        """Act on one task.
+        """Modify the columns of one task.
 
         Args:
-            x: Columns, [rows, n_features] float64; of mean 0 and variance 1, about, before the target is made.
+            x: Columns, [rows, n_features] float64; of mean 0 and variance 1, about, before the target is drawn.
             generator: The only source of randomness.
 
         Returns:
-            The changed columns, [rows, n_features], and what was drawn.
+            The changed columns, [rows, n_features], and the drawn values.
         """
 
 
 @dataclass(frozen=True)
 class Collinearity(ColumnModifier):
-    """Some columns become nearly a weighted sum of the others, before the target is made; one column is left as it is.
+    """Some columns become nearly a weighted sum of the others, before the target is drawn; at least one does not.
 
     Attributes:
         share: Share of the columns, at least one and all but one at most; drawn evenly.
@@ -84,7 +84,7 @@ class Collinearity(ColumnModifier):
 
 @dataclass(frozen=True)
 class HeavyTails(ColumnModifier):
-    """Some columns take the shape of Tukey's h distribution, before the target is made; the order of the rows stays.
+    """Some columns take the shape of Tukey's h distribution, before the target is drawn; the order of the rows stays.
 
     The quantile function is ``u exp(h u^2 / 2)`` of a standard normal u: h is 0 for a normal column, the fourth moment
     is infinite from 1/4 on.
@@ -113,10 +113,10 @@ class HeavyTails(ColumnModifier):
 
 @dataclass(frozen=True)
 class Discretization(ColumnModifier):
-    """Some observed columns, distractors too, hold a few values only; the target is that of the values before.
+    """Some observed columns, distractors too, hold a few values only; the target belongs to the values before.
 
-    Each is cut at quantiles, and every value replaced by the mean of those in its bin: what a coarse measurement, a
-    rank or an ordinal code keeps of the column.
+    Each is cut at quantiles, and every value replaced by the mean of its bin, as in a coarse measurement, a rank or an
+    ordinal code.
 
     Attributes:
         share: Share of the columns, at least one; drawn evenly.
@@ -158,7 +158,7 @@ class Heteroscedasticity(Modifier):
         """Draw the scale of the noise of each row, [rows]: ``exp(strength u)`` with u of variance 1.
 
         Args:
-            x: The columns that the target is made of, [rows, n_features].
+            x: The columns behind the target, [rows, n_features].
             generator: The only source of randomness.
         """
         strength = uniform(*self.strength, generator)

@@ -12,8 +12,7 @@ import numpy as np
 
 from netgraph.errors import NetGraphError
 from netgraph.reading import FAILURES, one_line
-from netgraph.tasks.catalog import Entry
-from netgraph.tasks.dataset import Floats, RealDataset
+from netgraph.tasks.dataset import Entry, Floats, RealDataset
 
 #: Seconds without an answer after which OpenML counts as out of reach; scikit-learn asks four times.
 TIMEOUT = 20.0
@@ -34,14 +33,14 @@ def fetch_entry(entry: Entry) -> tuple[RealDataset, dict[str, Any]]:
     text are coded: see :func:`encode`.
 
     Args:
-        entry: Which one.
+        entry: The data set.
 
     Returns:
-        The data set, and what its record says of where it is from.
+        The data set, and its source, for its record.
 
     Raises:
         OfflineError: OpenML cannot be reached.
-        NetGraphError: OpenML has no such data set, or it is not what the entry says, or it is no regression problem.
+        NetGraphError: OpenML has no such data set, it differs from the entry, or it is no regression problem.
     """
     bunch = _fetch(entry)
     target = entry.target or bunch.details.get("default_target_attribute")
@@ -106,7 +105,7 @@ def encode(table: Any, target: str) -> Encoded:
     A row without a target is dropped. A numeric or boolean column stays one column; a missing number becomes the
     median of the column. Of a category's levels the missing values are one more, the last. Two levels become one column
     of 0 and 1, three to ten one such column each, more than ten one column of codes 0, 1, … in the order of the levels,
-    which is the alphabet's for what comes from OpenML. Text, dates, and columns of one value or none are left out.
+    which OpenML sorts by the alphabet. Text, dates, and columns of one value or none are left out.
 
     Args:
         table: A pandas DataFrame; a category has the dtype ``category``.

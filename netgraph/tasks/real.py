@@ -8,9 +8,17 @@ import numpy as np
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.files import ForeignError
 from netgraph.tasks.bundled import bundled_columns, load_bundled, real_names
-from netgraph.tasks.catalog import Entry, find_entry, read_catalog
 from netgraph.tasks.check import MIN_ROWS
-from netgraph.tasks.dataset import RealDataset, data_folder, is_cached, read_cached, write_cached
+from netgraph.tasks.dataset import (
+    Entry,
+    RealDataset,
+    data_folder,
+    find_entry,
+    is_cached,
+    read_cached,
+    read_catalog,
+    write_cached,
+)
 from netgraph.tasks.openml import OfflineError, fetch_entry
 from netgraph.tasks.task import Task, make_task
 
@@ -23,8 +31,8 @@ def load_real(name: str, folder: str | Path | None = None) -> RealDataset:
     Args:
         name: One of :func:`real_names`, or a column of a table such as ``wine:ash``, both described at
             :func:`~netgraph.tasks.bundled.load_bundled`; a name of datasets/real.yaml, such as ``abalone``; or
-            ``openml:<data id>``. The latter two are read from the cache, or fetched and cached where they are not
-            there; see :func:`~netgraph.tasks.openml.encode` for how categories, missing values and text are coded.
+            ``openml:<data id>``. The latter two are read from the cache, or else fetched and cached;
+            :func:`~netgraph.tasks.openml.encode` codes their categories, missing values and text.
         folder: Folder of the cache; the environment variable ``NETGRAPH_DATA``, or ``~/.cache/netgraph``, where it is
             None.
 
@@ -33,6 +41,10 @@ def load_real(name: str, folder: str | Path | None = None) -> RealDataset:
 
     Raises:
         NetGraphError: The name is unknown, the cached file is damaged, or it has to be fetched and cannot be.
+
+    Example:
+        >>> load_real("wine").x.shape
+        (178, 12)
     """
     if name in real_names() or (":" in name and name in bundled_columns()):
         return load_bundled(name)
@@ -65,8 +77,12 @@ def real_task(name: str, rows: int, n_features: int, seed: int, folder: str | Pa
         The task; its family is the name, and its description names the columns, separated by ``;``.
 
     Raises:
-        NetGraphError: The data set has fewer rows, its target is constant in those drawn, or a number is out of range;
-            and what :func:`load_real` raises.
+        NetGraphError: The data set has fewer rows, its target is constant in the drawn rows, or a number is out of
+            range; and as of :func:`load_real`.
+
+    Example:
+        >>> real_task("wine", rows=100, n_features=5, seed=0).x.shape
+        torch.Size([100, 5])
     """
     if rows < MIN_ROWS or n_features < 1 or seed < 0:
         raise NetGraphError(
@@ -87,20 +103,23 @@ def real_task(name: str, rows: int, n_features: int, seed: int, folder: str | Pa
 
 
 def install_real(names: Sequence[str] | None = None, folder: str | Path | None = None, say: Say = print) -> list[str]:
-    """Bring data sets into the cache: those that are there are checked, damaged and missing ones are fetched.
-
-    Without a network it says so in one line and goes on with those that are there.
+    """Check the data sets in the cache, and fetch missing and damaged ones, as long as there is a network.
 
     Args:
         names: Names of datasets/real.yaml, or ``openml:<data id>``; the whole list where it is None.
         folder: Folder of the cache; ``NETGRAPH_DATA``, or ``~/.cache/netgraph``, where it is None.
-        say: Takes one line for each data set.
+        say: Called with one line for each data set, and one without a network.
 
     Returns:
-        Names of those that are there and sound.
+        Names of the data sets in the cache.
 
     Raises:
         NetGraphError: A name is unknown, or the folder cannot be written to.
+
+    Example:
+        >>> install_real(["abalone"])  # doctest: +SKIP
+        abalone: 4177 rows, 10 columns, fetched
+        ['abalone']
     """
     folder = Path(folder) if folder else data_folder()
     entries = list(read_catalog().values()) if names is None else [_known(name) for name in names]
@@ -129,10 +148,14 @@ def install_real(names: Sequence[str] | None = None, folder: str | Path | None =
 
 
 def describe_real(folder: str | Path | None = None) -> str:
-    """Describe the data sets that have a name, a line each: where it is, rows, columns before they are coded, target.
+    """Describe the data sets with a name, a line each: where it is, rows, columns before they are coded, target.
 
     Args:
         folder: Folder of the cache; ``NETGRAPH_DATA``, or ``~/.cache/netgraph``, where it is None.
+
+    Example:
+        >>> describe_real("empty").splitlines()[0].split()
+        ['diabetes', 'in', 'scikit-learn']
     """
     folder = Path(folder) if folder else data_folder()
     lines = [f"{name:32s} in scikit-learn" for name in real_names()]
@@ -158,7 +181,7 @@ def _is_sound(entry: Entry, folder: Path, say: Say) -> bool:
         return False
     try:
         data = read_cached(entry.openml, folder, entry.name)
-    except ForeignError:  # nothing that is not netgraph's is replaced
+    except ForeignError:  # only netgraph's files are replaced
         raise
     except StoreError as error:
         say(f"{error}; it is fetched again")

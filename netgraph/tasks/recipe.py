@@ -19,16 +19,15 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class TaskRecipe:
-    """What random tasks are made of, in plain values: ``dataclasses.asdict`` and :meth:`from_dict` go there and back.
+    """Distribution of random tasks in plain values; :meth:`from_dict` inverts ``dataclasses.asdict``.
 
     Attributes:
         families: Weight of each task family; or a mapping of its ``weight`` (1 where it is left out) and of settings
             that differ from the family's defaults, as in ``gaussian_process: {weight: 2, length_scale: [0.5, 3]}``.
         modifiers: The modifiers that may act, ``collinearity``, ``heavy_tails``, ``discretization`` and
             ``heteroscedasticity``, each with the settings that differ from its defaults, such as its ``probability``.
-            One that is not named never acts.
-        n_features: Fewest and most columns of a task, distractors included. The fewest rise to what the least
-            demanding family needs.
+        n_features: Fewest and most columns of a task, distractors included. The fewest rise to the need of the least
+            demanding family.
         rows: Rows of each task.
         signal_to_noise: Least and largest ratio of the target's variance to the noise's, drawn log-uniformly; it holds
             exactly on the rows of the task. None for no noise.
@@ -52,7 +51,7 @@ class TaskRecipe:
         """Bring the values to plain types and check every one.
 
         Raises:
-            NetGraphError: One is not allowed; the message names the key and what is.
+            NetGraphError: One is not allowed; the message names the key and the rule.
         """
         for one in fields(self):
             value = getattr(self, one.name)
@@ -134,7 +133,7 @@ class TaskRecipe:
         """Make a recipe of plain values; keys that are not given keep their defaults.
 
         Args:
-            values: What a YAML or JSON file holds.
+            values: Content of a YAML or JSON file.
             path: Put before the key in the messages, such as ``tasks.``.
 
         Raises:

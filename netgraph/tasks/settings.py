@@ -37,7 +37,7 @@ class Between:
         return is_number(value, self.low, self.high, isinstance(default, int))
 
     def rule(self, default: Any) -> str:
-        """Return what is allowed, in words."""
+        """Return the rule in words."""
         pair = isinstance(default, tuple)
         whole = "whole " if isinstance(default[0] if pair else default, int) else ""
         limits = f"at least {self.low:g}" if self.high == math.inf else f"from {self.low:g} to {self.high:g}"
@@ -46,11 +46,11 @@ class Between:
 
 @dataclass(frozen=True)
 class Allowed:
-    """What a setting may be that is no number; an annotation of a field.
+    """Rule of a setting that is no number; an annotation of a field.
 
     Attributes:
-        words: What is allowed, in words.
-        test: Returns whether a value is.
+        words: The rule in words.
+        test: Returns whether a value keeps it.
     """
 
     words: str
@@ -61,7 +61,7 @@ class Allowed:
         return self.test(value)
 
     def rule(self, default: Any) -> str:
-        """Return what is allowed, in words."""
+        """Return the rule in words."""
         return self.words
 
 
@@ -110,7 +110,7 @@ def configure(cls: type[Made], values: Mapping[str, Any], path: str, more: tuple
         more: Keys that may stand beside them, read elsewhere.
 
     Raises:
-        NetGraphError: It is no mapping, a key is unknown or a value not allowed; it names the key and what is allowed.
+        NetGraphError: It is no mapping, a key is unknown or a value not allowed; it names the key and the rule.
     """
     require(isinstance(values, Mapping), path or "recipe", values, "a mapping of keys to values")
     known = [one.name for one in fields(cls)]  # type: ignore[arg-type]
@@ -145,7 +145,7 @@ def _under(path: str, key: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value as it is checked; YAML reads 1e-3, which has no point, as text."""
+    """Return a value with plain types; YAML reads 1e-3, which has no point, as text."""
     if isinstance(value, list | tuple):
         return tuple(_plain(one) for one in value)
     if isinstance(value, Mapping):
@@ -163,13 +163,13 @@ def is_range(value: Any, low: float, high: float, whole: bool = False) -> bool:
 
 
 def is_number(value: Any, low: float, high: float, whole: bool) -> bool:
-    """Return whether a value is a number within limits, a whole one where that is asked for."""
+    """Return whether a value is a number within limits, and whole if it must be."""
     kind = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
     return kind and low <= value <= high and abs(value) < (2**63 if isinstance(value, int) else math.inf)
 
 
 def require(holds: bool, key: str, value: Any, rule: str) -> None:
-    """Raise an error that names the key, its value and what is allowed, unless a rule holds.
+    """Raise an error that names the key, its value and the rule, unless the rule holds.
 
     Raises:
         NetGraphError: It does not.

@@ -25,13 +25,18 @@ def split(rows: int, seed: int, test_share: float = 0.25, validation_share: floa
         rows: Number of rows.
         seed: Seed of the shuffle, not negative.
         test_share: Share of all rows for the test, in [0, 1). A share above 0 gets at least one row.
-        validation_share: Share of all rows for the validation, likewise.
+        validation_share: Share of all rows for the validation, in [0, 1), at least one row above 0.
 
     Returns:
         The three parts.
 
     Raises:
         NetGraphError: A share or the seed is out of range, or no row is left to train on.
+
+    Example:
+        >>> parts = split(8, seed=0, test_share=0.25, validation_share=0.25)
+        >>> [len(part) for part in parts]
+        [4, 2, 2]
     """
     shares = (test_share, validation_share)
     if seed < 0 or not all(0 <= share < 1 for share in shares):

@@ -67,6 +67,12 @@ def read_table(path: str | Path, target: str) -> Table:
 
     Raises:
         NetGraphError: The file is missing or not such a table; the message names the file and the columns at fault.
+
+    Example:
+        >>> import pandas as pd
+        >>> pd.DataFrame({"x": np.arange(12.0) ** 2, "y": np.arange(12)}).to_csv("table.csv", index=False)
+        >>> read_table("table.csv", target="y").features
+        ('x',)
     """
     path = Path(path)
     frame = _read(path)

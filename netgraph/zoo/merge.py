@@ -11,7 +11,7 @@ from pathlib import Path
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.files import make_folder, record_path, tensors_are_there, write_own_record
 from netgraph.tasks import family_names
-from netgraph.tasks.catalog import find_entry
+from netgraph.tasks.dataset import find_entry
 from netgraph.zoo.manifest import ShardEntry, manifest_path, read_manifest, write_manifest
 from netgraph.zoo.storage import read_shard_record, shard_path
 from netgraph.zoo.zoo import FORMAT, VERSION, Zoo

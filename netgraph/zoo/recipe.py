@@ -11,7 +11,7 @@ from netgraph.errors import NetGraphError
 from netgraph.files import datasets_folder
 from netgraph.reading import building, read_yaml
 from netgraph.tasks import TaskRecipe
-from netgraph.tasks.catalog import find_entry
+from netgraph.tasks.dataset import find_entry
 from netgraph.tasks.settings import NAMES, Between, check_settings, configure, require, settings_of
 from netgraph.zoo.architectures import ArchitectureRecipe
 from netgraph.zoo.fit_recipe import FitRecipe

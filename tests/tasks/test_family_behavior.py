@@ -23,7 +23,7 @@ from netgraph.tasks.families import (
     Products,
     StructuralCausalModel,
 )
-from netgraph.tasks.families.causal import related
+from netgraph.tasks.families.composed import related
 from netgraph.tasks.inputs import columns, normal
 from tests.strategies import examples
 from tests.tasks.helpers import PLAIN, generator, informative, linear_r2, raw_x, raw_y

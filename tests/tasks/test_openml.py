@@ -8,8 +8,7 @@ import pytest
 
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.tasks import install_real, load_real, real_task
-from netgraph.tasks.catalog import Entry, find_entry, read_catalog
-from netgraph.tasks.dataset import cache_path, data_folder
+from netgraph.tasks.dataset import Entry, cache_path, data_folder, find_entry, read_catalog
 from netgraph.tasks.openml import OfflineError, encode, fetch_entry
 from tests.tasks.openml_server import CONSTANTS, ROWS, serving
 

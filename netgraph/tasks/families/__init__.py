@@ -8,15 +8,17 @@ from netgraph.tasks.families.base import (
     get_family,
     register,
 )
-from netgraph.tasks.families.causal import StructuralCausalModel
-from netgraph.tasks.families.friedman import Friedman1, Friedman2, Friedman3
-from netgraph.tasks.families.gaussian_process import GaussianProcess
-from netgraph.tasks.families.linear import Linear
-from netgraph.tasks.families.perceptron import BayesianNetwork, MLPTeacher
-from netgraph.tasks.families.piecewise import Piecewise
-from netgraph.tasks.families.polynomial import Polynomial
-from netgraph.tasks.families.products import Products
-from netgraph.tasks.families.trees import ObliviousTrees
+from netgraph.tasks.families.composed import BayesianNetwork, MLPTeacher, Products, StructuralCausalModel
+from netgraph.tasks.families.functions import (
+    Friedman1,
+    Friedman2,
+    Friedman3,
+    GaussianProcess,
+    Linear,
+    ObliviousTrees,
+    Piecewise,
+    Polynomial,
+)
 
 __all__ = [
     "BayesianNetwork",

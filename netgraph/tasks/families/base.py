@@ -13,7 +13,7 @@ from netgraph.tasks.task import Description
 
 
 class Inputs(NamedTuple):
-    """Columns before the target is made: z, [rows, n_features] float64, and the hyper-parameters drawn for them."""
+    """Columns before the target is drawn: z, [rows, n_features] float64, and the hyper-parameters drawn for them."""
 
     z: Tensor
     drawn: Description
@@ -37,9 +37,9 @@ class TaskFamily(ABC):
 
     Attributes:
         name: Its key in the registry.
-        min_features: Fewest columns its target can be made of.
-        max_features: Most columns its target can be made of; None where there is no limit.
-        keeps_columns: Whether :meth:`draw` gives the columns back as they came, the target a function of them.
+        min_features: Fewest columns of its target.
+        max_features: Most columns of its target; None where there is no limit.
+        keeps_columns: Whether :meth:`draw` returns the columns unchanged, the target a function of them.
     """
 
     name: ClassVar[str]
@@ -87,6 +87,11 @@ def register(family: TaskFamily) -> TaskFamily:
 
     Raises:
         NetGraphError: A family of that name is there already.
+
+    Example:
+        >>> register(get_family("linear"))
+        Traceback (most recent call last):
+        netgraph.errors.NetGraphError: task family 'linear' is registered already
     """
     if family.name in _REGISTRY:
         raise NetGraphError(f"task family '{family.name}' is registered already")
@@ -95,10 +100,14 @@ def register(family: TaskFamily) -> TaskFamily:
 
 
 def get_family(name: str) -> TaskFamily:
-    """Give the family of that name, with its default settings.
+    """Return the family of a name, with its default settings.
 
     Raises:
-        NetGraphError: There is none; the message lists those there are.
+        NetGraphError: There is none; the message lists the names.
+
+    Example:
+        >>> get_family("friedman1").min_features
+        5
     """
     if name not in _REGISTRY:
         raise NetGraphError(f"unknown task family '{name}'; known: {', '.join(family_names())}")
@@ -106,5 +115,10 @@ def get_family(name: str) -> TaskFamily:
 
 
 def family_names() -> tuple[str, ...]:
-    """Names of all registered families, in the order of their registration."""
+    """Return the names of all registered families, in the order of their registration.
+
+    Example:
+        >>> family_names()[0]
+        'linear'
+    """
     return tuple(_REGISTRY)
