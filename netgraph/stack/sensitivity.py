@@ -124,4 +124,5 @@ def with_sensitivity(graph: NetGraph, *inputs: Any) -> NetGraph:
         >>> with_sensitivity(from_module(torch.nn.Linear(2, 1)), torch.ones(5, 2)).sensitivity.isnan().any()
         tensor(False)
     """
-    return graph.replace(sensitivity=sensitivity(graph, *inputs))
+    measured = sensitivity(graph, *inputs)  # which refuses anything but one network
+    return graph.replace(sensitivity=measured)

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def convert_file(
         overwrite: Whether files that exist may be replaced, though never one that was read.
 
     Returns:
-        What was written, in one line.
+        A report in one line.
 
     Raises:
         NetGraphError: When something cannot be read, or not be converted, the suffix contradicts ``to``, or a file
@@ -99,31 +100,34 @@ def _from_python(source: str, example: str | None, weights: str | None) -> tuple
 
 
 def _module(source: str) -> nn.Module:
-    place, _, name = source.partition(":")
+    """Import MODULE:NAME; a name that is no module is called."""
+    name, _, path = source.partition(":")
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:
-        found = import_module(place)
-        for step in name.split("."):
-            found = getattr(found, step)
-        made = found if isinstance(found, nn.Module) else found()  # type: ignore[operator]
+        value = attrgetter(path)(import_module(name))
+        module = value if isinstance(value, nn.Module) else value()
     except (ImportError, AttributeError, TypeError) as error:
         raise NetGraphError(f"{source}: {first_line(error)}") from error
     except Exception as error:  # whatever the caller's own code raises
         raise NetGraphError(f"{source}: {type(error).__name__}: {first_line(error)}") from error
-    if not isinstance(made, nn.Module):
-        raise NetGraphError(f"{source}: gives {type(made).__name__}, not a torch.nn.Module")
-    return made
+    if not isinstance(module, nn.Module):
+        raise NetGraphError(f"{source}: gives {type(module).__name__}, not a torch.nn.Module")
+    return module
 
 
 def parse_example(text: str) -> Tensor | tuple[Tensor, ...]:
     """Build inputs from their shapes: "2,3,32,32", "long:2,8", several joined by ";".
 
     Raises:
-        NetGraphError: When the text does not say shapes.
+        NetGraphError: When the text is not a list of shapes.
+
+    Example:
+        >>> [tuple(tensor.shape) for tensor in parse_example("2,3;long:4")]
+        [(2, 3), (4,)]
     """
     generator = torch.Generator().manual_seed(0)
-    made = []
+    inputs = []
     for part in map(str.strip, text.split(";")):
         kind, _, sizes = part.rpartition(":")
         try:
@@ -133,10 +137,10 @@ def parse_example(text: str) -> Tensor | tuple[Tensor, ...]:
         dtype = dtype_named(kind or "float32")
         try:
             numbers = torch.randn(shape, generator=generator) if dtype.is_floating_point else torch.zeros(shape)
-            made.append(numbers.to(dtype))
+            inputs.append(numbers.to(dtype))
         except (RuntimeError, TypeError) as error:  # negative, or larger than memory
             raise NetGraphError(f"--example {part!r}: {first_line(error)}") from None
-    return made[0] if len(made) == 1 else tuple(made)
+    return inputs[0] if len(inputs) == 1 else tuple(inputs)
 
 
 def _write_module(graph: NetGraph, path: Path) -> None:
@@ -149,47 +153,43 @@ def _write_module(graph: NetGraph, path: Path) -> None:
 
 
 def to_json(graph: NetGraph) -> dict[str, Any]:
-    """Return nodes and edges as JSON's types; what is not measured is null.
+    """Return nodes and edges as JSON's types; a sensitivity that is not measured is null.
 
     Returns:
         ``vertices``: {index, type, parent, bias, sensitivity}; ``edges``: {source, target, weight, structural}, a
         weight being a list where it is a kernel.
+
+    Example:
+        >>> import netgraph, torch
+        >>> to_json(netgraph.from_module(torch.nn.Linear(2, 1)))["vertices"][0]
+        {'index': 0, 'type': 'Input', 'parent': -1, 'bias': 0.0, 'sensitivity': None}
     """
     graph = as_graph(graph, "to_json")
-    columns = zip(
-        graph.layer_type.tolist(), graph.parent.tolist(), graph.bias.tolist(), graph.sensitivity.tolist(), strict=True
-    )
-    nodes = [
-        {
-            "index": i,
-            "type": NAMES[kind],
-            "parent": parent,
-            "bias": bias,
-            "sensitivity": sensitivity if math.isfinite(sensitivity) else None,
-        }
-        for i, (kind, parent, bias, sensitivity) in enumerate(columns)
-    ]
-    edges = [
-        {"source": source, "target": target, "weight": weight, "structural": structural}
-        for (source, target), weight, structural in zip(
-            graph.edge_index.t().tolist(), graph.edge_weight.tolist(), graph.structural.tolist(), strict=True
-        )
-    ]
-    return {"format": "netgraph.json", "version": 1, "vertices": nodes, "edges": edges}
+    source, target = graph.edge_index.tolist()
+    nodes = {
+        "index": range(graph.num_nodes),
+        "type": [NAMES[code] for code in graph.layer_type.tolist()],
+        "parent": graph.parent.tolist(),
+        "bias": graph.bias.tolist(),
+        "sensitivity": [value if math.isfinite(value) else None for value in graph.sensitivity.tolist()],
+    }
+    weights, structural = graph.edge_weight.tolist(), graph.structural.tolist()
+    edges = {"source": source, "target": target, "weight": weights, "structural": structural}
+    rows = [[dict(zip(c, row, strict=True)) for row in zip(*c.values(), strict=True)] for c in (nodes, edges)]
+    return {"format": "netgraph.json", "version": 1, "vertices": rows[0], "edges": rows[1]}
 
 
 def to_graphml(graph: NetGraph) -> str:
     """Write a graph as GraphML; a kernel is text, its numbers separated by spaces."""
     import networkx as nx
 
-    described = to_json(graph)
-    network = nx.DiGraph()
+    described, network = to_json(graph), nx.DiGraph()
     for node in described["vertices"]:
         network.add_node(node.pop("index"), **{key: value for key, value in node.items() if value is not None})
     for edge in described["edges"]:
-        weight = edge["weight"]
-        text = " ".join(map(str, weight)) if isinstance(weight, list) else weight
-        network.add_edge(edge["source"], edge["target"], weight=text, structural=edge["structural"])
+        if isinstance(edge["weight"], list):
+            edge["weight"] = " ".join(map(str, edge["weight"]))
+        network.add_edge(edge.pop("source"), edge.pop("target"), **edge)
     return "\n".join(nx.generate_graphml(network))
 
 
