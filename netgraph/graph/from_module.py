@@ -1,6 +1,7 @@
-"""``torch.nn`` modules to graphs, through torch.fx."""
+"""``torch.nn`` modules to graphs: trace, read into a program, lower where the vocabulary allows, compare."""
 
-from collections.abc import Iterator, Mapping
+import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -8,17 +9,21 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from netgraph.errors import InvalidGraphError, NetGraphError, UnsupportedLayerError
-from netgraph.graph.architecture import Architecture
-from netgraph.graph.check import check_architecture
-from netgraph.graph.lower import Lowering
-from netgraph.graph.modules.convert import Example, convert, refuse_hooks
+from netgraph.graph.lower import lower, tensor_name
 from netgraph.graph.modules.encoding import decode, dtype_named
-from netgraph.graph.modules.preserve import draws_restored
-from netgraph.graph.modules.trace import named_tensors
-from netgraph.graph.modules.verify import InexactError, Observer, check_same, observe
+from netgraph.graph.modules.execute import rebuild
+from netgraph.graph.modules.export import trace_by_export
+from netgraph.graph.modules.preserve import draws_restored, preserved
+from netgraph.graph.modules.program import Program
+from netgraph.graph.modules.read import read_program, read_state, with_shapes
+from netgraph.graph.modules.registry import is_leaf
+from netgraph.graph.modules.trace import NotTraceableError, Traced, named_tensors, trace
+from netgraph.graph.modules.values import copies
+from netgraph.graph.modules.verify import InexactError, Observer, Seen, check_same, fails_on, observe
 from netgraph.graph.netgraph import NetGraph, as_graph
 from netgraph.graph.to_module import to_module
 
+Example = Tensor | Sequence[Any] | Mapping[str, Any]
 #: Modules that run another one in their own way, and the attribute that holds it.
 _WRAPPERS = {"OptimizedModule": "_orig_mod", "DataParallel": "module", "DistributedDataParallel": "module"}
 
@@ -27,8 +32,8 @@ _WRAPPERS = {"OptimizedModule": "_orig_mod", "DataParallel": "module", "Distribu
 def from_module(module: nn.Module, example_input: Example | None = None) -> NetGraph:
     """Read a module into a graph; :func:`~netgraph.graph.to_module.to_module` inverts it bit for bit.
 
-    A feed-forward module gives a graph that tokens, stack and canonical form take; any other is traced on the example,
-    see :mod:`netgraph.graph.modules`.
+    Every module is traced into a program, see :mod:`netgraph.graph.modules`. A feed-forward one is lowered to an
+    architecture, which tokens, stack and canonical form take.
 
     Args:
         module: Any composition of registered layers and operations, nested as deep as you like. It is run, and left
@@ -47,23 +52,90 @@ def from_module(module: nn.Module, example_input: Example | None = None) -> NetG
         NetGraphError: When there is no module, no values, or no example that can be read.
     """
     _check_given(module, example_input)
-    rows = _rows(example_input)
-    if example_input is not None and rows is None:
-        return convert(module, example_input)
+    refuse_hooks(module)
+    if example_input is not None:
+        return _convert(module, _bind(module, example_input))
     try:
-        return _feed_forward(module, rows)
+        return _from_layers(module)
     except InexactError:
-        if example_input is None:
-            raise
+        raise
     except UnsupportedLayerError as error:
-        if example_input is None:
-            raise UnsupportedLayerError(
-                f"{error} in a feed-forward network; give example_input for any other"
-            ) from error
-    except InvalidGraphError:
-        if example_input is None or (rows is not None and rows.ndim < 3):
-            raise
-    return convert(module, example_input)
+        raise UnsupportedLayerError(f"{error} in a feed-forward network; give example_input for any other") from error
+
+
+def _convert(module: nn.Module, given: Mapping[str, Any], lowering: bool = True) -> NetGraph:
+    """Convert a module by its example inputs, by ``torch.export`` where ``torch.fx`` does not serve."""
+    try:
+        return _read(module, given, trace(module, given), lowering)
+    except NotTraceableError as error:
+        with preserved(module), torch.no_grad():
+            for part in module.modules():  # without eval(), which a module may refuse for a reason of its own
+                part.training = False
+            try:
+                module(**copies(given))
+            except Exception as fault:  # whatever forward raises, which is then no fault of tracing
+                raise fails_on(module, fault) from fault
+        return _read(module, given, trace_by_export(module, given, str(error)), lowering=False)
+
+
+def _read(module: nn.Module, given: Mapping[str, Any], traced: Traced, lowering: bool) -> NetGraph:
+    """Read a traced module, and compare it with the network that was read."""
+    program = read_program(module, given, traced)
+    batched = all(sizes is None or sizes[:1] in ((), (None,)) for sizes in traced.fixed)
+    observer = Observer(_caller(module, list(given)), [*given.values()], batched)
+    expected = observe(module, observer)
+    inputs = [*given.values()]
+    if lowering and len(inputs) == 1 and isinstance(inputs[0], Tensor) and inputs[0].ndim:
+        try:
+            return _lowered(module, program, observer, expected, tuple(inputs[0].shape))
+        except (UnsupportedLayerError, InvalidGraphError):  # more than an architecture can hold
+            pass
+    state, other = read_state(module, traced.constants, program)
+    rebuilt = rebuild(program, state, other)
+    seen = observer.observe(rebuilt, expected)
+    graph = NetGraph(with_shapes(program, rebuilt.eval(), given), state, other_state=other)
+    check_same(module, rebuilt, observer, expected, seen)
+    return graph
+
+
+def _from_layers(module: nn.Module) -> NetGraph:
+    """Convert a feed-forward module, whose layers tell the number of its inputs."""
+    parameters = inspect.signature(module.forward).parameters.values()
+    required = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    given = dict.fromkeys(required, torch.empty(0))
+    program = read_program(module, given, trace(module, given, whole=True))
+    if program.train_calls is not None:
+        raise UnsupportedLayerError(f"{type(module).__name__}: a forward that differs in training is not supported")
+    architecture = lower(program)
+    x = _tensor((2, architecture.n_inputs), dtype_named(program.dtype), torch.Generator().manual_seed(0))
+    device = next((value.device for value in named_tensors(module).values()), x.device)
+    observer = Observer(_caller(module, required), [x.to(device)])
+    expected = observe(module, observer, f"{architecture.n_inputs} inputs")
+    return _lowered(module, program, observer, expected, None)
+
+
+def _lowered(
+    module: nn.Module, program: Program, observer: Observer, expected: list[Seen], shape: tuple[int, ...] | None
+) -> NetGraph:
+    """Lower a program, and compare the module with the network that the architecture says."""
+    architecture = lower(program, shape)
+    tensors = named_tensors(module)
+    names = [tensor_name(architecture.layers[tensor.layer], tensor.name) for tensor in architecture.tensors]
+    dtype = dtype_named(program.dtype)
+    values = [tensors[name].detach().reshape(-1).to(dtype) for name in names]
+    graph = NetGraph(architecture, torch.cat(values) if values else torch.zeros(0))
+    rebuilt = to_module(graph)
+    rebuilt.requires_grad_(any(value.requires_grad for value in module.parameters()))
+    check_same(module, rebuilt, observer, expected, observer.observe(rebuilt, expected))
+    return graph
+
+
+def _caller(module: nn.Module, names: Sequence[str]) -> Any:
+    """Return how networks are called: by position with one input, whose name may be another in a rebuilt network."""
+    keyword_only = [p.name for p in inspect.signature(module.forward).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    if len(names) == 1 and names[0] not in keyword_only:
+        return lambda network, inputs: network(*inputs)
+    return lambda network, inputs: network(**dict(zip(names, inputs, strict=True)))
 
 
 def _check_given(module: Any, example: Any) -> None:
@@ -94,86 +166,54 @@ def _check_given(module: Any, example: Any) -> None:
             raise NetGraphError(f"{name}: is a sparse tensor, which a graph cannot hold")
 
 
-def _rows(example: Example | None) -> Tensor | None:
-    """Return the example of a network with one input, however it was given."""
-    if isinstance(example, Tensor) or example is None:
-        return example
-    values = list(example.values() if isinstance(example, Mapping) else example)
-    return values[0] if len(values) == 1 and isinstance(values[0], Tensor) else None
+def _bind(module: nn.Module, example: Example) -> dict[str, Any]:
+    """Return the example inputs by their names in ``forward``."""
+    signature = inspect.signature(module.forward)
+    try:
+        if isinstance(example, Mapping):
+            bound = signature.bind(**example)
+        else:
+            bound = signature.bind(*((example,) if isinstance(example, Tensor) else example))
+    except TypeError as error:
+        raise NetGraphError(f"example_input does not fit {type(module).__name__}.forward: {error}") from None
+    for name, parameter in signature.parameters.items():
+        named = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        if not named and name in bound.arguments:
+            raise UnsupportedLayerError(f"{type(module).__name__}.forward: inputs without names ({parameter})")
+    for name, value in bound.arguments.items():
+        if isinstance(value, Mapping | list | tuple):
+            raise UnsupportedLayerError(
+                f"{name}: an input that is a {type(value).__name__}; give each tensor by itself"
+            )
+    return dict(bound.arguments)
 
 
-def _feed_forward(module: nn.Module, example: Tensor | None) -> NetGraph:
-    """Lower a module to an architecture, and compare the module with what the graph says.
-
-    Args:
-        module: The module.
-        example: Rows around which the two run; without them two random ones.
+def refuse_hooks(module: nn.Module) -> None:
+    """Raise for hooks and exchanged methods, which alter outputs or gradients and are no part of a graph.
 
     Raises:
-        UnsupportedLayerError: With the submodule, the tensor or the line that an architecture cannot say.
-        InvalidGraphError: When sizes do not fit.
+        UnsupportedLayerError: With the module or the parameter that has one.
     """
-    lowering = Lowering(module)
-    architecture = Architecture(tuple(lowering.layers(example)))
-    check_architecture(architecture)
-    graph = NetGraph(architecture, _state(architecture, lowering.modules))
-    refuse_hooks(module)
-    for problem in _tensors(module, graph):
-        raise UnsupportedLayerError(f"{problem}, which is not supported")
-    given = example if example is not None else example_of(graph, torch.Generator().manual_seed(0))
-    if given.ndim != 2 and any(layer.type == "BatchNorm1d" for layer in architecture.layers):
-        raise UnsupportedLayerError(f"BatchNorm1d of an input with {given.ndim} dimensions is not supported")
-    observer = Observer(lambda network, inputs: network(*inputs), (given,))
-    expected = observe(module, observer, "example_input" if example is not None else f"{given.shape[-1]} inputs")
-    rebuilt = to_module(graph)
-    rebuilt.requires_grad_(any(value.requires_grad for value in module.parameters()))
-    check_same(module, rebuilt, observer, expected, observer.observe(rebuilt, expected))
-    return graph
+    for name, part in module.named_modules():
+        if is_leaf(part) and "forward" in vars(part):
+            raise UnsupportedLayerError(f"{name or 'the module'}: {type(part).__name__}.forward was replaced")
+        if part._forward_hooks or part._forward_pre_hooks or part._backward_hooks or part._backward_pre_hooks:
+            kind = "backward" if part._backward_hooks or part._backward_pre_hooks else "forward"
+            raise UnsupportedLayerError(
+                f"{name or type(part).__name__}: {type(part).__name__} has {kind} hooks, which a graph cannot hold"
+            )
+    for name, value in module.named_parameters():
+        if value._backward_hooks or value._post_accumulate_grad_hooks:
+            raise UnsupportedLayerError(f"{name}: has hooks on its gradient, which a graph cannot hold")
 
 
-def _tensors(module: nn.Module, graph: NetGraph) -> Iterator[str]:
-    """List the tensors that an architecture cannot hold as they are."""
-    architecture = graph.architecture
-    said = {f"{architecture.layers[t.layer].name}.{t.name}".lstrip(".") for t in architecture.tensors}
-    parameters = dict(module.named_parameters(remove_duplicate=False))
-    yield from (
-        f"{name}: a tensor that is not one of its layer's" for name in named_tensors(module) if name not in said
-    )
-    first: dict[int, str] = {}
-    for name, value in parameters.items():
-        owner = first.setdefault(value.data_ptr(), name)
-        if owner != name and value.numel():
-            yield f"{name}: the same as {owner}, or in the same memory"
-        if not value.requires_grad and any(other.requires_grad for other in parameters.values()):
-            yield f"{name}: not trained while other parameters are"
-
-
-def _state(architecture: Architecture, modules: dict[str, nn.Module]) -> Tensor:
-    """Copy the parameters and buffers in the order of the flat state."""
-    values = []
-    for tensor in architecture.tensors:
-        layer = architecture.layers[tensor.layer]
-        value = getattr(modules[layer.name], tensor.name)
-        if value.shape != tensor.shape:
-            name, sizes = f"{layer.name}.{tensor.name}".lstrip("."), f"{tuple(value.shape)}, not {tensor.shape}"
-            raise InvalidGraphError(f"{name}: has shape {sizes} as its {layer.type} says")
-        values.append(value)
-    if any(value.is_complex() for value in values):
-        raise UnsupportedLayerError("complex parameters are not supported")
-    floats = {value.dtype for value in values if value.is_floating_point()}
-    if len(floats) > 1:
-        raise UnsupportedLayerError(f"parameters of several types: {', '.join(sorted(map(str, floats)))}")
-    dtype = floats.pop() if floats else torch.float32
-    if not values:
-        return torch.zeros(0)
-    return torch.cat([value.detach().reshape(-1).to(dtype) for value in values]).clone()
-
-
+@draws_restored()
 def generalize(graph: NetGraph) -> NetGraph:
     """Convert a feed-forward graph to the general form, in which a network of any other kind is held."""
     if as_graph(graph, "generalize").program is not None:
         return graph
-    return convert(to_module(graph), example_of(graph))
+    module = to_module(graph)
+    return _convert(module, _bind(module, example_of(graph)), lowering=False)
 
 
 def example_of(graph: NetGraph, generator: torch.Generator | None = None) -> Any:

@@ -1,268 +1,298 @@
-"""Traced feed-forward modules in the terms of the vocabulary: the calls of ``forward`` as rows of the layer table."""
+"""Lowering: a general program in the terms of the vocabulary, where every call is a layer of it or moves no value.
 
-import inspect
-import operator
-from collections.abc import Mapping
+Calls that only change shapes (``flatten``, ``view(x.size(0), -1)``, ``squeeze`` and ``unsqueeze``) lower to nothing.
+They are found by running them: places are numbered, and a call that leaves the numbers in their order leaves the
+features alone. What reads sizes is run too, for two numbers of rows, so that nothing depends on the example's.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
-from torch.nn import functional as F
+from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from netgraph.errors import InvalidGraphError, UnsupportedLayerError
-from netgraph.graph.architecture import Layer, make_layer
-from netgraph.graph.layers import BY_MODULE, LAYER_TYPES, HyperValue, LayerType
-from netgraph.graph.modules.preserve import preserved
-from netgraph.graph.modules.trace import InputTracer, first_line, mode
+from netgraph.graph.architecture import Architecture, Layer, make_layer
+from netgraph.graph.check import check_architecture
+from netgraph.graph.layers import LAYER_TYPES, LayerType
+from netgraph.graph.modules.aliases import in_place
+from netgraph.graph.modules.encoding import decode, references
+from netgraph.graph.modules.functions import find_operation
+from netgraph.graph.modules.labels import dotted
+from netgraph.graph.modules.program import GraphNode, Program
+from netgraph.graph.modules.registry import ENTRIES, build, type_of_operation
 
-#: Functions and tensor methods that are layers.
-_FUNCTIONS: dict[Any, str] = {
-    **dict.fromkeys((F.relu, torch.relu, "relu"), "ReLU"),
-    **dict.fromkeys((F.tanh, torch.tanh, "tanh"), "Tanh"),
-    **dict.fromkeys((F.sigmoid, torch.sigmoid, "sigmoid"), "Sigmoid"),
-    F.leaky_relu: "LeakyReLU",
-    F.gelu: "GELU",
-    F.silu: "SiLU",
-    F.elu: "ELU",
-    **dict.fromkeys((operator.add, operator.iadd, torch.add, "add"), "Add"),
-    **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), "Concat"),
-}
-#: Stands for the number of rows, which is not known.
-_ROWS = "rows"
+Shape = tuple[int, ...]
 
 
-class _Tracer(InputTracer):
-    """Keeps every known layer whole, also one that stands alone, and leaves inputs that have defaults to forward."""
+@dataclass(frozen=True)
+class _Features:
+    """The output of a layer, in whatever shape.
 
-    def __init__(self, root: nn.Module) -> None:
-        parameters = inspect.signature(root.forward).parameters.values()
-        required = [
-            p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-        ]
-        super().__init__(dict.fromkeys(required, torch.empty(0)))
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return type(m) in BY_MODULE or fx.Tracer.is_leaf_module(self, m, module_qualified_name)
-
-
-class Lowering:
-    """A traced module: its nodes, and the modules by the names its layers keep.
-
-    Raises:
-        UnsupportedLayerError: When it cannot be traced, or differs in training.
+    Attributes:
+        layer: Position of the layer.
+        places: The numbers of its elements, in the shape of the value.
+        calls: Positions of the calls whose results share its memory.
+        label: The last of these, as an error names it.
     """
 
-    def __init__(self, module: nn.Module) -> None:
-        self.alone = type(module) in BY_MODULE
-        root = nn.Sequential(module) if self.alone else module
-        self.modules = {("" if self.alone else name): part for name, part in root.named_modules() if name}
+    layer: int
+    places: Tensor
+    calls: tuple[int, ...]
+    label: str
+
+
+def lower(program: Program, shape: Shape | None = None) -> Architecture:
+    """Lower a program to a feed-forward architecture.
+
+    Args:
+        program: The program.
+        shape: Shape of its input, features last; None where the layers tell how many there are.
+
+    Raises:
+        UnsupportedLayerError: With the call or the tensor that an architecture cannot hold.
+        InvalidGraphError: When sizes do not fit, or no layer tells the number of inputs.
+    """
+    if program.train_calls is not None:
+        raise UnsupportedLayerError("a forward that differs in training is not supported")
+    given = (2, _n_inputs(program)) if shape is None else shape
+    shapes = [(rows, *given[1:]) for rows in (2, 3)] if len(given) > 1 else [given]
+    architecture, *others = (Architecture(tuple(_Lowering(program, each).run())) for each in shapes)
+    if any(other != architecture for other in others):
+        raise UnsupportedLayerError("layers whose sizes depend on the number of rows are not supported")
+    _check_tensors(program, architecture)
+    check_architecture(architecture)
+    return architecture
+
+
+def _n_inputs(program: Program) -> int:
+    """Find the number of inputs from the first layer that tells it.
+
+    Raises:
+        UnsupportedLayerError: When none does, and what reads the input is no layer.
+        InvalidGraphError: When none does.
+    """
+    reached = {i for i, node in enumerate(program.nodes) if node.op == "input"}
+    direct = set(reached)
+    for position, node in enumerate(program.nodes):
+        if not reached.intersection(node.inputs):
+            continue
+        size = _reads(_constructor_kwargs(program, node)) if node.op == "module" else None
+        if size is not None:
+            return size
+        if len(node.inputs) == 1 or not node.target.endswith(("cat", "concat", "concatenate")):
+            reached.add(position)
+    for node in program.nodes:
+        if direct.intersection(node.inputs):
+            _kind(program, node)
+    raise InvalidGraphError("no layer tells the number of inputs; give example_input")
+
+
+def _constructor_kwargs(program: Program, node: GraphNode) -> dict[str, Any]:
+    found: dict[str, Any] = decode(program.module_named[node.target].kwargs, {"module": lambda inner: inner})
+    return found
+
+
+def _reads(kwargs: dict[str, Any]) -> int | None:
+    """Return the number of values that a layer with these arguments reads, where it tells."""
+    shape = kwargs.get("normalized_shape")
+    return shape[-1] if shape else kwargs.get("in_features", kwargs.get("num_features"))
+
+
+def _kind(program: Program, node: GraphNode) -> LayerType:
+    """Find the layer type of a call.
+
+    Raises:
+        UnsupportedLayerError: When it is none of the vocabulary.
+    """
+    name = program.module_named[node.target].type if node.op == "module" else type_of_operation(node.target)
+    altering = node.op == "call" and node.target.endswith("_")
+    if name not in LAYER_TYPES or node.target.startswith("aten.") or altering:
+        raise UnsupportedLayerError(f"{_label(program, node)} is not supported")
+    return LAYER_TYPES[name]
+
+
+def _label(program: Program, node: GraphNode) -> str:
+    if node.op == "module":
+        return f"{node.target}: {program.module_named[node.target].type}".removeprefix(": ")
+    return f"{node.name}: {node.target.rpartition('.')[2]}"
+
+
+class _Lowering:
+    """Goes through the calls of a program, for an input of some shape."""
+
+    def __init__(self, program: Program, shape: Shape) -> None:
+        self.program, self.shape = program, shape
+        self.layers: list[Layer] = []
+        self.values: list[Any] = []
         self.seen: set[str] = set()
-        self.passed: dict[fx.Node, fx.Node] = {}
-        try:
-            (self.graph, self.result), (training, _) = (self._trace(root, training) for training in (False, True))
-        except UnsupportedLayerError:
-            raise
-        except Exception as error:
-            raise UnsupportedLayerError(f"{type(module).__name__} cannot be traced: {first_line(error)}") from error
-        calls = [[(n.op, n.target, str(n.args), str(n.kwargs)) for n in each.nodes] for each in (self.graph, training)]
-        if calls[0] != calls[1]:  # which an architecture cannot say
-            raise UnsupportedLayerError(f"{type(root).__name__}: a forward that differs in training is not supported")
+        self.altering = {i for i, node in enumerate(program.nodes) if in_place(program, node)}
+        self.live = self._live()
+        self.users = Counter(i for position in self.live for i in program.nodes[position].inputs)
+        self.users.update(references(program.calls.output))
 
-    def _trace(self, root: nn.Module, training: bool) -> tuple[fx.Graph, fx.Node | None]:
-        if "forward" in vars(root):
-            raise UnsupportedLayerError(f"{type(root).__name__}: forward was replaced on the instance")
-        with preserved(root), mode(root, training):
-            tracer = _Tracer(root)
-            graph = tracer.trace(root)
-            # What is computed for nothing is taken out, but for what alters a value although nothing reads its result.
-            fx.GraphModule(root, graph).graph.eliminate_dead_code(lambda node: node.is_impure() or self._alters(node))
-        for node in graph.nodes:
-            if self._alters(node) and not node.users:
+    def _live(self) -> set[int]:
+        """Return the calls that the output needs, and those that do something though nothing reads their result."""
+        nodes, output = self.program.nodes, set(references(self.program.calls.output))
+        live = output | self.altering | {i for i, node in enumerate(nodes) if "assert" in node.target}
+        for position in reversed(range(len(nodes))):
+            if position in live or nodes[position].op == "input":
+                live |= {position, *nodes[position].inputs}
+        return live
+
+    def run(self) -> list[Layer]:
+        """Return the layers."""
+        for position, node in enumerate(self.program.nodes):
+            if position in self.altering and not self.users[position]:
                 raise UnsupportedLayerError(f"{node.name}: in place, while its input is used again")
-        return graph, tracer.output.node if isinstance(tracer.output, fx.Proxy) else None
-
-    def name(self, node: fx.Node) -> str:
-        """Return the name that a node's layer keeps."""
-        return node.name if node.op != "call_module" else "" if self.alone else str(node.target)
-
-    def _part(self, node: fx.Node) -> nn.Module | None:
-        return self.modules.get(self.name(node)) if node.op == "call_module" else None
-
-    def _alters(self, node: fx.Node) -> bool:
-        named = node.op != "call_module" and getattr(node.target, "__name__", str(node.target)).endswith("_")
-        inside = getattr(self._part(node), "inplace", False) or node.kwargs.get("inplace", False)
-        return bool(named or inside or node.target is operator.iadd)
-
-    def layers(self, example_input: Tensor | None) -> list[Layer]:
-        """Turn the nodes into rows of the layer table.
-
-        Raises:
-            UnsupportedLayerError: With the call that is no layer.
-            InvalidGraphError: When sizes do not fit.
-        """
-        position: dict[fx.Node, int] = {}
-        layers: list[Layer] = []
-        sizes: dict[fx.Node, Any] = {}
-        for node in self.graph.nodes:
-            if node.op == "output":
-                break
-            widths = {known: layers[i].size for known, i in position.items()}
-            source = _source(node)
-            read = _size_read(node, widths, sizes)
-            if read is not None:
-                sizes[node] = read
-            elif source in widths and _leaves_alone(node, self._part(node), widths[source], sizes):
-                position[node] = position[source]
-                self.passed[node] = source
-            else:
-                layers.append(self._layer(node, position, layers, example_input))
-                position[node] = len(layers) - 1
-        if position.get(self.result) != len(layers) - 1 or len(layers) < 2:  # type: ignore[arg-type]
+            self.values.append(self._value(position, node) if position in self.live else None)
+        result = decode(self.program.calls.output, {"node": self.values.__getitem__})
+        if not isinstance(result, _Features) or result.layer != len(self.layers) - 1 or len(self.layers) < 2:
             raise UnsupportedLayerError("the module must give one tensor, computed by its last layer")
-        used = {layer.name for layer in layers}
-        for name, part in self.modules.items():
-            if name not in used and any(True for _ in part.parameters(recurse=False)):
-                raise UnsupportedLayerError(f"{name}: {type(part).__name__} plays no part in the output")
-        return layers
+        self._check_shape(result)
+        return self.layers
 
-    def _layer(
-        self, node: fx.Node, position: dict[fx.Node, int], layers: list[Layer], example_input: Tensor | None
-    ) -> Layer:
-        name = self.name(node)
-        if node.op == "placeholder":
-            if layers:
-                raise UnsupportedLayerError(f"{name}: a second input is not supported")
-            return make_layer("Input", (), self._n_inputs(node, example_input), name)
-        kind = self._kind(node)
-        hyper, operands = self._call(node, kind)
-        if not operands or any(operand not in position for operand in operands):
-            raise UnsupportedLayerError(f"{name}: {kind.name} of something that is not a layer's output")
-        shared, operand = len(operands[0].users) > 1, operands[0]
-        while operand in self.passed:  # the same memory under another shape
-            operand = self.passed[operand]
-            shared = shared or len(operand.users) > 1
-        if shared and self._alters(node):
-            raise UnsupportedLayerError(f"{name}: in place, while its input is used again")
-        inputs = [position[operand] for operand in operands]
-        return make_layer(kind.name, inputs, self._size(node, kind, [layers[i].size for i in inputs]), name, hyper)
+    def _value(self, position: int, node: GraphNode) -> Any:
+        if node.op == "input":
+            if self.layers:
+                raise UnsupportedLayerError(f"{node.name}: a second input is not supported")
+            self.layers.append(make_layer("Input", (), self.shape[-1], node.name))
+            return _Features(0, torch.arange(prod(self.shape)).view(self.shape), (position,), node.name)
+        special = {"node": self.values.__getitem__, "training": lambda name: False}
+        args, kwargs = decode(node.args, special), decode(node.kwargs, special)
+        operands = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, _Features)]
+        if self._moves(node):
+            found = self._moved(position, node, args, kwargs, operands)
+            if found is not None:
+                return found
+        return self._layer(position, node, args, kwargs, operands)
 
-    def _kind(self, node: fx.Node) -> LayerType:
-        """Find a node's layer type."""
-        part = self._part(node)
-        if part is not None:
-            if type(part) not in BY_MODULE:
-                raise UnsupportedLayerError(f"{self.name(node)}: {type(part).__name__} is not supported")
-            return BY_MODULE[type(part)]
-        if node.op not in ("call_function", "call_method") or node.target not in _FUNCTIONS:
-            what = getattr(node.target, "__name__", node.target)
-            raise UnsupportedLayerError(f"{node.name}: {what} is not supported")
-        return LAYER_TYPES[_FUNCTIONS[node.target]]
+    def _moves(self, node: GraphNode) -> bool:
+        """Return whether a call may read sizes, or change the shape alone."""
+        if node.op == "module":
+            entry = ENTRIES.get(self.program.module_named[node.target].type)
+            return entry is not None and entry.role == "reshape"
+        if node.op != "call":
+            return False
+        reads_values = find_operation(node.target).role not in ("reshape", "scalar") and node.inputs
+        return node.target == "Tensor.contiguous" or not reads_values
 
-    def _call(self, node: fx.Node, kind: LayerType) -> tuple[dict[str, HyperValue], list[Any]]:
-        """Find a node's hyper-parameters and operands."""
-        part = self._part(node)
-        if part is not None:
-            self._check_module(self.name(node), part)
-            values = {h.name: getattr(part, h.name) for h in kind.hyper}
-            bias = {"bias": values["bias"] is not None} if "bias" in values else {}
-            return values | bias, list(node.all_input_nodes)
-        if kind.name == "Concat":
-            parts, dim = [*node.args, None][0], node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 0)
-            if dim not in (1, -1) or not isinstance(parts, list | tuple):
-                raise UnsupportedLayerError(f"{node.name}: Concat must be along the features, dim=-1")
-            return {}, list(parts)
+    def _moved(self, position: int, node: GraphNode, args: Any, kwargs: Any, operands: list[_Features]) -> Any:
+        """Run a call on the numbers of places; None where it computes, or leaves them in another order."""
+        places = lambda leaf: leaf.places if isinstance(leaf, _Features) else leaf  # noqa: E731
+        if node.op == "module":
+            spec = self.program.module_named[node.target]
+            make: Any = build(spec.type, spec.kwargs)
+        else:
+            make = find_operation(node.target)
+        try:
+            result = make(*pytree.tree_map(places, args), **pytree.tree_map(places, kwargs))
+        except (RuntimeError, IndexError, TypeError, ValueError):  # not for this number of rows
+            return None
+        if not isinstance(result, Tensor):
+            return result
+        source = operands[0] if len(operands) == 1 else None
+        if source is None or not torch.equal(result.reshape(-1), source.places.reshape(-1)):
+            return None
+        return _Features(source.layer, result, (*source.calls, position), _label(self.program, node))
+
+    def _layer(self, position: int, node: GraphNode, args: Any, kwargs: Any, operands: list[_Features]) -> _Features:
+        """Add the layer of a call."""
+        if node.op == "tensor":
+            raise UnsupportedLayerError(f"{_label(self.program, node)} is not supported")
+        kind = _kind(self.program, node)
+        if not operands:
+            raise UnsupportedLayerError(f"{_label(self.program, node)} of something that is not a layer's output")
+        if position in self.altering and any(self.users[call] > 1 for call in operands[0].calls):
+            raise UnsupportedLayerError(f"{node.name}: in place, while its input is used again")
+        widths, hyper = [self.layers[operand.layer].size for operand in operands], kind.defaults()
+        for operand in operands if kind.kind != "elementwise" else ():
+            self._check_shape(operand)
+        size = widths[0]
+        if node.op == "module":
+            given = _constructor_kwargs(self.program, node)
+            self._check_module(node.target, kind, given, size)
+            hyper |= {key: given[key] for key in hyper if key in given}
+            hyper |= {"bias": dotted(node.target, "bias") in self.program.tensor_named} if "bias" in hyper else {}
+            size = given.get("out_features", size)
+        elif kind.kind == "join":
+            size = self._join(node, kind, widths, args, kwargs)
+        else:
+            given = dict(zip(hyper, args[1:], strict=False)) | kwargs
+            hyper |= {key: given[key] for key in hyper if key in given}
+        shape = operands[0].places.shape if kind.kind == "elementwise" else (*self.shape[:-1], size)
+        name = node.target if node.op == "module" else node.name
+        self.layers.append(make_layer(kind.name, [operand.layer for operand in operands], size, name, hyper))
+        places = torch.arange(prod(shape)).view(shape)
+        return _Features(len(self.layers) - 1, places, (position,), _label(self.program, node))
+
+    def _join(self, node: GraphNode, kind: LayerType, widths: list[int], args: Any, kwargs: Any) -> int:
+        """Return the size of a layer that joins others."""
         if kind.name == "Add":
-            if len(node.args) != 2 or node.kwargs or not all(isinstance(a, fx.Node) for a in node.args):
+            if len(args) != 2 or kwargs or len(widths) != 2:
                 raise UnsupportedLayerError(f"{node.name}: Add of anything but two layers' outputs is not supported")
-            return {}, list(node.args)
-        given: dict[str, Any] = dict(zip((h.name for h in kind.hyper), node.args[1:], strict=False)) | node.kwargs
-        return {h.name: given.get(h.name, h.default) for h in kind.hyper}, [node.args[0]]
+            if len(set(widths)) != 1:
+                raise InvalidGraphError(f"{node.name}: Add of {widths[0]} and {widths[1]} values")
+            return widths[0]
+        parts, dim = [*args, None][0], kwargs.get("dim", args[1] if len(args) > 1 else 0)
+        if dim not in (-1, len(self.shape) - 1) or not isinstance(parts, list | tuple):
+            raise UnsupportedLayerError(f"{node.name}: Concat must be along the features, dim=-1")
+        if len(parts) != len(widths):
+            raise UnsupportedLayerError(f"{node.name}: Concat of something that is not a layer's output")
+        return sum(widths)
 
-    def _check_module(self, name: str, part: nn.Module) -> None:
-        if name in self.seen and any(True for _ in part.parameters()):
-            raise UnsupportedLayerError(f"{name}: {type(part).__name__} is used twice; weights cannot be shared")
+    def _check_shape(self, features: _Features) -> None:
+        """Check that features lie last, behind the dimensions of the input."""
+        if features.places.shape != (*self.shape[:-1], self.layers[features.layer].size):
+            raise UnsupportedLayerError(f"{features.label} is not supported")
+
+    def _check_module(self, name: str, kind: LayerType, given: dict[str, Any], width: int) -> None:
+        if name in self.seen and kind.tensors:
+            raise UnsupportedLayerError(f"{name}: {kind.name} is used twice; weights cannot be shared")
         self.seen.add(name)
-        if isinstance(part, nn.LayerNorm) and len(part.normalized_shape) != 1:
+        if kind.name == "LayerNorm" and len(given["normalized_shape"]) != 1:
             raise UnsupportedLayerError(f"{name}: LayerNorm over several dimensions is not supported")
-        if isinstance(part, nn.BatchNorm1d) and part.running_mean is None:
+        if kind.name == "BatchNorm1d" and not given["track_running_stats"]:
             raise UnsupportedLayerError(f"{name}: BatchNorm1d without running statistics is not supported")
-
-    def _size(self, node: fx.Node, kind: LayerType, sizes: list[int]) -> int:
-        part = self._part(node)
-        expected = _inputs_of(part)
-        if expected is not None and expected != sizes[0]:
-            raise InvalidGraphError(f"{self.name(node)}: {kind.name} reads {expected} values, but is fed {sizes[0]}")
-        if isinstance(part, nn.Linear):
-            return part.out_features
-        if kind.name == "Add" and len(set(sizes)) != 1:
-            raise InvalidGraphError(f"{self.name(node)}: Add of {sizes[0]} and {sizes[1]} values")
-        return sum(sizes) if kind.name == "Concat" else sizes[0]
-
-    def _n_inputs(self, node: fx.Node, example_input: Tensor | None) -> int:
-        """Find the number of inputs from the first layer that tells it."""
-        waiting, seen = [node], set()
-        while waiting:
-            for user in waiting.pop(0).users:
-                size = _inputs_of(self._part(user))
-                if size is not None:
-                    return size
-                joins = _FUNCTIONS.get(user.target) == "Concat" and _source(user) is None
-                if user not in seen and not joins and user.op != "output":
-                    waiting.append(user)
-                seen.add(user)
-        if example_input is None:
-            for user in node.users:
-                self._kind(user)
-            raise InvalidGraphError("no layer tells the number of inputs; give example_input")
-        return int(example_input.shape[-1])
+        if kind.name == "BatchNorm1d" and len(self.shape) != 2:
+            raise UnsupportedLayerError(f"BatchNorm1d of an input with {len(self.shape)} dimensions is not supported")
+        if _reads(given) not in (None, width):
+            raise InvalidGraphError(f"{name}: {kind.name} reads {_reads(given)} values, but is fed {width}")
 
 
-def _source(node: fx.Node) -> fx.Node | None:
-    """Return the first operand of a call, also where it is a list of one."""
-    first = node.args[0] if node.args else None
-    source = first[0] if isinstance(first, list | tuple) and len(first) == 1 else first
-    return source if isinstance(source, fx.Node) else None
+def _check_tensors(program: Program, architecture: Architecture) -> None:
+    """Check that an architecture holds all tensors of a program as they are.
+
+    Raises:
+        UnsupportedLayerError: With one that it does not.
+    """
+    layers = {layer.name for layer in architecture.layers}
+    held = {tensor_name(architecture.layers[t.layer], t.name) for t in architecture.tensors}
+    for name in held - program.tensor_named.keys():
+        raise UnsupportedLayerError(f"{name}: is missing")
+    parameters = [tensor for tensor in program.tensors if tensor.kind == "parameter"]
+    for tensor in program.tensors:
+        name, owner = tensor.names[0], program.module_named.get(tensor.names[0].rpartition(".")[0])
+        if owner is not None and owner.type in ENTRIES and owner.name not in layers:
+            raise UnsupportedLayerError(f"{owner.name}: {owner.type} plays no part in the output")
+        if name not in held:
+            raise UnsupportedLayerError(f"{name}: a tensor that is not one of its layer's, which is not supported")
+        if len(tensor.names) > 1:
+            raise UnsupportedLayerError(f"{tensor.names[1]}: the same as {name}, which is not supported")
+        if tensor in parameters and not tensor.trainable and any(other.trainable for other in parameters):
+            raise UnsupportedLayerError(f"{name}: not trained while other parameters are, which is not supported")
+    floats = {t.dtype for t in program.tensors if t.dtype.startswith(("float", "bfloat", "complex"))}
+    if any(dtype.startswith("complex") for dtype in floats):
+        raise UnsupportedLayerError("complex parameters are not supported")
+    if len(floats) > 1:
+        raise UnsupportedLayerError(
+            f"parameters of several types: {', '.join(f'torch.{dtype}' for dtype in sorted(floats))}"
+        )
 
 
-def _inputs_of(part: nn.Module | None) -> int | None:
-    """Return the number of values that a layer reads, where it tells."""
-    if isinstance(part, nn.LayerNorm):
-        return int(part.normalized_shape[-1])
-    return part.in_features if isinstance(part, nn.Linear) else getattr(part, "num_features", None)
-
-
-def _size_read(node: fx.Node, widths: Mapping[fx.Node, int], sizes: Mapping[fx.Node, Any]) -> Any:
-    """Return what a node reads of the shape of [rows, features]: all of it, the rows, a width, or None for neither."""
-    source: Any = node.args[0] if node.args else None
-    if source in widths and (node.target == "size" or (node.target is getattr and node.args[1] == "shape")):
-        shape = (_ROWS, widths[source])
-        dim: Any = node.kwargs.get("dim", node.args[1] if node.target == "size" and len(node.args) > 1 else None)
-        return shape if dim is None else shape[dim]
-    whole = sizes.get(source)
-    if isinstance(whole, tuple) and getattr(node.target, "__name__", "") == "getitem" and isinstance(node.args[1], int):
-        return whole[node.args[1]] if -2 <= node.args[1] < 2 else None
-    return None
-
-
-def _leaves_alone(node: fx.Node, part: nn.Module | None, width: int, sizes: Mapping[fx.Node, Any]) -> bool:
-    """Return whether a call leaves its operand, [rows, features], as it is, so that no network needs it."""
-    if part is not None:
-        return isinstance(part, nn.Flatten) and {part.start_dim, part.end_dim} <= {1, -1}
-    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
-    if node.op == "call_function" and getattr(torch, name, None) is not node.target:
-        return False
-    args = [sizes.get(a, a) if isinstance(a, fx.Node) else a for a in _listed(node.args[1:])]
-    given = [*args, *node.kwargs.values()]
-    if name == "flatten":
-        dims = {"start_dim": 0, "end_dim": -1} | dict(zip(("start_dim", "end_dim"), args, strict=False)) | node.kwargs
-        return {dims["start_dim"], dims["end_dim"]} <= {1, -1}
-    if name == "squeeze":
-        return width != 1 and given in ([1], [-1])
-    if name in ("view", "reshape"):
-        return tuple(_listed(given)) in ((_ROWS, -1), (_ROWS, width), (-1, width))
-    # of one operand a concatenation, along any dimension
-    return name in ("cat", "concat", "concatenate") or (name == "contiguous" and not given)
-
-
-def _listed(args: Any) -> list[Any]:
-    return list(args[0]) if len(args) == 1 and isinstance(args[0], list | tuple) else list(args)
+def tensor_name(layer: Layer, name: str) -> str:
+    """Return the qualified name of one of a layer's tensors."""
+    return dotted(layer.name, name)

@@ -31,6 +31,9 @@ PASSED = {
     "reshape to a shape": lambda self, x: self.last(torch.reshape(self.first(x), (x.size()[0], 5)).tanh()),
     "squeeze": lambda self, x: self.last(self.first(x).squeeze(-1).contiguous()),
     "concatenation of one": lambda self, x: self.last(F.relu(self.first(torch.cat([x], 1)))),
+    "unsqueeze and squeeze": lambda self, x: self.last(self.first(x).unsqueeze(-1).relu().squeeze(-1)),
+    "flatten of two dimensions": lambda self, x: self.last(self.first(x).view(-1, 5, 1).flatten(1, 2)),
+    "heads and back": lambda self, x: self.last(F.relu(self.first(x.view(-1, 2, 2).reshape(x.shape)))),
     "at the end": lambda self, x: self.last(self.first(x)).flatten(1),
     "defaults": lambda self, x, scale=None, *rest, **more: self.last(self.first(x) if scale is None else x),
 }
@@ -57,7 +60,16 @@ def test_a_leading_flatten_is_passed_over_for_rows_and_kept_for_images():
     assert same(to_module(from_module(module, image))(image), module(image))
 
 
+def test_a_sequential_with_reshapes_in_it_is_of_the_vocabulary():
+    module = nn.Sequential(nn.Linear(4, 6), nn.Unflatten(1, (2, 3)), nn.Tanh(), nn.Flatten(), nn.Linear(6, 1)).eval()
+    graph = from_module(module)
+    assert [layer.type for layer in graph.architecture.layers] == ["Input", "Linear", "Tanh", "Linear"]
+    assert same(to_module(graph)(X), module(X))
+
+
 NAMED = [
+    (build(lambda self, x: self.last(self.first(x.view(-1, 2, 2).transpose(1, 2).reshape(-1, 4)))), "transpose"),
+    (build(lambda self, x: self.last(self.first(x.view(3, 4)))), "view"),
     (build(lambda self, x: self.last(self.first(x).relu()).mean(-1)), "mean"),
     (nn.Sequential(nn.Linear(4, 1), nn.PReLU()), "1: PReLU"),
     (nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Softmax(-1)), "2: Softmax"),

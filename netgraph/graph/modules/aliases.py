@@ -15,6 +15,15 @@ _VIEWS = frozenset({
 _IDENTITIES = frozenset({"Identity", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d"})
 
 
+def in_place(program: Program, node: GraphNode) -> bool:
+    """Return whether a call alters its first operand."""
+    flag = ("item", "inplace", True)
+    if node.op == "module":
+        module = program.module_named.get(node.target)
+        return module is not None and flag in module.kwargs
+    return node.op == "call" and (find_operation(node.target).in_place or flag in node.kwargs)
+
+
 class Aliases:
     """Which calls of a program share memory."""
 
@@ -37,16 +46,8 @@ class Aliases:
         if node.op != "call":
             return False, False
         operation = find_operation(node.target)
-        same = self.in_place(node) or operation.role == "identity"
+        same = in_place(self.program, node) or operation.role == "identity"
         return same, not same and operation.name.split(".")[1] in _VIEWS
-
-    def in_place(self, node: GraphNode) -> bool:
-        """Return whether a call alters its first operand."""
-        flag = ("item", "inplace", True)
-        if node.op == "module":
-            module = self.program.module_named.get(node.target)
-            return module is not None and flag in module.kwargs
-        return node.op == "call" and (find_operation(node.target).in_place or flag in node.kwargs)
 
     def altered(self, position: int) -> list[int]:
         """Return the earlier calls whose values a call in place makes the same as its own.
@@ -55,7 +56,7 @@ class Aliases:
             UnsupportedLayerError: When another value with the same memory in other places is read afterwards.
         """
         nodes = self.program.nodes
-        if not self.in_place(nodes[position]) or not nodes[position].inputs:
+        if not in_place(self.program, nodes[position]) or not nodes[position].inputs:
             return []
         first, moved = nodes[position].inputs[0], self._moved[position]
         read = {i for node in nodes[position + 1 :] for i in node.inputs} | set(references(self.program.calls.output))

@@ -13,7 +13,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,52 +21,42 @@ from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
+from netgraph.graph.modules.execute import Lender, execute
 from netgraph.graph.modules.preserve import preserved
-from netgraph.graph.modules.program import CallGraph
-from netgraph.graph.modules.trace import first_line, mode, plain_attributes, read_both
+from netgraph.graph.modules.trace import Traced, first_line, mode, plain_attributes, read_both
+from netgraph.graph.modules.values import copies, same
 
 #: An input's name and one of its dimensions.
 Dimension = tuple[str, int]
-#: For each input the sizes it must have, None for any; None for an input that is not a tensor.
-Sizes = tuple[tuple[int | None, ...] | None, ...]
 _SIZE = re.compile(r"L\['(\w+)'\]\.size\(\)\[(\d+)\]")
-Constants = dict[str, Tensor]
-#: Compares a module with a table and its constants on inputs; without a table, whether the module runs on them.
-Agrees = Callable[[Mapping[str, Any], CallGraph | None, Constants], bool]
 
 
-def trace_by_export(
-    module: nn.Module, given: Mapping[str, Any], why: str, agrees: Agrees
-) -> tuple[CallGraph, CallGraph | None, Constants, Sizes]:
+def trace_by_export(module: nn.Module, given: Mapping[str, Any], why: str) -> Traced:
     """Trace a module in both modes through ``torch.export``.
 
     Args:
         module: The module; it is not changed.
         given: The example inputs by name.
         why: Why ``torch.fx`` does not serve.
-        agrees: Compares the module with a table and its constants on inputs, or without a table says whether it runs.
-
-    Returns:
-        As :func:`~netgraph.graph.modules.trace.trace`, and the sizes that each input must have, None for any.
 
     Raises:
         UnsupportedLayerError: When ``torch.export`` does not serve either, or a call is not supported.
     """
-    most = _elastic(given, lambda inputs: agrees(inputs, None, {}))
-    found: _Traced | None = None
+    most = _elastic(given, lambda inputs: _agrees(module, inputs))
+    rows = {dimension for dimension in most if dimension[1] == 0}
+    found: tuple[Traced, set[Dimension]] | None = None
     failure: Exception | None = None
-    for tried in (most, {dimension for dimension in most if dimension[1] == 0}, set()):
+    for tried in (most, rows, set[Dimension]()):
         if found is not None and not tried:
             break
         try:
-            traced = _trace(module, given, tried, agrees)
+            traced, free = _trace(module, given, tried)
         except Exception as error:  # torch.export raises errors of every kind
             failure = error
             continue
-        rows_are_free = all(dimension in traced.free for dimension in most if dimension[1] == 0)
-        if rows_are_free or found is None:
-            found = traced
-        if rows_are_free:
+        if found is None or rows <= free:
+            found = traced, free
+        if rows <= free:
             break
     if found is None:
         if isinstance(failure, NetGraphError):
@@ -74,30 +64,33 @@ def trace_by_export(
         reason = first_line(failure) if failure is not None else ""
         text = f"{why}; torch.export says: {reason}; forward may decide by shapes, not by values"
         raise UnsupportedLayerError(text) from failure
-    free = found.free
-    sizes = tuple(
-        tuple(None if (name, i) in free else n for i, n in enumerate(value.shape))
-        if isinstance(value, Tensor)
-        else None
-        for name, value in given.items()
-    )
+    traced, free = found
+    tensors = {name: value for name, value in given.items() if isinstance(value, Tensor)}
+    sizes = {
+        name: tuple(None if (name, i) in free else n for i, n in enumerate(x.shape)) for name, x in tensors.items()
+    }
     if failure is not None:
-        named = [(name, shape) for name, shape in zip(given, sizes, strict=True) if shape is not None]
-        shapes = (f"{name} [{', '.join('any' if n is None else str(n) for n in shape)}]" for name, shape in named)
-        kind = type(module).__name__
-        text = f"{kind}: by sizes that forward reads, the graph holds for {', '.join(shapes)} only"
+        shapes = (f"{name} [{', '.join('any' if n is None else str(n) for n in own)}]" for name, own in sizes.items())
+        text = f"{type(module).__name__}: by sizes that forward reads, the graph holds for {', '.join(shapes)} only"
         warnings.warn(text, stacklevel=2)
-    return found.table, found.train_table, found.constants, sizes
+    return replace(traced, fixed=tuple(map(sizes.get, given)))
 
 
-@dataclass(frozen=True)
-class _Traced:
-    """Programs of ``torch.export`` in both modes, and the dimensions whose sizes may be any."""
-
-    table: CallGraph
-    train_table: CallGraph | None
-    constants: Constants
-    free: set[Dimension]
+def _agrees(module: nn.Module, inputs: Mapping[str, Any], traced: Traced | None = None) -> bool:
+    """Return whether a module runs on inputs; of a traced one, whether its calls give the same wherever it does."""
+    with preserved(module), torch.no_grad():
+        before = torch.get_rng_state()
+        try:
+            expected = module.eval()(**copies(inputs))
+        except Exception:  # the module's own, on inputs that it was not made for
+            return traced is not None
+        torch.set_rng_state(before)
+        try:
+            return traced is None or same(
+                expected, execute(traced.calls, Lender(module, traced.constants), copies(inputs))
+            )
+        except Exception:  # the same
+            return False
 
 
 @contextmanager
@@ -117,7 +110,7 @@ def quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _trace(module: nn.Module, given: Mapping[str, Any], tried: set[Dimension], agrees: Agrees) -> _Traced:
+def _trace(module: nn.Module, given: Mapping[str, Any], tried: set[Dimension]) -> tuple[Traced, set[Dimension]]:
     """Export both modes, and compare the calls with the module, also where a free size is one."""
     free = set(tried)
 
@@ -130,11 +123,11 @@ def _trace(module: nn.Module, given: Mapping[str, Any], tried: set[Dimension], a
         graph = graph_module.graph
         return graph, _result(program, graph, given), plain_attributes(graph, module, graph_module)
 
-    table, train_table, constants = read_both(graph_of)
-    if not agrees(given, table, constants):
+    traced = read_both(graph_of)
+    if not _agrees(module, given, traced):
         raise UnsupportedLayerError("its calls give another output than the module")
-    free -= {dimension for dimension, inputs in _narrowed(given, free) if not agrees(inputs, table, constants)}
-    return _Traced(table, train_table, constants, free)
+    free -= {dimension for dimension, inputs in _narrowed(given, free) if not _agrees(module, inputs, traced)}
+    return traced, free
 
 
 def _export(

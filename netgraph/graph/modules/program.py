@@ -196,7 +196,8 @@ class Program(Frozen):
 
 
 _FEED_FORWARD = frozenset(kind.name for kind in LAYER_TYPES.values() if kind.module is not None)
-#: Names of calls that are layers of it, or read sizes.
-_FEED_FORWARD_CALLS = frozenset({"relu", "tanh", "sigmoid", "leaky_relu", "gelu", "silu", "elu", "add", "iadd", "cat",
-                                 "concat", "concatenate", "dropout", "size", "getattr", "getitem",
-                                 "flatten"})  # fmt: skip
+#: Names of calls that are layers of it, read sizes, or may change a shape alone.
+_FEED_FORWARD_CALLS = frozenset({
+    "relu", "tanh", "sigmoid", "leaky_relu", "gelu", "silu", "elu", "add", "iadd", "cat", "concat", "concatenate",
+    "dropout", "size", "getattr", "getitem", "flatten", "unflatten", "view", "reshape", "squeeze", "unsqueeze",
+})  # fmt: skip

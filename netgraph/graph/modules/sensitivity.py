@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.modules.aliases import Aliases
+from netgraph.graph.modules.aliases import in_place
 from netgraph.graph.modules.decompose import DECOMPOSED
 from netgraph.graph.modules.edges import Group
 from netgraph.graph.modules.encoding import dtype_named
@@ -67,7 +67,6 @@ class _Watch:
         self.groups: dict[int, list[Group]] = defaultdict(list)
         for group in self.wiring.groups:
             self.groups[group.call].append(group)
-        self.aliases = Aliases(program)
         self.calls: Counter[str] = Counter()
         decompose(program, root, self.see)
 
@@ -128,7 +127,7 @@ class _Watch:
         if groups[0].before:
             first, rest = (args[0], args[1:]) if args else (kwargs.pop("input"), ())
             result = make(self._keep(first, labels), *rest, **kwargs)
-            return first.copy_(result) if self.aliases.in_place(row) else result
+            return first.copy_(result) if in_place(self.program, row) else result
         result = make(*args, **kwargs)
         return (
             self._keep(result, labels) if isinstance(result, Tensor) else (self._keep(result[0], labels), *result[1:])

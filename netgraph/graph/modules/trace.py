@@ -11,10 +11,12 @@ self.training)``) there is one table whose flags follow the module that asked; w
 depth, auxiliary heads) there are two.
 """
 
+import builtins
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, fx, nn
@@ -28,7 +30,9 @@ from netgraph.graph.modules.program import CallGraph, GraphNode
 from netgraph.graph.modules.registry import is_leaf
 from netgraph.graph.modules.values import same
 
-#: Builds a row's call: what fx calls a node's kind.
+#: For each input the sizes it must have, None for any; None for an input that is not a tensor.
+Sizes = tuple[tuple[int | None, ...] | None, ...]
+#: Operators by the names that fx has for them.
 _OPS = {"placeholder": "input", "get_attr": "tensor", "call_module": "module"}
 
 
@@ -44,9 +48,9 @@ class InputTracer(fx.Tracer):
         output: What ``forward`` gives, of symbols.
     """
 
-    def __init__(self, given: Mapping[str, Any]) -> None:
+    def __init__(self, given: Mapping[str, Any], whole: bool = False) -> None:
         super().__init__(param_shapes_constant=True)
-        self.given = given
+        self.given, self.whole = given, whole
         self.failed = ""
         self.output: Any = None
 
@@ -78,6 +82,8 @@ class InputTracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Return whether a module is kept whole."""
+        if self.whole and not is_leaf(m) and super().is_leaf_module(m, module_qualified_name):
+            raise UnsupportedLayerError(f"{module_qualified_name}: {type(m).__name__} is not supported")
         return is_leaf(m)
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, fx.Proxy]) -> Any:
@@ -108,41 +114,57 @@ def mode(module: nn.Module, training: bool) -> Iterator[None]:
             part.training = own
 
 
-def trace(module: nn.Module, given: Mapping[str, Any]) -> tuple[CallGraph, CallGraph | None, dict[str, Tensor]]:
+@dataclass(frozen=True)
+class Traced:
+    """The calls of a module.
+
+    Attributes:
+        calls: Those of evaluation mode.
+        train_calls: Those of training mode, where more than ``training`` flags differ.
+        constants: The tensors that ``forward`` itself makes or reads from plain attributes, by the names that the graph
+            nodes call them.
+        fixed: For each input the sizes that it must have, None for any; None for an input that is no tensor; empty
+            where nothing is fixed.
+    """
+
+    calls: CallGraph
+    train_calls: CallGraph | None = None
+    constants: Mapping[str, Tensor] = field(default_factory=dict)
+    fixed: Sizes = ()
+
+
+def trace(module: nn.Module, given: Mapping[str, Any], whole: bool = False) -> Traced:
     """Trace a module in both modes.
 
     Args:
         module: The module; it is not changed.
         given: The example inputs by name.
-
-    Returns:
-        The table of evaluation mode, that of training mode where it has one of its own, and the tensors that
-        ``forward`` itself makes or reads from plain attributes, by the names that the rows call them.
+        whole: Refuse a layer of ``torch.nn`` that is not registered, rather than trace through it.
 
     Raises:
         NotTraceableError: When ``torch.fx`` cannot follow ``forward``.
         UnsupportedLayerError: When a call is not supported, with its name and what would be needed.
     """
-    if is_leaf(module):  # stands alone
-        inputs = [GraphNode("input", name, name) for name in given]
+    if is_leaf(module):  # stands alone; a name of a builtin function is numbered, as fx does
+        inputs = [GraphNode("input", name, f"{name}_1" if hasattr(builtins, name) else name) for name in given]
         kwargs = ("dict", *(("item", name, ("node", i)) for i, name in enumerate(given)))
-        return CallGraph((*inputs, GraphNode("module", "", "output", kwargs=kwargs)), ("node", len(inputs))), None, {}
-    return read_both(lambda training: _graph(module, given, training))
+        return Traced(CallGraph((*inputs, GraphNode("module", "", "output", kwargs=kwargs)), ("node", len(inputs))))
+    if "forward" in vars(module):
+        raise NotTraceableError(f"{type(module).__name__}: forward was replaced on the instance")
 
+    def graph_of(training: bool) -> tuple[fx.Graph, Any, dict[str, Tensor]]:
+        tracer = InputTracer(given, whole)
+        try:
+            with preserved(module), mode(module, training):
+                graph = tracer.trace(module)
+                return graph, tracer.output, plain_attributes(graph, module, module)
+        except NetGraphError:
+            raise
+        except Exception as error:
+            name = tracer.failed or type(module).__name__
+            raise NotTraceableError(f"{name} cannot be traced: {first_line(error)}") from error
 
-def _graph(root: nn.Module, given: Mapping[str, Any], training: bool) -> tuple[fx.Graph, Any, dict[str, Tensor]]:
-    if "forward" in vars(root):
-        raise NotTraceableError(f"{type(root).__name__}: forward was replaced on the instance")
-    tracer = InputTracer(given)
-    try:
-        with preserved(root), mode(root, training):
-            graph = tracer.trace(root)
-            return graph, tracer.output, plain_attributes(graph, root, root)
-    except NetGraphError:
-        raise
-    except Exception as error:
-        name = tracer.failed or type(root).__name__
-        raise NotTraceableError(f"{name} cannot be traced: {first_line(error)}") from error
+    return read_both(graph_of)
 
 
 def first_line(error: BaseException) -> str:
@@ -236,16 +258,11 @@ def where(node: fx.Node) -> str:
     return f"{owner}.{node.name}" if owner else node.name
 
 
-def read_both(
-    graph_of: Callable[[bool], tuple[fx.Graph, Any, dict[str, Tensor]]],
-) -> tuple[CallGraph, CallGraph | None, dict[str, Tensor]]:
-    """Read the graphs of both modes into one table where they differ in flags that follow the mode, else into two.
+def read_both(graph_of: Callable[[bool], tuple[fx.Graph, Any, dict[str, Tensor]]]) -> Traced:
+    """Read the graphs of both modes into one where they differ in flags that follow the mode, else into two.
 
     Args:
         graph_of: Traces one mode: the graph, its result and the tensors that ``forward`` makes.
-
-    Returns:
-        As of :func:`trace`.
 
     Raises:
         UnsupportedLayerError: With a tensor that differs from run to run.
@@ -262,15 +279,15 @@ def read_both(
         readers.append(Reader(graph, output))
     first, second = (reader.table for reader in readers)
     if len(first.nodes) != len(second.nodes) or first.output != second.output:
-        return first, second, constants
+        return Traced(first, second, constants)
     try:
         calls = (
             [(row.op, row.target, row.name, row.args, row.kwargs) for row in table.nodes] for table in (first, second)
         )
         rows = tuple(GraphNode(*_flags(*row)) for row in zip(*calls, readers[0].owners, strict=True))
     except _DifferError:
-        return first, second, constants
-    return CallGraph(rows, first.output), None, constants
+        return Traced(first, second, constants)
+    return Traced(CallGraph(rows, first.output), None, constants)
 
 
 class _DifferError(Exception):

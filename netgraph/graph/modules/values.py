@@ -78,3 +78,8 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, list | tuple):
         return len(a) == len(b) and all(map(same, a, b))
     return bool(a == b or (a != a and b != b))
+
+
+def copies(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy the example, so that a network that works in place leaves it as it is."""
+    return {name: value.clone() if isinstance(value, Tensor) else value for name, value in given.items()}

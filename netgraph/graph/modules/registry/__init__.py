@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from netgraph.errors import NetGraphError, UnsupportedLayerError
+from netgraph.errors import InvalidGraphError, NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules.encoding import Encoded, decode, encode
 from netgraph.graph.modules.registry.codes import CODES, FIRST_GENERAL_CODE, GENERAL_TYPES, NAMES
 
@@ -192,14 +192,24 @@ def is_leaf(module: nn.Module) -> bool:
 def describe(module: nn.Module) -> tuple[str, Encoded]:
     """Write a registered module down.
 
+    Attributes that its type does not know are left out: nothing reads them.
+
     Raises:
         UnsupportedLayerError: When the module built from the description would differ; without the module's name,
             which the caller adds.
+        InvalidGraphError: When a tensor has another shape; without the module's name either.
     """
     kind = type(module).__name__
     inner = lambda value: ("module", describe(value)) if isinstance(value, nn.Module) else None  # noqa: E731
     kwargs = encode(ENTRIES[kind].read(module), inner)
-    found, expected = _plain(module), _plain(build(kind, kwargs))
+    again = build(kind, kwargs)
+    (shapes, attributes), (expected_shapes, expected) = _contents(module), _contents(again)
+    for key in shapes.keys() & expected_shapes.keys():
+        if shapes[key] != expected_shapes[key] and isinstance(shapes[key], tuple) and expected_shapes[key] is not None:
+            text = f"{key}: has shape {shapes[key]}, not {expected_shapes[key]} as its {kind} says"
+            raise InvalidGraphError(text)
+    found = shapes | {key: value for key, value in attributes.items() if key in expected}
+    expected |= expected_shapes
     for key in found.keys() | expected.keys():
         a, b = (values.get(key, "absent") for values in (found, expected))
         if a != b:
@@ -219,17 +229,18 @@ def build(type_name: str, kwargs: Encoded) -> nn.Module:
         return ENTRIES[type_name].type(**arguments)
 
 
-def _plain(module: nn.Module) -> dict[str, Any]:
-    """List what must agree: submodules, tensors and public attributes of plain types."""
-    found: dict[str, Any] = {}
+def _contents(module: nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the shapes of tensors, None where there is none, and submodules and public attributes, by name."""
+    shapes: dict[str, Any] = {}
+    others: dict[str, Any] = {}
     for name, inner in module.named_modules(remove_duplicate=False):
-        found[name] = type(inner).__name__
+        shapes[name] = type(inner).__name__  # a module that is not its type's own changes what is computed
         for key, value in inner.__dict__.items():
             if not key.startswith("_") and key != "training":
-                found[f"{name}.{key}".strip(".")] = value
+                others[f"{name}.{key}".strip(".")] = value
         for key, value in (inner._parameters | inner._buffers).items():
-            found[f"{name}.{key}".strip(".")] = None if value is None else tuple(value.shape)
-    return found
+            shapes[f"{name}.{key}".strip(".")] = None if value is None else tuple(value.shape)
+    return shapes, others
 
 
 _SAME = {"Iadd": "Add", "Isub": "Sub", "Imul": "Mul", "Itruediv": "Div", "Truediv": "Div", "TrueDivide": "Div",
