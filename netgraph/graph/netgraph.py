@@ -24,26 +24,23 @@ _VERBS = ("subgraph", "edge_subgraph", "connected_components", "concat", "sort",
 
 
 def _on_plain_data(verb: str) -> Callable[..., Any]:
-    """Make a verb that gives what it gives of the plain graph."""
+    """Return the verb applied to plain graphs in place of networks."""
     method = getattr(Data, verb)
 
     @wraps(method)
-    def call(graph: "NetGraph", *args: Any, **kwargs: Any) -> Any:
-        return method(*(_plain(value) for value in (graph, *args)), **kwargs)
+    def call(*graphs: Any, **kwargs: Any) -> Any:
+        networks = [isinstance(graph, NetGraph) and graph._store.holds_one_graph for graph in graphs]
+        return method(*(g.to_data() if network else g for g, network in zip(graphs, networks, strict=True)), **kwargs)
 
     return call
-
-
-def _plain(value: Any) -> Any:
-    return value.to_data() if isinstance(value, NetGraph) and value._store.holds_one_graph else value
 
 
 class NetGraph(Data):
     """One network as a graph: N nodes, E edges.
 
-    What is held: the ``architecture`` (shared by all networks that have it), the flat ``state`` (every parameter and
-    buffer, each layer's dense connectivity once), and ``sensitivity``. What is expanded when asked for: ``layer_type``,
-    ``index``, ``parent`` [N] long, ``bias`` [N], ``edge_index`` [2, E] long (sorted by target), ``edge_weight`` [E],
+    Held are the ``architecture`` (shared by all networks that have it), the flat ``state`` (every parameter and buffer,
+    each layer's dense connectivity once), and ``sensitivity``. Expanded when asked for are ``layer_type``, ``index``,
+    ``parent`` [N] long, ``bias`` [N], ``edge_index`` [2, E] long (sorted by target), ``edge_weight`` [E], and
     ``structural`` [E] bool (an edge without a weight of its own; its ``edge_weight`` is 1).
 
     A network that is not feed-forward has a :class:`~netgraph.graph.modules.program.Program` in place of the
@@ -72,7 +69,7 @@ class NetGraph(Data):
         self.__dict__["_store"] = Storage(_parent=self)
         if architecture is None:
             return
-        # What needs a feed-forward architecture may take it for one: a program refuses what it does not have.
+        # Typed as a feed-forward architecture, which most readers need: a program refuses what it lacks.
         self.architecture = cast(Architecture, architecture)
         self.state = cast(Tensor, state)
         nodes = structure(architecture).num_nodes
@@ -84,8 +81,8 @@ class NetGraph(Data):
     @property
     def program(self) -> Program | None:
         """The network's program, or None where it is feed-forward."""
-        found = self._store._mapping.get("architecture")
-        return found if isinstance(found, Program) else None
+        architecture = self._store._mapping.get("architecture")
+        return architecture if isinstance(architecture, Program) else None
 
     def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
         return 0 if key in ("index", "parent") else super().__inc__(key, value, *args, **kwargs)
@@ -122,8 +119,8 @@ class NetGraph(Data):
         Raises:
             NetGraphError: When an attribute does not fit the architecture.
         """
-        one = isinstance(mapping.get("architecture"), Architecture | Program)
-        held = {key: mapping[key] for key in HELD if one and key in mapping}
+        network = isinstance(mapping.get("architecture"), Architecture | Program)
+        held = {key: mapping[key] for key in HELD if network and key in mapping}
         out = cls(**held)
         for key, value in mapping.items():
             if key not in held:
@@ -199,11 +196,11 @@ def as_graph(graph: Any, name: str) -> NetGraph:
     """Return one network, checked.
 
     Args:
-        graph: What was given.
-        name: What asks for it, for the error.
+        graph: An argument of a function.
+        name: Name of the function, for the error.
 
     Raises:
-        NetGraphError: When it is something else: a list, a batch, a module.
+        NetGraphError: When it is a list, a batch, a module or anything else.
     """
     if isinstance(graph, NetGraph) and graph._store.holds_one_graph:
         return graph
@@ -214,7 +211,7 @@ def as_graphs(graphs: Any, name: str) -> list[NetGraph]:
     """Return several networks, checked; arguments as of :func:`as_graph`.
 
     Raises:
-        NetGraphError: When it is something else than an iterable of NetGraphs, one NetGraph too.
+        NetGraphError: When it is anything but an iterable of NetGraphs; also when it is one NetGraph.
     """
     if isinstance(graphs, Data) or not isinstance(graphs, Iterable):
         raise NetGraphError(f"{name}: expected a list of NetGraphs, got {_called(graphs)}")

@@ -196,7 +196,7 @@ def _strengths(graph: NetGraph, drawing: Drawing) -> tuple[Pairs, npt.NDArray[np
 
 
 def _draw_edges(drawing: Drawing, pairs: Pairs, strength: Any, width: tuple[float, float], ax: "Axes") -> None:
-    """Draw edges straight, but for those that would lie behind others on their way: they go around these."""
+    """Draw edges straight, or around the layers that they would lie behind."""
     from matplotlib.collections import LineCollection
     from matplotlib.patches import FancyArrowPatch
 

@@ -1,7 +1,7 @@
 """The fields of a graph: few are held, the others are expanded from these when they are read."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -65,7 +65,7 @@ class Expanded(Tensor):
 
     @classmethod
     def _keep(cls, leaf: Any, marked: Sequence["Expanded"]) -> Any:
-        """Mark what shares memory with a marked tensor; of an array, NumPy refuses the change."""
+        """Mark a tensor that shares memory with a marked one, and make an array read-only that does."""
         if isinstance(leaf, np.ndarray):
             leaf.flags.writeable &= not any(leaf.ctypes.data == tensor.data_ptr() for tensor in marked)
         elif type(leaf) is Tensor:
@@ -116,8 +116,8 @@ class _All(Mapping[str, Any]):
 class Storage(GlobalStorage):
     """PyG's storage, with the expanded attributes visible to batching, printing and conversion.
 
-    What is set must fit the network: an expanded attribute can only be set to what it is. PyG's verbs that would make
-    another graph of it thereby raise, and none does nothing in silence.
+    A value that is set must fit the network: that of an expanded attribute must equal it. PyG's verbs that would make
+    another graph of a network thereby raise, and none is ignored in silence.
     """
 
     @property
@@ -188,22 +188,19 @@ class Storage(GlobalStorage):
         return ItemsView(_All(self), *args)
 
     def apply(self, func: Callable[..., Any], *args: str) -> Self:
-        """Apply a function to the held attributes, from which the others follow, or to those that are named."""
-        found: Self = super().apply(func, *(args or self._mapping))
-        return found
+        """Apply a function to the held attributes, from which the others follow, or to the named ones."""
+        return cast(Self, super().apply(func, *(args or self._mapping)))
 
     def apply_(self, func: Callable[..., Any], *args: str) -> Self:
         """Apply a function in place, as :meth:`apply` does."""
         if self.holds_one_graph and (lost := set(args).intersection(EXPANDED)):
             raise NetGraphError(f"{min(lost)} {_HOW}")
-        found: Self = super().apply_(func, *(args or self._mapping))
-        return found
+        return cast(Self, super().apply_(func, *(args or self._mapping)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return all attributes by name, the expanded ones as tensors that may be changed."""
-        found: dict[str, Any] = super().to_dict()
         expanded = EXPANDED if self.holds_one_graph else ()
-        return found | {key: self[key].plain() for key in expanded}
+        return cast(dict[str, Any], super().to_dict()) | {key: self[key].plain() for key in expanded}
 
     @property
     def num_edges(self) -> int:
@@ -218,7 +215,7 @@ class Storage(GlobalStorage):
 
     def _expand(self, key: str) -> Expanded:
         gradients = torch.is_grad_enabled()
-        # A tensor that is made in inference mode counts no changes.
+        # A tensor of inference mode counts no changes.
         with torch.inference_mode(False), torch.set_grad_enabled(gradients):
             return Expanded.of(self._values(key), key)
 

@@ -29,7 +29,7 @@ class UnitGroup:
 
     Attributes:
         nodes: The nodes of each unit, [units, nodes per unit].
-        first: State elements of each unit's first linear layer, weights and bias: what its norm and sign are read from.
+        first: State elements of each unit's first linear layer, weights and bias, which determine its norm and sign.
         incoming: State elements that a change of scale multiplies, [units, n].
         outgoing: State elements that it divides, [units, n].
         scalable: Whether every layer between the linear ones is positively homogeneous.

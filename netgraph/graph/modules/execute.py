@@ -15,7 +15,7 @@ from netgraph.graph.modules.program import CallGraph, GraphNode, Program
 from netgraph.graph.modules.registry import CONTAINERS, build
 from netgraph.graph.modules.values import same, view
 
-#: Makes a call in a caller's own way: (position, row, arguments, keyword arguments, what the table would do) -> value.
+#: Makes a call in its own way: (position, graph node, arguments, keyword arguments, module or function) -> value.
 Caller = Callable[[int, GraphNode, tuple[Any, ...], dict[str, Any], Callable[..., Any]], Any]
 
 
@@ -28,11 +28,11 @@ def execute(
         table: The calls.
         root: The module that holds the modules and tensors which they name.
         inputs: The inputs by name.
-        caller: Makes the calls in its own way; what it gives is the row's value.
+        caller: Makes the calls in its own way, and returns their values.
         release: Let go of each value after its last use.
 
     Returns:
-        What the network gives.
+        The network's result.
     """
     values: list[Any] = [None] * len(table.nodes)
     special = {"node": values.__getitem__, "training": lambda name: root.get_submodule(name).training}
@@ -96,7 +96,7 @@ class NetworkModule(nn.Module):
         self._program = program
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Compute what the network computes, in the mode in which it is."""
+        """Compute the network's result, in its mode."""
         program = self._program
         table = program.train_calls if self.training and program.train_calls is not None else program.calls
         return execute(table, self, bind(program, args, kwargs))

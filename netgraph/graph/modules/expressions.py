@@ -1,4 +1,4 @@
-"""Python expressions for what a program holds: arguments, calls, and constructors as a person would write them."""
+"""Python expressions of a program: its arguments, calls, and constructors, as a person would write them."""
 
 import inspect
 from collections.abc import Callable, Iterator

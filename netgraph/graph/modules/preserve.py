@@ -18,9 +18,8 @@ def draws() -> dict[str, int]:
     """Return a hash of the state of each source of random numbers: another one after a draw."""
     numpy: Any = np.random.get_state()
     states = {"Python": hash(random.getstate()), "NumPy": hash((numpy[1].tobytes(), *numpy[2:]))}
-    for name, state in _torch_states().items():
-        states[name] = hash(state.numpy().tobytes())
-    return states
+    tensors = {"torch": torch.get_rng_state()} | {f"cuda:{i}": torch.cuda.get_rng_state(i) for i in _devices()}
+    return states | {name: hash(state.numpy().tobytes()) for name, state in tensors.items()}
 
 
 def seed(number: int) -> None:
@@ -32,34 +31,28 @@ def seed(number: int) -> None:
         torch.cuda.manual_seed_all(number)
 
 
-def _torch_states() -> dict[str, Tensor]:
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
-    return {"torch": torch.get_rng_state()} | {f"cuda:{i}": torch.cuda.get_rng_state(i) for i in devices}
+def _devices() -> list[int]:
+    """List the GPUs that draw random numbers: before a first use of them none does."""
+    return list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
 
 
 @contextmanager
 def draws_restored() -> Iterator[None]:
     """Put back the states of all random numbers, and the grad mode; leave inference mode, where nothing trains."""
-    states = random.getstate(), np.random.get_state(), _torch_states()
-    gradients = torch.is_grad_enabled()
+    states, gradients = (random.getstate(), np.random.get_state()), torch.is_grad_enabled()
     try:
-        with torch.inference_mode(False), torch.set_grad_enabled(gradients):
+        with torch.random.fork_rng(_devices()), torch.inference_mode(False), torch.set_grad_enabled(gradients):
             yield
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
-        for name, state in states[2].items():
-            if name == "torch":
-                torch.set_rng_state(state)
-            else:
-                torch.cuda.set_rng_state(state, name)
 
 
 @contextmanager
 def preserved(module: nn.Module) -> Iterator[None]:
-    """Put back what a block alters: a module's tensors, attributes, gradients and modes, and the random numbers.
+    """Put back the tensors, attributes, gradients and modes of a module, and the random numbers, after a block.
 
-    Modules, tensors, lists, dictionaries and sets keep their identity, so that closures go on referring to them. Any
+    Modules, tensors, lists, dictionaries and sets keep their identity, so that closures still refer to them. Any
     other object is lent as a copy; one that cannot be copied (a lock, a file) is lent itself, its attributes put back.
     """
     undo: list[Callable[[], object]] = []

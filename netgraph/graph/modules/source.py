@@ -129,7 +129,7 @@ class _Writer:
         return (f"{path}.{name} = ", "") if is_attribute(name) else (f"{path}.add_module({name!r}, ", ")")
 
     def _tensor(self, tensor: NamedTensorSpec) -> Iterator[str]:
-        """Write a tensor that no constructor makes, what differs from the one that a constructor makes, and ties."""
+        """Write a tensor that no constructor makes, the differences from one that a constructor makes, and ties."""
         full, *others = tensor.names
         owner = self.modules.get(full.rpartition(".")[0])
         if owner is not None and owner.type not in ENTRIES:
