@@ -29,7 +29,7 @@ class Layer:
         type: Name of the layer type.
         inputs: Positions in the layer table of the layers that feed it, in operand order.
         size: Number of its nodes.
-        name: The module's qualified name; it plays no part in what the layer computes.
+        name: The module's qualified name, on which its function does not depend.
         hyper: Hyper-parameters as sorted (name, value) pairs; those not given have their defaults.
     """
 
@@ -93,7 +93,7 @@ class Architecture(Frozen):
         """The canonical hash.
 
         It is equal for architectures that differ in names, in the order of their layers, or in the order of the
-        operands of a join. Each layer is hashed with what leads to it, then with what it leads to (Weisfeiler and
+        operands of a join. Each layer is hashed with those before it, then with those behind it (Weisfeiler and
         Lehman's refinement, once along the edges and once against them).
         """
         behind: list[str] = []

@@ -21,7 +21,13 @@ def output_node(architecture: Architecture) -> tuple[int, int, int] | None:
 
 
 def prepend_linear(graph: NetGraph, matrix: Tensor) -> NetGraph:
-    """Return a network that reads ``X @ matrix``, with the matrix, [features, inputs], as its first linear layer."""
+    """Return a network that reads ``X @ matrix``, with the matrix, [features, inputs], as its first linear layer.
+
+    Example:
+        >>> from netgraph import from_module
+        >>> prepend_linear(from_module(torch.nn.Linear(2, 1)), torch.ones(5, 2)).architecture
+        Input(5) > Linear(2) > Linear(1)
+    """
     features, inputs = matrix.shape
     layers = [make_layer("Input", (), features), make_layer("Linear", (0,), inputs)]
     append_hidden(layers, graph.architecture, 1)
@@ -41,6 +47,12 @@ def weighted_sum(graphs: Sequence[NetGraph], weights: Sequence[float]) -> NetGra
 
     Raises:
         NetGraphError: When a network ends in another layer.
+
+    Example:
+        >>> from netgraph import from_module
+        >>> nets = [from_module(torch.nn.Sequential(torch.nn.Linear(3, n), torch.nn.Linear(n, 1))) for n in (4, 5)]
+        >>> weighted_sum(nets, [0.5, 0.5]).architecture
+        Input(3) > Linear(4) > Linear(5) > Concat(9) > Linear(1)
     """
     layers, ends = [graphs[0].architecture.layers[0]], []
     states, output_weights, bias = [], [], torch.zeros(1)

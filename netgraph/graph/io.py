@@ -180,6 +180,13 @@ def save_graphs(graphs: Sequence[NetGraph], path: str | Path) -> None:
 
     Feed-forward networks are held together, see :func:`to_tensors`. The i-th of the others has a program in the record,
     and tensors of its own, ``i.state``, ``i.other_state`` and ``i.sensitivity``.
+
+    Example:
+        >>> import tempfile, netgraph
+        >>> path = tempfile.mkdtemp() + "/graphs.safetensors"
+        >>> save_graphs([netgraph.from_module(torch.nn.Linear(3, 2))], path)
+        >>> load_graphs(path)[0].architecture
+        Input(3) > Linear(2)
     """
     graphs = as_graphs(graphs, "graphs to write")
     programs = [graph.program for graph in graphs]
@@ -197,6 +204,11 @@ def load_graphs(path: str | Path) -> list[NetGraph]:
 
     Raises:
         NetGraphError: When a file is missing, damaged or of another version, or does not describe networks.
+
+    Example:
+        >>> load_graphs("absent.safetensors")
+        Traceback (most recent call last):
+        netgraph.errors.StoreError: absent.safetensors: has no record absent.json beside it ...
     """
     path = Path(path)
     place = record_path(path)

@@ -27,6 +27,14 @@ def to_module(graph: NetGraph) -> nn.Module:
 
     Raises:
         InvalidGraphError: When the graph is not a runnable network.
+
+    Example:
+        >>> from netgraph import from_module
+        >>> to_module(from_module(nn.Sequential(nn.Linear(3, 2), nn.Tanh())))
+        Sequential(
+          (0): Linear(in_features=3, out_features=2, bias=True)
+          (1): Tanh()
+        )
     """
     as_graph(graph, "to_module").validate()
     if graph.program is not None:

@@ -1,4 +1,4 @@
-"""Running the table of a network's calls, the module that does so, and how it is built."""
+"""The module of a program: how it is built, and how its calls are run."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -20,13 +20,13 @@ Caller = Callable[[int, GraphNode, tuple[Any, ...], dict[str, Any], Callable[...
 
 
 def execute(
-    table: CallGraph, root: nn.Module, inputs: Mapping[str, Any], caller: Caller | None = None, release: bool = True
+    calls: CallGraph, root: nn.Module, inputs: Mapping[str, Any], caller: Caller | None = None, release: bool = True
 ) -> Any:
-    """Run a table of calls.
+    """Run a graph of calls.
 
     Args:
-        table: The calls.
-        root: The module that holds the modules and tensors which they name.
+        calls: The graph.
+        root: The module that holds the modules and tensors which the nodes name.
         inputs: The inputs by name.
         caller: Makes the calls in its own way, and returns their values.
         release: Let go of each value after its last use.
@@ -34,31 +34,31 @@ def execute(
     Returns:
         The network's result.
     """
-    values: list[Any] = [None] * len(table.nodes)
+    values: list[Any] = [None] * len(calls.nodes)
     special = {"node": values.__getitem__, "training": lambda name: root.get_submodule(name).training}
-    for position, (row, spent) in enumerate(zip(table.nodes, _spent(table), strict=True)):
-        if row.op == "input":
-            values[position] = inputs[row.target]
-        elif row.op == "tensor":
-            values[position] = attrgetter(row.target)(root)
+    for position, (node, spent) in enumerate(zip(calls.nodes, _spent(calls), strict=True)):
+        if node.op == "input":
+            values[position] = inputs[node.target]
+        elif node.op == "tensor":
+            values[position] = attrgetter(node.target)(root)
         else:
-            args, kwargs = decode(row.args, special), decode(row.kwargs, special)
-            make = root.get_submodule(row.target) if row.op == "module" else find_operation(row.target)
-            values[position] = make(*args, **kwargs) if caller is None else caller(position, row, args, kwargs, make)
+            args, kwargs = decode(node.args, special), decode(node.kwargs, special)
+            make = root.get_submodule(node.target) if node.op == "module" else find_operation(node.target)
+            values[position] = make(*args, **kwargs) if caller is None else caller(position, node, args, kwargs, make)
         for old in spent if release else ():
             values[old] = None
-    return decode(table.output, special)
+    return decode(calls.output, special)
 
 
 @lru_cache(maxsize=256)
-def _spent(table: CallGraph) -> tuple[tuple[int, ...], ...]:
-    """List, for each row, the rows whose values nothing reads after it."""
-    last = {position: position for position in range(len(table.nodes))}
-    for position, row in enumerate(table.nodes):
-        last.update(dict.fromkeys(row.inputs, position))
-    for position in references(table.output):
+def _spent(calls: CallGraph) -> tuple[tuple[int, ...], ...]:
+    """List, for each node, the nodes with values that nothing reads after it."""
+    last = {position: position for position in range(len(calls.nodes))}
+    for position, node in enumerate(calls.nodes):
+        last.update(dict.fromkeys(node.inputs, position))
+    for position in references(calls.output):
         last.pop(position, None)
-    spent: list[list[int]] = [[] for _ in table.nodes]
+    spent: list[list[int]] = [[] for _ in calls.nodes]
     for position, reader in last.items():
         spent[reader].append(position)
     return tuple(map(tuple, spent))
@@ -89,7 +89,7 @@ def bind(program: Program, args: Sequence[Any], kwargs: Mapping[str, Any]) -> di
 
 
 class NetworkModule(nn.Module):
-    """A network that was rebuilt from its table of calls; its submodules are plain ``torch.nn`` modules."""
+    """A network that was rebuilt from its calls; its submodules are plain ``torch.nn`` modules."""
 
     def __init__(self, program: Program) -> None:
         super().__init__()
@@ -98,8 +98,8 @@ class NetworkModule(nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the network's result, in its mode."""
         program = self._program
-        table = program.train_calls if self.training and program.train_calls is not None else program.calls
-        return execute(table, self, bind(program, args, kwargs))
+        calls = program.train_calls if self.training and program.train_calls is not None else program.calls
+        return execute(calls, self, bind(program, args, kwargs))
 
 
 class Lender(nn.Module):

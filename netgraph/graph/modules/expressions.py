@@ -108,8 +108,18 @@ def _defaults(name: str) -> dict[str, Any]:
     return _USUAL | {key: parameter.default for key, parameter in inspect.signature(function).parameters.items()}
 
 
+#: How values without parts are written, by their tags.
+_PLAIN = {"dtype": "torch.{}", "format": "torch.{}", "layout": "torch.{}", "device": "torch.device({!r})",
+          "float": "float({!r})", "...": "..."}  # fmt: skip
+
+
 class Expression:
-    """Writes arguments and calls."""
+    """Writes arguments and calls.
+
+    Args:
+        path: Writes the way to a module or a tensor.
+        names: Variables of the values of graph nodes.
+    """
 
     def __init__(self, path: Callable[[str], str], names: list[str]) -> None:
         self._path, self.names = path, names
@@ -119,47 +129,43 @@ class Expression:
         if not isinstance(code, tuple):
             return repr(code).replace("e+", "e") if isinstance(code, float) else repr(code)
         tag, *rest = code
-        simple: dict[str, Callable[[], str]] = {
-            "node": lambda: self.names[rest[0]],
-            "training": lambda: f"{self._path(rest[0])}.training",
-            "tuple": lambda: f"({', '.join(map(self, rest))}{',' if len(rest) == 1 else ''})",
-            "list": lambda: "[" + ", ".join(map(self, rest)) + "]",
-            "dict": lambda: "{" + ", ".join(f"{self(key)}: {self(part)}" for _, key, part in rest) + "}",
-            "ordered": lambda: f"collections.OrderedDict({self(('dict', *rest))})",
-            "size": lambda: f"torch.Size({self(('list', *rest))})",
-            "named": lambda: (
-                f"collections.namedtuple({rest[0]!r}, {list(rest[1][1:])})({', '.join(map(self, rest[2:]))})"
-            ),
-            "slice": lambda: f"slice({', '.join(map(self, rest))})",
-            "dtype": lambda: f"torch.{rest[0]}",
-            "device": lambda: f"torch.device({rest[0]!r})",
-            "format": lambda: f"torch.{rest[0]}",
-            "layout": lambda: f"torch.{rest[0]}",
-            "float": lambda: f"float({rest[0]!r})",
-            "...": lambda: "...",
-        }
-        return simple[tag]()
+        if tag in _PLAIN:
+            return _PLAIN[tag].format(*rest)
+        if tag in ("dict", "ordered"):
+            items = ", ".join(f"{self(key)}: {self(value)}" for _, key, value in rest)
+            return f"{{{items}}}" if tag == "dict" else f"collections.OrderedDict({{{items}}})"
+        if tag == "node":
+            return self.names[rest[0]]
+        if tag == "training":
+            return f"{self._path(rest[0])}.training"
+        if tag == "named":
+            name, (_, *fields), *rest = rest
+            return f"collections.namedtuple({name!r}, {fields})({', '.join(map(self, rest))})"
+        items = ", ".join(map(self, rest))
+        if tag == "tuple":
+            return f"({items},)" if len(rest) == 1 else f"({items})"
+        return {"list": "[{}]", "size": "torch.Size([{}])", "slice": "slice({})"}[tag].format(items)
 
-    def call(self, row: GraphNode) -> str:
-        """Write a row's call."""
-        if row.op == "tensor":
-            return self._path(row.target)
-        args = [self(part) for part in row.args[1:]]
-        usual = _defaults(row.target) if row.op == "call" else {}
+    def call(self, node: GraphNode) -> str:
+        """Write the call of a graph node."""
+        if node.op == "tensor":
+            return self._path(node.target)
+        args = [self(argument) for argument in node.args[1:]]
+        usual = _defaults(node.target) if node.op == "call" else {}
         kwargs = []
-        for _, key, part in row.kwargs[1:]:
+        for _, key, argument in node.kwargs[1:]:
             default = usual.get(key, inspect.Parameter.empty)
-            if type(part) is not type(default) or part != default:
-                kwargs.append(f"{key}={self(part)}")
-        if row.op == "module":
-            return f"{self._path(row.target)}({', '.join([*args, *kwargs])})"
-        space, name = row.target.split(".", 1)
+            if type(argument) is not type(default) or argument != default:
+                kwargs.append(f"{key}={self(argument)}")
+        if node.op == "module":
+            return f"{self._path(node.target)}({', '.join([*args, *kwargs])})"
+        space, name = node.target.split(".", 1)
         if space == "operator" and name in _INFIX and len(args) == 2:
             return f"{args[0]} {_INFIX[name]} {args[1]}"
-        if row.target == "operator.getitem":
-            return f"{args[0]}[{self._index(row.args[2])}]"
-        if row.target == "builtins.getattr":
-            return f"{args[0]}.{row.args[2]}"
+        if node.target == "operator.getitem":
+            return f"{args[0]}[{self._index(node.args[2])}]"
+        if node.target == "builtins.getattr":
+            return f"{args[0]}.{node.args[2]}"
         if space == "Tensor":
             return f"{args[0]}.{name}({', '.join([*args[1:], *kwargs])})"
         prefix = {"functional": "F.", "builtins": "", "aten": "torch.ops.aten."}.get(space, f"{space}.")
@@ -169,6 +175,6 @@ class Expression:
         if isinstance(code, tuple) and code[0] == "tuple" and len(code) > 1:
             return ", ".join(map(self._index, code[1:])) + ("," if len(code) == 2 else "")
         if isinstance(code, tuple) and code[0] == "slice":
-            start, stop, step = ("" if part is None else self(part) for part in code[1:])
+            start, stop, step = ("" if bound is None else self(bound) for bound in code[1:])
             return f"{start}:{stop}" + (f":{step}" if step else "")
         return self(code)

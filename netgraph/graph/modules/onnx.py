@@ -32,6 +32,10 @@ def to_onnx(graph: NetGraph, path: str | Path) -> None:
     Raises:
         NetGraphError: When the extra ``[onnx]`` is not installed.
         UnsupportedLayerError: When ``torch.onnx`` cannot express the network.
+
+    Example:
+        >>> from netgraph import from_module
+        >>> to_onnx(from_module(nn.Linear(3, 2)), "network.onnx")  # doctest: +SKIP
     """
     graph = as_graph(graph, "to_onnx")
     module, example = to_module(graph), example_of(graph)

@@ -45,6 +45,11 @@ def to_source(graph: NetGraph, name: str = "Network") -> str:
 
     Raises:
         NetGraphError: When the name is not one that a class can have.
+
+    Example:
+        >>> import netgraph, torch
+        >>> print(to_source(netgraph.from_module(torch.nn.Linear(3, 2))).splitlines()[-1].strip())
+        super().__init__(3, 2)
     """
     if not is_attribute(name) or name in _IMPORTS:
         raise NetGraphError(f"{name!r} is not a name for a class")
