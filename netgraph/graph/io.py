@@ -109,12 +109,19 @@ def table_from_tensors(tensors: Mapping[str, Tensor], record: Mapping[str, Any])
     for key, end in (("type", len(types)), ("names", len(names)), ("changed", len(arrays["type"]))):
         check_range(f"layers.{key}", arrays[key], end)
     code = np.array([layer_type(name).code for name in types], dtype=np.int64)[arrays["type"]]
-    hyper, given = DEFAULTS[code], column(tensors, "layers.hyper", 2, floating=True).numpy()
-    hyper[arrays["changed"], : given.shape[1]] = given
+    for key, length in (("size", len(code)), ("fan", len(code)), ("operand", int(arrays["fan"].sum()))):
+        check_length(f"layers.{key}", arrays[key], length)
+    if (arrays["fan"] < 0).any():
+        raise InvalidGraphError("tensor 'layers.fan' holds a negative number")
+    changed = column(tensors, "layers.hyper", 2, floating=True).numpy()
+    check_length("layers.hyper", changed, len(arrays["changed"]))
+    hyper = DEFAULTS[code]
+    hyper[arrays["changed"], : changed.shape[1]] = changed
     rows = [tuple(row) for row in names]
-    columns = {name: arrays[name] for name in _COLUMNS}
-    table = LayerTable(code=code, hyper=hyper, names=tuple([rows[i] for i in arrays["names"].tolist()]), **columns)
-    _check_lengths(table)
+    owners = [rows[i] for i in arrays["names"].tolist()]
+    if int(arrays["count"].sum()) != len(code) or [len(row) for row in owners] != arrays["count"].tolist():
+        raise InvalidGraphError("an architecture has another number of layers, or of their names, than it counts")
+    table = LayerTable(code=code, hyper=hyper, names=tuple(owners), **{name: arrays[name] for name in _COLUMNS})
     check_architectures(table)
     return table
 
@@ -125,44 +132,28 @@ def column(tensors: Mapping[str, Tensor], name: str, ndim: int = 1, *, floating:
     Raises:
         InvalidGraphError: When there is none.
     """
-    found = tensors.get(name)
-    if found is None:
+    tensor = tensors.get(name)
+    if tensor is None:
         raise InvalidGraphError(f"has no tensor {name!r}")
-    whole = not (found.is_floating_point() or found.is_complex()) and found.element_size() > 1
-    if found.ndim != ndim or not (found.is_floating_point() if floating else whole):
+    whole = not (tensor.is_floating_point() or tensor.is_complex()) and tensor.element_size() > 1
+    if tensor.ndim != ndim or not (tensor.is_floating_point() if floating else whole):
         kind = "floating-point" if floating else "whole"
         raise InvalidGraphError(
-            f"tensor {name!r} has shape {tuple(found.shape)} and type {found.dtype}; expected {kind} numbers with "
+            f"tensor {name!r} has shape {tuple(tensor.shape)} and type {tensor.dtype}; expected {kind} numbers with "
             f"{ndim} dimension{'s' * (ndim > 1)}"
         )
-    return found
+    return tensor
 
 
 def check_range(name: str, values: npt.NDArray[np.int64], end: int) -> None:
     """Check that numbers are from 0 to ``end`` - 1.
 
     Raises:
-        InvalidGraphError: When one does not.
+        InvalidGraphError: With the first that is not.
     """
     wrong = (values < 0) | (values >= end)
     if wrong.any():
         raise InvalidGraphError(f"tensor {name!r} holds {values[wrong][0]}, outside of 0 to {end - 1}")
-
-
-def _check_lengths(table: LayerTable) -> None:
-    """Check that the columns of a table belong together."""
-    layers = len(table.code)
-    expected = {"size": layers, "fan": layers, "hyper": layers, "operand": int(table.fan.sum())}
-    for name, length in expected.items():
-        found = len(getattr(table, name))
-        if found != length:
-            raise InvalidGraphError(f"tensor 'layers.{name}' has {found} entries, expected {length}")
-    if (table.count < 1).any() or int(table.count.sum()) != layers:
-        raise InvalidGraphError(f"tensor 'layers.count' counts {int(table.count.sum())} layers, expected {layers}")
-    if (table.fan < 0).any():
-        raise InvalidGraphError("tensor 'layers.fan' holds a negative number")
-    if [len(names) for names in table.names] != table.count.tolist():
-        raise InvalidGraphError("an architecture has another number of names than of layers")
 
 
 def check_length(name: str, values: Sized, expected: int) -> None:

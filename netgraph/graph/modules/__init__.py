@@ -2,5 +2,5 @@
 
 ``registry`` and ``functions`` hold the layers and operations; ``trace`` and ``export`` read a module into the
 ``program``; ``execute`` builds it again; ``wiring`` finds its nodes and edges by the ``rules``, those of composite
-layers by their ``decompose``-d forward; ``source``, ``record`` and ``onnx`` write it down.
+layers by their ``decompose``-d forward; ``source``, ``onnx`` and ``files`` write it down.
 """
