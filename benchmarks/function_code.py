@@ -19,7 +19,7 @@ ABOUT = (
     "Networks of unseen tasks, encoded, and written anew from the first numbers of their function codes into a given "
     "architecture. R² of the outputs, median (10th percentile), on 256 standard normal rows that decoding did not see, "
     "and on the rows of each network's task. Small: 2 to 10 inputs, 1 to 3 hidden layers of 4 to 16 units; all: the "
-    "whole vocabulary of the checkpoint. The code itself: outputs on the common rows, projected to the code and back. "
+    "whole vocabulary of the checkpoint. The code itself: outputs on the common rows, encoded and completed. "
     "Noise: hidden weights begin with N(0, I) in standardized weights instead of those of the hypernet, with the same "
     "steps of variable projection; output layers are solved throughout."
 )
@@ -95,7 +95,7 @@ def measure(
     function = vae.encoder.function
     common = function.rows(max(inputs))
     outputs = first_outputs(architectures, [graph.state for graph in true], common)
-    rest = function.decode(f[:, :numbers], torch.tensor(inputs)) - outputs
+    rest = function.complete(f[:, :numbers], torch.tensor(inputs)) - outputs
     code = 1 - rest.square().mean(dim=1) / outputs.var(dim=1, correction=0)
     found = {
         "": metrics.output_r2_per_pair(true, written, fresh),

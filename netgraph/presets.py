@@ -53,7 +53,7 @@ PRESETS = {
         VAEConfig(),
         TrainConfig(
             max_epochs=200,
-            max_steps=7500,
+            max_steps=9000,
             max_seconds=7200.0,
             prior_epochs=400,
             prior_steps=1500,

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from netgraph.errors import NetGraphError
+from netgraph.model.completion import complete
 from netgraph.model.config import VAEConfig
-from netgraph.stack import fit_kernel, probe
+from netgraph.stack import Stack, fit_kernel, probe
 
 #: Seed of the common rows.
 SEED = 20_011
@@ -31,7 +32,8 @@ class FunctionCode(nn.Module):
     The first number of a code tells the number of inputs n: N(0, 1) is cut in cells that are as probable as networks
     of n inputs are frequent, and the code has the median of its cell. The others are whitened components in falling
     order of their share of the outputs, so that every prefix of a code decodes. Before networks are seen the covariance
-    of outputs is a kernel's: Gaussian, half of it additive over the inputs.
+    of outputs is a kernel's: Gaussian, half of it additive over the inputs. Encoding is linear, and so is
+    :meth:`decode`; :meth:`complete` predicts what a code leaves open as well.
 
     Args:
         config: Sizes.
@@ -141,6 +143,25 @@ class FunctionCode(nn.Module):
             outputs[n_inputs == number] = components[n_inputs == number] @ self.basis[number - 1, :kept]
         return outputs
 
+    def complete(self, f: Tensor, n_inputs: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Decode codes, or prefixes of codes; components that are missing are predicted: see :func:`.complete`.
+
+        Args:
+            f: Codes, [B, k], 1 <= k <= function_size.
+            n_inputs: Numbers of inputs, [B].
+            noise: Noise from N(0, I) for a draw, [B, FEATURES]; the mean of the missing components when None.
+
+        Returns:
+            Outputs on the common rows, [B, rows], with the code ``f``.
+        """
+        kept, outputs = f.shape[1] - 1, f.new_zeros(len(f), self.basis.shape[2])
+        for number in n_inputs.unique().tolist() if kept else []:
+            own, basis = n_inputs == number, self.basis[number - 1, :kept]
+            deviation = self.deviation[number - 1, :kept]
+            components, drawn = f[own, 1:] * deviation, None if noise is None else noise[own]
+            outputs[own] = complete(self.rows(number), basis, deviation.square(), components, drawn)
+        return outputs
+
     def n_inputs(self, f: Tensor) -> Tensor:
         """Return the number of inputs that each code tells, [B].
 
@@ -182,3 +203,37 @@ def _kernel(x: Tensor) -> Tensor:
     """Compute the covariance of outputs before networks are seen, [rows, rows]; the rows are standard normal."""
     difference = (x[:, None] - x[None]).square()  # [rows, rows, inputs]
     return ((-difference.mean(dim=2) / 2).exp() + (-difference / 2).exp().mean(dim=2)) / 2
+
+
+def transformed_outputs(
+    stack: Stack, state: Tensor, rows: Tensor, n_inputs: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Compute the outputs of networks whose inputs are permuted and change sign, anew for each network.
+
+    Functions of standardized columns are as likely with their inputs permuted or of changed sign.
+
+    Args:
+        stack: The executor of B networks.
+        state: Their states, [sum P].
+        rows: Common rows, [R, columns], at least as many columns as the most inputs.
+        n_inputs: Numbers of inputs, [B].
+        generator: Draws permutations and signs, on the CPU.
+
+    Returns:
+        First outputs, [B, R].
+    """
+    x = transformed(rows[:, : stack.max_inputs].cpu(), n_inputs.cpu(), generator)
+    outputs: Tensor = stack(state, x.to(rows))
+    return outputs[..., 0]
+
+
+def transformed(rows: Tensor, n_inputs: Tensor, generator: torch.Generator) -> Tensor:
+    """Permute the columns of rows, [R, columns], and change their signs, anew for each network, [B, R, columns].
+
+    Functions of standardized columns are as likely with their inputs permuted or of changed sign. Columns beyond a
+    network's own, [B], come last.
+    """
+    size, columns = len(n_inputs), rows.shape[1]
+    place = torch.rand(size, columns, generator=generator) + (torch.arange(columns) >= n_inputs[:, None])
+    sign = torch.randint(0, 2, (size, columns), generator=generator) * 2.0 - 1
+    return rows.T[place.argsort(dim=1)].mT * sign[:, None]

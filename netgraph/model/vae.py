@@ -1,6 +1,7 @@
 """NetVAE: networks to latents and back, free-running."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -14,9 +15,11 @@ from netgraph.graph.netgraph import NetGraph
 from netgraph.model.arguments import as_architectures, as_canonical, as_rows
 from netgraph.model.batch import NetBatch, net_batch
 from netgraph.model.checkpoint import COVERAGE, SHIPPED, Checkpoint, check_state, load_checkpoint, save_checkpoint
+from netgraph.model.completion import FEATURES
 from netgraph.model.config import VAEConfig
 from netgraph.model.coverage import Coverage
 from netgraph.model.fitting import project, relative_error
+from netgraph.model.function import transformed_outputs
 from netgraph.model.latent import Encoder, Posterior
 from netgraph.model.loss import LEAST_ERROR, LOSS_ROWS, NOT_MEASURED, Losses, draw_given, weight_error
 from netgraph.model.parts import by_size, evaluating, finite_rows, is_whole, seeded
@@ -24,6 +27,9 @@ from netgraph.model.prior import Prior
 from netgraph.model.writing import Decoder, solve_on_rows, write_networks
 from netgraph.stack import LastLayer, Stack
 
+#: Copies of a network, its inputs permuted and of changed sign, that statistics of functions are of beside the network.
+#: Measured: without copies 64 numbers bring held-out networks a median R^2 of 0.962 instead of 0.966.
+TRANSFORMATIONS = 2
 #: Draws of an architecture until it is covered (measured: 13 % of single draws are not; the last one stands).
 DRAWS = 8
 
@@ -131,8 +137,13 @@ class NetVAE(nn.Module):
         meta_features = torch.cat([batch.meta_features for batch in networks])
         encoder.condition.fit(meta_features)
         self.decoder.condition.fit(meta_features)
-        n_inputs = torch.cat([structure.n_inputs for structure in structures]).long()
-        encoder.function.fit(torch.cat([batch.outputs for batch in networks]), n_inputs)
+        generator, outputs, n_inputs = torch.Generator().manual_seed(0), [], []
+        for batch in networks:
+            stack, inputs = Stack(batch.structure.architectures, batch.state.device), batch.structure.n_inputs.long()
+            run = partial(transformed_outputs, stack, batch.state, encoder.function.common, inputs, generator)
+            outputs += [batch.outputs, *(run() for _ in range(TRANSFORMATIONS))]
+            n_inputs += [inputs] * (1 + TRANSFORMATIONS)
+        encoder.function.fit(torch.cat(outputs), torch.cat(n_inputs))
         self.decoder.architecture.know({a.key for structure in structures for a in structure.architectures})
 
     @property
@@ -223,8 +234,8 @@ class NetVAE(nn.Module):
                 an architecture has another number of inputs than its function reads, or several outputs.
         """
         z, generator = finite_rows(z, "z", self.config.latent_size, self.encoder.condition.null), seeded(seed)
-        f, a, w = z[:, self.function], z[:, self.architecture], z[:, self.weights]
-        f = nn.functional.pad(f, (0, self.config.function_size - f.shape[1]))
+        given, a, w = z[:, self.function], z[:, self.architecture], z[:, self.weights]
+        f = nn.functional.pad(given, (0, self.config.function_size - given.shape[1]))
         with evaluating(self):
             n_inputs = self.encoder.function.n_inputs(f)
             meta = self.decoder.condition.rows(meta_features, len(z))
@@ -236,7 +247,8 @@ class NetVAE(nn.Module):
                 noise = torch.randn(1, self.config.architecture_size, generator=generator).to(f)
                 architectures = self.draw_architectures(f, noise.expand(len(f), -1), meta)
             noise = torch.randn(1, self.config.weight_size, generator=generator)
-            return self._write(f, w, architectures, steps, noise.expand(len(f), -1))
+            outputs = self.encoder.function.complete(given, n_inputs)
+            return self._write(f, outputs, w, architectures, steps, noise.expand(len(f), -1))
 
     @torch.no_grad()
     def sample(
@@ -291,7 +303,9 @@ class NetVAE(nn.Module):
                 inputs = self.encoder.function.n_inputs(f).tolist()
                 architectures = as_architectures(architecture, inputs)
             noise = torch.randn(n, self.config.weight_size, generator=generator)
-            graphs = self._write(f, f[:, :0], architectures, steps, noise)
+            draw = torch.randn(n, FEATURES, generator=generator).to(f) if rows is None else None
+            outputs = self.encoder.function.complete(f, self.encoder.function.n_inputs(f), draw)
+            graphs = self._write(f, outputs, f[:, :0], architectures, steps, noise)
         return graphs if rows is None else solve_on_rows(graphs, *rows)
 
     @torch.no_grad()
@@ -336,13 +350,21 @@ class NetVAE(nn.Module):
         return self.prior.carry_function(noise, counts, position, meta_features)
 
     def _write(
-        self, f: Tensor, w: Tensor, architectures: list[Architecture], steps: int | None, noise: Tensor
+        self,
+        f: Tensor,
+        outputs: Tensor,
+        w: Tensor,
+        architectures: list[Architecture],
+        steps: int | None,
+        noise: Tensor,
     ) -> list[NetGraph]:
         steps = self.config.fit_steps if steps is None else steps
         if not is_whole(steps):
             raise NetGraphError(f"steps is {steps!r}; it must be a whole number, at least 0")
         encoder = self.encoder
-        return write_networks(self.decoder, encoder.function, encoder.scales, f, w, architectures, steps, noise)
+        return write_networks(
+            self.decoder, encoder.function, encoder.scales, f, outputs, w, architectures, steps, noise
+        )
 
     def save(self, path: str | Path) -> None:
         """Write ``path`` (safetensors) and, last, its record, of the same name with ``.json``."""

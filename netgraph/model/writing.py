@@ -74,6 +74,7 @@ def write_networks(
     function: FunctionCode,
     scales: Scales,
     f: Tensor,
+    outputs: Tensor,
     w: Tensor,
     architectures: Sequence[Architecture],
     steps: int,
@@ -86,6 +87,7 @@ def write_networks(
         function: What function codes mean.
         scales: Standardization of weights.
         f: Function codes, [n, function_size].
+        outputs: Outputs on the common rows that networks are fitted to, [n, R].
         w: The first k numbers of weight codes, [n, k]; k may be 0.
         architectures: n architectures with as many inputs as the functions read.
         steps: Steps of variable projection after the hypernet.
@@ -102,9 +104,9 @@ def write_networks(
         initial, given = initial_weights(batch, w[part], noise[part])
         state = scales.restore(initial, batch)
         if not given.all():
-            written, target = decoder(f[part], batch, initial, given, function)
+            written, _ = decoder(f[part], batch, initial, given, function)
             restore, rows = partial(scales.restore, batch=batch), function.rows(stack.max_inputs)
-            fitted = fit_functions(stack, restore, written, given, rows, target, steps)
+            fitted = fit_functions(stack, restore, written, given, rows, outputs[part], steps)
             state = torch.where(batch.in_networks_with(~given), fitted, state)
         states += torch.tensor_split(state.cpu(), batch.state_ptr[1:-1].tolist())
     return [NetGraph(architecture, states[i].clone()) for architecture, i in zip(architectures, order, strict=True)]

@@ -1,7 +1,7 @@
 """The executor: run, differentiate and train thousands of different networks at once."""
 
 from netgraph.stack.chunking import chunks, first_outputs, probe
-from netgraph.stack.kernel import fit_kernel
+from netgraph.stack.kernel import fit_kernel, learned_metric
 from netgraph.stack.output_layer import LastLayer, RidgeFit, fit_ridge, solve_last_layers
 from netgraph.stack.plain import PlainGradient, can_run
 from netgraph.stack.sensitivity import sensitivities, sensitivity, with_sensitivity
@@ -17,6 +17,7 @@ __all__ = [
     "first_outputs",
     "fit_kernel",
     "fit_ridge",
+    "learned_metric",
     "probe",
     "sensitivities",
     "sensitivity",

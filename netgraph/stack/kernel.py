@@ -49,8 +49,8 @@ class KernelFit:
     @property
     def gradients(self) -> Tensor:
         """Gradients of the regressions at their own rows, [B, rows, columns]."""
-        pull = _kernel(self.x, self.x, self.metric, self.width) * self.weights[:, None]
-        return (pull @ self.x - pull.sum(dim=2, keepdim=True) * self.x) @ self.metric * (2 / self.width)
+        kernel, weights = _kernel(self.x, self.x, self.metric, self.width), self.weights[..., None]
+        return (kernel @ (weights * self.x) - kernel @ weights * self.x) @ self.metric * (2 / self.width)
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the posterior of the Gaussian process on other rows.
@@ -86,16 +86,34 @@ def fit_kernel(x: Tensor, y: Tensor, rounds: int = 1) -> KernelFit:
         >>> bool((mean - x[..., 0].sin()).abs().max() < 0.05)
         True
     """
-    columns = x.shape[2]
-    identity = torch.eye(columns, dtype=x.dtype, device=x.device)
-    real = (x != 0).any(dim=1).sum(dim=1)[:, None, None]
-    metric = identity.expand(len(x), -1, -1)
+    metric = torch.eye(x.shape[2], dtype=x.dtype, device=x.device)[None]
     for _ in range(rounds):
-        gradients = _fit(x, y, metric, PENALTIES[1:2]).gradients
-        product = gradients.mT @ gradients
-        total = product.diagonal(dim1=1, dim2=2).sum(dim=1).clamp(min=torch.finfo(x.dtype).tiny)[:, None, None]
-        metric = (1 - SHRINKAGE) * real * product / total + SHRINKAGE * identity
+        metric = _agop(_fit(x, y, metric, PENALTIES[1:2]))
     return _fit(x, y, metric, PENALTIES)
+
+
+@torch.no_grad()
+def learned_metric(x: Tensor, y: Tensor) -> Tensor:
+    """Compute the average gradient outer product of B functions, from their values at the same rows.
+
+    Args:
+        x: Rows, standardized, [rows, columns].
+        y: Values, [B, rows].
+
+    Returns:
+        Metrics, [B, columns, columns], of trace ``columns`` and a tenth of it in the identity.
+    """
+    return _agop(_fit(x[None], y, torch.eye(x.shape[1], dtype=x.dtype, device=x.device)[None], PENALTIES[1:2]))
+
+
+def _agop(fit: KernelFit) -> Tensor:
+    """Compute the metric that regressions have, of as large a trace as the identity's over the columns in use."""
+    gradients = fit.gradients
+    product = gradients.mT @ gradients
+    total = product.diagonal(dim1=1, dim2=2).sum(dim=1).clamp(min=torch.finfo(product.dtype).tiny)[:, None, None]
+    real = (fit.x != 0).any(dim=1).sum(dim=1)[:, None, None]
+    identity = torch.eye(product.shape[2], dtype=product.dtype, device=product.device)
+    return (1 - SHRINKAGE) * real * product / total + SHRINKAGE * identity
 
 
 def _kernel(a: Tensor, b: Tensor, metric: Tensor, width: Tensor) -> Tensor:
@@ -121,6 +139,8 @@ def _least(kernel: Tensor, target: Tensor, penalties: tuple[float, ...]) -> tupl
     factors = torch.linalg.cholesky(torch.stack([kernel + penalty * identity for penalty in penalties]))
     inverses = torch.cholesky_inverse(factors)  # [penalties, B, rows, rows]
     weights = (inverses @ target[..., None])[..., 0]
+    if len(penalties) == 1:
+        return inverses[0], weights[0]
     residuals = weights / inverses.diagonal(dim1=2, dim2=3)
     chosen = residuals.square().mean(dim=2).argmin(dim=0)
     every = torch.arange(len(target), device=target.device)

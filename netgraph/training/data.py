@@ -12,6 +12,7 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph, as_graph
 from netgraph.model.batch import NetBatch, net_batch
 from netgraph.model.config import VAEConfig
+from netgraph.model.function import transformed_outputs
 from netgraph.model.loss import NOT_MEASURED
 from netgraph.model.parts import evaluating
 from netgraph.model.vae import NetVAE
@@ -124,13 +125,13 @@ class Codes(Dataset[tuple[Tensor, ...]]):
     @torch.no_grad()
     def __init__(self, vae: NetVAE, batches: Batches, training: TrainConfig) -> None:
         generator, parts = torch.Generator().manual_seed(training.seed), []
+        rows = vae.encoder.function.common.cpu()
         with evaluating(vae):
             for nets, stack in map(batches.__getitem__, range(len(batches))):
                 posterior, inputs = vae.encoder(nets.to(vae.device)), nets.structure.n_inputs
                 functions = [posterior.f.cpu()]
                 for _ in range(training.transformations):
-                    rows = transformed(vae.encoder.function.rows(stack.max_inputs).cpu(), inputs, generator)
-                    outputs = stack(nets.state, rows)[..., 0].to(vae.device)
+                    outputs = transformed_outputs(stack, nets.state, rows, inputs, generator).to(vae.device)
                     functions.append(vae.encoder.function.encode(outputs, inputs.to(vae.device)).cpu())
                 rest = posterior.mean.cpu(), posterior.log_variance.cpu(), inputs[:, None], nets.meta_features
                 copies = (values.repeat(len(functions), 1) for values in rest)
@@ -148,17 +149,6 @@ class Codes(Dataset[tuple[Tensor, ...]]):
 
     def __getitem__(self, i: int) -> tuple[Tensor, ...]:
         return tuple(values[self.batches[i]] for values in self.tensors)
-
-
-def transformed(rows: Tensor, n_inputs: Tensor, generator: torch.Generator) -> Tensor:
-    """Return common rows, [R, columns], with the columns of each network permuted and signs changed, [B, R, columns].
-
-    Columns beyond a network's own, [B], come last.
-    """
-    size, columns = len(n_inputs), rows.shape[1]
-    place = torch.rand(size, columns, generator=generator) + (torch.arange(columns) >= n_inputs[:, None])
-    sign = torch.randint(0, 2, (size, columns), generator=generator) * 2.0 - 1
-    return rows.T[place.argsort(dim=1)].mT * sign[:, None]
 
 
 class Epochs:

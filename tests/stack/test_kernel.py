@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from netgraph.stack import fit_kernel
+from netgraph.stack import fit_kernel, learned_metric
 from netgraph.stack.kernel import _fit, _least
 
 
@@ -104,3 +104,16 @@ def test_rows_that_say_nothing_give_finite_numbers(dtype):
         assert fit.residual.isfinite().all()
         assert fit.gradients.isfinite().all()
         assert all(values.isfinite().all() for values in fit.posterior(x.to(dtype)))
+
+
+def test_the_metric_of_functions_on_the_same_rows_shows_their_columns():
+    x = drawn(200, 4)[0]
+    y = torch.stack([(2 * x[:, 1]).sin(), x[:, 0] * x[:, 3], torch.zeros(200, dtype=torch.float64)])
+    metric = learned_metric(x, y)
+    share = metric.diagonal(dim1=1, dim2=2) / 4
+    torch.testing.assert_close(share[:2].sum(dim=1), torch.ones(2, dtype=torch.float64))
+    assert share[0, 1] > 0.8
+    assert share[1, [0, 3]].min() > 0.3
+    torch.testing.assert_close(metric[2], 0.1 * torch.eye(4, dtype=torch.float64))
+    torch.testing.assert_close(learned_metric(x, 5 * y)[:2], metric[:2])
+    torch.testing.assert_close(learned_metric(x, y[1:2])[0], metric[1])

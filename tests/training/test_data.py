@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from netgraph import NetGraphError, NetVAE, canonicalize, from_module, to_module
+from netgraph.model.function import transformed
 from netgraph.stack import Stack
 from netgraph.training import Batches, Example, TrainConfig
-from netgraph.training.data import Codes, Epochs, transformed
+from netgraph.training.data import Codes, Epochs
 from tests.training.small import CONFIG, examples_of
 
 TRAINING = TrainConfig(batch_size=4)
