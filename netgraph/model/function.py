@@ -149,7 +149,7 @@ class FunctionCode(nn.Module):
         Args:
             f: Codes, [B, k], 1 <= k <= function_size.
             n_inputs: Numbers of inputs, [B].
-            noise: Noise from N(0, I) for a draw, [B, FEATURES]; the mean of the missing components when None.
+            noise: Noise from N(0, I) for a draw, [B, FEATURES + k - 1]; the mean of the missing components when None.
 
         Returns:
             Outputs on the common rows, [B, rows], with the code ``f``.

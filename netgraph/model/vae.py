@@ -303,7 +303,7 @@ class NetVAE(nn.Module):
                 inputs = self.encoder.function.n_inputs(f).tolist()
                 architectures = as_architectures(architecture, inputs)
             noise = torch.randn(n, self.config.weight_size, generator=generator)
-            draw = torch.randn(n, FEATURES, generator=generator).to(f) if rows is None else None
+            draw = torch.randn(n, FEATURES + f.shape[1] - 1, generator=generator).to(f) if rows is None else None
             outputs = self.encoder.function.complete(f, self.encoder.function.n_inputs(f), draw)
             graphs = self._write(f, outputs, f[:, :0], architectures, steps, noise)
         return graphs if rows is None else solve_on_rows(graphs, *rows)
