@@ -1,5 +1,6 @@
-"""Examples in docstrings run in a folder that holds two small zoos, my_zoo and another_zoo."""
+"""Examples in docstrings have torch and netgraph imported, and run beside two small zoos, my_zoo and another_zoo."""
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,10 @@ def example_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def in_example_folder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def in_example_folder(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, doctest_namespace: dict[str, object]
+) -> None:
     """Run the examples there."""
     if isinstance(request.node, pytest.DoctestItem):
         monkeypatch.chdir(request.getfixturevalue("example_folder"))
+        doctest_namespace |= {name: import_module(name) for name in ("netgraph", "torch")}

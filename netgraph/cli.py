@@ -84,7 +84,7 @@ def _words(arguments: list[str]) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return 0, or 2 after one line that says what is wrong with the input."""
+    """Run the command line; return 0, or 2 after one line that names the problem with the input."""
     from jsonargparse import ArgumentError, auto_cli
 
     arguments = sys.argv[1:] if arguments is None else arguments

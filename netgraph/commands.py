@@ -1,4 +1,4 @@
-"""What the commands do; each imports what it needs when it is called, so that help is there at once."""
+"""The commands; each imports its modules when it is called, so that help is there at once."""
 
 from pathlib import Path
 from typing import Literal
@@ -11,7 +11,7 @@ def run(preset: str | None = None, out: str = "runs/quick", seed: int | None = N
 
     Args:
         preset: quick, full, or tiny (a smoke test); that of the folder, or quick, when left out.
-        out: Folder that takes everything; a run that was interrupted there goes on.
+        out: Folder that takes everything; a run that was interrupted there is resumed.
         seed: Fixes everything; that of the folder, or 0, when left out.
         device: Where the model is trained, cpu or cuda.
     """
@@ -24,7 +24,7 @@ def run(preset: str | None = None, out: str = "runs/quick", seed: int | None = N
 def train(
     zoo: str, out: str = "runs/train", preset: str | None = None, seed: int | None = None, device: str = "cpu"
 ) -> None:
-    """Train a model on a zoo, or go on with a training that was interrupted.
+    """Train a model on a zoo, or resume a training that was interrupted.
 
     Args:
         zoo: Folder of the zoo.
@@ -57,7 +57,7 @@ def evaluate(
         n_samples: Networks sampled from the prior.
         seed: Fixes everything.
         device: Where the model runs, cpu or cuda.
-        overwrite: Replace files that are there; never those that are read.
+        overwrite: Replace existing files, but never the files that are read.
     """
     from netgraph.run import evaluate_checkpoint
 
@@ -92,7 +92,7 @@ def zoo_build(
 
 
 def zoo_info(out: str) -> None:
-    """Show what is in a zoo.
+    """Describe a zoo.
 
     Args:
         out: Folder of the zoo.
@@ -127,7 +127,7 @@ def zoo_merge(zoos: list[str], out: str) -> None:
 
 
 def datasets_install(names: str | None = None, out: str | None = None) -> None:
-    """Fetch real data sets from OpenML, check and cache them; without a network go on with those that are there.
+    """Fetch real data sets from OpenML, check and cache them; without a network list the cached ones.
 
     Args:
         names: Names of the list, or openml:<data id>, separated by commas; the whole list when left out.
@@ -165,7 +165,7 @@ def sample(
         n: How many.
         seed: Of the noise.
         device: Where the model runs, cpu or cuda.
-        overwrite: Replace files that are there; never those that are read.
+        overwrite: Replace existing files, but never the files that are read.
     """
     from netgraph.graph.io import save_graphs
     from netgraph.machine import check_device
@@ -204,11 +204,11 @@ def fit(
         out: Folder that takes network.py and network.safetensors (torch alone runs them), report.html, metrics.json.
         max_seconds: Wall time of the search.
         n_candidates: Candidates of each source (random features, random, generated), at most.
-        objectives: What is minimized, separated by commas; error, then any of parameters and latency.
+        objectives: Objectives to minimize, separated by commas; error, then any of parameters and latency.
         checkpoint: Safetensors file of a trained model; the one that ships when left out.
         seed: Fixes everything.
         device: Where networks are sampled and trained, cpu or cuda.
-        overwrite: Replace files that are there; never those that are read.
+        overwrite: Replace existing files, but never the files that are read.
     """
     from netgraph.search import FitJob, fit_table
 
@@ -230,21 +230,21 @@ def search(
     device: str = "cpu",
     overwrite: bool = False,
 ) -> None:
-    """Search for the small networks for a table that are best in several objectives, or go on with such a search.
+    """Search for the small networks for a table that are best in several objectives, or resume such a search.
 
     Args:
         data: CSV or parquet file with a row of column names.
         target: Name of the column that is predicted; all others must be numbers too.
-        out: Folder that takes study.db, with which the same command goes on, pareto.csv, pareto.png, networks,
+        out: Folder that takes study.db, from which the same command resumes, pareto.csv, pareto.png, networks,
             report.html, metrics.json.
-        objectives: What is minimized, separated by commas; error, then parameters, latency or both.
-        n_trials: Networks tried, those that the folder holds already among them.
+        objectives: Objectives to minimize, separated by commas; error, then parameters, latency or both.
+        n_trials: Networks tried, the folder's earlier ones included.
         max_seconds: Wall time after which no more are tried; no limit when left out.
         sampler: Sampler of Optuna that proposes latents, nsga2, random, or cma, which sees the error alone.
         checkpoint: Safetensors file of a trained model; the one that ships when left out.
         seed: Fixes everything.
         device: Where networks are sampled and run, cpu or cuda.
-        overwrite: Replace what is there where the folder holds no search; never files that are read.
+        overwrite: Replace existing files where the folder holds no search, but never files that are read.
     """
     from netgraph.search import SearchJob, search_table
 
@@ -273,13 +273,13 @@ def convert(
     """Convert a module to a graph, and a graph to a module's weights and source, ONNX, Python, GraphML or JSON.
 
     Args:
-        source: A graph (FILE.safetensors, its record FILE.json beside it), or MODULE:NAME, a torch module or what
-            makes one.
+        source: A graph (FILE.safetensors, its record FILE.json beside it), or MODULE:NAME, a torch module or a
+            function that returns one.
         out: File that takes the result; --to module writes FILE.safetensors and the class, FILE.py.
-        to: What to write; what the suffix of OUT says when left out.
+        to: Kind of the result; as of the suffix of OUT when left out.
         example: Shapes of the inputs of MODULE:NAME, "2,3,32,32"; "long:2,8" for integers; several joined by ";".
         weights: A state_dict (FILE.safetensors) that is loaded into MODULE:NAME first.
-        overwrite: Replace files that are there; never those that are read.
+        overwrite: Replace existing files, but never the files that are read.
     """
     from netgraph.graph.modules.files import convert_file
 

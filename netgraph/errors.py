@@ -1,4 +1,4 @@
-"""What a user of netgraph can do wrong: one line each, naming the file, key, column or layer."""
+"""Errors of wrong input: one line each, naming the file, key, column or layer."""
 
 
 class NetGraphError(ValueError):

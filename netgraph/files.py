@@ -52,7 +52,7 @@ def write_atomically(path: Path, payload: bytes) -> None:
 
 
 def datasets_folder() -> Path:
-    """Give the folder of the recipes and lists that come with netgraph: a checkout's, or the installation's."""
+    """Return the folder of the recipes and lists that come with netgraph: a checkout's, or the installation's."""
     checkout = Path(__file__).parents[1] / "datasets"
     return checkout if checkout.is_dir() else Path(sysconfig.get_path("data")) / "share" / "netgraph" / "datasets"
 
@@ -78,7 +78,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def read_record(path: Path, format_name: str, version: int) -> dict[str, Any]:
-    """Read a JSON record and check what it says it is.
+    """Read a JSON record and check its format and version.
 
     Raises:
         DamagedError: When it is missing or is not JSON.
@@ -100,13 +100,13 @@ def write_own_record(
 
     Args:
         path: The file, whose name ends in .json.
-        format_name: What it is.
-        version: Of the format.
-        fields: What JSON can hold.
+        format_name: Name of its format.
+        version: Version of the format.
+        fields: Values of JSON's types.
         indent: Spaces a level, for people; all on one line when None.
 
     Raises:
-        StoreError: When the folder cannot be written to or the disk is full; what is there already stays.
+        StoreError: When the folder cannot be written to or the disk is full; an older file stays.
     """
     record = {"format": format_name, "version": version} | dict(fields)
     write_atomically(path, json.dumps(record | {_CHECKSUM: _record_sha256(record)}, indent=indent).encode())
@@ -115,17 +115,17 @@ def write_own_record(
 def read_own_record(
     path: Path, format_name: str, version: int, keys: Iterable[str], *, unchecked: bool = False
 ) -> dict[str, Any]:
-    """Read what :func:`write_own_record` wrote.
+    """Read a record of :func:`write_own_record`.
 
     Args:
         path: The file.
-        format_name: What it must be.
-        version: Of the format.
-        keys: What it must hold.
+        format_name: Name of its format.
+        version: Version of the format.
+        keys: Keys that it must hold.
         unchecked: Read a record without a checksum too, as older versions of netgraph wrote it.
 
     Raises:
-        DamagedError: When it is missing, is not what its checksum says, or lacks a key.
+        DamagedError: When it is missing, contradicts its checksum, or lacks a key.
         StoreError: When it cannot be read, or is of another format or version.
     """
     record = read_record(path, format_name, version)
@@ -138,10 +138,10 @@ def read_own_record(
 
 
 def check_record(path: Path, record: Mapping[str, Any]) -> None:
-    """Check that a record, or that of tensors, is the one that was written.
+    """Check a record against its own checksum.
 
     Raises:
-        DamagedError: When it is not what its own checksum says.
+        DamagedError: When it is not the record that was written.
     """
     if record.get(_CHECKSUM) != _record_sha256(record):
         raise DamagedError(f"{record_path(path)}: damaged, it is not the record that was written")
@@ -154,7 +154,7 @@ def _record_sha256(record: Mapping[str, Any]) -> str:
 
 
 def record_path(path: Path) -> Path:
-    """Give the path of the record that stands beside a file of tensors."""
+    """Return the path of the record beside a file of tensors."""
     return path.parent / f"{path.stem}.json"  # of a path without a name too
 
 
@@ -177,7 +177,7 @@ class EncodedTensors:
         the two payloads a crash leaves has its record.
 
         Raises:
-            StoreError: When the folder cannot be written to or the disk is full; what is there already stays.
+            StoreError: When the folder cannot be written to or the disk is full; an older file stays.
         """
         if path == record_path(path):
             raise StoreError(f"{path}: is the name of a record; that of tensors ends in .safetensors")
@@ -256,12 +256,12 @@ def building_from(path: Path, record: Mapping[str, Any], problem: str = "damaged
 
 
 def check_tensors(path: Path, format_name: str, version: int, *, again: bool = True) -> dict[str, Any]:
-    """Check that tensors are those of their record, and give it, without holding them in memory.
+    """Check tensors against the checksum of their record, without holding them in memory, and return the record.
 
     Args:
         path: Their file.
-        format_name: What they must be.
-        version: Of the format.
+        format_name: Name of their format.
+        version: Version of the format.
         again: Hash a file that this process hashed before, though its size and time of change are the same.
 
     Raises:
@@ -277,7 +277,7 @@ def check_tensors(path: Path, format_name: str, version: int, *, again: bool = T
 
 
 def tensors_are_there(path: Path, record: Mapping[str, Any]) -> bool:
-    """Say whether the tensors of a record are there, at their length; their content is not read."""
+    """Return whether the tensors of a record are there, at their length; their content is not read."""
     size = path.stat().st_size if path.is_file() else None
     return size is not None and any(size == one.get("bytes", size) for one in _candidates(record))
 

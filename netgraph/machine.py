@@ -1,4 +1,4 @@
-"""Where and with what a figure was made."""
+"""Provenance of figures: machine, versions, commit; and the choice of a device."""
 
 import datetime
 import os

@@ -13,7 +13,7 @@ class Preset:
 
     Attributes:
         recipe: Name of the zoo's recipe.
-        vae: The model; what has to hold the zoo's networks is as large as they are.
+        vae: The model; its limits are set by the zoo's networks.
         training: How it is trained. Chosen: steps of ``quick`` and ``full`` for the time they take on two cores.
         n_samples: Samples drawn.
         n_start_tasks: Held-out tasks that networks are sampled for and fine-tuned on.
@@ -74,7 +74,7 @@ PRESETS = {
 
 
 def preset_of(name: str) -> Preset:
-    """Give the sizes of a name in :data:`PRESETS`.
+    """Return the sizes of a name in :data:`PRESETS`.
 
     Raises:
         NetGraphError: When the name is unknown.

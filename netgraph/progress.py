@@ -11,10 +11,10 @@ SECONDS = 5.0
 
 
 class Progress:
-    """A context that shows how much of some work is done; nothing where there is no standard error.
+    """A context that shows the progress of some work; nothing where there is no standard error.
 
     Args:
-        what: The work.
+        name: Name of the work.
         total: How many units it has; None when unknown.
         unit: Name of a unit, in the singular.
         done: Units that are done already.
@@ -31,7 +31,7 @@ class Progress:
 
     def __init__(
         self,
-        what: str,
+        name: str,
         total: int | None = None,
         unit: str = "step",
         *,
@@ -39,7 +39,7 @@ class Progress:
         shown: bool = True,
         seconds: float = SECONDS,
     ) -> None:
-        self.what, self.total, self.unit, self.done, self.seconds = what, total, unit, done, seconds
+        self.name, self.total, self.unit, self.done, self.seconds = name, total, unit, done, seconds
         self._shown, self._first, self._bar = shown, done, None  # type: bool, int, Any
         self._note = ""
         self._begun = self._written = time.monotonic()
@@ -50,7 +50,7 @@ class Progress:
         if self._shown and _redraws(sys.stderr):
             with warnings.catch_warnings(action="ignore"):  # that ipywidgets is missing: the bar is text then
                 from tqdm.auto import tqdm
-            self._bar = tqdm(total=self.total, initial=self.done, desc=self.what, unit=self.unit, file=None)
+            self._bar = tqdm(total=self.total, initial=self.done, desc=self.name, unit=self.unit, file=None)
         return self
 
     def __exit__(
@@ -65,7 +65,7 @@ class Progress:
         """Count units as done.
 
         Args:
-            note: What else the line says.
+            note: Further text of the line.
             units: How many.
         """
         self.done, self._note = self.done + units, note
@@ -80,7 +80,7 @@ class Progress:
         if self._shown and _is_open(sys.stderr):
             passed = self._written - self._begun
             count = f"{self.done:,}" if self.total is None else f"{self.done:,} of {self.total:,}"
-            parts = [f"{self.what}: {count} {self.unit}{'' if self.total == 1 else 's'}", self._note, f"{passed:.0f} s"]
+            parts = [f"{self.name}: {count} {self.unit}{'' if self.total == 1 else 's'}", self._note, f"{passed:.0f} s"]
             if self.total is not None and self._first < self.done < self.total:
                 left = passed / (self.done - self._first) * (self.total - self.done)
                 parts.append(f"about {left:.0f} s left")

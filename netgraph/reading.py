@@ -32,7 +32,7 @@ FAILURES = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError,
 
 
 class DamagedError(StoreError):
-    """A file is missing, or is not what was written."""
+    """A file is missing, or its content is not the one that was written."""
 
 
 class RecordError(StoreError):
@@ -48,15 +48,15 @@ def one_line(error: object) -> str:
 
 @contextmanager
 def building(path: object, problem: str = "damaged") -> Iterator[None]:
-    """Raise whatever goes wrong while something is built from the content of a file in one line that names the file.
+    """Turn every error while something is built from the content of a file into one line that names the file.
 
     Args:
-        path: The file; what else is read is named likewise.
+        path: The file, or another name of the source.
         problem: The word for content that is not as expected.
 
     Raises:
         StoreError: When the content is not as expected.
-        NetGraphError: Of its own kind, where the error says what is wrong already.
+        NetGraphError: When such an error is raised inside; it keeps its kind.
     """
     try:
         yield

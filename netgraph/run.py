@@ -1,6 +1,6 @@
 """The whole job: zoo, training, evaluation on held-out tasks, samples, a real data set, report; and its parts.
 
-Every phase leaves its result in the run's folder, so that an interrupted run goes on with the first phase that is not
+Every phase leaves its result in the run's folder, so that an interrupted run resumes with the first phase that is not
 done; the time that an interrupted phase took is counted.
 """
 
@@ -51,7 +51,7 @@ TARGETS = {
 def run(
     preset: str | None = None, out: str | Path = "runs/quick", seed: int | None = None, device: str = "cpu"
 ) -> dict[str, float]:
-    """Do the whole job, or go on with one that was interrupted; arguments as of :func:`netgraph.commands.run`.
+    """Do the whole job, or resume one that was interrupted; arguments as of :func:`netgraph.commands.run`.
 
     Returns:
         The figures in ``metrics.json``, which the folder takes beside ``zoo/``, ``checkpoints/``, ``tensorboard/``,
@@ -92,7 +92,7 @@ def run(
 def train_model(
     zoo: str | Path, out: str | Path, preset: str | None = None, seed: int | None = None, device: str = "cpu"
 ) -> dict[str, float]:
-    """Train a model on a zoo, or go on with a training that was interrupted; see :func:`netgraph.commands.train`.
+    """Train a model on a zoo, or resume a training that was interrupted; see :func:`netgraph.commands.train`.
 
     Returns:
         Networks, and steps and seconds of each part of the training.
@@ -155,7 +155,7 @@ def _check_seed(seed: Any) -> None:
 
 
 def _claim(folder: Path, own: str | None, *others: str) -> None:
-    """Leave alone what is in a folder, unless the job's own record says that it goes on there."""
+    """Raise if the folder already holds the output of another job."""
     if own is not None and (folder / own).exists():
         return
     for name in others:
@@ -198,7 +198,7 @@ def _leave(
 
 @dataclass
 class _Job:
-    """What the record of a folder says: what the job is of, and the time that each phase took so far."""
+    """Record of a folder: the arguments of its job, and the time that each phase took so far."""
 
     path: Path
     of: dict[str, Any]
@@ -206,7 +206,7 @@ class _Job:
 
     @classmethod
     def open(cls, path: Path, defaults: Mapping[str, Any], asked: Mapping[str, Any]) -> "_Job":
-        """Read the record, or begin one; what is asked for as None is that of the record, or the default."""
+        """Read the record, or begin one; an argument of None is that of the record, or the default."""
         of = {key: default if asked[key] is None else asked[key] for key, default in defaults.items()}
         preset_of(of["preset"])
         _check_seed(of["seed"])

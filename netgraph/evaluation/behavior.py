@@ -1,4 +1,4 @@
-"""Metrics over what a network computes."""
+"""Metrics over the outputs of networks."""
 
 from collections.abc import Mapping
 
@@ -25,7 +25,7 @@ _ROUNDING = 1e-6
 
 
 def cosine_similarity(true: Graphs, generated: Graphs, x: Rows) -> float:
-    """Mean cosine between what feeds the last layers of two networks.
+    """Compute the mean cosine of the last hidden activations of two networks.
 
     Units are matched by index, as the networks stand: bring networks of other origin to canonical form first.
     The cosine is taken for each row and averaged over rows, then over pairs. Where widths differ the shorter vector is
@@ -44,6 +44,11 @@ def cosine_similarity(true: Graphs, generated: Graphs, x: Rows) -> float:
     Raises:
         NetGraphError: When the lengths differ, the two of a pair differ in outputs, or x holds NaN or has too few
             columns for a true network.
+
+    Example:
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
+        >>> round(cosine_similarity(graph, graph, torch.randn(5, 2)), 6)
+        1.0
     """
     return float(cosine_similarity_per_pair(true, generated, x).mean())
 
@@ -57,7 +62,7 @@ def cosine_similarity_per_pair(true: Graphs, generated: Graphs, x: Rows) -> Tens
 
 
 def output_r2(true: Graphs, generated: Graphs, x: Rows) -> float:
-    """Mean coefficient of determination of the true outputs, 1 - Σ(ŷ - y)² / Σ(y - ȳ)².
+    """Compute the mean coefficient of determination of the true outputs, 1 - Σ(ŷ - y)² / Σ(y - ȳ)².
 
     y is the true network's output, ŷ the generated one's, ȳ the mean of y over rows for each output; sums run over rows
     and outputs. A constant y gives 1 where ŷ equals it (to 1e-6) and 0 elsewhere. A ŷ that is not finite gives -inf.
@@ -74,12 +79,23 @@ def output_r2(true: Graphs, generated: Graphs, x: Rows) -> float:
     Raises:
         NetGraphError: When the lengths differ, the two of a pair differ in outputs, or x holds NaN or has too few
             columns for a true network.
+
+    Example:
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
+        >>> output_r2(graph, graph, torch.randn(5, 2))
+        1.0
     """
     return float(output_r2_per_pair(true, generated, x).mean())
 
 
 def output_r2_median(true: Graphs, generated: Graphs, x: Rows) -> float:
-    """Median of :func:`output_r2` over pairs; the mean of the two middle ones where their number is even."""
+    """Compute the median of :func:`output_r2` over pairs.
+
+    Example:
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
+        >>> output_r2_median([graph, graph], [graph, graph], torch.randn(5, 2))
+        1.0
+    """
     return median(output_r2_per_pair(true, generated, x))
 
 
@@ -105,6 +121,11 @@ def rate_distortion(true: Graphs, rebuilt: Mapping[int, Graphs], x: Rows) -> dic
 
     Raises:
         NetGraphError: When a latent size is below 1, or as :func:`output_r2`.
+
+    Example:
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
+        >>> rate_distortion(graph, {1: graph}, torch.randn(5, 2))[1]["parameters_per_number"]
+        3.0
     """
     counts = [np.isin(graph.architecture.element_kind, PARAMETERS).sum() for graph in as_list(true, "true")]
     if min(rebuilt, default=1) < 1:
@@ -121,12 +142,12 @@ def rate_distortion(true: Graphs, rebuilt: Mapping[int, Graphs], x: Rows) -> dic
 
 
 def low_decile(values: Tensor) -> float:
-    """10th percentile, the lower of the two values that it falls between."""
+    """Return the 10th percentile, the lower of its two neighbors."""
     return float(values.quantile(0.1, interpolation="lower"))
 
 
 def median(values: Tensor) -> float:
-    """Middle value, the mean of the two middle ones of an even number, infinite ones among them."""
+    """Return the median, infinite values included, the mean of the two middle ones of an even number."""
     return float(np.median(values.numpy()))
 
 
@@ -154,6 +175,11 @@ def behavior(graphs: Graphs, n_rows: int = 64, seed: int = 0, *, first: bool = F
 
     Raises:
         NetGraphError: When an output is NaN or infinite, or numbers of outputs differ.
+
+    Example:
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
+        >>> behavior([graph, graph]).shape
+        torch.Size([2, 64])
     """
     found = as_list(graphs, "behavior")
     if not first:
@@ -172,7 +198,7 @@ def standardize(vectors: Tensor, reference: Tensor) -> Tensor:
 
     Args:
         vectors: Behavior of the networks to describe, [n, values].
-        reference: Behavior of those that give the mean and the population deviation of each value, [m, values].
+        reference: Behavior of the networks of mean 0 and population deviation 1, [m, values].
 
     Returns:
         As ``vectors``, in deviations of the reference networks; a row on which they all agree is only shifted.

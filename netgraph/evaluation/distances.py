@@ -15,7 +15,7 @@ _PAIRS = 2**22
 
 
 def energy_distance(a: Tensor, b: Tensor, *, unbiased: bool = False) -> float:
-    """Energy distance between two samples, 2 E|a - b| - E|a - a'| - E|b - b'| (Székely & Rizzo 2013).
+    """Compute the energy distance between two samples, 2 E|a - b| - E|a - a'| - E|b - b'| (Székely & Rizzo 2013).
 
     As it stands, the V-statistic: each mean runs over all pairs, a vector with itself included. It is never negative
     and is 0 for equal sets, and its expectation exceeds the distance of the populations by E|a - a'| / n +
@@ -34,6 +34,10 @@ def energy_distance(a: Tensor, b: Tensor, *, unbiased: bool = False) -> float:
     Raises:
         NetGraphError: When the shapes do not match, a set is empty (or has one vector, unbiased) or a value is not
             finite.
+
+    Example:
+        >>> energy_distance(torch.zeros(2, 1), torch.ones(2, 1))
+        2.0
     """
     least = 2 if unbiased else 1
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < least:
@@ -63,7 +67,7 @@ def _distances(a: Tensor, b: Tensor) -> Iterator[Tensor]:
 
 
 def sample_quality(random: float, sample: float, floor: float) -> float:
-    """Place sampled networks between untrained (0) and trained ones (1): (random - sample) / (random - floor).
+    """Compute the sample quality, 0 for untrained and 1 for trained networks: (random - sample) / (random - floor).
 
     Args:
         random: Energy distance of randomly initialized networks to held-out trained ones.
@@ -75,6 +79,10 @@ def sample_quality(random: float, sample: float, floor: float) -> float:
 
     Raises:
         NetGraphError: When random and floor are equal: there is nothing to measure with.
+
+    Example:
+        >>> sample_quality(random=1.0, sample=0.3, floor=0.0)
+        0.7
     """
     if random == floor:
         raise NetGraphError("sample quality: random and trained networks are at the same distance")
@@ -93,6 +101,10 @@ def function_spread(vectors: Tensor, reference: Tensor) -> float:
 
     Raises:
         NetGraphError: When the vectors of the reference are all equal.
+
+    Example:
+        >>> function_spread(torch.tensor([[0.0], [1.0]]), torch.tensor([[0.0], [2.0]]))
+        0.5
     """
     spread, expected = (v.double().var(dim=0, correction=0).sum().sqrt() for v in (vectors, reference))
     if not expected:
@@ -115,6 +127,11 @@ def nearest_distance(generated: Graphs, training: Graphs) -> Tensor:
 
     Raises:
         NetGraphError: When there is no graph on a side, an output is not finite or numbers of outputs differ.
+
+    Example:
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
+        >>> nearest_distance(graph, [graph])
+        tensor([0.], dtype=torch.float64)
     """
     left, right = as_list(generated, "generated"), as_list(training, "training")
     check_outputs(right, left)

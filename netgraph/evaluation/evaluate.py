@@ -43,9 +43,14 @@ class Reconstruction:
 def evaluate_reconstruction(
     true: Sequence[NetGraph], rebuilt: Sequence[NetGraph], xs: Sequence[Tensor]
 ) -> Reconstruction:
-    """Compare networks with what was rebuilt from their latents, on rows of their tasks, [rows, inputs] each.
+    """Compare networks with the networks rebuilt from their latents, on rows of their tasks, [rows, inputs] each.
 
     A network that was rebuilt with another number of outputs is as far off as can be: R² -inf, all else 0.
+
+    Example:
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
+        >>> evaluate_reconstruction([graph], [graph], [torch.randn(5, 2)]).metrics["edge_f1"]
+        1.0
     """
     true, rebuilt = as_list(true, "true"), as_list(rebuilt, "rebuilt")
     check_lengths(true, rebuilt)
@@ -107,6 +112,11 @@ def evaluate_samples(
 
     Raises:
         NetGraphError: When fewer than two samples are finite, or there are fewer than two networks in another set.
+
+    Example:
+        >>> networks = [netgraph.from_module(torch.nn.Linear(2, 1)) for _ in range(9)]
+        >>> evaluate_samples(networks[:3], networks[3:6], networks[6:], Generator())["validity"]
+        1.0
     """
     samples, test, train = as_list(samples, "samples"), as_list(test, "test"), as_list(train, "train")
     finite = [graph for graph in samples if metrics.is_valid(graph)]
@@ -156,12 +166,12 @@ def _compare_shapes(
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What was measured of a model on a zoo's held-out tasks, free-running.
+    """Evaluation of a model on a zoo's held-out tasks, free-running.
 
     Attributes:
         figures: By name.
         reconstruction: Of every held-out network.
-        pairs: Three held-out networks, from bad to good, and what was rebuilt of them, with cosine and output R^2.
+        pairs: Three held-out networks, from bad to good, and their rebuilt networks, with cosine and output R^2.
         latents: Function codes of the held-out networks, [n, function size].
         families: Their task families.
         samples: Networks sampled from N(0, I).
@@ -183,7 +193,7 @@ def evaluate_model(vae: NetVAE, zoo: Zoo, n_samples: int, n_start_tasks: int, se
 
     Args:
         vae: The model.
-        zoo: The zoo; its training networks are what novelty is measured against.
+        zoo: The zoo; novelty is measured against its training networks.
         n_samples: Networks to sample.
         n_start_tasks: Held-out tasks that networks are sampled for and fine-tuned on.
         seed: Of all that is drawn.

@@ -25,7 +25,7 @@ BOUNDS = {"Tanh": (-1.0, 1.0), "Sigmoid": (0.0, 1.0)}
 
 @dataclass(frozen=True)
 class Health:
-    """What a set of networks looks like inside, on common standard normal rows.
+    """Health of a set of networks on common standard normal rows.
 
     A neuron is a node of an elementwise layer other than Dropout; neurons are those of networks with finite outputs.
 
@@ -61,6 +61,11 @@ def health(graphs: Graphs, n_rows: int = 256, seed: int = 0) -> Health:
 
     Raises:
         NetGraphError: When there is no graph.
+
+    Example:
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
+        >>> health([graph]).finite
+        1.0
     """
     found = as_list(graphs, "health")
     sound = [graph for graph in found if graph.validate(raise_on_error=False)]

@@ -35,6 +35,10 @@ def probe_family(f: Tensor, families: Sequence[str], tasks: Sequence[int], seed:
 
     Raises:
         NetGraphError: When lengths differ, a value is not finite, or there are fewer than 5 tasks or 2 families.
+
+    Example:
+        >>> probe_family(torch.tensor([[-1.0], [1.0]] * 5), ["a", "b"] * 5, range(10))
+        1.0
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -48,6 +52,11 @@ def probe_error(f: Tensor, validation_r2: Tensor, tasks: Sequence[int], seed: in
     """Compute the R^2 of ridge regression from latents to validation R^2; arguments and errors as :func:`probe_family`.
 
     The validation error of a standardized target is 1 minus its R^2; the figure is the same for both.
+
+    Example:
+        >>> f = torch.arange(10.0)[:, None]
+        >>> probe_error(f, 0.1 * f[:, 0], range(10)) > 0.9
+        True
     """
     from sklearn.linear_model import RidgeCV
     from sklearn.metrics import r2_score
@@ -71,6 +80,10 @@ def predictor_tau(features: Tensor, validation_r2: Tensor, seed: int = 0) -> flo
 
     Raises:
         NetGraphError: When lengths differ, a value is not finite, or there are fewer than 5 networks.
+
+    Example:
+        >>> predictor_tau(torch.arange(60.0)[:, None], torch.arange(60.0)) > 0.5
+        True
     """
     from scipy.stats import kendalltau
     from sklearn.ensemble import HistGradientBoostingRegressor
@@ -85,6 +98,10 @@ def weight_statistics(graphs: Graphs) -> Tensor:
 
     Returns:
         Features in the order of the tensors, [n, 7 * most tensors] float64; 0 beyond the tensors of a network.
+
+    Example:
+        >>> weight_statistics([netgraph.from_module(torch.nn.Linear(2, 1))]).shape
+        torch.Size([1, 14])
     """
     quantiles, rows = torch.linspace(0, 1, 5, dtype=torch.float64), []
     for graph in map(canonicalize, as_list(graphs, "weight_statistics")):

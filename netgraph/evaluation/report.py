@@ -71,14 +71,14 @@ def write_report(
     curves: Mapping[str, Sequence[tuple[int, float]]],
     real: Mapping[str, float],
 ) -> None:
-    """Write what was measured of a model as one HTML file that needs nothing else.
+    """Write the evaluation of a model as one self-contained HTML file.
 
     Args:
         path: The file.
         title: Its headline.
-        found: What was measured of the model.
+        found: The evaluation of the model.
         figures: Figures by name, of the model and of how it was made.
-        targets: What a figure should at least be, where there is such a mark.
+        targets: Least value that a figure should have, by name.
         curves: Points (step, value) of every loss term; none where the training was not seen.
         real: Test R^2 of each method on the real data set; none where there was none.
     """

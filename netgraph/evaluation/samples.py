@@ -26,7 +26,12 @@ SAME = 1e-3
 
 @torch.no_grad()
 def is_valid(graph: NetGraph) -> bool:
-    """Return whether a graph validates, becomes a module, and gives finite outputs on 64 standard normal rows."""
+    """Return whether a graph validates, becomes a module, and gives finite outputs on 64 standard normal rows.
+
+    Example:
+        >>> is_valid(netgraph.from_module(torch.nn.Linear(2, 1)))
+        True
+    """
     rows = probe(as_graph(graph, "is_valid").architecture.n_inputs).to(graph.state)
     if not graph.validate(raise_on_error=False):
         return False
@@ -38,17 +43,21 @@ def is_valid(graph: NetGraph) -> bool:
 
 
 def validity(generated: Graphs) -> float:
-    """Share of generated graphs that are runnable networks, see :func:`is_valid`; in [0, 1].
+    """Compute the share of generated graphs that are runnable networks, see :func:`is_valid`; in [0, 1].
 
     Raises:
         NetGraphError: When there is no graph.
+
+    Example:
+        >>> validity([netgraph.from_module(torch.nn.Linear(2, 1))])
+        1.0
     """
     found = as_list(generated, "generated")
     return sum(map(is_valid, found)) / len(found)
 
 
 def uniqueness(generated: Graphs, level: Level = "network") -> float:
-    """Share of distinct graphs among the valid ones.
+    """Compute the share of distinct graphs among the valid ones.
 
     Args:
         generated: n graphs.
@@ -60,13 +69,18 @@ def uniqueness(generated: Graphs, level: Level = "network") -> float:
 
     Raises:
         NetGraphError: When there is no graph, or the level is unknown.
+
+    Example:
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
+        >>> uniqueness([graph, graph])
+        0.5
     """
     valid = [graph for graph in as_list(generated, "generated") if is_valid(graph)]
     return len(_distinct(valid, level)) / len(valid) if valid else 0.0
 
 
 def novelty(generated: Graphs, training: Graphs, level: Level = "network") -> float:
-    """Share of the distinct valid graphs that are not in the training zoo.
+    """Compute the share of the distinct valid graphs that are not in the training zoo.
 
     Args:
         generated: n graphs.
@@ -78,6 +92,11 @@ def novelty(generated: Graphs, training: Graphs, level: Level = "network") -> fl
 
     Raises:
         NetGraphError: When there is no graph on a side, or the level is unknown.
+
+    Example:
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
+        >>> novelty([graph], [graph])
+        0.0
     """
     valid = [graph for graph in as_list(generated, "generated") if is_valid(graph)]
     found, known = _distinct(valid, level), as_list(training, "training")
@@ -85,7 +104,7 @@ def novelty(generated: Graphs, training: Graphs, level: Level = "network") -> fl
 
 
 def _distinct(graphs: Sequence[NetGraph], level: Level, known: Sequence[NetGraph] = ()) -> list[NetGraph]:
-    """Return the first of all graphs that are the same, of those that are not the same as a known one."""
+    """Return graphs of which no two are the same, and none the same as a known one."""
     if level not in ("network", "architecture"):
         raise NetGraphError(f"level {level!r}; known: network, architecture")
     architectures = {graph.architecture.key for graph in graphs}
@@ -103,7 +122,7 @@ def _distinct(graphs: Sequence[NetGraph], level: Level, known: Sequence[NetGraph
 
 
 def _signature(graph: NetGraph, level: Level) -> Floats:
-    """Return what tells a network from others of its architecture: nothing, or its canonical state without counts."""
+    """Return the numbers that identify a network of an architecture: none, or its canonical state without counts."""
     if level == "architecture":
         return np.zeros(1)
     kept = graph.architecture.element_kind != TENSOR_KINDS.index("count")

@@ -33,6 +33,10 @@ def shape_quality(samples: Graphs, test: Graphs, others: Graphs, generator: Gene
     :func:`~netgraph.evaluation.distances.sample_quality` is mostly mean and deviation of the outputs; this is all but
     these two. It is 1 where samples are as hard to tell from held-out networks as other trained ones are, 0 where as
     easy as random weights. Arguments and errors as of :func:`shape_aucs`.
+
+    Example:
+        >>> shape_quality(samples, test, others, Generator())  # doctest: +SKIP
+        0.8
     """
     aucs = shape_aucs(samples, test, others, generator)
     return sample_quality(aucs["random_auc"], aucs["sample_auc"], aucs["floor_auc"])
@@ -57,6 +61,10 @@ def shape_aucs(samples: Graphs, test: Graphs, others: Graphs, generator: Generat
     Raises:
         NetGraphError: When a set has no graph, fewer than 25 networks a side have equal numbers of inputs, or an
             output is not finite.
+
+    Example:
+        >>> shape_aucs(samples, test, others, Generator())  # doctest: +SKIP
+        {'random_auc': 0.52, 'sample_auc': 0.49, 'floor_auc': 0.5}
     """
     draws: defaultdict[str, list[float]] = defaultdict(list)
     n_networks = 0
@@ -115,8 +123,7 @@ def shape_features(graphs: Sequence[NetGraph]) -> Floats:
         [n, 2 * most inputs + 5].
 
     Example:
-        >>> from netgraph import from_module
-        >>> shape_features([from_module(torch.nn.Linear(2, 1))]).shape
+        >>> shape_features([netgraph.from_module(torch.nn.Linear(2, 1))]).shape
         (1, 9)
     """
     outputs = behavior(graphs, first=True)  # [n, 64]
@@ -140,7 +147,7 @@ def _standardize(values: Tensor) -> Tensor:
 
 
 def two_sample_auc(a: Floats, b: Floats, seed: int = 0) -> float:
-    """Classifier two-sample test (Lopez-Paz and Oquab 2017) with gradient boosting, in shuffled folds.
+    """Compute the AUC of a classifier two-sample test (Lopez-Paz and Oquab 2017), gradient boosting in shuffled folds.
 
     Args:
         a: Features of one set, [n, features].

@@ -74,6 +74,10 @@ def start_of_samples(vae: NetVAE, zoo: Zoo, n_tasks: int, n_networks: int, gener
     Returns:
         ``sampled_steps``, ``random_steps``: median over networks of the least budget that reaches the R^2 of the task's
         median trained network, left out where infinite; ``sampled_share_reached``, ``random_share_reached``.
+
+    Example:
+        >>> start_of_samples(vae, zoo, n_tasks=2, n_networks=2, generator=Generator())  # doctest: +SKIP
+        {'sampled_steps': 100.0, ...}
     """
 
     def drawn(split: str, count: int) -> list[StartTask]:

@@ -1,4 +1,4 @@
-"""Metrics over what a network is: its edges and its parameters, in canonical form."""
+"""Metrics over the edges and parameters of networks, in canonical form."""
 
 import numpy as np
 import torch
@@ -14,10 +14,10 @@ _ROUNDING = 1e-5
 
 
 def edge_accuracy(true: Graphs, generated: Graphs) -> float:
-    """Mean Jaccard index of the edges, |E and Ê| / |E or Ê|, vertices matched by their index in canonical form.
+    """Compute the mean Jaccard index of the edges, |E and Ê| / |E or Ê|, nodes matched by index in canonical form.
 
-    An edge is a pair of source and target index; the canonical form exchanges vertices of one layer only, between
-    which nothing differs but weights, so that it leaves the set of edges as it is.
+    An edge is a pair of source and target index; the canonical form permutes nodes within layers, which does not change
+    the set of edges.
 
     Args:
         true: One graph, or n of them.
@@ -28,6 +28,11 @@ def edge_accuracy(true: Graphs, generated: Graphs) -> float:
 
     Raises:
         NetGraphError: When the lengths differ, or the two of a pair differ in outputs.
+
+    Example:
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
+        >>> edge_accuracy(graph, graph)
+        1.0
     """
     return float(edge_accuracy_per_pair(true, generated).mean())
 
@@ -38,7 +43,13 @@ def edge_accuracy_per_pair(true: Graphs, generated: Graphs) -> Tensor:
 
 
 def edge_f1(true: Graphs, generated: Graphs) -> float:
-    """Mean F1 score of the edges, 2 |E and Ê| / (|E| + |Ê|); arguments, range and errors as :func:`edge_accuracy`."""
+    """Compute the mean F1 score of the edges, 2 |E and Ê| / (|E| + |Ê|); arguments and errors as :func:`edge_accuracy`.
+
+    Example:
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
+        >>> edge_f1(graph, graph)
+        1.0
+    """
     return float(edge_f1_per_pair(true, generated).mean())
 
 
@@ -68,7 +79,7 @@ def _edge_ids(architecture: Architecture, stride: int) -> Ints:
 
 
 def weight_within_tolerance(true: Graphs, generated: Graphs, tolerance: float = 0.1) -> float:
-    """Share of the true weighted edges that are there with nearly the true weight, in canonical form.
+    """Compute the share of the true weighted edges that are there with nearly the true weight, in canonical form.
 
     An edge counts when the generated graph has a weighted edge between the same vertices, and the two weights differ by
     at most ``tolerance`` times the population standard deviation of the weights of the true edge's layer. Structural
@@ -85,6 +96,11 @@ def weight_within_tolerance(true: Graphs, generated: Graphs, tolerance: float = 
 
     Raises:
         NetGraphError: When the lengths differ, or the two of a pair differ in outputs.
+
+    Example:
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
+        >>> weight_within_tolerance(graph, graph)
+        1.0
     """
     return float(weight_within_tolerance_per_pair(true, generated, tolerance).mean())
 
@@ -119,7 +135,7 @@ def _weighted_edges(graph: NetGraph, stride: int) -> tuple[Ints, np.ndarray, np.
 
 
 def parameter_cosine_similarity(true: Graphs, generated: Graphs) -> float:
-    """Mean cosine of the flattened canonical parameters without those of the last layer.
+    """Compute the mean cosine of the flattened canonical parameters without those of the last layer.
 
     Weights and biases, in the order of the state; buffers are not parameters. The shorter vector is padded with zeros;
     two zero vectors, as those of networks with one layer, have cosine 1, a zero vector and another one 0.
@@ -133,6 +149,11 @@ def parameter_cosine_similarity(true: Graphs, generated: Graphs) -> float:
 
     Raises:
         NetGraphError: When the lengths differ, or the two of a pair differ in outputs.
+
+    Example:
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
+        >>> parameter_cosine_similarity(graph, graph)
+        1.0
     """
     return float(parameter_cosine_similarity_per_pair(true, generated).mean())
 

@@ -53,6 +53,11 @@ def start_tasks(zoo: Zoo, numbers: Iterable[int]) -> list[StartTask]:
 
     Raises:
         NetGraphError: When a task has no networks.
+
+    Example:
+        >>> (task,) = start_tasks(netgraph.Zoo("my_zoo"), [0])
+        >>> task.X.shape[0], task.X_validation.shape[0]
+        (9, 3)
     """
     r2 = zoo.table.groupby("task")["validation_r2"].median()
     tasks = []
@@ -153,6 +158,10 @@ def measure_arm(
 
     Raises:
         NetGraphError: When there is no task, numbers of rows differ, or a network does not fit its task.
+
+    Example:
+        >>> measure_arm(arm, selection, held_out, StartConfig(), seed=0).r2.shape  # doctest: +SKIP
+        torch.Size([5, 8, 5])
     """
     choices = _choose(_Networks(arm, selection, config, seed), config)
     networks = _Networks(arm, held_out, config, seed)
@@ -175,6 +184,12 @@ def compare_arms(results: Sequence[ArmResult], budgets: Sequence[int], targets: 
         A row for each arm and budget: ``rate``, ``schedule`` and ``on_edge``; ``median`` and ``tenth``, R^2 over all
         networks; ``reached``, the share of networks that reach their task's target; ``ahead``, for each other arm the
         share of tasks on which the arm's median network is better than the other's.
+
+    Example:
+        >>> choice = Choice(rate=0.01, schedule="cosine", on_edge=False)
+        >>> result = ArmResult("random", [choice], torch.ones(1, 2, 3))
+        >>> compare_arms([result], [100], torch.zeros(2))[0]["reached"]
+        1.0
     """
     rows = []
     for result, (i, budget) in product(results, enumerate(budgets)):

@@ -80,5 +80,5 @@ class TimeBudget:
         return self.clock() - self.started
 
     def fits(self, seconds: float) -> bool:
-        """Return whether so many seconds are left."""
+        """Return whether ``seconds`` are left."""
         return self.elapsed + seconds <= self.seconds

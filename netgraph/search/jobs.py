@@ -52,7 +52,7 @@ BEYOND = 1.1
 
 @dataclass(frozen=True)
 class TableJob:
-    """A table, and what is made of it.
+    """A job on a table.
 
     Attributes:
         data: CSV or parquet file.
@@ -223,7 +223,7 @@ def search_table(job: SearchJob) -> dict[str, float]:
 
 
 def _about(job: SearchJob, table: Table, vae: NetVAE) -> dict[str, Any]:
-    """Return what a study is of, as JSON can hold it."""
+    """Return the subject of a study, in JSON's types."""
 
     def digest(arrays: Iterable[Any], *names: object) -> str:
         sha256 = hashlib.sha256(repr(names).encode())

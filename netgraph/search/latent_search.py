@@ -126,7 +126,7 @@ class LatentObjective:
         return self.folds.sample(Written(vae, noise, architectures), len(noise), self.seed, TimeBudget())
 
     def values(self, quantiles: Tensor) -> Tensor:
-        """Return the objectives of numbers in (0, 1), [n, objectives] float64; inf for what failed."""
+        """Return the objectives of numbers in (0, 1), [n, objectives] float64; inf where a trial failed."""
         values = evaluate_objectives(self.candidates(quantiles), self.objectives)
         return values.where(values[:, :1].isfinite(), torch.inf)
 
@@ -139,7 +139,7 @@ def search_latents(
     budget: TimeBudget | None = None,
     report: Callable[[Note], None] = lambda note: None,
 ) -> "list[FrozenTrial]":
-    """Try latents until a study has so many trials, at least one batch; a batch is recorded once it is scored.
+    """Try latents until a study has ``n_trials`` trials, at least one batch; a batch is recorded once it is scored.
 
     The sampler sees a study in memory. Recorded trials are replayed: it proposes them again, with the same seed, and is
     told their values, so that a search in two halves is the same as one in one piece.
@@ -195,19 +195,19 @@ def quantiles_of(trials: Sequence[Any]) -> Tensor:
 
 
 def values_of(trials: "Sequence[FrozenTrial]", n_objectives: int) -> Tensor:
-    """Return the objectives of trials, [n, objectives] float64; inf for those that failed."""
+    """Return the objectives of trials, [n, objectives] float64; inf where a trial failed."""
     failed = [float("inf")] * n_objectives
     return torch.tensor([trial.values or failed for trial in trials], dtype=torch.float64).reshape(-1, n_objectives)
 
 
 @contextmanager
 def open_study(path: Path, n_objectives: int, about: Mapping[str, Any]) -> "Iterator[Study]":
-    """Open the study of Optuna in an SQLite file, or begin one; what is added to it is on disk at once.
+    """Open or begin the study of Optuna in an SQLite file; a trial is on disk at once.
 
     Args:
         path: The file.
         n_objectives: Number of objectives, each minimized.
-        about: What the study is of, as JSON can hold it; that of a study that exists must be the same.
+        about: Subject of the study, in JSON's types; a study that exists must have the same.
 
     Raises:
         StoreError: When the file is of something else, or a study of something else.

@@ -84,7 +84,7 @@ class NetworkSearch:
         self.history: list[Note] = []
 
     def run(self, sources: Sequence[Candidates], n_candidates: int = N_CANDIDATES) -> SearchResult:
-        """Return what the sources, sampled in this order, come to; an interrupt ends the search, with a warning."""
+        """Search among the sources, sampled in this order; an interrupt ends the search, with a warning."""
         with threads(1):
             linear = self.folds.leave_one_out([linear_network(self.data.X.shape[1])])
             self._keep("linear", [replace(linear[0], source="linear", trainable=False)])

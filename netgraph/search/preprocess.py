@@ -1,4 +1,4 @@
-"""From a table's columns to what a network reads, and from its output back to the target's unit."""
+"""Maps from a table's columns to a network's inputs, and from its output to the target's unit."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ class Standardize(nn.Module):
         self.tail = tail
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return what the network reads, [rows, features]."""
+        """Return the inputs of the network, [rows, features]."""
         return compressed(_in_deviations(x, self.shift, self.scale).clamp(-LARGEST, LARGEST), self.tail)
 
 
@@ -110,7 +110,7 @@ class Preprocessing:
     """Both maps, fitted to training rows, in float64.
 
     Attributes:
-        standardize: From columns to what a network reads.
+        standardize: From columns to a network's inputs.
         rescale: From its output to the target.
     """
 

@@ -51,7 +51,7 @@ class Candidate:
 
 
 def best(candidates: Sequence[Candidate], most: int | None = None) -> list[Candidate]:
-    """Return candidates by rising score, at most so many."""
+    """Return at most ``most`` candidates, by rising score."""
     return sorted(candidates, key=lambda candidate: candidate.score)[:most]
 
 
@@ -157,7 +157,7 @@ class CrossValidation:
         return [fitted[i] for i in range(len(graphs))]
 
     def train(self, copies: Sequence[NetGraph], config: FitConfig, seed: int) -> list[NetGraph]:
-        """Train what :meth:`refit` returns, each on its own rows; each one's best step on these is kept."""
+        """Train the networks of :meth:`refit`, each on its own rows; each keeps its best step on these."""
         order = self.order.repeat(len(copies) // (self.n_folds + 1), 1)
         rows = self.data.X[order], self.data.y[order][..., None]
         architectures, states = [g.architecture for g in copies], [g.state for g in copies]
@@ -165,7 +165,7 @@ class CrossValidation:
         return [NetGraph(a, state.cpu()) for a, state in zip(architectures, fitted.states, strict=True)]
 
     def score(self, copies: Sequence[NetGraph]) -> list[Candidate]:
-        """Score candidates by what their refits, K + 1 in a row, predict of the folds that they did not see."""
+        """Score candidates, K + 1 networks in a row, by the out-of-fold predictions of their refits."""
         each, architectures = self.n_folds + 1, [g.architecture for g in copies]
         outputs = first_outputs(architectures, [g.state for g in copies], self.data.X, self.device).double()
         outputs = outputs.unflatten(0, (-1, each))  # [candidates, copies, rows]

@@ -24,7 +24,7 @@ def successive_halving(
     budget: TimeBudget | None = None,
     note: Callable[[str, int, float], None] = lambda stage, networks, error: None,
 ) -> list[Candidate]:
-    """Train candidates and their refits side by side in rungs; after a rung the better half goes on.
+    """Train candidates and their refits side by side in rungs; after a rung the better half remains.
 
     It ends when a rung brings no better candidate than the one before, or the next one does not fit into the time left
     at the pace of the last.
@@ -37,7 +37,7 @@ def successive_halving(
         note: Takes stage, number of networks and least error after each rung.
 
     Returns:
-        The candidates, in their order, each replaced by what it was trained to where that scores better.
+        The candidates, in their order, each replaced by its trained network where that scores better.
     """
     budget, result, going = budget or TimeBudget(), list(candidates), list(range(len(candidates)))
     copies, least, seconds_a_step = folds.refit(candidates), torch.inf, 0.0

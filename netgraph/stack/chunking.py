@@ -36,8 +36,7 @@ def chunks(architectures: Sequence[Architecture], device: torch.device | str = "
         Numbers of the networks of each chunk; each network is in one.
 
     Example:
-        >>> from netgraph import from_module
-        >>> chunks([from_module(torch.nn.Linear(2, width)).architecture for width in (1, 1000, 1)])
+        >>> chunks([netgraph.from_module(torch.nn.Linear(2, width)).architecture for width in (1, 1000, 1)])
         [[0, 2, 1]]
     """
     linear = [_linear_sizes(architecture) for architecture in architectures]
@@ -99,8 +98,7 @@ def first_outputs(
         device: Where to run them.
 
     Example:
-        >>> from netgraph import from_module
-        >>> graph = from_module(torch.nn.Linear(2, 1))
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
         >>> first_outputs([graph.architecture] * 3, [graph.state] * 3, probe(2)).shape
         torch.Size([3, 64])
     """

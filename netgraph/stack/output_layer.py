@@ -82,8 +82,7 @@ def solve_last_layers(stack: Stack, state: Tensor, x: Tensor, y: Tensor, weight:
         weight: Weight of each row in the squared error, positive, in the shape of ``y``; all the same when None.
 
     Example:
-        >>> from netgraph import from_module
-        >>> graph = from_module(torch.nn.Linear(1, 1))
+        >>> graph = netgraph.from_module(torch.nn.Linear(1, 1))
         >>> x = torch.linspace(-1, 1, 10)[:, None]
         >>> solved = solve_last_layers(Stack([graph.architecture]), graph.state, x, 3 * x[:, 0] + 1)
         >>> torch.allclose(solved.state, torch.tensor([3.0, 1.0]), atol=1e-4)

@@ -85,9 +85,8 @@ def can_run(stack: "Stack") -> bool:
     """Return whether a stack's networks are plain, and its activations as wide as their operands.
 
     Example:
-        >>> from netgraph import from_module
         >>> from netgraph.stack import Stack
-        >>> can_run(Stack([from_module(torch.nn.Linear(2, 1)).architecture]))
+        >>> can_run(Stack([netgraph.from_module(torch.nn.Linear(2, 1)).architecture]))
         True
     """
     if not all(map(is_plain, stack.architectures)):

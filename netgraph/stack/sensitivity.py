@@ -67,8 +67,7 @@ def sensitivities(architectures: Sequence[Architecture], states: Sequence[Tensor
         One tensor a network, [N], >= 0.
 
     Example:
-        >>> from netgraph import from_module
-        >>> graph = from_module(torch.nn.Linear(2, 1))
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
         >>> sensitivities([graph.architecture], [graph.state], torch.ones(1, 5, 2))[0].shape
         torch.Size([3])
     """
@@ -96,8 +95,7 @@ def sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
         NetGraphError: When the inputs do not fit the network, or hold NaN or infinity.
 
     Example:
-        >>> from netgraph import from_module
-        >>> graph = from_module(torch.nn.Linear(2, 1))
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
         >>> float(sensitivity(graph, torch.ones(5, 2))[2])  # of the output
         1.0
     """
@@ -120,8 +118,7 @@ def with_sensitivity(graph: NetGraph, *inputs: Any) -> NetGraph:
     """Return the graph with its :func:`sensitivity` measured and stored on it.
 
     Example:
-        >>> from netgraph import from_module
-        >>> with_sensitivity(from_module(torch.nn.Linear(2, 1)), torch.ones(5, 2)).sensitivity.isnan().any()
+        >>> with_sensitivity(netgraph.from_module(torch.nn.Linear(2, 1)), torch.ones(5, 2)).sensitivity.isnan().any()
         tensor(False)
     """
     measured = sensitivity(graph, *inputs)  # which refuses anything but one network

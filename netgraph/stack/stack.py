@@ -56,8 +56,7 @@ class Stack:
         NetGraphError: When there is no architecture.
 
     Example:
-        >>> from netgraph import from_module
-        >>> graphs = [from_module(torch.nn.Linear(2, 1)), from_module(torch.nn.Linear(3, 1))]
+        >>> graphs = [netgraph.from_module(torch.nn.Linear(2, 1)), netgraph.from_module(torch.nn.Linear(3, 1))]
         >>> stack = Stack([graph.architecture for graph in graphs])
         >>> stack(stack.flatten([graph.state for graph in graphs]), torch.zeros(5, 3)).shape
         torch.Size([2, 5, 1])

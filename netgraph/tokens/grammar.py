@@ -1,8 +1,8 @@
-"""The grammar of structure: what may follow, so that every decoded graph is a runnable network by construction.
+"""The grammar of structure, under which every decoded graph is a runnable network by construction.
 
-:class:`~netgraph.tokens.builder.Builder` reads any valid sequence of moves; :class:`Grammar` says which moves keep the
-network completable within limits: layers that nothing reads yet are *loose*, and a network can always be completed by
-joining the loose layers in one Concat and reading that with one Linear layer.
+:class:`~netgraph.tokens.builder.Builder` reads any valid sequence of moves; :class:`Grammar` lists the moves that keep
+the network completable within limits: layers that no layer reads yet are *loose*, and a network can always be completed
+by joining the loose layers in one Concat and reading that with one Linear layer.
 """
 
 from netgraph.errors import InvalidGraphError
@@ -23,7 +23,7 @@ class Grammar(Builder):
     Args:
         n_inputs: Number of inputs.
         n_outputs: Number of outputs.
-        limits: What the network may have.
+        limits: Limits of the network.
 
     Raises:
         InvalidGraphError: When the budget of nodes is too small.
@@ -78,11 +78,11 @@ class Grammar(Builder):
         return found
 
     def _next_apart(self) -> int:
-        """The layers in a row, the one under construction included, after which more than one is loose."""
+        """Return the layers in a row, up to the one under construction, after which more than one is loose."""
         return self.apart + 1 if len(self.loose) > 1 else 0
 
     def _most_loose(self, apart: int) -> int:
-        """How many layers may be loose after a layer before which more than one was loose for so many layers."""
+        """Return the most loose layers after a layer, before which more than one was loose for ``apart`` layers."""
         return 1 if apart >= self.max_apart else self.max_loose
 
     def _admits(self, code: int, source: int, others: set[int], most: int) -> bool:
@@ -123,11 +123,11 @@ class Grammar(Builder):
 
     @property
     def _excess(self) -> int:
-        """How many loose layers the layer under construction has to read yet; none but a join ever has to."""
+        """Number of loose layers that the layer under construction, a join, has to read yet."""
         return max(0, len(self.loose) - self._most_loose(self.apart))
 
     def _operands(self, layers: list[int]) -> list[int]:
-        """Keep the further operands that an Add may name, in view of how many are left to it."""
+        """Return the layers that an Add may name as a further operand, in view of its remaining operands."""
         left = MAX_OPERANDS - len(self.last.operands)
         if left == 0:
             return []
@@ -169,7 +169,7 @@ class Grammar(Builder):
         return len(self.layers) + 1 + closing <= self.max_layers
 
     def _affords_concat(self, used: int, loose: set[int], whole: bool = False) -> bool:
-        """Whether a Concat that has used a number of nodes can read what is loose, and a Linear layer the Concat."""
+        """Whether a Concat that has used a number of nodes can read the loose layers, and a Linear layer the Concat."""
         smallest = 0 if whole else min(layer.size for layer in self.layers)
         return used + max(self._size(loose), smallest) + self.n_outputs <= self.max_nodes
 
@@ -215,7 +215,7 @@ class Grammar(Builder):
             self.apart, self.mate = apart, max(self.layers[i].size for i in others) if waits else 0
 
     def choose(self, choice: int, layer: int = -1) -> None:
-        """Take a choice that reads one of its :meth:`readable` layers, and complete what it forces.
+        """Take a choice that reads one of its :meth:`readable` layers, and the moves that it forces.
 
         The first choice opens the input layer, which reads none. A linear layer is left with one node: see
         :meth:`extend`.
@@ -235,7 +235,7 @@ class Grammar(Builder):
             self._grow(self.layers[layer].size if layer >= 0 else self.n_inputs)
 
     def extend(self, size: int) -> None:
-        """Extend the linear layer that was opened last to a number of nodes, or as near to it as the limits allow."""
+        """Extend the linear layer that was opened last to ``size`` nodes, or as near as the limits allow."""
         most, followed = self._reach()
         size = max(self.mate, 1, min(size, most))
         self._grow(size if size <= followed else self.n_outputs)

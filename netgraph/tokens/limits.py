@@ -19,10 +19,10 @@ class Limits:
         types: Codes of the layer types that may be opened; all when None. Linear always may, and so may Concat, unless
             one layer at most is loose, or two for no longer than one layer and Add may join them: completing a network
             can need them.
-        layers: Budget of layers, that of the inputs included; at least 2. None for no other than that of nodes.
-        units: Most nodes of a linear layer that is not the output; None as for ``layers``.
-        loose: Most layers that nothing reads yet, at least 1: the branches of a network; None as for ``layers``.
-        apart: Most layers in a row after which more than one is loose: the length of branches; None as for ``layers``.
+        layers: Budget of layers, inputs included; at least 2. None, here and below, for no limit but that of nodes.
+        units: Most nodes of a linear layer that is not the output.
+        loose: Most layers that no layer reads yet, at least 1: the branches of a network.
+        apart: Most layers in a row after which more than one is loose: the length of branches.
     """
 
     nodes: int

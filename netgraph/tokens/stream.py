@@ -1,4 +1,4 @@
-"""Token streams of architectures: what each token says, and which state elements it carries.
+"""Token streams of architectures: the columns of each token, and the state elements that it carries.
 
 One token a node, in index order, between a start token (its ``index`` is the number of inputs, its ``parent`` that of
 outputs) and an end token. Continuation tokens follow a node, with its index: one for each further operand of a
@@ -23,7 +23,7 @@ _INPUT, _LINEAR, _ADD, _CONCAT = (LAYER_TYPES[name].code for name in ("Input", "
 
 @dataclass(frozen=True)
 class Streams:
-    """The tokens of A architectures, padded to T; where a *place* is a position in an array that is flattened.
+    """The tokens of A architectures, padded to T; positions are indices of flattened arrays.
 
     Attributes:
         layer_type: Code of the node's layer type, or PAD, START or END, [A, T].
@@ -32,11 +32,11 @@ class Streams:
         opens: Whether the token is the first of its layer, [A, T].
         attributes: Encoded hyper-parameters of its layer, [A, T, 3] float64.
         mask: Whether a token stands there, [A, T].
-        node_place: Place of each node's first token in [A, T], [sum N].
+        node_position: Position of each node's first token in [A, T], [sum N].
         weight_element: State elements that are no biases, counted over all states, [W].
-        weight_place: Place of each in [A, T, chunk], [W].
+        weight_position: Position of each in [A, T, chunk], [W].
         bias_element: State elements that are biases, [B].
-        bias_place: Place of each in [A, T], [B].
+        bias_position: Position of each in [A, T], [B].
     """
 
     layer_type: Ints
@@ -45,11 +45,11 @@ class Streams:
     opens: npt.NDArray[np.bool_]
     attributes: npt.NDArray[np.float64]
     mask: npt.NDArray[np.bool_]
-    node_place: Ints
+    node_position: Ints
     weight_element: Ints
-    weight_place: Ints
+    weight_position: Ints
     bias_element: Ints
-    bias_place: Ints
+    bias_position: Ints
 
 
 def lay_out(table: LayerTable, chunk: int) -> Streams:
@@ -59,16 +59,16 @@ def lay_out(table: LayerTable, chunk: int) -> Streams:
     length = np.diff(turn_start[table.node_start]) + 2  # of each stream, start and end token included
     width = int(length.max())
     shift = np.arange(len(table)) * width + 1 - turn_start[table.node_start[:-1]]
-    node_place = turn_start[:-1] + np.repeat(shift, table.num_nodes)
-    weights, biases = _places(table, node_place, chunk)
+    node_position = turn_start[:-1] + np.repeat(shift, table.num_nodes)
+    weights, biases = _positions(table, node_position, chunk)
     return Streams(
-        **_columns(table, turns, runs(node_place, turns), length),
+        **_columns(table, turns, runs(node_position, turns), length),
         mask=np.arange(width) < length[:, None],
-        node_place=node_place,
+        node_position=node_position,
         weight_element=weights[0],
-        weight_place=weights[1],
+        weight_position=weights[1],
         bias_element=biases[0],
-        bias_place=biases[1],
+        bias_position=biases[1],
     )
 
 
@@ -84,10 +84,10 @@ def _turns(table: LayerTable, chunk: int) -> Ints:
     return turns
 
 
-def _places(table: LayerTable, node_place: Ints, chunk: int) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
-    """Return state elements and their places, of weights and buffers, and of biases.
+def _positions(table: LayerTable, node_position: Ints, chunk: int) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
+    """Return state elements and their positions, of weights and buffers, and of biases.
 
-    The tokens of a node stand side by side, so what it holds does too, over the ends of chunks.
+    The tokens of a node are side by side, and so are its elements, over the ends of chunks.
     """
     state = table.state
     bias = state.kind == _BIAS
@@ -95,15 +95,15 @@ def _places(table: LayerTable, node_place: Ints, chunk: int) -> tuple[tuple[Ints
     rows, width, start = state.rows, state.width, state.start[:-1]
     held = ~bias
     node = runs(first[held], rows[held])
-    row_place = node_place[node] * chunk + np.repeat(state.rank[held], rows[held])
-    weight_place = runs(row_place, np.repeat(width[held], rows[held]))
+    row_position = node_position[node] * chunk + np.repeat(state.rank[held], rows[held])
+    weight_position = runs(row_position, np.repeat(width[held], rows[held]))
     weight_element = runs(start[held], rows[held] * width[held])
-    bias_place = node_place[runs(first[bias], rows[bias])]
-    return (weight_element, weight_place), (runs(start[bias], rows[bias]), bias_place)
+    bias_position = node_position[runs(first[bias], rows[bias])]
+    return (weight_element, weight_position), (runs(start[bias], rows[bias]), bias_position)
 
 
-def _columns(table: LayerTable, turns: Ints, place: Ints, length: Ints) -> dict[str, Any]:
-    """Return what the tokens say; ``place`` is that of each node token, ``length`` that of each stream."""
+def _columns(table: LayerTable, turns: Ints, token_position: Ints, length: Ints) -> dict[str, Any]:
+    """Return the columns of the tokens, from the position of each node token and the length of each stream."""
     node = np.repeat(np.arange(len(turns)), turns)
     layer = np.repeat(np.arange(len(table.code)), table.size)[node]
     first = np.repeat(table.node_start[:-1], length - 2)
@@ -118,14 +118,14 @@ def _columns(table: LayerTable, turns: Ints, place: Ints, length: Ints) -> dict[
         "attributes": table.hyper[layer],
     }
     shape = len(table), int(length.max())
-    padded = {name: _pad(values, place, shape) for name, values in columns.items()}
+    padded = {name: _pad(values, token_position, shape) for name, values in columns.items()}
     _frame(table, padded, length)
     return padded
 
 
-def _pad(values: npt.NDArray[Any], place: Ints, shape: tuple[int, int]) -> npt.NDArray[Any]:
+def _pad(values: npt.NDArray[Any], position: Ints, shape: tuple[int, int]) -> npt.NDArray[Any]:
     column = np.full((shape[0] * shape[1], *values.shape[1:]), PAD, dtype=values.dtype)
-    column[place] = values
+    column[position] = values
     return column.reshape(*shape, *values.shape[1:])
 
 
@@ -157,11 +157,11 @@ def _parents(table: LayerTable, layer: Ints, position: Ints, turn: Ints) -> Ints
 
 @dataclass(frozen=True)
 class Stream:
-    """The tokens of an architecture, T of them: columns of :class:`Streams`, and what each token carries.
+    """The T tokens of an architecture: columns of :class:`Streams`, and the state elements that each token carries.
 
     Attributes:
-        elements: State elements it carries beside the bias, -1 where none, [T, chunk].
-        bias_element: State element that is its bias, -1 where none, [T].
+        elements: State elements beside the bias, -1 where none, [T, chunk].
+        bias_element: State element that is the bias, -1 where none, [T].
     """
 
     layer_type: Ints
@@ -178,7 +178,7 @@ def _stream(key: Architecture, chunk: int) -> Stream:
     laid = lay_out(LayerTable.pack([key]), chunk)
     length = laid.mask.size
     elements, bias_element = np.full(length * chunk, -1), np.full(length, -1)
-    elements[laid.weight_place], bias_element[laid.bias_place] = laid.weight_element, laid.bias_element
+    elements[laid.weight_position], bias_element[laid.bias_position] = laid.weight_element, laid.bias_element
     return Stream(
         layer_type=laid.layer_type[0],
         index=laid.index[0],
@@ -191,5 +191,10 @@ def _stream(key: Architecture, chunk: int) -> Stream:
 
 
 def stream(architecture: Architecture, chunk: int = 16) -> Stream:
-    """Return the token stream of an architecture; ``chunk`` is the number of weights a token can carry."""
+    """Return the token stream of an architecture; ``chunk`` is the number of weights a token can carry.
+
+    Example:
+        >>> stream(netgraph.from_module(torch.nn.Linear(2, 1)).architecture).index.tolist()  # START, three nodes, END
+        [2, 0, 1, 2, 3]
+    """
     return _stream(architecture.key, chunk)

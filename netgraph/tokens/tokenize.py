@@ -58,6 +58,10 @@ def tokenize(graphs: Iterable[NetGraph], chunk: int = 16) -> TokenBatch:
 
     Raises:
         NetGraphError: When there is no graph, or their types differ.
+
+    Example:
+        >>> tokenize([netgraph.from_module(torch.nn.Linear(2, 1))]).weight.shape
+        torch.Size([1, 5, 16])
     """
     graphs = as_graphs(graphs, "tokenize")
     dtypes = {graph.state.dtype for graph in graphs}
@@ -69,7 +73,7 @@ def tokenize(graphs: Iterable[NetGraph], chunk: int = 16) -> TokenBatch:
 
 
 def tokenize_packed(table: LayerTable, state: Tensor, sensitivity: Tensor, chunk: int = 16) -> TokenBatch:
-    """Turn packed networks into token streams, without a step that each network takes alone.
+    """Turn packed networks into token streams, all at once.
 
     Args:
         table: Their architectures, one a network, at least one.
@@ -79,6 +83,11 @@ def tokenize_packed(table: LayerTable, state: Tensor, sensitivity: Tensor, chunk
 
     Raises:
         NetGraphError: When ``chunk`` is less than 1.
+
+    Example:
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
+        >>> len(tokenize_packed(LayerTable.pack([graph.architecture]), graph.state, graph.sensitivity))
+        1
     """
     if chunk < 1:
         raise NetGraphError(f"chunk is {chunk}; a token carries at least 1 weight")
@@ -87,24 +96,29 @@ def tokenize_packed(table: LayerTable, state: Tensor, sensitivity: Tensor, chunk
     names = ("layer_type", "index", "parent", "opens", "attributes", "mask")
     return TokenBatch(
         **{name: torch.from_numpy(getattr(laid, name)) for name in names},
-        weight=_put(state, laid.weight_element, laid.weight_place, (*shape, chunk)),
-        bias=_put(state, laid.bias_element, laid.bias_place, shape),
-        sensitivity=_put(sensitivity, None, laid.node_place, shape),
+        weight=_put(state, laid.weight_element, laid.weight_position, (*shape, chunk)),
+        bias=_put(state, laid.bias_element, laid.bias_position, shape),
+        sensitivity=_put(sensitivity, None, laid.node_position, shape),
         names=table.names,
     )
 
 
-def _put(values: Tensor, chosen: Ints | None, places: Ints, shape: tuple[int, ...]) -> Tensor:
-    """Put the chosen values in their places and 0 elsewhere."""
+def _put(values: Tensor, chosen: Ints | None, positions: Ints, shape: tuple[int, ...]) -> Tensor:
+    """Put the chosen values in their positions and 0 elsewhere."""
     picked = values if chosen is None else values[torch.from_numpy(chosen)]
-    return values.new_zeros(math.prod(shape)).index_copy_(0, torch.from_numpy(places), picked).view(shape)
+    return values.new_zeros(math.prod(shape)).index_copy_(0, torch.from_numpy(positions), picked).view(shape)
 
 
 def detokenize(tokens: TokenBatch) -> list[NetGraph]:
     """Turn token streams back into graphs.
 
     Raises:
-        InvalidGraphError: When a stream breaks the grammar, with the network and the token that do.
+        InvalidGraphError: When a stream breaks the grammar; it names the network and the token.
+
+    Example:
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
+        >>> torch.equal(detokenize(tokenize([graph]))[0].state, graph.state)
+        True
     """
     if not isinstance(tokens, TokenBatch):
         raise InvalidGraphError(f"detokenize: expected a TokenBatch, got {type(tokens).__name__}")

@@ -226,8 +226,7 @@ def random_like(graphs: Sequence[NetGraph], generator: Generator) -> list[NetGra
         NetGraphError: When something else than a list of graphs is given.
 
     Example:
-        >>> from netgraph import from_module
-        >>> graph = from_module(torch.nn.Linear(3, 1))
+        >>> graph = netgraph.from_module(torch.nn.Linear(3, 1))
         >>> (other,) = random_like([graph], torch.Generator().manual_seed(0))
         >>> other.architecture == graph.architecture, torch.equal(other.state, graph.state)
         (True, False)

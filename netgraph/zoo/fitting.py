@@ -76,8 +76,7 @@ def fit_networks(
         device: Where to train.
 
     Example:
-        >>> from netgraph import from_module
-        >>> graph = from_module(torch.nn.Linear(1, 1))
+        >>> graph = netgraph.from_module(torch.nn.Linear(1, 1))
         >>> x = torch.linspace(-1, 1, 32)[None, :, None]
         >>> config = FitConfig.uniform(1, steps=200, batch_rows=32, learning_rate=0.1)
         >>> rows = x, 3 * x + 1

@@ -36,7 +36,7 @@ class RandomFeatures(Candidates):
     """Networks of one wide hidden layer with random weights: at most four, one of each activation.
 
     Args:
-        scaling: What multiplies the columns. ``agop``: the average gradient outer product of random features that were
+        scaling: Matrix that multiplies the columns. ``agop``: the average gradient outer product of random features
             fitted to the rows, as in a recursive feature machine (Radhakrishnan et al. 2024). ``ard``: the inverse
             length scales of a Gaussian process, automatic relevance determination (MacKay 1996; Neal 1996); the output
             layer then reads the columns too. None: nothing.
