@@ -188,7 +188,7 @@ class Architecture(Frozen):
 
     @cached_if_small
     def element_target(self) -> Ints:
-        """Vertex that each state element belongs to (a layer's first one for a count), [P]."""
+        """Node that each state element belongs to (a layer's first one for a count), [P]."""
         parts = [np.zeros(0)]
         for tensor in self.tensors:
             nodes = np.arange(self.offsets[tensor.layer], self.offsets[tensor.layer + 1])
@@ -198,7 +198,7 @@ class Architecture(Frozen):
 
     @cached_if_small
     def element_source(self) -> Ints:
-        """Vertex whose value each state element multiplies, -1 unless it is an edge weight, [P]."""
+        """Node whose value each state element multiplies, -1 unless it is an edge weight, [P]."""
         edges = [self.sources(t.layer).ravel() if t.kind == "edge" else np.full(t.size, -1) for t in self.tensors]
         return np.concatenate([np.zeros(0), *edges]).astype(np.int64)
 

@@ -104,7 +104,7 @@ class Builder:
         """
         start, self.num_nodes = self.num_nodes, self.num_nodes + size
         if self.most is not None and self.num_nodes > self.most:
-            raise InvalidGraphError(f"{self.num_nodes} vertices, but sensitivities of {self.most}")
+            raise InvalidGraphError(f"{self.num_nodes} nodes, but sensitivities of {self.most}")
         self.groups.append(Group(kind, name, start, size, self.call, before))
         return torch.arange(start + 1, start + size + 1)
 

@@ -28,14 +28,14 @@ from netgraph.graph.netgraph import NetGraph, as_graph
 
 
 def module_sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
-    """Measure the sensitivity of every vertex of a network that is not feed-forward.
+    """Measure the sensitivity of every node of a network that is not feed-forward.
 
     Args:
         graph: The network.
         inputs: Its inputs; rows are the first dimension of every output.
 
     Returns:
-        One number a vertex, [N], >= 0; 0 where no output depends on it.
+        One number a node, [N], >= 0; 0 where no output depends on it.
 
     Raises:
         NetGraphError: When the graph is feed-forward, the inputs do not fit, or no output can be differentiated.
@@ -63,7 +63,7 @@ class _Watch:
     def __init__(self, program: Program, root: nn.Module) -> None:
         self.program, self.root, self.wiring = program, root, wire(program)
         self.seen: list[tuple[Tensor, Tensor]] = []
-        self.row = -1
+        self.position = -1
         self.groups: dict[int, list[Group]] = defaultdict(list)
         for group in self.wiring.groups:
             self.groups[group.call].append(group)
@@ -73,7 +73,7 @@ class _Watch:
     def run(self, given: dict[str, Any]) -> list[Tensor]:
         """Run the network; return the mean over rows of each of its outputs."""
         with torch.enable_grad():
-            names = {row.target: i for i, row in enumerate(self.program.nodes) if row.op == "input"}
+            names = {node.target: i for i, node in enumerate(self.program.nodes) if node.op == "input"}
             inputs = {name: self._input(names[name], value) for name, value in given.items()}
             try:
                 result = execute(self.program.calls, self.root, inputs, self.call, release=False)
@@ -87,14 +87,14 @@ class _Watch:
         return list(torch.cat(means))
 
     def _input(self, position: int, value: Any) -> Any:
-        row = self.program.nodes[position]
+        node = self.program.nodes[position]
         if isinstance(value, Tensor) and not value.numel():
-            raise NetGraphError(f"{row.target} has shape {tuple(value.shape)}: nothing to measure on")
+            raise NetGraphError(f"{node.target} has shape {tuple(value.shape)}: nothing to measure on")
         if not isinstance(value, Tensor) or not value.is_floating_point():
             return value
         if not torch.isfinite(value).all():
-            raise NetGraphError(f"{row.target} holds NaN or infinity")
-        leaf = value.detach().to(dtype_named(row.shape[1]), copy=True).requires_grad_()
+            raise NetGraphError(f"{node.target} holds NaN or infinity")
+        leaf = value.detach().to(dtype_named(node.shape[1]), copy=True).requires_grad_()
         known = self.wiring.values[position]
         if isinstance(known, Value) and known.labels is not None:
             self.seen.append((leaf, known.labels))
@@ -102,7 +102,7 @@ class _Watch:
 
     def see(self, name: str, value: Tensor) -> Tensor:
         """Record inner units of a composite layer; units lie along the last axis."""
-        groups = [group for group in self.groups[self.row] if group.name == name]
+        groups = [group for group in self.groups[self.position] if group.name == name]
         if not groups:
             return value
         group = groups[self.calls[name] % len(groups)]
@@ -116,18 +116,18 @@ class _Watch:
             self.seen.append((watched, labels))
         return watched.clone()
 
-    def call(self, position: int, row: GraphNode, args: tuple[Any, ...], kwargs: dict[str, Any], make: Any) -> Any:
+    def call(self, position: int, node: GraphNode, args: tuple[Any, ...], kwargs: dict[str, Any], make: Any) -> Any:
         """Make a call, and keep what feeds an activation, or what any other layer gives."""
-        self.row = position
+        self.position = position
         self.calls.clear()
         groups = self.groups[position]
-        if not groups or (row.op == "module" and self.program.module_named[row.target].type in DECOMPOSED):
+        if not groups or (node.op == "module" and self.program.module_named[node.target].type in DECOMPOSED):
             return make(*args, **kwargs)
         labels = next(value.labels for value in values_in(self.wiring.values[position]) if value.labels is not None)
         if groups[0].before:
             first, rest = (args[0], args[1:]) if args else (kwargs.pop("input"), ())
             result = make(self._keep(first, labels), *rest, **kwargs)
-            return first.copy_(result) if in_place(self.program, row) else result
+            return first.copy_(result) if in_place(self.program, node) else result
         result = make(*args, **kwargs)
         return (
             self._keep(result, labels) if isinstance(result, Tensor) else (self._keep(result[0], labels), *result[1:])

@@ -1,4 +1,4 @@
-"""Modules to tables of calls: ``torch.fx`` first, ``torch.export`` where it does not serve.
+"""Modules to graphs of calls: ``torch.fx`` first, ``torch.export`` where it does not serve.
 
 ``torch.fx`` runs ``forward`` on symbols: registered modules stay whole, nothing is computed, batch sizes stay free, and
 the calls carry the names that a reader knows. It fails where ``forward`` decides by its input (``if x.shape[0] > 3``,
@@ -7,7 +7,7 @@ the calls carry the names that a reader knows. It fails where ``forward`` decide
 reports only: the rebuilt module refuses others.
 
 ``forward`` is traced in both modes. Where the two differ in ``training`` flags only (``F.dropout(x, p,
-self.training)``) there is one table whose flags follow the module that asked; where they differ in more (stochastic
+self.training)``) there is one graph whose flags follow the module that asked; where they differ in more (stochastic
 depth, auxiliary heads) there are two.
 """
 
@@ -26,14 +26,15 @@ from netgraph.errors import NetGraphError, UnsupportedLayerError
 from netgraph.graph.modules.encoding import Encoded, encode
 from netgraph.graph.modules.functions import OPERATIONS, check_attribute, name_of
 from netgraph.graph.modules.preserve import preserved
-from netgraph.graph.modules.program import CallGraph, GraphNode
+from netgraph.graph.modules.program import CallGraph, GraphNode, Operator
 from netgraph.graph.modules.registry import is_leaf
 from netgraph.graph.modules.values import same
 
 #: For each input the sizes it must have, None for any; None for an input that is not a tensor.
 Sizes = tuple[tuple[int | None, ...] | None, ...]
 #: Operators by the names that fx has for them.
-_OPS = {"placeholder": "input", "get_attr": "tensor", "call_module": "module"}
+_OPERATORS: dict[str, Operator] = {"placeholder": "input", "get_attr": "tensor", "call_module": "module",
+                                   "call_function": "call", "call_method": "call"}  # fmt: skip
 
 
 class NotTraceableError(UnsupportedLayerError):
@@ -179,12 +180,7 @@ def named_tensors(module: nn.Module) -> dict[str, Tensor]:
 
 
 def plain_attributes(graph: fx.Graph, module: nn.Module, holder: nn.Module) -> dict[str, Tensor]:
-    """Find the tensors that a graph reads and that are neither parameters nor buffers of the module.
-
-    Args:
-        graph: The graph.
-        module: The module.
-        holder: The module that holds them.
+    """Return the tensors of ``holder`` that a graph reads and that are no parameters or buffers of the module.
 
     Raises:
         UnsupportedLayerError: With what is no tensor, for instance a generator of random numbers.
@@ -200,64 +196,6 @@ def plain_attributes(graph: fx.Graph, module: nn.Module, holder: nn.Module) -> d
     return found
 
 
-class Reader:
-    """Reads the nodes of an fx graph into a table.
-
-    Attributes:
-        table: The rows.
-        owners: Name of the module in whose ``forward`` each row stands.
-    """
-
-    def __init__(self, graph: fx.Graph, result: Any) -> None:
-        self.position: dict[fx.Node, int] = {}
-        rows = []
-        *calls, output = graph.nodes
-        for node in calls:
-            rows.append(self._row(node))
-            self.position[node] = len(rows) - 1
-        self.table = CallGraph(tuple(rows), self.code(output, result))
-        self.owners = [owner_of(node) for node in calls]
-
-    def code(self, node: fx.Node, value: Any) -> Encoded:
-        """Encode an argument of a node."""
-
-        def reference(value: Any) -> Encoded | None:
-            node = value.node if isinstance(value, fx.Proxy) else value
-            return ("node", self.position[node]) if isinstance(node, fx.Node) else None
-
-        try:
-            return encode(value, reference)
-        except UnsupportedLayerError as error:
-            unseen = any(isinstance(leaf, Tensor) for leaf in pytree.tree_leaves(value))  # made of parameters alone
-            raise (NotTraceableError if unseen else UnsupportedLayerError)(f"{where(node)}: {error}") from None
-
-    def _row(self, node: fx.Node) -> GraphNode:
-        if node.op in ("placeholder", "get_attr"):
-            return GraphNode(_OPS[node.op], str(node.target), node.name)  # type: ignore[arg-type]
-        args, kwargs = self.code(node, tuple(node.args)), self.code(node, dict(node.kwargs))
-        if node.op == "call_module":
-            return GraphNode("module", str(node.target), node.name, args, kwargs)
-        name = name_of(node.target) if node.op == "call_function" else f"Tensor.{node.target}"
-        if name not in OPERATIONS:
-            missing = f"{name} is not supported; it needs an entry in the table of operations"
-            raise UnsupportedLayerError(f"{where(node)}: {missing}")
-        if name == "builtins.getattr":
-            check_attribute(node.args[1])
-        return GraphNode("call", name, node.name, args, kwargs)
-
-
-def owner_of(node: fx.Node) -> str:
-    """Return the name of the module in whose ``forward`` a call stands."""
-    stack = node.meta.get("nn_module_stack") or {}
-    return str(next(reversed(stack.values()), ("", None))[0])
-
-
-def where(node: fx.Node) -> str:
-    """Return the names of the module in whose ``forward`` a call stands, and of the call."""
-    owner = owner_of(node)
-    return f"{owner}.{node.name}" if owner else node.name
-
-
 def read_both(graph_of: Callable[[bool], tuple[fx.Graph, Any, dict[str, Tensor]]]) -> Traced:
     """Read the graphs of both modes into one where they differ in flags that follow the mode, else into two.
 
@@ -267,38 +205,94 @@ def read_both(graph_of: Callable[[bool], tuple[fx.Graph, Any, dict[str, Tensor]]
     Raises:
         UnsupportedLayerError: With a tensor that differs from run to run.
     """
-    readers: list[Reader] = []
     constants: dict[str, Tensor] = {}
+    both: list[CallGraph] = []
+    owners: list[str] = []
     for training in (False, True):
-        graph, output, found = graph_of(training)
+        graph, result, found = graph_of(training)
         for name in constants.keys() & found.keys():
             if not same(constants[name], found[name]):
                 reason = "forward makes a tensor that differs from run to run; draw it from the shape of an input"
                 raise UnsupportedLayerError(f"{name}: {reason}")
         constants |= found
-        readers.append(Reader(graph, output))
-    first, second = (reader.table for reader in readers)
+        both.append(_read(graph, result))
+        owners = owners or [_owner(node) for node in graph.nodes][:-1]
+    first, second = both
     if len(first.nodes) != len(second.nodes) or first.output != second.output:
         return Traced(first, second, constants)
+    codes = ([tuple(vars(node).values()) for node in graph.nodes] for graph in both)
     try:
-        calls = (
-            [(row.op, row.target, row.name, row.args, row.kwargs) for row in table.nodes] for table in (first, second)
-        )
-        rows = tuple(GraphNode(*_flags(*row)) for row in zip(*calls, readers[0].owners, strict=True))
+        nodes = tuple(GraphNode(*_with_flags(a, b, owner)) for a, b, owner in zip(*codes, owners, strict=True))
     except _DifferError:
         return Traced(first, second, constants)
-    return Traced(CallGraph(rows, first.output), None, constants)
+    return Traced(CallGraph(nodes, first.output), None, constants)
 
 
 class _DifferError(Exception):
-    pass
+    """Calls differ in more than flags."""
 
 
-def _flags(first: Encoded, second: Encoded, owner: str) -> Encoded:
+def _with_flags(first: Encoded, second: Encoded, owner: str) -> Encoded:
+    """Put the mode of the module that asked for it where two codes have a flag of their own."""
     if first is False and second is True:
         return ("training", owner)
     if isinstance(first, tuple) and isinstance(second, tuple) and len(first) == len(second):
-        return tuple(_flags(a, b, owner) for a, b in zip(first, second, strict=True))
+        return tuple(_with_flags(a, b, owner) for a, b in zip(first, second, strict=True))
     if first != second or type(first) is not type(second):
         raise _DifferError
     return first
+
+
+def _read(graph: fx.Graph, result: Any) -> CallGraph:
+    """Read an fx graph.
+
+    Raises:
+        UnsupportedLayerError: With a call or an argument that is not supported.
+    """
+    position: dict[fx.Node, int] = {}
+
+    def code(node: fx.Node, value: Any) -> Encoded:
+        def reference(value: Any) -> Encoded | None:
+            node = value.node if isinstance(value, fx.Proxy) else value
+            return ("node", position[node]) if isinstance(node, fx.Node) else None
+
+        try:
+            return encode(value, reference)
+        except UnsupportedLayerError as error:
+            unseen = any(isinstance(leaf, Tensor) for leaf in pytree.tree_leaves(value))  # made of parameters alone
+            raise (NotTraceableError if unseen else UnsupportedLayerError)(f"{_where(node)}: {error}") from None
+
+    *calls, output = graph.nodes
+    nodes = []
+    for node in calls:
+        op, target = _OPERATORS[node.op], str(node.target)
+        if op == "call":
+            target = name_of(node.target) if node.op == "call_function" else f"Tensor.{node.target}"
+            _check_call(node, target)
+        operands = (code(node, tuple(node.args)), code(node, dict(node.kwargs))) if op in ("call", "module") else ()
+        nodes.append(GraphNode(op, target, node.name, *operands))
+        position[node] = len(nodes) - 1
+    return CallGraph(tuple(nodes), code(output, result))
+
+
+def _check_call(node: fx.Node, name: str) -> None:
+    """Raise for a call that is not registered, or an attribute that no network needs."""
+    if name not in OPERATIONS:
+        missing = f"{name} is not supported; it needs an entry in the table of operations"
+        raise UnsupportedLayerError(f"{_where(node)}: {missing}")
+    if name == "builtins.getattr":
+        try:
+            check_attribute(node.args[1])
+        except UnsupportedLayerError as error:
+            raise UnsupportedLayerError(f"{_where(node)}: {error}") from None
+
+
+def _owner(node: fx.Node) -> str:
+    """Return the name of the module in whose ``forward`` a call stands."""
+    stack = node.meta.get("nn_module_stack") or {}
+    return str(next(reversed(stack.values()), ("", None))[0])
+
+
+def _where(node: fx.Node) -> str:
+    """Return the names of the module in whose ``forward`` a call stands, and of the call."""
+    return f"{_owner(node)}.{node.name}".lstrip(".")

@@ -1,6 +1,6 @@
 """The nodes and edges of a network of any kind.
 
-Vertices are channels or units: what a layer's weights make, and what activations, sums and pools make of these. Rows
+Nodes are channels or units: what a layer's weights make, and what activations, sums and pools make of these. Calls
 that only move values about (reshape, permute, chunk, concatenation) have none: the labels that say which node an
 element belongs to go through the very same operation, so that whatever reads the result finds the node that feeds
 it, be it behind a flatten, a split into heads or a shuffle. An edge carries every weight that multiplies its source on
@@ -192,7 +192,7 @@ def _wire(program: Program, most: int | None) -> Wiring:
             raise UnsupportedLayerError(f"{node.label}: {error}") from error
         except (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError, AssertionError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise UnsupportedLayerError(f"{node.label}: its vertices cannot be read: {reason}") from error
+            raise UnsupportedLayerError(f"{node.label}: its nodes cannot be read: {reason}") from error
         forget = lambda leaf: replace(leaf, slots=None) if isinstance(leaf, Value) else leaf  # noqa: E731
         made.append(pytree.tree_map(forget, new))  # places of parameters, which only the rules need
     output = decode(program.calls.output, {"node": values.__getitem__, "training": lambda name: False})
