@@ -238,7 +238,12 @@ def _hash(*parts: Any) -> str:
 def make_layer(
     kind: str, inputs: Iterable[int], size: int, name: str = "", hyper: Mapping[str, HyperValue] | None = None
 ) -> Layer:
-    """Build a row of the layer table, keeping only the hyper-parameters that differ from their defaults."""
+    """Build a layer, keeping only the hyper-parameters that differ from their defaults.
+
+    Example:
+        >>> make_layer("Linear", [0], 3, "first", {"bias": False})
+        Layer(type='Linear', inputs=(0,), size=3, name='first', hyper=(('bias', False),))
+    """
     defaults = layer_type(kind).defaults()
     changed = {key: value for key, value in (hyper or {}).items() if value != defaults[key]}
     return Layer(kind, tuple(inputs), size, name, tuple(sorted(changed.items())))

@@ -50,6 +50,13 @@ def from_module(module: nn.Module, example_input: Example | None = None) -> NetG
             gradients, buffers or modes in evaluation or in training; it names the layer, the call or the line.
         InvalidGraphError: When sizes do not fit.
         NetGraphError: When there is no module, no values, or no example that can be read.
+
+    Example:
+        >>> graph = from_module(nn.Sequential(nn.Linear(3, 2), nn.Tanh()))
+        >>> graph.architecture
+        Input(3) > Linear(2) > Tanh(2)
+        >>> from_module(nn.Conv1d(2, 4, 3), torch.zeros(1, 2, 8)).num_nodes
+        6
     """
     _check_given(module, example_input)
     refuse_hooks(module)
@@ -142,7 +149,7 @@ def _check_given(module: Any, example: Any) -> None:
     """Check that there is a module with values, and an example of a kind that can be read.
 
     Raises:
-        NetGraphError: With what is given instead.
+        NetGraphError: With the type of anything else.
     """
     if not isinstance(module, nn.Module):
         raise NetGraphError(f"an nn.Module is converted, not {type(module).__name__}")

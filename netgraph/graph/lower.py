@@ -2,7 +2,8 @@
 
 Calls that only change shapes (``flatten``, ``view(x.size(0), -1)``, ``squeeze`` and ``unsqueeze``) lower to nothing.
 They are found by running them: places are numbered, and a call that leaves the numbers in their order leaves the
-features alone. What reads sizes is run too, for two numbers of rows, so that nothing depends on the example's.
+features alone. Calls that read sizes are run too, for two numbers of rows, so that nothing depends on the
+example's.
 """
 
 from collections import Counter
@@ -72,7 +73,7 @@ def _n_inputs(program: Program) -> int:
     """Find the number of inputs from the first layer that tells it.
 
     Raises:
-        UnsupportedLayerError: When none does, and what reads the input is no layer.
+        UnsupportedLayerError: When none does, and a call that reads the input is no layer.
         InvalidGraphError: When none does.
     """
     reached = {i for i, node in enumerate(program.nodes) if node.op == "input"}
@@ -135,7 +136,7 @@ class _Lowering:
         self.users.update(references(program.calls.output))
 
     def _live(self) -> set[int]:
-        """Return the calls that the output needs, and those that do something though nothing reads their result."""
+        """Return the calls that the output needs, and calls that alter or check a value."""
         nodes, output = self.program.nodes, set(references(self.program.calls.output))
         live = output | self.altering | {i for i, node in enumerate(nodes) if "assert" in node.target}
         for position in reversed(range(len(nodes))):

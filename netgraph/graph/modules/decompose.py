@@ -2,7 +2,7 @@
 
 Each forward is written once, in primitive steps that show every inner unit under the name of its inner layer. Run on
 labels (:mod:`netgraph.graph.modules.composites`) it wires the layer; run on tensors
-(:mod:`netgraph.graph.modules.stepwise`) it computes what the layer computes, so that every unit can be watched. Names
+(:mod:`netgraph.graph.modules.stepwise`) it computes the layer's function, so that every unit can be watched. Names
 of units and tensors are those within the layer.
 """
 

@@ -28,7 +28,7 @@ class Group:
         start: The first of them.
         size: How many.
         call: Position of the call that makes them.
-        before: Whether their pre-activation is what feeds the call (an activation's) rather than their own value.
+        before: Whether their pre-activation is the operand of the call (an activation), not their own value.
     """
 
     type: str
@@ -184,10 +184,10 @@ def elementwise(
         b: The builder.
         name: The layer's name.
         kind: Its type.
-        operands: What it reads. It has a node for each of the first operand with more than one.
+        operands: Its operands. It has a node for each of the first one with several.
         weight: State elements plus 1 that multiply, of a shape that broadcasts with the operands'.
-        bias: The same of what is added.
-        before: Whether the nodes' pre-activation is what feeds the call.
+        bias: The same of a parameter that is added.
+        before: Whether the nodes' pre-activation is the operand of the call.
     """
     first = next((value for value in operands if len(value.nodes) > 1), operands[0])
     labels = b.renew(first.known, kind, name, before)
@@ -268,7 +268,7 @@ def _einsum_nodes(b: Builder, name: str, kind: str, live: Sequence[tuple[Tensor,
 
 
 def _arrange(labels: Tensor, letters: str, wanted: str) -> Tensor:
-    """Permute labels into the order of the wanted letters, of which those that are missing get size 1."""
+    """Permute labels into the order of some letters; a missing letter gets size 1."""
     kept = sorted((i for i, letter in enumerate(letters) if letter in wanted), key=lambda i: wanted.index(letters[i]))
     others = [i for i in range(len(letters)) if i not in kept]  # of size 1
     sizes = {letters[i]: labels.shape[i] for i in kept}

@@ -33,7 +33,7 @@ def encode(value: Any, special: Callable[[Any], Encoded | None] = lambda value: 
 
     Args:
         value: The argument.
-        special: Encodes what only the caller knows (references), or gives None.
+        special: Encodes references, which only the caller knows; returns None for any other value.
 
     Raises:
         UnsupportedLayerError: When a value of this type cannot be written down.
@@ -92,7 +92,7 @@ def decode(code: Encoded, special: Mapping[str, Callable[[Any], Any]]) -> Any:
 
     Args:
         code: The encoded argument.
-        special: What gives the value of the caller's own tags.
+        special: Functions that decode the caller's own tags.
 
     Raises:
         InvalidGraphError: When the code has an unknown tag.
@@ -139,7 +139,7 @@ _READ: dict[str, Callable[[list[Any], Any], Any]] = {
 
 
 def references(code: Encoded, tag: str = "node") -> Iterator[Any]:
-    """List what an encoded argument refers to, in order."""
+    """Yield the references of an encoded argument, in order."""
     if isinstance(code, tuple) and code:
         if code[0] == tag:
             yield code[1]

@@ -1,7 +1,7 @@
 """The fallback of tracing: ``torch.export``, for a ``forward`` that decides by the shapes of its input.
 
-What comes back are ATen calls on the module's own tensors. They hold for the sizes on which no decision was made; the
-others are fixed to those of the example, and the rebuilt module refuses any other. Sizes are free where the module
+The result is a graph of ATen calls on the module's own tensors, for the sizes on which no decision was made; the others
+are fixed to those of the example, and the rebuilt module refuses any other. Sizes are free where the module
 takes others than the example's. Where torch cannot follow them all (it has inequalities to solve), only the number of
 rows is, then none, and a warning says for which shapes the graph holds.
 """
@@ -180,7 +180,7 @@ def _elastic(given: Mapping[str, Any], runs: Callable[[Mapping[str, Any]], bool]
         runs: Whether the module runs on inputs.
 
     Returns:
-        Those that can be larger by one or twice as large, alone or with all that have the same size.
+        Dimensions that can be larger by one or twice as large, alone or with all of the same size.
     """
     every = [(name, i) for name, value in given.items() if isinstance(value, Tensor) for i in range(value.ndim)]
 

@@ -95,5 +95,5 @@ def values_in(*trees: Any) -> list[Value]:
 
 
 def dotted(name: str, inner: str) -> str:
-    """Return the qualified name of what is inside of a module."""
+    """Return the qualified name of a part of a module."""
     return f"{name}.{inner}" if name and inner else name or inner

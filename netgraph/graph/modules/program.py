@@ -1,6 +1,6 @@
 """A network of any kind as pure data: its modules, its tensors, and the calls that connect them.
 
-This is what a feed-forward :class:`~netgraph.graph.architecture.Architecture` is for the networks that it cannot hold.
+It holds the networks that a feed-forward :class:`~netgraph.graph.architecture.Architecture` cannot.
 A :class:`GraphNode` is one call: of a module, of a function, or the reading of a tensor or an input, as in torch.fx.
 Calls that only move values about (reshape, permute, chunk) are listed too, and have no nodes in the network's graph.
 """

@@ -37,7 +37,7 @@ def reshape(c: Call) -> Any:
 
 
 def _moved(c: Call, read: Callable[[Value], Tensor]) -> Any:
-    """Make the call on what is read of each value, without padding by any."""
+    """Make the call on a tensor read from each value, without padding by any."""
     through_float = c.of_module or c.target.startswith("functional.") or c.base in _THROUGH_FLOAT
 
     def fill(leaf: Any) -> Any:
@@ -51,7 +51,7 @@ def _moved(c: Call, read: Callable[[Value], Tensor]) -> Any:
 
 
 def _index(c: Call) -> Any:
-    """Wire what a tensor of indices picks; the indices themselves are not known, so they must not matter.
+    """Wire a selection by a tensor of indices; the indices themselves are not known, so they must not matter.
 
     Raises:
         UnsupportedLayerError: When they do: which channel, or which row of a parameter, is read depends on them.

@@ -39,6 +39,12 @@ def module_sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
 
     Raises:
         NetGraphError: When the graph is feed-forward, the inputs do not fit, or no output can be differentiated.
+
+    Example:
+        >>> from netgraph import from_module
+        >>> x = torch.ones(1, 1, 4)
+        >>> module_sensitivity(from_module(nn.Sequential(nn.Conv1d(1, 1, 3), nn.Softsign()), x), x).shape
+        torch.Size([3])
     """
     program = as_graph(graph, "module_sensitivity").program
     if program is None:
@@ -117,7 +123,7 @@ class _Watch:
         return watched.clone()
 
     def call(self, position: int, node: GraphNode, args: tuple[Any, ...], kwargs: dict[str, Any], make: Any) -> Any:
-        """Make a call, and keep what feeds an activation, or what any other layer gives."""
+        """Make a call, and keep the operand of an activation, or the result of any other layer."""
         self.position = position
         self.calls.clear()
         groups = self.groups[position]

@@ -18,7 +18,7 @@ from netgraph.graph.modules.decompose import DECOMPOSED, Kwargs, Step, construct
 from netgraph.graph.modules.labels import dotted
 from netgraph.graph.modules.program import Program
 
-#: Takes the name of inner units and their values, units along the last axis; returns the values with which to go on.
+#: Takes the name of inner units and their values, units along the last axis; returns the values to be used from there.
 See = Callable[[str, Tensor], Tensor]
 
 
@@ -83,7 +83,7 @@ class Numbers:
         return self._show(name, x + y)
 
     def attend(self, kwargs: Kwargs, q: Tensor, k: Tensor, v: Tensor, masks: Sequence[Any]) -> tuple[Tensor, Tensor]:
-        """Attend within each head; return what is attended to, and the weights."""
+        """Attend within each head; return the attended values, and the weights."""
         single, n_heads = q.ndim == 2, kwargs["num_heads"]
         swap = lambda x: x.unsqueeze(0) if single else x if kwargs["batch_first"] else x.transpose(0, 1)  # noqa: E731
         q, k, v = map(swap, (q, k, v))  # [B, T, E]

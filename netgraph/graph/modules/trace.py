@@ -46,7 +46,7 @@ class InputTracer(fx.Tracer):
 
     Attributes:
         failed: The innermost module that cannot be traced.
-        output: What ``forward`` gives, of symbols.
+        output: The result of ``forward``, made of symbols.
     """
 
     def __init__(self, given: Mapping[str, Any], whole: bool = False) -> None:
@@ -58,8 +58,8 @@ class InputTracer(fx.Tracer):
     def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> Any:
         """Make symbols of the inputs that are given, tensors and numbers; forward decides by any other value.
 
-        What is not given is left to ``forward``, whose defaults may be tuples, and whose result may be of any type:
-        fx would make lists of them.
+        Other arguments are left to ``forward``, whose defaults may be tuples, and whose result may be of any type: fx
+        would make lists of them.
         """
         signature = inspect.signature(root_fn)
         arguments: dict[str, Any] = {next(iter(signature.parameters)): self.root}
@@ -144,7 +144,7 @@ def trace(module: nn.Module, given: Mapping[str, Any], whole: bool = False) -> T
 
     Raises:
         NotTraceableError: When ``torch.fx`` cannot follow ``forward``.
-        UnsupportedLayerError: When a call is not supported, with its name and what would be needed.
+        UnsupportedLayerError: When a call is not supported, with its name and the entry that it needs.
     """
     if is_leaf(module):  # stands alone; a name of a builtin function is numbered, as fx does
         inputs = [GraphNode("input", name, f"{name}_1" if hasattr(builtins, name) else name) for name in given]
@@ -169,7 +169,7 @@ def trace(module: nn.Module, given: Mapping[str, Any], whole: bool = False) -> T
 
 
 def first_line(error: BaseException) -> str:
-    """Return what an error says in one line."""
+    """Return the first line of an error's text."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
 
@@ -183,7 +183,7 @@ def plain_attributes(graph: fx.Graph, module: nn.Module, holder: nn.Module) -> d
     """Return the tensors of ``holder`` that a graph reads and that are no parameters or buffers of the module.
 
     Raises:
-        UnsupportedLayerError: With what is no tensor, for instance a generator of random numbers.
+        UnsupportedLayerError: With an attribute that is no tensor, for instance a generator of random numbers.
     """
     held, found = named_tensors(module), {}
     for node in graph.nodes:

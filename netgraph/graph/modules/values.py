@@ -1,4 +1,4 @@
-"""The values of a network of any kind: its tensors in the flat state, and what is expanded from them."""
+"""The values of a network of any kind: its tensors in the flat state, and fields expanded from them."""
 
 import math
 from collections.abc import Mapping

@@ -23,7 +23,7 @@ from netgraph.graph.modules.values import same
 
 #: Calls a network on its inputs.
 Call = Callable[[nn.Module, Sequence[Any]], Any]
-#: What a pass shows, by kind and name: ("gradient", "0.weight").
+#: Everything observed in a pass, by kind and name: ("gradient", "0.weight").
 Seen = dict[tuple[str, str], Any]
 
 
@@ -68,11 +68,11 @@ class Observer:
     resizable: bool = True
 
     def observe(self, network: nn.Module, like: Sequence[Seen] | None = None) -> list[Seen]:
-        """Run all passes one after the other; the network's buffers go on from one to the next.
+        """Run all passes one after the other; the network keeps its buffers from one to the next.
 
         Args:
             network: The network.
-            like: What another network showed; the inputs are those on which it did not fail.
+            like: Passes of another network, whose inputs are used: the first on which it did not fail.
         """
         return [self.run(network, each, None if like is None else like[i]) for i, each in enumerate(PASSES)]
 
@@ -205,7 +205,7 @@ _MISSING = "missing"
 
 
 def observe(module: nn.Module, observer: Observer, inputs: str = "example_input") -> list[Seen]:
-    """Run a user's module, and leave it as it is; ``inputs`` is what an error calls its inputs.
+    """Run a user's module, and leave it as it is; ``inputs`` is the name of its inputs in errors.
 
     Raises:
         UnsupportedLayerError: When it fails on the example.

@@ -1,13 +1,13 @@
 """The nodes and edges of a network of any kind.
 
-Nodes are channels or units: what a layer's weights make, and what activations, sums and pools make of these. Calls
+Nodes are channels or units: outputs of a layer's weights, and of activations, sums and pools behind them. Calls
 that only move values about (reshape, permute, chunk, concatenation) have none: the labels that say which node an
-element belongs to go through the very same operation, so that whatever reads the result finds the node that feeds
+element belongs to go through the very same operation, so that a reader of the result finds the node that feeds
 it, be it behind a flatten, a split into heads or a shuffle. An edge carries every weight that multiplies its source on
 the way to its target: a kernel for a convolution, a block of ``height x width`` for a linear layer behind a flatten,
-all T weights for one that mixes T tokens. What depends on no input has no nodes, and neither has a parameter that
-is used directly: it is the weights or the bias of what reads it. A normalization's statistics are no edges: each of its
-nodes is fed by the one that it scales, as in the feed-forward vocabulary.
+all T weights for one that mixes T tokens. A value that depends on no input has no nodes, and neither has a
+parameter that is used directly: it is the weights or the bias of its reader. A normalization's statistics are no edges:
+each of its nodes is fed by the one that it scales, as in the feed-forward vocabulary.
 """
 
 import math
@@ -86,7 +86,7 @@ class Wiring:
     Attributes:
         groups: The nodes, layer by layer.
         feeds: Which group feeds which, as (source, target) positions, sorted.
-        values: What each call gives when it is made: a :class:`~netgraph.graph.modules.labels.Value`, a tuple, a
+        values: The value of each call when it is made: a :class:`~netgraph.graph.modules.labels.Value`, a tuple, a
             number.
         output: The same of the result.
     """
@@ -171,7 +171,7 @@ def wire(program: Program, most: int | None = None) -> Wiring:
 
 
 def structure(network: Any) -> Any:
-    """Return what tells the nodes and edges of a network: an architecture itself, of a program its wiring."""
+    """Return the object with the nodes and edges of a network: an architecture itself, or a program's wiring."""
     return wire(network) if isinstance(network, Program) else network
 
 

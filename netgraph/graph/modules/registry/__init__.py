@@ -1,7 +1,7 @@
 """The registry of module types, one entry a layer: how it is read, how its edges are wired, how it is built again.
 
 A module is written down as the name of its type and the arguments of its constructor, never as code, and built again
-by that constructor alone. Reading is checked: the module built from what was read must have the same tensors and the
+by that constructor alone. Reading is checked: the module built from its description must have the same tensors and the
 same plain attributes as the one that was read.
 """
 
