@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from netgraph.graph import NetGraph, from_module
-from netgraph.tokens import Grammar, Limits
+from netgraph.graph.architecture import Architecture
+from netgraph.graph.layers import LAYER_TYPES
+from netgraph.tokens import END, STAY, Grammar, Limits
 
 
 def examples(n: int) -> settings:
@@ -114,11 +116,20 @@ def graphs(draw: st.DrawFn) -> NetGraph:
         return from_module(draw(modules())).replace()
     n_inputs, n_outputs = draw(st.integers(1, 5)), draw(st.integers(1, 3))
     grammar = Grammar(n_inputs, n_outputs, Limits(n_inputs + n_outputs + draw(st.integers(0, 25))))
+    return random_graph(built(draw, grammar), draw(st.integers(0, 2**20)))
+
+
+def built(draw: st.DrawFn, grammar: Grammar) -> Architecture:
+    """Draw layers of a grammar until the network ends."""
+    grammar.choose(LAYER_TYPES["Input"].code)
     while not grammar.ended:
-        moves = grammar.moves()
-        move = draw(st.sampled_from(sorted(moves)))
-        grammar.push(move, draw(st.sampled_from(moves[move])) if moves[move] else -1)
-    return random_graph(grammar.architecture(), draw(st.integers(0, 2**20)))
+        readable = {choice: grammar.readable(choice) for choice in (*grammar.types, STAY, END)}
+        choices = {choice: layers for choice, layers in readable.items() if layers}
+        choice = draw(st.sampled_from(sorted(choices)))
+        grammar.choose(choice, draw(st.sampled_from(choices[choice])))
+        if choice == LAYER_TYPES["Linear"].code:
+            grammar.extend(draw(st.integers(1, 50)))
+    return grammar.architecture()
 
 
 def random_graph(architecture, seed: int = 0) -> NetGraph:

@@ -91,24 +91,24 @@ def _share(chosen: Tensor) -> float:
 
 
 def _measure(graphs: list[NetGraph], n_rows: int, seed: int) -> Iterator[tuple[float, list[Tensor]]]:
-    """Yield the largest deviation of an output of each network, and :func:`_judge` of its layers if it is finite."""
+    """Yield the largest deviation of an output of each network, and :func:`_flags` of its layers if it is finite."""
     rows = probe(max((graph.architecture.n_inputs for graph in graphs), default=1), n_rows, seed).double()
     for members in chunks([graph.architecture for graph in graphs]):
         stack = Stack([graphs[i].architecture for i in members])
         flat = stack.flatten([graphs[i].state.detach() for i in members]).double()
         outputs, buffers = stack.buffers(flat, rows)
-        places = [stack.rows(position).tolist() for position in range(len(buffers))]
+        rows_of = [stack.rows(position).tolist() for position in range(len(buffers))]
         for i, architecture in enumerate(stack.architectures):
             deviation = float(outputs[i].std(dim=0, correction=0).max())
             neurons = [
-                _judge(layer.type, buffers[position][places[position][i]][: layer.size])
+                _flags(layer.type, buffers[position][rows_of[position][i]][: layer.size])
                 for layer, position in zip(architecture.layers, stack.layer_positions[i], strict=True)
                 if layer.kind.kind == "elementwise" and layer.type != "Dropout"
             ]
             yield deviation, neurons if deviation < float("inf") else []
 
 
-def _judge(kind: str, values: Tensor) -> Tensor:
+def _flags(kind: str, values: Tensor) -> Tensor:
     """Return whether each neuron is dead, saturated, and bounded at all, [neurons, 3], from [neurons, rows]."""
     dead = values.std(dim=1, correction=0) <= DEAD * values.square().mean(dim=1).sqrt()
     if kind not in BOUNDS:

@@ -77,7 +77,7 @@ def write_report(
         path: The file.
         title: Its headline.
         found: The evaluation of the model.
-        figures: Figures by name, of the model and of how it was made.
+        figures: Figures by name, of the model and of its training.
         targets: Least value that a figure should have, by name.
         curves: Points (step, value) of every loss term; none where the training was not seen.
         real: Test R^2 of each method on the real data set; none where there was none.
@@ -108,7 +108,7 @@ _INTRO = "Held-out tasks, decoded free-running: from the latent alone, nothing o
 _EDGES = "Original on the left, rebuilt on the right. Blue edges are positive, red ones negative, gray ones structural."
 _REAL = (
     "Networks are sampled for the data set and their last layers solved in closed form; the best few are fine-tuned, "
-    "judged by cross-validation, and the best joined to one network, in which baselines (a linear network, wide ones "
+    "scored by cross-validation, and the best joined to one network, in which baselines (a linear network, wide ones "
     "of random features and recursive feature machines) may have a part. The random networks have the same "
     "architectures and the same search."
 )

@@ -56,7 +56,7 @@ def shape_aucs(samples: Graphs, test: Graphs, others: Graphs, generator: Generat
 
     Returns:
         ``random_auc`` (initial weights in the samples' architectures), ``sample_auc`` (the samples) and ``floor_auc``
-        (the other trained networks), each in [0, 1], 0.5 where a set cannot be told from the held-out networks.
+        (the other trained networks), each in [0, 1], 0.5 where a set looks the same as the held-out networks.
 
     Raises:
         NetGraphError: When a set has no graph, fewer than 25 networks a side have equal numbers of inputs, or an
@@ -155,7 +155,7 @@ def two_sample_auc(a: Floats, b: Floats, seed: int = 0) -> float:
         seed: Of folds and classifier.
 
     Returns:
-        Mean area under the ROC curve over the folds: 0.5 where the sets cannot be told apart, 1 where always.
+        Mean area under the ROC curve over the folds: 0.5 where the sets look the same, 1 where they are separable.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import StratifiedKFold, cross_val_score

@@ -21,7 +21,7 @@ def edge_accuracy(true: Graphs, generated: Graphs) -> float:
 
     Args:
         true: One graph, or n of them.
-        generated: As many, each compared with the true one at its place.
+        generated: As many, each compared with the true one of its index.
 
     Returns:
         A value in [0, 1]; 1 where the edges are the same.

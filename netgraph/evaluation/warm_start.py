@@ -152,7 +152,7 @@ def measure_arm(
     Args:
         arm: The arm.
         selection: Tasks on which rates and schedules are chosen.
-        held_out: Tasks on which R^2 is told.
+        held_out: Tasks on which R^2 is measured.
         config: How to train.
         seed: Seed of the networks and of the rows of each step.
 
@@ -244,13 +244,13 @@ class _Networks:
             raise NetGraphError(f"{arm.name}: {len(tasks)} tasks; at least 1 is needed, all with as many rows")
         graphs = []
         for i, task in enumerate(tasks):
-            made = arm.networks(task, config.networks, seed + i)
-            shapes = {(graph.architecture.n_inputs, graph.architecture.n_outputs) for graph in made}
+            networks = arm.networks(task, config.networks, seed + i)
+            shapes = {(graph.architecture.n_inputs, graph.architecture.n_outputs) for graph in networks}
             needed = task.X.shape[1], 1
-            if len(made) != config.networks or shapes != {needed}:
-                found = f"{len(made)} networks with inputs and outputs {sorted(shapes)} for task {i}"
+            if len(networks) != config.networks or shapes != {needed}:
+                found = f"{len(networks)} networks with inputs and outputs {sorted(shapes)} for task {i}"
                 raise NetGraphError(f"{arm.name}: {found}; it needs {config.networks} with {needed}")
-            graphs += made
+            graphs += networks
         owners, width = [task for task in tasks for _ in range(config.networks)], max(task.X.shape[1] for task in tasks)
         self.seed = seed
         self.x = pad_rows([torch.cat([task.X, task.X_validation]) for task in owners], width)

@@ -69,11 +69,11 @@ def sampler_of(name: str, seed: int) -> "BaseSampler":
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Written(Candidates):
-    """Networks that a model writes for places in q(f | X, y), with the same architectures for all rows.
+    """Networks that a model writes for latents of q(f | X, y), with the same architectures for all rows.
 
     Attributes:
         vae: The model.
-        noise: Standard normal places in the posterior, [n, function_size].
+        noise: Standard normal coordinates in the posterior, [n, function_size].
         architectures: Architectures of the networks.
     """
 
@@ -82,7 +82,7 @@ class Written(Candidates):
     architectures: Sequence[Architecture]
 
     def sample(self, n: int, X: Tensor, y: Tensor, seed: int) -> list[NetGraph]:
-        """Return the networks of the first n places."""
+        """Return the networks of the first n latents."""
         projection = pls_directions(X, y, covered_inputs(self.vae, X.shape[1]))
         f = posterior_codes(self.vae, self.noise[:n], project(X, projection), y)
         graphs = self.vae.decode(f, architecture=self.architectures[:n], steps=STEPS, seed=seed)
@@ -90,7 +90,7 @@ class Written(Candidates):
 
 
 def posterior_codes(vae: NetVAE, noise: Tensor, X: Tensor, y: Tensor) -> Tensor:
-    """Return the function codes at standard normal places in q(f | X, y), [n, function_size]."""
+    """Return the function codes at standard normal coordinates in q(f | X, y), [n, function_size]."""
     posterior = vae.encode_rows(X, y)
     return posterior.mean + posterior.deviation * noise.to(posterior.mean)
 

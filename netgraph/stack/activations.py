@@ -37,22 +37,6 @@ def _tanh(x: Tensor, out: Tensor, hyper: Hypers) -> None:
     torch.mul(x, 2, out=out).sigmoid_().mul_(2).sub_(1)
 
 
-def _gelu(x: Tensor, out: Tensor, hyper: Hypers) -> None:
-    aten.gelu.out(x, approximate=hyper["approximate"], out=out)
-
-
-def _gelu_backward(gradient: Tensor, x: Tensor, out: Tensor, hyper: Hypers) -> None:
-    aten.gelu_backward.grad_input(gradient, x, approximate=hyper["approximate"], grad_input=out)
-
-
-def _leaky_relu_backward(gradient: Tensor, x: Tensor, out: Tensor, hyper: Hypers) -> None:
-    aten.leaky_relu_backward.grad_input(gradient, x, hyper["negative_slope"], False, grad_input=out)
-
-
-def _elu_backward(gradient: Tensor, x: Tensor, out: Tensor, hyper: Hypers) -> None:
-    aten.elu_backward.grad_input(gradient, hyper["alpha"], 1, 1, False, x, grad_input=out)
-
-
 KERNELS: Mapping[str, Kernel] = {
     "ReLU": Kernel(
         lambda x, out, hyper: torch.clamp_min(x, 0, out=out),
@@ -68,14 +52,23 @@ KERNELS: Mapping[str, Kernel] = {
         keeps_value=True,
     ),
     "LeakyReLU": Kernel(
-        lambda x, out, hyper: aten.leaky_relu.out(x, hyper["negative_slope"], out=out), _leaky_relu_backward
+        lambda x, out, hyper: aten.leaky_relu.out(x, hyper["negative_slope"], out=out),
+        lambda g, x, out, hyper: aten.leaky_relu_backward.grad_input(
+            g, x, hyper["negative_slope"], False, grad_input=out
+        ),
     ),
-    "GELU": Kernel(_gelu, _gelu_backward),
+    "GELU": Kernel(
+        lambda x, out, hyper: aten.gelu.out(x, approximate=hyper["approximate"], out=out),
+        lambda g, x, out, hyper: aten.gelu_backward.grad_input(g, x, approximate=hyper["approximate"], grad_input=out),
+    ),
     "SiLU": Kernel(
         lambda x, out, hyper: aten.silu.out(x, out=out),
         lambda g, x, out, hyper: aten.silu_backward.grad_input(g, x, grad_input=out),
     ),
-    "ELU": Kernel(lambda x, out, hyper: aten.elu.out(x, hyper["alpha"], out=out), _elu_backward),
+    "ELU": Kernel(
+        lambda x, out, hyper: aten.elu.out(x, hyper["alpha"], out=out),
+        lambda g, x, out, hyper: aten.elu_backward.grad_input(g, hyper["alpha"], 1, 1, False, x, grad_input=out),
+    ),
 }
 
 

@@ -39,7 +39,10 @@ def chunks(architectures: Sequence[Architecture], device: torch.device | str = "
         >>> chunks([netgraph.from_module(torch.nn.Linear(2, width)).architecture for width in (1, 1000, 1)])
         [[0, 2, 1]]
     """
-    linear = [_linear_sizes(architecture) for architecture in architectures]
+    linear = []  # fan-in and size of each linear layer of each network, (1, 1) where there is none
+    for layers in (architecture.layers for architecture in architectures):
+        pairs = [(layers[layer.inputs[0]].size, layer.size) for layer in layers if layer.type == "Linear"]
+        linear.append(np.array(pairs or [(1, 1)], dtype=np.int64))
     plain = [is_plain(architecture) for architecture in architectures]
     powers = [np.ceil(np.log2(sizes.max(axis=1))).tolist() for sizes in linear]  # of two, that hold each layer
     order = sorted(range(len(linear)), key=lambda i: (not plain[i], len(linear[i]), powers[i]))
@@ -59,13 +62,6 @@ def chunks(architectures: Sequence[Architecture], device: torch.device | str = "
         cut.append(order[start : start + taken])
         start += taken
     return cut
-
-
-def _linear_sizes(architecture: Architecture) -> Ints:
-    """Return fan-in and size of each linear layer, in order, [linear layers, 2]; (1, 1) where there is none."""
-    layers = architecture.layers
-    pairs = [(layers[layer.inputs[0]].size, layer.size) for layer in layers if layer.type == "Linear"]
-    return np.array(pairs or [(1, 1)], dtype=np.int64)
 
 
 def _fitting(sizes: Ints, widths: Ints, most: int, weights: int) -> int:

@@ -102,6 +102,11 @@ def learned_metric(x: Tensor, y: Tensor) -> Tensor:
 
     Returns:
         Metrics, [B, columns, columns], of trace ``columns`` and a tenth of it in the identity.
+
+    Example:
+        >>> x = torch.randn(64, 2, generator=torch.Generator().manual_seed(0))
+        >>> learned_metric(x, x[:, :1].mT)[0].diagonal().argmax()  # a function of the first column
+        tensor(0)
     """
     return _agop(_fit(x[None], y, torch.eye(x.shape[1], dtype=x.dtype, device=x.device)[None], PENALTIES[1:2]))
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
 from netgraph.stack.activations import KERNELS, activate
-from netgraph.stack.compile import PaddingIndex, Position, compile_positions
+from netgraph.stack.compile import PaddingIndex, compile_positions
 from netgraph.stack.operations import OPERATIONS, Operands, fit
 from netgraph.stack.routes import Target, plan_routes
 
@@ -217,7 +217,11 @@ class Stack:
             sources = [[values[p, g, i] for i in range(len(group.inputs))] for g, group in enumerate(position.groups)]
             if p == 0:
                 buffer = inputs.to(flat)
-            elif training and self._fusible(position, sources):
+            elif (
+                training
+                and {x.shape[1] for own in sources for x in own} == {position.width}
+                and all(g.kind.name in KERNELS for g in position.groups)
+            ):
                 kernels = [(KERNELS[group.kind.name], group.hyper) for group in position.groups]
                 buffer = activate(kernels, [source for (source,) in sources])
             else:
@@ -230,12 +234,6 @@ class Stack:
             buffers.append(buffer)
             values.update(route(buffer) if route else ())
         return buffers, values
-
-    @staticmethod
-    def _fusible(position: Position, sources: Sequence[Sequence[Tensor]]) -> bool:
-        """Return whether every group of a position is an activation of values as wide as the position."""
-        widths = {source.shape[1] for own in sources for source in own}
-        return widths == {position.width} and all(group.kind.name in KERNELS for group in position.groups)
 
     def pieces(self, padded: Tensor) -> list[Tensor]:
         """Cut a vector of padded weights into each group's tensors, as views."""

@@ -35,7 +35,7 @@ _SOURCES = {
 _TABLES = {name: _SOURCES[name][:2] for name in ("diabetes", "iris", "wine", "breast_cancer")}
 #: Fewest values of a column that is a target, and correlation from which on another column is a copy of it.
 _VALUES, _COPY = 10, 0.98
-#: The data set that is made of an image, the image's file, and the steps, in pixels, to the neighbors and between rows.
+#: The data set out of an image, the image's file, and the steps, in pixels, to the neighbors and between rows.
 _PIXEL, _IMAGE, _REACH, _STEP = "china_pixel", "china.jpg", 2, 12
 
 
@@ -79,7 +79,7 @@ def load_bundled(name: str) -> RealDataset:
     and ``breast_cancer_worst_symmetry`` (569 x 29); ``linnerud`` the weight from three exercises, waist and pulse,
     ``linnerud_situps`` the situps from two exercises, weight, waist and pulse (20 x 5); ``digits`` the pixel in row 3
     and column 3, counted from 0, and ``digits_pixel_5_4`` that in row 5 and column 4, from the other 63 (1,797 x 63;
-    three of those are constant). ``china_pixel`` is made of scikit-learn's photograph of a temple: the green value of
+    three of those are constant). ``china_pixel`` is out of scikit-learn's photograph of a temple: the green value of
     every 12th pixel of every 12th line from the green values of the 16 pixels of the ring 2 pixels away (1,855 x 16).
 
     ``table:column`` is a column of a table that the table's other columns predict, its own target left out.
@@ -126,12 +126,12 @@ def _columns(bunch: Any) -> dict[str, Any]:
 
 def _pixel(image: Any) -> RealDataset:
     """Predict pixels from the ring around them, of an image, [height, width]."""
-    lines, places = (np.arange(_STEP // 2, size - _STEP // 2, _STEP) for size in image.shape)
-    line, place = (grid.ravel() for grid in np.meshgrid(lines, places, indexing="ij"))
+    rows, columns = (np.arange(_STEP // 2, size - _STEP // 2, _STEP) for size in image.shape)
+    row, column = (grid.ravel() for grid in np.meshgrid(rows, columns, indexing="ij"))
     steps = range(-_REACH, _REACH + 1)
     ring = [(down, right) for down in steps for right in steps if max(abs(down), abs(right)) == _REACH]
-    columns = {f"pixel_{down:+d}_{right:+d}": image[line + down, place + right] for down, right in ring}
-    return _dataset(_PIXEL, columns, image[line, place])
+    pixels = {f"pixel_{down:+d}_{right:+d}": image[row + down, column + right] for down, right in ring}
+    return _dataset(_PIXEL, pixels, image[row, column])
 
 
 def _dataset(name: str, columns: dict[str, Any], target: Any) -> RealDataset:

@@ -60,7 +60,7 @@ def write_cached(data: RealDataset, record: dict[str, Any], openml: int, folder:
         data: The data set.
         record: Further facts, of JSON's types.
         openml: OpenML's data id.
-        folder: Folder of the cache; made where there is none.
+        folder: Folder of the cache, created where missing.
 
     Raises:
         StoreError: The folder cannot be written to.

@@ -56,7 +56,7 @@ def fetch_entry(entry: Entry) -> tuple[RealDataset, dict[str, Any]]:
             raise NetGraphError(f"{entry.name}: OpenML sent {found} {what}, expected {expected}")
     kept = ("name", "version", "md5_checksum", "url", "licence", "status")
     source = {key: bunch.details.get(key) for key in kept}
-    record = {"target": target, "left_out": list(coded.left_out), "source": source}
+    record = {"target": target, "left_out": list(coded.omitted), "source": source}
     return RealDataset(entry.name, coded.x, coded.y, coded.feature_names), record
 
 
@@ -96,7 +96,7 @@ class Encoded(NamedTuple):
     x: Floats
     y: Floats
     feature_names: tuple[str, ...]
-    left_out: tuple[str, ...]
+    omitted: tuple[str, ...]
 
 
 def encode(table: Any, target: str) -> Encoded:
@@ -122,14 +122,14 @@ def encode(table: Any, target: str) -> Encoded:
     y = _numbers(table[target], target)
     known = np.isfinite(y)
     columns: dict[str, Floats] = {}
-    left_out = []
+    omitted = []
     for name in table.columns.drop(target):
         coded = _code(table[name][known], str(name))
         columns |= coded
-        left_out += [] if coded else [str(name)]
+        omitted += [] if coded else [str(name)]
     if not columns or not known.any():
         raise NetGraphError(f"nothing is left to predict '{target}' from")
-    return Encoded(np.stack(list(columns.values()), axis=1), y[known], tuple(columns), tuple(left_out))
+    return Encoded(np.stack(list(columns.values()), axis=1), y[known], tuple(columns), tuple(omitted))
 
 
 def _numbers(values: Any, name: str) -> Floats:

@@ -160,9 +160,9 @@ def describe_real(folder: str | Path | None = None) -> str:
     folder = Path(folder) if folder else data_folder()
     lines = [f"{name:32s} in scikit-learn" for name in real_names()]
     for entry in read_catalog().values():
-        place = "fetched" if is_cached(entry.openml, folder) else f"openml:{entry.openml}"
+        source = "fetched" if is_cached(entry.openml, folder) else f"openml:{entry.openml}"
         size = f"{entry.rows or '?':>6} rows {entry.features or '?':>4} columns"
-        lines.append(f"{entry.name:32s} {place:16s} {size}  {entry.target or '?'}")
+        lines.append(f"{entry.name:32s} {source:16s} {size}  {entry.target or '?'}")
     return "\n".join(lines)
 
 

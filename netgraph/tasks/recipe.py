@@ -12,7 +12,7 @@ from netgraph.tasks.families import TaskFamily, family_names, get_family
 from netgraph.tasks.modifiers import MODIFIERS, Modifier
 from netgraph.tasks.settings import configure, is_number, is_range, require, settings_of
 
-#: Fewest rows that the filter can judge.
+#: Fewest rows for the filter of learnable tasks.
 MIN_LEARNABLE_ROWS = 8
 Settings = Mapping[str, Any]
 
@@ -82,7 +82,7 @@ class TaskRecipe:
                 if name not in known:
                     raise NetGraphError(f"{key}.{name}: unknown; known: {', '.join(known)}")
         require(sum(self.weights.values()) > 0, "families", self.families, "weights, one of them above 0 at least")
-        self.active_modifiers  # noqa: B018 - made once, here, so that their errors come early
+        self.active_modifiers  # noqa: B018 - so that their errors come early
         fewest = min(self.configured[name].min_features for name in self.weights)
         rule = f"room for {fewest} columns, which the least demanding of the families needs"
         require(self.n_features[1] >= fewest, "n_features", self.n_features, rule)
@@ -120,13 +120,13 @@ class TaskRecipe:
     @cached_property
     def active_modifiers(self) -> tuple[Modifier, ...]:
         """The modifiers that may act, in the order in which they do."""
-        made = []
+        modifiers = []
         for name, kind in MODIFIERS.items():
             if name in self.modifiers:
                 settings = self.modifiers[name] or {}
                 require(isinstance(settings, Mapping), f"modifiers.{name}", settings, "a mapping of settings")
-                made.append(configure(kind, settings, f"modifiers.{name}"))
-        return tuple(made)
+                modifiers.append(configure(kind, settings, f"modifiers.{name}"))
+        return tuple(modifiers)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], path: str = "") -> Self:

@@ -133,16 +133,6 @@ class Builder:
             return whole and len(layer.operands) > 1 and layer.operand + 1 == len(layer.operands)
         return whole
 
-    @property
-    def forced(self) -> bool:
-        """Whether the layer under construction leaves no choice, of a move or a parent, whatever the budget."""
-        if not self.layers:
-            return True
-        if self.last.code == CONCAT:
-            return self._inside_operand() is not None
-        first_of_add = self.last.code == ADD and self.last.size == 1
-        return not (self.complete or first_of_add)
-
     def push(self, move: int, parent: int) -> None:
         """Take a move whose parent is one of :meth:`parents`."""
         if move == STAY:

@@ -41,19 +41,8 @@ class Grammar(Builder):
         self.pairs, self.types = limits.pairs, sorted(limits.openable)
         self.ended, self.apart, self.mate = False, 0, 0
 
-    def moves(self) -> dict[int, list[int]]:
-        """Return every move that may follow, node by node, with the parents it may have; END has none."""
-        if not self.layers:
-            return {_INPUT: [-1]}
-        openings = {code: [self.layers[i].start for i in self.readable(code)] for code in self.types}
-        ends: dict[int, list[int]] = {END: []} if self.readable(END) else {}
-        return self._within_layer() | {code: parents for code, parents in openings.items() if parents} | ends
-
     def readable(self, choice: int) -> list[int]:
         """Return the layers that a choice may read after a whole layer, none where it cannot follow.
-
-        Layer by layer, with :meth:`choose` and :meth:`extend`, the same networks can be built as node by node, with
-        :meth:`moves` and :meth:`push`.
 
         Args:
             choice: The code of a layer type, to open a layer; ``STAY``, to name a further operand of the join that was
@@ -106,21 +95,6 @@ class Grammar(Builder):
         largest = max([layer.size for layer in self.layers])
         return self.num_nodes + 2 * largest + self._size(self.loose) + self.n_outputs <= self.max_nodes
 
-    def _within_layer(self) -> dict[int, list[int]]:
-        found = {}
-        stay = self.parents(STAY)
-        if self.last.size == 1:
-            allowed = self._operands([self.starts[parent] for parent in stay])
-            stay = [self.layers[i].start for i in allowed]
-        if stay:
-            found[STAY] = stay
-        go_on = [parent for parent in self.parents(CONTINUE) if self._affords_node(parent)]
-        if self._excess and self.last.code == ADD:
-            go_on = []
-        if go_on:
-            found[CONTINUE] = go_on
-        return found
-
     @property
     def _excess(self) -> int:
         """Number of loose layers that the layer under construction, a join, has to read yet."""
@@ -136,51 +110,30 @@ class Grammar(Builder):
     def _size(self, layers: set[int]) -> int:
         return sum([self.layers[i].size for i in layers])
 
-    def _closing(self, loose: int, loose_size: int) -> int:
-        """Nodes that complete a network: a Concat if several layers are loose, and a Linear layer."""
-        return (loose_size if loose > 1 else 0) + self.n_outputs
-
     def _affords(self, code: int, source: int, loose: set[int], most: int) -> bool:
-        """Whether a layer of this type on this source, beside which others are loose, leaves it completable."""
+        """Whether a layer of this type on this source, beside which others are loose, leaves the network completable.
+
+        A Concat can read all loose layers, and a Linear layer can be the last if no other is loose.
+        """
         if code == ADD and most == 1:
             loose = set()  # it reads them all
-        if not self._affords_layers(code, loose):
+        closing = int(code != _LINEAR) if code == CONCAT or not loose else 2
+        if len(self.layers) + 1 + closing > self.max_layers:
             return False
-        size = self._least_size(code, source, loose)
+        size = self.layers[source].size
         if code == CONCAT:
             return self._affords_concat(self.num_nodes + size, loose)
         if code == _LINEAR and not loose:
             return self.num_nodes + self.n_outputs <= self.max_nodes
-        closing = self._closing(len(loose) + 1, self._size(loose) + size)
-        return self.num_nodes + size + closing <= self.max_nodes
-
-    def _least_size(self, code: int, source: int, loose: set[int]) -> int:
-        """The fewest nodes of a layer of this type on this source, beside which others are loose."""
-        if code != _LINEAR:
-            return self.layers[source].size
-        return max(self.layers[i].size for i in loose) if self.pairs and loose else 1
-
-    def _affords_layers(self, code: int, loose: set[int]) -> bool:
-        """Whether a network can be completed within its layers: a layer of this type is the last, or loose with others.
-
-        A Concat can read all that is loose, and a Linear layer can be the last if nothing else is loose.
-        """
-        closing = int(code != _LINEAR) if code == CONCAT or not loose else 2
-        return len(self.layers) + 1 + closing <= self.max_layers
+        if code == _LINEAR:  # the fewest nodes that it can have
+            size = max(self.layers[i].size for i in loose) if self.pairs else 1
+        joined = self._size(loose) + size if loose else 0
+        return self.num_nodes + size + joined + self.n_outputs <= self.max_nodes
 
     def _affords_concat(self, used: int, loose: set[int], whole: bool = False) -> bool:
         """Whether a Concat that has used a number of nodes can read the loose layers, and a Linear layer the Concat."""
         smallest = 0 if whole else min(layer.size for layer in self.layers)
         return used + max(self._size(loose), smallest) + self.n_outputs <= self.max_nodes
-
-    def _affords_node(self, parent: int) -> bool:
-        """Whether one more node of the layer under construction leaves the network completable."""
-        layer = self.last
-        if layer.code == _LINEAR:
-            return layer.size < self._reach()[0]
-        if layer.code == CONCAT and self._inside_operand() is None:
-            return self._affords_operand(self.starts[parent])
-        return True
 
     def _affords_operand(self, operand: int) -> bool:
         """Whether one more operand of the Concat under construction leaves the network completable."""
@@ -203,10 +156,7 @@ class Grammar(Builder):
         return min(self.max_units, max(room, self.n_outputs)), room
 
     def push(self, move: int, parent: int) -> None:
-        """Take a move out of :meth:`moves`."""
-        if move == END:
-            self.ended = True
-            return
+        """Take a move, see :meth:`~netgraph.tokens.builder.Builder.push`."""
         opens, apart = move in BY_CODE, self._next_apart()
         super().push(move, parent)
         if opens:

@@ -76,7 +76,7 @@ def build_zoo(
 
 
 def shard_exists(root: Path, number: int, digest: str) -> bool:
-    """Return whether the shards of a job of this recipe are in place.
+    """Return whether the shards of a job of this recipe are there.
 
     Raises:
         StoreError: When a shard of another recipe or version is.

@@ -1,4 +1,4 @@
-"""Making a shard: its tasks and architectures are drawn, its networks trained, measured and made canonical."""
+"""Making a shard: its tasks and architectures are drawn, its networks trained, measured and canonicalized."""
 
 import time
 from dataclasses import replace

@@ -44,7 +44,14 @@ def merge_zoos(roots: Sequence[str | Path], out: str | Path) -> Zoo:
     recipes = [asdict(recipe) for zoo in zoos for recipe in zoo.recipes]
     with _all_or_nothing(folder):
         make_folder(folder / "shards")
-        write_manifest(folder, _link_shards(zoos, folder))
+        entries: list[ShardEntry] = []
+        for zoo in zoos:
+            for entry in read_manifest(zoo.folder):
+                source, target = shard_path(zoo.folder, entry.name), shard_path(folder, len(entries))
+                _link(source, target)
+                _link(record_path(source), record_path(target))
+                entries.append(replace(entry, name=target.stem))
+        write_manifest(folder, entries)
         write_own_record(folder / "zoo.json", FORMAT, VERSION, {"digest": None, "recipes": recipes}, indent=1)
     return Zoo(folder)
 
@@ -110,17 +117,6 @@ def _data_set(family: str) -> str:
     """Return the same name for all names of a real data set."""
     entry = find_entry(family)
     return family if entry is None else entry.name
-
-
-def _link_shards(zoos: Sequence[Zoo], folder: Path) -> list[ShardEntry]:
-    entries: list[ShardEntry] = []
-    for zoo in zoos:
-        for entry in read_manifest(zoo.folder):
-            source, target = shard_path(zoo.folder, entry.name), shard_path(folder, len(entries))
-            _link(source, target)
-            _link(record_path(source), record_path(target))
-            entries.append(replace(entry, name=target.stem))
-    return entries
 
 
 def _link(old: Path, new: Path) -> None:

@@ -1,4 +1,4 @@
-"""Shards of a zoo on disk: safetensors, and a JSON record; a shard exists once its record is in place."""
+"""Shards of a zoo on disk: safetensors, and a JSON record; a shard exists once its record does."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -142,7 +142,7 @@ def remedy(path: Path) -> str:
 
 
 def read_job(root: Path, number: int) -> dict[str, dict[str, Any]]:
-    """Read the records of a job's shards, by name; none unless all are in place, their tensors of the right length.
+    """Read the records of a job's shards, by name; none unless all are there, their tensors of the right length.
 
     Raises:
         StoreError: When a record is damaged or of another version.

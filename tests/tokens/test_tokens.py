@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from netgraph import NetGraphError, detokenize, from_module, to_module, tokenize
 from netgraph.graph.architecture import TENSOR_KINDS, Architecture
-from netgraph.tokens import CONTINUE, END, START, STAY, Grammar, Limits, stream
+from netgraph.graph.layers import LAYER_TYPES
+from netgraph.tokens import END, START, STAY, Grammar, Limits, stream
 from netgraph.tokens.grammar import MAX_OPERANDS
 from netgraph.tokens.limits import longest_apart, loose_after
-from tests.strategies import examples, graphs, modules, random_graph, rows
+from tests.strategies import built, examples, graphs, modules, random_graph, rows
 
 
 @examples(50)
@@ -93,13 +94,8 @@ def limits(draw, least):
 @given(st.data(), st.integers(1, 6), st.integers(1, 4))
 def test_every_string_under_the_mask_is_runnable_and_within_the_limits(data, n_inputs, n_outputs):
     most = data.draw(limits(n_inputs + n_outputs))
-    grammar = Grammar(n_inputs, n_outputs, most)
-    while not grammar.ended:
-        moves = grammar.moves()
-        assert moves
-        move = data.draw(st.sampled_from(sorted(moves)))
-        grammar.push(move, data.draw(st.sampled_from(moves[move])) if moves[move] else -1)
-    architecture = grammar.architecture()
+    architecture = built(data.draw, Grammar(n_inputs, n_outputs, most))
+    assert reads(architecture, most)
     found = limits_of(architecture, architecture.num_nodes)
     assert found.nodes <= most.nodes
     assert most.layers is None or found.layers <= most.layers
@@ -123,15 +119,20 @@ def test_as_many_branches_as_a_network_has_admit_it_and_no_fewer(graph):
 
 
 def reads(architecture, limits):
-    """Whether a grammar admits every token of an architecture's stream."""
-    grammar, before = Grammar(architecture.n_inputs, architecture.n_outputs, limits), -1
-    for kind, index, parent in node_tokens(architecture):
-        move = STAY if index == before else kind if index in architecture.offsets else CONTINUE
-        if parent not in grammar.moves().get(move, []):
+    """Whether a grammar admits every layer of an architecture."""
+    grammar = Grammar(architecture.n_inputs, architecture.n_outputs, limits)
+    grammar.choose(LAYER_TYPES["Input"].code)
+    for layer in architecture.layers[1:]:
+        for turn, operand in enumerate(layer.inputs):
+            choice = STAY if turn else layer.kind.code
+            if operand not in grammar.readable(choice):
+                return False
+            grammar.choose(choice, operand)
+        if layer.type == "Linear":
+            grammar.extend(layer.size)
+        if grammar.last.size != layer.size:
             return False
-        grammar.push(move, parent)
-        before = index
-    return END in grammar.moves()
+    return bool(grammar.readable(END))
 
 
 def node_tokens(architecture):

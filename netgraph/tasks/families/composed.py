@@ -29,7 +29,7 @@ MECHANISMS: dict[str, Callable[[Tensor], Tensor]] = {
     "square": torch.square,
     "abs": torch.abs,
 }
-#: Families of which products are made.
+#: Families of the factors of a product.
 FACTORS = (
     *("linear", "mlp_teacher", "bayesian_network", "polynomial", "gaussian_process"),
     *("structural_causal_model", "oblivious_trees", "piecewise"),

@@ -157,7 +157,7 @@ class Polynomial(TaskFamily):
         terms = n_features * integer(*self.terms_per_column, generator)
         factors = torch.randint(0, n_features, (terms, degree), generator=generator)
         factors[:n_features, 0] = torch.arange(n_features)
-        # A term of fewer factors than the degree has ones in the places that are left.
+        # A term of fewer factors than the degree is padded with ones.
         used = torch.arange(degree) < torch.randint(1, degree + 1, (terms, 1), generator=generator)
         products = torch.where(used, z[:, factors], torch.ones((), dtype=z.dtype)).prod(dim=2)  # [rows, terms]
         return Problem(z, products @ normal(terms, generator=generator), {"degree": degree, "terms": terms})
