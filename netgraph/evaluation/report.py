@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from netgraph.evaluation.behavior import low_decile, median
 from netgraph.evaluation.evaluate import Evaluated, Reconstruction
 from netgraph.evaluation.page import image, new_figure, number, section, table, write_page
@@ -92,7 +94,8 @@ def write_report(
         section("Three networks and what was rebuilt of them", _EDGES, "".join(map(_pair, found.pairs))),
         section(
             "The latent space",
-            "Function codes of held-out networks on their first two principal components, colored by task family.",
+            "Function codes of held-out networks on their first two principal components, colored by task family; "
+            "the outermost hundredth on each side is drawn at the edge.",
             image(_latents(found), "Latent space"),
         ),
     ]
@@ -151,14 +154,17 @@ def _pair(pair: tuple[NetGraph, NetGraph, float, float]) -> str:
 
 
 def _latents(found: Evaluated) -> "Figure":
+    from matplotlib import colormaps
     from sklearn.decomposition import PCA
 
     figure = new_figure(9, 5)
     ax = figure.subplots()
     points = PCA(2).fit_transform(found.latents.numpy())
+    points = points.clip(*np.quantile(points, (0.01, 0.99), axis=0))
+    colors = colormaps["tab20"]
     for i, family in enumerate(sorted(set(found.families))):
         chosen = [j for j, other in enumerate(found.families) if other == family]
-        ax.scatter(points[chosen, 0], points[chosen, 1], s=12, alpha=0.7, color=f"C{i}", label=family)
+        ax.scatter(points[chosen, 0], points[chosen, 1], s=12, alpha=0.7, color=colors(i), label=family)
     ax.set(xlabel="first component", ylabel="second component")
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
