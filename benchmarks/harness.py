@@ -39,8 +39,7 @@ from threadpoolctl import threadpool_limits
 
 from netgraph import NetGraphError
 from netgraph.files import make_folder, write_atomically
-from netgraph.machine import provenance
-from netgraph.threads import threads
+from netgraph.machine import provenance, threads
 
 #: Modules of this package, in the order of their sections.
 QUESTIONS: tuple[str, ...] = (

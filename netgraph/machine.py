@@ -1,10 +1,12 @@
-"""Provenance of figures: machine, versions, commit; and the choice of a device."""
+"""The machine: provenance of figures, choice of a device, number of threads."""
 
 import datetime
 import os
 import platform
 import re
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -60,3 +62,21 @@ def check_device(device: str | torch.device) -> str:
     if kind == "cuda" and not torch.cuda.is_available():
         raise NetGraphError(f"device {device!r}: torch finds no GPU here")
     return device
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Work with ``n`` threads, then with as many as before.
+
+    On many small tensors one thread is the fastest (18 training steps a second against 2 to 16 with two threads on two
+    cores), and the only one whose speed does not collapse when another process wants a core.
+    """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        with threadpool_limits(n, user_api="blas"):
+            yield
+    finally:
+        torch.set_num_threads(before)

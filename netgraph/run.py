@@ -18,14 +18,13 @@ from netgraph.evaluation.evaluate import Evaluated, evaluate_model
 from netgraph.evaluation.report import write_report
 from netgraph.files import make_folder, read_own_record, read_record, record_path, write_atomically, write_own_record
 from netgraph.graph.io import save_graphs
-from netgraph.machine import check_device, provenance
+from netgraph.machine import check_device, provenance, threads
 from netgraph.model import NetVAE
 from netgraph.model.parts import is_whole
 from netgraph.on_real_data import RealResult, try_real
 from netgraph.outputs import check_outputs, replacing, with_record
 from netgraph.presets import PRESETS, preset_of
 from netgraph.reading import building, field_of
-from netgraph.threads import threads
 from netgraph.training.history import loss_curves, write_metrics
 from netgraph.training.on_zoo import train_on_zoo
 from netgraph.zoo import Zoo, ZooRecipe, build_zoo

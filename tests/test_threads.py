@@ -1,6 +1,6 @@
 import torch
 
-from netgraph.threads import threads
+from netgraph.machine import threads
 
 
 def fails(n: int) -> None:

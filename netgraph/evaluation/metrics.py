@@ -13,8 +13,16 @@ from netgraph.evaluation.behavior import (
     output_r2_per_pair,
     rate_distortion,
 )
-from netgraph.evaluation.distances import energy_distance, function_spread, nearest_distance, sample_quality
-from netgraph.evaluation.samples import is_valid, novelty, uniqueness, validity
+from netgraph.evaluation.samples import (
+    energy_distance,
+    function_spread,
+    is_valid,
+    nearest_distance,
+    novelty,
+    sample_quality,
+    uniqueness,
+    validity,
+)
 from netgraph.evaluation.shapes import shape_aucs, shape_quality
 from netgraph.evaluation.structure import (
     edge_accuracy,

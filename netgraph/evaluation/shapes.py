@@ -10,8 +10,8 @@ from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.evaluation.behavior import behavior
-from netgraph.evaluation.distances import sample_quality
 from netgraph.evaluation.pairs import Graphs, as_list
+from netgraph.evaluation.samples import sample_quality
 from netgraph.graph.netgraph import NetGraph
 from netgraph.stack import probe
 from netgraph.zoo import random_like
@@ -30,7 +30,7 @@ Floats = npt.NDArray[np.float64]
 def shape_quality(samples: Graphs, test: Graphs, others: Graphs, generator: Generator) -> float:
     """Compute the shape quality of sampled networks, (random - sample) / (random - floor) of AUCs.
 
-    :func:`~netgraph.evaluation.distances.sample_quality` is mostly mean and deviation of the outputs; this is all but
+    :func:`~netgraph.evaluation.samples.sample_quality` is mostly mean and deviation of the outputs; this is all but
     these two. It is 1 where samples are as hard to tell from held-out networks as other trained ones are, 0 where as
     easy as random weights. Arguments and errors as of :func:`shape_aucs`.
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture, Layer
 from netgraph.graph.layers import LAYER_TYPES
-from netgraph.tokens.limits import Limits, longest_apart, loose_after
+from netgraph.tokens.grammar import Limits, longest_apart, loose_after
 
 #: Name of each number. A number of inputs or outputs is covered where it was seen itself, as each has a logit of its
 #: own; any other number is covered from the least to the most that was seen.

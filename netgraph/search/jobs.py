@@ -15,7 +15,7 @@ import torch
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
 from netgraph.errors import NetGraphError
-from netgraph.evaluation.table_report import TableReport, draw_front, front_section, history_section
+from netgraph.evaluation.report import TableReport, draw_front, front_section, history_section
 from netgraph.files import make_folder, write_atomically
 from netgraph.graph.io import save_graphs
 from netgraph.graph.netgraph import NetGraph

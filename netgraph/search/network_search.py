@@ -10,13 +10,13 @@ import torch
 
 from netgraph.graph.architecture import Architecture, make_layer
 from netgraph.graph.netgraph import NetGraph
+from netgraph.machine import threads
 from netgraph.progress import Progress
 from netgraph.search.candidates import Candidates
 from netgraph.search.data import TabularData, TimeBudget
 from netgraph.search.ensemble import ensembles
 from netgraph.search.scoring import Candidate, CrossValidation, best
 from netgraph.search.tuning import successive_halving
-from netgraph.threads import threads
 
 #: Rows that networks are fitted to and scored on, at most; chosen.
 MOST_ROWS = 8192

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from netgraph.graph.architecture import Architecture
-from netgraph.stack.activations import KERNELS, Kernel
+from netgraph.stack.operations import KERNELS, Kernel
 
 if TYPE_CHECKING:
     from netgraph.stack.stack import Stack

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
-from netgraph.stack.activations import KERNELS, activate
 from netgraph.stack.compile import PaddingIndex, compile_positions
-from netgraph.stack.operations import OPERATIONS, Operands, fit
+from netgraph.stack.operations import KERNELS, OPERATIONS, Operands, activate, fit
 from netgraph.stack.routes import Target, plan_routes
 
 

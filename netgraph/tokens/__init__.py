@@ -1,8 +1,7 @@
 """NetGraphs as token streams, and the grammar that makes every decoded stream a runnable network."""
 
 from netgraph.tokens.builder import CONTINUE, STAY, Builder
-from netgraph.tokens.grammar import N_MOVES, Grammar
-from netgraph.tokens.limits import Limits
+from netgraph.tokens.grammar import N_MOVES, Grammar, Limits
 from netgraph.tokens.stream import END, PAD, START, Stream, stream
 from netgraph.tokens.tokenize import TokenBatch, detokenize, tokenize, tokenize_packed
 

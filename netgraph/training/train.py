@@ -14,10 +14,9 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from netgraph.machine import check_device
+from netgraph.machine import check_device, threads
 from netgraph.model.config import VAEConfig
 from netgraph.model.vae import NetVAE
-from netgraph.threads import threads
 from netgraph.training.config import TrainConfig
 from netgraph.training.data import Batches, Codes, Epochs, Example
 from netgraph.training.module import Paced, PriorModule, Shown, VAEModule

@@ -6,7 +6,7 @@ from torch import Generator
 
 from netgraph.graph import from_module
 from netgraph.stack import PlainGradient, Stack, can_run, chunks
-from netgraph.stack.activations import KERNELS
+from netgraph.stack.operations import KERNELS
 from netgraph.stack.plain import is_plain
 from netgraph.zoo import ArchitectureRecipe, draw_architecture, initialize
 from tests.strategies import examples

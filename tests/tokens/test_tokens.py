@@ -9,8 +9,7 @@ from netgraph import NetGraphError, detokenize, from_module, to_module, tokenize
 from netgraph.graph.architecture import TENSOR_KINDS, Architecture
 from netgraph.graph.layers import LAYER_TYPES
 from netgraph.tokens import END, START, STAY, Grammar, Limits, stream
-from netgraph.tokens.grammar import MAX_OPERANDS
-from netgraph.tokens.limits import longest_apart, loose_after
+from netgraph.tokens.grammar import MAX_OPERANDS, longest_apart, loose_after
 from tests.strategies import built, examples, graphs, modules, random_graph, rows
 
 
