@@ -66,19 +66,8 @@ def output_r2(true: Graphs, generated: Graphs, x: Rows) -> float:
 
     y is the true network's output, ŷ the generated one's, ȳ the mean of y over rows for each output; sums run over rows
     and outputs. A constant y gives 1 where ŷ equals it (to 1e-6) and 0 elsewhere. A ŷ that is not finite gives -inf.
-    Nothing is clamped, so that one broken network decides the mean: see :func:`output_r2_median`.
-
-    Args:
-        true: One graph, or n of them.
-        generated: As many.
-        x: Rows, as of :func:`cosine_similarity`.
-
-    Returns:
-        A value in [-inf, 1].
-
-    Raises:
-        NetGraphError: When the lengths differ, the two of a pair differ in outputs, or x holds NaN or has too few
-            columns for a true network.
+    Nothing is clamped, so that one broken network decides the mean: see :func:`output_r2_median`. Arguments and errors
+    as of :func:`cosine_similarity`; the value is in [-inf, 1].
 
     Example:
         >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))

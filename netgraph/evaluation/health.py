@@ -9,7 +9,7 @@ from torch import Tensor
 from netgraph.evaluation.behavior import median
 from netgraph.evaluation.pairs import Graphs, as_list
 from netgraph.graph.netgraph import NetGraph
-from netgraph.stack import Stack, chunks, probe
+from netgraph.stack import probe, stacked
 
 #: A neuron is dead when its deviation over the rows is at most this share of its root mean square.
 DEAD = 1e-3
@@ -93,10 +93,9 @@ def _share(chosen: Tensor) -> float:
 def _measure(graphs: list[NetGraph], n_rows: int, seed: int) -> Iterator[tuple[float, list[Tensor]]]:
     """Yield the largest deviation of an output of each network, and :func:`_flags` of its layers if it is finite."""
     rows = probe(max((graph.architecture.n_inputs for graph in graphs), default=1), n_rows, seed).double()
-    for members in chunks([graph.architecture for graph in graphs]):
-        stack = Stack([graphs[i].architecture for i in members])
-        flat = stack.flatten([graphs[i].state.detach() for i in members]).double()
-        outputs, buffers = stack.buffers(flat, rows)
+    states = [graph.state.detach() for graph in graphs]
+    for _, stack, state in stacked([graph.architecture for graph in graphs], states):
+        outputs, buffers = stack.buffers(state.double(), rows)
         rows_of = [stack.rows(position).tolist() for position in range(len(buffers))]
         for i, architecture in enumerate(stack.architectures):
             deviation = float(outputs[i].std(dim=0, correction=0).max())

@@ -85,16 +85,7 @@ def uniqueness(generated: Graphs, level: Level = "network") -> float:
 def novelty(generated: Graphs, training: Graphs, level: Level = "network") -> float:
     """Compute the share of the distinct valid graphs that are not in the training zoo.
 
-    Args:
-        generated: n graphs.
-        training: The training zoo.
-        level: As of :func:`uniqueness`.
-
-    Returns:
-        A value in [0, 1]; 0 where none is valid.
-
-    Raises:
-        NetGraphError: When there is no graph on a side, or the level is unknown.
+    Arguments, range and errors as of :func:`uniqueness`.
 
     Example:
         >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))

@@ -88,14 +88,11 @@ def weight_within_tolerance(true: Graphs, generated: Graphs, tolerance: float = 
 
     Args:
         true: One graph, or n of them.
-        generated: As many.
+        generated: As many; errors as of :func:`edge_accuracy`.
         tolerance: Allowed difference in standard deviations of the layer's weights.
 
     Returns:
         The mean over pairs, in [0, 1]; 1 for a pair whose true network has no weighted edge.
-
-    Raises:
-        NetGraphError: When the lengths differ, or the two of a pair differ in outputs.
 
     Example:
         >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
@@ -138,17 +135,8 @@ def parameter_cosine_similarity(true: Graphs, generated: Graphs) -> float:
     """Compute the mean cosine of the flattened canonical parameters without those of the last layer.
 
     Weights and biases, in the order of the state; buffers are not parameters. The shorter vector is padded with zeros;
-    two zero vectors, as those of networks with one layer, have cosine 1, a zero vector and another one 0.
-
-    Args:
-        true: One graph, or n of them.
-        generated: As many.
-
-    Returns:
-        A value in [-1, 1].
-
-    Raises:
-        NetGraphError: When the lengths differ, or the two of a pair differ in outputs.
+    two zero vectors, as those of networks with one layer, have cosine 1, a zero vector and another one 0. Arguments and
+    errors as of :func:`edge_accuracy`; the value is in [-1, 1].
 
     Example:
         >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))

@@ -1,6 +1,6 @@
 """The executor: run, differentiate and train thousands of different networks at once."""
 
-from netgraph.stack.chunking import chunks, first_outputs, probe
+from netgraph.stack.chunking import chunks, first_outputs, probe, stacked
 from netgraph.stack.kernel import fit_kernel, learned_metric
 from netgraph.stack.output_layer import LastLayer, RidgeFit, fit_ridge, solve_last_layers
 from netgraph.stack.plain import PlainGradient, can_run
@@ -22,5 +22,6 @@ __all__ = [
     "sensitivities",
     "sensitivity",
     "solve_last_layers",
+    "stacked",
     "with_sensitivity",
 ]

@@ -1,6 +1,6 @@
 """Cutting many networks into stacks of similar size, so that little is spent on padding; and their outputs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -81,6 +81,24 @@ def _fitting(sizes: Ints, widths: Ints, most: int, weights: int) -> int:
     return max(1, len(fits) if fits.all() else int(fits.argmin()))
 
 
+def stacked(
+    architectures: Sequence[Architecture], states: Sequence[Tensor], device: torch.device | str = "cpu"
+) -> Iterator[tuple[list[int], Stack, Tensor]]:
+    """Stack networks chunk by chunk.
+
+    Yields:
+        Numbers of the networks of a chunk, their executor, and their concatenated states, [sum P].
+
+    Example:
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
+        >>> [len(stack) for _, stack, _ in stacked([graph.architecture] * 3, [graph.state] * 3)]
+        [3]
+    """
+    for members in chunks(architectures, device):
+        stack = Stack([architectures[i] for i in members], device)
+        yield members, stack, stack.flatten([states[i] for i in members])
+
+
 @torch.no_grad()
 def first_outputs(
     architectures: Sequence[Architecture], states: Sequence[Tensor], x: Tensor, device: str = "cpu"
@@ -100,9 +118,8 @@ def first_outputs(
     """
     rows = x.to(device)
     outputs = x.new_zeros(len(architectures), x.shape[-2], device="cpu")
-    for members in chunks(architectures, device):
-        stack = Stack([architectures[i] for i in members], device)
-        output = stack(stack.flatten([states[i] for i in members]), rows if x.ndim == 2 else rows[members])
+    for members, stack, state in stacked(architectures, states, device):
+        output = stack(state, rows if x.ndim == 2 else rows[members])
         outputs[members] = output[..., 0].to(outputs)
     return outputs
 

@@ -72,7 +72,7 @@ def sensitivities(architectures: Sequence[Architecture], states: Sequence[Tensor
         torch.Size([3])
     """
     measured: dict[int, Tensor] = {}
-    for members in chunks(architectures):
+    for members in chunks(architectures):  # on a GPU too, of which float64 values of larger chunks fill the memory
         stack = Stack([architectures[i] for i in members], x.device)
         values = stack_sensitivity(stack, stack.flatten([states[i] for i in members]), x[members])
         measured.update(zip(members, values, strict=True))

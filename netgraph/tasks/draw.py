@@ -131,7 +131,13 @@ def draw_tasks(n: int, recipe: TaskRecipe | None = None, *, seed: int, start: in
 
 def _numbered_task(recipe: TaskRecipe, seed: int, number: int) -> Task:
     seeds = np.random.SeedSequence([seed, number]).generate_state(1 + MAX_TRIES)
-    family, width = _choose(recipe, Generator().manual_seed(int(seeds[0])))
+    generator = Generator().manual_seed(int(seeds[0]))
+    fewest = {name: recipe.configured[name].min_features for name in recipe.weights}
+    low, high = recipe.n_features
+    width = integer(max(low, min(fewest.values())), high, generator)
+    fitting = [name for name in recipe.weights if fewest[name] <= width]
+    shares = torch.tensor([recipe.weights[name] for name in fitting], dtype=torch.float64)
+    family = fitting[int(torch.multinomial(shares, 1, generator=generator))]
     for dropped in range(MAX_TRIES):
         task = draw_task(family, width, recipe.rows, int(seeds[1 + dropped]), recipe)
         if not recipe.learnable or learnable_r2(task.x, task.y, task.seed) > 0:
@@ -140,16 +146,6 @@ def _numbered_task(recipe: TaskRecipe, seed: int, number: int) -> Task:
         f"task {number}: {MAX_TRIES} draws of {family} with {width} columns and {recipe.rows} rows were unlearnable; "
         "raise rows or signal_to_noise, or set learnable to false"
     )
-
-
-def _choose(recipe: TaskRecipe, generator: Generator) -> tuple[str, int]:
-    """Draw family and number of columns of a task."""
-    fewest = {name: recipe.configured[name].min_features for name in recipe.weights}
-    low, high = recipe.n_features
-    width = integer(max(low, min(fewest.values())), high, generator)
-    fitting = [name for name in recipe.weights if fewest[name] <= width]
-    shares = torch.tensor([recipe.weights[name] for name in fitting], dtype=torch.float64)
-    return fitting[int(torch.multinomial(shares, 1, generator=generator))], width
 
 
 def learnable_r2(x: Tensor, y: Tensor, seed: int) -> float:

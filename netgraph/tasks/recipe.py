@@ -2,19 +2,33 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from netgraph.errors import NetGraphError
 from netgraph.tasks.check import MIN_ROWS
 from netgraph.tasks.families import TaskFamily, family_names, get_family
 from netgraph.tasks.modifiers import MODIFIERS, Modifier
-from netgraph.tasks.settings import configure, is_number, is_range, require, settings_of
+from netgraph.tasks.settings import (
+    Allowed,
+    Between,
+    Range,
+    Whole,
+    check_settings,
+    configure,
+    is_number,
+    is_range,
+    require,
+    settings_of,
+)
 
 #: Fewest rows for the filter of learnable tasks.
 MIN_LEARNABLE_ROWS = 8
-Settings = Mapping[str, Any]
+_RATIO = Allowed(
+    "two numbers above 0, the smaller first, or null for no noise",
+    lambda value: value is None or is_range(value, 1e-12, 1e30),
+)
 
 
 @dataclass(frozen=True)
@@ -41,40 +55,21 @@ class TaskRecipe:
         default_factory=lambda: dict.fromkeys(family_names(), 1.0)
     )
     modifiers: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {name: {} for name in MODIFIERS})
-    n_features: tuple[int, int] = (2, 10)
-    rows: int = 128
-    signal_to_noise: tuple[float, float] | None = (10.0, 1000.0)
-    distractors: tuple[float, float] = (0.0, 0.5)
-    learnable: bool = True
+    n_features: Annotated[Whole, Between(1)] = (2, 10)
+    rows: Annotated[int, Between(MIN_ROWS)] = 128
+    signal_to_noise: Annotated[Range | None, _RATIO] = (10.0, 1000.0)
+    distractors: Annotated[Range, Between(0, 1)] = (0.0, 0.5)
+    learnable: Annotated[bool, Allowed("true or false", lambda value: isinstance(value, bool))] = True
 
     def __post_init__(self) -> None:
-        """Bring the values to plain types and check every one.
+        """Check every value.
 
         Raises:
             NetGraphError: One is not allowed; the message names the key and the rule.
         """
-        for one in fields(self):
-            value = getattr(self, one.name)
-            plain = _plain(value) if isinstance(value, Mapping) else tuple(value) if isinstance(value, list) else value
-            object.__setattr__(self, one.name, plain)
-        self._check_sizes()
-        self._check_choices()
-
-    def _check_sizes(self) -> None:
+        check_settings(self, "")
         least = MIN_LEARNABLE_ROWS if self.learnable else MIN_ROWS
-        require(isinstance(self.learnable, bool), "learnable", self.learnable, "true or false")
-        require(
-            is_number(self.rows, least, math.inf, whole=True), "rows", self.rows, f"a whole number, at least {least}"
-        )
-        rule = "two whole numbers at least 1, the smaller first"
-        require(is_range(self.n_features, 1, 2**31, whole=True), "n_features", self.n_features, rule)
-        rule = "two numbers above 0, the smaller first, or null for no noise"
-        ratio = self.signal_to_noise
-        require(ratio is None or is_range(ratio, 1e-12, 1e30), "signal_to_noise", ratio, rule)
-        rule = "two numbers from 0 to 1, the smaller first"
-        require(is_range(self.distractors, 0, 1), "distractors", self.distractors, rule)
-
-    def _check_choices(self) -> None:
+        require(self.rows >= least, "rows", self.rows, f"a whole number at least {least}")
         for key, known in (("families", family_names()), ("modifiers", tuple(MODIFIERS))):
             chosen = getattr(self, key)
             require(isinstance(chosen, dict), key, chosen, f"a mapping with some of {', '.join(known)}")
@@ -144,10 +139,3 @@ class TaskRecipe:
             return configure(cls, values, "")
         except NetGraphError as error:
             raise NetGraphError(f"{path}{error}") from None
-
-
-def _plain(value: Any) -> Any:
-    """The same with dicts for mappings and lists for tuples, as JSON and YAML give it back."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value

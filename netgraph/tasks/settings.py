@@ -128,15 +128,16 @@ def settings_of(instance: Any) -> dict[str, Any]:
 def check_settings(instance: Any, path: str) -> None:
     """Check every field with limits in its annotation; turn lists into tuples and the keys of mappings into names.
 
-    Numbers such as 1e-3 may come as text.
+    Numbers of such fields, as 1e-3, may come as text.
 
     Raises:
         NetGraphError: A value is not allowed.
     """
     for one in fields(instance):
-        value = _plain(getattr(instance, one.name))
+        limits = getattr(one.type, "__metadata__", ())
+        value = _plain(getattr(instance, one.name), bool(limits))
         object.__setattr__(instance, one.name, value)
-        for limit in getattr(one.type, "__metadata__", ()):
+        for limit in limits:
             require(limit.allows(value, one.default), _under(path, one.name), value, limit.rule(one.default))
 
 
@@ -144,13 +145,13 @@ def _under(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
-def _plain(value: Any) -> Any:
-    """Return a value with plain types; YAML reads 1e-3, which has no point, as text."""
+def _plain(value: Any, numeric: bool) -> Any:
+    """Return a value with plain types, text as a number where it must be: YAML reads 1e-3, without a point, as text."""
     if isinstance(value, list | tuple):
-        return tuple(_plain(one) for one in value)
+        return tuple(_plain(one, numeric) for one in value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, str) and value[:1].isdigit():
+        return {str(key): _plain(one, numeric) for key, one in value.items()}
+    if numeric and isinstance(value, str) and value[:1].isdigit():
         with suppress(ValueError):
             return float(value)
     return value

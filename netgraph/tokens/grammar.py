@@ -118,7 +118,10 @@ class Grammar(Builder):
                 opened last; or END, which reads the output layer.
         """
         if choice == STAY:
-            return self._further() if self.last.code in JOINS else []
+            earlier = range(len(self.layers) - 1)
+            if self.last.code == ADD:
+                return self._operands([i for i in earlier if self.layers[i].size == self.last.size])
+            return [i for i in earlier if self._affords_operand(i)] if self.last.code == CONCAT else []
         if not self.complete or self.last.size < self.mate or self._excess:
             return []
         if choice == END:
@@ -262,10 +265,3 @@ class Grammar(Builder):
     def _grow(self, size: int) -> None:
         self.num_nodes += size - self.last.size
         self.last.size = size
-
-    def _further(self) -> list[int]:
-        """Return the layers that the join under construction, whole so far, may read too."""
-        earlier = range(len(self.layers) - 1)
-        if self.last.code == ADD:
-            return self._operands([i for i in earlier if self.layers[i].size == self.last.size])
-        return [i for i in earlier if self._affords_operand(i)]

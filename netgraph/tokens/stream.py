@@ -118,28 +118,17 @@ def _columns(table: LayerTable, turns: Ints, token_position: Ints, length: Ints)
         "attributes": table.hyper[layer],
     }
     shape = len(table), int(length.max())
-    padded = {name: _pad(values, token_position, shape) for name, values in columns.items()}
-    _frame(table, padded, length)
-    return padded
-
-
-def _pad(values: npt.NDArray[Any], position: Ints, shape: tuple[int, int]) -> npt.NDArray[Any]:
-    column = np.full((shape[0] * shape[1], *values.shape[1:]), PAD, dtype=values.dtype)
-    column[position] = values
-    return column.reshape(*shape, *values.shape[1:])
-
-
-def _frame(table: LayerTable, columns: dict[str, npt.NDArray[Any]], length: Ints) -> None:
-    """Write the start and the end token of each stream."""
+    padded = {}
+    for name, values in columns.items():
+        column = np.full((shape[0] * shape[1], *values.shape[1:]), PAD, dtype=values.dtype)
+        column[token_position] = values
+        padded[name] = column.reshape(*shape, *values.shape[1:])
     row, nodes = np.arange(len(table)), table.num_nodes
     inputs, outputs = table.size[table.layer_start[:-1]], table.size[table.layer_start[1:] - 1]
-    for name, first, last in (
-        ("layer_type", START, END),
-        ("index", inputs, nodes),
-        ("parent", outputs, nodes - outputs),
-    ):
-        columns[name][row, 0] = first
-        columns[name][row, length - 1] = last
+    ends = {"layer_type": (START, END), "index": (inputs, nodes), "parent": (outputs, nodes - outputs)}
+    for name, (start, end) in ends.items():
+        padded[name][row, 0], padded[name][row, length - 1] = start, end
+    return padded
 
 
 def _parents(table: LayerTable, layer: Ints, position: Ints, turn: Ints) -> Ints:

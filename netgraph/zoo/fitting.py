@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from netgraph.graph.architecture import Architecture
-from netgraph.stack import PlainGradient, Stack, can_run, chunks
+from netgraph.stack import PlainGradient, Stack, can_run, stacked
 from netgraph.zoo.fit_recipe import FitConfig
 from netgraph.zoo.optimizers import Optimizer
 
@@ -86,14 +86,13 @@ def fit_networks(
     """
     parts = []
     seed = int(torch.randint(2**62, (), generator=generator))
-    order = chunks(architectures, device)
-    for members in order:
+    order: list[int] = []
+    for members, stack, state in stacked(architectures, states, device):
+        order += members
         chosen = torch.tensor(members)
-        stack = Stack([architectures[i] for i in members], device)
         rows = [(x[chosen], y[chosen]) for x, y in (train, validation)]
-        state = stack.flatten([states[i] for i in members])
         parts.append(fit_stack(stack, state, rows[0], rows[1], config.select(chosen), Generator().manual_seed(seed)))
-    return Fitted.join(parts, [i for members in order for i in members])
+    return Fitted.join(parts, order)
 
 
 def fit_stack(
@@ -104,13 +103,7 @@ def fit_stack(
     The loss is summed over networks, so that none slows another down (a mean would divide every gradient by M). Once
     fewer than half of the networks still train, the stack is compiled again without the others.
 
-    Args:
-        stack: M networks.
-        state: Their initial states, [sum P].
-        train: x [M, rows, inputs] and y [M, rows, outputs].
-        validation: x and y of the validation rows, in the same shapes.
-        config: Settings of the training.
-        generator: Draws the rows of each step and the dropout.
+    ``stack`` holds M networks, ``state`` their initial states, [sum P]; other arguments as of :func:`fit_networks`.
     """
     training = _Training(stack, state, train, validation, config)
     noise = Generator(stack.device).manual_seed(int(torch.randint(2**62, (), generator=generator)))

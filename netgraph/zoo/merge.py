@@ -39,7 +39,11 @@ def merge_zoos(roots: Sequence[str | Path], out: str | Path) -> Zoo:
     zoos, folder = [Zoo(root) for root in roots], Path(out)
     if not zoos:
         raise NetGraphError("no zoos to join; give at least one folder")
-    _check_empty(folder)
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise StoreError(f"{folder}: not empty; a merged zoo needs a folder of its own")
+    except OSError as error:
+        raise StoreError(f"{folder}: {error.strerror}") from None
     _check_tasks(zoos)
     recipes = [asdict(recipe) for zoo in zoos for recipe in zoo.recipes]
     with _all_or_nothing(folder):
@@ -54,14 +58,6 @@ def merge_zoos(roots: Sequence[str | Path], out: str | Path) -> Zoo:
         write_manifest(folder, entries)
         write_own_record(folder / "zoo.json", FORMAT, VERSION, {"digest": None, "recipes": recipes}, indent=1)
     return Zoo(folder)
-
-
-def _check_empty(folder: Path) -> None:
-    try:
-        if folder.exists() and any(folder.iterdir()):
-            raise StoreError(f"{folder}: not empty; a merged zoo needs a folder of its own")
-    except OSError as error:
-        raise StoreError(f"{folder}: {error.strerror}") from None
 
 
 @contextmanager

@@ -20,26 +20,7 @@ from netgraph.tasks.families.functions import (
     Polynomial,
 )
 
-__all__ = [
-    "BayesianNetwork",
-    "Friedman1",
-    "Friedman2",
-    "Friedman3",
-    "GaussianProcess",
-    "Inputs",
-    "Linear",
-    "MLPTeacher",
-    "ObliviousTrees",
-    "Piecewise",
-    "Polynomial",
-    "Problem",
-    "Products",
-    "StructuralCausalModel",
-    "TaskFamily",
-    "family_names",
-    "get_family",
-    "register",
-]
+__all__ = ["Inputs", "Problem", "TaskFamily", "family_names", "get_family", "register"]
 
 for _family in (
     Linear(),
