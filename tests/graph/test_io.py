@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.files import write_tensors
-from netgraph.graph.io import FORMAT, from_tensors, load_graphs, save_graphs, to_tensors
+from netgraph.graph.io import FORMAT, VERSION, from_tensors, load_graphs, save_graphs, to_tensors
 from tests.strategies import examples, graphs
 
 
@@ -38,3 +38,12 @@ def test_an_old_file_is_named(tmp_path):
     write_tensors(tmp_path / "old.safetensors", {"state": torch.zeros(1)}, FORMAT, 1, {})
     with pytest.raises(StoreError, match=r"old\.json: version 1; this netgraph reads version 2"):
         load_graphs(tmp_path / "old.safetensors")
+
+
+@examples(3)
+@given(graphs())
+def test_a_file_of_before_general_graphs_is_read(tmp_path_factory, graph):
+    path = tmp_path_factory.mktemp("graphs") / "old.safetensors"
+    tensors, architectures = to_tensors([graph, graph])
+    write_tensors(path, tensors, FORMAT, VERSION, {"architectures": architectures})
+    assert [one.architecture for one in load_graphs(path)] == [graph.architecture] * 2
