@@ -14,13 +14,22 @@ from netgraph.graph.table import LayerTable
 _OPTIONAL = ("momentum",)
 #: Hyper-parameters from 0 to 1.
 _SHARES = ("p",)
-#: Kind of each layer type, by its code.
-_KINDS = np.array([BY_CODE[code].kind if code in BY_CODE else "" for code in range(N_CODES)])
+
+
+def _of_kinds(*kinds: str) -> npt.NDArray[np.bool_]:
+    return np.array([code in BY_CODE and BY_CODE[code].kind in kinds for code in range(N_CODES)])
+
+
+#: Whether each layer type is an input or a join, and whether its size is that of its operands, by its code.
+_INPUT, _JOIN, _KEEPS_SIZE = _of_kinds("input"), _of_kinds("join"), _of_kinds("elementwise", "norm", "join")
+_CONCAT = LAYER_TYPES["Concat"].code
 
 
 def check_architecture(architecture: Architecture) -> None:
-    """Check one architecture, see :func:`check_architectures`."""
-    check_architectures(LayerTable.pack([architecture]))
+    """Check one architecture, once, see :func:`check_architectures`."""
+    if "checked" not in vars(architecture):
+        check_architectures(LayerTable.pack([architecture]))
+        vars(architecture)["checked"] = True
 
 
 def check_architectures(table: LayerTable) -> None:
@@ -30,33 +39,27 @@ def check_architectures(table: LayerTable) -> None:
         InvalidGraphError: When a layer is fed by a later one, has a size, a number of operands or a hyper-parameter
             that its type does not allow, or leads nowhere; with the first such layer.
     """
-    kinds = _KINDS[table.code]
-    position = np.arange(len(table.code)) - np.repeat(table.layer_start[:-1], table.count)
-    reader = np.repeat(np.arange(len(table.code)), table.fan)
     if (table.count < 1).any():
         raise InvalidGraphError("an architecture opens with its Input layer")
+    layers, joins = len(table.code), _JOIN[table.code]
+    position = np.arange(layers) - np.repeat(table.layer_start[:-1], table.count)
+    reader = np.repeat(np.arange(layers), table.fan)
     _refuse(table, table.size < 1, "has no nodes")
-    _refuse(table, (kinds == "input") != (position == 0), "an Input layer stands first, and only there")
-    least = np.select([kinds == "input", kinds == "join"], [0, 2], 1)
-    wrong = (table.fan < least) | ((table.fan > least) & (kinds != "join"))
+    _refuse(table, _INPUT[table.code] != (position == 0), "an Input layer stands first, and only there")
+    least = np.where(position > 0, 1, 0) + joins
+    wrong = (table.fan < least) | ((table.fan > least) & ~joins)
     _refuse(table, wrong, "a {type} layer cannot have {fan} operands here")
     later = (table.operand < 0) | (table.operand >= position[reader])
-    _refuse(table, _any_operand(table, later), "fed by layers {operands}, which are not all earlier")
-    operand_size = table.size[table.source]
-    concat = table.code == LAYER_TYPES["Concat"].code
-    total = np.bincount(reader, operand_size, len(table.code))
-    other = _any_operand(table, operand_size != table.size[reader])
-    wrong = np.where(concat, total != table.size, other & np.isin(kinds, ("elementwise", "norm", "join")))
+    _refuse(table, np.bincount(reader, later, layers) > 0, "fed by layers {operands}, which are not all earlier")
+    sizes = table.size[table.source]
+    other = np.bincount(reader, sizes != table.size[reader], layers) > 0
+    total = np.bincount(reader, sizes, layers)
+    wrong = np.where(table.code == _CONCAT, total != table.size, other & _KEEPS_SIZE[table.code])
     _refuse(table, wrong, "size {size}, but its operands have {sizes}")
-    idle = np.ones(len(table.code), dtype=bool)
-    idle[np.concatenate([table.source, table.layer_start[:-1], table.layer_start[1:] - 1])] = False
+    idle = np.ones(layers, dtype=bool)
+    idle[table.source] = idle[table.layer_start[:-1]] = idle[table.layer_start[1:] - 1] = False
     _refuse(table, idle, "feeds nothing")
     _check_hyper(table)
-
-
-def _any_operand(table: LayerTable, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Return whether any operand of each layer is chosen, [L]; ``chosen`` is [K]."""
-    return np.asarray(np.diff(np.append(0, chosen.cumsum())[table.operand_start]) > 0)
 
 
 def _check_hyper(table: LayerTable) -> None:
