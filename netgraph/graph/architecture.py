@@ -164,16 +164,16 @@ class Architecture(Frozen):
     @cached_property
     def tensors(self) -> tuple[TensorSpec, ...]:
         """The tensors of the state, in the order of the flat state."""
-        found: list[TensorSpec] = []
+        specs: list[TensorSpec] = []
         offset = 0
         for position, layer in enumerate(self.layers):
             for tensor in layer.kind.tensors_of(layer.hyper_parameters):
                 dense = layer.kind.kind == "linear" and tensor.kind == "edge"
                 shape: tuple[int, ...] = (layer.size, self.layers[layer.inputs[0]].size) if dense else (layer.size,)
                 shape = () if tensor.kind == "count" else shape
-                found.append(TensorSpec(position, tensor.name, tensor.kind, shape, offset))
-                offset += found[-1].size
-        return tuple(found)
+                specs.append(TensorSpec(position, tensor.name, tensor.kind, shape, offset))
+                offset += specs[-1].size
+        return tuple(specs)
 
     @cached_property
     def state_size(self) -> int:

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from netgraph.errors import InvalidGraphError, NetGraphError, UnsupportedLayerError
-from netgraph.graph.lower import lower, tensor_name
+from netgraph.graph.lower import lower
 from netgraph.graph.modules.encoding import decode, dtype_named
 from netgraph.graph.modules.execute import rebuild
 from netgraph.graph.modules.export import trace_by_export
+from netgraph.graph.modules.labels import dotted
 from netgraph.graph.modules.preserve import draws_restored, preserved
 from netgraph.graph.modules.program import Program
 from netgraph.graph.modules.read import read_program, read_state, with_shapes
@@ -127,7 +128,7 @@ def _lowered(
     """Lower a program, and compare the module with the network that the architecture says."""
     architecture = lower(program, shape)
     tensors = named_tensors(module)
-    names = [tensor_name(architecture.layers[tensor.layer], tensor.name) for tensor in architecture.tensors]
+    names = [dotted(architecture.layers[tensor.layer].name, tensor.name) for tensor in architecture.tensors]
     dtype = dtype_named(program.dtype)
     values = [tensors[name].detach().reshape(-1).to(dtype) for name in names]
     graph = NetGraph(architecture, torch.cat(values) if values else torch.zeros(0))
@@ -235,15 +236,15 @@ def example_of(graph: NetGraph, generator: torch.Generator | None = None) -> Any
         return _tensor((2, graph.architecture.n_inputs), graph.state.dtype, generator).to(graph.state.device)
     rows = {row.target: row.shape for row in graph.program.nodes if row.op == "input"}
     held = decode(graph.program.held, {})
-    found: list[Any] = []
+    inputs: list[Any] = []
     for name in graph.program.inputs:
         shape = rows[name]
         if name not in held and isinstance(shape, tuple) and shape[0] == "shape":
-            found.append(_tensor(shape[2:], dtype_named(shape[1]), generator).to(graph.state.device))
+            inputs.append(_tensor(shape[2:], dtype_named(shape[1]), generator).to(graph.state.device))
         else:
             value = held.get(name)
-            found.append(value.to(graph.state.device) if isinstance(value, Tensor) else value)
-    return found[0] if len(found) == 1 else tuple(found)
+            inputs.append(value.to(graph.state.device) if isinstance(value, Tensor) else value)
+    return inputs[0] if len(inputs) == 1 else tuple(inputs)
 
 
 def _tensor(sizes: tuple[int, ...], dtype: torch.dtype, generator: torch.Generator | None) -> Tensor:

@@ -93,8 +93,8 @@ def _n_inputs(program: Program) -> int:
 
 
 def _constructor_kwargs(program: Program, node: GraphNode) -> dict[str, Any]:
-    found: dict[str, Any] = decode(program.module_named[node.target].kwargs, {"module": lambda inner: inner})
-    return found
+    kwargs: dict[str, Any] = decode(program.module_named[node.target].kwargs, {"module": lambda inner: inner})
+    return kwargs
 
 
 def _reads(kwargs: dict[str, Any]) -> int | None:
@@ -166,9 +166,9 @@ class _Lowering:
         args, kwargs = decode(node.args, special), decode(node.kwargs, special)
         operands = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, _Features)]
         if self._moves(node):
-            found = self._moved(position, node, args, kwargs, operands)
-            if found is not None:
-                return found
+            moved = self._moved(position, node, args, kwargs, operands)
+            if moved is not None:
+                return moved
         return self._layer(position, node, args, kwargs, operands)
 
     def _moves(self, node: GraphNode) -> bool:
@@ -193,10 +193,12 @@ class _Lowering:
             result = make(*pytree.tree_map(places, args), **pytree.tree_map(places, kwargs))
         except (RuntimeError, IndexError, TypeError, ValueError):  # not for this number of rows
             return None
-        if not isinstance(result, Tensor):
+        if not any(isinstance(leaf, Tensor) for leaf in pytree.tree_leaves(result)):
             return result
-        source = operands[0] if len(operands) == 1 else None
-        if source is None or not torch.equal(result.reshape(-1), source.places.reshape(-1)):
+        if len(operands) != 1 or not isinstance(result, Tensor):
+            return None
+        (source,) = operands
+        if not torch.equal(result.reshape(-1), source.places.reshape(-1)):
             return None
         return _Features(source.layer, result, (*source.calls, position), _label(self.program, node))
 
@@ -271,7 +273,7 @@ def _check_tensors(program: Program, architecture: Architecture) -> None:
         UnsupportedLayerError: With one that it does not.
     """
     layers = {layer.name for layer in architecture.layers}
-    held = {tensor_name(architecture.layers[t.layer], t.name) for t in architecture.tensors}
+    held = {dotted(architecture.layers[t.layer].name, t.name) for t in architecture.tensors}
     for name in held - program.tensor_named.keys():
         raise UnsupportedLayerError(f"{name}: is missing")
     parameters = [tensor for tensor in program.tensors if tensor.kind == "parameter"]
@@ -292,8 +294,3 @@ def _check_tensors(program: Program, architecture: Architecture) -> None:
         raise UnsupportedLayerError(
             f"parameters of several types: {', '.join(f'torch.{dtype}' for dtype in sorted(floats))}"
         )
-
-
-def tensor_name(layer: Layer, name: str) -> str:
-    """Return the qualified name of one of a layer's tensors."""
-    return dotted(layer.name, name)

@@ -12,8 +12,8 @@ from torch_geometric.data.view import ItemsView, KeysView, ValuesView
 
 from netgraph.errors import InvalidGraphError, NetGraphError
 from netgraph.graph.architecture import Architecture
+from netgraph.graph.modules.expand import expand, gather
 from netgraph.graph.modules.program import Program
-from netgraph.graph.modules.values import expand, gather
 from netgraph.graph.modules.wiring import structure
 
 #: Attributes that make up a network.

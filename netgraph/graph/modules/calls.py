@@ -63,8 +63,8 @@ class Call:
     def dim(self, position: int = 1, default: Any = None) -> Any:
         """Return the axis or the axes."""
         named = [self.kwargs[key] for key in ("dim", "axis", "dims") if key in self.kwargs]
-        found = named[0] if named else self.argument("dim", position)
-        return default if found is None else found
+        dims = named[0] if named else self.argument("dim", position)
+        return default if dims is None else dims
 
     def slots(self, name: str, position: int) -> Tensor | None:
         """Return the state elements plus 1 of a parameter: the module's, or an argument."""
@@ -84,5 +84,5 @@ class Call:
         slots = self.slots("weight", position)
         if slots is None:
             raise UnsupportedLayerError("weights that are computed; they would have to be a parameter")
-        made = change(slots)
-        return Weights(tuple(made.shape), lambda: made)
+        weight = change(slots)
+        return Weights(tuple(weight.shape), lambda: weight)

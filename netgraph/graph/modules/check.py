@@ -17,7 +17,7 @@ from netgraph.reading import FAILURES
 
 #: Most elements of a value that passes through a network, whose labels are laid out (chosen: 2 GiB of them).
 MOST_ELEMENTS = 2**28
-#: Names that torch takes, but for quotes, brackets and what else could mean something in Python or in a path.
+#: Names that torch takes, but for quotes, brackets and anything else with a meaning in Python or in a path.
 _NAME = re.compile(r"[\w \-+:/@]+(\.[\w \-+:/@]+)*")
 
 
@@ -25,53 +25,53 @@ def check(program: Program) -> None:
     """Check a program.
 
     Raises:
-        InvalidGraphError: With the part, tensor or row that is wrong.
+        InvalidGraphError: With the module, the tensor or the call that is wrong.
         UnsupportedLayerError: With the operation that is not registered.
     """
-    tables = [table for table in (program.calls, program.train_calls) if table is not None]
-    rows = chain.from_iterable(_rows(program, table) for table in tables)
-    for problem in [*_constructors(program), *_parts(program), *_tensors(program), *rows]:
+    graphs = [graph for graph in (program.calls, program.train_calls) if graph is not None]
+    calls = chain.from_iterable(_calls(program, graph) for graph in graphs)
+    for problem in [*_constructors(program), *_modules(program), *_tensors(program), *calls]:
         raise InvalidGraphError(problem)
 
 
 def _constructors(program: Program) -> Iterator[str]:
     built: dict[ModuleSpec, nn.Module] = {}
-    for part in program.modules:
-        kind = ModuleSpec("", part.type, part.kwargs)
-        if part.type in ENTRIES and kind not in built:
+    for module in program.modules:
+        kind = ModuleSpec("", module.type, module.kwargs)
+        if module.type in ENTRIES and kind not in built:
             try:
-                for name, value in _items(part.kwargs):  # a stack of more layers than tensors would take for ever
+                for name, value in _items(module.kwargs):  # a stack of more layers than tensors would take for ever
                     if name == "num_layers" and (type(value) is not int or value > len(program.tensors)):
                         raise InvalidGraphError(f"{value} layers with {len(program.tensors)} tensors")
-                built[kind] = build(part.type, part.kwargs)
+                built[kind] = build(module.type, module.kwargs)
             except FAILURES as error:
-                yield f"{part.type} cannot be made from {part.kwargs}: {error}"
-        if part.alias is None and kind in built:
+                yield f"{module.type} cannot be made from {module.kwargs}: {error}"
+        if module.alias is None and kind in built:
             for name, value in (*built[kind].named_parameters(), *built[kind].named_buffers()):
-                stored = program.tensor_named.get(full := dotted(part.name, name))
-                if stored is not None and stored.shape != tuple(value.shape):
-                    yield f"tensor {full}: its state has shape {stored.shape}, a {part.type} has {tuple(value.shape)}"
+                spec = program.tensor_named.get(full := dotted(module.name, name))
+                if spec is not None and spec.shape != tuple(value.shape):
+                    yield f"tensor {full}: its state has shape {spec.shape}, a {module.type} has {tuple(value.shape)}"
 
 
-def _items(hyper: Encoded) -> Iterator[tuple[Encoded, Encoded]]:
-    if isinstance(hyper, tuple):
-        if len(hyper) == 3 and hyper[0] == "item":
-            yield hyper[1], hyper[2]
-        for inner in hyper:
+def _items(kwargs: Encoded) -> Iterator[tuple[Encoded, Encoded]]:
+    if isinstance(kwargs, tuple):
+        if len(kwargs) == 3 and kwargs[0] == "item":
+            yield kwargs[1], kwargs[2]
+        for inner in kwargs:
             yield from _items(inner)
 
 
-def _parts(program: Program) -> Iterator[str]:
+def _modules(program: Program) -> Iterator[str]:
     seen: set[str] = set()
-    for part in program.modules:
-        owner = part.name.rpartition(".")[0]
-        if part.name and (not _NAME.fullmatch(part.name) or owner not in seen):
-            yield f"module {part.name!r}: its owner {owner!r} is not listed before it"
-        if part.type not in CONTAINERS and part.type not in ENTRIES:
-            yield f"module {part.name!r}: unknown type {part.type!r}"
-        if part.alias is not None and part.alias not in seen:
-            yield f"module {part.name!r}: the same as {part.alias!r}, which is not listed before it"
-        seen.add(part.name)
+    for module in program.modules:
+        owner = module.name.rpartition(".")[0]
+        if module.name and (not _NAME.fullmatch(module.name) or owner not in seen):
+            yield f"module {module.name!r}: its owner {owner!r} is not listed before it"
+        if module.type not in CONTAINERS and module.type not in ENTRIES:
+            yield f"module {module.name!r}: unknown type {module.type!r}"
+        if module.alias is not None and module.alias not in seen:
+            yield f"module {module.name!r}: the same as {module.alias!r}, which is not listed before it"
+        seen.add(module.name)
     yield from (f"input {name!r}: not a name" for name in program.inputs if not name.isidentifier())
     yield from (f"held {name!r}: not an input" for name in decode(program.held, {}) if name not in program.inputs)
     if "" not in seen:
@@ -90,43 +90,45 @@ def _tensors(program: Program) -> Iterator[str]:
         if tensor.in_state and tensor.dtype != program.dtype:
             yield f"tensor {tensor.names[0]}: {tensor.dtype} in a state of {program.dtype}"
     for inside in (True, False):
-        placed = sorted((one for one in program.tensors if one.in_state == inside and one.size), key=lambda t: t.offset)
+        placed = sorted((t for t in program.tensors if t.in_state == inside and t.size), key=lambda t: t.offset)
         for before, after in pairwise(placed):
             if after.offset < before.end:
                 yield f"tensor {after.names[0]}: starts at {after.offset}, inside of {before.names[0]}"
 
 
-def _rows(program: Program, table: CallGraph) -> Iterator[str]:
-    parts = {part.name for part in program.modules}
+def _calls(program: Program, graph: CallGraph) -> Iterator[str]:
+    modules = {module.name for module in program.modules}
     inner = {name.rpartition(".")[0] for name in program.tensor_named}
-    known: dict[str, Collection[str]] = {"input": program.inputs, "module": parts | inner}
+    known: dict[str, Collection[str]] = {"input": program.inputs, "module": modules | inner}
     known["tensor"] = program.tensor_named
-    for position, row in enumerate(table.nodes):
-        if any(not 0 <= i < position for i in row.inputs):
-            yield f"{row.name}: fed by rows {row.inputs}, which are not all earlier"
-        if not all(str(name).isidentifier() for name in (row.name, *(item[1] for item in row.kwargs[1:]))):
-            yield f"row {position}: {row.name!r} or a keyword is not a name"
-        if row.shape is not None and any(math.prod(sizes) > MOST_ELEMENTS for sizes in _sizes(row.shape)):
-            yield f"{row.name}: has more than {MOST_ELEMENTS:,} elements"
-        if row.op == "call" and find_operation(row.target).name == "builtins.getattr":
-            check_attribute(row.args[2])
-        _check_readable(row.args, row.kwargs)
-        if row.op in known and row.target not in known[row.op]:
-            yield f"{row.name}: {row.op} {row.target!r} is unknown"
-    if any(not 0 <= i < len(table.nodes) for i in references(table.output)):
-        yield "the output reads a row that does not exist"
-    _check_readable(table.output)
-    flags = [(row, name) for row in table.nodes for name in references((row.args, row.kwargs), "training")]
-    yield from (f"{row.name}: training of {name!r}, which is unknown" for row, name in flags if name not in parts)
+    for position, node in enumerate(graph.nodes):
+        if any(not 0 <= i < position for i in node.inputs):
+            yield f"{node.name}: fed by calls {node.inputs}, which are not all earlier"
+        if not all(str(name).isidentifier() for name in (node.name, *(item[1] for item in node.kwargs[1:]))):
+            yield f"call {position}: {node.name!r} or a keyword is not a name"
+        if node.shape is not None and any(math.prod(sizes) > MOST_ELEMENTS for sizes in _sizes(node.shape)):
+            yield f"{node.name}: has more than {MOST_ELEMENTS:,} elements"
+        if node.op == "call" and find_operation(node.target).name == "builtins.getattr":
+            check_attribute(node.args[2])
+        _decode((node.args, node.kwargs))
+        if node.op in known and node.target not in known[node.op]:
+            yield f"{node.name}: {node.op} {node.target!r} is unknown"
+        for name in references((node.args, node.kwargs), "training"):
+            if name not in modules:
+                yield f"{node.name}: training of {name!r}, which is unknown"
+    if any(not 0 <= i < len(graph.nodes) for i in references(graph.output)):
+        yield "the output reads a call that does not exist"
+    _decode((graph.output,))
 
 
-def _check_readable(*codes: Encoded) -> None:
+def _decode(codes: tuple[Encoded, ...]) -> None:
+    """Decode arguments, which raises where one has an unknown tag."""
     for code in codes:
         decode(code, {"node": lambda position: None, "training": lambda name: False})
 
 
 def _sizes(shape: Encoded) -> Iterator[tuple[int, ...]]:
-    """List the recorded shapes of a row."""
+    """List the recorded shapes of a call."""
     if isinstance(shape, tuple) and shape and shape[0] == "shape":
         dtype_named(shape[1])
         if any(type(size) is not int or size < 0 for size in shape[2:]):

@@ -6,13 +6,13 @@ one step earlier.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from netgraph.graph.modules import edges
-from netgraph.graph.modules.decompose import DECOMPOSED, GATES, Kwargs, Step, constructor_kwargs
+from netgraph.graph.modules.decompose import DECOMPOSED, GATES, Kwargs, Step, Steps, constructor_kwargs
 from netgraph.graph.modules.edges import Builder
 from netgraph.graph.modules.labels import Value, along, compress, dotted, values_in
 from netgraph.graph.modules.program import ModuleSpec
@@ -23,34 +23,27 @@ ATTENTION, EARLIER = "Attention", "Earlier"
 
 def wire_composite(b: Builder, module: ModuleSpec, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """Wire one call of a composite layer."""
-    steps = _Labels(b, module.name)
+    steps = _Labels(b.program, module.name, b)
     return DECOMPOSED[module.type](steps, constructor_kwargs(module.kwargs), *args, **kwargs)
 
 
 @dataclass(frozen=True)
-class _Labels:
+class _Labels(Steps):
     """The primitive steps on values that have labels for numbers."""
 
     b: Builder
-    name: str
-
-    def inside(self, name: str) -> Self:
-        return replace(self, name=dotted(self.name, name))
-
-    def has(self, tensor: str) -> bool:
-        return dotted(self.name, tensor) in self.b.program.tensor_named
 
     def linear(
         self, name: str, x: Value, weight: str = "", bias: str = "", rows: slice | None = None, kind: str = "Linear"
     ) -> Value:
-        own = self.b.weights(dotted(self.name, weight or f"{name}.weight"))
+        matrix = self.b.weights(dotted(self.name, weight or f"{name}.weight"))
         shift = self.b.slots(dotted(self.name, bias or f"{name}.bias"))
         if rows is not None:
-            if own.shape[0] > rows.stop - rows.start:
-                own = self.b.weights(dotted(self.name, weight), lambda slots: slots[rows])
+            if matrix.shape[0] > rows.stop - rows.start:
+                matrix = self.b.weights(dotted(self.name, weight), lambda slots: slots[rows])
             shift = None if shift is None else shift[rows]
-        labels = edges.dense(self.b, dotted(self.name, name), kind, x, -1, own, shift)
-        return replace(x, shape=(*x.shape[:-1], own.shape[0]), labels=labels)
+        labels = edges.dense(self.b, dotted(self.name, name), kind, x, -1, matrix, shift)
+        return replace(x, shape=(*x.shape[:-1], matrix.shape[0]), labels=labels)
 
     def norm(self, name: str, x: Value) -> Value:
         full = dotted(self.name, name)
@@ -66,15 +59,15 @@ class _Labels:
     def attend(self, kwargs: Kwargs, q: Value, k: Value, v: Value, masks: Sequence[Any]) -> tuple[Value, Any]:
         """Wire attention within each head."""
         heads = kwargs["num_heads"]
-        made = self.b.add(ATTENTION, dotted(self.name, "attention"), kwargs["embed_dim"])
+        units = self.b.add(ATTENTION, dotted(self.name, "attention"), kwargs["embed_dim"])
         for value in (q, k):
-            self.b.connect(value.known.view(heads, -1, 1), made.view(heads, 1, -1))
-        self.b.connect(v.known.view(-1), made)
-        return replace(q, labels=along(-1, len(q.shape), made)), (heads, q, k)
+            self.b.connect(value.known.view(heads, -1, 1), units.view(heads, 1, -1))
+        self.b.connect(v.known.view(-1), units)
+        return replace(q, labels=along(-1, len(q.shape), units)), (heads, q, k)
 
     def head_weights(self, weights: tuple[int, Value, Value], average: bool) -> Tensor | None:
         """Wire the weights of attention where something reads them."""
-        calls, position = self.b.program.calls, self.b.call
+        calls, position = self.program.calls, self.b.call
         shape = calls.nodes[position].shape
         chosen = ("tuple", ("node", position), 1)
         whole = isinstance(calls.output, tuple) and ("node", position) in (calls.output, *calls.output)
@@ -82,10 +75,10 @@ class _Labels:
             return None
         heads, q, k = weights
         ndim, size = len(shape[2]) - 2, 1 if average else heads
-        made = self.b.add(ATTENTION, dotted(self.name, "weights"), size)
+        units = self.b.add(ATTENTION, dotted(self.name, "weights"), size)
         for value in (q, k):
-            self.b.connect(value.known.view(size, -1), made[:, None])
-        return along(-3, ndim, made) if size > 1 else made.view([1] * ndim)
+            self.b.connect(value.known.view(size, -1), units[:, None])
+        return along(-3, ndim, units) if size > 1 else units.view([1] * ndim)
 
     def sequence(self, kwargs: Kwargs, x: Value, initial: Any) -> tuple[Value, list[list[Tensor]]]:
         """Return the sequence, and the labels of each initial state that depends on an input."""
@@ -110,12 +103,12 @@ class _Labels:
     ) -> tuple[Value, Tensor]:
         """Wire a cell: an edge carries the weights of all gates."""
         gates, size = GATES[kind], kwargs["hidden_size"]
-        made = self.b.add(kind, dotted(self.name, f"hidden{suffix}"), size)
+        units = self.b.add(kind, dotted(self.name, f"hidden{suffix}"), size)
         for operand, what in ((x, "ih"), (earlier, "hh")):
             full = dotted(self.name, f"weight_{what}{suffix}")
             weight = self.b.weights(full, lambda slots: slots.view(gates, size, -1).permute(1, 2, 0))
-            self.b.connect_densely(operand, -1, weight, made)
-        return replace(x, shape=(*x.shape[:-1], size), labels=along(-1, len(x.shape), made)), made
+            self.b.connect_densely(operand, -1, weight, units)
+        return replace(x, shape=(*x.shape[:-1], size), labels=along(-1, len(x.shape), units)), units
 
     def result(self, kind: str, kwargs: Kwargs, x: Value, states: Sequence[Any], like: Value) -> Any:
         """Return the labels of the sequence, and of the last states, [layers * directions, ..., units]."""

@@ -7,23 +7,45 @@ of units and tensors are those within the layer.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 from netgraph.graph.modules.encoding import decode
+from netgraph.graph.modules.labels import dotted
+from netgraph.graph.modules.program import Program
 
 Kwargs = dict[str, Any]
-#: Makes the primitive steps: on labels or on tensors, with the same methods.
-Steps = Any
 #: One time step of a recurrent layer: (input, state) -> (output, state).
 Step = Callable[[Any, Any], tuple[Any, Any]]
 #: The linear maps that a cell adds up, by its kind: one for each gate and its content.
 GATES: Mapping[str, int] = MappingProxyType({"LSTM": 4, "GRU": 3, "RNN": 1})
 
 
+@dataclass(frozen=True)
+class Steps:
+    """Primitive steps of a composite layer; the two that derive from it have the same methods.
+
+    Attributes:
+        program: The network's program.
+        name: The layer's name.
+    """
+
+    program: Program
+    name: str
+
+    def inside(self, name: str) -> Self:
+        """Return the steps of an inner layer."""
+        return replace(self, name=dotted(self.name, name))
+
+    def has(self, tensor: str) -> bool:
+        """Return whether the layer has a tensor."""
+        return dotted(self.name, tensor) in self.program.tensor_named
+
+
 def _attention(
-    steps: Steps, kwargs: Kwargs, query: Any, key: Any, value: Any, key_padding_mask: Any = None,
+    steps: Any, kwargs: Kwargs, query: Any, key: Any, value: Any, key_padding_mask: Any = None,
     need_weights: bool = True, attn_mask: Any = None, average_attn_weights: bool = True, is_causal: bool = False,
 ) -> tuple[Any, Any]:  # fmt: skip
     width, packed, projected = kwargs["embed_dim"], steps.has("in_proj_weight"), []
@@ -36,7 +58,7 @@ def _attention(
     return out, steps.head_weights(weights, average_attn_weights) if need_weights else None
 
 
-def _recurrent(kind: str, steps: Steps, kwargs: Kwargs, input: Any, hx: Any = None) -> Any:
+def _recurrent(kind: str, steps: Any, kwargs: Kwargs, input: Any, hx: Any = None) -> Any:
     x, initial = steps.sequence(kwargs, input, hx)
     states: list[Any] = []
 
@@ -58,7 +80,7 @@ def _recurrent(kind: str, steps: Steps, kwargs: Kwargs, input: Any, hx: Any = No
     return steps.result(kind, kwargs, x, states, input)
 
 
-def _residual(steps: Steps, kwargs: Kwargs, x: Any, blocks: Sequence[Callable[[Any], Any]]) -> Any:
+def _residual(steps: Any, kwargs: Kwargs, x: Any, blocks: Sequence[Callable[[Any], Any]]) -> Any:
     """Add each block's output to its input: x + f(norm(x)), or norm(x + f(x))."""
     for i, block in enumerate(blocks, 1):
         out = block(steps.norm(f"norm{i}", x) if kwargs["norm_first"] else x)
@@ -67,18 +89,18 @@ def _residual(steps: Steps, kwargs: Kwargs, x: Any, blocks: Sequence[Callable[[A
     return x
 
 
-def _attend(steps: Steps, kwargs: Kwargs, name: str, x: Any, memory: Any, mask: Any, padding: Any) -> Any:
-    own = {"embed_dim": kwargs["d_model"], "num_heads": kwargs["nhead"], "batch_first": kwargs["batch_first"]}
-    return _attention(steps.inside(name), own, x, memory, memory, padding, False, mask)[0]
+def _attend(steps: Any, kwargs: Kwargs, name: str, x: Any, memory: Any, mask: Any, padding: Any) -> Any:
+    attention = {"embed_dim": kwargs["d_model"], "num_heads": kwargs["nhead"], "batch_first": kwargs["batch_first"]}
+    return _attention(steps.inside(name), attention, x, memory, memory, padding, False, mask)[0]
 
 
-def _feed_forward(steps: Steps, kwargs: Kwargs, x: Any) -> Any:
+def _feed_forward(steps: Any, kwargs: Kwargs, x: Any) -> Any:
     kind = {"relu": "ReLU", "gelu": "GELU"}[kwargs["activation"]]
     return steps.linear("linear2", steps.activation("activation", kind, steps.linear("linear1", x)))
 
 
 def _encoder_layer(
-    steps: Steps,
+    steps: Any,
     kwargs: Kwargs,
     src: Any,
     src_mask: Any = None,
@@ -90,7 +112,7 @@ def _encoder_layer(
 
 
 def _decoder_layer(
-    steps: Steps, kwargs: Kwargs, tgt: Any, memory: Any, tgt_mask: Any = None, memory_mask: Any = None,
+    steps: Any, kwargs: Kwargs, tgt: Any, memory: Any, tgt_mask: Any = None, memory_mask: Any = None,
     tgt_key_padding_mask: Any = None, memory_key_padding_mask: Any = None, tgt_is_causal: Any = None,
     memory_is_causal: Any = None,
 ) -> Any:  # fmt: skip
@@ -102,7 +124,7 @@ def _decoder_layer(
     return _residual(steps, kwargs, tgt, blocks)
 
 
-def _layers(layer: str, steps: Steps, kwargs: Kwargs, x: Any, *args: Any, **masks: Any) -> Any:
+def _layers(layer: str, steps: Any, kwargs: Kwargs, x: Any, *args: Any, **masks: Any) -> Any:
     kind, inner = kwargs[layer]
     for i in range(kwargs["num_layers"]):
         x = DECOMPOSED[kind](steps.inside(f"layers.{i}"), constructor_kwargs(inner), x, *args, **masks)
@@ -110,13 +132,13 @@ def _layers(layer: str, steps: Steps, kwargs: Kwargs, x: Any, *args: Any, **mask
 
 
 def _encoder(
-    steps: Steps, kwargs: Kwargs, src: Any, mask: Any = None, src_key_padding_mask: Any = None, is_causal: Any = None
+    steps: Any, kwargs: Kwargs, src: Any, mask: Any = None, src_key_padding_mask: Any = None, is_causal: Any = None
 ) -> Any:
     return _layers("encoder_layer", steps, kwargs, src, mask, src_key_padding_mask)
 
 
 def _transformer(
-    steps: Steps, kwargs: Kwargs, src: Any, tgt: Any, src_mask: Any = None, tgt_mask: Any = None,
+    steps: Any, kwargs: Kwargs, src: Any, tgt: Any, src_mask: Any = None, tgt_mask: Any = None,
     memory_mask: Any = None, src_key_padding_mask: Any = None, tgt_key_padding_mask: Any = None,
     memory_key_padding_mask: Any = None, src_is_causal: Any = None, tgt_is_causal: Any = None,
     memory_is_causal: Any = None,
@@ -143,5 +165,5 @@ DECOMPOSED: Mapping[str, Callable[..., Any]] = MappingProxyType(
 
 def constructor_kwargs(encoded: Any) -> Kwargs:
     """Decode the arguments of a constructor, those of inner modules left as they are."""
-    found: Kwargs = decode(encoded, {"module": lambda inner: inner})
-    return found
+    kwargs: Kwargs = decode(encoded, {"module": lambda inner: inner})
+    return kwargs

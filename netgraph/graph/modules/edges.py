@@ -119,10 +119,10 @@ class Builder:
         """Set the biases of nodes where each has one; both plus 1, of shapes that broadcast."""
         if slots is None:
             return
-        nodes, own = together(labels, slots)
+        nodes, elements = together(labels, slots)
         once, counts = torch.unique(nodes, return_counts=True)
         if len(once) == len(nodes) and bool((counts == 1).all()):
-            self.biases.append((nodes, own))
+            self.biases.append((nodes, elements))
 
     def link(self, source: Tensor, target: Tensor, make: Link) -> None:
         """Add edges that are made when asked for, and note which groups they connect (nodes, not labels)."""
@@ -150,8 +150,10 @@ class Builder:
         index = along(axis, labels.ndim, torch.arange(1, weight.shape[1] + 1))  # the feature at each place
 
         def edges() -> tuple[Tensor, Tensor, Tensor]:
-            (feature, node), made = together(index, labels), weight.make()
-            slots = made.flatten(2)[:, feature] if made.ndim > 2 else made[:, feature, None]  # [targets, pairs, kernel]
+            (feature, node), weights = together(index, labels), weight.make()
+            slots = (
+                weights.flatten(2)[:, feature] if weights.ndim > 2 else weights[:, feature, None]
+            )  # [targets, pairs, kernel]
             slots = slots.contiguous()
             source = node[None, :, None].expand_as(slots).reshape(-1)
             target = (targets - 1)[:, None, None].expand_as(slots).reshape(-1)
@@ -250,8 +252,8 @@ def einsum(b: Builder, name: str, kind: str, terms: Sequence[tuple[Value, str]],
         return _product_with_parameter(b, name, live[0], held[0], out)
     labels, letters = _einsum_nodes(b, name, kind, live, out)
     everything = "".join(dict.fromkeys("".join(part for _, part in live) + out))
-    for operand, own in live:
-        b.connect(_arrange(operand, own, everything), _arrange(labels, letters, everything))
+    for operand, axes in live:
+        b.connect(_arrange(operand, axes, everything), _arrange(labels, letters, everything))
     return _arrange(labels, letters, out)
 
 
@@ -267,24 +269,24 @@ def _einsum_nodes(b: Builder, name: str, kind: str, live: Sequence[tuple[Tensor,
     return b.add(kind, name, math.prod(shape)).view(shape), out
 
 
-def _arrange(labels: Tensor, letters: str, wanted: str) -> Tensor:
+def _arrange(labels: Tensor, letters: str, order: str) -> Tensor:
     """Permute labels into the order of some letters; a missing letter gets size 1."""
-    kept = sorted((i for i, letter in enumerate(letters) if letter in wanted), key=lambda i: wanted.index(letters[i]))
+    kept = sorted((i for i, letter in enumerate(letters) if letter in order), key=lambda i: order.index(letters[i]))
     others = [i for i in range(len(letters)) if i not in kept]  # of size 1
     sizes = {letters[i]: labels.shape[i] for i in kept}
-    return labels.permute([*kept, *others]).reshape([sizes.get(letter, 1) for letter in wanted])
+    return labels.permute([*kept, *others]).reshape([sizes.get(letter, 1) for letter in order])
 
 
 def _product_with_parameter(
     b: Builder, name: str, live: tuple[Tensor, str], held: tuple[Tensor, str], out: str
 ) -> Tensor:
     """Wire the product of a value and a parameter: a dense layer along the letters of the parameter alone."""
-    (labels, letters), (slots, own) = live, held
-    new = "".join(letter for letter in own if letter in out and letter not in letters)
-    sizes = dict(zip(own, slots.shape, strict=True))
+    (labels, letters), (slots, axes) = live, held
+    new = "".join(letter for letter in axes if letter in out and letter not in letters)
+    sizes = dict(zip(axes, slots.shape, strict=True))
     shape = [sizes[letter] for letter in new]
-    made = b.add("Linear", name, math.prod(shape)).view(shape)
-    everything = "".join(dict.fromkeys(letters + own))
-    places = [_arrange(*each, everything) for each in ((labels, letters), (made, new), (slots, own))]
-    b.link(distinct(labels), made.reshape(-1) - 1, lambda: tuple(together(*places)))  # type: ignore[arg-type,return-value]
-    return _arrange(made, new, out)
+    units = b.add("Linear", name, math.prod(shape)).view(shape)
+    everything = "".join(dict.fromkeys(letters + axes))
+    places = [_arrange(*each, everything) for each in ((labels, letters), (units, new), (slots, axes))]
+    b.link(distinct(labels), units.reshape(-1) - 1, lambda: tuple(together(*places)))  # type: ignore[arg-type,return-value]
+    return _arrange(units, new, out)

@@ -38,9 +38,9 @@ def encode(value: Any, special: Callable[[Any], Encoded | None] = lambda value: 
     Raises:
         UnsupportedLayerError: When a value of this type cannot be written down.
     """
-    found = special(value)
-    if found is not None:
-        return found
+    code = special(value)
+    if code is not None:
+        return code
     if isinstance(value, Mapping | list | tuple):
         return _encode_container(value, special)
     if isinstance(value, slice):
@@ -113,10 +113,10 @@ def dtype_named(name: str) -> torch.dtype:
     Raises:
         InvalidGraphError: When torch has no such type.
     """
-    found = getattr(torch, str(name), None)
-    if not isinstance(found, torch.dtype):
+    dtype = getattr(torch, str(name), None)
+    if not isinstance(dtype, torch.dtype):
         raise InvalidGraphError(f"unknown type {name!r}")
-    return found
+    return dtype
 
 
 _READ: dict[str, Callable[[list[Any], Any], Any]] = {

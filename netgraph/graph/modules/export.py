@@ -44,33 +44,35 @@ def trace_by_export(module: nn.Module, given: Mapping[str, Any], why: str) -> Tr
     """
     most = _elastic(given, lambda inputs: _agrees(module, inputs))
     rows = {dimension for dimension in most if dimension[1] == 0}
-    found: tuple[Traced, set[Dimension]] | None = None
+    best: tuple[Traced, set[Dimension]] | None = None
     failure: Exception | None = None
     for tried in (most, rows, set[Dimension]()):
-        if found is not None and not tried:
+        if best is not None and not tried:
             break
         try:
             traced, free = _trace(module, given, tried)
         except Exception as error:  # torch.export raises errors of every kind
             failure = error
             continue
-        if found is None or rows <= free:
-            found = traced, free
+        if best is None or rows <= free:
+            best = traced, free
         if rows <= free:
             break
-    if found is None:
+    if best is None:
         if isinstance(failure, NetGraphError):
             raise UnsupportedLayerError(f"{failure} ({why})") from failure
         reason = first_line(failure) if failure is not None else ""
         text = f"{why}; torch.export says: {reason}; forward may decide by shapes, not by values"
         raise UnsupportedLayerError(text) from failure
-    traced, free = found
+    traced, free = best
     tensors = {name: value for name, value in given.items() if isinstance(value, Tensor)}
     sizes = {
         name: tuple(None if (name, i) in free else n for i, n in enumerate(x.shape)) for name, x in tensors.items()
     }
     if failure is not None:
-        shapes = (f"{name} [{', '.join('any' if n is None else str(n) for n in own)}]" for name, own in sizes.items())
+        shapes = (
+            f"{name} [{', '.join('any' if n is None else str(n) for n in shape)}]" for name, shape in sizes.items()
+        )
         text = f"{type(module).__name__}: by sizes that forward reads, the graph holds for {', '.join(shapes)} only"
         warnings.warn(text, stacklevel=2)
     return replace(traced, fixed=tuple(map(sizes.get, given)))
@@ -157,19 +159,19 @@ def _fixed(program: torch.export.ExportedProgram) -> Iterator[Dimension]:
         sizes = getattr(node.meta.get("val"), "shape", ()) if node.op == "placeholder" else ()
         yield from ((str(node.target), i) for i, size in enumerate(sizes) if isinstance(size, int))
     for guard in program._guards_code:
-        found = _SIZE.findall(guard)
-        if not found:
+        dimensions = _SIZE.findall(guard)
+        if not dimensions:
             raise NetGraphError(f"a decision by {guard} cannot be kept")
-        yield from ((name, int(dimension)) for name, dimension in found)
+        yield from ((name, int(dimension)) for name, dimension in dimensions)
 
 
 def resized(given: Mapping[str, Any], changed: Iterable[Dimension], rows: int) -> dict[str, Any]:
     """Repeat or cut an example along some dimensions."""
-    made = dict(given)
+    inputs = dict(given)
     for name, i in changed:
-        value = made[name]
-        made[name] = value.index_select(i, torch.arange(rows, device=value.device) % value.shape[i]).detach()
-    return made
+        value = inputs[name]
+        inputs[name] = value.index_select(i, torch.arange(rows, device=value.device) % value.shape[i]).detach()
+    return inputs
 
 
 def _elastic(given: Mapping[str, Any], runs: Callable[[Mapping[str, Any]], bool]) -> set[Dimension]:

@@ -66,8 +66,8 @@ def compress(labels: Tensor) -> Tensor:
 
 def distinct(labels: Tensor) -> Tensor:
     """Return the nodes that occur, sorted."""
-    found: Tensor = torch.unique(labels)
-    return found[found > 0] - 1
+    nodes: Tensor = torch.unique(labels)
+    return nodes[nodes > 0] - 1
 
 
 def along(axis: int, ndim: int, values: Tensor) -> Tensor:

@@ -92,8 +92,8 @@ def line_of(code: CodeType, number: int) -> str:
 def train_line(module: nn.Module) -> str:
     """Find a ``train`` or ``eval`` of a user's own, which may set other modes; "" where there is none."""
     for part in module.modules():
-        for own in (getattr(part, name) for name in ("train", "eval")):
-            code = getattr(own, "__code__", None)
-            if code is not None and not str(getattr(own, "__module__", "")).startswith("torch."):
+        for method in (getattr(part, name) for name in ("train", "eval")):
+            code = getattr(method, "__code__", None)
+            if code is not None and not str(getattr(method, "__module__", "")).startswith("torch."):
                 return line_of(code, code.co_firstlineno)
     return ""

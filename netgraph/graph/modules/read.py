@@ -19,7 +19,7 @@ from netgraph.graph.modules.trace import Traced, first_line, is_symbol, named_te
 from netgraph.graph.modules.values import copies, view
 
 #: A tensor with a name, its kind, and whether it is in the ``state_dict``.
-_Found = tuple[str, Tensor, Kind, bool]
+_Entry = tuple[str, Tensor, Kind, bool]
 
 
 def read_program(module: nn.Module, given: Mapping[str, Any], traced: Traced) -> Program:
@@ -34,12 +34,12 @@ def read_program(module: nn.Module, given: Mapping[str, Any], traced: Traced) ->
         NetGraphError: With the module, the tensor or the input that cannot be written down.
     """
     modules = _modules(module)
-    found = [
+    entries = [
         *_tensors(module, modules),
         *((name, value, "constant", False) for name, value in traced.constants.items()),
     ]
-    _refuse_overlaps(found)
-    tensors, dtype = _place(found)
+    _refuse_overlaps(entries)
+    tensors, dtype = _place(entries)
     try:  # inputs by which forward may have decided: no tensors, nor numbers that are symbols
         numbers = not traced.fixed
         held = encode({name: value for name, value in given.items() if not is_symbol(value, numbers)})
@@ -87,7 +87,7 @@ def _modules(module: nn.Module) -> tuple[ModuleSpec, ...]:
     return tuple(specs)
 
 
-def _tensors(module: nn.Module, modules: Sequence[ModuleSpec]) -> Iterator[_Found]:
+def _tensors(module: nn.Module, modules: Sequence[ModuleSpec]) -> Iterator[_Entry]:
     """List the tensors in the order of the ``state_dict``."""
     aliases = tuple(f"{spec.name}." for spec in modules if spec.alias is not None)
     for owner, part in module.named_modules(remove_duplicate=False):
@@ -102,10 +102,10 @@ def _tensors(module: nn.Module, modules: Sequence[ModuleSpec]) -> Iterator[_Foun
                 yield prefix + name, held, "buffer", name not in part._non_persistent_buffers_set
 
 
-def _place(found: Sequence[_Found]) -> tuple[tuple[NamedTensorSpec, ...], str]:
+def _place(entries: Sequence[_Entry]) -> tuple[tuple[NamedTensorSpec, ...], str]:
     """Place every tensor: those of the commonest floating-point type in the flat state, others as bytes."""
-    once: dict[int, list[_Found]] = {}
-    for entry in found:
+    once: dict[int, list[_Entry]] = {}
+    for entry in entries:
         once.setdefault(id(entry[1]), []).append(entry)
     counts: Counter[torch.dtype] = Counter()
     for (_, value, _, _), *_ in once.values():
@@ -114,10 +114,10 @@ def _place(found: Sequence[_Found]) -> tuple[tuple[NamedTensorSpec, ...], str]:
     dtype = max(counts, key=counts.__getitem__, default=torch.float32)
     placed: list[NamedTensorSpec] = []
     elements, size = 0, 0
-    for entries in once.values():
-        _, value, kind, persistent = entries[0]
+    for group in once.values():
+        _, value, kind, persistent = group[0]
         inside, shape = value.dtype == dtype, tuple(value.shape)
-        names, text = tuple(entry[0] for entry in entries), str(value.dtype).removeprefix("torch.")
+        names, text = tuple(entry[0] for entry in group), str(value.dtype).removeprefix("torch.")
         # from the slowest dimension to the fastest, where that is not their own order
         order = () if value.is_contiguous() else sorted(range(value.ndim), key=value.stride, reverse=True)
         offset, trainable = elements if inside else size, bool(value.requires_grad)
@@ -129,10 +129,10 @@ def _place(found: Sequence[_Found]) -> tuple[tuple[NamedTensorSpec, ...], str]:
     return tuple(placed), str(dtype).removeprefix("torch.")
 
 
-def _refuse_overlaps(found: Sequence[_Found]) -> None:
+def _refuse_overlaps(entries: Sequence[_Entry]) -> None:
     """Raise for tensors that share memory without being one: a copy of each would not be the same network."""
     spans = {}
-    for name, value, *_ in reversed(found):
+    for name, value, *_ in reversed(entries):
         if value.numel():
             steps = zip(value.shape, value.stride(), strict=True)
             size = value.element_size() * (1 + sum((n - 1) * stride for n, stride in steps))

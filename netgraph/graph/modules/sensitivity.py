@@ -86,10 +86,10 @@ class _Watch:
             except (RuntimeError, IndexError, ValueError, TypeError) as error:
                 shapes = ", ".join(f"{name} {tuple(getattr(value, 'shape', ()))}" for name, value in inputs.items())
                 raise NetGraphError(f"the network does not run on {shapes}: {first_line(error)}") from error
-        found = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, Tensor) and leaf.requires_grad]
-        if not found:
+        outputs = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, Tensor) and leaf.requires_grad]
+        if not outputs:
             raise NetGraphError("no output of the network can be differentiated")
-        means = [leaf.reshape(len(leaf), -1).mean(0) if leaf.ndim else leaf.view(1) for leaf in found]
+        means = [leaf.reshape(len(leaf), -1).mean(0) if leaf.ndim else leaf.view(1) for leaf in outputs]
         return list(torch.cat(means))
 
     def _input(self, position: int, value: Any) -> Any:

@@ -5,16 +5,16 @@ The numbers agree with torch's own to rounding; only sensitivities are measured 
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from netgraph.graph.modules.decompose import DECOMPOSED, Kwargs, Step, constructor_kwargs
+from netgraph.graph.modules.decompose import DECOMPOSED, Kwargs, Step, Steps, constructor_kwargs
 from netgraph.graph.modules.labels import dotted
 from netgraph.graph.modules.program import Program
 
@@ -38,21 +38,11 @@ def decompose(program: Program, root: nn.Module, see: See) -> None:
 
 
 @dataclass(frozen=True)
-class Numbers:
+class Numbers(Steps):
     """The primitive steps on tensors (the equations of torch's documentation)."""
 
-    program: Program
-    name: str
     root: nn.Module
     see: See
-
-    def inside(self, name: str) -> Self:
-        """Return the steps of an inner layer."""
-        return replace(self, name=dotted(self.name, name))
-
-    def has(self, tensor: str) -> bool:
-        """Return whether the layer has a tensor."""
-        return dotted(self.name, tensor) in self.program.tensor_named
 
     def _tensor(self, name: str) -> Any:
         return attrgetter(dotted(self.name, name))(self.root) if self.has(name) else None
@@ -64,10 +54,13 @@ class Numbers:
         self, name: str, x: Tensor, weight: str = "", bias: str = "", rows: slice | None = None, **kind: str
     ) -> Tensor:
         """Multiply by a weight, or some of its rows, along the last axis."""
-        own, shift = self._tensor(weight or f"{name}.weight"), self._tensor(bias or f"{name}.bias")
+        matrix, shift = self._tensor(weight or f"{name}.weight"), self._tensor(bias or f"{name}.bias")
         if rows is not None:
-            own, shift = own[rows] if len(own) > rows.stop - rows.start else own, None if shift is None else shift[rows]
-        return self._show(name, F.linear(x, own, shift))
+            matrix, shift = (
+                matrix[rows] if len(matrix) > rows.stop - rows.start else matrix,
+                None if shift is None else shift[rows],
+            )
+        return self._show(name, F.linear(x, matrix, shift))
 
     def norm(self, name: str, x: Tensor) -> Tensor:
         """Normalize over the last axis."""

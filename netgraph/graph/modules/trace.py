@@ -106,13 +106,13 @@ def is_symbol(value: Any, numbers: bool = True) -> bool:
 @contextmanager
 def mode(module: nn.Module, training: bool) -> Iterator[None]:
     """Set one mode on every part of a module, and restore its own."""
-    before = {part: part.training for part in module.modules()}
+    modes = {part: part.training for part in module.modules()}
     module.train(training)
     try:
         yield
     finally:
-        for part, own in before.items():
-            part.training = own
+        for part, before in modes.items():
+            part.training = before
 
 
 @dataclass(frozen=True)
@@ -185,15 +185,15 @@ def plain_attributes(graph: fx.Graph, module: nn.Module, holder: nn.Module) -> d
     Raises:
         UnsupportedLayerError: With an attribute that is no tensor, for instance a generator of random numbers.
     """
-    held, found = named_tensors(module), {}
+    held, tensors = named_tensors(module), {}
     for node in graph.nodes:
         if node.op == "get_attr" and node.target not in held:
             owner, _, name = node.target.rpartition(".")
             value = getattr(holder.get_submodule(owner), name)
             if not isinstance(value, Tensor):
                 raise UnsupportedLayerError(f"{node.target}: forward passes on a {type(value).__name__}, no tensor")
-            found[node.target] = value
-    return found
+            tensors[node.target] = value
+    return tensors
 
 
 def read_both(graph_of: Callable[[bool], tuple[fx.Graph, Any, dict[str, Tensor]]]) -> Traced:
@@ -209,12 +209,12 @@ def read_both(graph_of: Callable[[bool], tuple[fx.Graph, Any, dict[str, Tensor]]
     both: list[CallGraph] = []
     owners: list[str] = []
     for training in (False, True):
-        graph, result, found = graph_of(training)
-        for name in constants.keys() & found.keys():
-            if not same(constants[name], found[name]):
+        graph, result, attributes = graph_of(training)
+        for name in constants.keys() & attributes.keys():
+            if not same(constants[name], attributes[name]):
                 reason = "forward makes a tensor that differs from run to run; draw it from the shape of an input"
                 raise UnsupportedLayerError(f"{name}: {reason}")
-        constants |= found
+        constants |= attributes
         both.append(_read(graph, result))
         owners = owners or [_owner(node) for node in graph.nodes][:-1]
     first, second = both

@@ -1,6 +1,5 @@
-"""The values of a network of any kind: its tensors in the flat state, and fields expanded from them."""
+"""Tensors of a network and results of its calls: viewed in the state, compared, copied."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,8 +7,7 @@ import torch
 from torch import Tensor
 
 from netgraph.graph.modules.encoding import dtype_named
-from netgraph.graph.modules.program import NamedTensorSpec, Program
-from netgraph.graph.modules.wiring import Ints, wire
+from netgraph.graph.modules.program import NamedTensorSpec
 
 
 def view(tensor: NamedTensorSpec, state: Tensor, other: Tensor) -> Tensor:
@@ -23,36 +21,6 @@ def view(tensor: NamedTensorSpec, state: Tensor, other: Tensor) -> Tensor:
     if tensor.in_state:
         return state[tensor.offset : tensor.end].view(tensor.shape)
     return other[tensor.offset : tensor.end].view(dtype_named(tensor.dtype)).view(tensor.shape)
-
-
-def gather(values: Tensor, slots: Ints, missing: float) -> Tensor:
-    """Return the value of every slot, and ``missing`` for slot -1."""
-    index = torch.from_numpy(slots).to(values.device)
-    there = index >= 0
-    return values.new_full(index.shape, missing).masked_scatter(there, values[index[there]])
-
-
-def expand(key: str, program: Program, state: Tensor, other: Tensor) -> Tensor:
-    """Expand ``bias`` [N], ``edge_weight`` [E] or [E, k], or ``structural`` [E].
-
-    Raises:
-        NetGraphError: When the edges' kernels, padded to the longest, would not fit in memory.
-    """
-    others = [view(t, state, other).reshape(-1).to(state) for t in program.tensors if not t.in_state]
-    by_slot = torch.cat([state, *others]) if others else state
-    if key == "bias":
-        return gather(by_slot, wire(program).bias_element, 0.0)
-    edges = wire(program).edges
-    structural = torch.from_numpy(edges.count == 0).to(state.device)
-    if key == "structural":
-        return structural
-    values = gather(by_slot, edges.slot, 0.0)
-    weight = values.new_zeros(math.prod(edges.shape)).index_copy(
-        0, torch.from_numpy(edges.place).to(state.device), values
-    )
-    first = torch.arange(edges.shape[1], device=state.device) == 0
-    weight = weight.view(edges.shape).masked_fill(structural[:, None] & first, 1.0)
-    return weight[:, 0] if weight.shape[1] == 1 else weight
 
 
 def is_finite(values: Tensor) -> bool:

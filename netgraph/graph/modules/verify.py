@@ -121,12 +121,12 @@ def _run(network: nn.Module, call: Call, inputs: list[Any], each: Pass) -> Seen:
     if with_gradients:
         leaves |= dict(network.named_parameters())
         roots = [value for value in tree_leaves(output) if isinstance(value, Tensor) and value.requires_grad]
-        found = _backward(roots, leaves, each.seed) if each.gradients == "values" else {}
+        gradients = _backward(roots, leaves, each.seed) if each.gradients == "values" else {}
         if each.gradients == "reached":
             tape, complete = _tape(roots)
             identities = set(map(id, tape))
-            found = {name: id(leaf) in identities for name, leaf in leaves.items()} if complete else {}
-        seen |= {("gradient", name): found[name] for name in found}
+            gradients = {name: id(leaf) in identities for name, leaf in leaves.items()} if complete else {}
+        seen |= {("gradient", name): gradients[name] for name in gradients}
     return seen | {("buffer", name): _digest(value) for name, value in network.named_buffers()}
 
 
@@ -137,30 +137,30 @@ def _modes(network: nn.Module) -> Seen:
 def _tape(roots: list[Tensor]) -> tuple[list[Tensor], bool]:
     """Return the tensors to which a backward pass comes, and whether that is all: a checkpoint hides others."""
     waiting = [root.grad_fn for root in roots]
-    found, passed = [root for root in roots if root.grad_fn is None], set()
+    leaves, passed = [root for root in roots if root.grad_fn is None], set()
     while waiting:
         node = waiting.pop()
         if node is not None and node not in passed:
             passed.add(node)
             leaf: Any = node if node.name() == "torch::autograd::AccumulateGrad" else None
-            found += [leaf.variable] if leaf is not None else []
+            leaves += [leaf.variable] if leaf is not None else []
             waiting += [before for before, _ in node.next_functions]
-    return found, not any(node.name().startswith("CheckpointFunction") for node in passed)
+    return leaves, not any(node.name().startswith("CheckpointFunction") for node in passed)
 
 
 def _backward(roots: list[Tensor], leaves: dict[str, Tensor], number: int) -> dict[str, Any]:
     """Compute the gradients of a random projection of the outputs; each is let go of as soon as it is hashed."""
     generator = torch.Generator().manual_seed(number)
     weights = [torch.randn(root.shape, generator=generator).to(root) for root in roots]
-    found: dict[str, Any] = dict.fromkeys(leaves)
-    own = set(map(id, leaves.values()))
-    others = [(leaf, leaf.grad) for leaf in _tape(roots)[0] if id(leaf) not in own]
+    digests: dict[str, Any] = dict.fromkeys(leaves)
+    known = set(map(id, leaves.values()))
+    others = [(leaf, leaf.grad) for leaf in _tape(roots)[0] if id(leaf) not in known]
 
     def hashing(name: str) -> Callable[[Tensor], None]:
         def take(leaf: Tensor) -> None:
             gradient, leaf.grad = leaf.grad, None
             if gradient is not None:
-                found[name] = (found[name], _digest(gradient.to_dense().add_(0.0)))  # -0.0 is 0.0
+                digests[name] = (digests[name], _digest(gradient.to_dense().add_(0.0)))  # -0.0 is 0.0
 
         return take
 
@@ -178,7 +178,7 @@ def _backward(roots: list[Tensor], leaves: dict[str, Tensor], number: int) -> di
             leaf._post_accumulate_grad_hooks = None  # type: ignore[assignment]  # an empty dictionary is left
         for leaf, gradient in others:
             leaf.grad = gradient
-    return found
+    return digests
 
 
 def _digest(value: Tensor | None) -> Any:

@@ -108,8 +108,8 @@ class Wiring:
     def bias_element(self) -> Ints:
         """State element that is each node's one bias, -1 where it has none or several, [N]."""
         slots = np.full(self.num_nodes, -1, dtype=np.int64)
-        for nodes, own in self._biases:
-            slots[nodes.numpy()] = own.numpy()
+        for nodes, elements in self._biases:
+            slots[nodes.numpy()] = elements.numpy()
         return slots
 
     @cached_property
@@ -166,8 +166,8 @@ def wire(program: Program, most: int | None = None) -> Wiring:
     """
     if "wiring" not in program.__dict__:
         program.__dict__["wiring"] = _wire(program, most)
-    found: Wiring = program.__dict__["wiring"]
-    return found
+    wiring: Wiring = program.__dict__["wiring"]
+    return wiring
 
 
 def structure(network: Any) -> Any:
@@ -178,7 +178,7 @@ def structure(network: Any) -> Any:
 def _wire(program: Program, most: int | None) -> Wiring:
     builder, aliases = Builder(program, most), Aliases(program)
     values: list[Any] = []
-    made: list[Any] = []
+    results: list[Any] = []
     for position, node in enumerate(program.nodes):
         builder.call = position
         try:
@@ -194,9 +194,9 @@ def _wire(program: Program, most: int | None) -> Wiring:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise UnsupportedLayerError(f"{node.label}: its nodes cannot be read: {reason}") from error
         forget = lambda leaf: replace(leaf, slots=None) if isinstance(leaf, Value) else leaf  # noqa: E731
-        made.append(pytree.tree_map(forget, new))  # places of parameters, which only the rules need
+        results.append(pytree.tree_map(forget, new))  # places of parameters, which only the rules need
     output = decode(program.calls.output, {"node": values.__getitem__, "training": lambda name: False})
-    return Wiring(builder, made, output)
+    return Wiring(builder, results, output)
 
 
 def _value(b: Builder, node: GraphNode, values: list[Any]) -> Any:

@@ -46,9 +46,9 @@ def _attributes(names: str) -> Reader:
     """Read arguments that are attributes of the same name, and ``bias`` as whether there is one."""
 
     def read(module: nn.Module) -> Arguments:
-        found = {name: getattr(module, name) for name in names.split()}
-        bias = found.get("bias", False)  # a recurrent layer's is a flag
-        return found | ({"bias": bias if isinstance(bias, bool) else bias is not None} if "bias" in found else {})
+        values = {name: getattr(module, name) for name in names.split()}
+        bias = values.get("bias", False)  # a recurrent layer's is a flag
+        return values | ({"bias": bias if isinstance(bias, bool) else bias is not None} if "bias" in values else {})
 
     return read
 
@@ -208,10 +208,10 @@ def describe(module: nn.Module) -> tuple[str, Encoded]:
         if shapes[key] != expected_shapes[key] and isinstance(shapes[key], tuple) and expected_shapes[key] is not None:
             text = f"{key}: has shape {shapes[key]}, not {expected_shapes[key]} as its {kind} says"
             raise InvalidGraphError(text)
-    found = shapes | {key: value for key, value in attributes.items() if key in expected}
+    actual = shapes | {key: value for key, value in attributes.items() if key in expected}
     expected |= expected_shapes
-    for key in found.keys() | expected.keys():
-        a, b = (values.get(key, "absent") for values in (found, expected))
+    for key in actual.keys() | expected.keys():
+        a, b = (values.get(key, "absent") for values in (actual, expected))
         if a != b:
             raise UnsupportedLayerError(f"{kind} was altered after it was made: {key} is {a!r}, not {b!r}")
     return kind, kwargs

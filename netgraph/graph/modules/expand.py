@@ -1,0 +1,40 @@
+"""Fields of a general graph that are expanded from its state when they are read: biases, edge weights."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from netgraph.graph.modules.program import Program
+from netgraph.graph.modules.values import view
+from netgraph.graph.modules.wiring import Ints, wire
+
+
+def gather(values: Tensor, elements: Ints, missing: float) -> Tensor:
+    """Return the value of every state element, and ``missing`` for element -1."""
+    index = torch.from_numpy(elements).to(values.device)
+    there = index >= 0
+    return values.new_full(index.shape, missing).masked_scatter(there, values[index[there]])
+
+
+def expand(key: str, program: Program, state: Tensor, other: Tensor) -> Tensor:
+    """Expand ``bias`` [N], ``edge_weight`` [E] or [E, k], or ``structural`` [E].
+
+    Raises:
+        NetGraphError: When the edges' kernels, padded to the longest, would not fit in memory.
+    """
+    others = [view(t, state, other).reshape(-1).to(state) for t in program.tensors if not t.in_state]
+    by_element = torch.cat([state, *others]) if others else state
+    if key == "bias":
+        return gather(by_element, wire(program).bias_element, 0.0)
+    edges = wire(program).edges
+    structural = torch.from_numpy(edges.count == 0).to(state.device)
+    if key == "structural":
+        return structural
+    values = gather(by_element, edges.slot, 0.0)
+    weight = values.new_zeros(math.prod(edges.shape)).index_copy(
+        0, torch.from_numpy(edges.place).to(state.device), values
+    )
+    first = torch.arange(edges.shape[1], device=state.device) == 0
+    weight = weight.view(edges.shape).masked_fill(structural[:, None] & first, 1.0)
+    return weight[:, 0] if weight.shape[1] == 1 else weight
