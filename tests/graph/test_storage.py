@@ -136,7 +136,7 @@ WRONG = {
     "remove edges": lambda graph: graph.remove_edge_index(layout="coo"),
     "pop": lambda graph: graph.pop("parent"),
     "clear": lambda graph: graph.clear(),
-    "vertices": lambda graph: setattr(graph, "num_nodes", 2),
+    "nodes": lambda graph: setattr(graph, "num_nodes", 2),
     "state": lambda graph: setattr(graph, "state", graph.state[1:]),
     "no state": lambda graph: setattr(graph, "state", None),
     "sensitivity": lambda graph: setattr(graph, "sensitivity", graph.sensitivity[1:]),

@@ -55,7 +55,7 @@ def test_canonical_form_is_stable_and_keeps_the_function(graph):
 
 
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh])
-def test_sensitivity_moves_with_its_vertices(activation):
+def test_sensitivity_moves_with_its_nodes(activation):
     graph = from_module(network(activation, 3))
     x = torch.randn(9, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     canonical = canonicalize(graph.replace(sensitivity=sensitivity(graph, x)))
