@@ -20,7 +20,7 @@ from netgraph.graph.architecture import Architecture, Layer, make_layer
 from netgraph.graph.check import check_architecture
 from netgraph.graph.layers import LAYER_TYPES, LayerType
 from netgraph.graph.modules.aliases import in_place
-from netgraph.graph.modules.encoding import decode, references
+from netgraph.graph.modules.encoding import decode, dtype_named, references
 from netgraph.graph.modules.functions import find_operation
 from netgraph.graph.modules.labels import dotted
 from netgraph.graph.modules.program import GraphNode, Program
@@ -84,7 +84,7 @@ def _n_inputs(program: Program) -> int:
         size = _reads(_constructor_kwargs(program, node)) if node.op == "module" else None
         if size is not None:
             return size
-        if len(node.inputs) == 1 or not node.target.endswith(("cat", "concat", "concatenate")):
+        if len(node.inputs) == 1 or node.op == "module" or type_of_operation(node.target) != "Concat":
             reached.add(position)
     for node in program.nodes:
         if direct.intersection(node.inputs):
@@ -110,8 +110,8 @@ def _kind(program: Program, node: GraphNode) -> LayerType:
         UnsupportedLayerError: When it is none of the vocabulary.
     """
     name = program.module_named[node.target].type if node.op == "module" else type_of_operation(node.target)
-    altering = node.op == "call" and node.target.endswith("_")
-    if name not in LAYER_TYPES or node.target.startswith("aten.") or altering:
+    altering = node.op == "call" and find_operation(node.target).in_place and name != "Add"
+    if name not in LAYER_TYPES or altering:
         raise UnsupportedLayerError(f"{_label(program, node)} is not supported")
     return LAYER_TYPES[name]
 
@@ -138,7 +138,7 @@ class _Lowering:
     def _live(self) -> set[int]:
         """Return the calls that the output needs, and calls that alter or check a value."""
         nodes, output = self.program.nodes, set(references(self.program.calls.output))
-        live = output | self.altering | {i for i, node in enumerate(nodes) if "assert" in node.target}
+        live = output | self.altering | {i for i, node in enumerate(nodes) if node.target == "torch._assert"}
         for position in reversed(range(len(nodes))):
             if position in live or nodes[position].op == "input":
                 live |= {position, *nodes[position].inputs}
@@ -287,10 +287,9 @@ def _check_tensors(program: Program, architecture: Architecture) -> None:
             raise UnsupportedLayerError(f"{tensor.names[1]}: the same as {name}, which is not supported")
         if tensor in parameters and not tensor.trainable and any(other.trainable for other in parameters):
             raise UnsupportedLayerError(f"{name}: not trained while other parameters are, which is not supported")
-    floats = {t.dtype for t in program.tensors if t.dtype.startswith(("float", "bfloat", "complex"))}
-    if any(dtype.startswith("complex") for dtype in floats):
+    dtypes = {dtype_named(tensor.dtype) for tensor in program.tensors}
+    if any(dtype.is_complex for dtype in dtypes):
         raise UnsupportedLayerError("complex parameters are not supported")
+    floats = sorted(str(dtype) for dtype in dtypes if dtype.is_floating_point)
     if len(floats) > 1:
-        raise UnsupportedLayerError(
-            f"parameters of several types: {', '.join(f'torch.{dtype}' for dtype in sorted(floats))}"
-        )
+        raise UnsupportedLayerError(f"parameters of several types: {', '.join(floats)}")

@@ -13,6 +13,7 @@ from netgraph.errors import UnsupportedLayerError
 from netgraph.graph.modules import edges
 from netgraph.graph.modules.calls import Call
 from netgraph.graph.modules.labels import Value, along, compress, values_in
+from netgraph.graph.modules.registry import n_place_dims
 from netgraph.graph.modules.reshapes import reshape
 
 
@@ -25,6 +26,14 @@ def constant(c: Call) -> Any:
         result = c.function(*args, **kwargs)
     shape_of = lambda leaf: Value(tuple(leaf.shape), leaf.dtype) if isinstance(leaf, Tensor) else leaf  # noqa: E731
     return pytree.tree_map(shape_of, result)
+
+
+def channel_axis(kind: str, ndim: int) -> int:
+    """Return the axis of channels, behind the batch where there is one: batch norm always has one."""
+    places = n_place_dims(kind)
+    if places is None or kind in ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d"):
+        return min(1, ndim - 1)
+    return max(0, ndim - places - 1)
 
 
 def _binary(c: Call) -> Tensor:
@@ -72,8 +81,8 @@ def _norm(c: Call) -> Tensor:
     ndim, last = len(c.operand.shape), c.kind in ("LayerNorm", "RMSNorm")
     first = 2 if last or c.kind == "GroupNorm" else 3 if c.target.startswith("functional.") else 1
     weight, bias = c.slots("weight", first), None if c.kind == "RMSNorm" else c.slots("bias", first + 1)
-    if not last:  # channels are axis 1, but axis 0 of what has no batch, which only InstanceNorm allows
-        axis = max(0, ndim - int(c.kind[-2]) - 1) if c.kind[:-2] == "InstanceNorm" else 1
+    if not last:
+        axis = channel_axis(c.kind, ndim)
         weight, bias = (None if slots is None else along(axis, ndim, slots) for slots in (weight, bias))
     return edges.elementwise(c.b, c.name, c.kind, [c.operand], weight, bias)
 
@@ -86,8 +95,8 @@ def _prelu(c: Call) -> Tensor:
 
 
 def _pool(c: Call) -> Tensor:
-    ndim, digits = len(c.operand.shape), [int(letter) for letter in c.base if letter.isdigit()]
-    return edges.reduce(c.b, c.name, c.kind, c.operand, range(ndim - (digits[0] if digits else ndim - 2), ndim))
+    ndim, places = len(c.operand.shape), n_place_dims(c.kind)
+    return edges.reduce(c.b, c.name, c.kind, c.operand, range(2 if places is None else ndim - places, ndim))
 
 
 def _reduce(c: Call) -> Tensor:

@@ -33,7 +33,7 @@ from netgraph.graph.modules.functions import find_operation
 from netgraph.graph.modules.labels import Value, along, value_of, values_in
 from netgraph.graph.modules.program import GraphNode, ModuleSpec, Program
 from netgraph.graph.modules.registry import CODES, ENTRIES, type_of_operation
-from netgraph.graph.modules.rules import RULES, constant
+from netgraph.graph.modules.rules import RULES, channel_axis, constant
 
 Ints = npt.NDArray[np.int64]
 #: Most numbers that are laid side by side, an edge a row.
@@ -279,9 +279,7 @@ def _feature_axis(program: Program, position: int, ndim: int) -> int:
         if role in ("dense", "bilinear", "decomposed") or kind in ("LayerNorm", "RMSNorm"):
             return ndim - 1
         if role in ("conv", "pool", "norm"):  # channels come before the places; there may be no batch
-            places = [int(letter) for letter in kind if letter.isdigit()]
-            batched = not places or kind.startswith("BatchNorm")
-            return min(1, ndim - 1) if batched else max(0, ndim - places[0] - 1)
+            return channel_axis(kind, ndim)
         if role in ("elementwise", "softmax", "prelu", "identity", "binary"):
             reached.add(later)
     return 1 if ndim >= 4 else ndim - 1

@@ -247,3 +247,9 @@ def test_parameters_are_found_in_the_order_of_either_function():
     assert wire(first.program).groups[-1].type == "Bilinear"
     assert not first.structural[first.edge_index[1] >= first.num_nodes - 3].any()
     assert torch.equal(first.bias[-3:], Called(True).bias)
+
+
+@pytest.mark.parametrize(("layer", "shape"), [(nn.BatchNorm1d(4), (3, 4)), (nn.LPPool1d(2, 2), (2, 4, 6))])
+def test_the_channels_of_an_input_are_found_by_the_layer_that_reads_it_first(layer, shape):
+    graph = from_module(nn.Sequential(layer, nn.Softsign()).eval(), torch.ones(shape))
+    assert [group.size for group in wire(graph.program).groups] == [4, 4, 4]
