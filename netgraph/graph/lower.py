@@ -109,11 +109,15 @@ def _kind(program: Program, node: GraphNode) -> LayerType:
     Raises:
         UnsupportedLayerError: When it is none of the vocabulary.
     """
-    name = program.module_named[node.target].type if node.op == "module" else type_of_operation(node.target)
-    altering = node.op == "call" and find_operation(node.target).in_place and name != "Add"
-    if name not in LAYER_TYPES or altering:
+    if node.op == "module":
+        kind = LAYER_TYPES.get(program.module_named[node.target].type)
+    else:  # a function holds no tensors
+        kind = LAYER_TYPES.get(type_of_operation(node.target))
+        altering = find_operation(node.target).in_place and kind is not LAYER_TYPES["Add"]
+        kind = kind if kind is not None and kind.kind in ("elementwise", "join") and not altering else None
+    if kind is None:
         raise UnsupportedLayerError(f"{_label(program, node)} is not supported")
-    return LAYER_TYPES[name]
+    return kind
 
 
 def _label(program: Program, node: GraphNode) -> str:

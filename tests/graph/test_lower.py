@@ -4,8 +4,9 @@ import pytest
 import torch
 from hypothesis import given
 from torch import nn
+from torch.nn import functional as F
 
-from netgraph import NetGraphError, from_module
+from netgraph import NetGraphError, from_module, to_module
 from netgraph.graph.from_module import generalize
 from netgraph.graph.lower import lower
 from tests.graph.zoo_of_modules.exact import prepared
@@ -58,3 +59,40 @@ def test_notes_on_a_layer_are_no_part_of_it():
     module = nn.Sequential(nn.Conv1d(3, 2, 1), nn.Tanh())
     module[0].note = "the first"
     assert from_module(module, torch.zeros(1, 3, 4)).num_nodes == 7
+
+
+class Functional(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.linear, self.function = nn.Linear(4, 4), function
+
+    def forward(self, x):
+        return self.function(self, self.linear(x))
+
+
+def test_a_function_is_the_layer_that_does_the_same():
+    module = Functional(lambda self, h: F.leaky_relu(F.dropout(h, 0.3, self.training), 0.2))
+    layers = from_module(module).architecture.layers[2:]
+    assert [(layer.type, layer.hyper) for layer in layers] == [
+        ("Dropout", (("p", 0.3),)), ("LeakyReLU", (("negative_slope", 0.2),))
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (lambda self, h: F.layer_norm(h, (4,)), "layer_norm: layer_norm is not supported"),
+        (lambda self, h: F.linear(h, self.linear.weight), "linear_weight: weight is not supported"),
+        (lambda self, h: F.dropout(h, 0.3, False), "gradient|output|draws"),
+        (lambda self, h: h.chunk(2, -1)[0], "chunk: chunk is not supported"),
+    ],
+    ids=["norm", "linear", "dropout", "chunk"],
+)
+def test_a_function_that_is_none_is_named_and_general_with_an_example(function, reason):
+    module = prepared(Functional(function)).eval()
+    with pytest.raises(NetGraphError, match=reason):
+        from_module(module)
+    x = torch.linspace(-1, 1, 12).view(3, 4)
+    graph = from_module(module, x)
+    assert graph.program is not None
+    assert torch.equal(to_module(graph)(x), module(x))
