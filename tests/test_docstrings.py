@@ -13,11 +13,11 @@ import netgraph
 ROOT = Path(netgraph.__file__).parent
 #: Rooms, and files beside them, that keep the rules.
 CLEAN = (
-    *("evaluation", "search", "stack", "tasks", "tokens", "zoo"),
+    *("evaluation", "graph", "search", "stack", "tasks", "tokens", "zoo"),
     *sorted(path.name for path in ROOT.glob("*.py")),
 )
 #: Rooms and modules whose public functions have an example.
-WITH_EXAMPLES = ("evaluation", "evaluation.metrics", "stack", "tasks", "tokens", "zoo")
+WITH_EXAMPLES = ("evaluation", "evaluation.metrics", "graph", "search", "stack", "tasks", "tokens", "zoo")
 OPENINGS = ("Give", "Gives", "Say", "Says", "What")
 #: Vague words, and clauses that stand where a noun should.
 BANNED = re.compile(

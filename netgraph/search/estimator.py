@@ -195,5 +195,10 @@ class NetGraphRegressor(RegressorMixin, BaseEstimator):
 
 
 def default_candidates(model: Any = None) -> tuple[Candidates, ...]:
-    """Return the sources of the estimator: random features, random networks, networks that a model generates."""
+    """Return the sources of the estimator: random features, random networks, networks that a model generates.
+
+    Example:
+        >>> default_candidates()[0]
+        RandomFeatures(None)
+    """
     return RandomFeatures(None), RandomFeatures("agop"), ScaledRandom(), Generated(model), RandomFeatures("ard")

@@ -156,6 +156,10 @@ def fit_table(job: FitJob) -> dict[str, float]:
 
     Raises:
         NetGraphError: When the file is not such a table, the folder holds a fit already, or a file would be lost.
+
+    Example:
+        >>> fit_table(FitJob("table.csv", "y", "out"))["test_r2"]  # doctest: +SKIP
+        0.97
     """
     out, (table, parts) = Path(job.out), job.hold_out()
     if (out / "metrics.json").exists() and not job.overwrite:
@@ -191,6 +195,10 @@ def search_table(job: SearchJob) -> dict[str, float]:
     Raises:
         NetGraphError: When the file is not such a table, or the folder holds a search of other data, or by other
             objectives, another sampler, model or seed.
+
+    Example:
+        >>> search_table(SearchJob("table.csv", "y", "out"))["trials"]  # doctest: +SKIP
+        512.0
     """
     budget, out, (table, parts) = TimeBudget(job.max_seconds), Path(job.out), job.hold_out()
     own = (out / "study.db").exists()

@@ -54,6 +54,10 @@ def sampler_of(name: str, seed: int) -> "BaseSampler":
 
     Raises:
         NetGraphError: When the name is unknown.
+
+    Example:
+        >>> type(sampler_of("nsga2", seed=0)).__name__
+        'NSGAIISampler'
     """
     from optuna import samplers
 
@@ -154,6 +158,10 @@ def search_latents(
 
     Returns:
         All trials of the study.
+
+    Example:
+        >>> len(search_latents(objective, record, sampler_of("random", 0), n_trials=32))  # doctest: +SKIP
+        32
     """
     import optuna
 

@@ -1,7 +1,7 @@
 """The gradient of plain networks, layer by layer, in fixed memory: no graph of it is recorded.
 
 Plain networks are linear layers and activations. Autograd would record every operation of every step, and allocate
-memory for every value and every gradient; here both are in the same tensors step after step, activations over
+memory for every value and every gradient; here both keep the same tensors step after step, and activations overwrite
 their operands. That takes about half the time.
 """
 
