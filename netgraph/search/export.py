@@ -98,15 +98,13 @@ def export_network(
         raise NetGraphError(f"{script}: the network is no feed-forward one of {columns} inputs and 1 output")
     if features is not None and len(features) != columns:
         raise NetGraphError(f"{script}: {len(features)} names for {columns} features")
-    graph.validate()
     module = preprocessing.pipeline(to_module(graph.replace(state=graph.state.double())))
     payload = save({name: tensor.clone() for name, tensor in module.state_dict().items()})
     # Traced in float32, so that no dtype is spelled out.
     source = to_source(from_module(copy.deepcopy(module).float(), torch.zeros(2, columns)))
-    source = _HEAD.format(docstring=_docstring(graph, stem, columns, features, target)) + (
-        source[source.index("import torch") :].rstrip("\n") + "\n"
-    )
-    source += _LOAD.format(sha256=hashlib.sha256(payload).hexdigest(), columns=columns)
+    head = _HEAD.format(docstring=_docstring(graph, stem, columns, features, target))
+    load = _LOAD.format(sha256=hashlib.sha256(payload).hexdigest(), columns=columns)
+    source = f"{head}{source[source.index('import torch') :].rstrip()}\n{load}"
     check_outputs((weights, script), overwrite=True)
     make_folder(script.parent)
     with replacing([weights, script]):
