@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from netgraph import NetGraph, NetGraphError, Zoo, get_meta_features
 from netgraph.graph import prepend_linear
 from netgraph.search import Candidates
-from netgraph.stack import Stack, solve_last_layers
+from netgraph.stack import Stack, solve_output_layers
 from netgraph.zoo import ZooRecipe, draw_architecture, initialize, random_like
 
 #: Standard deviations at which a meta-feature is clipped, as in the conditioning of the model.
@@ -112,7 +112,7 @@ class Evolution(FromZoo):
             graphs = [] if self.population else [networks[i] for i in chosen]
             graphs += [self.child(X.shape[1], generator) for _ in range(size - len(graphs))]
             stack = Stack([graph.architecture for graph in graphs])
-            solved = solve_last_layers(stack, stack.flatten([graph.state for graph in graphs]), X, y)
+            solved = solve_output_layers(stack, stack.flatten([graph.state for graph in graphs]), X, y)
             errors = (solved.prediction - y).square().mean(dim=1).nan_to_num(torch.inf).tolist()
             scored = [*self.population, *zip(errors, graphs, strict=True)]
             self.population = sorted(scored, key=lambda pair: pair[0])[:POPULATION]

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from benchmarks.report import Picture, table
 from benchmarks.zoos import UNSEEN, checkpoint_of, unseen, with_rows
 from netgraph import NetGraph, NetVAE, Zoo
-from netgraph.stack import Stack, first_outputs, fit_kernel, solve_last_layers
+from netgraph.stack import Stack, first_outputs, fit_kernel, solve_output_layers
 from netgraph.zoo import random_like
 
 TITLE = "From rows to networks"
@@ -74,7 +74,7 @@ def predictions(way: str, vae: NetVAE, trained: NetGraph, rows: Split, networks:
     if way == RANDOM:
         graphs = random_like(graphs, Generator().manual_seed(seed))
         stack = Stack([graph.architecture for graph in graphs])
-        state = solve_last_layers(stack, stack.flatten([graph.state for graph in graphs]), x, y).state
+        state = solve_output_layers(stack, stack.flatten([graph.state for graph in graphs]), x, y).state
         graphs = [NetGraph(graph.architecture, own) for graph, own in zip(graphs, stack.split(state), strict=True)]
     return outputs_of(graphs, x_new)
 

@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
-from netgraph.stack import Stack, first_outputs, solve_last_layers
+from netgraph.stack import Stack, first_outputs, solve_output_layers
 from netgraph.zoo import FitConfig, Schedule, Zoo, fit_networks, pad_rows
 
 #: Rows of a step and weight decay, as of the networks of the quick recipe.
@@ -260,7 +260,7 @@ class _Networks:
         if arm.solved:
             stack = Stack(self.architectures)
             x, y = self.x[:, : self.cut], self.y[:, : self.cut]
-            self.states = stack.split(solve_last_layers(stack, stack.flatten(self.states), x, y).state)
+            self.states = stack.split(solve_output_layers(stack, stack.flatten(self.states), x, y).state)
         self.initial = self._r2(self.states, 1)
 
     def train(self, rates: Sequence[float], schedule: Schedule, budgets: Sequence[int]) -> Tensor:

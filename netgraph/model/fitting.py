@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from netgraph.stack import LastLayer, RidgeFit, Stack, fit_ridge
+from netgraph.stack import OutputLayer, RidgeFit, Stack, fit_ridge
 
 #: Ridge penalty of the output layer, relative to the variance of its inputs (chosen: functions have no noise).
 PENALTY = 1e-4
@@ -24,7 +24,7 @@ LEARNING_RATE = 0.1
 LARGEST_ACTIVATION = 50.0
 
 
-def project(stack: Stack, last: LastLayer, state: Tensor, x: Tensor, target: Tensor) -> tuple[RidgeFit, Tensor]:
+def project(stack: Stack, last: OutputLayer, state: Tensor, x: Tensor, target: Tensor) -> tuple[RidgeFit, Tensor]:
     """Regress targets on the values that feed the output layers; differentiable.
 
     Args:
@@ -71,7 +71,7 @@ def fit_functions(
     Returns:
         States, [sum P].
     """
-    last, free = LastLayer(stack), (~given).to(standardized)
+    last, free = OutputLayer(stack), (~given).to(standardized)
     with torch.enable_grad():
         weights = standardized.detach().clone().requires_grad_()
         optimizer = torch.optim.Adam([weights], LEARNING_RATE)

@@ -25,7 +25,7 @@ from netgraph.model.loss import LEAST_ERROR, LOSS_ROWS, NOT_MEASURED, Losses, dr
 from netgraph.model.parts import by_size, evaluating, finite_rows, is_whole, seeded
 from netgraph.model.prior import Prior
 from netgraph.model.writing import Decoder, solve_on_rows, write_networks
-from netgraph.stack import LastLayer, Stack
+from netgraph.stack import OutputLayer, Stack
 
 #: Copies of a network, its inputs permuted and of changed sign, that statistics of functions are of beside the network.
 #: Measured: without copies 64 numbers bring held-out networks a median R^2 of 0.962 instead of 0.966.
@@ -104,7 +104,7 @@ class NetVAE(nn.Module):
         order = torch.randperm(self.config.n_rows, device=target.device)[: 2 * LOSS_ROWS]
         half, rows, target = len(order) // 2, function.rows(stack.max_inputs)[order], target[:, order]
         state = self.encoder.scales.restore(written, structure)
-        _, output = project(stack, LastLayer(stack), state, rows, target[:, :half])
+        _, output = project(stack, OutputLayer(stack), state, rows, target[:, :half])
         error = relative_error(output[:, half:], target[:, half:])
         return Losses(
             index=index,

@@ -20,7 +20,7 @@ from netgraph.model.function import FunctionCode
 from netgraph.model.hypernet import Hypernet, column_moments
 from netgraph.model.parts import by_size
 from netgraph.model.scales import Scales
-from netgraph.stack import Stack, solve_last_layers
+from netgraph.stack import Stack, solve_output_layers
 
 #: Networks whose architectures are decoded at once: a step costs about the same for few and for many.
 CHUNK = 256
@@ -132,5 +132,5 @@ def solve_on_rows(graphs: Sequence[NetGraph], x: Tensor, y: Tensor) -> list[NetG
     states: list[Tensor] = []
     for part in parts:
         stack = Stack([graphs[i].architecture for i in part])
-        states += stack.split(solve_last_layers(stack, stack.flatten([graphs[i].state for i in part]), x, y).state)
+        states += stack.split(solve_output_layers(stack, stack.flatten([graphs[i].state for i in part]), x, y).state)
     return [NetGraph(graph.architecture, states[i].clone()) for graph, i in zip(graphs, order, strict=True)]

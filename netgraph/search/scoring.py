@@ -16,7 +16,7 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
 from netgraph.search.candidates import Candidates
 from netgraph.search.data import TabularData, TimeBudget
-from netgraph.stack import Stack, chunks, first_outputs, solve_last_layers
+from netgraph.stack import Stack, chunks, first_outputs, solve_output_layers
 from netgraph.zoo import FitConfig, fit_networks
 
 #: Folds of cross-validation, K; as many as rows where there are fewer.
@@ -150,7 +150,7 @@ class CrossValidation:
             data = self.data if rows is None else self.data.rows(rows[members])
             stack = Stack([graphs[i].architecture for i in members], self.device)
             state = stack.flatten([graphs[i].state for i in members])
-            solved = solve_last_layers(stack, state, data.X, data.y, data.sample_weight)
+            solved = solve_output_layers(stack, state, data.X, data.y, data.sample_weight)
             predictions = solved.prediction.cpu()
             for i, state, prediction in zip(members, stack.split(solved.state.cpu()), predictions, strict=True):
                 fitted[i] = NetGraph(graphs[i].architecture, state.clone()), prediction

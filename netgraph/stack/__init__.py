@@ -2,13 +2,13 @@
 
 from netgraph.stack.chunking import chunks, first_outputs, probe, stacked
 from netgraph.stack.kernel import fit_kernel, learned_metric
-from netgraph.stack.output_layer import LastLayer, RidgeFit, fit_ridge, solve_last_layers
+from netgraph.stack.output_layer import OutputLayer, RidgeFit, fit_ridge, solve_output_layers
 from netgraph.stack.plain import PlainGradient, can_run
 from netgraph.stack.sensitivity import sensitivities, sensitivity, with_sensitivity
 from netgraph.stack.stack import Stack
 
 __all__ = [
-    "LastLayer",
+    "OutputLayer",
     "PlainGradient",
     "RidgeFit",
     "Stack",
@@ -21,7 +21,7 @@ __all__ = [
     "probe",
     "sensitivities",
     "sensitivity",
-    "solve_last_layers",
+    "solve_output_layers",
     "stacked",
     "with_sensitivity",
 ]

@@ -21,8 +21,8 @@ SMALLEST_LENGTH = 1e-7
 SMALLEST_REST = 1e-9
 
 
-class LastLayer:
-    """Index of the weights and biases of last layers in concatenated states.
+class OutputLayer:
+    """Index of the weights and biases of output layers in concatenated states.
 
     Args:
         stack: The executor of M architectures.
@@ -58,7 +58,7 @@ class LastLayer:
 
 @dataclass(frozen=True)
 class Solved:
-    """Networks whose last layers fit a target.
+    """Networks whose output layers fit a target.
 
     Attributes:
         state: Their states, concatenated, [sum P].
@@ -71,8 +71,8 @@ class Solved:
 
 
 @torch.no_grad()
-def solve_last_layers(stack: Stack, state: Tensor, x: Tensor, y: Tensor, weight: Tensor | None = None) -> Solved:
-    """Fit the last layers of networks to the rows of a data set; networks without a linear last node do not change.
+def solve_output_layers(stack: Stack, state: Tensor, x: Tensor, y: Tensor, weight: Tensor | None = None) -> Solved:
+    """Fit the output layers of networks to the rows of a data set; networks without a linear output node do not change.
 
     Args:
         stack: The executor of M networks with one output.
@@ -84,11 +84,11 @@ def solve_last_layers(stack: Stack, state: Tensor, x: Tensor, y: Tensor, weight:
     Example:
         >>> graph = netgraph.from_module(torch.nn.Linear(1, 1))
         >>> x = torch.linspace(-1, 1, 10)[:, None]
-        >>> solved = solve_last_layers(Stack([graph.architecture]), graph.state, x, 3 * x[:, 0] + 1)
+        >>> solved = solve_output_layers(Stack([graph.architecture]), graph.state, x, 3 * x[:, 0] + 1)
         >>> torch.allclose(solved.state, torch.tensor([3.0, 1.0]), atol=1e-4)
         True
     """
-    last = LastLayer(stack)
+    last = OutputLayer(stack)
     output, hidden = stack(state, x, return_hidden=True)
     target = y.to(stack.device).expand(len(stack), -1)
     row_weight = None if weight is None else weight.to(stack.device).double().expand(len(stack), -1)

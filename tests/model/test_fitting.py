@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from netgraph import NetGraph, from_module
 from netgraph.model.fitting import fit_functions, project, relative_error
-from netgraph.stack import LastLayer, Stack
+from netgraph.stack import OutputLayer, Stack
 from tests.model.small import networks, perceptron
 
 GRAPHS = networks(6)
@@ -82,7 +82,7 @@ def test_networks_without_an_output_layer_to_solve_are_fitted_by_steps_alone(mod
         for value in module.parameters():
             nn.init.normal_(value, std=0.5)
     graphs = [from_module(module), GRAPHS[0]]
-    assert LastLayer(Stack([graph.architecture for graph in graphs])).given.tolist() == [False, True]
+    assert OutputLayer(Stack([graph.architecture for graph in graphs])).given.tolist() == [False, True]
     start = fitted(graphs, 0)
     assert torch.equal(start[: len(graphs[0].state)], graphs[0].state)
     assert errors(graphs, fitted(graphs, 40))[0] < 0.9 * errors(graphs, start)[0]
@@ -92,9 +92,9 @@ def test_projection_predicts_rows_that_it_did_not_see_and_has_a_gradient():
     stack = Stack([graph.architecture for graph in GRAPHS])
     state = stack.flatten([graph.state for graph in GRAPHS]).requires_grad_()
     target = TARGET.expand(6, -1)
-    _, output = project(stack, LastLayer(stack), state, X, target[:, :50])
+    _, output = project(stack, OutputLayer(stack), state, X, target[:, :50])
     assert output.shape == target.shape
-    _, other = project(stack, LastLayer(stack), state, X[:50], target[:, :50])
+    _, other = project(stack, OutputLayer(stack), state, X[:50], target[:, :50])
     torch.testing.assert_close(output[:, :50], other, rtol=1e-4, atol=1e-5)
     (gradient,) = torch.autograd.grad(relative_error(output[:, 50:], target[:, 50:]).sum(), state)
     assert gradient.isfinite().all()

@@ -15,7 +15,7 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture, make_layer
 from netgraph.graph.netgraph import NetGraph
 from netgraph.search.candidates import Candidates, Random
-from netgraph.stack import Stack, solve_last_layers
+from netgraph.stack import Stack, solve_output_layers
 from netgraph.zoo import initialize
 
 #: Activation of each network.
@@ -127,7 +127,7 @@ def agop(graphs: Sequence[NetGraph], X: Tensor, y: Tensor) -> Tensor:
         Positive semidefinite, of mean 1 on its diagonal, [features, features] float64; 0 where no network changes.
     """
     stack = Stack([graph.architecture for graph in graphs])
-    state = solve_last_layers(stack, stack.flatten([graph.state for graph in graphs]), X, y).state
+    state = solve_output_layers(stack, stack.flatten([graph.state for graph in graphs]), X, y).state
     rows = X[:GRADIENT_ROWS].expand(len(graphs), -1, -1).clone().requires_grad_()
     gradient = torch.autograd.grad(stack(state, rows).sum(), rows)[0] * (X[0] != X).any(dim=0)
     products = (gradient.mT @ gradient).double().nan_to_num()  # [networks, features, features]

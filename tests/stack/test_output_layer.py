@@ -9,7 +9,7 @@ from torch import Generator, nn
 from netgraph import NetGraph, from_module
 from netgraph.graph.edit import output_node
 from netgraph.stack import Stack
-from netgraph.stack.output_layer import PENALTIES, fit_ridge, solve_last_layers
+from netgraph.stack.output_layer import PENALTIES, fit_ridge, solve_output_layers
 from netgraph.zoo.architectures import initialize
 
 
@@ -36,7 +36,7 @@ def test_last_layers_are_ridge_regressions_with_the_penalty_of_least_error_when_
     graphs, (x, y) = networks(), task()
     stack = Stack([g.architecture for g in graphs])
     state = stack.flatten([g.state for g in graphs])
-    solved = solve_last_layers(stack, state, x, y)
+    solved = solve_output_layers(stack, state, x, y)
     predicted = stack(solved.state, x)[:, :, 0]
     _, hidden = stack(state, x, return_hidden=True)
     for i in (0, 1):
@@ -58,7 +58,7 @@ def test_errors_are_those_of_left_out_rows_where_a_network_is_wider_than_there_a
         graph = from_module(nn.Sequential(nn.Linear(3, 32), nn.Tanh(), nn.Linear(32, 1)))
     x, y = task(12)
     stack = Stack([graph.architecture])
-    solved = solve_last_layers(stack, graph.state, x, y)
+    solved = solve_output_layers(stack, graph.state, x, y)
     _, hidden = stack(graph.state, x, return_hidden=True)
     features, target = hidden[0].double().numpy(), y.double().numpy()
     left_out = []
@@ -84,7 +84,7 @@ def test_other_networks_stay_as_they_are_and_so_does_what_they_give():
     graphs, (x, y) = networks(), task()
     stack = Stack([g.architecture for g in graphs])
     state = stack.flatten([g.state for g in graphs])
-    solved = solve_last_layers(stack, state, x, y)
+    solved = solve_output_layers(stack, state, x, y)
     output = stack(state, x)[:, :, 0]
     for i in (2, 3):
         assert torch.equal(solved.prediction[i], output[i].double())
@@ -95,9 +95,9 @@ def test_networks_are_solved_alike_alone_and_among_others_each_on_its_own_rows()
     graphs, (x, y) = networks(), task()
     stack = Stack([g.architecture for g in graphs])
     state = stack.flatten([g.state for g in graphs])
-    many = solve_last_layers(stack, state, x.expand(len(graphs), -1, -1), y.expand(len(graphs), -1))
+    many = solve_output_layers(stack, state, x.expand(len(graphs), -1, -1), y.expand(len(graphs), -1))
     for i, graph in enumerate(graphs[:2]):
-        alone = solve_last_layers(Stack([graph.architecture]), graph.state, x, y)
+        alone = solve_output_layers(Stack([graph.architecture]), graph.state, x, y)
         assert torch.allclose(alone.state, stack.split(many.state)[i], atol=1e-4)
 
 
@@ -106,7 +106,7 @@ def test_what_is_not_finite_or_constant_survives():
     broken = graphs[0].replace(state=torch.full_like(graphs[0].state, float("nan")))
     dead = graphs[1].replace(state=torch.zeros_like(graphs[1].state))
     stack = Stack([g.architecture for g in (broken, dead)])
-    solved = solve_last_layers(stack, stack.flatten([broken.state, dead.state]), x, y)
+    solved = solve_output_layers(stack, stack.flatten([broken.state, dead.state]), x, y)
     assert not solved.prediction[0].isfinite().any()
     assert torch.isclose(stack(solved.state, x)[1, :, 0], y.mean(), atol=1e-5).all()
 
