@@ -15,7 +15,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from netgraph.errors import InvalidGraphError, NetGraphError, UnsupportedLayerError
+from netgraph.errors import InvalidGraphError, UnsupportedLayerError
+from netgraph.graph.frozen import registry
 from netgraph.graph.modules.encoding import Encoded, decode, encode
 from netgraph.graph.modules.registry.codes import CODES, FIRST_GENERAL_CODE, GENERAL_TYPES, NAMES
 
@@ -165,18 +166,12 @@ _TABLE: tuple[tuple[str, str, str | Reader], ...] = (
 )  # fmt: skip
 
 
-def _entries() -> Mapping[str, Entry]:
-    entries: dict[str, Entry] = {}
-    for names, role, reader in _TABLE:
-        for name in names.split():
-            if name in entries:
-                raise NetGraphError(f"module type {name} is registered twice")
-            entries[name] = Entry(getattr(nn, name), role, _attributes(reader) if isinstance(reader, str) else reader)
-    return MappingProxyType(entries)
-
-
 #: The entries by the names of their types.
-ENTRIES = _entries()
+ENTRIES = registry(
+    (name, Entry(getattr(nn, name), role, _attributes(reader) if isinstance(reader, str) else reader))
+    for names, role, reader in _TABLE
+    for name in names.split()
+)
 #: Containers keep their type; any other module that is traced through becomes a plain ``nn.Module``.
 CONTAINERS: Mapping[str, type[nn.Module]] = MappingProxyType(
     {"Module": nn.Module, "Sequential": nn.Sequential, "ModuleList": nn.ModuleList, "ModuleDict": nn.ModuleDict}
