@@ -1,4 +1,4 @@
-"""What the numbers of a function code leave open: a Gaussian process in the metric of what they say.
+"""Completion of function codes: posterior of a Gaussian process in the metric of the function itself.
 
 Its covariance on the common rows is that of all networks and, to a share, a Gaussian kernel whose metric is the average
 gradient outer product (AGOP; Radhakrishnan et al. 2024) of the function that the given components alone decode to. The
