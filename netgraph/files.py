@@ -87,9 +87,9 @@ def read_record(path: Path, format_name: str, version: int) -> dict[str, Any]:
     record = read_json(path)
     if not isinstance(record, dict) or record.get("format") != format_name:
         raise ForeignError(f"{path}: not a {format_name} record")
-    found = record.get("version")
-    if type(found) is not int or found != version:
-        raise StoreError(f"{path}: version {one_line(found)}; this netgraph reads version {version}")
+    stored = record.get("version")
+    if type(stored) is not int or stored != version:
+        raise StoreError(f"{path}: version {one_line(stored)}; this netgraph reads version {version}")
     return record
 
 
@@ -289,8 +289,8 @@ def _candidates(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _file_sha256(path: Path, again: bool) -> str:
     with opening(path), path.open("rb") as file:
-        found = os.fstat(file.fileno())
-        metadata = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+        status = os.fstat(file.fileno())
+        metadata = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
         known, digest = _hashed.get(path, ((), ""))
         if again or known != metadata:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

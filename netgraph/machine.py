@@ -19,15 +19,15 @@ def processor() -> str:
     name = platform.processor() or "unknown CPU"
     info = Path("/proc/cpuinfo")
     if info.exists():
-        found = re.search(r"model name\s*:\s*(.*)", info.read_text(encoding="utf-8"))
-        name = found.group(1) if found else name
+        model = re.search(r"model name\s*:\s*(.*)", info.read_text(encoding="utf-8"))
+        name = model.group(1) if model else name
     return f"{name}, {os.cpu_count()} cores"
 
 
 def commit() -> str:
     """Return the commit of the source tree that netgraph runs from; ``unknown`` where a wheel is installed."""
     try:
-        found = subprocess.run(
+        result = subprocess.run(
             ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607
             cwd=Path(__file__).parent,
             capture_output=True,
@@ -36,7 +36,7 @@ def commit() -> str:
         )
     except OSError:
         return "unknown"
-    return found.stdout.strip() or "unknown"
+    return result.stdout.strip() or "unknown"
 
 
 def provenance() -> dict[str, str]:

@@ -122,11 +122,11 @@ def read_json(path: Path) -> Any:
 
 
 def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
         name = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         raise ValueError(f"the key {name!r} stands twice")
-    return found
+    return mapping
 
 
 def _reason(error: Exception) -> str:

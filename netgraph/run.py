@@ -71,12 +71,12 @@ def run(
     with job.phase("train"):
         vae = _trained(zoo, job, folder, device)
     with job.phase("evaluate"), threads(1):
-        found = evaluate_model(vae, zoo, size.n_samples, size.n_start_tasks, seed)
-        save_graphs(found.samples, _samples(folder))
+        evaluated = evaluate_model(vae, zoo, size.n_samples, size.n_start_tasks, seed)
+        save_graphs(evaluated.samples, _samples(folder))
         real = try_real(vae, max_seconds=size.search_seconds, n_splits=size.n_splits)
         save_graphs([real.graph], folder / "samples" / "diabetes.safetensors")
     workers = min(os.cpu_count() or 1, recipe.n_shards)
-    figures = found.figures | {
+    figures = evaluated.figures | {
         "zoo_models_per_second": len(zoo) * workers / max(zoo.train_seconds, 1e-9),
         "train_seconds": job.seconds["train"],
         "total_seconds": sum(job.seconds.values()),
@@ -84,7 +84,7 @@ def run(
     vae.card |= {"figures": figures}
     vae.save(_checkpoint(folder))
     write_metrics(folder / "tensorboard", figures)
-    _leave(folder, f"netgraph run, preset {job.of['preset']}, seed {seed}", found, figures, real)
+    _leave(folder, f"netgraph run, preset {job.of['preset']}, seed {seed}", evaluated, figures, real)
     return figures
 
 
@@ -140,11 +140,11 @@ def evaluate_checkpoint(
     check_outputs(written, read, overwrite=overwrite)
     vae = NetVAE.from_pretrained(checkpoint).to(check_device(device))
     with threads(1):
-        found = evaluate_model(vae, opened, n_samples, PRESETS["quick"].n_start_tasks, seed)
+        evaluated = evaluate_model(vae, opened, n_samples, PRESETS["quick"].n_start_tasks, seed)
     with replacing(written):
-        save_graphs(found.samples, _samples(folder))
-        _leave(folder, f"netgraph evaluate, {checkpoint or 'the checkpoint that ships'}", found, found.figures)
-    return found.figures
+        save_graphs(evaluated.samples, _samples(folder))
+        _leave(folder, f"netgraph evaluate, {checkpoint or 'the checkpoint that ships'}", evaluated, evaluated.figures)
+    return evaluated.figures
 
 
 def _check_seed(seed: Any) -> None:
@@ -182,11 +182,11 @@ def _checkpoint(folder: Path) -> Path:
 
 
 def _leave(
-    folder: Path, title: str, found: Evaluated, figures: Mapping[str, float], real: RealResult | None = None
+    folder: Path, title: str, evaluated: Evaluated, figures: Mapping[str, float], real: RealResult | None = None
 ) -> None:
     """Write the report and the figures."""
     curves = loss_curves(folder / "tensorboard")
-    write_report(folder / "report.html", title, found, figures, TARGETS, curves, real.scores if real else {})
+    write_report(folder / "report.html", title, evaluated, figures, TARGETS, curves, real.scores if real else {})
     listed: dict[str, Any] = {key: figures[key] for key in KEYS if key in figures}
     listed.setdefault("shape_quality", None)  # not measured: too few networks for a two-sample test
     listed["more"] = {key: value for key, value in figures.items() if key not in KEYS}

@@ -170,12 +170,12 @@ def behavior(graphs: Graphs, n_rows: int = 64, seed: int = 0, *, first: bool = F
         >>> behavior([graph, graph]).shape
         torch.Size([2, 64])
     """
-    found = as_list(graphs, "behavior")
+    networks = as_list(graphs, "behavior")
     if not first:
-        check_outputs(found)
-    rows = probe(max(graph.architecture.n_inputs for graph in found), n_rows, seed)
-    width = 1 if first else found[0].architecture.n_outputs
-    vectors = torch.stack([outputs[:, :width].flatten() for outputs, _ in run(found, [rows] * len(found))])
+        check_outputs(networks)
+    rows = probe(max(graph.architecture.n_inputs for graph in networks), n_rows, seed)
+    width = 1 if first else networks[0].architecture.n_outputs
+    vectors = torch.stack([outputs[:, :width].flatten() for outputs, _ in run(networks, [rows] * len(networks))])
     broken = (~torch.isfinite(vectors)).any(dim=1).nonzero()
     if len(broken):
         raise NetGraphError(f"behavior: the output of graph {int(broken[0])} is not finite")

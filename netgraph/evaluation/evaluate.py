@@ -55,7 +55,7 @@ def evaluate_reconstruction(
     true, rebuilt = as_list(true, "true"), as_list(rebuilt, "rebuilt")
     check_lengths(true, rebuilt)
     outputs = zip((g.architecture.n_outputs for g in true), (g.architecture.n_outputs for g in rebuilt), strict=True)
-    kept = [i for i, (expected, found) in enumerate(outputs) if expected == found]
+    kept = [i for i, (expected, actual) in enumerate(outputs) if expected == actual]
     sides = [true[i] for i in kept], [rebuilt[i] for i in kept]
 
     def measured(metric: Callable[..., Tensor], worst: float, *rows: Sequence[Tensor]) -> Tensor:
@@ -64,8 +64,8 @@ def evaluate_reconstruction(
             values[kept] = metric(*sides, *rows)
         return values
 
-    found = as_rows(true, xs)
-    rows = [found[i] for i in kept]
+    every = as_rows(true, xs)
+    rows = [every[i] for i in kept]
     r2 = measured(metrics.output_r2_per_pair, float("-inf"), rows)
     cosine, f1 = measured(metrics.cosine_similarity_per_pair, 0.0, rows), measured(metrics.edge_f1_per_pair, 0.0)
     same = [a.architecture.key == b.architecture.key for a, b in zip(true, rebuilt, strict=True)]
@@ -146,8 +146,8 @@ def evaluate_samples(
         "architecture_novelty": metrics.novelty(finite, train, "architecture"),
     }
     for name, graphs in {"sample": samples[:n], "trained": held_out, "random": random}.items():
-        found = health(graphs)
-        figures |= {f"{name}_{key}": getattr(found, key) for key in ("working", "dead", "saturated")}
+        measured = health(graphs)
+        figures |= {f"{name}_{key}": getattr(measured, key) for key in ("working", "dead", "saturated")}
     return figures
 
 

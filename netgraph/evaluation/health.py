@@ -67,8 +67,8 @@ def health(graphs: Graphs, n_rows: int = 256, seed: int = 0) -> Health:
         >>> health([graph]).finite
         1.0
     """
-    found = as_list(graphs, "health")
-    sound = [graph for graph in found if graph.validate(raise_on_error=False)]
+    networks = as_list(graphs, "health")
+    sound = [graph for graph in networks if graph.validate(raise_on_error=False)]
     deviations, neurons = [], []
     for deviation, layers in _measure(sound, n_rows, seed):
         deviations.append(deviation)
@@ -77,8 +77,8 @@ def health(graphs: Graphs, n_rows: int = 256, seed: int = 0) -> Health:
     measured = torch.tensor(deviations, dtype=torch.float64)
     finite = measured[measured.isfinite()]
     return Health(
-        finite=len(finite) / len(found),
-        working=int((finite >= CONSTANT).sum()) / len(found),
+        finite=len(finite) / len(networks),
+        working=int((finite >= CONSTANT).sum()) / len(networks),
         output_deviation=median(finite) if len(finite) else float("nan"),
         dead=_share(dead),
         saturated=_share(saturated[bounded]),

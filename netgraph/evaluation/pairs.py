@@ -28,10 +28,10 @@ def as_list(graphs: Graphs, name: str) -> list[NetGraph]:
         NetGraphError: When there is no graph, or something else than a graph.
     """
     one = isinstance(graphs, NetGraph) and not isinstance(graphs, Batch)
-    found = as_graphs([graphs] if one else graphs, name)
-    if not found:
+    networks = as_graphs([graphs] if one else graphs, name)
+    if not networks:
         raise NetGraphError(f"{name}: no graphs")
-    return found
+    return networks
 
 
 def as_pairs(true: Graphs, generated: Graphs) -> tuple[list[NetGraph], list[NetGraph]]:

@@ -70,7 +70,7 @@ MEANING = {
 def write_report(
     path: str | Path,
     title: str,
-    found: Evaluated,
+    evaluated: Evaluated,
     figures: Mapping[str, float],
     targets: Mapping[str, float],
     curves: Mapping[str, Sequence[tuple[int, float]]],
@@ -81,7 +81,7 @@ def write_report(
     Args:
         path: The file.
         title: Its headline.
-        found: The evaluation of the model.
+        evaluated: The evaluation of the model.
         figures: Figures by name, of the model and of its training.
         targets: Least value that a figure should have, by name.
         curves: Points (step, value) of every loss term; none where the training was not seen.
@@ -92,14 +92,14 @@ def write_report(
         section(
             "How well networks are rebuilt",
             "Every held-out network counts once; values below −1 are drawn at −1.",
-            image(_histograms(found.reconstruction), "Distribution over held-out networks"),
+            image(_histograms(evaluated.reconstruction), "Distribution over held-out networks"),
         ),
-        section("Three networks and what was rebuilt of them", _EDGES, "".join(map(_pair, found.pairs))),
+        section("Three networks and what was rebuilt of them", _EDGES, "".join(map(_pair, evaluated.pairs))),
         section(
             "The latent space",
             "Function codes of held-out networks on their first two principal components, colored by task family; "
             "the outermost hundredth on each side is drawn at the edge.",
-            image(_latents(found), "Latent space"),
+            image(_latents(evaluated), "Latent space"),
         ),
     ]
     if curves:
@@ -133,10 +133,12 @@ def _metrics_table(figures: Mapping[str, float], targets: Mapping[str, float]) -
     return f"<table><tr><th>figure</th><th>value</th><th>mark</th><th>what it is</th></tr>{''.join(rows)}</table>"
 
 
-def _histograms(found: Reconstruction) -> "Figure":
+def _histograms(rebuilt: Reconstruction) -> "Figure":
     figure = new_figure(10, 3)
     for ax, (name, values) in zip(
-        figure.subplots(1, 2), (("output R²", found.output_r2), ("cosine similarity", found.cosine)), strict=True
+        figure.subplots(1, 2),
+        (("output R²", rebuilt.output_r2), ("cosine similarity", rebuilt.cosine)),
+        strict=True,
     ):
         ax.hist(values.clamp(min=-1).numpy(), bins=50, range=(-1, 1), color="#4c78a8")
         for label, value, style in (("median", median(values), "-"), ("10th percentile", low_decile(values), "--")):
@@ -156,17 +158,17 @@ def _pair(pair: tuple[NetGraph, NetGraph, float, float]) -> str:
     return image(figure, f"cosine {cosine:.3f}, output R² {r2:.3f}")
 
 
-def _latents(found: Evaluated) -> "Figure":
+def _latents(evaluated: Evaluated) -> "Figure":
     from matplotlib import colormaps
     from sklearn.decomposition import PCA
 
     figure = new_figure(9, 5)
     ax = figure.subplots()
-    points = PCA(2).fit_transform(found.latents.numpy())
+    points = PCA(2).fit_transform(evaluated.latents.numpy())
     points = points.clip(*np.quantile(points, (0.01, 0.99), axis=0))
     colors = colormaps["tab20"]
-    for i, family in enumerate(sorted(set(found.families))):
-        chosen = [j for j, other in enumerate(found.families) if other == family]
+    for i, family in enumerate(sorted(set(evaluated.families))):
+        chosen = [j for j, other in enumerate(evaluated.families) if other == family]
         ax.scatter(points[chosen, 0], points[chosen, 1], s=12, alpha=0.7, color=colors(i), label=family)
     ax.set(xlabel="first component", ylabel="second component")
     ax.spines[["top", "right"]].set_visible(False)

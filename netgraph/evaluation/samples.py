@@ -55,8 +55,8 @@ def validity(generated: Graphs) -> float:
         >>> validity([netgraph.from_module(torch.nn.Linear(2, 1))])
         1.0
     """
-    found = as_list(generated, "generated")
-    return sum(map(is_valid, found)) / len(found)
+    graphs = as_list(generated, "generated")
+    return sum(map(is_valid, graphs)) / len(graphs)
 
 
 def uniqueness(generated: Graphs, level: Level = "network") -> float:
@@ -93,8 +93,8 @@ def novelty(generated: Graphs, training: Graphs, level: Level = "network") -> fl
         0.0
     """
     valid = [graph for graph in as_list(generated, "generated") if is_valid(graph)]
-    found, known = _distinct(valid, level), as_list(training, "training")
-    return len(_distinct(found, level, known)) / len(found) if found else 0.0
+    distinct, known = _distinct(valid, level), as_list(training, "training")
+    return len(_distinct(distinct, level, known)) / len(distinct) if distinct else 0.0
 
 
 def _distinct(graphs: Sequence[NetGraph], level: Level, known: Sequence[NetGraph] = ()) -> list[NetGraph]:

@@ -97,9 +97,9 @@ def match_sets(samples: Graphs, test: Graphs, others: Graphs, generator: Generat
     """
     sets = []
     for name, graphs in {"samples": samples, "test": test, "others": others}.items():
-        found = as_list(graphs, name)
-        order = torch.randperm(len(found), generator=generator).tolist()
-        tasks = {found[i].task if "task" in found[i] else f"network {i}": found[i] for i in order}
+        networks = as_list(graphs, name)
+        order = torch.randperm(len(networks), generator=generator).tolist()
+        tasks = {networks[i].task if "task" in networks[i] else f"network {i}": networks[i] for i in order}
         sets.append(list(tasks.values()))
     return match_inputs(*sets)
 

@@ -248,8 +248,8 @@ class _Networks:
             shapes = {(graph.architecture.n_inputs, graph.architecture.n_outputs) for graph in networks}
             needed = task.X.shape[1], 1
             if len(networks) != config.networks or shapes != {needed}:
-                found = f"{len(networks)} networks with inputs and outputs {sorted(shapes)} for task {i}"
-                raise NetGraphError(f"{arm.name}: {found}; it needs {config.networks} with {needed}")
+                counts = f"{len(networks)} networks with inputs and outputs {sorted(shapes)} for task {i}"
+                raise NetGraphError(f"{arm.name}: {counts}; it needs {config.networks} with {needed}")
             graphs += networks
         owners, width = [task for task in tasks for _ in range(config.networks)], max(task.X.shape[1] for task in tasks)
         self.seed = seed

@@ -199,8 +199,8 @@ def _lay_out(
     inside = np.arange(width) < group.sizes[:, None]  # [G, width]
 
     def vector(name: str, missing: int, padding: int) -> Ints:
-        found = base(name)[:, None] + np.arange(width) if name in held else np.full(inside.shape, missing)
-        return np.where(inside, found, padding)
+        index = base(name)[:, None] + np.arange(width) if name in held else np.full(inside.shape, missing)
+        return np.where(inside, index, padding)
 
     held = plans[group.members[0]][time].offsets
     if group.kind.kind == "linear":

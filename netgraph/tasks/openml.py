@@ -51,9 +51,9 @@ def fetch_entry(entry: Entry) -> tuple[RealDataset, dict[str, Any]]:
     except NetGraphError as error:
         raise NetGraphError(f"{entry.name}: {error}") from None
     rows, columns = bunch.frame.shape
-    for what, found, expected in (("rows", rows, entry.rows), ("columns", columns - 1, entry.features)):
-        if expected is not None and found != expected:
-            raise NetGraphError(f"{entry.name}: OpenML sent {found} {what}, expected {expected}")
+    for what, count, expected in (("rows", rows, entry.rows), ("columns", columns - 1, entry.features)):
+        if expected is not None and count != expected:
+            raise NetGraphError(f"{entry.name}: OpenML sent {count} {what}, expected {expected}")
     kept = ("name", "version", "md5_checksum", "url", "licence", "status")
     source = {key: bunch.details.get(key) for key in kept}
     record = {"target": target, "left_out": list(coded.omitted), "source": source}

@@ -133,8 +133,8 @@ def install_real(names: Sequence[str] | None = None, folder: str | Path | None =
             rows, columns = read_cached(entry.openml, folder, entry.name).x.shape
         except OfflineError:
             names_there = ", ".join(entry.name for entry in entries if entry.name in there) or "none"
-            found = f"{len(there)} of {len(entries)} data sets are in {folder}: {names_there}"
-            say(f"offline: OpenML cannot be reached; {found}")
+            cached = f"{len(there)} of {len(entries)} data sets are in {folder}: {names_there}"
+            say(f"offline: OpenML cannot be reached; {cached}")
             break
         except StoreError:
             raise

@@ -130,13 +130,13 @@ class Grammar(Builder):
         if choice not in self.types:
             return []
         roomy, most = self._roomy(), self._most_loose(self._next_apart())
-        found = []
+        sources = []
         for i in range(len(self.layers)):
             others = self.loose - {i}
             admitted = not others or self._admits(choice, i, others, most)
             if admitted and (roomy or self._affords(choice, i, others, most)):
-                found.append(i)
-        return found
+                sources.append(i)
+        return sources
 
     def _next_apart(self) -> int:
         """Return the layers in a row, up to the one under construction, after which more than one is loose."""
