@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -91,13 +92,19 @@ def _read(module: nn.Module, given: Mapping[str, Any], traced: Traced, lowering:
     program = read_program(module, given, traced)
     batched = all(sizes is None or sizes[:1] in ((), (None,)) for sizes in traced.fixed)
     observer = Observer(_caller(module, list(given)), [*given.values()], batched)
-    expected = observe(module, observer)
     inputs = [*given.values()]
-    if lowering and len(inputs) == 1 and isinstance(inputs[0], Tensor) and inputs[0].ndim:
-        try:
-            return _lowered(module, program, observer, expected, tuple(inputs[0].shape))
-        except (UnsupportedLayerError, InvalidGraphError):  # more than an architecture can hold
-            pass
+    single = len(inputs) == 1 and isinstance(inputs[0], Tensor) and inputs[0].ndim > 0
+    shape = tuple(inputs[0].shape) if lowering and single else None
+    try:
+        expected = observe(module, observer)
+    except UnsupportedLayerError:
+        if shape is not None and len(shape) < 3:
+            with suppress(UnsupportedLayerError):
+                lower(program, shape)  # which names the layer where sizes do not fit
+        raise
+    if shape is not None:
+        with suppress(UnsupportedLayerError, InvalidGraphError):  # more than an architecture can hold
+            return _lowered(module, program, observer, expected, shape)
     state, other = read_state(module, traced.constants, program)
     rebuilt = rebuild(program, state, other)
     seen = observer.observe(rebuilt, expected)

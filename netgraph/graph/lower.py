@@ -37,7 +37,7 @@ class _Features:
         layer: Position of the layer.
         places: The numbers of its elements, in the shape of the value.
         calls: Positions of the calls whose results share its memory.
-        label: The last of these, as an error names it.
+        label: The call that gave it this shape, as an error names it.
     """
 
     layer: int
@@ -51,7 +51,7 @@ def lower(program: Program, shape: Shape | None = None) -> Architecture:
 
     Args:
         program: The program.
-        shape: Shape of its input, features last; None where the layers tell how many there are.
+        shape: Shape of its input, features last; None where it is [rows, features], and the layers tell how many.
 
     Raises:
         UnsupportedLayerError: With the call or the tensor that an architecture cannot hold.
@@ -59,8 +59,9 @@ def lower(program: Program, shape: Shape | None = None) -> Architecture:
     """
     if program.train_calls is not None:
         raise UnsupportedLayerError("a forward that differs in training is not supported")
-    given = (2, _n_inputs(program)) if shape is None else shape
-    shapes = [(rows, *given[1:]) for rows in (2, 3)] if len(given) > 1 else [given]
+    if shape is None or len(shape) == 2:
+        shape = (2, _n_inputs(program, None if shape is None else shape[-1]))
+    shapes = [(rows, *shape[1:]) for rows in (2, 3)] if len(shape) > 1 else [shape]
     architecture, *others = (Architecture(tuple(_Lowering(program, each).run())) for each in shapes)
     if any(other != architecture for other in others):
         raise UnsupportedLayerError("layers whose sizes depend on the number of rows are not supported")
@@ -69,8 +70,8 @@ def lower(program: Program, shape: Shape | None = None) -> Architecture:
     return architecture
 
 
-def _n_inputs(program: Program) -> int:
-    """Find the number of inputs from the first layer that tells it.
+def _n_inputs(program: Program, default: int | None) -> int:
+    """Find the number of inputs from the first layer that tells it, or return the example's.
 
     Raises:
         UnsupportedLayerError: When none does, and a call that reads the input is no layer.
@@ -86,6 +87,8 @@ def _n_inputs(program: Program) -> int:
             return size
         if len(node.inputs) == 1 or node.op == "module" or type_of_operation(node.target) != "Concat":
             reached.add(position)
+    if default is not None:
+        return default
     for node in program.nodes:
         if direct.intersection(node.inputs):
             _kind(program, node)
@@ -109,15 +112,13 @@ def _kind(program: Program, node: GraphNode) -> LayerType:
     Raises:
         UnsupportedLayerError: When it is none of the vocabulary.
     """
-    if node.op == "module":
-        kind = LAYER_TYPES.get(program.module_named[node.target].type)
-    else:  # a function holds no tensors
-        kind = LAYER_TYPES.get(type_of_operation(node.target))
-        altering = find_operation(node.target).in_place and kind is not LAYER_TYPES["Add"]
-        kind = kind if kind is not None and kind.kind in ("elementwise", "join") and not altering else None
-    if kind is None:
-        raise UnsupportedLayerError(f"{_label(program, node)} is not supported")
-    return kind
+    if node.op == "module" and program.module_named[node.target].type in LAYER_TYPES:
+        return LAYER_TYPES[program.module_named[node.target].type]
+    if node.op == "call" and (name := type_of_operation(node.target)) in LAYER_TYPES:
+        without_tensors = LAYER_TYPES[name].kind in ("elementwise", "join")
+        if without_tensors and (name == "Add" or not find_operation(node.target).in_place):
+            return LAYER_TYPES[name]
+    raise UnsupportedLayerError(f"{_label(program, node)} is not supported")
 
 
 def _label(program: Program, node: GraphNode) -> str:
@@ -208,8 +209,6 @@ class _Lowering:
 
     def _layer(self, position: int, node: GraphNode, args: Any, kwargs: Any, operands: list[_Features]) -> _Features:
         """Add the layer of a call."""
-        if node.op == "tensor":
-            raise UnsupportedLayerError(f"{_label(self.program, node)} is not supported")
         kind = _kind(self.program, node)
         if not operands:
             raise UnsupportedLayerError(f"{_label(self.program, node)} of something that is not a layer's output")
@@ -230,11 +229,13 @@ class _Lowering:
         else:
             given = dict(zip(hyper, args[1:], strict=False)) | kwargs
             hyper |= {key: given[key] for key in hyper if key in given}
-        shape = operands[0].places.shape if kind.kind == "elementwise" else (*self.shape[:-1], size)
+        shape, label = (*self.shape[:-1], size), _label(self.program, node)
+        if kind.kind == "elementwise":  # in whatever shape
+            shape, label = tuple(operands[0].places.shape), operands[0].label
         name = node.target if node.op == "module" else node.name
         self.layers.append(make_layer(kind.name, [operand.layer for operand in operands], size, name, hyper))
         places = torch.arange(prod(shape)).view(shape)
-        return _Features(len(self.layers) - 1, places, (position,), _label(self.program, node))
+        return _Features(len(self.layers) - 1, places, (position,), label)
 
     def _join(self, node: GraphNode, kind: LayerType, widths: list[int], args: Any, kwargs: Any) -> int:
         """Return the size of a layer that joins others."""
@@ -280,7 +281,7 @@ def _check_tensors(program: Program, architecture: Architecture) -> None:
     held = {dotted(architecture.layers[t.layer].name, t.name) for t in architecture.tensors}
     for name in held - program.tensor_named.keys():
         raise UnsupportedLayerError(f"{name}: is missing")
-    parameters = [tensor for tensor in program.tensors if tensor.kind == "parameter"]
+    trained = any(tensor.trainable for tensor in program.tensors if tensor.kind == "parameter")
     for tensor in program.tensors:
         name, owner = tensor.names[0], program.module_named.get(tensor.names[0].rpartition(".")[0])
         if owner is not None and owner.type in ENTRIES and owner.name not in layers:
@@ -289,7 +290,7 @@ def _check_tensors(program: Program, architecture: Architecture) -> None:
             raise UnsupportedLayerError(f"{name}: a tensor that is not one of its layer's, which is not supported")
         if len(tensor.names) > 1:
             raise UnsupportedLayerError(f"{tensor.names[1]}: the same as {name}, which is not supported")
-        if tensor in parameters and not tensor.trainable and any(other.trainable for other in parameters):
+        if tensor.kind == "parameter" and trained and not tensor.trainable:
             raise UnsupportedLayerError(f"{name}: not trained while other parameters are, which is not supported")
     dtypes = {dtype_named(tensor.dtype) for tensor in program.tensors}
     if any(dtype.is_complex for dtype in dtypes):

@@ -96,3 +96,11 @@ def test_a_function_that_is_none_is_named_and_general_with_an_example(function, 
     graph = from_module(module, x)
     assert graph.program is not None
     assert torch.equal(to_module(graph)(x), module(x))
+
+
+def test_a_layer_whose_sizes_do_not_fit_is_named_with_an_example_too():
+    module = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(5, 2))
+    with pytest.raises(NetGraphError, match=r"^2: Linear reads 5 values, but is fed 4"):
+        from_module(module, torch.zeros(2, 3))
+    with pytest.raises(NetGraphError, match=r"flatten: flatten is not supported"):
+        from_module(Functional(lambda self, h: torch.tanh(h.flatten(0))))
