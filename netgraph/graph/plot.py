@@ -59,7 +59,9 @@ class _Block:
         return ".".join(self.name.split(".")[-2:])
 
 
-def draw(graph: NetGraph, ax: "Axes | None" = None, max_width: int = 24, level: Level = "auto") -> "Axes":
+def draw(
+    graph: NetGraph, ax: "Axes | None" = None, max_width: int = 24, level: Level | Literal["vertex"] = "auto"
+) -> "Axes":
     """Draw a graph from left to right, one column a step of depth.
 
     Args:
@@ -81,6 +83,8 @@ def draw(graph: NetGraph, ax: "Axes | None" = None, max_width: int = 24, level: 
         >>> import netgraph, torch
         >>> axes = netgraph.plot.draw(netgraph.from_module(torch.nn.Linear(3, 2)))
     """
+    if level == "vertex":  # the earlier name
+        level = "node"
     if level not in get_args(Level):
         raise NetGraphError(f"level is {', '.join(get_args(Level))}, not {level!r}")
     blocks, feeds = _layers(as_graph(graph, "draw"))

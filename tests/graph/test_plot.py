@@ -81,7 +81,7 @@ class Residual(nn.Module):
         return x + self.second(self.first(x))
 
 
-@pytest.mark.parametrize(("level", "skips"), [("layer", 1), ("node", 2)])
+@pytest.mark.parametrize(("level", "skips"), [("layer", 1), ("node", 2), ("vertex", 2)])
 def test_skips_are_drawn_around_what_they_skip(level, skips):
     ax = plot.draw(from_module(Residual(), torch.zeros(1, 2, 3)), Figure().subplots(), level=level)
     assert len(ax.patches) == skips
