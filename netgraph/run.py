@@ -20,13 +20,13 @@ from netgraph.files import make_folder, read_own_record, read_record, record_pat
 from netgraph.graph.io import save_graphs
 from netgraph.machine import check_device, provenance, threads
 from netgraph.model import NetVAE
-from netgraph.model.parts import is_whole
+from netgraph.model.arguments import is_whole
 from netgraph.on_real_data import RealResult, try_real
 from netgraph.outputs import check_outputs, replacing, with_record
 from netgraph.presets import PRESETS, preset_of
 from netgraph.reading import building, field_of
 from netgraph.training.history import loss_curves, write_metrics
-from netgraph.training.on_zoo import train_on_zoo
+from netgraph.training.train import train_on_zoo
 from netgraph.zoo import Zoo, ZooRecipe, build_zoo
 
 FORMAT, VERSION = "netgraph.run", 1

@@ -13,11 +13,11 @@ import netgraph
 ROOT = Path(netgraph.__file__).parent
 #: Rooms, and files beside them, that keep the rules.
 CLEAN = (
-    *("evaluation", "graph", "search", "stack", "tasks", "tokens", "zoo"),
+    *("evaluation", "model", "search", "stack", "tasks", "tokens", "training", "zoo"),
     *sorted(path.name for path in ROOT.glob("*.py")),
 )
 #: Rooms and modules whose public functions have an example.
-WITH_EXAMPLES = ("evaluation", "evaluation.metrics", "graph", "search", "stack", "tasks", "tokens", "zoo")
+WITH_EXAMPLES = ("evaluation", "evaluation.metrics", "model", "stack", "tasks", "tokens", "training", "zoo")
 OPENINGS = ("Give", "Gives", "Say", "Says", "What")
 #: Vague words, and clauses that stand where a noun should.
 BANNED = re.compile(

@@ -1,6 +1,7 @@
-"""Arguments of the model, checked: networks, architectures, rows of a data set."""
+"""Arguments of the model, checked: networks, architectures, rows of a data set, latents, whole numbers."""
 
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from netgraph.graph.netgraph import NetGraph, as_graph
 from netgraph.graph.symmetry import canonicalize
 from netgraph.model.coverage import Coverage
 
-#: Values beyond it are those of no standardized data set.
+#: Values beyond it are of no standardized data set (chosen).
 LARGEST = 1e6
 
 
@@ -57,7 +58,7 @@ def as_architectures(given: Any, n_inputs: Sequence[int]) -> list[Architecture]:
         listed = list(given)
         if len(listed) != len(n_inputs):
             raise NetGraphError(f"{len(listed)} architectures for {len(n_inputs)} networks")
-        found = [_architecture(one, f"architecture {i}") for i, one in enumerate(listed)]
+        found = [_architecture(network, f"architecture {i}") for i, network in enumerate(listed)]
     else:
         found = [_architecture(given, "architecture")] * len(n_inputs)
     for i, (architecture, count) in enumerate(zip(found, n_inputs, strict=True)):
@@ -72,13 +73,15 @@ def _architecture(given: Any, name: str) -> Architecture:
     return given if isinstance(given, Architecture) else _as_graph(given, name).architecture
 
 
-def as_rows(X: ArrayLike, y: ArrayLike) -> tuple[Tensor, Tensor]:
+def as_rows(X: ArrayLike | None, y: ArrayLike | None, n_inputs: int | None = None) -> tuple[Tensor, Tensor]:
     """Return the rows of a data set as tensors, X [rows, features] and y [rows].
 
     Raises:
-        NetGraphError: When they are no numbers, a shape is another, there are fewer than two rows, or a value is not
-            finite.
+        NetGraphError: When one is missing, they are no numbers, a shape is another, there are fewer than two rows, a
+            value is not finite, or ``n_inputs`` is given and not the number of features.
     """
+    if (X is None) != (y is None):
+        raise NetGraphError(f"{'y' if X is None else 'X'} is given without {'X' if X is None else 'y'}")
     try:
         x, target = (torch.as_tensor(np.asarray(values), dtype=torch.float32) for values in (X, y))
     except (TypeError, ValueError):
@@ -88,4 +91,56 @@ def as_rows(X: ArrayLike, y: ArrayLike) -> tuple[Tensor, Tensor]:
         raise NetGraphError(f"{shapes}; expected [rows, features] and [rows], at least two rows")
     if not (x.abs().max() < LARGEST and target.abs().max() < LARGEST):
         raise NetGraphError(f"X or y: a value is not finite, or beyond {LARGEST:g}; standardize columns and target")
+    if n_inputs not in (None, x.shape[1]):
+        raise NetGraphError(f"n_inputs is {n_inputs!r}; the rows have {x.shape[1]} columns")
     return x, target
+
+
+def as_latents(values: Any, size: int, like: Tensor) -> Tensor:
+    """Return latents, or their first numbers, as a tensor of another's type and device, [n, k], k at most ``size``.
+
+    Raises:
+        NetGraphError: When they are no numbers, have another shape, or are not finite, or there are none.
+    """
+    try:
+        z = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError):
+        raise NetGraphError(f"z is a {type(values).__name__}; expected numbers, [n, 1 to {size}]") from None
+    if z.ndim != 2 or not 1 <= z.shape[1] <= size or not len(z):
+        raise NetGraphError(f"z has shape {tuple(z.shape)}; expected [n, 1 to {size}], n at least 1")
+    if z.is_complex():
+        raise NetGraphError("z is complex; expected real numbers")
+    z = z.to(like)
+    for i in (~z.isfinite()).any(dim=1).nonzero().flatten().tolist():
+        raise NetGraphError(f"z[{i}] is not finite")
+    return z
+
+
+def is_whole(value: object, least: int = 0) -> bool:
+    """Return whether a value is a whole number of 63 bits, not below ``least``; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and least <= int(value) < 2**63
+
+
+def check_whole(value: Any, name: str, least: int = 0, most: int = 2**63) -> None:
+    """Raise if a value is no whole number from ``least`` to ``most``.
+
+    Raises:
+        NetGraphError: It names the value.
+    """
+    if not is_whole(value, least) or value > most:
+        span = f"at least {least}" if most == 2**63 else f"{least} to {most}"
+        raise NetGraphError(f"{name} is {value!r}; it must be a whole number, {span}")
+
+
+def seeded(seed: int | None) -> torch.Generator:
+    """Return a generator with a seed, with a new one when None.
+
+    Raises:
+        NetGraphError: When it is no whole number from 0 on.
+    """
+    generator = torch.Generator()
+    if seed is None:
+        generator.seed()
+        return generator
+    check_whole(seed, "seed")
+    return generator.manual_seed(int(seed))

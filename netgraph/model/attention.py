@@ -30,15 +30,12 @@ class Block(nn.Module):
         self.feed_forward = nn.Sequential(nn.Linear(width, 3 * width), nn.GELU(), nn.Linear(3 * width, width))
 
     def forward(self, x: Tensor, mask: Tensor | None, cache: "Cache | None" = None) -> Tensor:
-        """Attend.
+        """Return the tokens after attention and feed-forward layer, [B, T, width].
 
         Args:
             x: Tokens, [B, T, width].
-            mask: Who may be attended to, broadcastable to [B, heads, T, keys], bool, with as many keys; all when None.
+            mask: True where a key may be attended to, broadcastable to [B, heads, T, keys]; all when None.
             cache: Keys and values of earlier tokens; those of ``x`` are appended.
-
-        Returns:
-            Tokens, [B, T, width].
         """
         mixed = self.mixed and self.training and fast_bfloat16(x.device.type)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=mixed):
@@ -49,7 +46,9 @@ class Block(nn.Module):
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each [B, heads, T, d]
         if cache is not None:
             key, value = cache.append(key, value)
-        x = x + self.project(attend(query.to(x), key.to(x), value.to(x), mask).transpose(1, 2).flatten(2))
+        with torch.autocast(x.device.type, enabled=False):  # the gradient of attention in bfloat16 is slow on a CPU
+            attended = F.scaled_dot_product_attention(query.to(x), key.to(x), value.to(x), attn_mask=mask)
+        x = x + self.project(attended.transpose(1, 2).flatten(2))
         return cast(Tensor, x + self.feed_forward(self.norm2(x)))
 
 
@@ -60,12 +59,6 @@ def fast_bfloat16(device_type: str) -> bool:
         found: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.11 cannot tell
         return bool(found.get("avx512_bf16") or found.get("amx_bf16") or found.get("bf16"))
     return device_type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
-
-
-def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-    """Attend in float32, [B, heads, T, d]: the gradient in bfloat16 is slow on a CPU."""
-    with torch.autocast(query.device.type, enabled=False):
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
 
 class Cache:

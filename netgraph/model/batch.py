@@ -9,14 +9,21 @@ import torch
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.architecture import TENSOR_KINDS, Architecture
+from netgraph.graph.architecture import Architecture
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.config import VAEConfig
 from netgraph.model.features import ArchitectureFeatures, architecture_features
-from netgraph.model.function import SEED
+from netgraph.model.function import SEED, transformed
 from netgraph.stack import Stack, probe
 
-_BIAS = TENSOR_KINDS.index("bias")
+#: Networks of similar size that are encoded or decoded at once (chosen).
+CHUNK = 64
+
+
+def by_size(architectures: Sequence[Architecture]) -> list[list[int]]:
+    """Cut networks into parts of similar size, so that little is padded; return the numbers of each part's networks."""
+    ranked = sorted(range(len(architectures)), key=lambda i: architectures[i].num_nodes)
+    return [ranked[start : start + CHUNK] for start in range(0, len(ranked), CHUNK)]
 
 
 class Movable:
@@ -59,9 +66,8 @@ class ArchitectureBatch(Movable):
         biased: Whether that layer has a bias, -1 where there is none, [B, S].
         layer_step: Step that opens each layer, the start token for the input layer, -1 where padded, [B, L].
         nodes: Features of the token nodes, -1 where padded, [B, T, 8]; see ``features.TYPE`` and following.
-        incoming: State elements that each token node holds beside its bias, counted over the batch, -1 where there is
-            none, [B, T, max_fan].
-        own: State elements of each kind that are a token node's and no edge of a linear layer, likewise, [B, T, kinds].
+        elements: State elements that each token node holds, counted over the batch, its bias last, -1 where there is
+            none, [B, T, max_fan + 1].
         gather: Position of each state element in edge scores [B, T, T], target first, followed by node values
             [B, T, kinds], both flattened, [sum P].
         element_fan: Incoming edges of its node for elements of a linear layer, else 1, [sum P].
@@ -79,8 +85,7 @@ class ArchitectureBatch(Movable):
     biased: Tensor
     layer_step: Tensor
     nodes: Tensor
-    incoming: Tensor
-    own: Tensor
+    elements: Tensor
     gather: Tensor
     element_fan: Tensor
     element_kind: Tensor
@@ -93,8 +98,8 @@ class ArchitectureBatch(Movable):
         return len(self.architectures)
 
     @property
-    def element_place(self) -> Tensor:
-        """Place of each element in its network's state, [sum P]."""
+    def element_position(self) -> Tensor:
+        """Position of each element in its network's state, [sum P]."""
         elements = torch.arange(len(self.element_network), device=self.state_ptr.device)
         return elements - self.state_ptr[self.element_network]
 
@@ -108,7 +113,7 @@ class ArchitectureBatch(Movable):
             [B, T, max_fan + 1, ...], 0 where there is no element.
         """
         padded = torch.cat([values, values.new_zeros(1, *values.shape[1:])])  # -1 reads 0
-        return torch.cat([padded[self.incoming], padded[self.own[..., _BIAS, None]]], dim=2)
+        return padded[self.elements]
 
     def in_networks_with(self, chosen: Tensor) -> Tensor:
         """Return for each element whether any element of its network is chosen, [sum P] -> [sum P]."""
@@ -148,6 +153,21 @@ class NetBatch(Movable):
     def __len__(self) -> int:
         return len(self.structure)
 
+    def transformed_outputs(self, stack: Stack, rows: Tensor, count: int, generator: torch.Generator) -> list[Tensor]:
+        """Return the outputs of the networks and of copies whose inputs are permuted and change sign, [B, R] each.
+
+        Args:
+            stack: The executor of the networks.
+            rows: Common rows, [R, columns], at least as many columns as the most inputs.
+            count: Copies of each network.
+            generator: Draws permutations and signs, on the CPU.
+        """
+        rows, n_inputs, outputs = rows[:, : stack.max_inputs].cpu(), self.structure.n_inputs.cpu(), [self.outputs]
+        for _ in range(count):
+            x = transformed(rows, n_inputs, generator).to(self.state)
+            outputs.append(stack(self.state, x)[..., 0])
+        return outputs
+
 
 def architecture_batch(architectures: Sequence[Architecture], config: VAEConfig) -> ArchitectureBatch:
     """Collate architectures.
@@ -165,8 +185,8 @@ def architecture_batch(architectures: Sequence[Architecture], config: VAEConfig)
 def _collate(
     architectures: Sequence[Architecture], features: ArchitectureFeatures, config: VAEConfig
 ) -> ArchitectureBatch:
-    columns = {"nodes": features.nodes(), "state_ptr": features.state_ptr, "n_inputs": features.n_inputs}
-    columns |= features.steps() | features.elements() | features.held(config.max_fan)
+    columns = features.steps() | features.elements() | {"nodes": features.nodes(), "n_inputs": features.n_inputs}
+    columns |= {"elements": features.held(config.max_fan), "state_ptr": features.state_ptr}
     tensors = {name: torch.from_numpy(values) for name, values in columns.items()}
     return ArchitectureBatch(tuple(architectures), **tensors)
 
@@ -193,26 +213,36 @@ def net_batch(
     fan = features.max_fan
     if fan > config.max_fan:
         raise NetGraphError(f"a node with {fan} weights; this model encodes at most {config.max_fan} (max_fan)")
+    stack, structure = stack or Stack(architectures), _collate(architectures, features, config)
     state = torch.cat([graph.state.float() for graph in graphs])
-    stack = stack or Stack(architectures)
-    sensitivity = torch.cat([graph.sensitivity for graph in graphs]).float()
+    sensitivity = torch.cat([g.sensitivity[torch.from_numpy(g.architecture.element_target)] for g in graphs])
     none = torch.full((len(graphs), config.n_meta_features), float("nan"))
-    element = np.concatenate(
-        [
-            np.where(a.edge_element < 0, -1, a.edge_element + start)
-            for a, start in zip(architectures, features.state_ptr, strict=False)
-        ]
-    )
-    first = zip(architectures, features.table.node_start, strict=False)
+    first = zip(architectures, features.table.node_start, features.state_ptr, strict=False)
+    edges = [(a.edge_index + node, np.where(a.edge_element < 0, -1, a.edge_element + i)) for a, node, i in first]
+    edge_index, edge_element = (np.concatenate(parts, axis=-1) for parts in zip(*edges, strict=True))
     return NetBatch(
-        structure=_collate(architectures, features, config),
+        structure=structure,
         state=state,
-        sensitivity=sensitivity[torch.from_numpy(features.element_node())],
-        outgoing=torch.from_numpy(features.outgoing()),
+        sensitivity=sensitivity.float(),
+        outgoing=torch.from_numpy(features.outgoing(structure.gather.numpy())),
         node_type=torch.from_numpy(np.repeat(features.table.code, features.table.size)),
-        edge_index=torch.from_numpy(np.concatenate([a.edge_index + start for a, start in first], axis=1)),
-        edge_element=torch.from_numpy(element),
+        edge_index=torch.from_numpy(edge_index),
+        edge_element=torch.from_numpy(edge_element),
         token_node=torch.from_numpy(features.token_node()),
         outputs=stack(state, probe(stack.max_inputs, config.n_rows, SEED))[..., 0],
         meta_features=none if meta_features is None else meta_features.float(),
     )
+
+
+def check_batches(networks: Sequence[NetBatch]) -> None:
+    """Raise if there is no batch of networks, or something else than one.
+
+    Raises:
+        NetGraphError: It names the other type.
+    """
+    if not networks:
+        raise NetGraphError("no networks to take statistics from")
+    for batch in networks:
+        if not isinstance(batch, NetBatch):
+            kind = type(batch).__name__
+            raise NetGraphError(f"statistics are of batches of networks, such as Batches(...).networks; not {kind}")

@@ -1,110 +1,80 @@
 """Checkpoints: weights as safetensors, and a JSON record beside them that is written last.
 
-Tensors that are indexed by the codes of layer types are brought from the codes that they were written with to those of
-here.
+Tensors that are indexed by the codes of layer types are brought from the codes with which they were written to the
+codes of here.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.files import building_from, read_tensors, write_tensors
 from netgraph.graph.architecture import TENSOR_KINDS
-from netgraph.graph.layers import BY_CODE, FIRST_CODE, LAYER_TYPES, N_CODES
+from netgraph.graph.layers import FIRST_CODE, LAYER_TYPES
 from netgraph.model.config import VAEConfig
 from netgraph.model.coverage import Coverage
 from netgraph.model.features import CODED, node_sizes, step_sizes
 from netgraph.reading import field_of, typed
 
-FORMAT = "netgraph.NetVAE"
-VERSION = 8
+Model = TypeVar("Model", bound=nn.Module)
+FORMAT, VERSION = "netgraph.NetVAE", 8
 #: Ends of the names of numbers of layers, each of which has tensors; and the most that any other size is (chosen: far
 #: beyond what a computer can train).
 _REPEATED, _LARGEST = ("layers", "rounds"), 2**16
 #: Name of the coverage in a model's ``state_dict``; the record holds it.
-COVERAGE = "decoder.architecture._extra_state"
+_COVERAGE = "decoder.architecture._extra_state"
+#: Name of a tensor with an entry for each code and for two more moves.
+_MOVES = "decoder.architecture.move.bias"
 SHIPPED = Path(__file__).parent.parent / "pretrained" / "full.safetensors"
+#: Code of each layer type here.
+_CODES = {name: layer_type.code for name, layer_type in LAYER_TYPES.items()}
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """The content of a checkpoint.
-
-    Attributes:
-        config: The model's sizes.
-        card: Where it comes from and how good it is.
-        state: Its weights by name.
-        coverage: The architectures that it was trained on.
-    """
-
-    config: VAEConfig
-    card: dict[str, Any]
-    state: dict[str, Tensor]
-    coverage: Coverage
+def save_checkpoint(
+    path: Path, config: VAEConfig, card: Mapping[str, Any], coverage: Coverage, state: Mapping[str, Tensor]
+) -> None:
+    """Write a checkpoint: sizes, card and coverage of a model, and its ``state_dict``."""
+    record = {"layer_types": _CODES, "config": asdict(config), "card": dict(card), "coverage": coverage.to_record()}
+    write_tensors(path, {name: state[name] for name in state if name != _COVERAGE}, FORMAT, VERSION, record)
 
 
-def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a checkpoint."""
-    codes = {name: layer_type.code for name, layer_type in LAYER_TYPES.items()}
-    record = {"layer_types": codes, "config": asdict(checkpoint.config), "card": dict(checkpoint.card)}
-    record["coverage"] = checkpoint.coverage.to_record()
-    write_tensors(path, _uncovered(checkpoint.state), FORMAT, VERSION, record)
+def load_checkpoint(path: Path, build: Callable[[VAEConfig], Model]) -> tuple[Model, dict[str, Any], Coverage]:
+    """Read a model without its coverage, its card, and the coverage.
 
-
-def load_checkpoint(path: str | Path | None) -> Checkpoint:
-    """Read a checkpoint; the one that ships when None.
+    Args:
+        path: The safetensors file.
+        build: Builds a model of given sizes.
 
     Raises:
         StoreError: When a file is missing or damaged, or the checkpoint is of another version.
     """
-    path = SHIPPED if path is None else Path(path)
     tensors, record = read_tensors(path, FORMAT, VERSION)
     with building_from(path, record):
-        config, card = _config(record, tensors), field_of(record, "card", dict[str, Any])
+        config = typed(VAEConfig, field_of(record, "config", dict[str, Any]), "config")
+        for name, value in asdict(config).items():
+            if type(value) is int and value > (len(tensors) if name.endswith(_REPEATED) else _LARGEST):
+                raise StoreError(f"config: {name} is {value} in a model of {len(tensors)} tensors")
+        card = field_of(record, "card", dict[str, Any])
         coverage = Coverage.from_record(field_of(record, "coverage", dict[str, Any]))
-        if coverage.types - LAYER_TYPES.keys():
-            unknown = min(coverage.types - LAYER_TYPES.keys())
+        for unknown in sorted(coverage.types - LAYER_TYPES.keys()):
             raise StoreError(f"trained on layers of type {unknown}, which are not in this vocabulary")
         state = recode(tensors, config, field_of(record, "layer_types", dict[str, int]))
-        return Checkpoint(config, card, state, coverage)
+    with torch.device("meta"):  # neither initial weights nor statistics are computed
+        model = build(config)
+    _check_state(path, state, model.state_dict())
+    model.load_state_dict(state, strict=False, assign=True)  # all but the coverage
+    return model, card, coverage
 
 
-def _uncovered(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Leave out what the coverage stands for."""
-    return {name: tensor for name, tensor in state.items() if name != COVERAGE}
-
-
-def _config(record: Mapping[str, Any], state: Mapping[str, Tensor]) -> VAEConfig:
-    """Read the sizes of a model.
-
-    Raises:
-        StoreError: When one is of another type or too large.
-    """
-    config = typed(VAEConfig, field_of(record, "config", dict[str, Any]), "config")
-    for name, value in asdict(config).items():
-        if type(value) is int and value > (len(state) if name.endswith(_REPEATED) else _LARGEST):
-            raise StoreError(f"config: {name} is {value} in a model of {len(state)} tensors")
-    return config
-
-
-def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Check that the weights of a checkpoint are those of a model of its sizes.
-
-    Args:
-        path: The checkpoint.
-        state: Its weights.
-        expected: Tensors of the same names and shapes, which need not hold anything.
-
-    Raises:
-        StoreError: With the first tensor that is missing, too much, of another shape, or not finite.
-    """
-    expected = _uncovered(expected)
-    for name in sorted(state.keys() ^ expected.keys()):
+def _check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Raise if a tensor is missing, too much, of another shape than expected, or not finite."""
+    for name in sorted(state.keys() ^ expected.keys() - {_COVERAGE}):
         raise StoreError(f"{path}: tensor {name!r} is {'unknown' if name in state else 'missing'}")
     for name, found in state.items():
         if found.shape != expected[name].shape:
@@ -117,76 +87,54 @@ def check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, 
 
 
 def recode(state: Mapping[str, Tensor], config: VAEConfig, codes: Mapping[str, int]) -> dict[str, Tensor]:
-    """Reorder the tensors of a model that was made with other codes; entries of types that it lacks are 0, scales 1.
+    """Reorder the tensors of a model with other codes of layer types; rows of types that it lacks are 0, scales 1.
 
     Args:
         state: The tensors by name.
         config: The model's sizes.
-        codes: Code of each layer type that it was made with.
-
-    Returns:
-        All tensors, those that are indexed by codes as the codes of here ask for.
+        codes: Code of each layer type in the model.
 
     Raises:
-        NetGraphError: When one does not fit the codes.
+        NetGraphError: When a tensor does not fit the codes.
     """
-    if dict(codes) == {name: layer_type.code for name, layer_type in LAYER_TYPES.items()}:
+    if dict(codes) == _CODES:
         return dict(state)
     if min(codes.values(), default=0) < FIRST_CODE or len(set(codes.values())) < len(codes):
         raise NetGraphError("layer_types is no vocabulary of layer types: codes are below 3 or occur twice")
-    count = max(codes.values()) + 1
-    names = {code: layer_type.name for code, layer_type in BY_CODE.items()}
-    types = [code if code < FIRST_CODE else codes.get(names.get(code, ""), -1) for code in range(N_CODES)]
-    moves = [*types, count, count + 1]
-    nodes = _embedding_rows(node_sizes(config), dict.fromkeys(CODED, types), count)
-    embeddings = {f"{part}.embed.table.weight": nodes for part in ("encoder.architecture", "decoder.hypernet")}
-    steps = _embedding_rows(step_sizes(config), {0: moves, 1: types}, count)
-    embeddings |= {"decoder.architecture.embed.table.weight": steps}
-    choices = {
-        f"decoder.architecture.{name}": (moves, count + 2) for name in ("move.weight", "move.bias", "next_move.weight")
-    }
-    scales = _scale_rows(types, count), len(TENSOR_KINDS) * count**3
-    rows = embeddings | choices | {"encoder.architecture.messages.embed.weight": (types, count)}
-    rows |= {"encoder.scales.mean": scales, "encoder.scales.scale": scales}
-    recoded = dict(state)
-    for name in rows.keys() & state.keys():
-        old, length = rows[name]
-        if len(state[name]) != length:
+    if len(state.get(_MOVES, ())) != max(codes.values()) + 3:
+        raise NetGraphError(f"{_MOVES} does not fit its vocabulary of layer types")
+    recoded, old, here = dict(state), _row_labels(config, codes), _row_labels(config, _CODES)
+    for name in here.keys() & state.keys():
+        if len(state[name]) != len(old[name]):
             raise NetGraphError(f"{name} does not fit its vocabulary of layer types")
-        recoded[name] = _take(state[name], old, float(name == "encoder.scales.scale"))
+        row = {label: i for i, label in enumerate(old[name])}
+        index = torch.tensor([row.get(label, -1) for label in here[name]])
+        recoded[name] = state[name][index.clamp(min=0)]
+        recoded[name][index < 0] = float(name == "encoder.scales.scale")
     return recoded
 
 
-def _take(tensor: Tensor, rows: Sequence[int], missing: float) -> Tensor:
-    index = torch.tensor(rows)
-    taken = tensor[index.clamp(min=0)]
-    taken[index < 0] = missing
-    return taken
+def _row_labels(config: VAEConfig, codes: Mapping[str, int]) -> dict[str, Sequence[Hashable]]:
+    """Label the rows of every tensor that is indexed by codes, by the names of types in place of their codes."""
+    names = {code: name for name, code in codes.items()}
+    types: list[Hashable] = [names.get(code, code) for code in range(max(codes.values()) + 1)]
+    moves = [*types, ("move", 0), ("move", 1)]
+    nodes = _embedding_labels(node_sizes(config), dict.fromkeys(CODED, types))
+    scales = list(product(range(len(TENSOR_KINDS)), types, types, types))
+    return {
+        "encoder.architecture.embed.table.weight": nodes,
+        "encoder.architecture.messages.embed.weight": types,
+        "encoder.scales.mean": scales,
+        "encoder.scales.scale": scales,
+        "decoder.hypernet.embed.table.weight": nodes,
+        "decoder.architecture.embed.table.weight": _embedding_labels(step_sizes(config), {0: moves, 1: types}),
+        "decoder.architecture.move.weight": moves,
+        _MOVES: moves,
+        "decoder.architecture.next_move.weight": moves,
+    }
 
 
-def _embedding_rows(sizes: Sequence[int], recoded: Mapping[int, Sequence[int]], count: int) -> tuple[list[int], int]:
-    """Return the old row of each row of a :class:`~netgraph.model.attention.FeatureEmbedding`, -1 for none.
-
-    The number of old rows comes second.
-
-    Args:
-        sizes: Vocabulary of each feature here.
-        recoded: The old value of each value of those features that are codes or moves.
-        count: Old codes.
-    """
-    rows: list[int] = []
-    start = 0
-    for feature, size in enumerate(sizes):
-        values = recoded.get(feature, range(size))
-        rows += [start, *(start + 1 + value if value >= 0 else -1 for value in values)]
-        start += 1 + size + (count - N_CODES if feature in recoded else 0)
-    return rows, start
-
-
-def _scale_rows(types: Sequence[int], count: int) -> list[int]:
-    """Return the old entry of each entry of the standardization table, -1 for none."""
-    old = torch.tensor(types)
-    known = (old[:, None, None] >= 0) & (old[:, None] >= 0) & (old >= 0)
-    entry = (old[:, None, None] * count + old[:, None]) * count + old
-    kinds = torch.arange(len(TENSOR_KINDS))[:, None, None, None] * count**3
-    return torch.where(known, kinds + entry, -1).flatten().tolist()
+def _embedding_labels(sizes: Iterable[int], coded: Mapping[int, Sequence[Hashable]]) -> list[Hashable]:
+    """Label the rows of a :class:`~netgraph.model.attention.FeatureEmbedding`: an entry for none, then each value."""
+    features = enumerate(sizes)
+    return [(i, value) for i, size in features for value in ("none", *coded.get(i, range(size)))]

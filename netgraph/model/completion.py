@@ -1,4 +1,4 @@
-"""Completion of function codes: posterior of a Gaussian process in the metric of the function itself.
+"""Completion of function codes: a Gaussian process on the components that a code lacks.
 
 Its covariance on the common rows is that of all networks and, to a share, a Gaussian kernel whose metric is the average
 gradient outer product (AGOP; Radhakrishnan et al. 2024) of the function that the given components alone decode to. The
@@ -68,7 +68,7 @@ def _posterior(design: Tensor, variance: Tensor, components: Tensor, noise: Tens
 
     Args:
         design: Components of the features, [B, k, FEATURES].
-        variance: Variance of what else components have, [k].
+        variance: Further variance of the components, [k].
         components: Components, [B, k].
         noise: From N(0, I), [B, FEATURES + k], for a draw; its amplitude is the one of maximal likelihood.
     """

@@ -11,12 +11,12 @@ from netgraph.graph.architecture import Architecture, Layer
 from netgraph.graph.layers import LAYER_TYPES
 from netgraph.tokens.grammar import Limits, longest_apart, loose_after
 
-#: Name of each number. A number of inputs or outputs is covered where it was seen itself, as each has a logit of its
+#: Label of each number. A number of inputs or outputs is covered where it was seen itself, as each has a logit of its
 #: own; any other number is covered from the least to the most that was seen.
 COUNTED = {
     "inputs": "inputs",
     "outputs": "outputs",
-    "widths": "vertices in a hidden layer",
+    "widths": "nodes in a hidden layer",
     "depths": "linear layers in a row",
     "layers": "layers",
     "operands": "operands of a join",
@@ -35,20 +35,16 @@ SETTINGS = {("Linear", "bias"), ("Dropout", "p")}
 class Coverage:
     """The architectures that a model was trained on, summed up: sets of all that was seen.
 
-    Layers that are activations, and those that are normalizations, count as one kind in ``places``, so that unseen
-    networks of the same recipe are covered.
+    All activations count as one kind in ``places``, and so do all normalizations: unseen networks of the same recipe
+    are covered.
+
+    The attributes that are not listed are numbers of :data:`COUNTED`.
 
     Attributes:
         types: Layer types.
-        places: The kind of each layer with that of a layer that it reads, and of an Add with those of all that it
-            adds up, and types of output layers.
-        inputs: Numbers of inputs.
-        outputs: Numbers of outputs.
-        widths: Sizes of linear layers, those of output layers left out.
-        depths: Numbers of linear layers on the longest path.
-        layers: Numbers of layers, that of the inputs included.
-        operands: Numbers of operands of joins.
-        skipped: Numbers of linear layers that joins lead around.
+        places: The kind of each layer with that of a layer that it reads, and of an Add with those of all its operands,
+            and types of output layers.
+        widths: Sizes of linear layers without the output layers.
         loose: Largest numbers of layers that nothing reads yet.
         apart: Largest numbers of layers in a row after which more than one is loose.
     """
@@ -82,25 +78,19 @@ class Coverage:
     def check(self, architecture: Architecture, name: str) -> None:
         """Raise if an architecture has anything that was not seen.
 
-        Args:
-            architecture: The architecture.
-            name: Name of the network in the message.
-
         Raises:
-            NetGraphError: It names the network, what is not covered, and what was seen.
+            NetGraphError: It has the name of the network, the layer or number that is not covered, and those seen.
         """
         for problem in self._problems(architecture):
             raise NetGraphError(f"{name}{problem}")
 
-    def check_counts(self, n_inputs: int | None, n_outputs: int, name: str) -> None:
-        """Raise if a number of inputs, where it is given, or of outputs was not seen; initial weights have seen none.
+    def check_counts(self, n_inputs: int, n_outputs: int, name: str) -> None:
+        """Raise if a number of inputs or of outputs was not seen; a model with initial weights has seen none.
 
         Raises:
-            NetGraphError: It names the network, the number, and what was seen.
+            NetGraphError: It names the network, the number, and those seen.
         """
-        inputs = [] if n_inputs is None else [n_inputs]
-        counts = {"inputs": inputs, "outputs": [n_outputs]} if self.types else {}
-        for problem in self._uncounted(counts):
+        for problem in self._uncounted({"inputs": [n_inputs], "outputs": [n_outputs]} if self.types else {}):
             raise NetGraphError(f"{name}{problem}")
 
     def limits(self, nodes: int) -> Limits:
@@ -111,12 +101,12 @@ class Coverage:
         return Limits(nodes, types, layers, 1 if units is None and self.types else units, loose, apart)
 
     def describe(self) -> str:
-        """Return one line on what was seen."""
+        """Return one line on the architectures that were seen."""
         counted = (f"{_spans(getattr(self, name))} {label}" for name, label in COUNTED.items())
         return "; ".join([*counted, f"types {_names(self.types)}", f"places {_names(self.places)}"])
 
     def to_record(self) -> dict[str, list[str] | list[int]]:
-        """Return what JSON can hold."""
+        """Return the sets as sorted lists, for JSON."""
         return {field.name: sorted(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
@@ -141,7 +131,7 @@ class Coverage:
             if layer.type not in self.types:
                 seen = f"this model was not trained on layers of type {layer.type}"
                 yield f", layer {layer.name or layer.type}: {seen}; it was on {_names(self.types)}"
-        yield from _unknown_settings(architecture)
+        yield from unknown_settings(architecture)
         for i, kind, where in _places(architecture):
             if f"{kind} {where}" not in self.places:
                 alike = [place for place in self.places if place.endswith(where) or place.startswith(f"{kind} ")]
@@ -158,18 +148,8 @@ class Coverage:
                     yield f": {value} {COUNTED[name]}; this model was trained on {_spans(seen)}"
 
 
-def check_settings(architectures: Iterable[Architecture]) -> None:
-    """Raise if a layer has a setting that no model decodes: all but biases come back with their defaults.
-
-    Raises:
-        NetGraphError: It names the network, the layer, and the setting.
-    """
-    for i, architecture in enumerate(architectures):
-        for problem in _unknown_settings(architecture):
-            raise NetGraphError(f"network {i}{problem}")
-
-
-def _unknown_settings(architecture: Architecture) -> Iterator[str]:
+def unknown_settings(architecture: Architecture) -> Iterator[str]:
+    """Yield the settings that no model decodes, as they follow the name of a network: only biases may differ."""
     for layer in architecture.layers:
         for name, value in layer.hyper:
             if (layer.type, name) not in SETTINGS:
@@ -215,12 +195,12 @@ def _coverage(key: Architecture) -> Coverage:
 
 
 def _places(architecture: Architecture) -> Iterator[tuple[int, str, str]]:
-    """Yield the number of each layer, its kind, and where it stands: what it reads, and whether it is the output."""
+    """Yield the number of each layer, its kind, and its neighborhood: a layer that it reads, or the output."""
     layers, last = architecture.layers, architecture.layers[-1]
     yield len(layers) - 1, _kind(last) if last.type == "Linear" else last.type, OUTPUT
     for i, layer in enumerate(layers[1:], start=1):
         for operand, source in enumerate(layer.inputs):
-            beside = operand > 0 and layer.type == "Concat"  # the operands of an Add may change places
+            beside = operand > 0 and layer.type == "Concat"  # the operands of an Add commute
             where = "twice after" if source in layer.inputs[:operand] else "with" if beside else "after"
             yield i, _kind(layer), f"{where} {_kind(layers[source])}"
         if layer.type == "Add":
@@ -228,7 +208,7 @@ def _places(architecture: Architecture) -> Iterator[tuple[int, str, str]]:
 
 
 def _kind(layer: Layer) -> str:
-    """Name a layer coarsely, as all activations, and all normalizations, stand in the same places."""
+    """Return the kind of a layer: all activations are one, and all normalizations."""
     if layer.type == "Linear":
         return "Linear" if layer.hyper_parameters["bias"] else "Linear without bias"
     if layer.kind.kind == "elementwise" and layer.type != "Dropout":

@@ -1,245 +1,123 @@
-"""The decoder of architectures: an autoregressive transformer over layers, under the mask of the grammar."""
+"""The decoder p(network | z): architectures from their codes, and networks of them that compute functions.
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
-from typing import cast
+The hypernet writes the weights in one pass, and a few steps of variable projection fit them to the function.
+"""
 
-import numpy as np
+from collections.abc import Sequence
+from functools import partial
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from netgraph.graph.architecture import Architecture
-from netgraph.graph.layers import BY_CODE, LAYER_TYPES
-from netgraph.model.attention import Block, Cache, FeatureEmbedding
-from netgraph.model.batch import ArchitectureBatch
+from netgraph.graph.netgraph import NetGraph
+from netgraph.model.architecture_decoder import ArchitectureDecoder
+from netgraph.model.arguments import check_whole
+from netgraph.model.batch import ArchitectureBatch, architecture_batch, by_size
 from netgraph.model.config import VAEConfig
-from netgraph.model.coverage import Coverage, check_settings
-from netgraph.model.features import INDEX, MOVE, PARENT, STEP_LINEAR, pool_of, pool_size, step_sizes
-from netgraph.tokens import END, N_MOVES, START, Grammar, Limits
+from netgraph.model.encoder import Encoder
+from netgraph.model.fitting import fit_functions
+from netgraph.model.function import FunctionCode
+from netgraph.model.hypernet import Hypernet, column_moments
+from netgraph.model.standardization import Condition
+from netgraph.stack import Stack, solve_output_layers
 
-_INPUT, _LINEAR = (LAYER_TYPES[name].code for name in ("Input", "Linear"))
+#: Networks whose architectures are decoded at once (chosen: a step costs about the same for few and for many).
+CHUNK = 256
 
 
-class ArchitectureDecoder(nn.Module):
-    """p(architecture | a): numbers of inputs and outputs, then layers and what they read from left to right.
+class Decoder(nn.Module):
+    """p(network | z, meta-features).
 
     Args:
         config: The model's sizes.
-
-    Attributes:
-        coverage: The architectures that it was trained on.
     """
 
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
-        self.config, self.coverage = config, Coverage()
-        width, nodes = config.width, config.max_nodes
-        self.embed = FeatureEmbedding(step_sizes(config), width)
-        self.whole = nn.Linear(config.architecture_size, width)
-        self.pool = nn.Linear(pool_size(config), width)
-        self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.decoder_layers))
-        self.norm = nn.LayerNorm(width)
-        self.counts = nn.Sequential(
-            nn.Linear(config.architecture_size + width, width), nn.GELU(), nn.Linear(width, 2 * nodes)
-        )
-        self.move = nn.Linear(width, N_MOVES)
-        self.size = nn.Linear(width, nodes)
-        self.biased = nn.Linear(width, 1)
-        self.next_move = nn.Embedding(N_MOVES, width)
-        self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
+        self.config = config
+        self.condition = Condition(config.n_meta_features, config.width, config.condition_dropout)
+        self.architecture = ArchitectureDecoder(config)
+        self.hypernet = Hypernet(config)
 
-    def know(self, architectures: Iterable[Architecture]) -> None:
-        """Extend the coverage by training networks.
+    def forward(
+        self, f: Tensor, batch: ArchitectureBatch, initial: Tensor, given: Tensor, function: FunctionCode
+    ) -> tuple[Tensor, Tensor]:
+        """Write standardized weights.
+
+        Args:
+            f: Function codes, [B, function_size].
+            batch: B architectures.
+            initial: Standardized states, noise where they are not given, [sum P].
+            given: Mask of the elements that stay, [sum P].
+            function: Decodes function codes.
+
+        Returns:
+            Standardized states, [sum P], and the functions' outputs on the common rows, [B, R].
+        """
+        target = function.decode(f, batch.n_inputs)
+        rows = function.rows(self.config.max_inputs)
+        return self.hypernet(f, column_moments(rows, target, batch.n_inputs), batch, initial, given), target
+
+    def decode_architectures(self, a: Tensor, n_inputs: Tensor, meta_features: Tensor) -> list[Architecture]:
+        """Return the architectures of codes, [n, architecture_size], that read numbers of inputs, [n]."""
+        condition, found = self.condition(meta_features), []  # type: Tensor, list[Architecture]
+        counts = [(count, 1) for count in n_inputs.tolist()]
+        for start in range(0, len(a), CHUNK):
+            part = slice(start, start + CHUNK)
+            found += self.architecture.generate(a[part], condition[part], counts[part])
+        return found
+
+    def write(
+        self,
+        encoder: Encoder,
+        f: Tensor,
+        outputs: Tensor,
+        w: Tensor,
+        architectures: Sequence[Architecture],
+        steps: int | None,
+        noise: Tensor,
+    ) -> list[NetGraph]:
+        """Write networks that compute functions; n graphs, on the CPU.
+
+        Args:
+            encoder: Has the standardization of weights, and the basis of the function codes.
+            f: Function codes, [n, function_size].
+            outputs: Outputs on the common rows to which networks are fitted, [n, R].
+            w: The first k numbers of weight codes, [n, k]; k may be 0.
+            architectures: n architectures with as many inputs as the functions read.
+            steps: Steps of variable projection after the hypernet; those of the configuration when None.
+            noise: Initial weights from N(0, I) beyond the weight codes, [n, elements], repeated for larger networks.
 
         Raises:
-            NetGraphError: When a layer has a setting that cannot be decoded.
+            NetGraphError: When ``steps`` is no whole number from 0 on.
         """
-        known = list(architectures)
-        check_settings(known)
-        self.coverage = self.coverage.merge(Coverage.of(known))
-
-    @property
-    def limits(self) -> Limits:
-        """Limits of decoded networks."""
-        return self.coverage.limits(self.config.max_nodes)
-
-    def get_extra_state(self) -> Tensor:
-        """Return the coverage as bytes, [n], so that it is part of the ``state_dict``."""
-        return torch.tensor(list(json.dumps(self.coverage.to_record()).encode()), dtype=torch.uint8)
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """Invert :meth:`get_extra_state`."""
-        self.coverage = Coverage.from_record(json.loads(bytes(state.tolist())))
-
-    def losses(self, a: Tensor, cond: Tensor, batch: ArchitectureBatch) -> tuple[Tensor, Tensor, Tensor]:
-        """Compute the cross-entropies of index, type and parent under teacher forcing.
-
-        Args:
-            a: Architecture codes, [B, architecture_size].
-            cond: Conditioning, [B, width].
-            batch: The B architectures.
-
-        Returns:
-            Means over networks, in nats a network. Index: sizes of linear layers, numbers of inputs and outputs; type:
-            layer types, biases and the end; parent: operands.
-        """
-        hidden = self._tokens(batch.steps[:, :-1], a, cond)
-        causal = torch.ones(hidden.shape[1], hidden.shape[1], dtype=torch.bool, device=hidden.device).tril()
-        for block in self.blocks:
-            hidden = block(hidden, causal)
-        hidden = self.norm(hidden)  # [B, S - 1, width]
-        move = batch.steps[:, 1:, MOVE]
-        start = batch.steps[:, 0] - 1
-        index = _cross_entropy(self.size(hidden), batch.size[:, :-1], shift=1)
-        for logits, count in zip(self._count_logits(a, cond), (start[:, INDEX], start[:, PARENT]), strict=True):
-            index = index + F.cross_entropy(logits, count)
-        biased = F.pad(self.biased(hidden), (1, 0))  # logits of no and yes
-        type_ = _cross_entropy(self.move(hidden), move) + _cross_entropy(biased, batch.biased[:, :-1])
-        return index, type_, self._parent_loss(hidden, move.clamp(min=0), batch)
-
-    def _parent_loss(self, hidden: Tensor, move: Tensor, batch: ArchitectureBatch) -> Tensor:
-        """Compute the cross-entropy of the pointer among the layers that were opened before."""
-        step = batch.layer_step.clamp(min=0)
-        opened = hidden.gather(1, step[..., None].expand(-1, -1, hidden.shape[-1]))
-        scores = self._point(hidden, move, self.key(opened))
-        now = torch.arange(hidden.shape[1], device=hidden.device)
-        known = (now[None, :, None] >= step[:, None, :]) & (batch.layer_step >= 0)[:, None, :]
-        return _cross_entropy(scores.masked_fill(~known, float("-inf")), batch.pointer[:, 1:])
-
-    def _tokens(self, steps: Tensor, a: Tensor, cond: Tensor) -> Tensor:
-        """Embed steps, [B, S, 5], each with the code and the numbers of the linear layer at hand, [B, S, width]."""
-        size = pool_size(self.config)
-        pools = a[:, : size * (self.config.depths + 1)].unflatten(1, (-1, size))
-        pool = pool_of(steps[..., STEP_LINEAR].clamp(min=0), self.config)
-        at_hand = pools.gather(1, pool[..., None].expand(-1, -1, size))
-        return cast(Tensor, self.embed(steps) + self.pool(at_hand) + (self.whole(a) + cond)[:, None])
-
-    def _count_logits(self, a: Tensor, cond: Tensor) -> tuple[Tensor, Tensor]:
-        """Score the numbers of inputs and of outputs, 1 to max_nodes, each [B, max_nodes]."""
-        inputs, outputs = self.counts(torch.cat([a, cond], dim=1)).chunk(2, dim=1)
-        return inputs, outputs
-
-    def _point(self, hidden: Tensor, move: Tensor, keys: Tensor) -> Tensor:
-        """Score layers as operands: queries [B, S, width] against keys of the steps that opened them, [B, S, L]."""
-        query = self.query(hidden + self.next_move(move))
-        return cast(Tensor, query @ keys.transpose(1, 2) / query.shape[-1] ** 0.5)
-
-    @torch.no_grad()
-    def generate(
-        self,
-        a: Tensor,
-        cond: Tensor,
-        counts: Sequence[tuple[int, int]] | None = None,
-        generator: torch.Generator | None = None,
-    ) -> list[Architecture]:
-        """Decode free-running.
-
-        Args:
-            a: Architecture codes, [B, architecture_size].
-            cond: Conditioning, [B, width].
-            counts: Numbers of inputs and outputs, if they are to be given rather than decoded.
-            generator: Draws every choice; the most likely one is taken when None.
-
-        Returns:
-            B architectures, each runnable.
-        """
-        if counts is None:
-            counts = self._counts(a, cond, generator)
-        limits = self.limits
-        grammars = [Grammar(n_inputs, n_outputs, limits) for n_inputs, n_outputs in counts]
-        for grammar in grammars:
-            grammar.choose(_INPUT)
-        steps = torch.tensor([[START, START, *pair, 0] for pair in counts], device=a.device)
-        keys = a.new_zeros(len(a), limits.layers or limits.nodes, self.config.width)
-        self._walk(list(grammars), steps, a, cond, keys, generator)
-        return [grammar.architecture() for grammar in grammars]
-
-    def _walk(
-        self,
-        grammars: list[Grammar],
-        steps: Tensor,
-        a: Tensor,
-        cond: Tensor,
-        keys: Tensor,
-        generator: torch.Generator | None,
-    ) -> None:
-        """Choose layer after layer until every network has ended; those that have are left behind."""
-        caches = [Cache() for _ in self.blocks]
-        while grammars:
-            tokens = self._tokens(steps[:, None], a, cond)
-            for block, cache in zip(self.blocks, caches, strict=True):
-                tokens = block(tokens, None, cache)
-            hidden = self.norm(tokens)[:, 0]
-            last = torch.tensor([len(grammar.layers) - 1 for grammar in grammars], device=a.device)
-            opened = torch.isin(steps[:, MOVE], steps.new_tensor([START, *BY_CODE])).nonzero().flatten()
-            keys[opened, last[opened]] = self.key(hidden)[opened]  # where the pointer looks for the last layer
-            sizes = _perturbed(self.size(hidden), generator).argmax(dim=1).tolist()
-            biased = _perturbed(F.pad(self.biased(hidden), (1, 0)), generator).argmax(dim=1).tolist()
-            for i in (steps[:, MOVE] == _LINEAR).nonzero().flatten().tolist():
-                grammars[i].extend(sizes[i] + 1)
-                grammars[i].last.bias = bool(biased[i])
-            steps = self._step(hidden, keys, grammars, generator)
-            going = [i for i, grammar in enumerate(grammars) if not grammar.ended]
-            if 4 * len(going) <= 3 * len(grammars):
-                kept = torch.tensor(going, dtype=torch.long, device=a.device)
-                grammars = [grammars[i] for i in going]
-                steps, a, cond, keys = steps[kept], a[kept], cond[kept], keys[kept]
-                for cache in caches:
-                    cache.keep(kept)
-
-    def _counts(self, a: Tensor, cond: Tensor, generator: torch.Generator | None) -> list[tuple[int, int]]:
-        nodes = self.config.max_nodes
-        inputs, outputs = self._count_logits(a, cond)
-        inputs[:, -1] = float("-inf")  # at least one node is left for an output
-        n_inputs = _perturbed(inputs, generator).argmax(dim=1) + 1
-        room = torch.arange(nodes, device=a.device) + n_inputs[:, None] < nodes
-        n_outputs = _perturbed(outputs.masked_fill(~room, float("-inf")), generator).argmax(dim=1) + 1
-        return list(zip(n_inputs.tolist(), n_outputs.tolist(), strict=True))
-
-    def _step(self, hidden: Tensor, keys: Tensor, grammars: list[Grammar], generator: torch.Generator | None) -> Tensor:
-        """Choose the next layer or operand of every network, take it, and return the features of the step, [B, 5]."""
-        ranked = _perturbed(self.move(hidden), generator).argsort(dim=1, descending=True).tolist()
-        choices, layers = [], np.zeros((len(grammars), keys.shape[1]), dtype=bool)
-        for row, grammar, moves in zip(layers, grammars, ranked, strict=True):
-            move, readable = next(allowed(grammar, moves))
-            choices.append(move)
-            row[readable] = True
-        scores = self._point(hidden[:, None], torch.tensor(choices, device=hidden.device)[:, None], keys)[:, 0]
-        masked = scores.masked_fill(~torch.from_numpy(layers).to(hidden.device), float("-inf"))
-        operands = _perturbed(masked, generator).argmax(dim=1).tolist()
-        rows = [take(*row) for row in zip(grammars, choices, operands, strict=True)]
-        return torch.tensor(rows, device=hidden.device)
+        steps = self.config.fit_steps if steps is None else steps
+        check_whole(steps, "steps")
+        states: dict[int, Tensor] = {}
+        for part in by_size(architectures):
+            stack = Stack([architectures[i] for i in part], f.device)
+            batch = architecture_batch(stack.architectures, self.config).to(f.device)
+            network, position = batch.element_network, batch.element_position
+            given = position < w.shape[1]
+            initial = noise[part].to(w)[network, position % noise.shape[1]]
+            initial[given] = w[part][network[given], position[given]]
+            restore = partial(encoder.scales.restore, batch=batch)
+            state = restore(initial)
+            if not given.all():
+                written, _ = self(f[part], batch, initial, given, encoder.function)
+                rows = encoder.function.rows(stack.max_inputs)
+                fitted = fit_functions(stack, restore, written, given, rows, outputs[part], steps)
+                state = torch.where(batch.in_networks_with(~given), fitted, state)
+            states |= zip(part, state.cpu().split(batch.state_ptr.diff().tolist()), strict=True)
+        return [NetGraph(architecture, states[i].clone()) for i, architecture in enumerate(architectures)]
 
 
-def allowed(grammar: Grammar, choices: Iterable[int]) -> Iterator[tuple[int, list[int]]]:
-    """Yield the choices that may follow in a network and the layers that they may read; END after its end."""
-    if grammar.ended:
-        yield END, [0]
-    for choice in choices:
-        readable = grammar.readable(choice)
-        if readable:
-            yield choice, readable
-
-
-def take(grammar: Grammar, choice: int, layer: int) -> list[int]:
-    """Take a choice that reads a layer, and return the features of the step."""
-    grammar.choose(choice, layer)
-    if grammar.ended:
-        return [END, END, 0, 0, 0]
-    last = grammar.last
-    return [choice, last.code, last.start, grammar.layers[layer].start, grammar.n_linear]
-
-
-def _cross_entropy(logits: Tensor, target: Tensor, shift: int = 0) -> Tensor:
-    """Sum the cross-entropies of logits [B, S, n] where a target, [B, S], is not negative; mean over networks."""
-    given = target >= 0
-    return F.cross_entropy(logits[given], target[given] - shift, reduction="sum") / len(logits)
-
-
-def _perturbed(logits: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Add Gumbel noise to logits, so that the largest is a draw (Gumbel-max); none without a generator."""
-    if generator is None:
-        return logits
-    uniform = torch.rand(logits.shape, generator=generator, device=logits.device)
-    return logits - torch.log(-torch.log(uniform.clamp(1e-10, 1 - 1e-7)))
+def solve_on_rows(graphs: Sequence[NetGraph], x: Tensor, y: Tensor) -> list[NetGraph]:
+    """Return networks whose output layers are fitted to the rows of a data set, x [rows, features] and y [rows]."""
+    states: dict[int, Tensor] = {}
+    for part in by_size([graph.architecture for graph in graphs]):
+        stack = Stack([graphs[i].architecture for i in part])
+        solved = solve_output_layers(stack, stack.flatten([graphs[i].state for i in part]), x, y).state
+        states |= zip(part, stack.split(solved), strict=True)
+    return [NetGraph(graph.architecture, states[i].clone()) for i, graph in enumerate(graphs)]

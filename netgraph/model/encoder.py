@@ -1,5 +1,7 @@
-"""The encoder of architectures: message passing on the graph, a transformer over its token nodes, and pooling."""
+"""The encoder q(z | network), z = [f | a | w]: function code, architecture code and weight code."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -7,22 +9,91 @@ from torch import Tensor, nn
 from torch_geometric.nn import GINEConv
 
 from netgraph.graph.layers import N_CODES
-from netgraph.model.attention import Block
+from netgraph.model.attention import Block, FeatureEmbedding
 from netgraph.model.batch import NetBatch
 from netgraph.model.config import VAEConfig
-from netgraph.model.features import LINEAR, READERS, node_embedding, pool_of, pool_size
+from netgraph.model.features import LINEAR, READERS, node_sizes, pool_of, pool_size
+from netgraph.model.function import FunctionCode
+from netgraph.model.standardization import Condition, Scales
+from netgraph.stack import Stack
 
-#: Log-variance of every latent number at first.
-INITIAL_LOG_VARIANCE = -5.0
-LEAST_LOG_VARIANCE = -10.0
+#: Log-variance of every latent number at first (chosen: nearly deterministic), and its least value.
+INITIAL_LOG_VARIANCE, LEAST_LOG_VARIANCE = -5.0, -10.0
+#: Copies of a network, its inputs permuted and of changed sign, from which statistics of functions are computed, too.
+#: Measured: without copies 64 numbers bring held-out networks a median R^2 of 0.962 instead of 0.966.
+TRANSFORMATIONS = 2
 
 
-class Messages(nn.Module):
-    """Rounds of message passing (GINEConv, Hu et al. 2020) with edge weights as edge features.
+@dataclass(frozen=True)
+class Posterior:
+    """q(z | network) of B networks.
+
+    Attributes:
+        f: Function codes, [B, function_size].
+        mean: Means of the architecture codes, [B, architecture_size].
+        log_variance: Their log-variances, [B, architecture_size].
+        w: Standardized states, [sum P].
+    """
+
+    f: Tensor
+    mean: Tensor
+    log_variance: Tensor
+    w: Tensor
+
+    def sample(self) -> Tensor:
+        """Draw architecture codes, [B, architecture_size]; the gradient reaches mean and variance."""
+        return self.mean + torch.randn_like(self.mean) * (0.5 * self.log_variance).exp()
+
+    def kl(self) -> Tensor:
+        """Return the KL divergence of the architecture codes from N(0, I) in nats a network, [B]."""
+        return 0.5 * (self.mean.square() + self.log_variance.exp() - 1 - self.log_variance).sum(dim=1)
+
+
+class Encoder(nn.Module):
+    """q(z | network, meta-features).
+
+    The function code is closed form, from the network's outputs on common rows; the architecture code comes from
+    message passing and a transformer over the network's tokens; the weight code is the standardized canonical state.
 
     Args:
         config: The model's sizes.
     """
+
+    def __init__(self, config: VAEConfig) -> None:
+        super().__init__()
+        self.config, self.scales, self.function = config, Scales(), FunctionCode(config)
+        self.condition = Condition(config.n_meta_features, config.width, config.condition_dropout)
+        self.architecture = ArchitectureEncoder(config)
+
+    def forward(self, batch: NetBatch) -> Posterior:
+        """Encode canonical networks."""
+        w = self.scales.standardize(batch.state, batch.structure)
+        mean, log_variance = self.architecture(batch, w, self.condition(batch.meta_features))
+        return Posterior(self.function.encode(batch.outputs, batch.structure.n_inputs), mean, log_variance, w)
+
+    def fit(self, networks: Sequence[NetBatch]) -> None:
+        """Compute the statistics of weights, meta-features and functions of training networks."""
+        structures = [batch.structure for batch in networks]
+        kinds, fan = (torch.cat([getattr(s, name) for s in structures]) for name in ("element_scale", "element_fan"))
+        self.scales.fit(torch.cat([batch.state for batch in networks]), kinds.long(), fan)
+        self.condition.fit(torch.cat([batch.meta_features for batch in networks]))
+        generator, outputs, n_inputs = torch.Generator().manual_seed(0), [], []
+        for batch in networks:
+            stack = Stack(batch.structure.architectures, batch.state.device)
+            outputs += batch.transformed_outputs(stack, self.function.common, TRANSFORMATIONS, generator)
+            n_inputs += [batch.structure.n_inputs.long()] * (1 + TRANSFORMATIONS)
+        self.function.fit(torch.cat(outputs), torch.cat(n_inputs))
+
+    def pad(self, w: Tensor, batch: NetBatch) -> Tensor:
+        """Return standardized states, [sum P], one row a network, [B, weight_size], cut or padded with zeros."""
+        network, position = batch.structure.element_network, batch.structure.element_position
+        kept = position < self.config.weight_size
+        padded = w.new_zeros(len(batch), self.config.weight_size)
+        return padded.index_put((network[kept], position[kept]), w[kept])
+
+
+class Messages(nn.Module):
+    """Rounds of message passing (GINEConv, Hu et al. 2020) with edge weights as edge features."""
 
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
@@ -36,7 +107,7 @@ class Messages(nn.Module):
         self.project = nn.Linear(width, config.width)
 
     def forward(self, batch: NetBatch, weight: Tensor) -> Tensor:
-        """Return the messages that reach each token node, [B, T, width]; ``weight`` is [sum P + 1], last a zero."""
+        """Return the messages to each token node, [B, T, width]; ``weight`` is [sum P + 1], the last one zero."""
         x = self.embed(batch.node_type)
         edge = torch.stack([weight[batch.edge_element], (batch.edge_element < 0).float()], dim=1)
         for convolution in self.rounds:
@@ -48,15 +119,12 @@ class ArchitectureEncoder(nn.Module):
     """q(a | network): mean and log-variance of the architecture code.
 
     The numbers of the code belong to pools of token nodes: those behind each number of linear layers, and all of them.
-
-    Args:
-        config: The model's sizes.
     """
 
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
         self.config = config
-        self.embed = node_embedding(config)
+        self.embed = FeatureEmbedding(node_sizes(config), config.width)
         self.incoming = nn.Linear(config.max_fan + 1, config.width)
         self.outgoing = nn.Linear(READERS, config.width)
         self.messages = Messages(config) if config.message_rounds else None
@@ -67,18 +135,14 @@ class ArchitectureEncoder(nn.Module):
         self.whole = nn.Linear(config.width, 2 * (config.architecture_size - (config.depths + 1) * size))
 
     def forward(self, batch: NetBatch, state: Tensor, cond: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode.
+        """Return mean and log-variance of the architecture codes, [B, architecture_size] each.
 
         Args:
             batch: B networks.
             state: Their standardized states, [sum P].
             cond: Conditioning, [B, width].
-
-        Returns:
-            Mean and log-variance of the architecture code, each [B, config.architecture_size].
         """
-        weight = torch.cat([state, state.new_zeros(1)])  # position -1 reads zero
-        structure = batch.structure
+        structure, weight = batch.structure, torch.cat([state, state.new_zeros(1)])  # position -1 reads zero
         depth = structure.nodes[..., LINEAR]
         incoming = self.incoming(structure.held(state))
         tokens = self.embed(structure.nodes) + incoming + self.outgoing(weight[batch.outgoing])

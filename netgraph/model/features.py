@@ -1,9 +1,10 @@
-"""Architecture features: all that the model reads of a batch of architectures, derived from their packed layer table.
+"""Architecture features: inputs of the model for a batch of architectures, derived from their packed layer table.
 
 The transformers have one token for each node that holds parameters or joins. An elementwise node has none: it shares
 the token of the node that feeds it, whose features name the activation that follows.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,6 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import TENSOR_KINDS, Architecture, Ints
 from netgraph.graph.layers import BY_CODE, N_CODES
 from netgraph.graph.table import LayerTable, runs, starts
-from netgraph.model.attention import FeatureEmbedding
 from netgraph.model.config import VAEConfig
 from netgraph.tokens import END, N_MOVES, START, STAY
 
@@ -51,11 +51,6 @@ def node_sizes(config: VAEConfig) -> tuple[int, ...]:
 def step_sizes(config: VAEConfig) -> tuple[int, ...]:
     """Return the vocabulary of each feature of a step: the first is a move, the second a code of a layer type."""
     return (N_MOVES, N_CODES, config.max_nodes + 1, config.max_nodes + 1, _LINEAR_LAYERS)
-
-
-def node_embedding(config: VAEConfig) -> FeatureEmbedding:
-    """Build the embedding of token nodes' features."""
-    return FeatureEmbedding(node_sizes(config), config.width)
 
 
 def pool_of(depth: Tensor, config: VAEConfig) -> Tensor:
@@ -132,56 +127,54 @@ class ArchitectureFeatures:
         return int(np.bincount(self.network, self.token_size).max())
 
     @cached_property
-    def token_place(self) -> Ints:
-        """Place in [B, T], flattened, of the first token of each layer's nodes, [L]."""
+    def token_position(self) -> Ints:
+        """Position in [B, T], flattened, of the first token of each layer's nodes, [L]."""
         first = starts(self.token_size)
-        place = first[:-1] - first[self.table.layer_start[self.network]] + self.network * self.width
-        return place[self.token_layer]
+        position = first[:-1] - first[self.table.layer_start[self.network]] + self.network * self.width
+        return position[self.token_layer]
 
     @cached_property
     def _tokens(self) -> tuple[Ints, Ints, Ints]:
-        """Layer, position in it and place in [B, T], flattened, of each token node."""
+        """Layer, position in it and position in [B, T], flattened, of each token node."""
         count = self.token_size
-        return (
-            np.repeat(np.arange(len(count)), count),
-            runs(np.zeros_like(count), count),
-            runs(self.token_place, count),
-        )
+        layer = np.repeat(np.arange(len(count)), count)
+        return layer, runs(np.zeros_like(count), count), runs(self.token_position, count)
 
     def nodes(self) -> Ints:
         """Return the features of the token nodes, -1 where padded, [B, T, 8]."""
-        table, (layer, position, place) = self.table, self._tokens
+        table, (layer, row, position) = self.table, self._tokens
         front = np.arange(len(table.code)) - table.layer_start[self.network]
         back = table.count[self.network] - 1 - front
         columns = (table.code, front, back, table.size, self.reader, self.feeder, self.depth)
-        features = np.insert(np.stack(columns, axis=1)[layer], POSITION, position, axis=1)
-        return self._padded(features, place, self.width)
+        features = np.insert(np.stack(columns, axis=1)[layer], POSITION, row, axis=1)
+        return self._padded(features, position, self.width)
 
     def token_node(self) -> Ints:
         """Return the node of each token node, counted over the batch, 0 where padded, [B, T]."""
-        layer, position, place = self._tokens
-        return self._padded(self.table.layer_node_start[layer] + position, place, self.width).clip(min=0)
+        layer, row, position = self._tokens
+        return self._padded(self.table.layer_node_start[layer] + row, position, self.width).clip(min=0)
 
-    def _padded(self, values: Ints, place: Ints, width: int) -> Ints:
-        """Put values, [n, ...], into their places in [B, width], flattened; -1 elsewhere."""
-        padded = np.full((len(self.table) * width, *values.shape[1:]), -1)
-        padded[place] = values
-        return padded.reshape(len(self.table), width, *values.shape[1:])
+    def _padded(self, values: Ints, position: Ints, *shape: int) -> Ints:
+        """Put values, [n, ...], into their positions in [B, *shape], flattened; -1 elsewhere."""
+        shape = len(self.table), *shape
+        padded = np.full((math.prod(shape), *values.shape[1:]), -1)
+        padded[position] = values
+        return padded.reshape(*shape, *values.shape[1:])
 
     def steps(self) -> dict[str, Ints]:
-        """Return what the decoder reads and predicts: see :class:`~netgraph.model.batch.ArchitectureBatch`."""
+        """Return the decoder's inputs and targets: see :class:`~netgraph.model.batch.ArchitectureBatch`."""
         table, rows = self.table, np.arange(len(self.table))
         layer = np.repeat(np.arange(len(table.code)), table.fan)
         network, opens = self.network[layer], np.diff(layer, prepend=-1) > 0
         first = table.operand_start[table.layer_start]  # first operand of each architecture
         count = np.diff(first)
         width = int(count.max()) + 2
-        place = np.arange(len(layer)) - first[network] + 1 + network * width
+        position = np.arange(len(layer)) - first[network] + 1 + network * width
         node = table.node_start[network]
         index, parent = table.layer_node_start[layer] - node, table.layer_node_start[table.source] - node
         move, code = np.where(opens, table.code[layer], STAY), table.code[layer]
         outputs = table.size[table.layer_start[1:] - 1]
-        steps = self._padded(np.stack([move, code, index, parent, self.depth[layer]], axis=1), place, width)
+        steps = self._padded(np.stack([move, code, index, parent, self.depth[layer]], axis=1), position, width)
         steps[:, 0] = np.stack([rows * 0 + START, rows * 0 + START, self.n_inputs, outputs, rows * 0], axis=1)
         steps[rows, count + 1] = [END, END, 0, 0, 0]
         sized = opens & self.linear[layer]
@@ -190,9 +183,9 @@ class ArchitectureFeatures:
         opened = np.where(local > 0, table.operand_start[:-1] - first[self.network] + 1, 0)
         return {
             "steps": steps,
-            "pointer": self._padded(table.operand, place, width),
-            "size": self._padded(np.where(sized, table.size[layer], -1), place, width),
-            "biased": self._padded(np.where(sized, table.hyper[layer, 0] > 0, -1), place, width),
+            "pointer": self._padded(table.operand, position, width),
+            "size": self._padded(np.where(sized, table.size[layer], -1), position, width),
+            "biased": self._padded(np.where(sized, table.hyper[layer, 0] > 0, -1), position, width),
             "layer_step": self._padded(opened, local + self.network * layers, layers),
         }
 
@@ -201,22 +194,17 @@ class ArchitectureFeatures:
         """First state element of each architecture, and the end, [B + 1]."""
         return starts(self.table.state_size)
 
-    @cached_property
-    def edges(self) -> npt.NDArray[np.bool_]:
-        """Whether each state tensor holds the edges of a linear layer, [S]."""
-        edges: npt.NDArray[np.bool_] = self.linear[self.table.state.layer] & (self.table.state.kind != _BIAS)
-        return edges
-
     def elements(self) -> dict[str, Ints]:
-        """Return where each state element lies, and what it is: see ``ArchitectureBatch``, each [P]."""
+        """Return position and kind of each state element: see ``ArchitectureBatch``, [P] each."""
         table, state = self.table, self.table.state
         tensor, row = self._rows
         layer, count = state.layer, state.rows * state.width
-        token, network = self.token_place[layer], self.network[layer]
-        source = self.token_place[table.first_source[layer]] - network * self.width
+        token, network = self.token_position[layer], self.network[layer]
+        source = self.token_position[table.first_source[layer]] - network * self.width
         own = len(table) * self.width**2 + token * N_KINDS + state.kind
-        first = np.where(self.edges, token * self.width + source, own)
-        step = np.where(self.edges, self.width, N_KINDS)
+        edges = self.linear[layer] & (state.kind != _BIAS)
+        first = np.where(edges, token * self.width + source, own)
+        step = np.where(edges, self.width, N_KINDS)
         scale = (table.code[layer] * N_CODES + self.feeder[layer]) * N_CODES + self.reader[layer]
         per_tensor = {
             "element_fan": np.where(self.linear[layer], table.size[table.first_source[layer]], 1),
@@ -226,12 +214,6 @@ class ArchitectureFeatures:
         }
         gather = runs(first[tensor] + row * step[tensor], state.width[tensor])
         return {"gather": gather} | {name: np.repeat(values, count) for name, values in per_tensor.items()}
-
-    def element_node(self) -> Ints:
-        """Return the node that each state element belongs to, counted over the batch, [P]."""
-        tensor, row = self._rows
-        state = self.table.state
-        return np.repeat(self.table.layer_node_start[state.layer[tensor]] + row, state.width[tensor])
 
     @cached_property
     def _rows(self) -> tuple[Ints, Ints]:
@@ -245,42 +227,29 @@ class ArchitectureFeatures:
         state = self.table.state
         return int(np.where(state.kind == _BIAS, 0, state.rank + state.width).max(initial=0))
 
-    def held(self, max_fan: int) -> dict[str, Ints]:
-        """Return the state elements of each token node: ``incoming`` and ``own`` of ``ArchitectureBatch``."""
-        state = self.table.state
-        tensor, row = self._rows
-        start = state.start[tensor] + row * state.width[tensor]  # first element of each row
-        token = self.token_place[state.layer[tensor]] + row
-        kept = np.clip(max_fan - state.rank[tensor], 0, state.width[tensor])
-        kept[state.kind[tensor] == _BIAS] = 0
-        single = np.flatnonzero(~self.edges[tensor])
-        place = token[single] * N_KINDS + state.kind[tensor[single]]
-        return {
-            "incoming": self._table(runs(token * max_fan + state.rank[tensor], kept), runs(start, kept), max_fan),
-            "own": self._table(place, start[single], N_KINDS),
-        }
+    def held(self, max_fan: int) -> Ints:
+        """Return the state elements of each token node, its bias last, -1 where none, [B, T, max_fan + 1]."""
+        state, (tensor, row) = self.table.state, self._rows
+        bias, width = state.kind[tensor] == _BIAS, state.width[tensor]
+        column = np.where(bias, max_fan, state.rank[tensor])
+        kept = np.where(bias, 1, np.clip(max_fan - state.rank[tensor], 0, width))
+        token = self.token_position[state.layer[tensor]] + row
+        elements = runs(state.start[tensor] + row * width, kept)
+        return self._padded(elements, runs(token * (max_fan + 1) + column, kept), self.width, max_fan + 1)
 
-    def _table(self, place: Ints, element: Ints, columns: int) -> Ints:
-        """Put state elements into their places in [B, T, columns], flattened; -1 elsewhere."""
-        shape = len(self.table), self.width, columns
-        table = np.full(shape[0] * shape[1] * shape[2], -1)
-        table[place] = element
-        return table.reshape(shape)
+    def outgoing(self, gather: Ints) -> Ints:
+        """Return the first state elements that multiply each token node's value, -1 where none, [B, T, READERS].
 
-    def outgoing(self) -> Ints:
-        """Return the first state elements that multiply each token node's value, -1 where none, [B, T, READERS]."""
-        state = self.table.state
-        edges = np.flatnonzero(self.edges)
-        source = self.token_place[self.table.first_source[state.layer[edges]]]
+        Args:
+            gather: Of :meth:`elements`; positions in [B, T, T] are edges, target before source.
+        """
+        edges = np.flatnonzero(gather < len(self.table) * self.width**2)
+        source = gather[edges] // self.width**2 * self.width + gather[edges] % self.width
         order = np.argsort(source, kind="stable")
-        edges, source = edges[order], source[order]
-        before = starts(state.rows[edges])[:-1]
-        before = before - before[np.searchsorted(source, source)]  # edges from the same nodes to earlier layers
-        rows = np.clip(READERS - before, 0, state.rows[edges])
-        pair, row = np.repeat(np.arange(len(edges)), rows), runs(np.zeros_like(rows), rows)
-        width, start = state.width[edges][pair], state.start[:-1][edges][pair]
-        place = runs(source[pair], width) * READERS + np.repeat(before[pair] + row, width)
-        return self._table(place, runs(start + row * width, width), READERS)
+        source = source[order]
+        rank = np.arange(len(source)) - np.searchsorted(source, source)
+        kept = rank < READERS
+        return self._padded(edges[order][kept], (source * READERS + rank)[kept], self.width, READERS)
 
 
 def architecture_features(architectures: Sequence[Architecture], max_nodes: int) -> ArchitectureFeatures:

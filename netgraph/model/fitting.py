@@ -25,17 +25,14 @@ LARGEST_ACTIVATION = 50.0
 
 
 def project(stack: Stack, last: OutputLayer, state: Tensor, x: Tensor, target: Tensor) -> tuple[RidgeFit, Tensor]:
-    """Regress targets on the values that feed the output layers; differentiable.
+    """Regress targets on the last hidden values; differentiable. Return output layers, and outputs, [M, rows].
 
     Args:
         stack: The executor of M networks.
-        last: Their output layers; those that are no one linear node with a bias stay as they are.
+        last: Their output layers; only one linear node with a bias is fitted.
         state: Their states, concatenated, [sum P].
         x: Rows, [rows, inputs] or [M, rows, inputs].
         target: Targets of the first rows, [M, fitted rows].
-
-    Returns:
-        The output layers, and the outputs on all rows, [M, rows].
     """
     output, hidden = stack(state, x, return_hidden=True)
     hidden = hidden.clamp(-LARGEST_ACTIVATION, LARGEST_ACTIVATION).nan_to_num(0.0).double()
@@ -57,19 +54,16 @@ def fit_functions(
     target: Tensor,
     steps: int,
 ) -> Tensor:
-    """Fit networks to functions by Adam on the hidden weights, and solve their output layers.
+    """Fit networks to functions by Adam on the hidden weights, solve their output layers, and return states, [sum P].
 
     Args:
         stack: The executor of M architectures.
         restore: Maps standardized states to states.
         standardized: Initial standardized states, [sum P].
-        given: Elements that stay as they are, [sum P]; output layers are solved all the same.
+        given: Mask of the elements that stay, [sum P]; output layers are solved all the same.
         x: Rows, [rows, inputs] or [M, rows, inputs].
         target: Outputs of the functions there, [M, rows].
         steps: Steps of Adam.
-
-    Returns:
-        States, [sum P].
     """
     last, free = OutputLayer(stack), (~given).to(standardized)
     with torch.enable_grad():

@@ -1,12 +1,14 @@
 """The function code f: how many inputs a network has, and principal components of its outputs on common rows."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from netgraph.errors import NetGraphError
 from netgraph.model.completion import complete
 from netgraph.model.config import VAEConfig
-from netgraph.stack import Stack, fit_kernel, probe
+from netgraph.stack import fit_kernel, probe
 
 #: Seed of the common rows.
 SEED = 20_011
@@ -26,6 +28,13 @@ MARGIN = 1e-3
 MOST_ROWS, ROUNDS = 512, 2
 
 
+class FunctionPosterior(NamedTuple):
+    """q(f | X, y): mean and deviation of each number of the function code, [function_size] each."""
+
+    mean: Tensor
+    deviation: Tensor
+
+
 class FunctionCode(nn.Module):
     """Principal component analysis of networks' outputs on common rows, for each number of inputs.
 
@@ -33,7 +42,7 @@ class FunctionCode(nn.Module):
     of n inputs are frequent, and the code has the median of its cell. The others are whitened components in falling
     order of their share of the outputs, so that every prefix of a code decodes. Before networks are seen the covariance
     of outputs is a kernel's: Gaussian, half of it additive over the inputs. Encoding is linear, and so is
-    :meth:`decode`; :meth:`complete` predicts what a code leaves open as well.
+    :meth:`decode`; :meth:`complete` predicts the missing components as well.
 
     Args:
         config: Sizes.
@@ -60,7 +69,7 @@ class FunctionCode(nn.Module):
         """Return the common rows, [rows, n_inputs].
 
         Raises:
-            NetGraphError: When there are more inputs than the code was made for.
+            NetGraphError: When no function code has as many inputs.
         """
         most = self.common.shape[1]
         if not 1 <= n_inputs <= most:
@@ -80,7 +89,8 @@ class FunctionCode(nn.Module):
         """
         if not outputs.isfinite().all():
             raise NetGraphError("outputs of training networks on the common rows are not finite")
-        self._fit_cells(n_inputs)
+        counts = torch.bincount(n_inputs, minlength=len(self.edges))[1:].double() + 1  # each is seen once more
+        self.edges[1:] = counts.cumsum(0) / counts.sum()
         for number in range(1, len(self.basis) + 1):
             members = outputs[n_inputs == number].double()
             unit = members / members.square().mean(dim=1, keepdim=True).sqrt().clamp(min=LEAST_OUTPUT)
@@ -92,21 +102,8 @@ class FunctionCode(nn.Module):
             self.basis[number - 1] = vectors.mT
             self.deviation[number - 1] = variance.clamp(min=LEAST_DEVIATION**2 * outputs.shape[1]).sqrt()
 
-    def _fit_cells(self, n_inputs: Tensor) -> None:
-        """Cut N(0, 1) in cells, one for each number of inputs; each has been seen once more than it was."""
-        counts = torch.bincount(n_inputs, minlength=len(self.edges))[1:].double() + 1
-        self.edges[1:] = counts.cumsum(0) / counts.sum()
-
     def encode(self, outputs: Tensor, n_inputs: Tensor) -> Tensor:
-        """Encode functions.
-
-        Args:
-            outputs: Outputs on the common rows, [B, rows].
-            n_inputs: Numbers of inputs, [B].
-
-        Returns:
-            Means of q(f | network), [B, function_size].
-        """
+        """Return the codes of functions of numbers of inputs, [B], by outputs on the common rows, [B, rows]."""
         components = outputs.new_zeros(len(outputs), self.basis.shape[1])
         for number in n_inputs.unique().tolist():
             components[n_inputs == number] = outputs[n_inputs == number] @ self.basis[number - 1].mT
@@ -120,22 +117,23 @@ class FunctionCode(nn.Module):
         code: Tensor = torch.special.ndtri(low + (high - low) * inside)
         return code
 
+    def n_inputs(self, f: Tensor) -> Tensor:
+        """Return the number of inputs that codes, [B, k], begin with, [B]."""
+        return torch.bucketize(torch.special.ndtr(f[:, 0].contiguous()), self.edges[1:-1].contiguous()) + 1
+
     def position(self, f: Tensor) -> Tensor:
-        """Return where in its cell the first number of each code, [B, k], lies: 0 to 1, [B]."""
+        """Return the position in its cell of the first number of codes, [B, k]: 0 to 1, [B]."""
         n_inputs = self.n_inputs(f)
         low, high = self.edges[n_inputs - 1], self.edges[n_inputs]
         position: Tensor = (torch.special.ndtr(f[:, 0]) - low) / (high - low)
         return position.clamp(MARGIN, 1 - MARGIN)
 
     def decode(self, f: Tensor, n_inputs: Tensor) -> Tensor:
-        """Decode codes, or prefixes of codes; numbers that are missing are their mean, 0.
+        """Return the outputs of codes on the common rows, [B, rows]; numbers that are missing are their mean, 0.
 
         Args:
-            f: Codes, [B, k], 1 <= k <= function_size.
+            f: Codes or prefixes of codes, [B, k], 1 <= k <= function_size.
             n_inputs: Numbers of inputs, [B].
-
-        Returns:
-            Outputs on the common rows, [B, rows].
         """
         kept, outputs = f.shape[1] - 1, f.new_zeros(len(f), self.basis.shape[2])
         components = f[:, 1:] * self.deviation[n_inputs - 1, :kept]
@@ -144,15 +142,12 @@ class FunctionCode(nn.Module):
         return outputs
 
     def complete(self, f: Tensor, n_inputs: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Decode codes, or prefixes of codes; components that are missing are predicted: see :func:`.complete`.
+        """Return outputs as :meth:`decode` does, with predicted components beyond the codes: see :func:`.complete`.
 
         Args:
-            f: Codes, [B, k], 1 <= k <= function_size.
+            f: Codes or prefixes of codes, [B, k], 1 <= k <= function_size.
             n_inputs: Numbers of inputs, [B].
             noise: Noise from N(0, I) for a draw, [B, FEATURES + k - 1]; the mean of the missing components when None.
-
-        Returns:
-            Outputs on the common rows, [B, rows], with the code ``f``.
         """
         kept, outputs = f.shape[1] - 1, f.new_zeros(len(f), self.basis.shape[2])
         for number in n_inputs.unique().tolist() if kept else []:
@@ -162,69 +157,36 @@ class FunctionCode(nn.Module):
             outputs[own] = complete(self.rows(number), basis, deviation.square(), components, drawn)
         return outputs
 
-    def n_inputs(self, f: Tensor) -> Tensor:
-        """Return the number of inputs that each code tells, [B].
-
-        Args:
-            f: Codes, [B, k], k >= 1.
-        """
-        return torch.bucketize(torch.special.ndtr(f[:, 0].contiguous()), self.edges[1:-1].contiguous()) + 1
-
     @torch.no_grad()
-    def of_rows(self, X: Tensor, y: Tensor, seed: int = 0) -> tuple[Tensor, Tensor]:
-        """Encode a data set: the posterior of a recursive feature machine on the common rows, seen as a code.
+    def of_rows(self, X: Tensor, y: Tensor, seed: int = 0) -> FunctionPosterior:
+        """Encode a data set: project the posterior of a recursive feature machine on the common rows to a code.
 
         Args:
             X: Standardized features, [rows, features].
             y: Standardized target, [rows].
-            seed: Of the draw of rows, where there are more than :data:`MOST_ROWS`.
-
-        Returns:
-            Mean and deviation of q(f | X, y), [function_size] each; the number of inputs is known.
+            seed: Seed of the draw of rows, where there are more than :data:`MOST_ROWS`.
 
         Raises:
-            NetGraphError: When there are more features than the code was made for.
+            NetGraphError: When no function code has as many inputs.
         """
-        at = self.rows(X.shape[1])
+        common = self.rows(X.shape[1])
         if len(X) > MOST_ROWS:
             generator = torch.Generator().manual_seed(seed)
             chosen = torch.randperm(len(X), generator=generator)[:MOST_ROWS].to(X.device)
             X, y = X[chosen], y[chosen]
         fit = fit_kernel(X.double()[None], y.double()[None], ROUNDS)
-        outputs, covariance = fit.posterior(at.double()[None])
+        outputs, covariance = fit.posterior(common.double()[None])
         number = torch.tensor([X.shape[1]], device=X.device)
         basis, scale = self.basis[X.shape[1] - 1].double(), self.deviation[X.shape[1] - 1]
         variance = ((basis @ covariance[0]) * basis).sum(dim=1).clamp(min=0).to(scale)
         spread = nn.functional.pad(SPREAD * variance.sqrt() / scale, (1, 0))
-        return self.encode(outputs.to(scale), number)[0], spread
+        return FunctionPosterior(self.encode(outputs.to(scale), number)[0], spread)
 
 
 def _kernel(x: Tensor) -> Tensor:
     """Compute the covariance of outputs before networks are seen, [rows, rows]; the rows are standard normal."""
     difference = (x[:, None] - x[None]).square()  # [rows, rows, inputs]
     return ((-difference.mean(dim=2) / 2).exp() + (-difference / 2).exp().mean(dim=2)) / 2
-
-
-def transformed_outputs(
-    stack: Stack, state: Tensor, rows: Tensor, n_inputs: Tensor, generator: torch.Generator
-) -> Tensor:
-    """Compute the outputs of networks whose inputs are permuted and change sign, anew for each network.
-
-    Functions of standardized columns are as likely with their inputs permuted or of changed sign.
-
-    Args:
-        stack: The executor of B networks.
-        state: Their states, [sum P].
-        rows: Common rows, [R, columns], at least as many columns as the most inputs.
-        n_inputs: Numbers of inputs, [B].
-        generator: Draws permutations and signs, on the CPU.
-
-    Returns:
-        First outputs, [B, R].
-    """
-    x = transformed(rows[:, : stack.max_inputs].cpu(), n_inputs.cpu(), generator)
-    outputs: Tensor = stack(state, x.to(rows))
-    return outputs[..., 0]
 
 
 def transformed(rows: Tensor, n_inputs: Tensor, generator: torch.Generator) -> Tensor:
@@ -234,6 +196,6 @@ def transformed(rows: Tensor, n_inputs: Tensor, generator: torch.Generator) -> T
     network's own, [B], come last.
     """
     size, columns = len(n_inputs), rows.shape[1]
-    place = torch.rand(size, columns, generator=generator) + (torch.arange(columns) >= n_inputs[:, None])
+    rank = torch.rand(size, columns, generator=generator) + (torch.arange(columns) >= n_inputs[:, None])
     sign = torch.randint(0, 2, (size, columns), generator=generator) * 2.0 - 1
-    return rows.T[place.argsort(dim=1)].mT * sign[:, None]
+    return rows.T[rank.argsort(dim=1)].mT * sign[:, None]

@@ -1,9 +1,9 @@
 """The hypernet: from a function code and an architecture to the weights of a network (Ha et al. 2017, "HyperNetworks").
 
-A transformer over the network's token nodes. A hidden node's token holds its initial weights, noise or those that the
-weight code gives; an input node's token holds what the function makes of its column: Hermite moments of the outputs on
-the common rows, and their moments with products of two columns (principal Hessian directions, Li 1992). The weight of
-an edge is its initial value and a bilinear form of its two nodes' states.
+A transformer over the network's token nodes. A hidden node's token holds its initial weights, noise or weights of the
+weight code; an input node's token holds moments of the outputs on the common rows with its column: Hermite moments, and
+moments with products of two columns (principal Hessian directions, Li 1992). The weight of an edge is its initial value
+and a bilinear form of its two nodes' states.
 """
 
 import torch
@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from netgraph.graph.architecture import TENSOR_KINDS
 from netgraph.graph.layers import LAYER_TYPES
-from netgraph.model.attention import Block
+from netgraph.model.attention import Block, FeatureEmbedding
 from netgraph.model.batch import ArchitectureBatch
 from netgraph.model.config import VAEConfig
-from netgraph.model.features import POSITION, TYPE, node_embedding
+from netgraph.model.features import POSITION, TYPE, node_sizes
 
 _INPUT = LAYER_TYPES["Input"].code
 #: Hermite moments of each column: of degree 1, 2 and 3.
@@ -25,20 +25,20 @@ LARGEST = 3.0
 
 
 def column_moments(rows: Tensor, outputs: Tensor, n_inputs: Tensor) -> Tensor:
-    """Return moments of standardized outputs with every column.
+    """Return moments of standardized outputs with Hermite polynomials of each column, then with its products.
 
     Args:
         rows: Common rows, [R, columns].
         outputs: Outputs of B functions on them, [B, R].
-        n_inputs: Columns that each reads, [B].
+        n_inputs: Columns that each function reads, [B].
 
     Returns:
-        Moments with the Hermite polynomials of each column, then with its products with all others,
         [B, columns, 3 + columns]; 0 where a function does not read a column.
     """
     deviation, mean = torch.std_mean(outputs, dim=1, keepdim=True)
     standard = (outputs - mean) / deviation.clamp(min=1e-6)
-    moments = torch.einsum("br,rcd->bcd", standard, hermite(rows)) / len(rows)
+    hermite = torch.stack([rows, (rows**2 - 1) / 2**0.5, (rows**3 - 3 * rows) / 6**0.5], dim=-1)  # [R, columns, 3]
+    moments = torch.einsum("br,rcd->bcd", standard, hermite) / len(rows)
     products = torch.einsum("br,rc,re->bce", standard, rows, rows) / len(rows)
     products = products - torch.diag_embed(products.diagonal(dim1=1, dim2=2))
     real = (torch.arange(rows.shape[1], device=rows.device) < n_inputs[:, None]).to(rows)
@@ -46,23 +46,14 @@ def column_moments(rows: Tensor, outputs: Tensor, n_inputs: Tensor) -> Tensor:
     return torch.cat([moments, products], dim=-1) * real[..., None]
 
 
-def hermite(rows: Tensor) -> Tensor:
-    """Return the normalized Hermite polynomials of degree 1 to 3 of every value, [R, columns, 3]."""
-    return torch.stack([rows, (rows**2 - 1) / 2**0.5, (rows**3 - 3 * rows) / 6**0.5], dim=-1)
-
-
 class Hypernet(nn.Module):
-    """Writes the standardized state of an architecture that is to compute a function.
-
-    Args:
-        config: The model's sizes.
-    """
+    """A transformer that writes the standardized state with which an architecture computes a function."""
 
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
         self.config = config
         width = config.width
-        self.embed = node_embedding(config)
+        self.embed = FeatureEmbedding(node_sizes(config), width)
         self.function = nn.Parameter(torch.randn(config.max_inputs + 1, config.function_size, width) * 0.02)
         self.column = nn.Linear(DEGREES + config.max_inputs, width)
         self.initial = nn.Linear(2 * (config.max_fan + 1), width)
@@ -74,17 +65,14 @@ class Hypernet(nn.Module):
         nn.init.zeros_(self.node.weight)
 
     def forward(self, f: Tensor, moments: Tensor, batch: ArchitectureBatch, initial: Tensor, given: Tensor) -> Tensor:
-        """Write weights.
+        """Return standardized states, [sum P].
 
         Args:
             f: Function codes, [B, function_size].
             moments: Of the functions with their columns, see :func:`column_moments`.
             batch: B architectures.
-            initial: Standardized states to begin with, noise where they are not given, [sum P].
-            given: Which of them stay, [sum P].
-
-        Returns:
-            Standardized states, [sum P].
+            initial: Initial standardized states, noise where they are not given, [sum P].
+            given: Mask of the elements that stay, [sum P].
         """
         columns, is_input = self.column(moments), batch.nodes[..., TYPE] == _INPUT
         position = batch.nodes[..., POSITION].clamp(min=0, max=columns.shape[1] - 1)

@@ -8,6 +8,8 @@ from torch import Tensor
 from netgraph.graph.architecture import TENSOR_KINDS
 from netgraph.model.batch import NetBatch
 from netgraph.model.config import LossWeights
+from netgraph.model.fitting import project, relative_error
+from netgraph.stack import OutputLayer, Stack
 
 _COUNT = TENSOR_KINDS.index("count")
 NOT_MEASURED = "its sensitivity is NaN: measure it with netgraph.sensitivity before training"
@@ -52,28 +54,25 @@ class Losses:
 
 
 def draw_given(batch: NetBatch) -> Tensor:
-    """Return a random mask of elements that the weight code gives, [sum P]: prefixes of some networks' states."""
+    """Return a random mask of the elements that the weight code gives, [sum P]: prefixes of some networks' states."""
     size = batch.structure.state_ptr.diff()
     chosen = torch.rand(len(size), device=size.device)
     length = torch.where(chosen < GIVEN, torch.rand_like(chosen) * size, torch.zeros_like(chosen))
-    return batch.structure.element_place < length[batch.structure.element_network]
+    return batch.structure.element_position < length[batch.structure.element_network]
 
 
 def weight_error(written: Tensor, true: Tensor, given: Tensor, batch: NetBatch, by_sensitivity: bool) -> Tensor:
-    """Compute the (sensitivity-weighted) mean squared error of standardized weights.
+    """Compute the (sensitivity-weighted) mean squared error of standardized weights that are written beside given ones.
 
-    Those count that the hypernet writes beside given ones: where none is given, many weights compute the function. The
-    sensitivity is scaled to mean 1 over the elements of each network and cut at :data:`MAX_SENSITIVITY`.
+    Networks without a given weight do not count: many weights compute their function. The sensitivity is scaled to mean
+    1 over the elements of each network and cut at :data:`MAX_SENSITIVITY`.
 
     Args:
         written: Standardized states, [sum P].
         true: Those of the networks, [sum P].
-        given: Elements that the weight code gave, [sum P].
+        given: Mask of the elements that the weight code gives, [sum P].
         batch: The networks.
         by_sensitivity: Whether elements are weighted by the sensitivity of their node.
-
-    Returns:
-        Mean over the elements that count, a scalar; 0 where none does.
     """
     network = batch.structure.element_network
     importance = (batch.structure.in_networks_with(given) & ~given).float() * (batch.structure.element_kind != _COUNT)
@@ -83,3 +82,18 @@ def weight_error(written: Tensor, true: Tensor, given: Tensor, batch: NetBatch, 
         scale = (size / total.clamp(min=1e-12))[network]
         importance = importance * (batch.sensitivity * scale).clamp(max=MAX_SENSITIVITY)
     return (importance * (written - true).square()).sum() / importance.sum().clamp(min=1.0)
+
+
+def output_error(stack: Stack, state: Tensor, rows: Tensor, target: Tensor) -> Tensor:
+    """Compute the mean logarithm of the relative error of outputs, output layers fitted to other rows; a scalar.
+
+    Args:
+        stack: The executor of B networks.
+        state: Their states, [sum P].
+        rows: Common rows, [R, inputs].
+        target: Outputs of the functions there, [B, R].
+    """
+    order = torch.randperm(len(rows), device=target.device)[: 2 * LOSS_ROWS]
+    half, target = len(order) // 2, target[:, order]
+    _, output = project(stack, OutputLayer(stack), state, rows[order], target[:, :half])
+    return (relative_error(output[:, half:], target[:, half:]) + LEAST_ERROR).log().mean()

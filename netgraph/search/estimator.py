@@ -13,7 +13,7 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module
 from netgraph.machine import check_device
-from netgraph.model.parts import is_whole
+from netgraph.model.arguments import is_whole
 from netgraph.reading import one_line
 from netgraph.search.candidates import Candidates, Generated, covered_inputs, shared_model
 from netgraph.search.data import TimeBudget

@@ -21,7 +21,7 @@ from netgraph.graph.io import save_graphs
 from netgraph.graph.netgraph import NetGraph
 from netgraph.machine import check_device
 from netgraph.model import NetVAE
-from netgraph.model.parts import is_whole
+from netgraph.model.arguments import is_whole
 from netgraph.outputs import check_outputs, replacing, with_record
 from netgraph.search.data import TimeBudget
 from netgraph.search.estimator import NetGraphRegressor

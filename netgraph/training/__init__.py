@@ -3,7 +3,6 @@
 from netgraph.training.config import TrainConfig
 from netgraph.training.data import Batches, Example
 from netgraph.training.module import VAEModule
-from netgraph.training.on_zoo import config_for
-from netgraph.training.train import train
+from netgraph.training.train import config_for, train
 
 __all__ = ["Batches", "Example", "TrainConfig", "VAEModule", "config_for", "train"]

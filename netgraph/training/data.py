@@ -2,19 +2,17 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from netgraph.errors import NetGraphError
+from netgraph.graph.modules.trace import mode
 from netgraph.graph.netgraph import NetGraph, as_graph
 from netgraph.model.batch import NetBatch, net_batch
 from netgraph.model.config import VAEConfig
-from netgraph.model.function import transformed_outputs
 from netgraph.model.loss import NOT_MEASURED
-from netgraph.model.parts import evaluating
 from netgraph.model.vae import NetVAE
 from netgraph.progress import Progress
 from netgraph.stack import Stack
@@ -28,8 +26,7 @@ class Example:
 
     Attributes:
         graph: The network.
-        meta_features: Meta-features of its task, as :func:`~netgraph.get_meta_features` gives them or as a tensor,
-            [features]; NaN where they are not known.
+        meta_features: Of its task, from :func:`~netgraph.get_meta_features` or as a tensor, [features]; NaN for none.
 
     Raises:
         NetGraphError: When the graph is none, or the meta-features are not one vector of numbers that are finite, or
@@ -93,28 +90,27 @@ class Batches(Dataset[tuple[NetBatch, Stack]]):
 
 
 def _check(example: Example, name: str, config: VAEConfig) -> None:
-    """Raise if an example would fail in the first training step, or make it meaningless."""
+    """Raise if an example would fail in the first training step, or would make it meaningless."""
     if not isinstance(example, Example):
         raise NetGraphError(f"{name}: expected an Example, got {type(example).__name__}")
-    graph, features = example.graph, config.n_meta_features
+    graph, architecture, features = example.graph, example.graph.architecture, config.n_meta_features
     if config.loss.sensitivity and graph.sensitivity.isnan().any():
         raise NetGraphError(f"{name}: {NOT_MEASURED}")
     if not graph.state.isfinite().all():
         raise NetGraphError(f"{name}: a weight is not finite")
-    if graph.architecture.n_outputs != 1:
-        raise NetGraphError(f"{name}: {graph.architecture.n_outputs} outputs; function codes are of one output")
-    if graph.architecture.n_inputs > config.max_inputs:
+    if architecture.n_outputs != 1:
+        raise NetGraphError(f"{name}: {architecture.n_outputs} outputs; function codes are of one output")
+    if architecture.n_inputs > config.max_inputs:
         most = f"this model reads at most {config.max_inputs} (max_inputs)"
-        raise NetGraphError(f"{name}: {graph.architecture.n_inputs} inputs; {most}")
+        raise NetGraphError(f"{name}: {architecture.n_inputs} inputs; {most}")
     if len(example.meta_features) != features:
         raise NetGraphError(f"{name}: {len(example.meta_features)} meta-features; this model takes {features}")
 
 
 class Codes(Dataset[tuple[Tensor, ...]]):
-    """Batches of the codes of encoded networks, for the prior to learn from.
+    """Batches of the codes of encoded networks, and of copies whose inputs are permuted and change sign.
 
-    Every network is there as it is, and in copies whose inputs are permuted and change sign: to functions of
-    standardized columns that is as likely.
+    Functions of standardized columns are as likely with their inputs permuted or of changed sign.
 
     Args:
         vae: The model, whose encoder is trained.
@@ -125,22 +121,19 @@ class Codes(Dataset[tuple[Tensor, ...]]):
     @torch.no_grad()
     def __init__(self, vae: NetVAE, batches: Batches, training: TrainConfig) -> None:
         generator, parts = torch.Generator().manual_seed(training.seed), []
-        rows = vae.encoder.function.common.cpu()
-        with evaluating(vae):
+        function = vae.encoder.function
+        with mode(vae, training=False):
             for nets, stack in map(batches.__getitem__, range(len(batches))):
-                posterior, inputs = vae.encoder(nets.to(vae.device)), nets.structure.n_inputs
-                functions = [posterior.f.cpu()]
-                for _ in range(training.transformations):
-                    outputs = transformed_outputs(stack, nets.state, rows, inputs, generator).to(vae.device)
-                    functions.append(vae.encoder.function.encode(outputs, inputs.to(vae.device)).cpu())
-                rest = posterior.mean.cpu(), posterior.log_variance.cpu(), inputs[:, None], nets.meta_features
-                copies = (values.repeat(len(functions), 1) for values in rest)
-                parts.append((torch.cat(functions), *copies))
+                posterior, n_inputs = vae.encoder(nets.to(vae.device)), nets.structure.n_inputs
+                outputs = nets.transformed_outputs(stack, function.common, training.transformations, generator)
+                f = [function.encode(copy.to(vae.device), n_inputs.to(vae.device)).cpu() for copy in outputs]
+                rest = posterior.mean.cpu(), posterior.log_variance.cpu(), n_inputs[:, None], nets.meta_features
+                parts.append((torch.cat(f), *(values.repeat(len(f), 1) for values in rest)))
         self.tensors = tuple(torch.cat(values) for values in zip(*parts, strict=True))
         self.batches = torch.randperm(len(self.tensors[0]), generator=generator).split(training.batch_size)
 
     def statistics(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return what the prior is fitted to: f, means of a, numbers of inputs and meta-features of all networks."""
+        """Return the arguments of :meth:`.Prior.fit`: f, means of a, numbers of inputs and meta-features."""
         f, mean, _, n_inputs, meta_features = self.tensors
         return f, mean, n_inputs[:, 0], meta_features
 
@@ -156,7 +149,7 @@ class Epochs:
 
     Args:
         batches: The batches.
-        seed: Of the orders.
+        seed: Seed of the orders.
         step: Returns the number of steps that are done.
     """
 
@@ -171,8 +164,3 @@ class Epochs:
         generator = torch.Generator().manual_seed((self.seed * 100_003 + epoch) % 2**63)
         for i in torch.randperm(len(self.batches), generator=generator).tolist()[first:]:
             yield self.batches[i]
-
-
-def to_device(batch: tuple[Any, ...], device: torch.device) -> tuple[Any, ...]:
-    """Move a batch; an executor is compiled for the device once."""
-    return tuple(one.on(device) if isinstance(one, Stack) else one.to(device) for one in batch)

@@ -15,8 +15,8 @@ from netgraph.errors import NetGraphError
 from netgraph.model.attention import Block
 from netgraph.model.vae import NetVAE
 from netgraph.progress import Progress
+from netgraph.stack import Stack
 from netgraph.training.config import TrainConfig
-from netgraph.training.data import to_device
 
 #: Steps in a row whose gradients are not finite, after which a training is given up.
 MOST_SKIPPED = 50
@@ -26,16 +26,16 @@ class Paced(lightning.LightningModule):
     """Trains a part of a :class:`~netgraph.model.vae.NetVAE` with AdamW.
 
     The schedule runs by steps, so that a training is the same on every machine; a time limit only ends it. A subclass
-    says what is trained and gives the loss.
+    names the parameters that it trains, and computes the loss.
 
     Args:
         vae: The model.
-        config: How it is trained.
+        config: The training.
         steps_per_epoch: Batches in an epoch.
-        clock: Gives seconds; what it gives at the first step counts as the start.
+        clock: Returns seconds; the first step is the start.
 
     Attributes:
-        part: Name of what is trained.
+        part: Name of the part that is trained.
         learned: Beginnings of the names of its entries of the model's state.
         total_steps: Steps of the schedule.
         steps_done: Steps so far, those before an interruption included.
@@ -93,12 +93,12 @@ class Paced(lightning.LightningModule):
         return torch.optim.AdamW(learned, self.config.learning_rate, (0.9, 0.98), weight_decay=self.config.weight_decay)
 
     def on_train_start(self) -> None:
-        """Spare the gradients of what is not trained."""
+        """Spare the gradients of the other parts."""
         for name, value in self.vae.named_parameters():
             value.requires_grad_(self.learns(name))
 
     def on_train_end(self) -> None:
-        """Warn of what went otherwise than planned."""
+        """Warn of skipped steps, and of a schedule that was cut."""
         if self.skipped:
             warnings.warn(f"steps left out because their gradients were not finite: {self.skipped}", stacklevel=2)
         if self.progress < 1 and self.out_of_time:
@@ -134,8 +134,8 @@ class Paced(lightning.LightningModule):
         return None
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Move the networks and their executor, or codes."""
-        return to_device(batch, device)
+        """Move the networks and their executor, or codes; an executor is compiled for the device once."""
+        return tuple(part.on(device) if isinstance(part, Stack) else part.to(device) for part in batch)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Compute the loss of a batch and log every term."""

@@ -23,6 +23,11 @@ from netgraph.files import building_from, read_tensors, record_path, write_tenso
 from netgraph.reading import field_of
 from netgraph.training.module import Paced
 
+FORMAT, VERSION = "netgraph.training", 2
+#: Last position within the state of numpy's Mersenne Twister, which does not check it.
+_LAST_POSITION = 624
+MODEL, OPTIMIZER, RANDOM = "model.", "optimizer.", "random."
+
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
@@ -55,7 +60,7 @@ def random_state(device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any
 
 
 def set_random_state(tensors: Mapping[str, Tensor], plain: Mapping[str, Any], device: torch.device) -> None:
-    """Set the global generators to what :func:`random_state` returned."""
+    """Set the states of the global generators, as :func:`random_state` returned them."""
     random.setstate((3, tuple(tensors["python"].tolist()), plain["python"]))
     np.random.set_state(("MT19937", tensors["numpy"].numpy().astype(np.uint32), *plain["numpy"]))
     torch.set_rng_state(tensors["torch"])
@@ -63,25 +68,19 @@ def set_random_state(tensors: Mapping[str, Tensor], plain: Mapping[str, Any], de
         torch.cuda.set_rng_state(tensors["cuda"], device)
 
 
-FORMAT, VERSION = "netgraph.training", 2
-#: Last position within the state of numpy's Mersenne Twister, which does not check it.
-_LAST_POSITION = 624
-MODEL, OPTIMIZER, RANDOM = "model.", "optimizer.", "random."
-
-
 @dataclass(frozen=True)
 class _Random:
-    """Plain values of the states of the global generators, see :func:`.random_state.random_state`."""
+    """Plain values of the states of the global generators, see :func:`random_state`."""
 
     python: float | None
     numpy: tuple[int, int, float]
 
 
 class Resume(lightning.Callback):
-    """Writes the state of the training every so many seconds, and reads it when the training starts again.
+    """Writes the state of the training at intervals, and reads it when the training starts again.
 
-    It is the last of the callbacks, so that the random state is the one that the next step begins with. An interrupt
-    waits for the end of the step at hand, because a state in the middle of a step is none; a second one does not wait.
+    It is the last of the callbacks, so that the random state is that of the next step. An interrupt waits for the end
+    of the step at hand, because a state in the middle of a step is none; a second one does not wait.
 
     Args:
         path: The safetensors file; its record stands beside it.
@@ -94,7 +93,7 @@ class Resume(lightning.Callback):
         self.begun, self.interrupted = -1, False
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Go on where an interrupted training stopped."""
+        """Continue an interrupted training; an interrupt is noted from here on."""
         if record_path(self.path).exists():
             restore(self.path, pl_module, trainer.optimizers[0])
         if threading.current_thread() is threading.main_thread():
@@ -110,7 +109,7 @@ class Resume(lightning.Callback):
         self.begun = pl_module.steps_done
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Write when it is time; stop when that was asked for."""
+        """Stop after an interrupt; write when the time between two writes is over."""
         if self.interrupted:
             raise KeyboardInterrupt
         if time.monotonic() - self.written >= self.seconds:
@@ -121,7 +120,7 @@ class Resume(lightning.Callback):
         self.write(trainer, pl_module)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        """Keep what an interrupt would lose, unless a step is half done."""
+        """Write the state at an interrupt, unless a step is half done."""
         if isinstance(exception, KeyboardInterrupt) and pl_module.steps_done > self.begun >= 0:
             self.write(trainer, pl_module)
 
@@ -145,7 +144,7 @@ def save(path: Path, module: Paced, optimizer: torch.optim.Optimizer) -> None:
 
 
 def restore(path: Path, module: Paced, optimizer: torch.optim.Optimizer) -> None:
-    """Read what :func:`save` wrote.
+    """Read a state that :func:`save` wrote.
 
     Raises:
         StoreError: When a file is missing, damaged or of another version.
@@ -180,7 +179,7 @@ def _named(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _check_moments(state: dict[int, dict[str, Tensor]], optimizer: torch.optim.Optimizer) -> None:
-    """Check that AdamW's state has the shapes of what it trains; it has none before the first step."""
+    """Raise if AdamW's state has other shapes than its parameters; it is empty before the first step."""
     learned = [value for group in optimizer.param_groups for value in group["params"]]
     for i, moments in state.items():
         for key, shape in (("step", ()), ("exp_avg", learned[i].shape), ("exp_avg_sq", learned[i].shape)):

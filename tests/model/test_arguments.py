@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from netgraph import NetGraphError, NetVAE, canonicalize, from_module
-from netgraph.model.arguments import as_architectures, as_canonical, as_rows
+from netgraph.model.arguments import as_architectures, as_canonical, as_rows, seeded
 from tests.model.small import EVERYTHING, networks, perceptron, untrained
 
 NETWORKS = networks(3)
@@ -95,3 +95,9 @@ def test_rows_are_finite_numbers_of_standardized_columns(vae):
     ):
         for call in (vae.encode_rows, lambda x, y: vae.sample(2, X=x, y=y)):
             named(lambda call=call, x=x, target=target: call(x, target), message)
+
+
+def test_a_seed_gives_the_same_numbers_and_none_new_ones():
+    one, two, new, newer = (torch.randn(4, generator=seeded(seed)) for seed in (3, 3, None, None))
+    assert torch.equal(one, two)
+    assert not torch.equal(new, newer)

@@ -6,8 +6,9 @@ from torch import Tensor, nn
 
 from netgraph import NetGraph, NetGraphError, from_module
 from netgraph.model import VAEConfig
-from netgraph.model.batch import architecture_batch, net_batch
+from netgraph.model.batch import CHUNK, architecture_batch, by_size, net_batch
 from netgraph.stack import Stack
+from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture
 from tests.strategies import examples, graphs
 
 CONFIG = VAEConfig(width=16, heads=2, max_nodes=200, max_fan=60, n_rows=32)
@@ -52,9 +53,8 @@ def test_a_batch_is_its_networks_side_by_side(found):
         count = int((alone.structure.nodes[0, :, 0] >= 0).sum())
         assert torch.equal(structure.nodes[i, :count], alone.structure.nodes[0])
         assert torch.equal(batch.token_node[i, :count] - nodes, alone.token_node[0])
-        for name in ("incoming", "own"):
-            shifted = getattr(structure, name)[i, :count]
-            assert torch.equal(torch.where(shifted < 0, -1, shifted - first), getattr(alone.structure, name)[0])
+        shifted = structure.elements[i, :count]
+        assert torch.equal(torch.where(shifted < 0, -1, shifted - first), alone.structure.elements[0])
         assert structure.n_inputs[i] == key.n_inputs
         nodes += key.num_nodes
 
@@ -90,6 +90,17 @@ def test_networks_without_meta_features_have_none_and_too_large_ones_are_named()
     narrow = VAEConfig(max_fan=4)
     with pytest.raises(NetGraphError, match="a node with 5 weights; this model encodes at most 4"):
         net_batch([graph], narrow)
-    assert architecture_batch([graph.architecture], narrow).incoming.shape == (1, 6, 4)
+    assert architecture_batch([graph.architecture], narrow).elements.shape == (1, 6, 5)
     with pytest.raises(NetGraphError, match="a network with 6 nodes; this model handles at most 5"):
         architecture_batch([graph.architecture], VAEConfig(max_nodes=5))
+
+
+def test_parts_are_of_similar_size_and_every_network_has_its_place():
+    recipe, generator = ArchitectureRecipe(), torch.Generator().manual_seed(0)
+    architectures = [draw_architecture(recipe, 3, generator) for _ in range(CHUNK + 9)]
+    parts = by_size(architectures)
+    assert [len(part) for part in parts] == [CHUNK, 9]
+    laid = [i for part in parts for i in part]
+    assert sorted(laid) == list(range(len(architectures)))
+    sizes = [architectures[i].num_nodes for i in laid]
+    assert sizes == sorted(sizes)

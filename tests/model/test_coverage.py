@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from netgraph import NetGraph, NetGraphError, NetVAE, from_module
+from netgraph.model.architecture_decoder import ArchitectureDecoder
 from netgraph.model.coverage import Coverage
-from netgraph.model.decoder import ArchitectureDecoder
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
 from tests.model.small import CONFIG, EVERYTHING, perceptron
@@ -22,7 +22,7 @@ def full() -> NetVAE:
     low, high = recipe.tasks.n_features
     model = NetVAE.from_config(replace(CONFIG, max_inputs=high, max_nodes=420, max_fan=64))
     counts = [low + i % (high + 1 - low) for i in range(1000)]
-    model.decoder.architecture.know([draw_architecture(recipe.architectures, n, generator) for n in counts])
+    model.decoder.architecture.cover([draw_architecture(recipe.architectures, n, generator) for n in counts])
     return model.eval()
 
 
@@ -72,8 +72,8 @@ UNSEEN = {
     "many outputs": (perceptron(N, 8, 12), "12 outputs; .* on 1"),
     "inputs": (perceptron(17, 8, 1), "17 inputs; .* on 1 to 16"),
     "many inputs": (perceptron(30, 8, 1), "30 inputs; .* on 1 to 16"),
-    "width": (perceptron(N, 33, 1), "33 vertices in a hidden layer; .* on 2 to 32"),
-    "a narrow layer": (perceptron(N, 1, 1), "1 vertices in a hidden layer; .* on 2 to 32"),
+    "width": (perceptron(N, 33, 1), "33 nodes in a hidden layer; .* on 2 to 32"),
+    "a narrow layer": (perceptron(N, 1, 1), "1 nodes in a hidden layer; .* on 2 to 32"),
     "depth": (perceptron(N, *[4] * 7, 1), "8 linear layers in a row; .* on 2 to 5"),
     "no hidden layer": (nn.Linear(N, 1), "1 linear layers in a row; .* on 2 to 5"),
     "a type": (perceptron(N, 8, 1, activation=nn.Dropout), "layers of type Dropout; it was on Add, "),
@@ -151,7 +151,7 @@ def test_numbers_of_inputs_that_were_not_seen_are_not_decoded(full):
 
 def test_numbers_of_inputs_between_those_that_were_seen_are_not_decoded():
     model = NetVAE.from_config(CONFIG)
-    model.decoder.architecture.know([from_module(perceptron(n, 4, 1)).architecture for n in (2, 4)])
+    model.decoder.architecture.cover([from_module(perceptron(n, 4, 1)).architecture for n in (2, 4)])
     x = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
     for call, message in (
         (lambda: model.sample(2, n_inputs=3), "samples: 3 inputs; this model was trained on 2, 4"),
@@ -192,14 +192,14 @@ def test_what_is_seen_later_is_added_in_any_order():
     parts = [[graph.architecture for graph in drawn(5, seed)] for seed in range(3)]
     decoder = ArchitectureDecoder(CONFIG)
     for part in parts:
-        decoder.know(part)
+        decoder.cover(part)
         assert all(decoder.coverage.covers(architecture) for architecture in part)
     together = Coverage.of(architecture for part in parts for architecture in part)
     assert decoder.coverage == together
     assert decoder.coverage == Coverage.of(parts[2]).merge(Coverage.of(parts[0])).merge(Coverage.of(parts[1]))
     wide, narrow = (from_module(perceptron(2, units, 1)).architecture for units in (9, 3))
-    decoder.know([wide])
-    decoder.know([narrow])
+    decoder.cover([wide])
+    decoder.cover([narrow])
     assert decoder.limits.units >= 9
 
 
@@ -217,7 +217,7 @@ def test_a_coverage_survives_its_record_and_the_state_of_a_model():
 
 def test_a_checkpoint_keeps_its_coverage(tmp_path):
     model = NetVAE.from_config(CONFIG)
-    model.decoder.architecture.know([graph.architecture for graph in drawn(20, 0)])
+    model.decoder.architecture.cover([graph.architecture for graph in drawn(20, 0)])
     model.save(tmp_path / "vae.safetensors")
     assert NetVAE.from_pretrained(tmp_path / "vae.safetensors").coverage == model.coverage
 
@@ -234,12 +234,12 @@ def test_a_model_that_saw_nothing_covers_nothing():
 def test_settings_that_no_model_decodes_are_refused_in_training():
     leaky = from_module(nn.Sequential(nn.Linear(2, 3), nn.LeakyReLU(0.3), nn.Linear(3, 1)))
     with pytest.raises(NetGraphError, match=r"network 0, layer 1: LeakyReLU with negative_slope=0\.3"):
-        ArchitectureDecoder(CONFIG).know([leaky.architecture])
+        ArchitectureDecoder(CONFIG).cover([leaky.architecture])
     dropout = from_module(nn.Sequential(nn.Linear(2, 3), nn.Dropout(0.2), nn.Linear(3, 1)))
     EVERYTHING.check(dropout.architecture, "a network")
 
 
 def test_a_coverage_is_described_in_one_line(full):
-    assert full.coverage.describe().startswith("1 to 16 inputs; 1 outputs; 2 to 32 vertices in a hidden")
+    assert full.coverage.describe().startswith("1 to 16 inputs; 1 outputs; 2 to 32 nodes in a hidden")
     assert "\n" not in full.coverage.describe()
     assert Coverage(inputs=frozenset({1, 2, 3, 7, 9, 10})).describe().startswith("1 to 3, 7, 9 to 10 inputs; none out")

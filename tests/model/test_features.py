@@ -8,7 +8,7 @@ from netgraph import NetGraphError, from_module
 from netgraph.graph import Architecture
 from netgraph.graph.architecture import TENSOR_KINDS
 from netgraph.graph.layers import BY_CODE, LAYER_TYPES, N_CODES
-from netgraph.model.decoder import take
+from netgraph.model.architecture_decoder import take
 from netgraph.model.features import (
     BACK,
     FEEDER,
@@ -100,7 +100,7 @@ def test_state_elements_lie_where_their_nodes_meet(found):
 def test_token_nodes_hold_every_element_once_beside_the_first_that_read_them(found):
     features = architecture_features([graph.architecture for graph in found], 500)
     fan = features.max_fan
-    tables = features.held(fan) | {"outgoing": features.outgoing()}
+    elements, outgoing = features.held(fan), features.outgoing(features.elements()["gather"])
     for i, graph in enumerate(found):
         key, first = graph.architecture, features.state_ptr[i]
         targets = [token_of(key, node) for node in key.element_target]
@@ -110,13 +110,14 @@ def test_token_nodes_hold_every_element_once_beside_the_first_that_read_them(fou
                 first + e for e, t in enumerate(targets) if t == token and TENSOR_KINDS[key.element_kind[e]] != "bias"
             ]
             reads = [first + e for e, s in enumerate(sources) if s == token]
-            assert [e for e in tables["incoming"][i, token] if e >= 0] == held
-            assert [e for e in tables["outgoing"][i, token] if e >= 0] == reads[:8]
-            single = {first + e for e, t in enumerate(targets) if t == token and sources[e] < 0}
-            assert {e for e in tables["own"][i, token] if e >= 0} == single
+            bias = [first + e for e, t in enumerate(targets) if t == token and first + e not in held]
+            assert [e for e in elements[i, token, :-1] if e >= 0] == held
+            assert [e for e in elements[i, token, -1:] if e >= 0] == bias
+            assert [e for e in outgoing[i, token] if e >= 0] == reads[:8]
     if fan > 1:
-        cut = features.held(fan - 1)["incoming"]
-        assert np.array_equal(cut, tables["incoming"][..., : fan - 1])
+        cut = features.held(fan - 1)
+        assert np.array_equal(cut[..., :-1], elements[..., : fan - 1])
+        assert np.array_equal(cut[..., -1], elements[..., -1])
 
 
 @examples(30)

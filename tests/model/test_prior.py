@@ -74,7 +74,7 @@ def test_the_prior_learns_codes_that_are_far_from_the_noise_and_their_conditions
     with torch.no_grad():
         prior.eval()
         f = prior.carry_function(noise, n_inputs, position, unknown)
-        a = prior.carry_architecture(torch.randn(256, CONFIG.architecture_size), f, n_inputs, unknown)
+        a = prior.architecture.carry(torch.randn(256, CONFIG.architecture_size), prior.embed(n_inputs, unknown), f)
     assert torch.equal(f[:, 0], noise[:, 0])  # that of the inputs is N(0, 1) by definition
     side = torch.where(n_inputs == 2, 1.0, -1.0)
     for codes in (f[:, 1:], a):
@@ -148,7 +148,8 @@ def test_meta_features_reach_the_codes():
     n_inputs, place, values = torch.full((4,), 3), torch.tensor([0.1, 0.4, 0.6, 0.9]), (2.0, -2.0, torch.nan)
     with torch.no_grad():
         functions = [prior.carry_function(f[:4], n_inputs, place, torch.full((4, 37), value)) for value in values]
-        codes = [prior.carry_architecture(a[:4], f[:4], n_inputs, torch.full((4, 37), value)) for value in values]
+        embedded = [prior.embed(n_inputs, torch.full((4, 37), value)) for value in values]
+        codes = [prior.architecture.carry(a[:4], cond, f[:4]) for cond in embedded]
     for found in (functions, codes):
         assert not torch.allclose(found[0], found[1], atol=1e-3)
         assert found[2].isfinite().all()

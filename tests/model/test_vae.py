@@ -376,7 +376,7 @@ def test_sizes_that_do_not_fit_are_named():
 def test_layers_that_a_model_was_not_trained_on_are_named():
     model = NetVAE.from_config(CONFIG)
     known = from_module(perceptron(2, 3, 1, activation=nn.ReLU))
-    model.decoder.architecture.know([known.architecture])
+    model.decoder.architecture.cover([known.architecture])
     assert model.encode([known]).shape == (1, CONFIG.latent_size)
     with pytest.raises(NetGraphError, match="network 1, layer 1: this model was not trained on layers of type Tanh"):
         model.encode([known, perceptron(2, 3, 1)])

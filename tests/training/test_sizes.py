@@ -10,7 +10,7 @@ from netgraph.cli import main
 from netgraph.graph.table import LayerTable
 from netgraph.model import VAEConfig
 from netgraph.training import Batches, Example, TrainConfig, config_for
-from netgraph.training.on_zoo import MOST_NODES, train_on_zoo
+from netgraph.training.train import MOST_NODES, train_on_zoo
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.architectures import draw_architecture
 from tests.training.small import CONFIG

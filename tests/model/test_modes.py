@@ -5,8 +5,6 @@ import torch
 from torch import nn
 
 from netgraph import NetGraphError, NetVAE
-from netgraph.model.parts import CHUNK, by_size, evaluating, seeded
-from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture
 from tests.model.small import CONFIG, perceptron, untrained
 
 
@@ -41,31 +39,8 @@ def test_every_part_of_a_model_keeps_its_own_mode(half_trained, call):
     assert modes(half_trained) == before
 
 
-def fail_while_evaluating(model):
-    with evaluating(model):
-        assert not any(part.training for part in model.modules())
-        raise NetGraphError("no")
-
-
 def test_a_part_keeps_its_own_mode_where_a_call_fails(half_trained):
     before = modes(half_trained)
     with pytest.raises(NetGraphError):
-        fail_while_evaluating(half_trained)
+        half_trained.decode(torch.zeros(1, 3), steps=-1)
     assert modes(half_trained) == before
-
-
-def test_parts_are_of_similar_size_and_every_network_has_its_place():
-    recipe, generator = ArchitectureRecipe(), torch.Generator().manual_seed(0)
-    architectures = [draw_architecture(recipe, 3, generator) for _ in range(CHUNK + 9)]
-    order, parts = by_size(architectures)
-    assert [len(part) for part in parts] == [CHUNK, 9]
-    laid = [i for part in parts for i in part]
-    assert [laid[place] for place in order] == list(range(len(architectures)))
-    sizes = [architectures[i].num_nodes for i in laid]
-    assert sizes == sorted(sizes)
-
-
-def test_a_seed_gives_the_same_numbers_and_none_new_ones():
-    one, two, new, newer = (torch.randn(4, generator=seeded(seed)) for seed in (3, 3, None, None))
-    assert torch.equal(one, two)
-    assert not torch.equal(new, newer)

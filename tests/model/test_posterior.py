@@ -4,7 +4,7 @@ import torch
 
 from netgraph import canonicalize
 from netgraph.model.batch import net_batch
-from netgraph.model.latent import Posterior
+from netgraph.model.encoder import Posterior
 from tests.model.small import CONFIG, networks, untrained
 
 GRAPHS = [canonicalize(graph) for graph in networks(4)]

@@ -6,7 +6,7 @@ import torch
 
 from netgraph.model import NetVAE
 from netgraph.presets import PRESETS
-from netgraph.training.on_zoo import train_on_zoo
+from netgraph.training.train import train_on_zoo
 
 
 def test_a_model_is_trained_on_training_networks_alone(tiny_zoo, tmp_path):

@@ -7,9 +7,9 @@ from torch import Generator, Tensor, nn
 from netgraph import NetGraph, NetGraphError, canonicalize, from_module, to_module
 from netgraph.graph import Architecture
 from netgraph.model import VAEConfig
+from netgraph.model.architecture_decoder import ArchitectureDecoder
 from netgraph.model.batch import architecture_batch
 from netgraph.model.coverage import Coverage
-from netgraph.model.decoder import ArchitectureDecoder
 from tests.strategies import Residual, examples, graphs, random_graph
 
 CONFIG = VAEConfig(width=16, heads=2, architecture_size=16, depths=3, max_nodes=60, max_fan=60)
@@ -30,6 +30,11 @@ def drawn(n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     )
 
 
+def counts(n: int) -> list[tuple[int, int]]:
+    """Numbers of inputs and outputs of n networks."""
+    return [(1 + i % 5, 1 + i % 3) for i in range(n)]
+
+
 def architectures() -> list[Architecture]:
     """Several networks, with a residual connection, a normalization and a layer without bias."""
     plain = [(3, 5, nn.ReLU()), (2, 9, nn.Tanh()), (4, 2, nn.SiLU())]
@@ -44,30 +49,23 @@ def architectures() -> list[Architecture]:
 @pytest.mark.parametrize("seed", range(3))
 def test_initial_weights_decode_to_networks_that_run_within_the_limits(seed):
     model = decoder(seed)
-    model.know(architectures())
+    model.cover(architectures())
     limits = model.limits
-    for generator in (None, Generator().manual_seed(seed)):
-        for architecture in model.generate(*drawn(N, seed), generator=generator):
-            assert architecture.num_nodes <= CONFIG.max_nodes
-            assert len(architecture.layers) <= limits.layers
-            module = to_module(random_graph(architecture))
-            assert module(torch.zeros(2, architecture.n_inputs)).shape == (2, architecture.n_outputs)
+    for architecture in model.generate(*drawn(4 * N, seed), counts(4 * N)):
+        assert architecture.num_nodes <= CONFIG.max_nodes
+        assert len(architecture.layers) <= limits.layers
+        module = to_module(random_graph(architecture))
+        assert module(torch.zeros(2, architecture.n_inputs)).shape == (2, architecture.n_outputs)
 
 
 def test_a_network_is_decoded_alike_alone_and_among_others():
     model = decoder()
-    model.know(architectures())
+    model.cover(architectures())
     a, cond = drawn(N)
-    together = model.generate(a, cond)
+    together = model.generate(a, cond, counts(N))
     assert len({architecture.key for architecture in together}) > 1
-    assert [model.generate(a[i : i + 1], cond[i : i + 1])[0] for i in range(N)] == together
-
-
-def test_numbers_of_inputs_and_outputs_may_be_given_and_draws_are_seeded():
-    model, counts = decoder(), [(1 + i % 5, 1 + i % 3) for i in range(N)]
-    one, two = (model.generate(*drawn(N), counts, Generator().manual_seed(4)) for _ in range(2))
-    assert one == two
-    assert [(architecture.n_inputs, architecture.n_outputs) for architecture in one] == counts
+    assert [model.generate(a[i : i + 1], cond[i : i + 1], counts(N)[i : i + 1])[0] for i in range(N)] == together
+    assert [(architecture.n_inputs, architecture.n_outputs) for architecture in together] == counts(N)
 
 
 def test_losses_of_a_network_do_not_depend_on_the_others():
@@ -87,7 +85,7 @@ def test_training_lowers_every_loss_until_networks_come_back_exactly():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model, found = ArchitectureDecoder(CONFIG), architectures()
-        model.know(found)
+        model.cover(found)
         (a, cond), nets = drawn(len(found)), batch(found)
         first = model.losses(a, cond, nets)
         optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
@@ -96,7 +94,8 @@ def test_training_lowers_every_loss_until_networks_come_back_exactly():
             sum(model.losses(a, cond, nets)).backward()
             optimizer.step()
     assert all(after < before for before, after in zip(first, model.losses(a, cond, nets), strict=True))
-    assert model.generate(a, cond) == [architecture.key for architecture in found]
+    given = [(architecture.n_inputs, architecture.n_outputs) for architecture in found]
+    assert model.generate(a, cond, given) == [architecture.key for architecture in found]
 
 
 @examples(15)
@@ -114,7 +113,7 @@ def test_gradients_of_the_losses_are_finite_for_any_network(found: list[NetGraph
 
 def test_the_coverage_is_part_of_the_state_and_sets_the_limits():
     model = decoder()
-    model.know(architectures())
+    model.cover(architectures())
     assert model.coverage == Coverage.of(architectures())
     again = decoder(1)
     again.load_state_dict(model.state_dict())
@@ -122,4 +121,4 @@ def test_the_coverage_is_part_of_the_state_and_sets_the_limits():
     assert (again.limits.units, again.limits.loose, again.limits.apart) == (9, 1, 0)
     leaky = from_module(nn.Sequential(nn.Linear(2, 3), nn.LeakyReLU(0.3), nn.Linear(3, 1)))
     with pytest.raises(NetGraphError, match="LeakyReLU with negative_slope"):
-        model.know([leaky.architecture])
+        model.cover([leaky.architecture])
