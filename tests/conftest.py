@@ -8,16 +8,18 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from netgraph import Zoo
 
-settings.register_profile("quick", derandomize=True, deadline=None, max_examples=20)
-settings.register_profile("thorough", derandomize=True, deadline=None, max_examples=200)
+#: No test depends on a clock, that of Hypothesis included.
+PATIENT: dict[str, Any] = {"derandomize": True, "deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("quick", max_examples=20, **PATIENT)
+settings.register_profile("thorough", max_examples=200, **PATIENT)
 settings.load_profile("quick")
 
 
