@@ -151,7 +151,10 @@ def report(runs: pd.DataFrame) -> list[str | Picture]:
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     medians = unseen_runs.pivot_table(COLUMNS["output_r2_median"], "average", "method", sort=False).clip(lower=-1)
     axes = figure.subplots()
-    medians.plot(ax=axes, marker="o", logx=True, xlabel="latent numbers, average", ylabel="median output R²")
+    for method in medians:  # a method may lack some numbers
+        medians[method].dropna().plot(ax=axes, marker="o", logx=True, label=method)
+    axes.set(xlabel="latent numbers, average", ylabel="median output R²")
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     parts: list[str | Picture] = [about, table(unseen_runs[columns])]
     parts.append(Picture("rate_distortion", "Output R² over the number of latent numbers", figure))
     columns = ["networks", *columns[:1], *columns[2:]]
