@@ -86,10 +86,8 @@ class NetVAE(nn.Module):
         posterior, given, written, target = self(batch)
         condition = self.decoder.condition(batch.meta_features)
         index, type_, parent = self.decoder.architecture.losses(posterior.sample(), condition, batch.structure)
-        state, rows = (
-            self.encoder.scales.restore(written, batch.structure),
-            self.encoder.function.rows(stack.max_inputs),
-        )
+        state = self.encoder.scales.restore(written, batch.structure)
+        rows = self.encoder.function.rows(stack.max_inputs)
         return Losses(
             index=index,
             type=type_,
@@ -210,7 +208,10 @@ class NetVAE(nn.Module):
                 noise = torch.randn(1, self.config.architecture_size, generator=generator).to(f)
                 architectures = self.draw_architectures(f, noise.expand(len(f), -1), meta)
             noise = torch.randn(1, self.config.weight_size, generator=generator).expand(len(f), -1)
-            outputs = self.encoder.function.complete(given, n_inputs)
+            if all(architecture.state_size <= w.shape[1] for architecture in architectures):
+                outputs = f.new_zeros(len(f), self.config.n_rows)  # all weights are given: nothing is fitted
+            else:
+                outputs = self.encoder.function.complete(given, n_inputs)
             return self.decoder.write(self.encoder, f, outputs, w, architectures, steps, noise)
 
     @torch.no_grad()
