@@ -222,7 +222,7 @@ class Architecture(Frozen):
         return self._elements("bias", self.offsets, self.num_nodes)
 
     def _elements(self, kind: TensorKind, first: Ints, size: int) -> Ints:
-        """Place the state elements of one kind, those of a layer from its first place on; -1 where there is none."""
+        """Return the state elements of one kind, [size], a layer's from its first index on; -1 where there is none."""
         elements = np.full(size, -1, dtype=np.int64)
         for tensor in self.tensors:
             if tensor.kind == kind:

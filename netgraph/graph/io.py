@@ -202,15 +202,17 @@ def load_graphs(path: str | Path) -> list[NetGraph]:
         netgraph.errors.StoreError: absent.safetensors: has no record absent.json beside it ...
     """
     path = Path(path)
-    place = record_path(path)
-    if not place.exists():
-        raise StoreError(f"{path}: has no record {place.name} beside it (no such file), so it is no graph of netgraph")
-    described = read_json(place)
+    described_in = record_path(path)
+    if not described_in.exists():
+        raise StoreError(
+            f"{path}: has no record {described_in.name} beside it (no such file), so it is no graph of netgraph"
+        )
+    described = read_json(described_in)
     first = isinstance(described, dict) and described.get("format") == _FIRST_GENERAL[0]
     tensors, record = read_tensors(path, *(_FIRST_GENERAL if first else (FORMAT, VERSION)))
     with building_from(path, record):
         programs = field_of(record, "programs", list[dict[str, Any]]) if first or "programs" in record else []
-        with building(place, "not a record of networks"):
+        with building(described_in, "not a record of networks"):
             general = [_general(i, program_from_record(program), tensors) for i, program in enumerate(programs)]
         return general if first else from_tensors(tensors, field_of(record, "architectures", dict[str, Any]), general)
 

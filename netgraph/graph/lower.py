@@ -1,7 +1,7 @@
 """Lowering: a general program in the terms of the vocabulary, where every call is a layer of it or moves no value.
 
 Calls that only change shapes (``flatten``, ``view(x.size(0), -1)``, ``squeeze`` and ``unsqueeze``) lower to nothing.
-They are found by running them: places are numbered, and a call that leaves the numbers in their order leaves the
+They are found by running them: elements are numbered, and a call that leaves the numbers in their order leaves the
 features alone. Calls that read sizes are run too, for two numbers of rows, so that nothing depends on the
 example's.
 """
@@ -35,13 +35,13 @@ class _Features:
 
     Attributes:
         layer: Position of the layer.
-        places: The numbers of its elements, in the shape of the value.
+        elements: The numbers of its elements, in the shape of the value.
         calls: Positions of the calls whose results share its memory.
         label: The call that gave it this shape, as an error names it.
     """
 
     layer: int
-    places: Tensor
+    elements: Tensor
     calls: tuple[int, ...]
     label: str
 
@@ -187,15 +187,15 @@ class _Lowering:
         return node.target == "Tensor.contiguous" or not reads_values
 
     def _moved(self, position: int, node: GraphNode, args: Any, kwargs: Any, operands: list[_Features]) -> Any:
-        """Run a call on the numbers of places; None where it computes, or leaves them in another order."""
-        places = lambda leaf: leaf.places if isinstance(leaf, _Features) else leaf  # noqa: E731
+        """Run a call on the numbers of elements; None where it computes, or leaves them in another order."""
+        elements = lambda leaf: leaf.elements if isinstance(leaf, _Features) else leaf  # noqa: E731
         if node.op == "module":
             spec = self.program.module_named[node.target]
             make: Any = build(spec.type, spec.kwargs)
         else:
             make = find_operation(node.target)
         try:
-            result = make(*pytree.tree_map(places, args), **pytree.tree_map(places, kwargs))
+            result = make(*pytree.tree_map(elements, args), **pytree.tree_map(elements, kwargs))
         except (RuntimeError, IndexError, TypeError, ValueError):  # not for this number of rows
             return None
         if not any(isinstance(leaf, Tensor) for leaf in pytree.tree_leaves(result)):
@@ -203,7 +203,7 @@ class _Lowering:
         if len(operands) != 1 or not isinstance(result, Tensor):
             return None
         (source,) = operands
-        if not torch.equal(result.reshape(-1), source.places.reshape(-1)):
+        if not torch.equal(result.reshape(-1), source.elements.reshape(-1)):
             return None
         return _Features(source.layer, result, (*source.calls, position), _label(self.program, node))
 
@@ -231,11 +231,11 @@ class _Lowering:
             hyper |= {key: given[key] for key in hyper if key in given}
         shape, label = (*self.shape[:-1], size), _label(self.program, node)
         if kind.kind == "elementwise":  # in whatever shape
-            shape, label = tuple(operands[0].places.shape), operands[0].label
+            shape, label = tuple(operands[0].elements.shape), operands[0].label
         name = node.target if node.op == "module" else node.name
         self.layers.append(make_layer(kind.name, [operand.layer for operand in operands], size, name, hyper))
-        places = torch.arange(prod(shape)).view(shape)
-        return _Features(len(self.layers) - 1, places, (position,), label)
+        elements = torch.arange(prod(shape)).view(shape)
+        return _Features(len(self.layers) - 1, elements, (position,), label)
 
     def _join(self, node: GraphNode, kind: LayerType, widths: list[int], args: Any, kwargs: Any) -> int:
         """Return the size of a layer that joins others."""
@@ -254,7 +254,7 @@ class _Lowering:
 
     def _check_shape(self, features: _Features) -> None:
         """Check that features lie last, behind the dimensions of the input."""
-        if features.places.shape != (*self.shape[:-1], self.layers[features.layer].size):
+        if features.elements.shape != (*self.shape[:-1], self.layers[features.layer].size):
             raise UnsupportedLayerError(f"{features.label} is not supported")
 
     def _check_module(self, name: str, kind: LayerType, given: dict[str, Any], width: int) -> None:

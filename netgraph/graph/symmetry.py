@@ -74,13 +74,13 @@ def canonical_moves(graph: NetGraph) -> Ints:
     """Return, for each state element of the canonical graph, the element of the graph that takes its place, [P].
 
     With it, states that are not canonical themselves (those of earlier steps of a training) follow the units of one
-    that is made so; scales and signs are left alone.
+    that is brought to that form; scales and signs are left alone.
     """
     return moved_elements(graph.architecture, _canonical(graph)[2])
 
 
 def _canonical(graph: NetGraph) -> tuple[Floats, Floats, Ints]:
-    """Rescale and sort; return the state and the sensitivity, unsorted, and the node that goes to each place."""
+    """Rescale and sort; return the state and the sensitivity, unsorted, and the node that goes to each position."""
     architecture = graph.architecture
     state = graph.state.detach().cpu().double().numpy().copy()
     sensitivity = graph.sensitivity.detach().cpu().double().numpy().copy()

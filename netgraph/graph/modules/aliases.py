@@ -1,11 +1,11 @@
-"""Values that share memory, in the same places or in others: a call in place alters all of them."""
+"""Values that share memory, at the same positions or at others: a call in place alters all of them."""
 
 from netgraph.errors import UnsupportedLayerError
 from netgraph.graph.modules.encoding import references
 from netgraph.graph.modules.functions import find_operation
 from netgraph.graph.modules.program import GraphNode, Program
 
-#: Operations and modules whose result is their first operand's memory, in other places.
+#: Operations and modules whose result is their first operand's memory, at other positions.
 _VIEWS = frozenset({
     "view", "reshape", "flatten", "permute", "transpose", "squeeze", "unsqueeze", "chunk", "split", "unbind", "expand",
     "narrow", "getitem", "t", "select", "slice", "movedim", "unflatten", "view_as", "reshape_as", "expand_as",
@@ -38,7 +38,7 @@ class Aliases:
             self._moved.append(source is not None and (moved or self._moved[source]))
 
     def _shares(self, node: GraphNode) -> tuple[bool, bool]:
-        """Return whether a call's result shares its operand's memory in the same places, or in others."""
+        """Return whether a call's result shares its operand's memory at the same positions, or at others."""
         if node.op == "module":
             module = self.program.module_named.get(node.target)
             kind = "" if module is None else module.type
@@ -53,7 +53,7 @@ class Aliases:
         """Return the earlier calls whose values a call in place makes the same as its own.
 
         Raises:
-            UnsupportedLayerError: When another value with the same memory in other places is read afterwards.
+            UnsupportedLayerError: When another value with the same memory at other positions is read afterwards.
         """
         nodes = self.program.nodes
         if not in_place(self.program, nodes[position]) or not nodes[position].inputs:

@@ -112,9 +112,9 @@ class _Labels(Steps):
 
     def result(self, kind: str, kwargs: Kwargs, x: Value, states: Sequence[Any], like: Value) -> Any:
         """Return the labels of the sequence, and of the last states, [layers * directions, ..., units]."""
-        places = [1] * (len(x.shape) - 2)
-        h = torch.stack([hidden.known.reshape(-1) for hidden, _ in states]).view(len(states), *places, -1)
-        c = torch.stack([cell for _, cell in states]).view(len(states), *places, -1)
+        spatial = [1] * (len(x.shape) - 2)
+        h = torch.stack([hidden.known.reshape(-1) for hidden, _ in states]).view(len(states), *spatial, -1)
+        c = torch.stack([cell for _, cell in states]).view(len(states), *spatial, -1)
         return x, (h, c) if kind == "LSTM" else h
 
     def concatenate(self, parts: Sequence[Value]) -> Value:

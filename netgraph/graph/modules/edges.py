@@ -14,7 +14,7 @@ from netgraph.errors import InvalidGraphError, UnsupportedLayerError
 from netgraph.graph.modules.labels import Value, along, distinct, together
 from netgraph.graph.modules.program import Program
 
-#: Edges of one layer, made when asked for: (source, target, slot), one entry a weight, slot -1 where there is none.
+#: Edges of one layer, computed when asked for: (source, target, slot), one entry a weight, slot -1 where there is none.
 Link = Callable[[], tuple[Tensor, Tensor, Tensor]]
 
 
@@ -41,7 +41,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Weights:
-    """The weights of a dense layer, as state elements plus 1 (0 where there is no connection), made when asked for.
+    """The weights of a dense layer, as state elements plus 1 (0 where there is no connection), computed when asked for.
 
     Attributes:
         shape: [targets, features, *kernel].
@@ -109,7 +109,7 @@ class Builder:
         return torch.arange(start + 1, start + size + 1)
 
     def renew(self, labels: Tensor, kind: str, name: str, before: bool = False) -> Tensor:
-        """Add one node for each that labels name; return the new labels in their places."""
+        """Add one node for each that labels name; return the new labels at their positions."""
         old = distinct(labels)
         table = torch.zeros(int(labels.max()) + 1, dtype=torch.long)
         table[old + 1] = self.add(kind, name, len(old), before)
@@ -125,14 +125,14 @@ class Builder:
             self.biases.append((nodes, elements))
 
     def link(self, source: Tensor, target: Tensor, make: Link) -> None:
-        """Add edges that are made when asked for, and note which groups they connect (nodes, not labels)."""
+        """Add edges that are computed when asked for, and note which groups they connect (nodes, not labels)."""
         starts = torch.tensor([group.start for group in self.groups])
         groups = [torch.unique(torch.searchsorted(starts, part, right=True) - 1).tolist() for part in (source, target)]
         self.feeds.update((a, b) for a in groups[0] for b in groups[1])
         self.links += [(group, make) for group in groups[1]]
 
     def connect(self, source: Tensor, target: Tensor, weight: Tensor | None = None) -> None:
-        """Connect the nodes that meet at the same places of labels that broadcast.
+        """Connect the nodes that meet at the same positions of labels that broadcast.
 
         Args:
             source: Labels of the nodes that feed.
@@ -147,7 +147,7 @@ class Builder:
         labels = operand.labels
         if labels is None:
             return
-        index = along(axis, labels.ndim, torch.arange(1, weight.shape[1] + 1))  # the feature at each place
+        index = along(axis, labels.ndim, torch.arange(1, weight.shape[1] + 1))  # the feature at each position
 
         def edges() -> tuple[Tensor, Tensor, Tensor]:
             (feature, node), weights = together(index, labels), weight.make()
@@ -180,7 +180,7 @@ def elementwise(
     bias: Tensor | None = None,
     before: bool = False,
 ) -> Tensor:
-    """Wire an activation, a normalization, an arithmetic operation: values meet place by place.
+    """Wire an activation, a normalization, an arithmetic operation: values meet position by position.
 
     Args:
         b: The builder.
@@ -201,7 +201,7 @@ def elementwise(
 
 
 def reduce(b: Builder, name: str, kind: str, operand: Value, axes: Sequence[int]) -> Tensor:
-    """Wire a reduction: a node for each that feeds it where its axes mix none, else one for each remaining place.
+    """Wire a reduction: a node for each that feeds it where its axes mix none, else one for each remaining position.
 
     Returns:
         The labels, of size 1 along the axes.
@@ -241,7 +241,7 @@ def einsum(b: Builder, name: str, kind: str, terms: Sequence[tuple[Value, str]],
     """Wire a contraction (Einstein's notation): a matrix product, an attention, an einsum.
 
     Its nodes are those of its last operand whose labels do not run along a contracted letter; where there is none, one
-    for each place along the letters on which labels depend. A parameter among two operands makes it a dense layer.
+    for each position along the letters on which labels depend. A parameter among two operands makes it a dense layer.
 
     Returns:
         The labels, one dimension a letter of ``out``.
@@ -287,6 +287,6 @@ def _product_with_parameter(
     shape = [sizes[letter] for letter in new]
     units = b.add("Linear", name, math.prod(shape)).view(shape)
     everything = "".join(dict.fromkeys(letters + axes))
-    places = [_arrange(*each, everything) for each in ((labels, letters), (units, new), (slots, axes))]
-    b.link(distinct(labels), units.reshape(-1) - 1, lambda: tuple(together(*places)))  # type: ignore[arg-type,return-value]
+    indices = [_arrange(*each, everything) for each in ((labels, letters), (units, new), (slots, axes))]
+    b.link(distinct(labels), units.reshape(-1) - 1, lambda: tuple(together(*indices)))  # type: ignore[arg-type,return-value]
     return _arrange(units, new, out)

@@ -33,7 +33,7 @@ def expand(key: str, program: Program, state: Tensor, other: Tensor) -> Tensor:
         return structural
     values = gather(by_element, edges.slot, 0.0)
     weight = values.new_zeros(math.prod(edges.shape)).index_copy(
-        0, torch.from_numpy(edges.place).to(state.device), values
+        0, torch.from_numpy(edges.flat_index).to(state.device), values
     )
     first = torch.arange(edges.shape[1], device=state.device) == 0
     weight = weight.view(edges.shape).masked_fill(structural[:, None] & first, 1.0)

@@ -4,8 +4,8 @@ Nothing outside this table is ever called when a graph is rebuilt, so that a fil
 entry has a role, by which its nodes and edges are wired (see :mod:`netgraph.graph.modules.rules`):
 
 ``elementwise`` an activation, one node for each that feeds it; ``softmax`` one that reads all along an axis; ``binary``
-arithmetic on several values, place by place; ``reshape`` moves values without computing any, so it has no nodes;
-``identity`` the same, in the same places; ``reduce`` and ``pool`` along axes that keep channels apart; ``scalar``
+arithmetic on several values, elementwise; ``reshape`` moves values without computing any, so it has no nodes;
+``identity`` the same, at the same positions; ``reduce`` and ``pool`` along axes that keep channels apart; ``scalar``
 sizes, numbers and constants; others name their own wiring.
 """
 

@@ -76,7 +76,7 @@ def along(axis: int, ndim: int, values: Tensor) -> Tensor:
 
 
 def together(*labels: Tensor) -> list[Tensor]:
-    """Return the tuples of labels that meet at the same place, each once, those without a node left out.
+    """Return the tuples of labels that meet at the same position, each once, those without a node left out.
 
     Args:
         labels: Tensors of shapes that broadcast.

@@ -18,7 +18,7 @@ _THROUGH_FLOAT = ("pad", "pixel_shuffle")
 
 
 def reshape(c: Call) -> Any:
-    """Send the labels, or a parameter's places in the state, through the very same call."""
+    """Send the labels, or a parameter's indices in the state, through the very same call."""
     if not values_in(c.args, c.kwargs):
         return c.function(*c.args, **c.kwargs)
     if c.base in _INDEXING and values_in(c.args[1:], c.kwargs):
@@ -85,5 +85,5 @@ def _rows_of_parameter(c: Call, operand: Value, indices: list[Value]) -> Any:
         return None
     ndim = len(c.shape) - 2
     if len(indices) > 1 or slots.ndim != 2 or ndim != len(indices[0].shape) + 1:
-        raise UnsupportedLayerError("a parameter read at places that depend on an input; nn.Embedding can do so")
+        raise UnsupportedLayerError("a parameter read at indices that depend on an input; nn.Embedding can do so")
     return along(-1, ndim, edges.embedding(c.b, c.name, indices[0], Weights(tuple(slots.shape), lambda: slots)))

@@ -13,7 +13,7 @@ from netgraph.errors import UnsupportedLayerError
 from netgraph.graph.modules import edges
 from netgraph.graph.modules.calls import Call
 from netgraph.graph.modules.labels import Value, along, compress, values_in
-from netgraph.graph.modules.registry import n_place_dims
+from netgraph.graph.modules.registry import n_spatial_dims
 from netgraph.graph.modules.reshapes import reshape
 
 
@@ -30,10 +30,10 @@ def constant(c: Call) -> Any:
 
 def channel_axis(kind: str, ndim: int) -> int:
     """Return the axis of channels, behind the batch where there is one: batch norm always has one."""
-    places = n_place_dims(kind)
-    if places is None or kind in ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d"):
+    spatial = n_spatial_dims(kind)
+    if spatial is None or kind in ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d"):
         return min(1, ndim - 1)
-    return max(0, ndim - places - 1)
+    return max(0, ndim - spatial - 1)
 
 
 def _binary(c: Call) -> Tensor:
@@ -95,8 +95,8 @@ def _prelu(c: Call) -> Tensor:
 
 
 def _pool(c: Call) -> Tensor:
-    ndim, places = len(c.operand.shape), n_place_dims(c.kind)
-    return edges.reduce(c.b, c.name, c.kind, c.operand, range(2 if places is None else ndim - places, ndim))
+    ndim, spatial = len(c.operand.shape), n_spatial_dims(c.kind)
+    return edges.reduce(c.b, c.name, c.kind, c.operand, range(2 if spatial is None else ndim - spatial, ndim))
 
 
 def _reduce(c: Call) -> Tensor:

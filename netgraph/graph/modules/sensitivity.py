@@ -1,8 +1,8 @@
 """Neuron sensitivity of networks of any kind, by autograd through the module.
 
-For a unit that stands at one place this is SeReNe's (Tartaglione et al. 2021, arXiv 2102.03773): the mean over rows and
+For a unit that stands at one position this is SeReNe's (Tartaglione et al. 2021, arXiv 2102.03773): the mean over rows and
 outputs of the absolute total derivative of the output by the pre-activation. A channel, or a unit of a sequence, stands
-at many places: the absolute derivatives are summed over them.
+at many positions: the absolute derivatives are summed over them.
 """
 
 from collections import Counter, defaultdict
@@ -58,8 +58,8 @@ def module_sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
         gradients = torch.autograd.grad(mean, tensors, retain_graph=True, allow_unused=True)
         for (_, labels), gradient in zip(watch.seen, gradients, strict=True):
             if gradient is not None:
-                places = labels.expand(gradient.shape).reshape(-1).to(total.device)
-                total.index_add_(0, places, gradient.abs().reshape(-1).to(total))
+                index = labels.expand(gradient.shape).reshape(-1).to(total.device)
+                total.index_add_(0, index, gradient.abs().reshape(-1).to(total))
     return (total[1:] / len(outputs)).to(graph.state.dtype)
 
 

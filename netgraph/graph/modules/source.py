@@ -124,7 +124,7 @@ class _Writer:
         return self.modules[name].type in ("Sequential", "ModuleList") and steps == list(map(str, range(len(steps))))
 
     def _place(self, full: str) -> tuple[str, str]:
-        """Write the statement that gives a module its place, before and behind the module."""
+        """Write the statement that assigns a module, before and behind the module."""
         owner, _, name = full.rpartition(".")
         path = self.path(owner)
         if self._listed(owner):

@@ -73,11 +73,11 @@ class Edges:
         return shape
 
     @cached_property
-    def place(self) -> Ints:
-        """Where each weight lies when they are laid side by side, in row-major order, [W]."""
+    def flat_index(self) -> Ints:
+        """Index of each weight in the flattened matrix of :attr:`shape`, row-major, [W]."""
         within = np.arange(len(self.owner)) - (np.cumsum(self.count) - self.count)[self.owner]
-        places: Ints = self.owner * self.shape[1] + within
-        return places
+        flat: Ints = self.owner * self.shape[1] + within
+        return flat
 
 
 class Wiring:
@@ -86,7 +86,7 @@ class Wiring:
     Attributes:
         groups: The nodes, layer by layer.
         feeds: Which group feeds which, as (source, target) positions, sorted.
-        values: The value of each call when it is made: a :class:`~netgraph.graph.modules.labels.Value`, a tuple, a
+        values: The value of each call: a :class:`~netgraph.graph.modules.labels.Value`, a tuple, a
             number.
         output: The same of the result.
     """
@@ -124,7 +124,7 @@ class Wiring:
                 torch.cat(column).numpy() for column in zip(*(f() for f in groups[group]), strict=True)
             )
             falls = (np.diff(target) < 0) | ((np.diff(target) == 0) & (np.diff(source) < 0))
-            if falls.any():  # most layers' are made in order
+            if falls.any():  # most layers' are called in order
                 order = np.lexsort((source, target))
                 source, target, slot = source[order], target[order], slot[order]
             parts.append((source, target, slot))
@@ -194,7 +194,7 @@ def _wire(program: Program, most: int | None) -> Wiring:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise UnsupportedLayerError(f"{node.label}: its nodes cannot be read: {reason}") from error
         forget = lambda leaf: replace(leaf, slots=None) if isinstance(leaf, Value) else leaf  # noqa: E731
-        results.append(pytree.tree_map(forget, new))  # places of parameters, which only the rules need
+        results.append(pytree.tree_map(forget, new))  # indices of parameters, which only the rules need
     output = decode(program.calls.output, {"node": values.__getitem__, "training": lambda name: False})
     return Wiring(builder, results, output)
 
@@ -278,7 +278,7 @@ def _feature_axis(program: Program, position: int, ndim: int) -> int:
             kind, role = type_of_operation(node.target), find_operation(node.target).role
         if role in ("dense", "bilinear", "decomposed") or kind in ("LayerNorm", "RMSNorm"):
             return ndim - 1
-        if role in ("conv", "pool", "norm"):  # channels come before the places; there may be no batch
+        if role in ("conv", "pool", "norm"):  # channels come before the spatial axes; there may be no batch
             return channel_axis(kind, ndim)
         if role in ("elementwise", "softmax", "prelu", "identity", "binary"):
             reached.add(later)

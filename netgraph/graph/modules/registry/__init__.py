@@ -21,7 +21,7 @@ from netgraph.graph.modules.encoding import Encoded, decode, encode
 from netgraph.graph.modules.registry.codes import CODES, FIRST_GENERAL_CODE, GENERAL_TYPES, NAMES
 
 __all__ = ["CODES", "CONTAINERS", "ENTRIES", "FIRST_GENERAL_CODE", "GENERAL_TYPES", "NAMES", "Entry", "build",
-           "describe", "is_leaf", "n_place_dims", "type_of_operation"]  # fmt: skip
+           "describe", "is_leaf", "n_spatial_dims", "type_of_operation"]  # fmt: skip
 
 Arguments = dict[str, Any]
 Reader = Callable[[Any], Arguments]
@@ -243,8 +243,8 @@ _SAME = {"Iadd": "Add", "Isub": "Sub", "Imul": "Mul", "Itruediv": "Div", "Truedi
 _BY_LOWER_CASE = {name.lower(): name for name in ENTRIES}
 
 
-def n_place_dims(kind: str) -> int | None:
-    """Return how many dimensions of places follow the channels that a type reads: 2 of Conv2d; None where any do."""
+def n_spatial_dims(kind: str) -> int | None:
+    """Return how many spatial dimensions follow the channels that a type reads: 2 of Conv2d; None where any do."""
     return next((int(letter) for letter in kind if letter.isdigit()), None)
 
 
