@@ -45,7 +45,7 @@ def _constructors(program: Program) -> Iterator[str]:
                         raise InvalidGraphError(f"{value} layers with {len(program.tensors)} tensors")
                 built[kind] = build(module.type, module.kwargs)
             except FAILURES as error:
-                yield f"{module.type} cannot be built from {module.kwargs}: {error}"
+                yield f"{module.type} cannot be made from {module.kwargs}: {error}"
         if module.alias is None and kind in built:
             for name, value in (*built[kind].named_parameters(), *built[kind].named_buffers()):
                 spec = program.tensor_named.get(full := dotted(module.name, name))

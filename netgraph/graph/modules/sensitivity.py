@@ -1,8 +1,8 @@
 """Neuron sensitivity of networks of any kind, by autograd through the module.
 
-For a unit that stands at one position this is SeReNe's (Tartaglione et al. 2021, arXiv 2102.03773): the mean over rows and
-outputs of the absolute total derivative of the output by the pre-activation. A channel, or a unit of a sequence, stands
-at many positions: the absolute derivatives are summed over them.
+For a unit at one position this is SeReNe's (Tartaglione et al. 2021, arXiv 2102.03773): the mean over rows and outputs
+of the absolute total derivative of the output by the pre-activation. A channel, or a unit of a sequence, has many
+positions: the absolute derivatives are summed over them.
 """
 
 from collections import Counter, defaultdict
