@@ -11,7 +11,7 @@ from netgraph.errors import NetGraphError
 if TYPE_CHECKING:
     from netgraph import evaluation, graph, model, search, stack, tasks, tokens, training, zoo  # noqa: F401
     from netgraph.evaluation import metrics
-    from netgraph.graph import NetGraph, canonicalize, from_module, plot, to_module, to_onnx, to_source
+    from netgraph.graph import NetGraph, canonicalize, from_module, plot, prune, to_module, to_onnx, to_source
     from netgraph.model import NetVAE
     from netgraph.search import NetGraphRegressor
     from netgraph.stack import sensitivity, with_sensitivity
@@ -34,6 +34,7 @@ __all__ = [
     "get_meta_features",
     "metrics",
     "plot",
+    "prune",
     "sensitivity",
     "to_module",
     "to_onnx",
@@ -51,6 +52,7 @@ _ROOMS = {
     "detokenize": "tokens",
     "from_module": "graph",
     "get_meta_features": "tasks",
+    "prune": "graph",
     "sensitivity": "stack",
     "to_module": "graph",
     "to_onnx": "graph",

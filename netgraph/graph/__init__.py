@@ -9,6 +9,7 @@ from netgraph.graph.modules.onnx import to_onnx
 from netgraph.graph.modules.sensitivity import module_sensitivity
 from netgraph.graph.modules.source import to_source
 from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.prune import prune
 from netgraph.graph.symmetry import canonicalize
 from netgraph.graph.to_module import to_module
 
@@ -26,6 +27,7 @@ __all__ = [
     "make_layer",
     "module_sensitivity",
     "prepend_linear",
+    "prune",
     "save_graphs",
     "to_module",
     "to_onnx",

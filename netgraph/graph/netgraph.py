@@ -17,6 +17,7 @@ from netgraph.graph.modules.program import NamedTensorSpec, Program
 from netgraph.graph.modules.values import is_finite, view
 from netgraph.graph.modules.wiring import structure
 from netgraph.graph.storage import EXPANDED, HELD, Storage
+from netgraph.graph.writable import Edit
 
 #: PyG's verbs that make other graphs, which are no networks.
 _VERBS = ("subgraph", "edge_subgraph", "connected_components", "concat", "sort", "coalesce", "sort_by_time", "snapshot",
@@ -151,6 +152,18 @@ class NetGraph(Data):
         for key, value in (extra | changes).items():
             out[key] = value
         return out
+
+    def edit(self) -> "Edit[Self]":
+        """Return writable copies of ``edge_weight`` and ``bias``, and a way back; the graph stays as it is.
+
+        Example:
+            >>> edit = netgraph.from_module(nn.Linear(2, 1)).edit()
+            >>> edit.edge_weight[0] = 0.0
+            >>> edit.bias[2] = 1.0
+            >>> netgraph.to_module(edit.graph())(torch.tensor([[5.0, 0.0]])).item()
+            1.0
+        """
+        return Edit(self)
 
     def validate(self, raise_on_error: bool = True) -> bool:
         """Check the graph: acyclic, consistent layers, lengths, finite numbers.

@@ -20,7 +20,10 @@ from netgraph.graph.modules.wiring import structure
 HELD = ("architecture", "state", "sensitivity", "other_state")
 #: Attributes that are expanded from ``architecture`` and ``state`` when asked for.
 EXPANDED = ("layer_type", "index", "parent", "bias", "edge_index", "edge_weight", "structural")
-_HOW = "is expanded from architecture and state: write into graph.tensor(...) or take graph.replace(state=...)"
+_HOW = (
+    "is expanded from architecture and state: take graph.edit(), write into graph.tensor(...) or take "
+    "graph.replace(state=...)"
+)
 
 
 class Expanded(Tensor):

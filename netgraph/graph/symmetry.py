@@ -137,7 +137,7 @@ def unit_groups(architecture: Architecture) -> tuple[UnitGroup, ...]:
 
 
 def _find_groups(key: Architecture) -> tuple[UnitGroup, ...]:
-    unit, layer_of = _units(key), key.layer_of
+    unit, layer_of = first_of_unit(key), key.layer_of
     nodes = _by_unit(unit, np.arange(key.num_nodes))
     # The elements of linear layers that feed each unit, and those that read it.
     linear = [t for t in key.tensors if key.layers[t.layer].kind.kind == "linear"]
@@ -168,7 +168,7 @@ def _find_groups(key: Architecture) -> tuple[UnitGroup, ...]:
 _kept_groups = lru_cache(maxsize=4096)(_find_groups)
 
 
-def _units(architecture: Architecture) -> Ints:
+def first_of_unit(architecture: Architecture) -> Ints:
     """Return the first node of each node's unit, [N]: linear layers open units, all others carry them on."""
     tied = [np.zeros((2, 0), dtype=np.int64)]
     for position, layer in enumerate(architecture.layers):

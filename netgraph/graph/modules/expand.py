@@ -1,6 +1,7 @@
 """Fields of a general graph that are expanded from its state when they are read: biases, edge weights."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,3 +39,25 @@ def expand(key: str, program: Program, state: Tensor, other: Tensor) -> Tensor:
     first = torch.arange(edges.shape[1], device=state.device) == 0
     weight = weight.view(edges.shape).masked_fill(structural[:, None] & first, 1.0)
     return weight[:, 0] if weight.shape[1] == 1 else weight
+
+
+def assign(network: Any, state: Tensor, other: Tensor, elements: Ints, values: Tensor) -> Tensor:
+    """Write values into state elements, those of other types than the state's behind its own; return the state.
+
+    Args:
+        network: An architecture or a program.
+        state: The flat state, [P]; changed in place.
+        other: The bytes of tensors of other types, [Q] uint8; changed in place.
+        elements: State elements, [n].
+        values: Their new values, [n].
+    """
+    index, start = torch.from_numpy(elements).to(state.device), network.state_size
+    inside = index < start
+    state[index[inside]] = values[inside].to(state)
+    for tensor in network.tensors if isinstance(network, Program) else ():
+        if not tensor.in_state:
+            here = (index >= start) & (index < start + tensor.size)
+            held = view(tensor, state, other).view(-1)
+            held[index[here] - start] = values[here].to(held)
+            start += tensor.size
+    return state
