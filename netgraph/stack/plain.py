@@ -5,7 +5,7 @@ memory for every value and every gradient; here both keep the same tensors step 
 their operands. That takes about half the time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ def is_plain(architecture: Architecture) -> bool:
     return all(row.inputs == (i,) and (row.type == "Linear" or row.type in KERNELS) for i, row in enumerate(layers[1:]))
 
 
+#: Writes the gradient at the outputs, its first argument, to its second one, both [M, outputs, rows].
+OutputGradient = Callable[[Tensor, Tensor], object]
 #: Position of a buffer, and rows of its routed values; gradients take the same route back, except to the inputs.
 _Source = tuple[int, slice]
 
@@ -100,7 +102,7 @@ def can_run(stack: "Stack") -> bool:
 
 
 class PlainGradient:
-    """The gradient of the squared error of a stack of plain networks, see :func:`can_run`.
+    """The gradient of a loss of a stack of plain networks, see :func:`can_run`.
 
     Args:
         stack: M plain networks.
@@ -174,13 +176,14 @@ class PlainGradient:
                 steps.append(_ActivationStep(source, value, gradient, KERNELS[group.kind.name], group.hyper))
         return steps
 
-    def gradient(self, state: Tensor, inputs: Tensor, target: Tensor) -> Tensor:
-        """Return the gradient of the squared error, its mean over rows and outputs, summed over networks.
+    def gradient(self, state: Tensor, inputs: Tensor, loss: OutputGradient) -> Tensor:
+        """Return the gradient of a loss of the outputs.
 
         Args:
             state: Concatenated states, [sum P].
             inputs: Rows in the layout of :meth:`Stack.arrange`, [M, inputs, rows].
-            target: Targets, [M, outputs, rows], networks in this ``order``.
+            loss: Writes the gradient at the outputs, [M, outputs, rows] with networks in this ``order``, to its second
+                argument. Gradients at padded outputs reach no weight.
 
         Returns:
             The gradient, [sum P]; it is overwritten by the next call.
@@ -189,8 +192,7 @@ class PlainGradient:
         if not self._straight:
             torch.index_select(self._state, 0, self._stack.index, out=self._weights)
         self._forward(inputs)
-        error = torch.sub(self._values[-1], target, out=self._gradients[-1])
-        error.mul_(2 / error[0].numel())
+        loss(self._values[-1], self._gradients[-1])
         self._backward()
         return self._padded_gradient if self._straight else self._padded_gradient.index_select(0, self._stack.inverse)
 

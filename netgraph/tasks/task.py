@@ -9,10 +9,9 @@ from torch import Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.tasks.check import check_data, standardize
+from netgraph.tasks.losses import LOSSES
 
 Description = dict[str, float | int | str]
-#: Losses that a network can be trained with.
-LOSSES = ("squared_error",)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +28,7 @@ class Task:
         y_mean: Mean of each target before standardizing, [outputs] float64, in the target's unit.
         y_scale: Standard deviation of each target before standardizing, [outputs] float64; 1 for a constant.
         description: How it was drawn.
-        loss: Name of the loss that its networks are trained with, one of :data:`LOSSES`.
+        loss: Name of the loss that its networks are trained with, one of :data:`~netgraph.tasks.losses.LOSSES`.
     """
 
     x: Tensor

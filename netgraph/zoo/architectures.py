@@ -20,7 +20,7 @@ MAX_DRAWS = 30
 
 @dataclass(frozen=True)
 class ArchitectureRecipe:
-    """Distribution of random architectures: feed-forward networks with one output.
+    """Distribution of random architectures: feed-forward networks that end in a linear layer.
 
     A hidden layer is a linear layer, a normalization, an activation, dropout, and a skip, in this order.
 
@@ -75,7 +75,7 @@ class ArchitectureRecipe:
 
 
 def draw_architectures(
-    recipe: ArchitectureRecipe, n_inputs: int, count: int, copies: int, generator: Generator
+    recipe: ArchitectureRecipe, n_inputs: int, count: int, copies: int, generator: Generator, n_outputs: int = 1
 ) -> Iterator[tuple[Architecture, int]]:
     """Draw architectures of different canonical hash, each several times in a row; again where the recipe has too few.
 
@@ -85,6 +85,7 @@ def draw_architectures(
         count: Number of architectures, copies included.
         copies: Copies of each.
         generator: The only source of randomness.
+        n_outputs: Number of outputs.
 
     Yields:
         An architecture, and the number of the copy, from 0 on.
@@ -98,7 +99,7 @@ def draw_architectures(
     n_copies: dict[str, int] = {}
     while count > 0:
         for _ in range(MAX_DRAWS):
-            architecture = draw_architecture(recipe, n_inputs, generator)
+            architecture = draw_architecture(recipe, n_inputs, generator, n_outputs)
             if architecture.digest not in first:
                 break
         architecture = first.setdefault(architecture.digest, architecture)
@@ -109,8 +110,10 @@ def draw_architectures(
         count -= copies
 
 
-def draw_architecture(recipe: ArchitectureRecipe, n_inputs: int, generator: Generator) -> Architecture:
-    """Draw the architecture of a network with one output.
+def draw_architecture(
+    recipe: ArchitectureRecipe, n_inputs: int, generator: Generator, n_outputs: int = 1
+) -> Architecture:
+    """Draw the architecture of a network.
 
     Example:
         >>> draw_architecture(ArchitectureRecipe(), 3, torch.Generator().manual_seed(0))
@@ -131,7 +134,7 @@ def draw_architecture(recipe: ArchitectureRecipe, n_inputs: int, generator: Gene
         if rate:
             layers.add("Dropout", (layers.last,), width, {"p": rate})
         layers.skip(choose(recipe.skips, generator), entered, linear)
-    layers.add("Linear", (layers.last,), 1)
+    layers.add("Linear", (layers.last,), n_outputs)
     return Architecture(tuple(layers.rows))
 
 

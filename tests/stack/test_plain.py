@@ -8,6 +8,7 @@ from netgraph.graph import from_module
 from netgraph.stack import PlainGradient, Stack, can_run, chunks
 from netgraph.stack.operations import KERNELS
 from netgraph.stack.plain import is_plain
+from netgraph.tasks.losses import get_loss
 from netgraph.zoo import ArchitectureRecipe, draw_architecture, initialize
 from tests.strategies import examples
 
@@ -40,7 +41,9 @@ def recorded(stack: Stack, state: torch.Tensor, x: torch.Tensor, y: torch.Tensor
 
 
 def laid_out(plain: PlainGradient, stack: Stack, x: torch.Tensor, y: torch.Tensor):
-    return stack.arrange(x).contiguous(), y[plain.order].mT.contiguous()
+    target = y[plain.order].mT.contiguous()
+    loss = get_loss("squared_error")
+    return stack.arrange(x).contiguous(), lambda output, out: loss.gradient(output, target, dim=-2, out=out)
 
 
 @examples(40)
