@@ -81,7 +81,7 @@ def _element_at(key: str, architecture: Any, size: int) -> Ints:
         network = structure(architecture)
         return network.bias_element if key == "bias" else network.edge_element  # type: ignore[no-any-return]
     edges, elements = wire(architecture).edges, np.full(size, -1, dtype=np.int64)
-    elements[edges.place] = edges.slot
+    elements[edges.flat_index] = edges.slot
     return elements
 
 
