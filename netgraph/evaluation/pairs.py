@@ -3,16 +3,17 @@
 from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch_geometric.data import Batch
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import TENSOR_KINDS
-from netgraph.graph.netgraph import NetGraph, as_graphs
+from netgraph.graph.arguments import Network, as_graphs
+from netgraph.graph.netgraph import NetGraph
 from netgraph.stack import Stack
 
-Graphs = NetGraph | Sequence[NetGraph]
+Graphs = Network | Sequence[Network]
 Rows = Tensor | Sequence[Tensor]
 
 #: Kinds of state elements that a training sets.
@@ -27,7 +28,7 @@ def as_list(graphs: Graphs, name: str) -> list[NetGraph]:
     Raises:
         NetGraphError: When there is no graph, or something else than a graph.
     """
-    one = isinstance(graphs, NetGraph) and not isinstance(graphs, Batch)
+    one = isinstance(graphs, NetGraph | nn.Module) and not isinstance(graphs, Batch)
     networks = as_graphs([graphs] if one else graphs, name)
     if not networks:
         raise NetGraphError(f"{name}: no graphs")

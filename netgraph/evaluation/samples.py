@@ -14,7 +14,8 @@ from netgraph.errors import NetGraphError
 from netgraph.evaluation.behavior import behavior
 from netgraph.evaluation.pairs import Graphs, as_list, check_outputs
 from netgraph.graph.architecture import TENSOR_KINDS, Architecture
-from netgraph.graph.netgraph import NetGraph, as_graph
+from netgraph.graph.arguments import Network, as_graph
+from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
 from netgraph.graph.to_module import to_module
 from netgraph.stack import probe
@@ -28,14 +29,15 @@ SAME = 1e-3
 
 
 @torch.no_grad()
-def is_valid(graph: NetGraph) -> bool:
+def is_valid(graph: Network) -> bool:
     """Return whether a graph validates, becomes a module, and gives finite outputs on 64 standard normal rows.
 
     Example:
         >>> is_valid(netgraph.from_module(torch.nn.Linear(2, 1)))
         True
     """
-    rows = probe(as_graph(graph, "is_valid").architecture.n_inputs).to(graph.state)
+    graph = as_graph(graph, "is_valid")
+    rows = probe(graph.architecture.n_inputs).to(graph.state)
     if not graph.validate(raise_on_error=False):
         return False
     try:

@@ -22,7 +22,7 @@ from netgraph.graph.modules.registry import is_leaf
 from netgraph.graph.modules.trace import NotTraceableError, Traced, named_tensors, trace
 from netgraph.graph.modules.values import copies
 from netgraph.graph.modules.verify import InexactError, Observer, Seen, check_same, fails_on, observe
-from netgraph.graph.netgraph import NetGraph, as_graph
+from netgraph.graph.netgraph import NetGraph, check_graph
 from netgraph.graph.to_module import to_module
 
 Example = Tensor | Sequence[Any] | Mapping[str, Any]
@@ -69,7 +69,9 @@ def from_module(module: nn.Module, example_input: Example | None = None) -> NetG
     except InexactError:
         raise
     except UnsupportedLayerError as error:
-        raise UnsupportedLayerError(f"{error} in a feed-forward network; give example_input for any other") from error
+        raise UnsupportedLayerError(
+            f"{error} in a feed-forward network; give example_input to from_module for any other"
+        ) from error
 
 
 def _convert(module: nn.Module, given: Mapping[str, Any], lowering: bool = True) -> NetGraph:
@@ -225,7 +227,7 @@ def refuse_hooks(module: nn.Module) -> None:
 @draws_restored()
 def generalize(graph: NetGraph) -> NetGraph:
     """Convert a feed-forward graph to the general form, in which a network of any other kind is held."""
-    if as_graph(graph, "generalize").program is not None:
+    if check_graph(graph, "generalize").program is not None:
         return graph
     module = to_module(graph)
     return _convert(module, _bind(module, example_of(graph)), lowering=False)
@@ -238,7 +240,7 @@ def example_of(graph: NetGraph, generator: torch.Generator | None = None) -> Any
         graph: The network.
         generator: Draws standard normal numbers; None gives zeros.
     """
-    graph = as_graph(graph, "example_of")
+    graph = check_graph(graph, "example_of")
     if graph.program is None:
         return _tensor((2, graph.architecture.n_inputs), graph.state.dtype, generator).to(graph.state.device)
     rows = {row.target: row.shape for row in graph.program.nodes if row.op == "input"}

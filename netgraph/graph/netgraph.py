@@ -1,8 +1,9 @@
 """A network as a PyTorch Geometric graph."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import wraps
-from typing import Any, Self, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +13,17 @@ from torch_geometric.data.data import size_repr
 from netgraph.errors import InvalidGraphError, NetGraphError
 from netgraph.graph.architecture import Architecture, TensorSpec
 from netgraph.graph.check import check_architecture
+from netgraph.graph.exchange import from_networkx, to_networkx
 from netgraph.graph.modules.check import check
 from netgraph.graph.modules.program import NamedTensorSpec, Program
 from netgraph.graph.modules.values import is_finite, view
 from netgraph.graph.modules.wiring import structure
+from netgraph.graph.records import read_networks, write_networks
 from netgraph.graph.storage import EXPANDED, HELD, Storage
 from netgraph.graph.writable import Edit
+
+if TYPE_CHECKING:
+    from networkx import MultiDiGraph
 
 #: PyG's verbs that make other graphs, which are no networks.
 _VERBS = ("subgraph", "edge_subgraph", "connected_components", "concat", "sort", "coalesce", "sort_by_time", "snapshot",
@@ -163,7 +169,68 @@ class NetGraph(Data):
             >>> netgraph.to_module(edit.graph())(torch.tensor([[5.0, 0.0]])).item()
             1.0
         """
-        return Edit(self)
+        return Edit(check_graph(self, "edit"))
+
+    def save(self, path: str | Path) -> None:
+        """Write architecture or program, state and sensitivity, see :func:`~netgraph.graph.io.save_graphs`.
+
+        Args:
+            path: A file of safetensors; a record of the same name with ``.json`` stands beside it.
+
+        Raises:
+            StoreError: When the folder cannot be written to.
+
+        Example:
+            >>> netgraph.from_module(nn.Linear(2, 1)).save("network.safetensors")
+            >>> netgraph.NetGraph.load("network.safetensors").architecture
+            Input(2) > Linear(1)
+        """
+        write_networks([check_graph(self, "save")], path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a file of :meth:`save`.
+
+        Raises:
+            NetGraphError: When it is missing, damaged or of another version, or holds several networks.
+        """
+        held = read_networks(path)
+        if len(held) != 1:
+            raise NetGraphError(f"{path}: holds {len(held)} networks; netgraph.graph.load_graphs reads them")
+        return cls(*held[0])
+
+    def to_networkx(self) -> "MultiDiGraph":
+        """Return a networkx graph, in which parallel edges stay apart; :meth:`from_networkx` inverts it bit for bit.
+
+        Nodes have ``type``, ``layer`` (its name), ``parent``, ``bias`` and, where it is measured, ``sensitivity``;
+        edges ``weight`` (a list where it is a kernel) and ``structural``. The attribute ``netgraph`` of the graph holds
+        the layers and the whole state, in plain values.
+
+        Example:
+            >>> network = netgraph.from_module(nn.Sequential(nn.Linear(2, 1), nn.Tanh())).to_networkx()
+            >>> network.nodes[3]["layer"], network.nodes[3]["type"]
+            ('1', 'Tanh')
+        """
+        return to_networkx(check_graph(self, "to_networkx"))
+
+    @classmethod
+    def from_networkx(cls, network: Any) -> Self:
+        """Read a graph of :meth:`to_networkx`, in which weights, biases and sensitivities may have been changed.
+
+        Raises:
+            NetGraphError: When it is another graph, has other nodes or edges than its layers, or a number that the
+                network has no parameter for.
+
+        Example:
+            >>> network = netgraph.from_module(nn.Linear(2, 1)).to_networkx()
+            >>> network.edges[1, 2, 0]["weight"] = 0.5
+            >>> netgraph.NetGraph.from_networkx(network).edge_weight[1].item()
+            0.5
+        """
+        held, weight, bias = from_networkx(network)
+        edit = cls(*held).edit()
+        edit.edge_weight, edit.bias = weight, bias
+        return edit.graph().replace(sensitivity=held[2])
 
     def validate(self, raise_on_error: bool = True) -> bool:
         """Check the graph: acyclic, consistent layers, lengths, finite numbers.
@@ -205,7 +272,7 @@ for _verb in _VERBS:
     setattr(NetGraph, _verb, _on_plain_data(_verb))
 
 
-def as_graph(graph: Any, name: str) -> NetGraph:
+def check_graph(graph: Any, name: str) -> NetGraph:
     """Return one network, checked.
 
     Args:
@@ -217,21 +284,11 @@ def as_graph(graph: Any, name: str) -> NetGraph:
     """
     if isinstance(graph, NetGraph) and graph._store.holds_one_graph:
         return graph
-    raise NetGraphError(f"{name}: expected one NetGraph, got {_called(graph)}")
+    raise NetGraphError(f"{name}: expected one NetGraph, got {kind_of(graph)}")
 
 
-def as_graphs(graphs: Any, name: str) -> list[NetGraph]:
-    """Return several networks, checked; arguments as of :func:`as_graph`.
-
-    Raises:
-        NetGraphError: When it is anything but an iterable of NetGraphs; also when it is one NetGraph.
-    """
-    if isinstance(graphs, Data) or not isinstance(graphs, Iterable):
-        raise NetGraphError(f"{name}: expected a list of NetGraphs, got {_called(graphs)}")
-    return [as_graph(graph, f"{name}, item {i}") for i, graph in enumerate(graphs)]
-
-
-def _called(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """Return the kind of an argument that is no network, as an error names it."""
     if isinstance(value, Batch):
         return "a Batch; its to_data_list() gives them"
     if isinstance(value, NetGraph):

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from netgraph.errors import NetGraphError
+from netgraph.graph.arguments import Network, as_graph
 from netgraph.graph.layers import BY_CODE
 from netgraph.graph.modules.registry import CODES, NAMES
 from netgraph.graph.modules.wiring import wire
-from netgraph.graph.netgraph import NetGraph, as_graph
+from netgraph.graph.netgraph import NetGraph
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,12 +61,12 @@ class _Block:
 
 
 def draw(
-    graph: NetGraph, ax: "Axes | None" = None, max_width: int = 24, level: Level | Literal["vertex"] = "auto"
+    graph: Network, ax: "Axes | None" = None, max_width: int = 24, level: Level | Literal["vertex"] = "auto"
 ) -> "Axes":
     """Draw a graph from left to right, one column a step of depth.
 
     Args:
-        graph: The graph.
+        graph: A graph, or a module that needs no example input.
         ax: Where to draw; new axes, as large as the labels need, when None.
         max_width: Most nodes of a layer that are shown; of a wider one the first.
         level: ``node`` draws each node, ``layer`` each layer with its name, type and size; ``auto`` draws nodes up to
@@ -87,7 +88,8 @@ def draw(
         level = "node"
     if level not in get_args(Level):
         raise NetGraphError(f"level is {', '.join(get_args(Level))}, not {level!r}")
-    blocks, feeds = _layers(as_graph(graph, "draw"))
+    graph = as_graph(graph, "draw")
+    blocks, feeds = _layers(graph)
     by_node = level == "node" or (level == "auto" and graph.num_nodes <= MOST_NODES)
     drawing = _place(blocks, feeds, max_width if by_node else 1, 2 if by_node else 1)
     if not by_node:

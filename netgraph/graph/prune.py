@@ -14,20 +14,21 @@ from torch import Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import TENSOR_KINDS, Architecture, Ints
-from netgraph.graph.netgraph import NetGraph, as_graph
+from netgraph.graph.arguments import Network, as_graph
+from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import first_of_unit
 
 _COUNT = TENSOR_KINDS.index("count")
 
 
-def prune(graph: NetGraph, nodes: Iterable[int] | int) -> NetGraph:
+def prune(graph: Network, nodes: Iterable[int] | int) -> NetGraph:
     """Remove hidden units of a feed-forward network.
 
     A unit is a node of a linear layer with every node that stands or falls with it: those of the activations and
     normalizations behind it, its places in concatenations, and the units to which it is added.
 
     Args:
-        graph: The network; it is not changed.
+        graph: A graph or a module; it is not changed.
         nodes: Nodes to remove, each with its unit; or a number k of units, those with the smallest sensitivity (the
             largest of a unit's nodes), of layers that keep another.
 

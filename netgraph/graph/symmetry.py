@@ -16,8 +16,9 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from netgraph.graph.architecture import TENSOR_KINDS, Architecture, Ints
+from netgraph.graph.arguments import Network, as_graph
 from netgraph.graph.frozen import SMALL
-from netgraph.graph.netgraph import NetGraph, as_graph
+from netgraph.graph.netgraph import NetGraph
 
 Floats = npt.NDArray[np.float64]
 _BIAS = TENSOR_KINDS.index("bias")
@@ -44,11 +45,11 @@ class UnitGroup:
     flippable: bool
 
 
-def canonicalize(graph: NetGraph) -> NetGraph:
+def canonicalize(graph: Network) -> NetGraph:
     """Return the one representative of the graph's symmetry class; it computes the same function.
 
     Args:
-        graph: Any graph; it is not changed. A measured sensitivity moves and scales with its nodes.
+        graph: A graph or a module; it is not changed. A measured sensitivity moves and scales with its nodes.
 
     Returns:
         A graph of the same architecture: a unit's incoming weights and bias have norm 1 where its activation is
@@ -63,7 +64,8 @@ def canonicalize(graph: NetGraph) -> NetGraph:
         >>> torch.allclose(weight[:, 0] ** 2 + bias**2, torch.ones(2))
         True
     """
-    state, sensitivity, order = _canonical(as_graph(graph, "canonicalize"))
+    graph = as_graph(graph, "canonicalize")
+    state, sensitivity, order = _canonical(graph)
     state, sensitivity = state[moved_elements(graph.architecture, order)], sensitivity[order]
     return graph.replace(
         state=torch.from_numpy(state).to(graph.state), sensitivity=torch.from_numpy(sensitivity).to(graph.sensitivity)

@@ -8,7 +8,7 @@ from torch import fx, nn
 
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.modules.execute import rebuild
-from netgraph.graph.netgraph import NetGraph, as_graph
+from netgraph.graph.netgraph import NetGraph, check_graph
 
 
 def to_module(graph: NetGraph) -> nn.Module:
@@ -36,7 +36,7 @@ def to_module(graph: NetGraph) -> nn.Module:
           (1): Tanh()
         )
     """
-    as_graph(graph, "to_module").validate()
+    check_graph(graph, "to_module").validate()
     if graph.program is not None:
         return rebuild(graph.program, graph.state.detach(), graph.other_state)
     names = _names(graph.architecture)

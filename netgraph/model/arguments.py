@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from netgraph.errors import NetGraphError
-from netgraph.graph import from_module
 from netgraph.graph.architecture import Architecture
-from netgraph.graph.netgraph import NetGraph, as_graph
+from netgraph.graph.arguments import as_graph
+from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
 from netgraph.model.coverage import Coverage
 
@@ -30,7 +30,7 @@ def as_canonical(networks: Any, coverage: Coverage) -> list[NetGraph]:
     if isinstance(networks, Data | nn.Module) or not isinstance(networks, Iterable):
         kind = type(networks).__name__
         raise NetGraphError(f"networks to encode: expected a list of graphs or modules, got {kind}; put it in a list")
-    graphs = [_as_graph(network, f"network {i}") for i, network in enumerate(networks)]
+    graphs = [as_graph(network, f"network {i}") for i, network in enumerate(networks)]
     if not graphs:
         raise NetGraphError("no networks to encode")
     for i, graph in enumerate(graphs):
@@ -38,10 +38,6 @@ def as_canonical(networks: Any, coverage: Coverage) -> list[NetGraph]:
         if not graph.state.isfinite().all():
             raise NetGraphError(f"network {i}: a weight is not finite")
     return [canonicalize(graph) for graph in graphs]
-
-
-def _as_graph(network: Any, name: str) -> NetGraph:
-    return from_module(network) if isinstance(network, nn.Module) else as_graph(network, name)
 
 
 def as_architectures(given: Any, n_inputs: Sequence[int]) -> list[Architecture]:
@@ -70,7 +66,7 @@ def as_architectures(given: Any, n_inputs: Sequence[int]) -> list[Architecture]:
 
 
 def _architecture(given: Any, name: str) -> Architecture:
-    return given if isinstance(given, Architecture) else _as_graph(given, name).architecture
+    return given if isinstance(given, Architecture) else as_graph(given, name).architecture
 
 
 def as_rows(X: ArrayLike | None, y: ArrayLike | None, n_inputs: int | None = None) -> tuple[Tensor, Tensor]:

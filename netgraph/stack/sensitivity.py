@@ -8,8 +8,9 @@ from torch import Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
+from netgraph.graph.arguments import Network, as_graph
 from netgraph.graph.modules.sensitivity import module_sensitivity
-from netgraph.graph.netgraph import NetGraph, as_graph
+from netgraph.graph.netgraph import NetGraph
 from netgraph.stack.chunking import chunks
 from netgraph.stack.stack import Stack
 
@@ -79,11 +80,11 @@ def sensitivities(architectures: Sequence[Architecture], states: Sequence[Tensor
     return [measured[i] for i in range(len(architectures))]
 
 
-def sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
+def sensitivity(graph: Network, *inputs: Any) -> Tensor:
     """Measure SeReNe's neuron sensitivity of one network of any kind; ``with_sensitivity`` stores it.
 
     Args:
-        graph: The network.
+        graph: The network, a graph or a module.
         inputs: Rows of its task: one x, [rows, inputs], for a feed-forward network; else its inputs, by autograd
             through the module (see :func:`~netgraph.graph.modules.sensitivity.module_sensitivity`).
 
@@ -99,7 +100,8 @@ def sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
         >>> float(sensitivity(graph, torch.ones(5, 2))[2])  # of the output
         1.0
     """
-    if as_graph(graph, "sensitivity").program is not None:
+    graph = as_graph(graph, "sensitivity", inputs)
+    if graph.program is not None:
         return module_sensitivity(graph, *inputs)
     if len(inputs) != 1:
         raise NetGraphError(f"a feed-forward network reads one x, [rows, inputs]; given {len(inputs)} inputs")
@@ -114,12 +116,13 @@ def sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
     return stack_sensitivity(stack, graph.state, x.to(graph.state))[0]
 
 
-def with_sensitivity(graph: NetGraph, *inputs: Any) -> NetGraph:
+def with_sensitivity(graph: Network, *inputs: Any) -> NetGraph:
     """Return the graph with its :func:`sensitivity` measured and stored on it.
 
     Example:
         >>> with_sensitivity(netgraph.from_module(torch.nn.Linear(2, 1)), torch.ones(5, 2)).sensitivity.isnan().any()
         tensor(False)
     """
-    measured = sensitivity(graph, *inputs)  # which refuses anything but one network
+    graph = as_graph(graph, "with_sensitivity", inputs)
+    measured = sensitivity(graph, *inputs)
     return graph.replace(sensitivity=measured)

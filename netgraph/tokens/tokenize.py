@@ -10,8 +10,9 @@ from torch import Tensor
 
 from netgraph.errors import InvalidGraphError, NetGraphError
 from netgraph.graph.architecture import Architecture, Ints, make_layer
+from netgraph.graph.arguments import Network, as_graphs
 from netgraph.graph.layers import BY_CODE
-from netgraph.graph.netgraph import NetGraph, as_graphs
+from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.table import LayerTable
 from netgraph.tokens.builder import Builder
 from netgraph.tokens.stream import END, START, lay_out, stream
@@ -49,11 +50,11 @@ class TokenBatch:
         return len(self.names)
 
 
-def tokenize(graphs: Iterable[NetGraph], chunk: int = 16) -> TokenBatch:
+def tokenize(graphs: Iterable[Network], chunk: int = 16) -> TokenBatch:
     """Turn graphs into token streams; :func:`detokenize` inverts it bit for bit.
 
     Args:
-        graphs: Graphs of one floating-point type.
+        graphs: Graphs, or modules, of one floating-point type.
         chunk: Weights a token carries; continuation tokens follow a node with more.
 
     Raises:

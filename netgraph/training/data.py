@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.modules.trace import mode
-from netgraph.graph.netgraph import NetGraph, as_graph
+from netgraph.graph.netgraph import NetGraph, check_graph
 from netgraph.model.batch import NetBatch, net_batch
 from netgraph.model.config import VAEConfig
 from netgraph.model.loss import NOT_MEASURED
@@ -37,7 +37,7 @@ class Example:
     meta_features: Tensor
 
     def __post_init__(self) -> None:
-        as_graph(self.graph, "an example")
+        check_graph(self.graph, "an example")
         vectors = check_meta_vector(self.meta_features, n=None, unknown=True)
         if len(vectors) != 1:
             raise NetGraphError(f"meta-features of {len(vectors)} data sets for one network")

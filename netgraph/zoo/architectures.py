@@ -1,6 +1,6 @@
 """Random architectures and initial weights."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -8,8 +8,9 @@ import torch
 from torch import Generator, Tensor
 
 from netgraph.graph.architecture import Architecture, Layer, make_layer
+from netgraph.graph.arguments import Network, as_graphs
 from netgraph.graph.layers import LAYER_TYPES, HyperValue
-from netgraph.graph.netgraph import NetGraph, as_graphs
+from netgraph.graph.netgraph import NetGraph
 from netgraph.tasks.inputs import uniform
 from netgraph.tasks.settings import Between, Range, Weights, Whole, check_settings, one_of, weighted
 
@@ -222,7 +223,7 @@ def initialize(architecture: Architecture, generator: Generator) -> Tensor:
     return state
 
 
-def random_like(graphs: Sequence[NetGraph], generator: Generator) -> list[NetGraph]:
+def random_like(graphs: Iterable[Network], generator: Generator) -> list[NetGraph]:
     """Draw networks of the same architectures with PyTorch's initial weights.
 
     Raises:

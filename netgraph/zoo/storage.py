@@ -22,8 +22,9 @@ from netgraph.files import (
     tensors_are_there,
 )
 from netgraph.graph.architecture import Architecture, Ints
-from netgraph.graph.io import check_length, check_range, column, table_from_tensors, to_tensors
+from netgraph.graph.io import to_tensors
 from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.records import check_length, check_range, column, table_from_tensors
 from netgraph.graph.table import LayerTable, runs, starts
 from netgraph.reading import DamagedError, building, field_of, one_line
 from netgraph.tasks import Task

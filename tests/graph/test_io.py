@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.files import write_tensors
-from netgraph.graph.io import FORMAT, VERSION, from_tensors, load_graphs, save_graphs, to_tensors
+from netgraph.graph.io import from_tensors, load_graphs, save_graphs, to_tensors
+from netgraph.graph.records import FORMAT, VERSION
 from tests.strategies import examples, graphs
 
 

@@ -1,7 +1,6 @@
 """The command ``netgraph convert``: modules, graphs and files, each to the others; GraphML and JSON for other tools."""
 
 import json
-import math
 import re
 import sys
 from collections.abc import Callable
@@ -15,14 +14,15 @@ from torch import Tensor, nn
 
 from netgraph.errors import NetGraphError
 from netgraph.files import load_safetensors, make_folder, write_atomically
+from netgraph.graph.arguments import Network, as_graph
+from netgraph.graph.exchange import describe, to_networkx
 from netgraph.graph.from_module import from_module
 from netgraph.graph.io import load_graphs, save_graphs
 from netgraph.graph.modules.encoding import dtype_named
 from netgraph.graph.modules.onnx import to_onnx
-from netgraph.graph.modules.registry import NAMES
 from netgraph.graph.modules.source import to_source
 from netgraph.graph.modules.trace import first_line
-from netgraph.graph.netgraph import NetGraph, as_graph
+from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module
 from netgraph.outputs import check_outputs, replacing, with_record
 from netgraph.reading import building
@@ -152,44 +152,31 @@ def _write_module(graph: NetGraph, path: Path) -> None:
     write_atomically(path.with_suffix(".py"), to_source(graph).encode())
 
 
-def to_json(graph: NetGraph) -> dict[str, Any]:
+def to_json(graph: Network) -> dict[str, Any]:
     """Return nodes and edges as JSON's types; a sensitivity that is not measured is null.
 
     Returns:
-        ``vertices``: {index, type, parent, bias, sensitivity}; ``edges``: {source, target, weight, structural}, a
-        weight being a list where it is a kernel.
+        ``vertices``: {index, type, layer, parent, bias, sensitivity}; ``edges``: {source, target, weight, structural},
+        a weight being a list where it is a kernel.
 
     Example:
         >>> import netgraph, torch
         >>> to_json(netgraph.from_module(torch.nn.Linear(2, 1)))["vertices"][0]
-        {'index': 0, 'type': 'Input', 'parent': -1, 'bias': 0.0, 'sensitivity': None}
+        {'index': 0, 'type': 'Input', 'layer': 'input_1', 'parent': -1, 'bias': 0.0, 'sensitivity': None}
     """
-    graph = as_graph(graph, "to_json")
-    source, target = graph.edge_index.tolist()
-    nodes = {
-        "index": range(graph.num_nodes),
-        "type": [NAMES[code] for code in graph.layer_type.tolist()],
-        "parent": graph.parent.tolist(),
-        "bias": graph.bias.tolist(),
-        "sensitivity": [value if math.isfinite(value) else None for value in graph.sensitivity.tolist()],
-    }
-    weights, structural = graph.edge_weight.tolist(), graph.structural.tolist()
-    edges = {"source": source, "target": target, "weight": weights, "structural": structural}
-    rows = [[dict(zip(c, row, strict=True)) for row in zip(*c.values(), strict=True)] for c in (nodes, edges)]
-    return {"format": "netgraph.json", "version": 1, "vertices": rows[0], "edges": rows[1]}
+    described = describe(as_graph(graph, "to_json"))
+    return {"format": "netgraph.json", "version": 1, "vertices": described["nodes"], "edges": described["edges"]}
 
 
-def to_graphml(graph: NetGraph) -> str:
+def to_graphml(graph: Network) -> str:
     """Write a graph as GraphML; a kernel is text, its numbers separated by spaces."""
     import networkx as nx
 
-    described, network = to_json(graph), nx.DiGraph()
-    for node in described["vertices"]:
-        network.add_node(node.pop("index"), **{key: value for key, value in node.items() if value is not None})
-    for edge in described["edges"]:
+    network = to_networkx(as_graph(graph, "to_graphml"))
+    network.graph.clear()
+    for *_, edge in network.edges(data=True):
         if isinstance(edge["weight"], list):
             edge["weight"] = " ".join(map(str, edge["weight"]))
-        network.add_edge(edge.pop("source"), edge.pop("target"), **edge)
     return "\n".join(nx.generate_graphml(network))
 
 

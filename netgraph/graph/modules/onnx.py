@@ -12,22 +12,26 @@ from torch.utils._pytree import tree_leaves
 
 from netgraph.errors import UnsupportedLayerError, missing_extra
 from netgraph.files import write_atomically
+from netgraph.graph.arguments import Network, as_graph
 from netgraph.graph.from_module import example_of
 from netgraph.graph.modules.execute import NetworkModule
 from netgraph.graph.modules.export import Dimension, quiet, resized
 from netgraph.graph.modules.trace import first_line
-from netgraph.graph.netgraph import NetGraph, as_graph
 from netgraph.graph.to_module import to_module
 
 Given = Mapping[str, Any]
 
 
-def to_onnx(graph: NetGraph, path: str | Path) -> None:
+def to_onnx(graph: Network, path: str | Path) -> None:
     """Write a network, in evaluation mode, as an ONNX file for any number of rows.
 
     Its inputs are called as those of ``forward``. The batch axis is dynamic: the first dimension of the first input,
     and of all others that have as many rows; where layers read sequences first, the second too. Other sizes are those
     with which the network was read. Where the batch axis cannot vary it is the example's, and a warning says so.
+
+    Args:
+        graph: A graph, or a module that needs no example input.
+        path: The file.
 
     Raises:
         NetGraphError: When the extra ``[onnx]`` is not installed.

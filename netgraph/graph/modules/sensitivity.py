@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from netgraph.errors import NetGraphError
+from netgraph.graph.arguments import Network, as_graph
 from netgraph.graph.modules.aliases import in_place
 from netgraph.graph.modules.decompose import DECOMPOSED
 from netgraph.graph.modules.edges import Group
@@ -24,14 +25,13 @@ from netgraph.graph.modules.program import GraphNode, Program
 from netgraph.graph.modules.stepwise import decompose
 from netgraph.graph.modules.trace import first_line
 from netgraph.graph.modules.wiring import wire
-from netgraph.graph.netgraph import NetGraph, as_graph
 
 
-def module_sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
+def module_sensitivity(graph: Network, *inputs: Any) -> Tensor:
     """Measure the sensitivity of every node of a network that is not feed-forward.
 
     Args:
-        graph: The network.
+        graph: The network, a graph or a module.
         inputs: Its inputs; rows are the first dimension of every output.
 
     Returns:
@@ -46,7 +46,8 @@ def module_sensitivity(graph: NetGraph, *inputs: Any) -> Tensor:
         >>> module_sensitivity(from_module(nn.Sequential(nn.Conv1d(1, 1, 3), nn.Softsign()), x), x).shape
         torch.Size([3])
     """
-    program = as_graph(graph, "module_sensitivity").program
+    graph = as_graph(graph, "module_sensitivity", inputs)
+    program = graph.program
     if program is None:
         raise NetGraphError("the graph is feed-forward; netgraph.sensitivity measures it")
     watch = _Watch(program, rebuild(program, graph.state.detach(), graph.other_state))

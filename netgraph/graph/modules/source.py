@@ -7,13 +7,14 @@ from keyword import iskeyword
 from typing import Any, cast
 
 from netgraph.errors import NetGraphError
+from netgraph.graph.arguments import Network, as_graph
 from netgraph.graph.from_module import generalize
 from netgraph.graph.modules.check import check
 from netgraph.graph.modules.encoding import decode, references
 from netgraph.graph.modules.expressions import Expression, constructor, wrap
 from netgraph.graph.modules.program import CallGraph, GraphNode, ModuleSpec, NamedTensorSpec, Program
 from netgraph.graph.modules.registry import ENTRIES
-from netgraph.graph.netgraph import NetGraph, as_graph
+from netgraph.graph.netgraph import NetGraph
 
 _HEAD = '''"""Written by netgraph; load the weights with ``load_state_dict``."""
 
@@ -33,11 +34,11 @@ _STANDARD = ("collections", "math", "operator")
 _IMPORTED = (*_IMPORTS, "self")
 
 
-def to_source(graph: NetGraph, name: str = "Network") -> str:
+def to_source(graph: Network, name: str = "Network") -> str:
     """Write a network as a Python class whose ``state_dict`` is the network's.
 
     Args:
-        graph: The network.
+        graph: A graph, or a module that needs no example input.
         name: Name of the class.
 
     Returns:
@@ -53,11 +54,11 @@ def to_source(graph: NetGraph, name: str = "Network") -> str:
     """
     if not is_attribute(name) or name in _IMPORTS:
         raise NetGraphError(f"{name!r} is not a name for a class")
-    graph = generalize(as_graph(graph, "to_source"))
-    program = cast(Program, graph.program)
+    general = generalize(as_graph(graph, "to_source"))
+    program = cast(Program, general.program)
     check(program)
     kinds = dict.fromkeys(module.type for module in program.modules if module.type in ENTRIES)
-    body = "\n".join(line for long in _Writer(program, graph).lines() for line in wrap(long))
+    body = "\n".join(line for long in _Writer(program, general).lines() for line in wrap(long))
     base, summary = f"nn.{program.modules[0].type}", f"{', '.join(kinds) or 'A network'}."
     used = [key for key in _IMPORTS if re.search(rf"\b{key}\.", f"{base} {body}")]
     groups = ([key for key in used if (key in _STANDARD) == standard] for standard in (True, False))

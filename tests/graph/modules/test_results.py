@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from netgraph import NetGraphError, from_module, to_module, to_source
-from netgraph.graph.io import program_from_record
 from netgraph.graph.modules.values import same
+from netgraph.graph.records import program_from_record
 from tests.graph.modules.test_source import run
 from tests.graph.zoo_of_modules.test_sequences import numbers
 
