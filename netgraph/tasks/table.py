@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
+import numpy.typing as npt
 
 from netgraph.errors import NetGraphError, missing_extra
 from netgraph.reading import FAILURES, one_line
-from netgraph.tasks.dataset import Floats
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+Floats = npt.NDArray[np.float64]
 #: Fewest rows that a network is fitted to.
 MIN_ROWS = 10
 #: Most columns that a message names.

@@ -1,0 +1,63 @@
+"""Cells of a table as numbers, dates and levels, by pandas alone: a written network holds copies of these functions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def read_text(column: Any) -> Any:
+    """Return the cells of a Series as text without blanks around it, empty where a value is missing."""
+    missing = ["na", "n/a", "#n/a", "#na", "<na>", "nan", "nat", "null", "none", "?"]
+    text = column.astype(object).where(column.notna(), "").map(str).astype(object).str.strip()
+    return text.mask(text.str.lower().isin(missing), "")
+
+
+def read_numbers(column: Any, decimal: str = ".", words: Sequence[str] = ()) -> Any:
+    """Return the numbers of a Series, float64, NaN where a value is missing or one of some words."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        values = pd.Series(column.to_numpy(dtype="float64", na_value=float("nan")))
+    else:
+        text = read_text(column).reset_index(drop=True)
+        values = parse_numbers(text, decimal)
+        wrong = values.isna() & text.ne("") & ~text.isin(words)
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise ValueError(f"column {column.name!r} holds {text[row]!r} in row {row + 1}, which is no number")
+    infinite = values.abs().eq(float("inf"))
+    if infinite.any():
+        raise ValueError(f"column {column.name!r} holds an infinite value in row {int(infinite.argmax()) + 1}")
+    return values.to_numpy()
+
+
+def parse_numbers(text: Any, decimal: str = ".") -> Any:
+    """Return the numbers in a Series of text, with a decimal point or comma, float64, NaN where there is none."""
+    import pandas as pd
+
+    group = "," if decimal == "." else "."
+    grouped = text.str.fullmatch(rf"[-+]?[1-9]\d{{0,2}}(\{group}\d{{3}})+(\{decimal}\d*)?")
+    plain = text.mask(grouped, text.str.replace(group, "", regex=False))
+    if decimal == ",":
+        plain = plain.mask(plain.str.contains(".", regex=False), "").str.replace(",", ".", regex=False)
+    plain = plain.str.lower().replace({"true": "1", "false": "0"})
+    return pd.to_numeric(plain.astype(object), errors="coerce").astype("float64")
+
+
+def read_dates(column: Any, form: str = "ISO8601", part: str = "day") -> Any:
+    """Return a Series of dates as days since 1970, or their hour, day_of_week or month, float64, NaN where missing."""
+    import pandas as pd
+
+    given = read_text(column).ne("").reset_index(drop=True)
+    dates = pd.to_datetime(column.reset_index(drop=True).where(given), format=form, utc=True, errors="coerce")
+    wrong = dates.isna() & given
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(f"column {column.name!r} holds {column.iloc[row]!r} in row {row + 1}, which is no date")
+    if part == "day":
+        return ((dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)).to_numpy(dtype="float64")
+    return getattr(dates.dt, part).to_numpy(dtype="float64")
+
+
+def read_levels(column: Any) -> Any:
+    """Return the levels of a Series of categories as text, empty where a value is missing; 1.0 is the level 1."""
+    return read_text(column).str.replace(r"^(-?\d+)\.0$", r"\1", regex=True).to_numpy(dtype=object)
