@@ -35,7 +35,7 @@ def from_module(module: nn.Module, example_input: Example | None = None) -> NetG
     """Read a module into a graph; :func:`~netgraph.graph.to_module.to_module` inverts it bit for bit.
 
     Every module is traced into a program, see :mod:`netgraph.graph.modules`. A feed-forward one is lowered to an
-    architecture, which tokens, stack and canonical form take.
+    architecture, which the stack, the canonical form and the model take; tokens hold both kinds.
 
     Args:
         module: Any composition of registered layers and operations, nested as deep as you like. It is run, and left

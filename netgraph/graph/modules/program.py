@@ -182,7 +182,7 @@ class Program(Frozen):
     key = n_inputs = n_outputs = offsets = layer_of = element_kind = element_target = element_source = layers
 
     def _raise_not_feed_forward(self) -> NoReturn:
-        needed = "tokens, stack and canonical form need a feed-forward network"
+        needed = "stack, canonical form and the model need a feed-forward network"
         for node in self.nodes:
             kind = self.module_named[node.target].type if node.op == "module" else ""
             if kind and kind not in _FEED_FORWARD:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from netgraph import NetGraph, from_module, to_module
+from netgraph import NetGraph, detokenize, from_module, to_module, tokenize
 from netgraph.graph.modules.values import same
 from netgraph.graph.modules.wiring import wire
 from tests.strategies import randomize
@@ -45,7 +45,22 @@ def assert_exact(module: nn.Module, example, follow: bool = True) -> NetGraph:
     with torch.no_grad():
         assert same(module(*copies(inputs)), rebuilt(*copies(inputs)))
     assert_same_training(module, rebuilt, inputs)
+    assert_survives_as_tokens(graph)
     return graph
+
+
+def assert_survives_as_tokens(graph: NetGraph, chunk: int = 16) -> None:
+    """Turn a network into tokens and back, and compare all that it holds."""
+    generator = torch.Generator().manual_seed(0)
+    graph = graph.replace(sensitivity=torch.rand(graph.num_nodes, generator=generator).to(graph.state))
+    tokens = tokenize([graph], chunk)
+    (again,) = detokenize(tokens)
+    assert again.architecture == graph.architecture
+    for key in ("state", "sensitivity", "other_state"):
+        assert torch.equal(again[key], graph[key])
+        assert again[key].dtype == graph[key].dtype
+    # A chunk of each node that is not full, and a further operand of an Add in a feed-forward network.
+    assert int(tokens.mask.sum()) <= 2 * graph.num_nodes + 3 + graph.state.numel() // chunk
 
 
 def copies(inputs):
