@@ -52,7 +52,7 @@ def test_a_channel_carries_its_kernel_its_bias_and_its_statistics():
     assert tokens.bias[0, at].tolist() == [kernels.bias[0].item(), 0, 0]
     assert tokens.opens[0, at].tolist() == [True, False, False]
     (at,) = ((tokens.index[0] == norm) & (tokens.layer_type[0] == CODES["BatchNorm2d"])).nonzero()
-    carried = [norms.weight[0], norms.running_mean[0], norms.running_var[0], 0, 0, 0]
+    carried = [norms.weight[0].detach(), norms.running_mean[0], norms.running_var[0], 0, 0, 0]
     assert tokens.weight[0, at[0]].tolist() == [float(value) for value in carried]
     assert (tokens.layer_type[0, 0], tokens.index[0, 0], tokens.parent[0, 0]) == (START, 2, 2)
     assert tokens.layer_type[0, -1] == END
