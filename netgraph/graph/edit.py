@@ -1,12 +1,13 @@
 """Networks made of networks: a linear map before one, the weighted sum of several."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture, Layer, make_layer
+from netgraph.graph.arguments import Network, as_graph, as_graphs
 from netgraph.graph.netgraph import NetGraph
 
 
@@ -20,7 +21,7 @@ def output_node(architecture: Architecture) -> tuple[int, int, int] | None:
     return weight.offset, weight.size, bias.offset
 
 
-def prepend_linear(graph: NetGraph, matrix: Tensor) -> NetGraph:
+def prepend_linear(graph: Network, matrix: Tensor) -> NetGraph:
     """Return a network that reads ``X @ matrix``, with the matrix, [features, inputs], as its first linear layer.
 
     Example:
@@ -28,6 +29,7 @@ def prepend_linear(graph: NetGraph, matrix: Tensor) -> NetGraph:
         >>> prepend_linear(from_module(torch.nn.Linear(2, 1)), torch.ones(5, 2)).architecture
         Input(5) > Linear(2) > Linear(1)
     """
+    graph = as_graph(graph, "prepend_linear")
     features, inputs = matrix.shape
     layers = [make_layer("Input", (), features), make_layer("Linear", (0,), inputs)]
     append_hidden(layers, graph.architecture, 1)
@@ -36,7 +38,7 @@ def prepend_linear(graph: NetGraph, matrix: Tensor) -> NetGraph:
     return NetGraph(Architecture(tuple(layers)), state)
 
 
-def weighted_sum(graphs: Sequence[NetGraph], weights: Sequence[float]) -> NetGraph:
+def weighted_sum(graphs: Iterable[Network], weights: Sequence[float]) -> NetGraph:
     """Return the one network that computes the weighted sum of networks' outputs.
 
     The networks share the input; their last hidden layers are concatenated and feed one linear unit.
@@ -54,6 +56,7 @@ def weighted_sum(graphs: Sequence[NetGraph], weights: Sequence[float]) -> NetGra
         >>> weighted_sum(nets, [0.5, 0.5]).architecture
         Input(3) > Linear(4) > Linear(5) > Concat(9) > Linear(1)
     """
+    graphs = as_graphs(graphs, "weighted_sum")
     layers, ends = [graphs[0].architecture.layers[0]], []
     states, output_weights, bias = [], [], torch.zeros(1)
     for graph, weight in zip(graphs, weights, strict=True):

@@ -9,7 +9,7 @@ from torch import Tensor
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.arguments import Network, as_graph
-from netgraph.graph.modules.sensitivity import module_sensitivity
+from netgraph.graph.modules.sensitivity import absolute_derivatives, module_sensitivity
 from netgraph.graph.netgraph import NetGraph
 from netgraph.stack.chunking import chunks
 from netgraph.stack.stack import Stack
@@ -40,11 +40,8 @@ def stack_sensitivity(stack: Stack, flat: Tensor, x: Tensor) -> list[Tensor]:
     # The inputs ask for a gradient so that autograd keeps every buffer.
     output, buffers = stack.buffers(flat.detach().double(), x.detach().double().requires_grad_())
     total = [buffer.new_zeros(buffer.shape[:2]) for buffer in buffers]
-    for i in range(stack.max_outputs):
-        gradients = torch.autograd.grad(output[..., i].sum(), buffers, retain_graph=True, allow_unused=True)
-        for mean, gradient in zip(total, gradients, strict=True):
-            if gradient is not None:
-                mean += gradient.abs().mean(dim=2)
+    for i, derivative in absolute_derivatives((one.sum() for one in output.unbind(-1)), buffers):
+        total[i] += derivative.mean(dim=2)
     rows = [stack.rows(position).tolist() for position in range(len(buffers))]
     measured = []
     for i, (architecture, positions) in enumerate(zip(stack.architectures, stack.layer_positions, strict=True)):

@@ -6,6 +6,7 @@ positions: the absolute derivatives are summed over them.
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,14 +55,28 @@ def module_sensitivity(graph: Network, *inputs: Any) -> Tensor:
     given = [torch.as_tensor(value) if isinstance(value, np.ndarray) else value for value in inputs]
     outputs = watch.run(bind(program, given, {}))
     total = graph.state.new_zeros(graph.num_nodes + 1, dtype=torch.double)
-    tensors = [tensor for tensor, _ in watch.seen]
-    for mean in outputs:
-        gradients = torch.autograd.grad(mean, tensors, retain_graph=True, allow_unused=True)
-        for (_, labels), gradient in zip(watch.seen, gradients, strict=True):
-            if gradient is not None:
-                index = labels.expand(gradient.shape).reshape(-1).to(total.device)
-                total.index_add_(0, index, gradient.abs().reshape(-1).to(total))
+    for i, derivative in absolute_derivatives(outputs, [tensor for tensor, _ in watch.seen]):
+        index = watch.seen[i][1].expand(derivative.shape).reshape(-1).to(total.device)
+        total.index_add_(0, index, derivative.reshape(-1).to(total))
     return (total[1:] / len(outputs)).to(graph.state.dtype)
+
+
+def absolute_derivatives(outputs: Iterable[Tensor], values: Sequence[Tensor]) -> Iterator[tuple[int, Tensor]]:
+    """Yield the absolute total derivative of each output by each value that it depends on.
+
+    SeReNe's sensitivity is their mean over rows and outputs, where the values are pre-activations.
+
+    Args:
+        outputs: Outputs, each a number.
+        values: Values on the way to them.
+
+    Yields:
+        The number of the value, and the derivative in its shape.
+    """
+    for output in outputs:
+        for i, gradient in enumerate(torch.autograd.grad(output, values, retain_graph=True, allow_unused=True)):
+            if gradient is not None:
+                yield i, gradient.abs()
 
 
 class _Watch:

@@ -39,6 +39,19 @@ def test_onnx_gives_the_same_numbers_for_any_number_of_rows(build, example, tmp_
             assert np.abs(found - to_module(graph)(x).numpy()).max() < 1e-4
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+def test_a_module_is_written_as_its_graph(tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    module = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU())
+    to_onnx(module, tmp_path / "network.onnx")
+    session = runtime.InferenceSession(str(tmp_path / "network.onnx"), providers=["CPUExecutionProvider"])
+    for rows in (1, 5):
+        x = torch.ones(rows, 3)
+        (found,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+        assert np.abs(found - module(x).detach().numpy()).max() < 1e-5
+
+
 class Masked(torch.nn.Module):
     """Its second input has as many rows as the first by chance."""
 
