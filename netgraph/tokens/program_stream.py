@@ -5,8 +5,6 @@ statistics of its normalization. A weight that the network holds once, for sever
 belongs to no node follows the end token, on continuations of it. So every number of the state is carried once.
 """
 
-from functools import lru_cache
-
 import numpy as np
 import torch
 from torch.utils._pytree import tree_leaves
@@ -19,7 +17,6 @@ from netgraph.graph.table import N_HYPER, starts
 from netgraph.tokens.stream import END, START, Stream
 
 
-@lru_cache(maxsize=64)
 def program_stream(program: Program, chunk: int) -> Stream:
     """Return the token stream of a program; ``chunk`` is the number of weights a token can carry.
 

@@ -24,6 +24,9 @@ from netgraph.tokens.builder import Builder
 from netgraph.tokens.program_stream import program_stream
 from netgraph.tokens.stream import END, START, Stream, lay_out, stream
 
+#: The streams of programs, for one number of weights a token.
+_Known = dict[Program, Stream]
+
 
 @dataclass(frozen=True)
 class TokenBatch:
@@ -133,9 +136,10 @@ def _check_chunk(chunk: int) -> None:
 def _tokenize_each(graphs: Sequence[NetGraph], chunk: int) -> TokenBatch:
     """Turn graphs of any kind into token streams, one after the other."""
     _check_chunk(chunk)
-    streams = [_stream(graph.architecture, chunk) for graph in graphs]
+    streams: _Known = {}
     columns: dict[str, list[Tensor]] = defaultdict(list)
-    for graph, one in zip(graphs, streams, strict=True):
+    for graph in graphs:
+        one = _stream(graph.architecture, chunk, streams)
         for name in ("layer_type", "index", "parent", "opens", "attributes"):
             columns[name].append(torch.from_numpy(getattr(one, name)))
         columns["mask"].append(torch.ones(len(one.index), dtype=torch.bool))
@@ -155,8 +159,13 @@ def _tokenize_each(graphs: Sequence[NetGraph], chunk: int) -> TokenBatch:
     )
 
 
-def _stream(network: Architecture | Program, chunk: int) -> Stream:
-    return program_stream(network, chunk) if isinstance(network, Program) else stream(network, chunk)
+def _stream(network: Architecture | Program, chunk: int, known: _Known) -> Stream:
+    """Return the stream of a network; that of a program, as long as its state, is kept for one batch only."""
+    if not isinstance(network, Program):
+        return stream(network, chunk)
+    if network not in known:
+        known[network] = program_stream(network, chunk)
+    return known[network]
 
 
 def _first_tokens(expected: Stream, nodes: int) -> Tensor:
@@ -177,14 +186,15 @@ def detokenize(tokens: TokenBatch) -> list[NetGraph]:
     """
     if not isinstance(tokens, TokenBatch):
         raise InvalidGraphError(f"detokenize: expected a TokenBatch, got {type(tokens).__name__}")
-    return [_graph(tokens, row) for row in range(len(tokens))]
+    streams: _Known = {}
+    return [_graph(tokens, row, streams) for row in range(len(tokens))]
 
 
-def _graph(tokens: TokenBatch, row: int) -> NetGraph:
+def _graph(tokens: TokenBatch, row: int, streams: _Known) -> NetGraph:
     length = int(tokens.mask[row].sum())
     program, other = tokens.general.get(row, (None, None))
     network = program or _architecture(tokens, row, length)
-    expected = _stream(network, tokens.weight.shape[-1])
+    expected = _stream(network, tokens.weight.shape[-1], streams)
     if len(expected.index) != length:
         raise InvalidGraphError(f"network {row}: {length} tokens where its layers need {len(expected.index)}")
     if program is not None:
