@@ -1,8 +1,8 @@
 """Token streams of general networks: the same columns, one token a node, kernels over continuation tokens.
 
-A node's tokens carry the weights of its edges, by source, then what else of the state belongs to it, such as the
-statistics of its normalization. A weight that the network holds once, for several edges, is carried by the first. What
-belongs to no node follows the end token, on continuations of it. So every number of the state is carried once.
+A node's tokens carry the weights of its edges, by source, then other numbers of the state that belong to it, such as
+the statistics of its normalization. A weight that the network holds once, for several edges, is carried by the first.
+Numbers that belong to no node stand on the end token and continuations of it. So the state is carried once.
 """
 
 import numpy as np
