@@ -206,7 +206,7 @@ def frame() -> pd.DataFrame:
 def table_of(name: str) -> Callable[[Path], Any]:
     def read(folder: Path) -> Any:
         found = read_table(folder / name, "y")
-        return found.X.tolist(), found.y.tolist(), found.features
+        return found.X.to_numpy().tolist(), found.y.tolist(), found.features
 
     return read
 

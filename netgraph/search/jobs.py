@@ -23,6 +23,7 @@ from netgraph.machine import check_device
 from netgraph.model import NetVAE
 from netgraph.model.arguments import is_whole
 from netgraph.outputs import check_outputs, replacing, with_record
+from netgraph.search.columns import ColumnEncoder
 from netgraph.search.data import TimeBudget
 from netgraph.search.estimator import NetGraphRegressor
 from netgraph.search.export import export_network
@@ -39,7 +40,7 @@ from netgraph.search.pareto import check_objectives, front_table, hypervolume, p
 from netgraph.search.preprocess import Preprocessing
 from netgraph.tasks import split
 from netgraph.tasks.split import Split
-from netgraph.tasks.table import MIN_ROWS, Table, read_table
+from netgraph.tasks.table import MIN_ROWS, Floats, Table, read_table
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -171,7 +172,7 @@ def fit_table(job: FitJob) -> dict[str, float]:
         name: getattr(job, name) for name in ("checkpoint", "max_seconds", "n_candidates", "objectives", "device")
     }
     estimator = NetGraphRegressor(random_state=job.seed, verbose=True, **options)
-    estimator.fit(table.X[parts.train], table.y[parts.train])
+    estimator.fit(table.X.iloc[parts.train], table.y[parts.train])
     sections, names = [history_section(estimator.history_)], list(estimator.pareto_)
     if len(names) > 1:
         front = estimator.pareto_.assign(architecture=[repr(graph.architecture) for graph in estimator.pareto_graphs_])
@@ -180,7 +181,8 @@ def fit_table(job: FitJob) -> dict[str, float]:
     graph = estimator.graph_
     figures = {"parameters": parameters(graph), "seconds": float(estimator.history_["seconds"].iloc[-1])}
     with replacing(written.values()):
-        return _write(written, table, parts, estimator.preprocessing_, graph, [graph], figures, sections)
+        X = table.X.to_numpy(dtype=np.float64)
+        return _write(written, table, X, parts, estimator.preprocessing_, graph, [graph], figures, sections)
 
 
 def search_table(job: SearchJob) -> dict[str, float]:
@@ -207,8 +209,9 @@ def search_table(job: SearchJob) -> dict[str, float]:
     names = ("networks/network", "networks/front", "pareto.csv", "pareto.png")
     written = job.check_outputs(*names, overwrite=own or job.overwrite)
     vae = NetVAE.from_pretrained(job.checkpoint).to(job.device)
-    preprocessing = Preprocessing.fit(table.X[parts.train], table.y[parts.train])
-    data = preprocessing.data(table.X[parts.train], table.y[parts.train]).subsample(MOST_ROWS, job.seed)
+    X = ColumnEncoder().fit(table.X.iloc[parts.train]).transform(table.X)
+    preprocessing = Preprocessing.fit(X[parts.train], table.y[parts.train])
+    data = preprocessing.data(X[parts.train], table.y[parts.train]).subsample(MOST_ROWS, job.seed)
     objective = LatentObjective(vae, data, job.objectives, job.seed, job.device)
     about = _about(job, table, vae)
     make_folder(out)
@@ -227,7 +230,7 @@ def search_table(job: SearchJob) -> dict[str, float]:
         write_atomically(written["pareto.csv"], front.to_csv().encode())
         write_atomically(written["pareto.png"], image.getvalue())
         graph, sections = graphs[front.index.get_loc(chosen)], [front_section(picture, front, chosen)]
-        return _write(written, table, parts, preprocessing, graph, graphs, figures, sections)
+        return _write(written, table, X, parts, preprocessing, graph, graphs, figures, sections)
 
 
 def _about(job: SearchJob, table: Table, vae: NetVAE) -> dict[str, Any]:
@@ -241,7 +244,7 @@ def _about(job: SearchJob, table: Table, vae: NetVAE) -> dict[str, Any]:
 
     asked = {"objectives": list(job.objectives), "sampler": job.sampler, "seed": job.seed}
     return asked | {
-        "data": digest([table.X, table.y], table.features, table.target),
+        "data": digest([table.y], table.X.to_csv(), table.target),
         "model": digest(vae.state_dict().values()),
     }
 
@@ -263,6 +266,7 @@ def _front(objective: LatentObjective, trials: "Sequence[FrozenTrial]") -> tuple
 def _write(
     written: Mapping[str, Path],
     table: Table,
+    X: Floats,
     parts: Split,
     preprocessing: Preprocessing,
     graph: NetGraph,
@@ -271,7 +275,7 @@ def _write(
     sections: Sequence[str],
 ) -> dict[str, float]:
     """Write networks, report and figures, and return the figures, with those of the held-out rows."""
-    prediction, y = preprocessing.predict(graph, table.X[parts.test]), table.y[parts.test]
+    prediction, y = preprocessing.predict(graph, X[parts.test]), table.y[parts.test]
     figures = {
         "test_r2": float(r2_score(y, prediction)),
         "test_rmse": float(root_mean_squared_error(y, prediction)),

@@ -1,17 +1,25 @@
-"""Tasks: random regression families, real data sets, and the meta-features that describe either."""
+"""Tasks: random regression families, real data sets, and the meta-features that describe either.
 
-from netgraph.tasks.bundled import bundled_columns, real_names
-from netgraph.tasks.check import TAIL, check_data, compressed, standardize
-from netgraph.tasks.dataset import RealDataset
-from netgraph.tasks.draw import draw_task, draw_tasks
-from netgraph.tasks.families import TaskFamily, family_names, get_family, register
-from netgraph.tasks.meta_features import META_FEATURE_NAMES, check_meta_vector, get_meta_features
-from netgraph.tasks.modifiers import MODIFIERS, Modifier
-from netgraph.tasks.real import describe_real, install_real, load_real, real_task
-from netgraph.tasks.recipe import TaskRecipe
-from netgraph.tasks.split import Split, split
-from netgraph.tasks.table import Table, read_table
-from netgraph.tasks.task import Task, make_task
+Imported when first used, so that a table is read without torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from netgraph.tasks.split import Split, split  # a function with the name of its file
+
+if TYPE_CHECKING:
+    from netgraph.tasks.bundled import bundled_columns, real_names
+    from netgraph.tasks.check import TAIL, check_data, compressed, standardize
+    from netgraph.tasks.dataset import RealDataset
+    from netgraph.tasks.draw import draw_task, draw_tasks
+    from netgraph.tasks.families import TaskFamily, family_names, get_family, register
+    from netgraph.tasks.meta_features import META_FEATURE_NAMES, check_meta_vector, get_meta_features
+    from netgraph.tasks.modifiers import MODIFIERS, Modifier
+    from netgraph.tasks.real import describe_real, install_real, load_real, real_task
+    from netgraph.tasks.recipe import TaskRecipe
+    from netgraph.tasks.table import Table, read_table
+    from netgraph.tasks.task import Task, make_task
 
 __all__ = [
     "META_FEATURE_NAMES",
@@ -44,3 +52,42 @@ __all__ = [
     "split",
     "standardize",
 ]
+_FILES = {
+    "bundled_columns": "bundled",
+    "real_names": "bundled",
+    "TAIL": "check",
+    "check_data": "check",
+    "compressed": "check",
+    "standardize": "check",
+    "RealDataset": "dataset",
+    "draw_task": "draw",
+    "draw_tasks": "draw",
+    "TaskFamily": "families",
+    "family_names": "families",
+    "get_family": "families",
+    "register": "families",
+    "META_FEATURE_NAMES": "meta_features",
+    "check_meta_vector": "meta_features",
+    "get_meta_features": "meta_features",
+    "MODIFIERS": "modifiers",
+    "Modifier": "modifiers",
+    "describe_real": "real",
+    "install_real": "real",
+    "load_real": "real",
+    "real_task": "real",
+    "TaskRecipe": "recipe",
+    "Table": "table",
+    "read_table": "table",
+    "Task": "task",
+    "make_task": "task",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FILES:
+        return getattr(import_module(f"netgraph.tasks.{_FILES[name]}"), name)
+    raise AttributeError(f"module 'netgraph.tasks' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

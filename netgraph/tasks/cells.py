@@ -1,7 +1,36 @@
 """Cells of a table as numbers, dates and levels, by pandas alone: a written network holds copies of these functions."""
 
+import gzip
+import io
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+
+def decode_file(path: str | Path) -> tuple[str, str]:
+    """Return the text of a file, gzipped if so named, and its encoding: UTF-8, UTF-16, or else Windows-1252."""
+    content = Path(path).read_bytes()
+    if str(path).lower().endswith(".gz"):
+        content = gzip.decompress(content)
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16"), "UTF-16"
+    try:
+        return content.decode("utf-8-sig"), "UTF-8"
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace"), "Windows-1252"
+
+
+def read_csv(path: str | Path, **options: Any) -> Any:
+    """Return a CSV file as a DataFrame; the delimiter is the first of tab, semicolon and comma in its first line."""
+    import pandas as pd
+
+    text, _ = decode_file(path)
+    first = re.search(r"[^\r\n]*\S[^\r\n]*", text)
+    header = re.sub(r'"[^"]*"', "", first[0] if first else "")
+    delimiter = next((sign for sign in "\t;" if sign in header), ",")
+    frame = pd.read_csv(io.StringIO(text), sep=delimiter, skipinitialspace=True, **options)
+    return frame.rename(columns=lambda name: str(name).strip())
 
 
 def read_text(column: Any) -> Any:
@@ -27,7 +56,7 @@ def read_numbers(column: Any, decimal: str = ".", words: Sequence[str] = ()) -> 
     infinite = values.abs().eq(float("inf"))
     if infinite.any():
         raise ValueError(f"column {column.name!r} holds an infinite value in row {int(infinite.argmax()) + 1}")
-    return values.to_numpy()
+    return values.to_numpy(copy=True)
 
 
 def parse_numbers(text: Any, decimal: str = ".") -> Any:
@@ -48,11 +77,12 @@ def read_dates(column: Any, form: str = "ISO8601", part: str = "day") -> Any:
     import pandas as pd
 
     given = read_text(column).ne("").reset_index(drop=True)
-    dates = pd.to_datetime(column.reset_index(drop=True).where(given), format=form, utc=True, errors="coerce")
+    cells = column.map(lambda cell: cell.strip() if isinstance(cell, str) else cell).reset_index(drop=True)
+    dates = pd.to_datetime(cells.where(given), format=form, utc=True, errors="coerce")
     wrong = dates.isna() & given
     if wrong.any():
         row = int(wrong.argmax())
-        raise ValueError(f"column {column.name!r} holds {column.iloc[row]!r} in row {row + 1}, which is no date")
+        raise ValueError(f"column {column.name!r} holds {cells[row]!r} in row {row + 1}, which is no date")
     if part == "day":
         return ((dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)).to_numpy(dtype="float64")
     return getattr(dates.dt, part).to_numpy(dtype="float64")

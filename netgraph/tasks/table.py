@@ -1,6 +1,5 @@
-"""A regression data set in a file: CSV or parquet, of numbers alone, or refused with the reason."""
+"""A data set in a file, CSV or parquet: raw columns and a target, or refused with the reason."""
 
-import csv
 import re
 import warnings
 import zlib
@@ -9,25 +8,28 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from netgraph.errors import NetGraphError, missing_extra
 from netgraph.reading import FAILURES, one_line
+from netgraph.tasks.cells import decode_file, parse_numbers, read_csv, read_levels, read_text
+from netgraph.tasks.kinds import ColumnKind, column_kind
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 Floats = npt.NDArray[np.float64]
 #: Fewest rows that a network is fitted to.
 MIN_ROWS = 10
+#: Fewest rows for each class, on average; fewer are a mistaken target. Chosen.
+MIN_ROWS_A_CLASS = 3
 #: Most columns that a message names.
 _SHOWN = 5
 _CSV, _PARQUET = (".csv", ".tsv", ".csv.gz", ".tsv.gz"), (".parquet", ".pq")
-#: Cells that are not numbers and have a value, in lower case.
-_WORDS = {"true": "1", "false": "0"} | dict.fromkeys(("", "na", "n/a", "#n/a", "#na", "<na>", "null", "none"), "nan")
+TASKS = ("auto", "regression", "classes")
 #: Names of columns that pandas, R and others write for the number of a row.
 _INDEX = re.compile(
     r"(unnamed: \d+(\.\d+)*|level_\d+|__index_level_\d+__|(row|record|sample|obs)?[ _]?(id|idx|index)|row|#)"
@@ -36,38 +38,46 @@ _INDEX = re.compile(
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Rows of a regression data set, in their own units.
+    """Rows of a data set, in their own units.
 
     Attributes:
-        X: Features, [rows, features] float64.
-        y: Target, [rows] float64.
+        X: Raw features, a DataFrame: columns of plain numbers are float64, other cells stay as in the file.
+        y: Target, [rows]: float64, or the classes, as text or whole numbers.
         features: Name of each column of X.
         target: Name of y's column.
+        task: Kind of the target.
+        notes: One line for each thing to know about the reading, such as rows without a target.
     """
 
-    X: Floats
-    y: Floats
+    X: "DataFrame"
+    y: npt.NDArray[Any]
     features: tuple[str, ...]
     target: str
+    task: Literal["regression", "classes"] = "regression"
+    notes: tuple[str, ...] = ()
 
 
-def read_table(path: str | Path, target: str) -> Table:
-    """Read a regression data set from a file.
+def read_table(path: str | Path, target: str, task: str = "auto") -> Table:
+    """Read a data set from a file.
 
-    CSV is UTF-8, its first line names the columns, and its delimiter is the first of tab, semicolon and comma that
-    occurs there. Numbers have a decimal point; ``true`` and ``false`` are 1 and 0; ``NA``, ``NaN``, ``null`` and an
-    empty cell are missing values. First columns that number the rows, of a name such as ``Unnamed: 0`` or ``id``, are
-    left out with a warning, unless there is no other feature.
+    The first line of a CSV file names the columns; the delimiter is the first of tab, semicolon and comma that occurs
+    there; the encoding is UTF-8, UTF-16 with a byte-order mark, or else Windows-1252. ``NA``, ``NaN``, ``null``,
+    ``none``, ``?`` and an empty cell are missing values. Features stay as they are, see
+    :class:`~netgraph.search.columns.ColumnEncoder`; rows without a target are left out.
 
     Args:
         path: File whose name ends in .csv, .tsv, .csv.gz, .tsv.gz, .parquet or .pq; parquet needs pyarrow.
         target: Name of the column that is predicted; every other column is a feature.
+        task: ``regression``, ``classes``, or ``auto``: classes where the target is text, categories or truth values.
 
     Returns:
-        The table, at least 10 rows and one feature; every value is finite and the target is not constant.
+        The table, at least 10 rows and one feature; the target is not constant, and finite where it is numbers.
 
     Raises:
         NetGraphError: The file is missing or not such a table; the message names the file and the columns at fault.
+
+    Warns:
+        UserWarning: The notes of the table.
 
     Example:
         >>> import pandas as pd
@@ -76,21 +86,76 @@ def read_table(path: str | Path, target: str) -> Table:
         ('x',)
     """
     path = Path(path)
-    frame = _read(path)
-    names = [str(name) for name in frame.columns]
-    _check_names(path, names, target)
+    if task not in TASKS:
+        raise NetGraphError(f"unknown task {task!r}; known: {', '.join(TASKS)}")
+    frame, notes = read_frame(path)
+    names = list(frame.columns)
+    _check_target(path, names, target)
+    given = read_text(frame[target]).ne("")
+    if not given.all():
+        count = int((~given).sum())
+        notes.append(f"{path}: left out {count} row{'s' * (count > 1)} without a value of {_quote(target)}")
+    frame = frame[given].reset_index(drop=True)
     if len(frame) < MIN_ROWS:
         _refuse(path, f"{len(frame)} row{'s' * (len(frame) != 1)} of data; a fit needs at least {MIN_ROWS}")
-    values = _numbers(path, frame)
-    X, y = np.delete(values, names.index(target), axis=1), values[:, names.index(target)].copy()
-    if y.min() == y.max():
-        _refuse(path, f"the target, column {_quote(target)}, is constant: {y[0]:g} in all {len(y)} rows")
-    names.remove(target)
-    index = index_columns(names, X)
-    if not 0 < len(index) < len(names):
-        return Table(X, y, tuple(names), target)
-    warnings.warn(f"{path}: left out {_list(map(_quote, index))}, which numbers the rows", UserWarning, stacklevel=2)
-    return Table(X[:, len(index) :], y, tuple(names[len(index) :]), target)
+    y, kind = _target(path, frame[target], task)
+    if kind == "regression" and task == "auto" and len(np.unique(y)) == 2:
+        values = " and ".join(f"{value:g}" for value in np.unique(y))
+        held = f"the target, column {_quote(target)}, holds {values} alone"
+        notes.append(f"{path}: {held}; NetGraphClassifier, or --task classes, predicts classes")
+    X = frame.drop(columns=target)
+    X = X.assign(**{name: _plain(path, X[name]) for name in X})
+    for note in notes:
+        warnings.warn(note, UserWarning, stacklevel=2)
+    return Table(X, y, tuple(X.columns), target, kind, tuple(notes))
+
+
+def read_frame(path: str | Path) -> "tuple[DataFrame, list[str]]":
+    """Read the raw columns of a file, and return them with notes on the reading.
+
+    Args:
+        path: File as of :func:`read_table`; the cells of CSV stay text.
+
+    Raises:
+        NetGraphError: The file is missing, cannot be read, or does not name its columns, each by another name.
+
+    Example:
+        >>> Path("new.csv").write_text("size;color" + chr(10) + "1,5;red")
+        19
+        >>> read_frame("new.csv")[0].columns.tolist()
+        ['size', 'color']
+    """
+    import pandas as pd
+
+    path, notes = Path(path), []
+    name = path.name.lower()
+    if not path.is_file():
+        _refuse(path, "is a folder, not a table" if path.is_dir() else "no such file")
+    if not name.endswith((*_CSV, *_PARQUET)):
+        _refuse(path, f"unknown suffix {path.suffix!r}; known: {', '.join((*_CSV, *_PARQUET))}")
+    if path.stat().st_size == 0:
+        _refuse(path, "is empty")
+    try:
+        if name.endswith(_PARQUET):
+            frame = pd.read_parquet(path).reset_index(drop=True)
+            frame.columns = frame.columns.map(str)
+        else:
+            content, encoding = decode_file(path)
+            if "\0" in content:
+                _refuse(path, "is no text: it holds zero bytes")
+            if encoding != "UTF-8":
+                notes.append(f"{path}: is not UTF-8, read as {encoding}")
+            cells = read_csv(path, header=None, dtype=str, keep_default_na=False)
+            frame = cells.iloc[1:].reset_index(drop=True)
+            frame.columns = [text.strip() or f"Unnamed: {i}" for i, text in enumerate(cells.iloc[0])]
+    except ImportError:
+        raise missing_extra(f"{path}: parquet needs pyarrow", "parquet") from None
+    except NetGraphError:
+        raise
+    except (EOFError, OSError, zlib.error, *FAILURES) as error:
+        _refuse(path, f"cannot be read: {one_line(error)}")
+    _check_names(path, list(frame.columns))
+    return frame, notes
 
 
 def index_columns(names: Sequence[str], X: Floats) -> list[str]:
@@ -108,46 +173,16 @@ def index_columns(names: Sequence[str], X: Floats) -> list[str]:
     return [name for name, _ in takewhile(lambda pair: is_index(*pair), zip(names, X.T, strict=False))]
 
 
-def _read(path: Path) -> "DataFrame":
-    import pandas as pd
-
-    name = path.name.lower()
-    if not path.is_file():
-        _refuse(path, "is a folder, not a table" if path.is_dir() else "no such file")
-    if not name.endswith((*_CSV, *_PARQUET)):
-        _refuse(path, f"unknown suffix {path.suffix!r}; known: {', '.join((*_CSV, *_PARQUET))}")
-    if path.stat().st_size == 0:
-        _refuse(path, "is empty")
-    try:
-        return _read_csv(path) if name.endswith(_CSV) else pd.read_parquet(path)
-    except UnicodeDecodeError:
-        _refuse(path, "is not UTF-8; save the table as CSV in UTF-8")
-    except ImportError:
-        raise missing_extra(f"{path}: parquet needs pyarrow", "parquet") from None
-    except (EOFError, OSError, zlib.error, *FAILURES) as error:
-        _refuse(path, f"cannot be read: {one_line(error)}")
-
-
-def _read_csv(path: Path) -> "DataFrame":
-    """Read all cells as text; the first line names the columns."""
-    import pandas as pd
-
-    options = {"header": None, "dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
-    first = pd.read_csv(path, sep="\0", nrows=1, quoting=csv.QUOTE_NONE, **options)
-    line = re.sub(r'"[^"]*"', "", str(first.iloc[0, 0]))
-    delimiter = next((sign for sign in "\t;" if sign in line), ",")
-    cells = pd.read_csv(path, sep=delimiter, skipinitialspace=True, **options)
-    cells.columns = [str(name).strip() or f"Unnamed: {position}" for position, name in enumerate(cells.iloc[0])]
-    return cells.iloc[1:].reset_index(drop=True)
-
-
-def _check_names(path: Path, names: list[str], target: str) -> None:
+def _check_names(path: Path, names: list[str]) -> None:
     if all(re.fullmatch(r"[-+.]*\d[-+.\deE]*", name) for name in names):
         held = _list(map(_quote, names))
         _refuse(path, f"no header: the first line must name the columns, and holds only numbers: {held}")
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         _refuse(path, f"names of more than one column: {_list(map(_quote, repeated))}")
+
+
+def _check_target(path: Path, names: list[str], target: str) -> None:
     if len(names) < 2:
         _refuse(path, f"the only column is {_list(map(_quote, names))}; a fit needs the target and a feature")
     if target not in names:
@@ -157,31 +192,69 @@ def _check_names(path: Path, names: list[str], target: str) -> None:
         _refuse(path, f"no column {_quote(target)} for the target; {hint}")
 
 
-def _numbers(path: Path, frame: "DataFrame") -> Floats:
-    """Return the values of all columns, [rows, columns] float64."""
+def _plain(path: Path, column: "Series") -> "Series":
+    """Return a column of plain numbers as float64, and another one as it is."""
     import pandas as pd
 
-    values = np.empty(frame.shape)
-    wrong: dict[str, list[str]] = {"not numeric": [], "missing": [], "infinite": []}
-    for i, (name, column) in enumerate(frame.items()):
-        if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype):
-            values[:, i] = column.to_numpy(dtype=np.float64, na_value=np.nan)
-            missing = np.isnan(values[:, i])
-        else:
-            text = column.astype(str).str.strip().str.lower()
-            text = text.map(_WORDS).fillna(text).fillna("nan")
-            values[:, i] = pd.to_numeric(text, errors="coerce")
-            missing = (text == "nan").to_numpy()
-        masks = np.isnan(values[:, i]) & ~missing, missing, np.isinf(values[:, i])
-        for what, mask in zip(wrong, masks, strict=True):
-            if mask.any():
-                row = int(mask.argmax())
-                wrong[what].append(f"{_quote(str(name))} ({_quote(str(column.iloc[row]))} in row {row + 1})")
-    for what, columns in wrong.items():
-        if columns:
-            advice = "write numbers with a decimal point, or drop them" if what == "not numeric" else "fill them in"
-            _refuse(path, f"values that are {what} in columns {_list(columns)}; {advice}")
-    return values
+    kind = _kind(path, column)
+    plain = kind == ColumnKind("number") and not _is_truth(column)
+    return pd.Series(_read(path, kind, column), name=column.name) if plain else column
+
+
+def _target(path: Path, column: "Series", task: str) -> "tuple[npt.NDArray[Any], Literal['regression', 'classes']]":
+    """Return the values of a target, and whether they are classes."""
+    kind = _kind(path, column)
+    if kind.kind == "date":
+        _refuse(path, f"the target, column {_quote(str(column.name))}, holds dates")
+    text = task == "auto" and (kind.kind == "level" or _is_truth(column))
+    if task == "classes" or text:
+        return _classes(path, column, kind), "classes"
+    if kind.kind == "level" or kind.words:
+        cells = read_text(column)
+        row = int((cells.isin(kind.words) if kind.words else parse_numbers(cells).isna()).argmax())
+        held = f"{_quote(str(column.name))} ({_quote(cells[row])} in row {row + 1})"
+        _refuse(path, f"values that are not numeric in columns {held}; correct them, or --task classes")
+    y = _read(path, kind, column)
+    if y.min() == y.max():
+        _refuse(path, f"the target, column {_quote(str(column.name))}, is constant: {y[0]:g} in all {len(y)} rows")
+    return y, "regression"
+
+
+def _classes(path: Path, column: "Series", kind: ColumnKind) -> npt.NDArray[Any]:
+    """Return the classes of a target: whole numbers, or text."""
+    name, y = _quote(str(column.name)), np.asarray(read_levels(column))
+    if kind.kind == "number" and not kind.words and not _is_truth(column):
+        numbers = _read(path, kind, column)
+        if (numbers != np.floor(numbers)).any():
+            row = int((numbers != np.floor(numbers)).argmax())
+            _refuse(path, f"column {name} holds {numbers[row]:g} in row {row + 1}; classes are text or whole numbers")
+        y = numbers.astype(np.int64)
+    count = len(np.unique(y))
+    if count < 2:
+        _refuse(path, f"the target, column {name}, is constant: {y[0]!r} in all {len(y)} rows")
+    if len(y) < MIN_ROWS_A_CLASS * count:
+        _refuse(path, f"the target, column {name}, has {count} classes in {len(y)} rows; is it another column?")
+    return y
+
+
+def _is_truth(column: "Series") -> bool:
+    text = read_text(column.drop_duplicates())
+    return bool(text[text.ne("")].str.lower().isin(("true", "false")).all())
+
+
+def _kind(path: Path, column: "Series") -> ColumnKind:
+    try:
+        return column_kind(column)
+    except NetGraphError as error:
+        _refuse(path, str(error))
+
+
+def _read(path: Path, kind: ColumnKind, column: "Series") -> Floats:
+    try:
+        (_, values), *_ = kind.read(column)
+        return values
+    except NetGraphError as error:
+        _refuse(path, str(error))
 
 
 def _refuse(path: Path, reason: str) -> NoReturn:
