@@ -120,8 +120,8 @@ def read_frame(path: str | Path) -> "tuple[DataFrame, list[str]]":
         NetGraphError: The file is missing, cannot be read, or does not name its columns, each by another name.
 
     Example:
-        >>> Path("new.csv").write_text("size;color" + chr(10) + "1,5;red")
-        19
+        >>> import pandas as pd
+        >>> pd.DataFrame({"size": ["1,5"], "color": ["red"]}).to_csv("new.csv", sep=";", index=False)
         >>> read_frame("new.csv")[0].columns.tolist()
         ['size', 'color']
     """
