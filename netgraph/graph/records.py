@@ -27,11 +27,13 @@ from netgraph.reading import building, field_of, read_json, typed
 
 FORMAT, VERSION = "netgraph.graphs", 2
 #: Files of general graphs had a format of their own at first.
-_FIRST_GENERAL = "netgraph.modules", 1
+_FIRSTGENERAL = "netgraph.modules", 1
 #: Keys that the records of programs had at first, and those that stand for them now.
 _RENAMED = {"parts": "modules", "table": "calls", "train_table": "train_calls", "rows": "nodes", "hyper": "kwargs"}
 #: Tensors of the graph of a program.
-_GENERAL = ("state", "other_state", "sensitivity")
+GENERAL = ("state", "other_state", "sensitivity")
+#: Characters that no name of a layer has.
+_QUOTING = "\"'\\"
 #: Columns of a layer table that are stored as they are.
 _COLUMNS = ("count", "size", "fan", "operand")
 #: Fields of a network, in the order of a NetGraph's arguments.
@@ -119,6 +121,9 @@ def table_from_tensors(tensors: Mapping[str, Tensor], record: Mapping[str, Any])
     check_length("layers.hyper", changed, len(arrays["changed"]))
     hyper = DEFAULTS[code]
     hyper[arrays["changed"], : changed.shape[1]] = changed
+    for name in {name for row in names for name in row}:
+        if not name.isprintable() or {*name} & {*_QUOTING}:  # names become code where a network is run
+            raise InvalidGraphError(f"{name!r} is no name of a layer")
     rows = [tuple(row) for row in names]
     owners = [rows[i] for i in arrays["names"].tolist()]
     if int(arrays["count"].sum()) != len(code) or [len(row) for row in owners] != arrays["count"].tolist():
@@ -179,7 +184,7 @@ def write_networks(graphs: Sequence[Any], path: str | Path) -> None:
     numbers = iter(tensors["architecture"].tolist())
     tensors["architecture"] = torch.tensor([-1 if one else next(numbers) for one in programs], dtype=torch.int32)
     for i, graph in enumerate(graph for graph in graphs if graph.program is not None):
-        tensors |= {f"{i}.{key}": graph[key].detach().clone() for key in _GENERAL}
+        tensors |= {f"{i}.{key}": graph[key].detach().clone() for key in GENERAL}
     record = {"architectures": architectures, "programs": [asdict(program) for program in programs if program]}
     write_tensors(Path(path), tensors, FORMAT, VERSION, record)
 
@@ -195,21 +200,30 @@ def read_networks(path: str | Path) -> list[Held]:
     if not beside.exists():
         raise StoreError(f"{path}: has no record {beside.name} beside it (no such file), so it is no graph of netgraph")
     described = read_json(beside)
-    first = isinstance(described, dict) and described.get("format") == _FIRST_GENERAL[0]
-    tensors, record = read_tensors(path, *(_FIRST_GENERAL if first else (FORMAT, VERSION)))
+    first = isinstance(described, dict) and described.get("format") == _FIRSTGENERAL[0]
+    tensors, record = read_tensors(path, *(_FIRSTGENERAL if first else (FORMAT, VERSION)))
     with building_from(path, record):
         programs = field_of(record, "programs", list[dict[str, Any]]) if first or "programs" in record else []
         with building(beside, "not a record of networks"):
-            general = [_general(i, program_from_record(program), tensors) for i, program in enumerate(programs)]
+            general = [general_fields(i, program_from_record(program), tensors) for i, program in enumerate(programs)]
         return general if first else from_tensors(tensors, field_of(record, "architectures", dict[str, Any]), general)
 
 
-def _general(i: int, program: Program, tensors: Mapping[str, Tensor]) -> Held:
-    """Return the fields of the graph of a program; sizes are checked before any is laid out in memory."""
-    for key in _GENERAL:
+def general_fields(i: int, program: Program, tensors: Mapping[str, Tensor]) -> Held:
+    """Return the fields of the graph of a program; sizes are checked before any is laid out in memory.
+
+    Args:
+        i: Its number, with which the names of its tensors begin.
+        program: The program.
+        tensors: ``i.state``, ``i.other_state`` and ``i.sensitivity``, among others.
+
+    Raises:
+        InvalidGraphError: When a tensor is missing, or does not fit the program.
+    """
+    for key in GENERAL:
         if f"{i}.{key}" not in tensors or tensors[f"{i}.{key}"].ndim != 1:
             raise InvalidGraphError(f"has no tensor {f'{i}.{key}'!r} of one dimension")
-    state, other, sensitivity = (tensors[f"{i}.{key}"] for key in _GENERAL)
+    state, other, sensitivity = (tensors[f"{i}.{key}"] for key in GENERAL)
     for name, found, expected in (("state", state, program.state_size), ("other_state", other, program.other_size)):
         if len(found) != expected:
             raise InvalidGraphError(f"program {i}: {name} has shape {tuple(found.shape)} instead of ({expected},)")

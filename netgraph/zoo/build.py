@@ -8,16 +8,16 @@ from functools import partial
 from pathlib import Path
 
 from netgraph.errors import NetGraphError, StoreError
-from netgraph.files import make_folder, read_own_record, record_path, write_own_record
+from netgraph.files import make_folder, record_path
 from netgraph.machine import check_device
 from netgraph.progress import Progress
 from netgraph.tasks import real_task
 from netgraph.zoo.engines import ENGINES
 from netgraph.zoo.make_shard import make_encoded
-from netgraph.zoo.manifest import ShardEntry, manifest_path, write_manifest
+from netgraph.zoo.manifest import ShardEntry, manifest_path, read_zoo_record, write_manifest, write_zoo_record
 from netgraph.zoo.recipe import ZooRecipe
-from netgraph.zoo.storage import read_job, shard_path, write_parts
-from netgraph.zoo.zoo import FORMAT, VERSION, Zoo
+from netgraph.zoo.storage import clear_leftovers, read_job, shard_path, sizes_of, write_parts
+from netgraph.zoo.zoo import Zoo
 
 
 def build_zoo(
@@ -66,8 +66,7 @@ def build_zoo(
     with closing(ENGINES[engine](partial(make_encoded, recipe, device), missing, workers)) as done, bar:
         for number, parts in done:
             if not (root / "zoo.json").exists():  # a build that fails before its first shard claims no folder
-                fields = {"digest": recipe.digest, "recipes": [asdict(recipe)]}
-                write_own_record(root / "zoo.json", FORMAT, VERSION, fields, indent=1)
+                write_zoo_record(root, recipe.digest, [asdict(recipe)])
             write_parts(root, number, parts)
             bar.update()
     if missing or not manifest_path(root).exists():
@@ -87,19 +86,6 @@ def shard_exists(root: Path, number: int, digest: str) -> bool:
     return bool(records)
 
 
-def clear_leftovers(root: Path) -> None:
-    """Remove the temporary files of a build that was killed; no other may be writing to the folder.
-
-    Raises:
-        StoreError: When that is not allowed.
-    """
-    for path in (root / "shards").glob(".*.tmp"):
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise StoreError(f"{path}: {error.strerror}") from None
-
-
 def entries_of(root: Path, recipe: ZooRecipe) -> list[ShardEntry]:
     """Collect the manifest's entries of a zoo that was just built, from the records of its shards.
 
@@ -114,8 +100,8 @@ def entries_of(root: Path, recipe: ZooRecipe) -> list[ShardEntry]:
         for name, record in records.items():
             networks, first = record["networks"], record["first_task"]
             test = [first + i >= recipe.n_tasks - recipe.n_test_tasks for i in range(len(networks))]
-            excluded = len(record["excluded"])
-            entries.append(ShardEntry(name, record["sha256"], networks, test, excluded, record["seconds"]))
+            excluded, sizes = len(record["excluded"]), sizes_of(record)
+            entries.append(ShardEntry(name, record["sha256"], networks, test, excluded, record["seconds"], sizes))
     return entries
 
 
@@ -144,8 +130,10 @@ def _check_folder(root: Path, recipe: ZooRecipe) -> None:
     clear_leftovers(root)
     if not path.exists():
         return
-    record = read_own_record(path, FORMAT, VERSION, ["digest", "recipes"], unchecked=True)
+    record = read_zoo_record(root)
     if record["digest"] != recipe.digest:
+        if not record["recipes"]:
+            raise StoreError(f"{path}: a zoo of networks that were given; choose another folder")
         import pandas as pd
 
         recipes = record["recipes"][0], json.loads(json.dumps(asdict(recipe)))

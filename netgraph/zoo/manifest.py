@@ -1,15 +1,22 @@
-"""The manifest of a zoo: its shards in one small file, written last, so that opening a zoo reads no shard."""
+"""The two small files of a zoo: its recipes, and the manifest of its shards, written last, which alone opens a zoo."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from netgraph.errors import StoreError
 from netgraph.files import read_own_record, write_own_record
 from netgraph.reading import DamagedError, building, typed
+from netgraph.zoo.sizes import ShardSizes
 
 FORMAT, VERSION = "netgraph.Zoo.manifest", 2
+ZOO_FORMAT, ZOO_VERSION = "netgraph.Zoo", 2
+#: Parts of a zoo.
+PARTS = ("train", "val", "test")
+#: Keys that older manifests do not have, and those of zoos that were built do not need.
+_OPTIONAL: dict[str, Any] = {"sizes": None, "tasks": None, "split": None}
 _NAME = re.compile(r"[0-9]+(-[0-9]+)?")
 #: More networks than a task can have (chosen).
 _MOST = 2**31
@@ -26,6 +33,9 @@ class ShardEntry:
         test: Whether each of its tasks is a test task.
         excluded: Number of networks that were left out.
         seconds: Time that training took.
+        sizes: Sizes of its networks; None in older manifests.
+        tasks: Number of each of its tasks within the zoo; None where they follow those of the shards before it.
+        split: Part of the zoo of each network, one of :data:`PARTS`; None where ``test`` tells.
     """
 
     name: str
@@ -34,6 +44,17 @@ class ShardEntry:
     test: list[bool]
     excluded: int
     seconds: float
+    sizes: ShardSizes | None = None
+    tasks: list[int] | None = None
+    split: list[str] | None = None
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it counts its networks and tasks consistently."""
+        counted = all(0 <= count < _MOST for count in (*self.networks, self.excluded, *(self.tasks or ())))
+        lengths = {len(self.networks), len(self.test), len(self.networks if self.tasks is None else self.tasks)}
+        parts = self.split is None or (len(self.split) == sum(self.networks) and {*self.split} <= {*PARTS})
+        return counted and len(lengths) == 1 and parts
 
 
 def manifest_path(root: Path) -> Path:
@@ -43,7 +64,8 @@ def manifest_path(root: Path) -> Path:
 
 def write_manifest(root: Path, entries: Sequence[ShardEntry]) -> None:
     """Write a zoo's manifest."""
-    fields = {"shards": [asdict(entry) for entry in entries]}
+    rows = [{key: value for key, value in asdict(entry).items() if value is not None} for entry in entries]
+    fields = {"shards": rows}
     write_own_record(manifest_path(root), FORMAT, VERSION, fields)
 
 
@@ -55,7 +77,7 @@ def read_manifest(root: Path) -> list[ShardEntry]:
     """
     path = manifest_path(root)
     if not path.exists():
-        raise StoreError(f"{root}: the zoo is not complete; build_zoo completes it")
+        raise StoreError(f"{root}: the zoo is not complete; build_zoo completes it, or Zoo.from_networks")
     try:
         rows = read_own_record(path, FORMAT, VERSION, ["shards"])["shards"]
     except DamagedError as error:
@@ -63,9 +85,22 @@ def read_manifest(root: Path) -> list[ShardEntry]:
     with building(path):
         if not rows:
             raise StoreError("names no shards")
-        entries = typed(list[ShardEntry], rows, "shards")
+        entries = typed(list[ShardEntry], [_OPTIONAL | row for row in typed(list[dict[str, Any]], rows)], "shards")
         for entry in entries:
-            counted = all(0 <= count < _MOST for count in (*entry.networks, entry.excluded))
-            if not _NAME.fullmatch(entry.name) or not counted or len(entry.networks) != len(entry.test):
+            if not _NAME.fullmatch(entry.name) or not entry.is_sound:
                 raise StoreError(f"shard {entry.name!r} has no such name, or counts its networks or tasks wrongly")
         return entries
+
+
+def write_zoo_record(root: Path, digest: str | None, recipes: Sequence[dict[str, Any]]) -> None:
+    """Write the record of a zoo: the digest of the recipe it is built from, and its recipes."""
+    write_own_record(root / "zoo.json", ZOO_FORMAT, ZOO_VERSION, {"digest": digest, "recipes": recipes}, indent=1)
+
+
+def read_zoo_record(root: Path) -> dict[str, Any]:
+    """Read the record of a zoo.
+
+    Raises:
+        StoreError: When it is missing, damaged or of another version.
+    """
+    return read_own_record(root / "zoo.json", ZOO_FORMAT, ZOO_VERSION, ["digest", "recipes"], unchecked=True)

@@ -6,15 +6,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 
 from netgraph.errors import NetGraphError, StoreError
-from netgraph.files import make_folder, record_path, tensors_are_there, write_own_record
+from netgraph.files import make_folder, record_path, tensors_are_there
 from netgraph.tasks import family_names
 from netgraph.tasks.dataset import find_entry
-from netgraph.zoo.manifest import ShardEntry, manifest_path, read_manifest, write_manifest
+from netgraph.zoo.given_data import GIVEN, NONE
+from netgraph.zoo.manifest import ShardEntry, manifest_path, read_manifest, write_manifest, write_zoo_record
 from netgraph.zoo.storage import read_shard_record, shard_path
-from netgraph.zoo.zoo import FORMAT, VERSION, Zoo
+from netgraph.zoo.zoo import Zoo
 
 
 def merge_zoos(roots: Sequence[str | Path], out: str | Path) -> Zoo:
@@ -49,14 +51,16 @@ def merge_zoos(roots: Sequence[str | Path], out: str | Path) -> Zoo:
     with _all_or_nothing(folder):
         make_folder(folder / "shards")
         entries: list[ShardEntry] = []
-        for zoo in zoos:
+        first_tasks = accumulate((len(zoo.tasks) for zoo in zoos), initial=0)
+        for zoo, first in zip(zoos, first_tasks, strict=False):
             for entry in read_manifest(zoo.folder):
+                tasks = None if entry.tasks is None else [first + task for task in entry.tasks]
                 source, target = shard_path(zoo.folder, entry.name), shard_path(folder, len(entries))
                 _link(source, target)
                 _link(record_path(source), record_path(target))
-                entries.append(replace(entry, name=target.stem))
+                entries.append(replace(entry, name=target.stem, tasks=tasks))
         write_manifest(folder, entries)
-        write_own_record(folder / "zoo.json", FORMAT, VERSION, {"digest": None, "recipes": recipes}, indent=1)
+        write_zoo_record(folder, None, recipes)
     return Zoo(folder)
 
 
@@ -82,21 +86,23 @@ def _check_tasks(zoos: Sequence[Zoo]) -> None:
     split: dict[tuple[str, bool], Path] = {}
     random = family_names()
     for zoo in zoos:
-        tasks = set(_tasks(zoo))
-        sets = {(_data_set(family), test) for family, _, test in tasks if family not in random}
+        tasks = _tasks(zoo)
+        sets = {(_data_set(family, seed), test) for (family, seed), test in tasks.items() if family not in random}
         for name, test in sorted(sets):
             if (name, not test) in split:
                 train, held_out = (split[name, False], zoo.folder) if test else (zoo.folder, split[name, True])
                 raise NetGraphError(f"{train} trains on the data set {name}, on which {held_out} tests")
-        for family, seed, _ in sorted(tasks):
+        drawn_here = sorted((family, seed) for family, seed in tasks if family != GIVEN)
+        for family, seed in drawn_here:
             if (family, seed) in drawn:
                 raise NetGraphError(f"{drawn[family, seed]} and {zoo.folder} both hold task {family} of seed {seed}")
-        drawn |= {(family, seed): zoo.folder for family, seed, _ in tasks}
+        drawn |= dict.fromkeys(drawn_here, zoo.folder)
         split |= dict.fromkeys(sets, zoo.folder)
 
 
-def _tasks(zoo: Zoo) -> Iterator[tuple[str, int, bool]]:
-    """Yield the family and seed of each task of a zoo, and whether it is a test task."""
+def _tasks(zoo: Zoo) -> dict[tuple[str, int], bool]:
+    """Map family and seed of each task of a zoo that has data to whether all of its networks are test networks."""
+    tasks: dict[tuple[str, int], bool] = {}
     for entry in read_manifest(zoo.folder):
         path = shard_path(zoo.folder, entry.name)
         record = read_shard_record(path)
@@ -105,12 +111,17 @@ def _tasks(zoo: Zoo) -> Iterator[tuple[str, int, bool]]:
         if record["sha256"] != entry.sha256:
             raise StoreError(f"{path}: not the shard of the manifest")
         for task, test in zip(record["tasks"], entry.test, strict=True):
-            yield task["family"], task["seed"], test
+            if task["family"] != NONE:
+                key = task["family"], task["seed"]
+                tasks[key] = test and tasks.get(key, True)
+    return tasks
 
 
 @cache
-def _data_set(family: str) -> str:
-    """Return the same name for all names of a real data set."""
+def _data_set(family: str, seed: int) -> str:
+    """Return the same name for all names of a real data set, and one for each data set that was given."""
+    if family == GIVEN:
+        return f"of seed {seed}"
     entry = find_entry(family)
     return family if entry is None else entry.name
 

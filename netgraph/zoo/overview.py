@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from netgraph.errors import InvalidGraphError, NetGraphError, StoreError
 from netgraph.progress import Progress
-from netgraph.zoo.manifest import manifest_path, read_manifest
+from netgraph.zoo.manifest import PARTS, manifest_path, read_manifest
+from netgraph.zoo.rows import digest_of
 from netgraph.zoo.zoo import Zoo
 
 #: Quantiles of R^2 that are shown.
@@ -48,7 +49,7 @@ def verify_zoo(zoo: Zoo, progress: bool = True) -> int:
 def describe_zoo(zoo: Zoo) -> str:
     """Describe a zoo: counts, task families, architectures, size on disk, R^2, networks left out.
 
-    It takes the memory of a few shards, and 12 bytes a network.
+    It takes the memory of a few shards, and some bytes a network.
 
     Raises:
         NetGraphError: When it is a part of a zoo.
@@ -69,22 +70,23 @@ def describe_zoo(zoo: Zoo) -> str:
         families.update(task["family"] for task in shard.record["tasks"])
         if not len(shard):
             continue
-        rows = np.unique(shard.architecture_of)
-        hashes = [int(shard.table.architecture(row).digest[:16], 16) for row in rows.tolist()]
-        digests.append(np.array(hashes, np.uint64))
-        sizes += [int(shard.table.state_size[rows].min()), int(shard.table.state_size[rows].max())]
+        _, chosen = np.unique(shard.architecture_of, return_index=True)
+        architectures = [shard.architecture(i) for i in {*chosen.tolist(), *shard.general}]
+        digests.append(np.array([int(digest_of(one)[:16], 16) for one in architectures], np.uint64))
+        sizes += [one.state_size for one in architectures]
         r2.append(shard.columns["r2"].numpy())
         copies += int((shard.columns["seed_index"] > 0).sum()) if "seed_index" in shard.columns else 0
     files = [path for path in zoo.folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    counts = (
-        (n, test) for entry in read_manifest(zoo.folder) for n, test in zip(entry.networks, entry.test, strict=True)
-    )
-    test = sum(n for n, test in counts if test)
+    parts = {part: len(zoo.split(part)) for part in PARTS}
+    general = zoo.sizes.general
     distinct = len(np.unique(np.concatenate(digests))) if digests else 0
-    quantiles = np.quantile(np.concatenate(r2).astype(np.float64), QUANTILES) if r2 else ()
-    none = "no network was kept"
+    measured = np.concatenate([values[~np.isnan(values)] for values in r2]).astype(np.float64) if r2 else np.zeros(0)
+    quantiles = np.quantile(measured, QUANTILES) if len(measured) else ()
+    none = "none was measured" if r2 else "no network was kept"
     lines = {
-        "networks": f"{len(zoo):,} ({len(zoo) - test:,} train, {test:,} test)",
+        "networks": f"{len(zoo):,} ("
+        + ", ".join(f"{count:,} {part}" for part, count in parts.items() if count or part != "val")
+        + (f"; {general:,} of them are not feed-forward)" if general else ")"),
         "architectures": f"{distinct:,} distinct"
         + (f"; {copies:,} networks repeat an architecture of their task" if copies else ""),
         "parameters": f"{min(sizes):,} to {max(sizes):,}" if sizes else none,

@@ -1,38 +1,34 @@
 """A zoo as a PyTorch Geometric data set."""
 
 import hashlib
-from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch_geometric.data import Dataset
 
 from netgraph.errors import NetGraphError, StoreError
-from netgraph.files import read_own_record
 from netgraph.graph.architecture import Ints
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.table import LayerTable
-from netgraph.reading import DamagedError, building, field_of
+from netgraph.reading import building, field_of
 from netgraph.tasks import Task
-from netgraph.tokens import TokenBatch, tokenize_packed
-from netgraph.zoo.manifest import read_manifest
-from netgraph.zoo.optimizers import OPTIMIZERS
+from netgraph.tokens import TokenBatch, tokenize, tokenize_packed
+from netgraph.zoo.from_networks import write_networks
+from netgraph.zoo.manifest import PARTS, read_manifest, read_zoo_record
+from netgraph.zoo.open_shard import OpenShard
 from netgraph.zoo.recipe import ZooRecipe
-from netgraph.zoo.storage import OpenShard, remedy, shard_path
+from netgraph.zoo.rows import table_rows
+from netgraph.zoo.shards import Shards
+from netgraph.zoo.sizes import ShardSizes
+from netgraph.zoo.task_list import Tasks
 
 if TYPE_CHECKING:
     import pandas as pd
-
-FORMAT, VERSION = "netgraph.Zoo", 2
-#: Shards that are held open.
-OPEN_SHARDS = 16
 
 
 class Zoo(Dataset):
@@ -69,27 +65,70 @@ class Zoo(Dataset):
         self.folder = Path(root)
         if not self.folder.is_dir():
             raise StoreError(f"{self.folder}: no such folder")
-        path = self.folder / "zoo.json"
-        record = read_own_record(path, FORMAT, VERSION, ["digest", "recipes"], unchecked=True)
+        path, record = self.folder / "zoo.json", read_zoo_record(self.folder)
         with building(path):
             plain = field_of(record, "recipes", list[dict[str, Any]])
             self.recipes = [ZooRecipe.from_dict(values, str(path)) for values in plain]
-        self._built = record["digest"] is not None
         entries = read_manifest(self.folder)
         self.train_seconds = sum(entry.seconds for entry in entries)
         self.excluded = sum(entry.excluded for entry in entries)
-        self._files = [(shard_path(self.folder, entry.name), entry.sha256) for entry in entries]
-        self._sizes = np.array([count for entry in entries for count in entry.networks], dtype=np.int64)
-        self._test = np.array([test for entry in entries for test in entry.test], dtype=np.bool_)
-        self._first_network = [0, *accumulate(sum(entry.networks) for entry in entries)]
-        self._first_task = [0, *accumulate(len(entry.networks) for entry in entries)]
-        self._open: OrderedDict[int, OpenShard] = OrderedDict()
+        self._shards = Shards(self.folder, entries, record["digest"] is not None)
         super().__init__(None)
 
+    @classmethod
+    def from_networks(
+        cls,
+        networks: Iterable[NetGraph | nn.Module],
+        tasks: Any,
+        root: str | Path,
+        table: Any = None,
+        split: str | Sequence[str] | None = None,
+        *,
+        index: Sequence[int] | None = None,
+        seed: int = 0,
+        progress: bool = True,
+    ) -> Self:
+        """Make a zoo of networks that were trained elsewhere; one whose writing was interrupted is completed.
+
+        Feed-forward networks are brought to canonical form, any others (convolutions, transformers) are kept bit for
+        bit. Sensitivity, R^2 (of classes the accuracy) and meta-features are measured on the rows as they are given,
+        which should be in the units that the networks read, and held out from their training where there are some.
+
+        Args:
+            networks: Trained modules or graphs; ``zoo[i]`` is the i-th one.
+            tasks: The data of all networks, (X, y) or a Task; a list with those of each; or None for networks whose
+                data are unknown. X is [rows, ...]; y is [rows] or [rows, outputs], or classes 0, 1, 2 ...
+            root: The folder, which must not exist, be empty, or hold an interrupted zoo of the same networks.
+            table: Columns beside the library's own in ``zoo.table``, such as accuracy or epoch: a DataFrame or a
+                mapping, one row a network.
+            split: ``train``, ``val`` or ``test``, one for each network or each task, or one for all. When None a tenth
+                of the tasks, or of the networks where there are fewer than three tasks, is drawn for ``val`` and
+                ``test`` each.
+            index: Number of each network's task, where ``tasks`` is a list that does not have one a network.
+            seed: Seed of the split.
+            progress: Whether progress is shown on standard error.
+
+        Returns:
+            The zoo.
+
+        Raises:
+            NetGraphError: When a network cannot be converted or does not fit its data, with its number; or a task,
+                column or part is wrong, with its name.
+            StoreError: When the folder holds anything else, or cannot be written to; shards that are written stay.
+
+        Example:
+            >>> modules = [torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1))] * 2
+            >>> data = torch.randn(64, 2), torch.randn(64)
+            >>> zoo = Zoo.from_networks(modules, data, "own_zoo", {"epoch": [10, 20]}, "train", progress=False)
+            >>> len(zoo), zoo.table["epoch"].tolist()
+            (2, [10, 20])
+        """
+        write_networks(networks, tasks, root, table, split, index=index, seed=seed, progress=progress)
+        return cls(root)
+
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state without open files, so that it can be pickled, and without the table: a part has its own."""
-        kept = {key: value for key, value in self.__dict__.items() if key != "table"}
-        return kept | {"_open": OrderedDict()}
+        """Return the state without the table: a part has its own."""
+        return {key: value for key, value in self.__dict__.items() if key != "table"}
 
     @property
     def recipe(self) -> ZooRecipe:
@@ -105,36 +144,31 @@ class Zoo(Dataset):
     @property
     def digest(self) -> str:
         """Checksum of all shards, in hexadecimal digits."""
-        return hashlib.sha256("".join(sha256 for _, sha256 in self._files).encode()).hexdigest()
+        return hashlib.sha256("".join(self._shards.checksums).encode()).hexdigest()
 
     @property
     def n_shards(self) -> int:
         """Number of shards."""
-        return len(self._first_network) - 1
+        return len(self._shards)
 
     def len(self) -> int:
         """Return the number of networks."""
-        return self._first_network[-1]
+        return self._shards.first_network[-1]
 
     def get(self, idx: int) -> NetGraph:
         """Return a network."""
-        return self._graph(*self._find(idx))
-
-    def _find(self, network: int) -> tuple[int, int]:
-        """Return the shard that holds a network, and its number within the shard."""
-        number = bisect_right(self._first_network, network) - 1
-        return number, network - self._first_network[number]
+        return self._graph(*self._shards.find(idx))
 
     def _graph(self, number: int, network: int) -> NetGraph:
         shard = self.shard(number)
         graph = shard.graph(network)
-        graph.task = self._first_task[number] + int(shard.task_of[network])
+        graph.task = int(self._shards.task_numbers[number][shard.task_of[network]])
         graph.r2 = float(shard.columns["r2"][network])
         return graph
 
     def stream(self, indices: Iterable[int] | None = None) -> Iterator[NetGraph]:
         """Yield networks one after the other, shard by shard, in the whole zoo's order; all of them when None."""
-        for number, networks in self._by_shard(self._numbers(indices)):
+        for number, networks in self._shards.holding(self._numbers(indices)):
             for network in networks.tolist():
                 yield self._graph(number, network)
 
@@ -161,8 +195,12 @@ class Zoo(Dataset):
             raise NetGraphError(f"batch_size is {batch_size}; a batch has at least 1 network")
         numbers = self._numbers(indices)
         for start in range(0, len(numbers), batch_size):
-            parts = self._by_shard(numbers[start : start + batch_size])
-            tables, *values = zip(*(self.shard(number).packed(networks) for number, networks in parts), strict=True)
+            chosen = numbers[start : start + batch_size]
+            parts = [(self.shard(number), networks) for number, networks in self._shards.holding(chosen)]
+            if any((shard.architecture_of[networks] < 0).any() for shard, networks in parts):
+                yield tokenize([shard.graph(i) for shard, networks in parts for i in networks.tolist()], chunk)
+                continue
+            tables, *values = zip(*(shard.packed(networks) for shard, networks in parts), strict=True)
             state, sensitivity = (torch.cat(tensors) for tensors in values)
             yield tokenize_packed(LayerTable.join(tables), state, sensitivity, chunk)
 
@@ -175,24 +213,18 @@ class Zoo(Dataset):
         """Return the whole zoo's number of each network, [n]."""
         return np.arange(self.len()) if self._indices is None else np.array(self._indices, np.int64)
 
-    def _by_shard(self, numbers: Ints) -> Iterator[tuple[int, Ints]]:
-        """Yield each shard that holds some of the networks, with their numbers within it."""
-        shards = np.searchsorted(self._first_network, numbers, side="right") - 1
-        for number in np.unique(shards).tolist():
-            yield number, numbers[shards == number] - self._first_network[number]
-
     def trajectory(self, i: int) -> Tensor:
         """Read the states of a network after each of :meth:`trajectory_steps`, [checkpoints, P].
 
         Units stand in the order of the canonical network's, but neither scaled nor with their signs changed. After the
         end of its training a network keeps its last state.
         """
-        number, network = self._find(self.indices()[i])
+        number, network = self._shards.find(self.indices()[i])
         return self.shard(number).trajectory(network)
 
     def trajectory_steps(self, i: int) -> tuple[int, ...]:
         """Return the steps after which the states of a network were kept; none where its recipe keeps no trajectory."""
-        return tuple(self.shard(self._find(self.indices()[i])[0]).record["trajectory_steps"])
+        return tuple(self.shard(self._shards.find(self.indices()[i])[0]).record["trajectory_steps"])
 
     def shard(self, number: int, *, again: bool = False) -> OpenShard:
         """Open a shard.
@@ -204,39 +236,36 @@ class Zoo(Dataset):
         Raises:
             StoreError: When it is missing, damaged, of another version, or not the one of the manifest.
         """
-        if again or number not in self._open:
-            path, sha256 = self._files[number]
-            try:
-                self._open[number] = OpenShard(path, sha256, again=again)
-            except DamagedError as error:
-                raise StoreError(f"{error}; {remedy(path)}" if self._built else str(error)) from None
-        self._open.move_to_end(number)
-        while len(self._open) > OPEN_SHARDS:
-            self._open.popitem(last=False)
-        return self._open[number]
+        return self._shards.open(number, again=again)
 
     def task(self, number: int) -> Task:
         """Read a task; IndexError where there is none of that number."""
-        number = range(self._first_task[-1])[number]
-        shard = bisect_right(self._first_task, number) - 1
-        return self.shard(shard).task(number - self._first_task[shard])
+        return self._shards.task(number)
 
     @property
-    def tasks(self) -> "Tasks":
+    def tasks(self) -> Tasks:
         """Its tasks, read when they are asked for."""
-        return Tasks(self)
+        return Tasks(self.task, self._shards.n_tasks)
 
-    @cached_property
+    @property
     def meta_features(self) -> Tensor:
-        """Meta-features of each task, [tasks, 37]."""
-        return torch.cat([self.shard(i).meta_features for i in range(self.n_shards)])
+        """Meta-features of each task, [tasks, 37]; NaN where it has none."""
+        return self._shards.meta_features
+
+    @property
+    def sizes(self) -> ShardSizes:
+        """Sizes of the networks of the whole zoo, from its manifest."""
+        return self._shards.sizes()
 
     def split(self, name: str) -> list[int]:
-        """List the networks of ``train`` or ``test`` tasks; NetGraphError where the name is another."""
-        if name not in ("train", "test"):
-            raise NetGraphError(f"unknown split {name!r}; known: train, test")
-        chosen = np.repeat(self._test if name == "test" else ~self._test, self._sizes)
-        networks: list[int] = np.flatnonzero(chosen[self._own_numbers()]).tolist()
+        """List the networks of a part, ``train``, ``val`` or ``test``; a zoo that was built has no ``val``.
+
+        Raises:
+            NetGraphError: When the name is another.
+        """
+        if name not in PARTS:
+            raise NetGraphError(f"unknown split {name!r}; known: {', '.join(PARTS)}")
+        networks: list[int] = np.flatnonzero(self._shards.part[self._own_numbers()] == name).tolist()
         return networks
 
     @cached_property
@@ -244,54 +273,19 @@ class Zoo(Dataset):
         """One row a network: its task, family, split, architecture, sizes and figures.
 
         ``architecture`` is the canonical hash, ``layers`` are to read. The figures are the columns of the shards, such
-        as ``validation_r2`` and ``seed_index``, which counts the copies of an architecture on its task from 0 on.
+        as ``validation_r2`` and ``seed_index``, which counts the copies of an architecture on its task from 0 on, or
+        the columns that were given to :meth:`from_networks`.
         """
         import pandas as pd
 
         numbers = self._own_numbers()
         order = np.argsort(numbers, kind="stable")
-        parts = list(self._by_shard(numbers[order])) or [(0, numbers)]
-        return pd.concat([self._rows(*part) for part in parts]).iloc[np.argsort(order)].reset_index(drop=True)
+        parts = list(self._shards.holding(numbers[order])) or [(0, numbers)]
+        rows = [self._rows(*part) for part in parts]
+        return pd.concat(rows).iloc[np.argsort(order)].reset_index(drop=True)
 
     def _rows(self, number: int, networks: Ints) -> "pd.DataFrame":
         """Return the rows of the table for some networks of a shard, given by their numbers within it, [n]."""
-        import pandas as pd
-
         shard = self.shard(number)
-        own, architectures = shard.task_of[networks], [shard.architecture(i) for i in networks.tolist()]
-        task = self._first_task[number] + own
-        columns: dict[str, Any] = {
-            "task": task,
-            "family": [shard.record["tasks"][i]["family"] for i in own.tolist()],
-            "split": np.where(self._test[task], "test", "train"),
-            "architecture": [architecture.digest for architecture in architectures],
-            "layers": [repr(architecture) for architecture in architectures],
-            "n_inputs": [architecture.n_inputs for architecture in architectures],
-            "n_layers": [len(architecture.layers) for architecture in architectures],
-            "n_parameters": [architecture.state_size for architecture in architectures],
-        }
-        columns |= {name: values.numpy()[networks] for name, values in shard.columns.items()}
-        if "optimizer" in columns:
-            columns["optimizer"] = np.array(OPTIMIZERS)[columns["optimizer"]]
-        return pd.DataFrame(columns).rename(columns={"r2": "validation_r2"})
-
-
-class Tasks(Sequence[Task]):
-    """The tasks of a zoo."""
-
-    def __init__(self, zoo: Zoo) -> None:
-        self._zoo = zoo
-
-    def __len__(self) -> int:
-        return self._zoo._first_task[-1]
-
-    @overload
-    def __getitem__(self, number: int) -> Task: ...
-
-    @overload
-    def __getitem__(self, number: slice) -> list[Task]: ...
-
-    def __getitem__(self, number: int | slice) -> Task | list[Task]:
-        if isinstance(number, slice):
-            return [self._zoo.task(i) for i in range(len(self))[number]]
-        return self._zoo.task(number)
+        task, part = self._shards.task_numbers[number], self._shards.part[self._shards.first_network[number] + networks]
+        return table_rows(shard, networks, task[shard.task_of[networks]], part)

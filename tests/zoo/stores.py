@@ -18,9 +18,10 @@ from netgraph.zoo import ZooRecipe
 from netgraph.zoo.build import entries_of
 from netgraph.zoo.engines import ENGINES
 from netgraph.zoo.make_shard import MAX_BYTES, encode_parts
+from netgraph.zoo.manifest import ZOO_FORMAT as FORMAT
+from netgraph.zoo.manifest import ZOO_VERSION as VERSION
 from netgraph.zoo.manifest import write_manifest
 from netgraph.zoo.storage import Shard, write_parts
-from netgraph.zoo.zoo import FORMAT, VERSION
 
 #: A recipe of 18 networks on 6 tasks, 3 of them test tasks, in 3 shards, which are made in a moment.
 SMALL = ZooRecipe.load("tiny").changed(

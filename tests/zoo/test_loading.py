@@ -22,7 +22,8 @@ def zoo(tmp_path_factory):
 
 def assert_same(a: TokenBatch, b: TokenBatch) -> None:
     assert a.names == b.names
-    for name in (field.name for field in fields(a) if field.name != "names"):
+    assert a.general == b.general == {}
+    for name in (field.name for field in fields(a) if field.name not in ("names", "general")):
         one, other = getattr(a, name), getattr(b, name)
         assert one.dtype == other.dtype, name
         assert torch.equal(one, other), name
@@ -141,7 +142,7 @@ def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096
 
 def read(zoo, how, first, end):
-    numbers = range(zoo._first_network[first], zoo._first_network[end])
+    numbers = range(zoo._shards.first_network[first], zoo._shards.first_network[end])
     if how == "stream":
         return sum(float(graph.state[0]) for graph in zoo.stream(numbers))
     if how == "tokens":

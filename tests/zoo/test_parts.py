@@ -8,7 +8,8 @@ from netgraph.errors import StoreError
 from netgraph.zoo import merge_zoos, verify_zoo
 from netgraph.zoo.build import clear_leftovers, shard_exists
 from netgraph.zoo.make_shard import encode_parts
-from netgraph.zoo.storage import OpenShard, read_job, shard_path, write_parts
+from netgraph.zoo.open_shard import OpenShard
+from netgraph.zoo.storage import read_job, shard_path, write_parts
 from tests.zoo.stores import random_shard, small_recipe, write_store
 
 SHARD = random_shard(10, 8, nets=4, widths=(4, 9), checkpoints=2)

@@ -18,7 +18,8 @@ from netgraph.errors import StoreError
 from netgraph.files import write_own_record, write_tensors
 from netgraph.zoo import describe_zoo, merge_zoos, verify_zoo
 from netgraph.zoo.manifest import ShardEntry, read_manifest, write_manifest
-from netgraph.zoo.storage import OpenShard, encode
+from netgraph.zoo.open_shard import OpenShard
+from netgraph.zoo.storage import encode
 from tests.commands import PATIENCE
 from tests.zoo.stores import SMALL, build_here, checksums, random_shard, small_recipe, write_store
 
@@ -56,10 +57,10 @@ def test_random_access_and_streaming_give_the_same_networks(zoo):
 
 
 def test_few_shards_are_open_at_once(zoo, monkeypatch):
-    monkeypatch.setattr("netgraph.zoo.zoo.OPEN_SHARDS", 2)
+    monkeypatch.setattr("netgraph.zoo.shards.OPEN_SHARDS", 2)
     again = Zoo(zoo.folder)
     list(again.stream())
-    assert list(again._open) == [1, 2]
+    assert list(again._shards._open) == [1, 2]
 
 
 def test_a_zoo_travels_to_the_workers_of_a_loader(zoo):
@@ -199,7 +200,7 @@ def test_random_access_hashes_each_shard_once(zoo, monkeypatch):
         hashed.append(Path(file.name).stem)
         return original(file, name)
 
-    monkeypatch.setattr("netgraph.zoo.zoo.OPEN_SHARDS", 1)
+    monkeypatch.setattr("netgraph.zoo.shards.OPEN_SHARDS", 1)
     monkeypatch.setattr(files, "_hashed", {})
     monkeypatch.setattr(files.hashlib, "file_digest", counting)
     again = Zoo(zoo.folder)
@@ -246,7 +247,7 @@ def test_the_description_opens_each_shard_once(zoo, monkeypatch):
         opened.append(path.stem)
         original(self, path, sha256, again=again)
 
-    monkeypatch.setattr("netgraph.zoo.zoo.OPEN_SHARDS", 1)
+    monkeypatch.setattr("netgraph.zoo.shards.OPEN_SHARDS", 1)
     monkeypatch.setattr(OpenShard, "__init__", counting)
     describe_zoo(Zoo(zoo.folder))
     assert opened == ["00000", "00001", "00002"]
