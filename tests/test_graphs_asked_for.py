@@ -132,6 +132,7 @@ def test_a_module_that_needs_an_example_is_named():
     x = torch.zeros(2, 1, 5)
     assert torch.equal(sensitivity(module, x), sensitivity(from_module(module, x), x))
     assert torch.equal(module_sensitivity(module, x), sensitivity(from_module(module, x), x))
+    assert torch.equal(sensitivity(module, x.double().numpy()), sensitivity(module, x))
 
 
 def test_networks_to_encode_are_graphs_or_modules_in_a_list():

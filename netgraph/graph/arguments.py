@@ -1,26 +1,28 @@
 """Networks as arguments: graphs, or modules that are read into graphs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from torch import nn
+import numpy as np
+import torch
+from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.from_module import Example, from_module
+from netgraph.graph.from_module import from_module
 from netgraph.graph.netgraph import NetGraph, check_graph, kind_of
 
 #: A network, wherever one is asked for.
 Network = NetGraph | nn.Module
 
 
-def as_graph(network: Any, name: str, example_input: Example | None = None) -> NetGraph:
+def as_graph(network: Any, name: str, inputs: Sequence[Any] | None = None) -> NetGraph:
     """Return one network as a graph.
 
     Args:
         network: An argument of a function: a graph, or a module.
         name: Name of the function, for the error.
-        example_input: Inputs of a module that is not feed-forward, where the function has them.
+        inputs: Inputs of a module that is not feed-forward, where the function has them; arrays or tensors.
 
     Raises:
         NetGraphError: When it is a list, a batch or anything else, or a module that cannot be read so.
@@ -34,9 +36,16 @@ def as_graph(network: Any, name: str, example_input: Example | None = None) -> N
     try:
         return from_module(network)
     except NetGraphError as error:
-        if example_input is not None:
-            return from_module(network, example_input)
-        raise type(error)(f"{name}: {error}") from error
+        if inputs is None:
+            raise type(error)(f"{name}: {error}") from error
+    return from_module(network, _example(network, inputs))
+
+
+def _example(module: nn.Module, inputs: Sequence[Any]) -> tuple[Any, ...]:
+    """Return inputs as tensors, floating-point numbers in the type of the module's."""
+    dtype = next((value.dtype for value in module.parameters() if value.is_floating_point()), torch.float32)
+    tensors = (torch.as_tensor(value) if isinstance(value, np.ndarray) else value for value in inputs)
+    return tuple(x.to(dtype) if isinstance(x, Tensor) and x.is_floating_point() else x for x in tensors)
 
 
 def as_graphs(networks: Any, name: str) -> list[NetGraph]:

@@ -34,7 +34,7 @@ def prune(graph: Network, nodes: Iterable[int] | int) -> NetGraph:
 
     Returns:
         The smaller network, whose sensitivity is not measured. It computes, to rounding, the function of the original
-        with all weights set to 0 that read the removed units: an output of 0 in place of act(bias) stays behind.
+        whose weights that read the removed units are 0: as if those units' outputs were 0, not their act(bias).
 
     Raises:
         NetGraphError: When a node is no hidden unit of the network, a layer would lose its last one, or lies before a
@@ -70,7 +70,8 @@ def _whole_numbers(nodes: Any) -> Ints:
         given = torch.as_tensor(nodes if isinstance(nodes, int | np.number | np.ndarray | Tensor) else list(nodes))
     except (TypeError, ValueError, RuntimeError):
         given = torch.tensor(float("nan"))
-    if given.numel() and (given.is_floating_point() or given.is_complex() or given.dtype == torch.bool):
+    fractional = given.is_floating_point() or given.is_complex() or given.dtype == torch.bool
+    if given.ndim > 1 or (given.numel() and fractional):
         raise NetGraphError("prune: expected a list of nodes, or a number of units")
     return given.long().cpu().numpy()
 

@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -129,7 +130,7 @@ def _put(values: Tensor, chosen: Ints | None, positions: Ints, shape: tuple[int,
 
 
 def _check_chunk(chunk: int) -> None:
-    if chunk < 1:
+    if not isinstance(chunk, Integral) or chunk < 1:
         raise NetGraphError(f"chunk is {chunk}; a token carries at least 1 weight")
 
 

@@ -107,6 +107,7 @@ WRONG = {
     "not measured": (PLAIN, 1, "sensitivity is not measured"),
     "mask": (PLAIN, [True, False], "expected a list of nodes, or a number of units"),
     "text": (PLAIN, "all", "expected a list of nodes, or a number of units"),
+    "nested": (PLAIN, [[2, 3]], "expected a list of nodes, or a number of units"),
     "None": (PLAIN, None, "expected a list of nodes, or a number of units"),
     "norm": (build(nn.Linear(2, 4), nn.LayerNorm(4), nn.Linear(4, 1)), [2], r"layer 2 \(1, LayerNorm\), which norm"),
     "added to an input": (

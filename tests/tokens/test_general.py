@@ -140,5 +140,7 @@ def test_a_stream_of_another_network_is_refused(name):
 
 
 def test_a_chunk_is_one_weight_at_least():
-    with pytest.raises(NetGraphError, match="chunk is 0"):
-        tokenize([convolution()], chunk=0)
+    for chunk in (0, 1.5, "16"):
+        for graph in (convolution(), dense()):
+            with pytest.raises(NetGraphError, match=f"chunk is {chunk}; a token carries at least 1 weight"):
+                tokenize([graph], chunk=chunk)
