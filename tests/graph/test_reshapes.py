@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from torch.nn.utils import weight_norm
 from torch.nn.utils.parametrizations import weight_norm as parametrized
 
-from netgraph import NetGraphError, detokenize, from_module, to_module, tokenize
+from netgraph import NetGraphError, canonicalize, detokenize, from_module, to_module, tokenize
 from netgraph.graph.modules.values import same
 from tests.graph.zoo_of_modules.exact import prepared
 from tests.graph.zoo_of_modules.test_sequences import numbers
@@ -94,7 +94,7 @@ def test_what_is_beyond_the_vocabulary_is_the_reason_with_an_example_and_without
     graph = from_module(module.eval(), X)
     assert same(to_module(graph)(X), module(X))
     with pytest.raises(NetGraphError, match=rf"^{reason}"):
-        tokenize([graph])
+        canonicalize(graph)
 
 
 def test_memory_that_a_reshape_shares_is_not_altered():
