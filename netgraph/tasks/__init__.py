@@ -1,4 +1,4 @@
-"""Tasks: random regression families, real data sets, and the meta-features that describe either.
+"""Tasks: random families of problems, real data sets, losses, and the meta-features that describe a task.
 
 Imported when first used, so that a table is read without torch.
 """
@@ -6,14 +6,15 @@ Imported when first used, so that a table is read without torch.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from netgraph.tasks.split import Split, split  # a function with the name of its file
+from netgraph.tasks.split import Split, split, stratified_order  # a function with the name of its file
 
 if TYPE_CHECKING:
     from netgraph.tasks.bundled import bundled_columns, real_names
-    from netgraph.tasks.check import TAIL, check_data, compressed, standardize
+    from netgraph.tasks.check import TAIL, check_classes, check_data, check_targets, compressed, standardize
     from netgraph.tasks.dataset import RealDataset
     from netgraph.tasks.draw import draw_task, draw_tasks
     from netgraph.tasks.families import TaskFamily, family_names, get_family, register
+    from netgraph.tasks.losses import LOSSES, Loss, get_loss
     from netgraph.tasks.meta_features import META_FEATURE_NAMES, check_meta_vector, get_meta_features
     from netgraph.tasks.modifiers import MODIFIERS, Modifier
     from netgraph.tasks.real import describe_real, install_real, load_real, real_task
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
     from netgraph.tasks.task import Task, make_task
 
 __all__ = [
+    "LOSSES",
     "META_FEATURE_NAMES",
     "MODIFIERS",
     "TAIL",
+    "Loss",
     "Modifier",
     "RealDataset",
     "Split",
@@ -33,14 +36,17 @@ __all__ = [
     "TaskFamily",
     "TaskRecipe",
     "bundled_columns",
+    "check_classes",
     "check_data",
     "check_meta_vector",
+    "check_targets",
     "compressed",
     "describe_real",
     "draw_task",
     "draw_tasks",
     "family_names",
     "get_family",
+    "get_loss",
     "get_meta_features",
     "install_real",
     "load_real",
@@ -51,12 +57,15 @@ __all__ = [
     "register",
     "split",
     "standardize",
+    "stratified_order",
 ]
 _FILES = {
     "bundled_columns": "bundled",
     "real_names": "bundled",
     "TAIL": "check",
+    "check_classes": "check",
     "check_data": "check",
+    "check_targets": "check",
     "compressed": "check",
     "standardize": "check",
     "RealDataset": "dataset",
@@ -66,6 +75,9 @@ _FILES = {
     "family_names": "families",
     "get_family": "families",
     "register": "families",
+    "LOSSES": "losses",
+    "Loss": "losses",
+    "get_loss": "losses",
     "META_FEATURE_NAMES": "meta_features",
     "check_meta_vector": "meta_features",
     "get_meta_features": "meta_features",

@@ -10,6 +10,8 @@ from torch import Tensor
 from netgraph.errors import NetGraphError
 
 Floats = npt.NDArray[np.float64]
+#: Features, the class number of each row, and the classes.
+Classes = tuple[Floats, npt.NDArray[np.int64], npt.NDArray[Any]]
 MIN_ROWS = 2
 #: Deviations of a column beyond which it counts logarithmically.
 TAIL = 3.0
@@ -34,8 +36,75 @@ def check_data(x: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str] | None =
         >>> check_data([[0, 1], [2, 3]], [4, 5])[1]
         array([4., 5.])
     """
+    features, raw_y = _checked(x, y, names)
+    if raw_y.ndim != 1 and raw_y.shape != (len(raw_y), 1):
+        raise NetGraphError(f"y has shape {raw_y.shape}; y should be a 1d array, one value for each row of X")
+    return features, _finite(raw_y.reshape(-1), "y")
+
+
+def check_targets(x: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str] | None = None) -> tuple[Floats, Floats]:
+    """Return features and targets of a regression problem of one or more outputs as clean arrays.
+
+    Args:
+        x: Features, as of :func:`check_data`.
+        y: Targets, [rows] or [rows, outputs].
+        names: Names of the columns of x for the messages.
+
+    Returns:
+        x, [rows, features], and y, [rows, outputs], as new float64 arrays.
+
+    Raises:
+        NetGraphError: As of :func:`check_data`; a target is named by its column.
+
+    Example:
+        >>> check_targets([[0, 1], [2, 3]], [4, 5])[1].shape
+        (2, 1)
+    """
+    features, raw_y = _checked(x, y, names)
+    columns = raw_y.reshape(len(raw_y), -1).T
+    labels = [f"column {i} of y" for i in range(len(columns))] if len(columns) > 1 else ["y"]
+    return features, np.stack([_finite(column, label) for column, label in zip(columns, labels, strict=True)], axis=1)
+
+
+def check_classes(x: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str] | None = None) -> Classes:
+    """Return features and class numbers of a classification problem as clean arrays.
+
+    Args:
+        x: Features, as of :func:`check_data`.
+        y: Class of each row, [rows]: numbers, strings or booleans; or [rows, columns], of which each distinct row is a
+            class, as the rows of one-hot columns are.
+        names: Names of the columns of x for the messages.
+
+    Returns:
+        x, [rows, features] float64; the number of each row's class, [rows] int64; and the classes in order, [classes],
+        or [classes, columns].
+
+    Raises:
+        NetGraphError: As of :func:`check_data`, or a class is missing (None or NaN).
+
+    Example:
+        >>> check_classes([[0], [1], [2]], ["b", "a", "b"])[1:]
+        (array([1, 0, 1]), array(['a', 'b'], dtype='<U1'))
+    """
+    import pandas as pd
+
+    features, raw_y = _checked(x, y, names)
+    if count := int(pd.isna(raw_y).sum()):
+        raise NetGraphError(f"y has no class in {count} row{'s' if count > 1 else ''}")
+    if raw_y.dtype == object:
+        kinds = {str if isinstance(value, str) else float for value in raw_y.reshape(-1)}
+        if len(kinds) > 1:
+            raise NetGraphError("y mixes strings and numbers; classes are of one kind")
+        raw_y = raw_y.astype(kinds.pop())
+    column = raw_y.ndim == 1 or raw_y.shape[1] == 1
+    classes, numbers = np.unique(raw_y.reshape(-1) if column else raw_y, return_inverse=True, axis=0)
+    return features, numbers.reshape(-1).astype(np.int64), classes
+
+
+def _checked(x: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str] | None) -> tuple[Floats, npt.NDArray[Any]]:
+    """Return clean features, [rows, features], and raw targets, [rows] or [rows, outputs]."""
     if y is None:
-        raise NetGraphError("a regression task requires y to be passed, but the target y is None")
+        raise NetGraphError("a task requires y to be passed, but the target y is None")
     if names is None:
         names = [str(name) for name in getattr(x, "columns", ())]
     raw_x, raw_y = _raw(x, "X"), _raw(y, "y")
@@ -43,7 +112,7 @@ def check_data(x: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str] | None =
     labels = [f"column '{name}' (index {i}) of X" for i, name in enumerate(names)]
     labels += [f"column {i} of X" for i in range(len(labels), raw_x.shape[1])]
     columns = [_finite(column, label) for column, label in zip(raw_x.T, labels, strict=False)]
-    return np.stack(columns, axis=1), _finite(raw_y.reshape(-1), "y")
+    return np.stack(columns, axis=1), raw_y
 
 
 def _raw(values: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
@@ -63,12 +132,12 @@ def _raw(values: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
 def _check_shapes(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> None:
     if x.ndim != 2:
         raise NetGraphError(f"X has {x.ndim} dimension(s); expected 2, [rows, features]. Reshape your data")
-    if y.ndim != 1 and y.shape != (len(y) if y.ndim else 0, 1):
+    if y.ndim not in (1, 2) or (y.ndim == 2 and y.shape[1] == 0):
         raise NetGraphError(f"y has shape {y.shape}; y should be a 1d array, one value for each row of X")
     if len(x) != len(y):
         raise NetGraphError(f"X has {len(x)} rows and y has {len(y)}; they must have the same number")
     if len(x) < MIN_ROWS:
-        raise NetGraphError(f"X has n_samples={len(x)} row(s); a regression task needs at least {MIN_ROWS}")
+        raise NetGraphError(f"X has n_samples={len(x)} row(s); a task needs at least {MIN_ROWS}")
     if x.shape[1] == 0:
         raise NetGraphError(f"X has 0 feature(s) (shape={x.shape}) while a minimum of 1 is required.")
 

@@ -11,9 +11,10 @@ from torch import Generator, Tensor
 from netgraph.errors import NetGraphError
 from netgraph.tasks.check import MIN_ROWS
 from netgraph.tasks.families import Problem, TaskFamily, get_family
-from netgraph.tasks.inputs import columns, integer, log_uniform, normal, standard, uniform
-from netgraph.tasks.modifiers import ColumnModifier, Heteroscedasticity, Modifier
+from netgraph.tasks.inputs import choose, columns, integer, log_uniform, normal, standard, uniform
+from netgraph.tasks.modifiers import Classes, ColumnModifier, Heteroscedasticity, Modifier
 from netgraph.tasks.recipe import TaskRecipe
+from netgraph.tasks.split import stratified_order
 from netgraph.tasks.task import Description, Task, make_task
 
 #: Largest weight of an informative column in a distractor.
@@ -22,6 +23,10 @@ MAX_LEAK = 0.5
 LEAST_VARIATION = 1e-6
 #: Draws of a family before a target that does not vary is an error (a ReLU teacher may be dead on every row).
 MAX_DRAWS = 100
+#: A task has at most a class for so many of its rows: chosen so that rare classes too have some for validation.
+ROWS_A_CLASS = 8
+#: Fewest rows of a class: one for training, one for validation.
+MIN_CLASS_ROWS = 2
 #: Draws of a task before the filter gives up.
 MAX_TRIES = 100
 #: Random halvings of the rows by which the filter judges; each grows two trees.
@@ -36,6 +41,7 @@ class _Streams(NamedTuple):
     modifiers: Generator
     distractors: Generator
     noise: Generator
+    classes: Generator
 
     @classmethod
     def of(cls, seed: int) -> "_Streams":
@@ -60,7 +66,8 @@ def draw_task(
         The task. Its description has the keys ``noise`` (standard deviation of the noise as a share of the noiseless
         target's), ``n_informative``, ``n_distractors``, ``informative`` (the comma-separated indices of the informative
         columns in the family's order), every hyper-parameter that the family drew, and
-        ``<modifier>.<key>`` for every modifier that acted.
+        ``<modifier>.<key>`` for every modifier that acted. Along the rows of a task of classes every class occurs
+        evenly, so that a cut anywhere is stratified.
 
     Raises:
         NetGraphError: The family is unknown or cannot have that many columns, a number is out of range, or the target
@@ -96,7 +103,13 @@ def draw_task(
         "informative": ",".join(map(str, informative)),
     }
     description |= problem.drawn | before | of_noise | of_columns
-    return make_task(x, y, family=kind.name, seed=seed, description=description)
+    classes = next((modifier for modifier in acting if isinstance(modifier, Classes)), None)
+    if classes is None:
+        return make_task(x, y, family=kind.name, seed=seed, description=description)
+    numbers, loss, of_classes = _draw_classes(kind, problem, y, classes, streams.classes)
+    order = torch.from_numpy(stratified_order(numbers.numpy()))
+    description |= of_classes
+    return make_task(x[order], numbers[order], family=kind.name, seed=seed, description=description, loss=loss)
 
 
 def draw_tasks(n: int, recipe: TaskRecipe | None = None, *, seed: int, start: int = 0) -> list[Task]:
@@ -216,6 +229,27 @@ def _observe_target(
             scale, drawn = modifier.scale(problem.x, streams.noise)
             error, description = error * scale, _named(modifier, drawn)
     return problem.target + noise * problem.target.std(correction=0) * standard(error), description
+
+
+def _draw_classes(
+    kind: TaskFamily, problem: Problem, target: Tensor, classes: Classes, generator: Generator
+) -> tuple[Tensor, str, Description]:
+    """Return each row's class, [rows] long, of :data:`MIN_CLASS_ROWS` rows at least, the loss and a description."""
+    low, high = classes.number
+    most = max(2, len(target) // ROWS_A_CLASS)
+    for _ in range(MAX_DRAWS):
+        number = min(int(log_uniform(low, high + 1, generator)), high, most)
+        if choose(classes.kinds, generator) == "softmax" and kind.keeps_columns:
+            others = (kind.draw(problem.x, generator).target for _ in range(number - 1))
+            numbers, drawn = classes.draw(torch.stack([problem.target, *others], dim=1), generator)
+        else:
+            numbers, drawn = classes.cut(target, number, generator)
+        _, numbers, counts = numbers.unique(return_inverse=True, return_counts=True)
+        if len(counts) > 1 and int(counts.min()) >= MIN_CLASS_ROWS:
+            binary = len(counts) == 2 and uniform(0.0, 1.0, generator) < classes.binary
+            loss = "binary_cross_entropy" if binary else "cross_entropy"
+            return numbers, loss, _named(classes, {"number": len(counts)} | drawn)
+    raise NetGraphError(f"{kind.name}: no classes of {MIN_CLASS_ROWS} rows in {MAX_DRAWS} draws of {len(target)} rows")
 
 
 def _observe_columns(

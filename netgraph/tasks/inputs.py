@@ -7,6 +7,8 @@ from typing import TypeVar
 import torch
 from torch import Generator, Tensor
 
+from netgraph.tasks.settings import Weights
+
 #: Largest loading of a column on the common factor; two columns then correlate by at most its square, 0.36.
 MAX_LOADING = 0.6
 
@@ -32,6 +34,14 @@ def log_uniform(low: float, high: float, generator: Generator) -> float:
 def choice(items: Sequence[Item], generator: Generator) -> Item:
     """Draw one of the items, each with the same probability."""
     return items[integer(0, len(items) - 1, generator)]
+
+
+def choose(weights: Weights, generator: Generator) -> str:
+    """Draw one of the weighted names."""
+    if len(weights) == 1:
+        return next(iter(weights))
+    drawn = torch.multinomial(torch.tensor(list(weights.values()), dtype=torch.float64), 1, generator=generator)
+    return list(weights)[int(drawn)]
 
 
 def normal(*shape: int, generator: Generator) -> Tensor:

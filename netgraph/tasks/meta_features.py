@@ -1,4 +1,4 @@
-"""Meta-features of a data set as one flat, named, finite vector, computed with pymfe (Alcobaça et al. 2020)."""
+"""Meta-features of a task as one flat, named, finite vector, computed with pymfe (Alcobaça et al. 2020)."""
 
 import warnings
 from collections.abc import Iterator
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
-from netgraph.tasks.check import Floats, check_data, standardize
+from netgraph.tasks.check import Floats, check_classes, check_targets, standardize
+from netgraph.tasks.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,47 +46,82 @@ MAX_CLASSES = 10
 MIN_INFORMATION = 1e-4
 
 
-def get_meta_features(parameters: npt.ArrayLike, target: npt.ArrayLike) -> "pd.Series":
-    """The 23 meta-features of a regression problem as 37 numbers.
+def get_meta_features(
+    parameters: "npt.ArrayLike | Task", target: npt.ArrayLike | None = None, classes: bool | None = None
+) -> "pd.Series":
+    """The 23 meta-features of a regression or classification problem as 37 numbers.
 
     Columns are standardized first, so the vector does not depend on their units. pymfe describes
-    classification problems: the target becomes classes of nearly equal size, min(10, max(2, rows // 10)) of
-    them, cut at quantiles; a target with no more distinct values than that keeps each as a class. Equal
-    values are in one class. A constant column counts in ``nr_attr`` and the two ratios of rows to columns
+    classification problems, and classes are taken as they are. A number as target becomes classes of nearly
+    equal size, min(10, max(2, rows // 10)) of them, cut at quantiles; a target with no more distinct values
+    than that keeps each as a class. Equal values are in one class. Of several targets the vector is the mean over
+    them. A constant column counts in ``nr_attr`` and the two ratios of rows to columns
     and in nothing else. A value that pymfe cannot compute, or that is not finite, is 0 (a correlation with
     one column, a class distance with one class); values are clipped to plus or minus 1e6. Beyond 2,000 rows
     a fixed choice of 2,000 is described, and only the two ratios speak of all rows. Repeated calls give the
     same vector, and NumPy's global random state is left as it was.
 
     Args:
-        parameters: X, [rows, features]: a DataFrame, tensor, array or lists.
-        target: y, [rows].
+        parameters: X, [rows, features]: a DataFrame, tensor, array or lists; or a task, which has its target.
+        target: y, [rows] or [rows, outputs].
+        classes: Whether each value of y, or each row of several columns such as one-hot ones, is a class. When None,
+            strings, booleans and categories are classes, and numbers, whole ones too, are regression targets; a task's
+            loss tells.
 
     Returns:
         A pandas Series of 37 finite float64, its index :data:`META_FEATURE_NAMES`.
 
     Raises:
-        NetGraphError: The data are not a regression problem, see :func:`~netgraph.tasks.check_data`.
+        NetGraphError: The data are no such problem, see :func:`~netgraph.tasks.check_data`.
 
     Example:
         >>> float(get_meta_features([[0.0], [1.0], [2.0], [4.0]], [1.0, 3.0, 5.0, 9.0])["inst_to_attr"])
         4.0
+        >>> float(get_meta_features([[0.0], [1.0], [2.0], [4.0]], ["a", "b", "c", "a"])["nr_class"])
+        3.0
     """
     import pandas as pd
 
-    x, y = check_data(parameters, target)
+    if isinstance(parameters, Task):
+        task = parameters
+        parameters, target, classes = task.x, task.y, task.has_classes
+    x, columns = _columns(parameters, target, _are_classes(target) if classes is None else classes)
     rows, n_features = x.shape
     if rows > MAX_ROWS:
         kept = np.sort(np.random.default_rng(0).choice(rows, MAX_ROWS, replace=False))
-        x, y = x[kept], y[kept]
+        x, columns = x[kept], columns[kept]
     varies = np.ptp(x, axis=0) > 0
     if not varies.any():
         varies[0] = True  # pymfe needs a column
-    values = _extract(standardize(x[:, varies])[0], _classes(y))
-    values |= {"inst_to_attr": rows / n_features, "attr_to_inst": n_features / rows, "nr_attr": n_features}
+    z = standardize(x[:, varies])[0]
+    vectors = [_vector(_extract(z, _binned(column)), rows, n_features) for column in columns.T]
+    return pd.Series(np.mean(vectors, axis=0), index=list(META_FEATURE_NAMES), name="meta_features")
+
+
+def _columns(parameters: Any, target: Any, classes: bool) -> tuple[Floats, Floats | Ints]:
+    """Return the features, [rows, features], and the targets, [rows, outputs], or the class numbers, [rows, 1]."""
+    if classes:
+        x, numbers, _ = check_classes(parameters, target)
+        return x, numbers[:, None]
+    return check_targets(parameters, target)
+
+
+def _are_classes(target: Any) -> bool:
+    """Return whether a target, [rows] or [rows, outputs], has strings, booleans or categories."""
+    import pandas as pd
+
+    if isinstance(getattr(target, "dtype", None), pd.CategoricalDtype):
+        return True
+    values = np.asarray(target.detach().cpu() if isinstance(target, Tensor) else target)
+    of_objects = values.dtype == object and any(isinstance(value, str | bool) for value in values.flat)
+    return of_objects or values.dtype.kind in "bUS"
+
+
+def _vector(values: dict[str, float], rows: int, n_features: int) -> Floats:
+    """Return the values in their order, clipped and finite, [37]; sizes are those of all rows and columns."""
+    values = values | {"inst_to_attr": rows / n_features, "attr_to_inst": n_features / rows, "nr_attr": n_features}
     vector = np.array([values.get(name, 0.0) for name in META_FEATURE_NAMES], dtype=np.float64)
-    vector = np.where(np.isfinite(vector), np.clip(vector, -LIMIT, LIMIT), 0.0)
-    return pd.Series(vector, index=list(META_FEATURE_NAMES), name="meta_features")
+    return np.where(np.isfinite(vector), np.clip(vector, -LIMIT, LIMIT), 0.0)
 
 
 def check_meta_vector(vector: npt.ArrayLike, n: int | None = len(META_FEATURE_NAMES), unknown: bool = False) -> Tensor:
@@ -141,8 +177,13 @@ def _meta_numbers(vector: Any, n: int) -> Tensor:
         raise NetGraphError(f"expected {n} meta-features, got values that are not numbers") from error
 
 
-def _classes(y: Floats) -> Ints:
-    """Return the class of each row, [rows], numbered from 0: quantile bins by mid-rank: equal values stay together."""
+def _binned(y: Floats | Ints) -> Ints:
+    """Return the class of each row, [rows]: class numbers as they are, and quantile bins of numbers, by mid-rank.
+
+    Bins are numbered from 0; equal values are in one.
+    """
+    if np.issubdtype(y.dtype, np.integer):
+        return y.astype(np.int64)
     n_classes = min(MAX_CLASSES, max(2, len(y) // 10))
     _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     if len(counts) <= n_classes:

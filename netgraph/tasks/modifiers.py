@@ -1,15 +1,15 @@
-"""Modifiers, which make columns and noise of a random task less tidy, whatever its family."""
+"""Modifiers, which make a random task less tidy or its target classes, whatever its family."""
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 import torch
 from torch import Generator, Tensor
 
-from netgraph.tasks.inputs import integer, normal, standard, uniform
-from netgraph.tasks.settings import Between, Range, Whole, check_settings
+from netgraph.tasks.inputs import integer, log_uniform, normal, standard, uniform
+from netgraph.tasks.settings import Between, Range, Weights, Whole, check_settings, weighted
 from netgraph.tasks.task import Description
 
 
@@ -19,10 +19,12 @@ class Modifier:
 
     Attributes:
         name: Its key in a recipe.
+        default: Whether it acts in a recipe that names no modifiers.
         probability: Share of the tasks that it acts on.
     """
 
     name: ClassVar[str]
+    default: ClassVar[bool] = True
     probability: Annotated[float, Between(0, 1)] = 0.2
 
     def __post_init__(self) -> None:
@@ -166,8 +168,54 @@ class Heteroscedasticity(Modifier):
         return torch.exp(strength * direction), {"strength": strength}
 
 
+@dataclass(frozen=True)
+class Classes(Modifier):
+    """The target becomes classes: one-hot columns with cross-entropy, or one of 0 and 1 with binary cross-entropy.
+
+    Classes are intervals of the observed target between quantiles; or each row's class is drawn from the softmax of as
+    many functions of the family as there are classes, each in normal scores, divided by a temperature, which takes the
+    place of the noise. A family that draws columns of its own with each function has one function of them, which is
+    cut at quantiles.
+
+    Attributes:
+        number: Fewest and most classes; drawn log-uniformly. There are fewer where a task has less than 8 rows a class,
+            or where quantiles are equal.
+        kinds: Weight of ``quantiles`` and ``softmax``.
+        imbalance: Share of the rows that quantiles do not divide evenly among classes; drawn evenly.
+        temperature: Least and largest temperature of the softmax; drawn log-uniformly.
+        binary: Probability that a task of two classes has one output, and binary cross-entropy.
+    """
+
+    name: ClassVar[str] = "classes"
+    default: ClassVar[bool] = False
+    probability: Annotated[float, Between(0, 1)] = 1.0
+    number: Annotated[Whole, Between(2, 100)] = (2, 10)
+    kinds: Annotated[Weights, weighted(("quantiles", "softmax"))] = field(
+        default_factory=lambda: {"quantiles": 1.0, "softmax": 1.0}
+    )
+    imbalance: Annotated[Range, Between(0, 0.5)] = (0.0, 0.5)
+    temperature: Annotated[Range, Between(0.01, 10)] = (0.1, 0.5)
+    binary: Annotated[float, Between(0, 1)] = 0.5
+
+    def cut(self, target: Tensor, number: int, generator: Generator) -> tuple[Tensor, Description]:
+        """Return the class of each row, [rows] long, by intervals of the target, [rows], and the drawn values."""
+        imbalance = uniform(*self.imbalance, generator)
+        parts = torch.rand(number, generator=generator, dtype=torch.float64).log().neg()  # even on the simplex
+        shares = (1 - imbalance) / number + imbalance * parts / parts.sum()
+        bounds = torch.quantile(target, shares.cumsum(dim=0)[:-1].clamp(max=1.0))
+        return torch.bucketize(target, bounds), {"kind": "quantiles", "imbalance": imbalance}
+
+    def draw(self, functions: Tensor, generator: Generator) -> tuple[Tensor, Description]:
+        """Return the class of each row, [rows] long, drawn from the softmax of functions, [rows, classes]."""
+        temperature = log_uniform(*self.temperature, generator)
+        rank = functions.argsort(dim=0).argsort(dim=0).double()
+        scores = torch.special.ndtri((rank + 0.5) / len(functions)) / temperature
+        gumbel = torch.rand(scores.shape, generator=generator, dtype=torch.float64).log().neg().log().neg()
+        return (scores + gumbel).argmax(dim=1), {"kind": "softmax", "temperature": temperature}
+
+
 MODIFIERS: dict[str, type[Modifier]] = {
-    kind.name: kind for kind in (Collinearity, HeavyTails, Discretization, Heteroscedasticity)
+    kind.name: kind for kind in (Collinearity, HeavyTails, Discretization, Heteroscedasticity, Classes)
 }
 
 

@@ -39,7 +39,8 @@ class TaskRecipe:
         families: Weight of each task family; or a mapping of its ``weight`` (1 where it is left out) and of settings
             that differ from the family's defaults, as in ``gaussian_process: {weight: 2, length_scale: [0.5, 3]}``.
         modifiers: The modifiers that may act, ``collinearity``, ``heavy_tails``, ``discretization`` and
-            ``heteroscedasticity``, each with the settings that differ from its defaults, such as its ``probability``.
+            ``heteroscedasticity``, each with the settings that differ from its defaults, such as its ``probability``;
+            and ``classes``, which makes the target classes, in a recipe that names it.
         n_features: Fewest and most columns of a task, distractors included. The fewest rise to the need of the least
             demanding family.
         rows: Rows of each task.
@@ -54,7 +55,9 @@ class TaskRecipe:
     families: Mapping[str, float | Mapping[str, Any]] = field(
         default_factory=lambda: dict.fromkeys(family_names(), 1.0)
     )
-    modifiers: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {name: {} for name in MODIFIERS})
+    modifiers: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=lambda: {name: {} for name, kind in MODIFIERS.items() if kind.default}
+    )
     n_features: Annotated[Whole, Between(1)] = (2, 10)
     rows: Annotated[int, Between(MIN_ROWS)] = 128
     signal_to_noise: Annotated[Range | None, _RATIO] = (10.0, 1000.0)

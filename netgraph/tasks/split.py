@@ -1,4 +1,4 @@
-"""Splitting rows at random into training, validation and test."""
+"""Splitting rows into training, validation and test: at random, or stratified by classes."""
 
 from typing import NamedTuple
 
@@ -47,3 +47,22 @@ def split(rows: int, seed: int, test_share: float = 0.25, validation_share: floa
     order = np.random.default_rng(seed).permutation(rows).astype(np.int64)
     test, validation, train = np.split(order, [n_test, n_test + n_validation])
     return Split(np.sort(train), np.sort(validation), np.sort(test))
+
+
+def stratified_order(classes: npt.ArrayLike) -> Indices:
+    """Return an order of rows along which every class occurs evenly, so that a cut anywhere is stratified.
+
+    Args:
+        classes: Class of each row, [rows].
+
+    Returns:
+        Row numbers, [rows] int64; rows of one class stay in their order.
+
+    Example:
+        >>> stratified_order([0, 0, 0, 0, 1, 1])
+        array([0, 4, 1, 2, 5, 3])
+    """
+    _, numbers, counts = np.unique(classes, return_inverse=True, return_counts=True)
+    member = numbers[:, None] == np.arange(len(counts))  # [rows, classes]
+    rank = (member.cumsum(axis=0) * member).sum(axis=1) - 0.5  # of each row within its class
+    return np.argsort(rank / counts[numbers], kind="stable").astype(np.int64)

@@ -1,32 +1,36 @@
-"""A task: one regression problem, standardized, with the scales to undo it and how it was drawn."""
+"""A task: one regression or classification problem, standardized, with the scales to undo it and how it was drawn."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
-from netgraph.tasks.check import check_data, standardize
-from netgraph.tasks.losses import LOSSES
+from netgraph.tasks.check import Floats, check_classes, check_targets, standardize
+from netgraph.tasks.losses import LOSSES, Loss, get_loss
 
 Description = dict[str, float | int | str]
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """One regression problem.
+    """One regression or classification problem.
 
     Attributes:
         x: Features, [rows, features] float32; each column has mean 0 and population variance 1, or is 0.
-        y: Targets, [rows, outputs] float32, standardized as the features are.
+        y: Targets, [rows, outputs] float32: of squared error standardized as the features are; of cross-entropy
+            one-hot, a column a class; of binary cross-entropy 0 or 1.
         family: Name of the task family that drew it, or of the data set it comes from.
         seed: Seed it was drawn with.
         x_mean: Mean of each column before standardizing, [features] float64, in the column's unit.
         x_scale: Standard deviation of each column before standardizing, [features] float64; 1 for a constant.
-        y_mean: Mean of each target before standardizing, [outputs] float64, in the target's unit.
-        y_scale: Standard deviation of each target before standardizing, [outputs] float64; 1 for a constant.
+        y_mean: Mean of each target before standardizing, [outputs] float64, in the target's unit; 0 for classes.
+        y_scale: Standard deviation of each target before standardizing, [outputs] float64; 1 for a constant and for
+            classes.
         description: How it was drawn.
         loss: Name of the loss that its networks are trained with, one of :data:`~netgraph.tasks.losses.LOSSES`.
     """
@@ -43,7 +47,7 @@ class Task:
     loss: str = "squared_error"
 
     def __post_init__(self) -> None:
-        """Check that the shapes belong together and that the loss is known.
+        """Check that the shapes belong together, that the loss is known, and that the targets suit it.
 
         Raises:
             NetGraphError: When they do not, or it is not.
@@ -56,6 +60,19 @@ class Task:
                     raise NetGraphError(f"task {self.family}: {statistic} needs {values.shape[1]} values, one a column")
         if self.loss not in LOSSES:
             raise NetGraphError(f"task {self.family}: unknown loss {self.loss!r}; known: {', '.join(LOSSES)}")
+        if self.has_classes:
+            self._check_classes()
+
+    def _check_classes(self) -> None:
+        wrong = ~((self.y == 0) | (self.y == 1))
+        if self.loss == "cross_entropy":
+            wrong |= (self.y.sum(dim=1) != 1)[:, None]
+        if wrong.any():
+            rule = "one 1 and else 0, a column a class" if self.loss == "cross_entropy" else "0 or 1"
+            row = int(wrong.any(dim=1).nonzero()[0])
+            raise NetGraphError(f"task {self.family}: y of {self.loss} must be {rule}; row {row} is not")
+        if (self.y == self.y[0]).all():
+            raise NetGraphError(f"task {self.family}: all rows are of one class; {self.loss} needs two at least")
 
     @property
     def rows(self) -> int:
@@ -67,6 +84,16 @@ class Task:
         """Number of columns of x, distractors included."""
         return int(self.x.shape[1])
 
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs of a network for it: of targets, of classes, or 1 for two classes and one logit."""
+        return int(self.y.shape[1])
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the targets are classes."""
+        return LOSSES[self.loss].hits is not None
+
 
 def make_task(
     x: npt.ArrayLike,
@@ -75,29 +102,56 @@ def make_task(
     family: str,
     seed: int = 0,
     description: Mapping[str, float | int | str] | None = None,
+    loss: str = "squared_error",
 ) -> Task:
-    """Standardize raw data into a task with one output.
+    """Standardize raw data into a task.
 
     Args:
         x: Features in their own units, [rows, features].
-        y: Target in its own unit, [rows].
+        y: Targets. Of squared error numbers in their own units, [rows] or [rows, outputs]. Of cross-entropy the class
+            of each row, [rows]: numbers, strings or booleans. Of binary cross-entropy one of two classes, [rows], or
+            [rows, outputs] of 0 and 1.
         family: Name of the task family or of the data set.
         seed: Seed the data were drawn with.
-        description: How the data were drawn.
+        description: How the data were drawn. Classes other than 0, 1, 2, ... are added as ``classes``, in the order of
+            the columns of y, separated by semicolons.
+        loss: Name of the loss, one of :data:`~netgraph.tasks.losses.LOSSES`.
 
     Returns:
         The task, on the CPU.
 
     Raises:
-        NetGraphError: The data are not a regression problem, see :func:`~netgraph.tasks.check_data`.
+        NetGraphError: The data are no such problem, see :func:`~netgraph.tasks.check_data`, or the loss is unknown.
 
     Example:
         >>> task = make_task([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0], family="mine")
         >>> task.y.shape, float(task.y_mean)
         (torch.Size([3, 1]), 3.0)
+        >>> make_task([[0.0], [1.0], [2.0]], ["b", "a", "b"], family="mine", loss="cross_entropy").y
+        tensor([[0., 1.],
+                [1., 0.],
+                [0., 1.]])
     """
-    clean_x, clean_y = check_data(x, y)
-    z, x_mean, x_scale = (torch.from_numpy(values) for values in standardize(clean_x))
-    target, y_mean, y_scale = (torch.from_numpy(values) for values in standardize(clean_y[:, None]))
-    scales = x_mean, x_scale, y_mean, y_scale
-    return Task(z.float(), target.float(), family, seed, *scales, dict(description or {}))
+    features, target, classes = _targets(x, y, get_loss(loss))
+    z, x_mean, x_scale = (torch.from_numpy(values) for values in standardize(features))
+    if get_loss(loss).hits is None:
+        target, y_mean, y_scale = standardize(target)
+    else:
+        y_mean, y_scale = np.zeros(target.shape[1]), np.ones(target.shape[1])
+    scales = x_mean, x_scale, torch.from_numpy(y_mean), torch.from_numpy(y_scale)
+    known = dict(description or {}) | ({"classes": ";".join(map(str, classes))} if classes else {})
+    return Task(z.float(), torch.from_numpy(target).float(), family, seed, *scales, known, loss)
+
+
+def _targets(x: npt.ArrayLike, y: npt.ArrayLike, loss: Loss) -> tuple[Floats, Floats, list[Any]]:
+    """Return features, targets, [rows, outputs], and the classes, unless their names are their numbers."""
+    several = np.ndim(y) == 2 and np.shape(y)[1] > 1
+    if loss.hits is None or (several and not loss.joint):
+        return *check_targets(x, y), []
+    features, numbers, classes = check_classes(x, y)
+    named = [] if np.array_equal(classes, np.arange(len(classes))) else classes.tolist()
+    if loss.joint:
+        return features, np.eye(len(classes))[numbers], named
+    if len(classes) > 2:
+        raise NetGraphError(f"y has {len(classes)} classes; {loss.name} of one column takes two")
+    return features, numbers[:, None].astype(np.float64), named

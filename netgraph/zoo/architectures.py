@@ -11,7 +11,7 @@ from netgraph.graph.architecture import Architecture, Layer, make_layer
 from netgraph.graph.arguments import Network, as_graphs
 from netgraph.graph.layers import LAYER_TYPES, HyperValue
 from netgraph.graph.netgraph import NetGraph
-from netgraph.tasks.inputs import uniform
+from netgraph.tasks.inputs import choose, uniform
 from netgraph.tasks.settings import Between, Range, Weights, Whole, check_settings, one_of, weighted
 
 ACTIVATIONS = tuple(name for name, kind in LAYER_TYPES.items() if kind.kind == "elementwise" and name != "Dropout")
@@ -185,14 +185,6 @@ _SHAPES: Mapping[str, Callable[[list[int]], list[int]]] = {
     "funnel": lambda widths: sorted(widths, reverse=True),
     "bottleneck": lambda widths: [*sorted(widths, reverse=True)[::2], *sorted(widths)[len(widths) % 2 :: 2]],
 }
-
-
-def choose(weights: Weights, generator: Generator) -> str:
-    """Draw one of the weighted names."""
-    if len(weights) == 1:
-        return next(iter(weights))
-    drawn = torch.multinomial(torch.tensor(list(weights.values()), dtype=torch.float64), 1, generator=generator)
-    return list(weights)[int(drawn)]
 
 
 def chance(probability: float, generator: Generator) -> bool:

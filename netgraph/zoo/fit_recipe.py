@@ -99,8 +99,8 @@ class FitRecipe:
         validation_share: Share of a task's rows on which the best state is chosen.
         trajectory: Steps after which the states are stored too, in rising order; 0 for the initial ones. A network that
             ends earlier repeats its last state.
-        least_r2: Validation R^2 below which a network is left out of the zoo, and recorded as left out, as are networks
-            that diverged or that no step improved.
+        least_r2: Validation R^2, of classes McFadden's R^2, below which a network is left out of the zoo, and recorded
+            as left out, as are networks that diverged or that no step improved.
     """
 
     optimizers: Annotated[Weights, weighted(OPTIMIZERS)] = field(default_factory=lambda: {"adamw": 1.0})

@@ -1,20 +1,24 @@
 """Making a shard: its tasks and architectures are drawn, its networks trained, measured and canonicalized."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from netgraph.files import EncodedTensors
+from netgraph.graph.architecture import Architecture
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonical_moves, canonicalize
 from netgraph.stack import sensitivities
 from netgraph.tasks import Task, check_meta_vector, draw_tasks, get_meta_features, real_task
 from netgraph.zoo.architectures import draw_architectures, initialize
-from netgraph.zoo.fitting import Fitted, fit_networks, pad_rows
+from netgraph.zoo.fit_recipe import FitConfig
+from netgraph.zoo.fitting import fit_networks, pad_rows
 from netgraph.zoo.recipe import ZooRecipe
 from netgraph.zoo.storage import Shard, encode
+from netgraph.zoo.training_state import Fitted, Rows
 
 #: Rows on which sensitivity is measured.
 SENSITIVITY_ROWS = 64
@@ -42,18 +46,19 @@ def make_shard(recipe: ZooRecipe, number: int, device: str = "cpu") -> Shard:
     drawn = [
         network
         for task in tasks
-        for network in draw_architectures(recipe.architectures, task.n_features, *sizes, generator)
+        for network in draw_architectures(recipe.architectures, task.n_features, *sizes, generator, task.n_outputs)
     ]
     architectures = [architecture for architecture, _ in drawn]
     task = torch.arange(len(tasks)).repeat_interleave(recipe.nets_per_task)
     states = [initialize(architecture, generator) for architecture in architectures]
     config = recipe.training.draw(len(drawn), generator)
     x = pad_rows([one.x for one in tasks], max(one.n_features for one in tasks))[task]
-    y = torch.stack([one.y for one in tasks])[task]  # [networks, rows, outputs]
+    y = pad_rows([one.y for one in tasks], max(one.n_outputs for one in tasks))[task]  # [networks, rows, outputs]
     cut = x.shape[1] - recipe.training.n_validation(x.shape[1])
     started = time.perf_counter()
     train, validation = (x[:, :cut], y[:, :cut]), (x[:, cut:], y[:, cut:])
-    fitted = fit_networks(architectures, states, train, validation, config, generator, device)
+    losses = [tasks[i].loss for i in task.tolist()]
+    fitted = _fit_by_loss(losses, architectures, states, train, validation, config, generator, device)
     seconds = time.perf_counter() - started
     reasons = [_reason(fitted, i, recipe.training.least_r2) for i in range(len(drawn))]
     kept = [i for i, reason in enumerate(reasons) if reason is None]
@@ -64,8 +69,14 @@ def make_shard(recipe: ZooRecipe, number: int, device: str = "cpu") -> Shard:
     if kept and recipe.training.trajectory:
         moves = [torch.from_numpy(canonical_moves(graph)) for graph in graphs]
         trajectory = torch.cat([fitted.trajectory[i][:, move] for i, move in zip(kept, moves, strict=True)], dim=1)
+    of_classes = (
+        {"validation_loss": fitted.loss, "validation_accuracy": fitted.accuracy}
+        if any(one.has_classes for one in tasks)
+        else {}
+    )
     columns = {
         "r2": fitted.r2,
+        **of_classes,
         "best_step": fitted.best_step,
         "steps": fitted.steps,
         "seed_index": torch.tensor([copy for _, copy in drawn]),
@@ -78,7 +89,7 @@ def make_shard(recipe: ZooRecipe, number: int, device: str = "cpu") -> Shard:
         task=task[kept],
         columns={name: values[kept] for name, values in columns.items()},
         tasks=tasks,
-        meta_features=torch.cat([check_meta_vector(get_meta_features(one.x, one.y)) for one in tasks]),
+        meta_features=torch.cat([check_meta_vector(get_meta_features(one)) for one in tasks]),
         first_task=first,
         excluded=[
             {"task": int(task[i]), "architecture": repr(architectures[i]), "reason": reason}
@@ -89,6 +100,28 @@ def make_shard(recipe: ZooRecipe, number: int, device: str = "cpu") -> Shard:
         trajectory=trajectory,
         trajectory_steps=recipe.training.trajectory,
     )
+
+
+def _fit_by_loss(
+    losses: Sequence[str],
+    architectures: Sequence[Architecture],
+    states: Sequence[Tensor],
+    train: Rows,
+    validation: Rows,
+    config: FitConfig,
+    generator: Generator,
+    device: str,
+) -> Fitted:
+    """Train networks, each with its loss, those of one loss side by side; other arguments as of fit_networks."""
+    parts, order = [], []
+    for loss in dict.fromkeys(losses):
+        own = [i for i, name in enumerate(losses) if name == loss]
+        rows = [(x[own], y[own]) for x, y in (train, validation)]
+        chosen, initial = [architectures[i] for i in own], [states[i] for i in own]
+        settings = config.select(torch.tensor(own))
+        parts.append(fit_networks(chosen, initial, rows[0], rows[1], settings, generator, device, loss))
+        order += own
+    return Fitted.join(parts, order)
 
 
 def _tasks(recipe: ZooRecipe, first: int) -> list[Task]:

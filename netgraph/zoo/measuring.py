@@ -81,13 +81,13 @@ def measure(shard: Shard, data: Sequence[GivenData], numbers: Sequence[int]) -> 
         NetGraphError: When a network does not run on its rows; it names the network.
     """
     task = shard.task.tolist()
-    score = torch.full((len(task),), torch.nan)
+    figures = torch.full((len(task), 3), torch.nan)  # R^2, loss, accuracy
     graphs = list(shard.graphs)
     for i, graph in enumerate(graphs):
         if graph.program is not None:
             with building(f"network {numbers[i]}", "does not run on its X"):
                 graphs[i] = graph.replace(sensitivity=_general_sensitivity(graph, data[task[i]]))
-                score[i] = _score(_run(graph, data[task[i]], SCORE_ROWS), shard.tasks[task[i]], data[task[i]])
+                figures[i] = _figures(_run(graph, data[task[i]], SCORE_ROWS), shard.tasks[task[i]], data[task[i]])
     forward = [i for i, graph in enumerate(graphs) if graph.program is None]
     measured = _sensitivities([graphs[i] for i in forward], [data[task[i]] for i in forward])
     for i, values in zip(forward, measured, strict=True):
@@ -95,9 +95,10 @@ def measure(shard: Shard, data: Sequence[GivenData], numbers: Sequence[int]) -> 
     for k, own in enumerate(data):
         chosen = [i for i in forward if task[i] == k and own.x is not None]
         for i, outputs in zip(chosen, _outputs([graphs[i] for i in chosen], own), strict=True):
-            score[i] = _score(outputs, shard.tasks[k], own)
+            figures[i] = _figures(outputs, shard.tasks[k], own)
     meta_features = [own.meta_features(one) for own, one in zip(data, shard.tasks, strict=True)]
-    columns = {"r2": score} | shard.columns
+    names = ("r2", "validation_loss", "validation_accuracy") if any(one.has_classes for one in shard.tasks) else ("r2",)
+    columns = {name: figures[:, i].clone() for i, name in enumerate(names)} | shard.columns
     return replace(shard, graphs=graphs, columns=columns, meta_features=torch.cat(meta_features))
 
 
@@ -143,9 +144,17 @@ def _outputs(graphs: Sequence[NetGraph], data: GivenData) -> list[Tensor]:
     return [outputs[i][:, : graph.architecture.n_outputs] for i, graph in enumerate(graphs)]
 
 
-def _score(outputs: Tensor | None, task: Task, data: GivenData) -> float:
-    """Return R^2, for classes the accuracy, of outputs on the rows that were run; NaN where they do not fit."""
+def _figures(outputs: Tensor | None, task: Task, data: GivenData) -> Tensor:
+    """Return R^2 (of classes McFadden's), loss and accuracy (of classes) of outputs on the rows that were run, [3].
+
+    They are NaN where the outputs do not fit.
+    """
     y = task.y[data.rows(SCORE_ROWS)]
-    if outputs is None or outputs.shape != y.shape or not outputs.isfinite().all():
-        return torch.nan
-    return float(get_loss(task.loss).score(outputs, y))
+    figures = torch.full((3,), torch.nan)
+    if outputs is not None and outputs.shape == y.shape and outputs.isfinite().all():
+        loss = get_loss(task.loss)
+        value = loss.value(outputs, y)
+        figures[:2] = torch.stack([loss.explained(value, y), value])
+        if task.has_classes:
+            figures[2] = loss.score(outputs, y)
+    return figures

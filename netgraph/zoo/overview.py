@@ -1,6 +1,7 @@
 """Description of a zoo, and the check of all its files and networks."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from netgraph.zoo.manifest import PARTS, manifest_path, read_manifest
 from netgraph.zoo.rows import digest_of
 from netgraph.zoo.zoo import Zoo
 
-#: Quantiles of R^2 that are shown.
+#: Quantiles of R^2 and accuracy that are shown.
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -47,7 +48,7 @@ def verify_zoo(zoo: Zoo, progress: bool = True) -> int:
 
 
 def describe_zoo(zoo: Zoo) -> str:
-    """Describe a zoo: counts, task families, architectures, size on disk, R^2, networks left out.
+    """Describe a zoo: counts, families, losses, architectures, size on disk, R^2, accuracy, networks left out.
 
     It takes the memory of a few shards, and some bytes a network.
 
@@ -60,29 +61,30 @@ def describe_zoo(zoo: Zoo) -> str:
         networks       18 (15 train, 3 test)
     """
     _check_whole(zoo)
-    families, reasons, copies = Counter[str](), Counter[str](), 0
+    families, losses, reasons, copies = Counter[str](), Counter[str](), Counter[str](), 0
     digests: list[NDArray[np.uint64]] = []  # the first 8 bytes of each architecture's hash
-    r2: list[NDArray[np.float32]] = []
+    figures: dict[str, list[NDArray[np.float32]]] = {"r2": [], "validation_accuracy": []}
     sizes: list[int] = []
     for number in range(zoo.n_shards):
         shard = zoo.shard(number)
         reasons.update(row["reason"].split(" of ")[0] for row in shard.record["excluded"])
         families.update(task["family"] for task in shard.record["tasks"])
+        losses.update(task.get("loss", "squared_error") for task in shard.record["tasks"])
         if not len(shard):
             continue
         _, chosen = np.unique(shard.architecture_of, return_index=True)
         architectures = [shard.architecture(i) for i in {*chosen.tolist(), *shard.general}]
         digests.append(np.array([int(digest_of(one)[:16], 16) for one in architectures], np.uint64))
         sizes += [one.state_size for one in architectures]
-        r2.append(shard.columns["r2"].numpy())
+        for name in figures.keys() & shard.columns.keys():
+            figures[name].append(shard.columns[name].numpy())
         copies += int((shard.columns["seed_index"] > 0).sum()) if "seed_index" in shard.columns else 0
     files = [path for path in zoo.folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
     parts = {part: len(zoo.split(part)) for part in PARTS}
     general = zoo.sizes.general
     distinct = len(np.unique(np.concatenate(digests))) if digests else 0
-    measured = np.concatenate([values[~np.isnan(values)] for values in r2]).astype(np.float64) if r2 else np.zeros(0)
-    quantiles = np.quantile(measured, QUANTILES) if len(measured) else ()
-    none = "none was measured" if r2 else "no network was kept"
+    none = "none was measured" if figures["r2"] else "no network was kept"
+    accuracy = _quantiles(figures["validation_accuracy"])
     lines = {
         "networks": f"{len(zoo):,} ("
         + ", ".join(f"{count:,} {part}" for part, count in parts.items() if count or part != "val")
@@ -91,12 +93,23 @@ def describe_zoo(zoo: Zoo) -> str:
         + (f"; {copies:,} networks repeat an architecture of their task" if copies else ""),
         "parameters": f"{min(sizes):,} to {max(sizes):,}" if sizes else none,
         "tasks": f"{len(zoo.tasks):,}: " + _counts(families),
-        "validation R2": ", ".join(f"{q:.0%} {v:.2f}" for q, v in zip(QUANTILES, quantiles, strict=False)) or none,
+        "losses": _counts(losses),
+        "validation R2": _quantiles(figures["r2"]) or none,
+        **({"accuracy": accuracy} if accuracy else {}),
         "left out": f"{zoo.excluded:,}" + (f": {_counts(reasons)}" if reasons else ""),
         "on disk": f"{sum(path.stat().st_size for path in files) / 1e6:,.1f} MB in {zoo.n_shards:,} shards",
         "training": f"{zoo.train_seconds:,.1f} s, summed over processes",
     }
     return "\n".join(f"{name:15s}{value}" for name, value in lines.items())
+
+
+def _quantiles(parts: Sequence[NDArray[np.float32]]) -> str:
+    """Return quantiles of the figures that are not NaN, in words; nothing where there are none."""
+    values = np.concatenate([np.empty(0), *parts])
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return ""
+    return ", ".join(f"{q:.0%} {v:.2f}" for q, v in zip(QUANTILES, np.quantile(known, QUANTILES), strict=True))
 
 
 def _check_whole(zoo: Zoo) -> None:

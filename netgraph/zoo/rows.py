@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: Columns that every zoo has.
-OWN = ("task", "family", "split", "architecture", "layers", "n_inputs", "n_layers", "n_parameters", "validation_r2")
+OWN = (
+    "task", "family", "task_loss", "split", "architecture", "layers", "n_inputs", "n_layers", "n_parameters",
+    "validation_r2",
+)  # fmt: skip
 
 
 def table_rows(shard: OpenShard, networks: Ints, task: Ints, part: npt.NDArray[np.str_]) -> "pd.DataFrame":
@@ -32,11 +35,13 @@ def table_rows(shard: OpenShard, networks: Ints, task: Ints, part: npt.NDArray[n
     import pandas as pd
 
     described = [_describe(shard.architecture(i)) for i in networks.tolist()]
+    tasks = [shard.record["tasks"][i] for i in shard.task_of[networks].tolist()]
     columns: dict[str, Any] = {
         "task": task,
-        "family": [shard.record["tasks"][i]["family"] for i in shard.task_of[networks].tolist()],
+        "family": [one["family"] for one in tasks],
+        "task_loss": [one.get("loss", "squared_error") for one in tasks],  # which older zoos do not name
         "split": part,
-        **{name: [row[name] for row in described] for name in OWN[3:-1]},
+        **{name: [row[name] for row in described] for name in OWN[4:-1]},
     }
     columns |= {name: values.numpy()[networks] for name, values in shard.columns.items()}
     columns |= {name: [values[i] for i in networks.tolist()] for name, values in shard.texts.items()}

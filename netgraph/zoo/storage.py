@@ -44,7 +44,7 @@ class Shard:
     Attributes:
         graphs: The networks, sensitivity measured, feed-forward ones canonical.
         task: Task of each network, counted within the shard, [n].
-        columns: Figures of each network by name, each [n]; ``r2`` is R^2 on its task's validation rows.
+        columns: Figures of each network by name, each [n], such as ``r2``, see :class:`~netgraph.zoo.Fitted`.
         tasks: The tasks.
         meta_features: Meta-features of each task, [tasks, 37].
         first_task: Number of the first task within the zoo.

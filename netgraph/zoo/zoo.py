@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class Zoo(Dataset):
     """Trained networks in canonical form, with the tasks they were trained on.
 
-    ``zoo[i]`` is a NetGraph with two more attributes: ``task`` (its task's number) and ``r2`` (R^2 on validation rows).
+    ``zoo[i]`` is a NetGraph with two more attributes: ``task`` (its task's number) and ``r2`` (on validation rows).
     Opening a zoo reads its manifest only; networks, tasks and figures are read when they are asked for, and a shard's
     checksums are checked whenever it is opened. Reading in order (:meth:`stream`, or :meth:`token_batches` for many at
     once) is fast and takes the memory of a few shards; reading at random opens a shard for most networks.
@@ -270,11 +270,11 @@ class Zoo(Dataset):
 
     @cached_property
     def table(self) -> "pd.DataFrame":
-        """One row a network: its task, family, split, architecture, sizes and figures.
+        """One row a network: its task, family, loss, split, architecture, sizes and figures.
 
         ``architecture`` is the canonical hash, ``layers`` are to read. The figures are the columns of the shards, such
-        as ``validation_r2`` and ``seed_index``, which counts the copies of an architecture on its task from 0 on, or
-        the columns that were given to :meth:`from_networks`.
+        as ``validation_r2`` (see :class:`~netgraph.zoo.Fitted`) and ``seed_index``, which counts the copies of an
+        architecture on its task from 0 on, or the columns that were given to :meth:`from_networks`.
         """
         import pandas as pd
 

@@ -18,9 +18,10 @@ from netgraph.tasks import (
     draw_tasks,
     get_meta_features,
     load_real,
+    make_task,
     standardize,
 )
-from netgraph.tasks.meta_features import LIMIT, MAX_ROWS, _classes
+from netgraph.tasks.meta_features import LIMIT, MAX_ROWS, _binned
 from tests.strategies import examples
 
 FEATURES = {name.split(".")[0] for name in META_FEATURE_NAMES}
@@ -78,7 +79,7 @@ def test_the_values_are_those_of_pymfe(rows, n_features):
     mfe = MFE(groups="all", features=sorted(FEATURES), summary=["mean", "sd"], random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a rounded column cannot be cut into bins of equal size
-        mfe.fit(standardize(x)[0], _classes(y), cat_cols=None, precomp_groups=None)
+        mfe.fit(standardize(x)[0], _binned(y), cat_cols=None, precomp_groups=None)
         expected = dict(zip(*mfe.extract(suppress_warnings=True), strict=True))
     np.random.set_state(state)
     actual = get_meta_features(x, y).to_dict()
@@ -151,7 +152,7 @@ def test_real_data():
 @given(st.lists(st.sampled_from([0.0, 1.0, 2.5, 3.0, 7.0, 9.5, 11.0, 20.0]), min_size=2, max_size=60))
 def test_classes_keep_the_order_and_equal_values_together(values):
     y = np.array(values)
-    classes = _classes(y)
+    classes = _binned(y)
     order = np.argsort(y, kind="stable")
     assert (np.diff(classes[order]) >= 0).all()
     assert all(len(set(classes[y == value])) == 1 for value in values)
@@ -161,7 +162,7 @@ def test_classes_keep_the_order_and_equal_values_together(values):
 
 @pytest.mark.parametrize(("rows", "n_classes"), [(10, 2), (30, 3), (128, 10), (5000, 10)])
 def test_a_continuous_target_gives_classes_of_nearly_equal_size(rows, n_classes):
-    counts = np.bincount(_classes(np.random.default_rng(0).normal(size=rows)))
+    counts = np.bincount(_binned(np.random.default_rng(0).normal(size=rows)))
     assert len(counts) == n_classes
     assert np.ptp(counts) <= 1
 
@@ -222,3 +223,74 @@ def test_a_data_set_of_which_nothing_is_known_is_nan_throughout():
         check_meta_vector(nothing, unknown=True)
     with pytest.raises(NetGraphError, match="got nan"):
         check_meta_vector(nothing[:1])
+
+
+LETTERS = np.array(list("abcdefghijkl"))
+
+
+def classes_of(rows, number=3, seed=0):
+    return np.random.default_rng(seed).integers(0, number, rows)
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda codes: LETTERS[codes],
+        lambda codes: LETTERS[codes].tolist(),
+        lambda codes: LETTERS[codes].astype(object),
+        lambda codes: pd.Series(LETTERS[codes], dtype="string"),
+        lambda codes: pd.Categorical(codes),
+        lambda codes: pd.Series(codes, dtype="category"),
+    ],
+)
+def test_strings_and_categories_are_classes_without_binning(convert):
+    x, codes = np.random.default_rng(1).normal(size=(60, 3)), classes_of(60, 12)
+    vector = get_meta_features(x, convert(codes))
+    assert vector["nr_class"] == len(set(codes)) == 12
+    assert list(vector.index) == list(META_FEATURE_NAMES)
+    assert np.isfinite(vector).all()
+    pd.testing.assert_series_equal(vector, get_meta_features(x, codes, classes=True))
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.from_numpy, lambda y: pd.Series(y, dtype="boolean"), list])
+def test_booleans_are_two_classes(convert):
+    x, codes = np.random.default_rng(1).normal(size=(60, 3)), classes_of(60, 2)
+    pd.testing.assert_series_equal(
+        get_meta_features(x, convert(codes.astype(bool))), get_meta_features(x, codes, classes=True)
+    )
+
+
+def test_whole_numbers_are_a_regression_target_unless_told():
+    x, codes = np.random.default_rng(1).normal(size=(60, 3)), classes_of(60, 12)
+    assert get_meta_features(x, codes)["nr_class"] <= 6
+    assert get_meta_features(x, codes, classes=True)["nr_class"] == 12
+    assert get_meta_features(x, LETTERS[codes], classes=None)["nr_class"] == 12
+
+
+def test_a_task_tells_whether_its_target_is_of_classes():
+    x, codes = np.random.default_rng(1).normal(size=(60, 3)), classes_of(60, 4)
+    task = make_task(x, codes, family="mine", loss="cross_entropy")
+    expected = get_meta_features(task.x, codes, classes=True)
+    assert get_meta_features(task)["nr_class"] == expected["nr_class"] == 4
+    # One-hot rows are numbered otherwise, which none of the features depends on.
+    np.testing.assert_allclose(get_meta_features(task), expected, rtol=1e-6, atol=1e-9)
+    binary = make_task(x, codes % 2, family="mine", loss="binary_cross_entropy")
+    assert get_meta_features(binary)["nr_class"] == 2
+    plain = make_task(x, codes, family="mine")
+    pd.testing.assert_series_equal(get_meta_features(plain), get_meta_features(plain.x, plain.y))
+
+
+def test_several_targets_have_the_mean_of_their_vectors():
+    x, y = problem(60, 3)
+    others = np.stack([y, x[:, 0] ** 2, -y], axis=1)
+    vectors = [get_meta_features(x, column) for column in others.T]
+    np.testing.assert_allclose(get_meta_features(x, others), np.mean(vectors, axis=0))
+    assert np.isfinite(get_meta_features(x, others)).all()
+
+
+def test_classes_that_are_missing_are_refused():
+    x, _ = problem(4, 2)
+    with pytest.raises(NetGraphError, match="y has no class in 1 row"):
+        get_meta_features(x, np.array(["a", None, "b", "a"], dtype=object))
+    with pytest.raises(NetGraphError, match="column 1 of y contains NaN in 1 row"):
+        get_meta_features(x, [[0, 1], [1, np.nan], [2, 2], [3, 1]])

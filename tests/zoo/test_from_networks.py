@@ -1,6 +1,7 @@
 """Zoos of networks that were trained elsewhere: the same networks come back in their order, with all that was given."""
 
 import json
+import math
 import pickle
 
 import numpy as np
@@ -175,13 +176,19 @@ def test_general_networks_come_back_bit_for_bit_beside_feed_forward_ones(tmp_pat
     made(list(zoo)[:2], None, tmp_path / "none")
 
 
-def test_classes_are_one_hot_and_their_score_is_the_accuracy(tmp_path):
+def test_classes_are_one_hot_and_have_their_own_figures(tmp_path):
     given, y = modules(3, outputs=3), torch.tensor([0, 1, 2, 1] * 10)
     zoo = made(given, (X, y), tmp_path / "zoo")
     assert zoo.tasks[0].loss == "cross_entropy"
     assert torch.equal(zoo.tasks[0].y.argmax(dim=1), y)
-    for module, graph in zip(given, zoo, strict=True):
-        assert graph.r2 == pytest.approx(float((module(X).argmax(dim=1) == y).float().mean()))
+    entropy = -sum(share * math.log(share) for share in (0.25, 0.5, 0.25))
+    table = zoo.table
+    for i, (module, graph) in enumerate(zip(given, zoo, strict=True)):
+        output = module(X).detach()
+        loss = float(nn.functional.cross_entropy(output, y))
+        assert table["validation_accuracy"][i] == pytest.approx(float((output.argmax(dim=1) == y).float().mean()))
+        assert table["validation_loss"][i] == pytest.approx(loss, rel=1e-4)
+        assert graph.r2 == pytest.approx(1 - loss / entropy, rel=1e-3, abs=1e-4)
 
 
 def test_several_outputs_are_regressed(tmp_path):

@@ -56,7 +56,7 @@ def test_what_is_wrong_in_a_recipe_is_named(tmp_path, text, message):
         ZooRecipe.load(path)
     assert "mine.yaml" in str(caught.value)
     assert "\n" not in str(caught.value)
-    with pytest.raises(NetGraphError, match="no recipe 'absent'; known: full, quick, tiny, wide"):
+    with pytest.raises(NetGraphError, match="no recipe 'absent'; known: classes, full, quick, tiny, wide"):
         ZooRecipe.load("absent")
 
 
