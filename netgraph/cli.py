@@ -14,13 +14,21 @@ from netgraph.reading import one_line
 #: Exit codes: what was wrong with the input, and an interrupt.
 WRONG_INPUT, INTERRUPTED = 2, 130
 #: Commands that, after an interrupt, go on with what is there.
-_RESUMABLE = (["run"], ["train"], ["zoo", "build"], ["datasets", "install"], ["search"])
+_RESUMABLE = (["run"], ["train"], ["zoo", "build"], ["zoo", "import"], ["datasets", "install"], ["search"])
+#: Commands whose first word is a folder, and the option that it stands for.
+_FOLDERS = (
+    (["train"], "zoo"),
+    (["zoo", "import"], "folder"),
+    (["zoo", "info"], "out"),
+    (["zoo", "verify"], "out"),
+)
 
 COMMANDS: dict[str, Any] = {
     "run": commands.run,
     "zoo": {
         "_help": "Build and look at zoos.",
         "build": commands.zoo_build,
+        "import": commands.zoo_import,
         "info": commands.zoo_info,
         "verify": commands.zoo_verify,
         "merge": commands.zoo_merge,
@@ -70,6 +78,10 @@ def _with_names(arguments: list[str]) -> list[str]:
         return ["convert", *files, *plain[2:], *arguments[1 + len(plain) :]]
     if arguments[:1] in (["fit"], ["search"]) and _words(arguments[1:]):
         return [arguments[0], "--data", *arguments[1:]]
+    for command, name in _FOLDERS:
+        rest = arguments[len(command) :]
+        if arguments[: len(command)] == command and _words(rest):
+            return [*command, f"--{name}", *rest]
     if arguments[:2] == ["zoo", "merge"] and "--zoos" in arguments:
         at = arguments.index("--zoos") + 1
         zoos = _words(arguments[at:])

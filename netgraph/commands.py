@@ -91,6 +91,35 @@ def zoo_build(
     print(f"{len(zoo):,} networks in {out}" + (f"; {zoo.excluded:,} left out, see zoo info" if zoo.excluded else ""))
 
 
+def zoo_import(
+    folder: str,
+    module: str,
+    out: str = "runs/zoo",
+    task: str | None = None,
+    target: str | None = None,
+    table: str | None = None,
+    example: str | None = None,
+    seed: int = 0,
+) -> None:
+    """Make a zoo of a folder of trained networks, each a state_dict in a file (.safetensors, .pt or .pth).
+
+    Args:
+        folder: Folder of the files, and of folders of them; a file that holds code is refused.
+        module: FILE.py:NAME or MODULE:NAME, a class or function without arguments that returns the architecture.
+        out: Folder of the zoo; an import that was interrupted there is resumed.
+        task: CSV or parquet file with the data of the networks, in the units that they read; unknown when left out.
+        target: Column of these data that the networks predict, or several, separated by commas.
+        table: CSV or parquet file with a column "file" and further ones, such as accuracy; "split" names train, val,
+            test.
+        example: Shapes of the inputs of networks that are not feed-forward, "1,3,32,32".
+        seed: Of the split into train, val and test.
+    """
+    from netgraph.zoo.import_folder import ImportJob, import_zoo
+
+    zoo = import_zoo(ImportJob(folder, module, out, task, target, table, example, seed))
+    print(f"{len(zoo):,} networks in {out}")
+
+
 def zoo_info(out: str) -> None:
     """Describe a zoo.
 

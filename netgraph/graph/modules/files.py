@@ -5,8 +5,10 @@ import re
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from operator import attrgetter
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -54,7 +56,7 @@ def convert_file(
             would be lost.
     """
     # A path may have a colon too, as MODULE:NAME does.
-    named = re.fullmatch(r"[^\W\d][\w.]*:[^\W\d][\w.]*", source) and not source.endswith(".safetensors")
+    named = re.fullmatch(r"([^\W\d][\w.]*|.*\.py):[^\W\d][\w.]*", source) and not source.endswith(".safetensors")
     read_from = _from_python if named and not Path(source).exists() else _from_file
     graph, read = read_from(source, example, weights)
     path, form = Path(out), _form(out, to)
@@ -88,7 +90,7 @@ def _from_file(source: str, example: str | None, weights: str | None) -> tuple[N
 
 
 def _from_python(source: str, example: str | None, weights: str | None) -> tuple[NetGraph, tuple[Path, ...]]:
-    module = _module(source)
+    module = load_module(source)
     if weights is not None:
         state = load_safetensors(Path(weights))
         with building(weights, "does not fit"):
@@ -99,20 +101,40 @@ def _from_python(source: str, example: str | None, weights: str | None) -> tuple
     return graph, tuple(Path(file) for file in (*files, weights) if file)
 
 
-def _module(source: str) -> nn.Module:
-    """Import MODULE:NAME; a name that is no module is called."""
-    name, _, path = source.partition(":")
+def load_module(source: str) -> nn.Module:
+    """Import MODULE:NAME or FILE.py:NAME, a module, or a class or function without arguments that returns one.
+
+    Raises:
+        NetGraphError: When there is no such file or name, its code fails, or it is no module.
+
+    Example:
+        >>> load_module("torch.nn:Identity")
+        Identity()
+    """
+    name, _, path = source.rpartition(":")
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:
-        value = attrgetter(path)(import_module(name))
+        value = attrgetter(path)(_import_file(Path(name)) if name.endswith(".py") else import_module(name))
         module = value if isinstance(value, nn.Module) else value()
-    except (ImportError, AttributeError, TypeError) as error:
+    except (ImportError, AttributeError, TypeError, OSError) as error:
         raise NetGraphError(f"{source}: {first_line(error)}") from error
     except Exception as error:  # whatever the caller's own code raises
         raise NetGraphError(f"{source}: {type(error).__name__}: {first_line(error)}") from error
     if not isinstance(module, nn.Module):
         raise NetGraphError(f"{source}: gives {type(module).__name__}, not a torch.nn.Module")
+    return module
+
+
+def _import_file(path: Path) -> ModuleType:
+    """Run a file of Python as a module, which may import its siblings."""
+    name = f"netgraph_file_{path.stem}"
+    spec = spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    sys.path.insert(0, str(path.parent))
+    module = sys.modules[name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
     return module
 
 
