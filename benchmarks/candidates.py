@@ -82,7 +82,10 @@ class Nearest(FromZoo):
         """Return the next n networks, of a task the best first."""
         if self.remaining is None:
             networks = self.library.networks[X.shape[1]]
-            rows = [get_meta_features(X.numpy(), y.numpy()), *(self.library.meta_features[g.task] for g in networks)]
+            rows = [
+                get_meta_features(X.numpy(), y[:, 0].numpy()),
+                *(self.library.meta_features[g.task] for g in networks),
+            ]
             standardized = self.library.scaler.transform(np.stack(rows)).clip(-CLIP, CLIP)
             distances = np.linalg.norm(standardized[1:] - standardized[0], axis=1)
             order = np.lexsort([[-graph.r2 for graph in networks], [graph.task for graph in networks], distances])
@@ -113,7 +116,7 @@ class Evolution(FromZoo):
             graphs += [self.child(X.shape[1], generator) for _ in range(size - len(graphs))]
             stack = Stack([graph.architecture for graph in graphs])
             solved = solve_output_layers(stack, stack.flatten([graph.state for graph in graphs]), X, y)
-            errors = (solved.prediction - y).square().mean(dim=1).nan_to_num(torch.inf).tolist()
+            errors = (solved.prediction - y).square().mean(dim=(1, 2)).nan_to_num(torch.inf).tolist()
             scored = [*self.population, *zip(errors, graphs, strict=True)]
             self.population = sorted(scored, key=lambda pair: pair[0])[:POPULATION]
             drawn += graphs

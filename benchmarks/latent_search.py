@@ -71,7 +71,7 @@ def measure(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     vae, source = checkpoint_of(checkpoint), unseen(zoo, checkpoint)
     x, y, *new = split_rows(source, with_rows(source, vae, tasks)[0][task].task)
-    data, r2 = TabularData(x, y), {}  # type: TabularData, dict[str, float]
+    data, r2 = TabularData(x, y[:, None]), {}  # type: TabularData, dict[str, float]
     for name in samplers:
         objective = Recorded(vae, data, ("error", "parameters"), seed=task)
         study = optuna.create_study(directions=["minimize"] * 2)
@@ -79,7 +79,7 @@ def measure(
         r2[f"in f, {name}"] = r2_of_best(objective.kept, limit, *new)
     drawn, seeds = [], count(task, tasks)
     while len(drawn) < evaluations:
-        graphs = Random().sample(evaluations, x, y, next(seeds))
+        graphs = Random().sample(evaluations, x, y[:, None], next(seeds))
         drawn += [graph for graph in graphs if graph.architecture.state_size <= limit]
     r2[RANDOM] = r2_of_best(CrossValidation(data, task).leave_one_out(drawn[:evaluations]), limit, *new)
     return {"r2": r2}

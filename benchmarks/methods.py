@@ -77,7 +77,7 @@ def searched(sources: Callable[[Problem], list[Candidates]] | None = None) -> Me
 
     def method(problem: Problem, seconds: float) -> Callable[[Floats], Any]:
         candidates = None if sources is None else [RandomFeatures(None), *sources(problem)]
-        model = NetGraphRegressor(None, seconds, MANY, candidates, random_state=problem.seed)
+        model = NetGraphRegressor(None, seconds, MANY, candidates, "error", problem.seed)
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # of projections, and of the mean
             return model.fit(problem.x, problem.y).predict
 

@@ -74,7 +74,7 @@ def predictions(way: str, vae: NetVAE, trained: NetGraph, rows: Split, networks:
     if way == RANDOM:
         graphs = random_like(graphs, Generator().manual_seed(seed))
         stack = Stack([graph.architecture for graph in graphs])
-        state = solve_output_layers(stack, stack.flatten([graph.state for graph in graphs]), x, y).state
+        state = solve_output_layers(stack, stack.flatten([graph.state for graph in graphs]), x, y[:, None]).state
         graphs = [NetGraph(graph.architecture, own) for graph, own in zip(graphs, stack.split(state), strict=True)]
     return outputs_of(graphs, x_new)
 

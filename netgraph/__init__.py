@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from netgraph.evaluation import metrics
     from netgraph.graph import NetGraph, canonicalize, from_module, plot, prune, to_module, to_onnx, to_source
     from netgraph.model import NetVAE
-    from netgraph.search import NetGraphRegressor
+    from netgraph.search import NetGraphClassifier, NetGraphRegressor
     from netgraph.stack import sensitivity, with_sensitivity
     from netgraph.tasks import get_meta_features
     from netgraph.tokens import detokenize, tokenize
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "NetGraph",
+    "NetGraphClassifier",
     "NetGraphError",
     "NetGraphRegressor",
     "NetVAE",
@@ -44,6 +45,7 @@ __all__ = [
 ]
 _ROOMS = {
     "NetGraph": "graph",
+    "NetGraphClassifier": "search",
     "NetGraphRegressor": "search",
     "NetVAE": "model",
     "Zoo": "zoo",

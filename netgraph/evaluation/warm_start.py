@@ -260,7 +260,7 @@ class _Networks:
         if arm.solved:
             stack = Stack(self.architectures)
             x, y = self.x[:, : self.cut], self.y[:, : self.cut]
-            self.states = stack.split(solve_output_layers(stack, stack.flatten(self.states), x, y).state)
+            self.states = stack.split(solve_output_layers(stack, stack.flatten(self.states), x, y[..., None]).state)
         self.initial = self._r2(self.states, 1)
 
     def train(self, rates: Sequence[float], schedule: Schedule, budgets: Sequence[int]) -> Tensor:

@@ -36,8 +36,8 @@ def project(stack: Stack, last: OutputLayer, state: Tensor, x: Tensor, target: T
     """
     output, hidden = stack(state, x, return_hidden=True)
     hidden = hidden.clamp(-LARGEST_ACTIVATION, LARGEST_ACTIVATION).nan_to_num(0.0).double()
-    fit = fit_ridge(hidden[:, : target.shape[1]], target.double(), PENALTY)
-    return fit, torch.where(last.given[:, None], fit.predict(hidden).to(target), output[..., 0])
+    fit = fit_ridge(hidden[:, : target.shape[1]], target[..., None].double(), PENALTY)
+    return fit, torch.where(last.given[:, None], fit.predict(hidden)[..., 0].to(target), output[..., 0])
 
 
 def relative_error(output: Tensor, target: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Networks for a data set."""
 
 from netgraph.search.candidates import Candidates, Generated, Random
+from netgraph.search.classifier import NetGraphClassifier
 from netgraph.search.data import TabularData
 from netgraph.search.estimator import NetGraphRegressor, default_candidates
 from netgraph.search.extras.random_features import RandomFeatures, ScaledRandom
@@ -15,6 +16,7 @@ __all__ = [
     "FitJob",
     "Generated",
     "LatentObjective",
+    "NetGraphClassifier",
     "NetGraphRegressor",
     "Random",
     "RandomFeatures",

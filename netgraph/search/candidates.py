@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.edit import prepend_linear
+from netgraph.graph.edit import prepend_linear, with_outputs
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model import NetVAE
 from netgraph.model.checkpoint import SHIPPED
@@ -21,10 +21,11 @@ SMALLEST = 1e-5
 
 
 class Candidates(Protocol):
-    """Source of candidate networks for a regression data set.
+    """Source of candidate networks for a data set.
 
     A subclass, or any object with :meth:`sample`, is one. The search solves every candidate's output layer by ridge
-    regression, scores it by its error on rows that it was not fitted to, and trains the best ones.
+    regression, of classes on their one-hot rows, scores it by its error on rows that it was not fitted to, and trains
+    the best ones.
 
     Attributes:
         uses_targets: Whether the weights depend on ``y``. Such candidates are scored by K-fold refits: they are sampled
@@ -46,7 +47,7 @@ class Candidates(Protocol):
         ...             hidden = torch.nn.Linear(X.shape[1], width)
         ...             torch.nn.init.normal_(hidden.weight, std=X.shape[1] ** -0.5, generator=generator)
         ...             torch.nn.init.normal_(hidden.bias, generator=generator)
-        ...             output = torch.nn.Linear(width, 1)
+        ...             output = torch.nn.Linear(width, y.shape[1])
         ...             torch.nn.init.zeros_(output.weight)
         ...             torch.nn.init.zeros_(output.bias)
         ...             graphs.append(from_module(torch.nn.Sequential(hidden, torch.nn.Tanh(), output)))
@@ -69,11 +70,11 @@ class Candidates(Protocol):
         Args:
             n: Number of networks, at least 1.
             X: Standardized features, [rows, features] float32.
-            y: Standardized target, [rows] float32.
+            y: Standardized targets, or one-hot classes, [rows, outputs] float32.
             seed: The same arguments and seed give the same networks.
 
         Returns:
-            Networks with ``features`` inputs and one output.
+            Networks with ``features`` inputs and ``outputs`` outputs.
         """
         ...
 
@@ -94,7 +95,7 @@ class Random(Candidates):
         """Return n networks."""
         recipe = self.recipe or _full_recipe()
         generator = Generator().manual_seed(seed)
-        architectures = [draw_architecture(recipe, X.shape[1], generator) for _ in range(n)]
+        architectures = [draw_architecture(recipe, X.shape[1], generator, y.shape[1]) for _ in range(n)]
         return [NetGraph(architecture, initialize(architecture, generator)) for architecture in architectures]
 
 
@@ -108,7 +109,8 @@ class Generated(Candidates):
 
     Function codes are drawn from q(f | X, y), and architectures for them from the prior; the hypernet alone writes the
     weights, as the best candidates are trained. Of more columns than the checkpoint covers, networks read as many
-    partial least squares components (Wold et al. 1984) as it covers.
+    partial least squares components (Wold et al. 1984) as it covers. Of several targets, each network is written for
+    one of their principal components, and gets an output for each of them.
 
     Args:
         model: The model, or the file of a checkpoint; the checkpoint that ships when None.
@@ -123,8 +125,27 @@ class Generated(Candidates):
         """Return n networks."""
         vae = self.model if isinstance(self.model, NetVAE) else shared_model(self.model, self.device)
         projection = pls_directions(X, y, covered_inputs(vae, X.shape[1]))
-        graphs = vae.sample(n, X=project(X, projection), y=y, seed=seed, steps=0)
-        return prepended(graphs, projection)
+        rows, graphs, targets = project(X, projection), [], principal_targets(y)
+        for number, target in enumerate(targets.T[:n]):
+            share = len(range(number, n, targets.shape[1]))
+            graphs += vae.sample(share, X=rows, y=target, seed=seed + number, steps=0)
+        return prepended([with_outputs(graph, y.shape[1]) for graph in graphs], projection)
+
+
+def principal_targets(y: Tensor) -> Tensor:
+    """Return the standardized principal components of targets, [rows, outputs], by falling variance; one as it is.
+
+    Returns:
+        [rows, components] float32, without components that are 0, but for the first.
+    """
+    if y.shape[1] == 1:
+        return y
+    centered = y.double() - y.double().mean(dim=0)
+    variances, axes = torch.linalg.eigh(centered.T @ centered / len(y))
+    kept = variances > SMALLEST * variances[-1]
+    kept[-1] = True
+    components: Tensor = centered @ axes[:, kept] / variances[kept].clamp(min=SMALLEST**2).sqrt()
+    return components.flip(1).float()
 
 
 def project(X: Tensor, projection: Tensor | None) -> Tensor:

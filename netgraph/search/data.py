@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 
 import numpy as np
@@ -10,50 +10,73 @@ import torch
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
+from netgraph.tasks.losses import get_loss
 from netgraph.tasks.split import Indices
 
 
 @dataclass(frozen=True)
 class TabularData:
-    """Standardized features and target.
+    """Standardized features and targets.
 
     Attributes:
         X: Features, [rows, features] float32.
-        y: Target, [rows] float32.
+        y: Targets, [rows, outputs] float32: standardized numbers, or of classes one-hot rows.
         sample_weight: Weight of each row in errors and fits, of mean 1, [rows]; None where all are equal.
+        loss: Name of the loss, ``squared_error``, or of classes ``cross_entropy``, of logits.
     """
 
     X: Tensor
     y: Tensor
     sample_weight: Tensor | None = None
+    loss: str = "squared_error"
 
     def __len__(self) -> int:
         return len(self.y)
 
+    @property
+    def has_classes(self) -> bool:
+        """Whether the targets are classes."""
+        return self.loss == "cross_entropy"
+
     def rows(self, chosen: Indices | Tensor) -> "TabularData":
         """Return some of the rows."""
         at = torch.as_tensor(chosen)
-        return TabularData(self.X[at], self.y[at], None if self.sample_weight is None else self.sample_weight[at])
+        weight = None if self.sample_weight is None else self.sample_weight[at]
+        return replace(self, X=self.X[at], y=self.y[at], sample_weight=weight)
 
     def subsample(self, most: int, seed: int) -> "TabularData":
         """Return at most ``most`` rows, drawn without replacement, in their order."""
         return self.rows(np.sort(np.random.default_rng(seed).permutation(len(self))[:most]))
 
+    def losses(self, prediction: Tensor) -> Tensor:
+        """Return the loss of each row, [..., rows] float64, of outputs, [..., rows, outputs]."""
+        loss = get_loss(self.loss)
+        terms = loss.terms(prediction.double(), self.y.double(), -1)
+        return terms.sum(dim=-1) if loss.joint else terms.mean(dim=-1)
+
     def mean(self, values: Tensor) -> Tensor:
-        """Return the weighted mean over the rows of values, [rows]."""
+        """Return the weighted mean over the rows of values, [..., rows]."""
         weight = torch.ones_like(values) if self.sample_weight is None else self.sample_weight
-        return (values * weight).sum() / weight.sum()
+        return (values * weight).sum(dim=-1) / weight.sum(dim=-1)
 
     def standard_error(self, values: Tensor) -> float:
-        """Return the standard error of that mean."""
+        """Return the standard error of that mean, of values, [rows]."""
         weight = torch.ones_like(values) if self.sample_weight is None else self.sample_weight
         return float((weight * (values - self.mean(values))).square().sum() ** 0.5 / weight.sum())
 
-    def variance(self) -> float:
-        """Return the leave-one-out mean squared error of predicting the mean."""
-        share = 1 / len(self) if self.sample_weight is None else self.sample_weight / self.sample_weight.sum()
-        y = self.y.double()
-        return float(self.mean(((y - self.mean(y)) / (1 - share)).square()))
+    def mean_prediction(self) -> Tensor:
+        """Return the mean of the other rows' targets for each row, [rows, outputs] float64.
+
+        Of classes it is the logarithm of their frequencies, one row added to each (Laplace's rule of succession).
+        """
+        weight = torch.ones(len(self)) if self.sample_weight is None else self.sample_weight
+        own = weight.double()[:, None] * self.y
+        total, others = own.sum(dim=0) - own, weight.double().sum() - weight.double()[:, None]
+        return (total + 1).log() - (others + self.y.shape[1]).log() if self.has_classes else total / others
+
+    def baseline(self) -> float:
+        """Return the leave-one-out error of predicting the mean."""
+        return float(self.mean(self.losses(self.mean_prediction())))
 
 
 class TimeBudget:

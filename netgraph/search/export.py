@@ -93,9 +93,10 @@ def export_network(
     if not stem.isidentifier() or iskeyword(stem) or stem in {"torch", *sys.stdlib_module_names}:
         raise NetGraphError(f"{path}: Python could not import a file called {stem!r}, give it another name")
     weights, script = path.with_name(f"{stem}.safetensors"), path.with_name(f"{stem}.py")
-    columns = len(preprocessing.standardize.shift)
-    if graph.program is not None or (graph.architecture.n_inputs, graph.architecture.n_outputs) != (columns, 1):
-        raise NetGraphError(f"{script}: the network is no feed-forward one of {columns} inputs and 1 output")
+    columns, outputs = len(preprocessing.standardize.shift), preprocessing.rescale.n_outputs
+    if graph.program is not None or (graph.architecture.n_inputs, graph.architecture.n_outputs) != (columns, outputs):
+        counts = f"{columns} inputs and {outputs} output{'s' * (outputs != 1)}"
+        raise NetGraphError(f"{script}: the network is no feed-forward one of {counts}")
     if features is not None and len(features) != columns:
         raise NetGraphError(f"{script}: {len(features)} names for {columns} features")
     module = preprocessing.pipeline(to_module(graph.replace(state=graph.state.double())))

@@ -256,8 +256,8 @@ def _front(objective: LatentObjective, trials: "Sequence[FrozenTrial]") -> tuple
     if front.empty:
         raise NetGraphError(f"none of {len(trials)} networks gave finite outputs; there is no front")
     candidates = objective.candidates(quantiles_of([trials[i] for i in front.index]))
-    chosen = smallest_within(front, data.standard_error((candidates[0].prediction - data.y).square()))
-    if front.loc[chosen, "error"] >= data.variance():
+    chosen = smallest_within(front, data.standard_error(data.losses(candidates[0].prediction)))
+    if front.loc[chosen, "error"] >= data.baseline():
         message = f"the network chosen of {len(trials)} is not better than the mean by cross-validation"
         warnings.warn(message, UserWarning, stacklevel=3)
     return front, [one.graph for one in candidates], chosen

@@ -19,10 +19,18 @@ from torch.nn import functional
 
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.graph.architecture import Architecture
+from netgraph.graph.edit import with_outputs
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model import NetVAE, VAEConfig
 from netgraph.reading import FAILURES, building, one_line
-from netgraph.search.candidates import Candidates, covered_inputs, pls_directions, prepended, project
+from netgraph.search.candidates import (
+    Candidates,
+    covered_inputs,
+    pls_directions,
+    prepended,
+    principal_targets,
+    project,
+)
 from netgraph.search.data import TabularData, TimeBudget
 from netgraph.search.network_search import Note
 from netgraph.search.pareto import evaluate_objectives
@@ -90,12 +98,19 @@ class Written(Candidates):
         projection = pls_directions(X, y, covered_inputs(self.vae, X.shape[1]))
         f = posterior_codes(self.vae, self.noise[:n], project(X, projection), y)
         graphs = self.vae.decode(f, architecture=self.architectures[:n], steps=STEPS, seed=seed)
-        return prepended(graphs, projection)
+        return prepended([with_outputs(graph, y.shape[1]) for graph in graphs], projection)
 
 
 def posterior_codes(vae: NetVAE, noise: Tensor, X: Tensor, y: Tensor) -> Tensor:
-    """Return the function codes at standard normal coordinates in q(f | X, y), [n, function_size]."""
-    posterior = vae.encode_rows(X, y)
+    """Return the function codes at standard normal coordinates in q(f | X, y), [n, function_size].
+
+    Args:
+        vae: The model.
+        noise: The coordinates, [n, function_size].
+        X: Features, [rows, features].
+        y: Targets, [rows, outputs]; of several, the first principal component counts.
+    """
+    posterior = vae.encode_rows(X, principal_targets(y)[:, 0])
     return posterior.mean + posterior.deviation * noise.to(posterior.mean)
 
 

@@ -43,18 +43,34 @@ class SearchResult:
     """Outcome of a search.
 
     Attributes:
+        data: The rows that candidates were scored on.
         candidates: Networks, and ensembles of them, by rising score.
-        chosen: Number of the network that is expected to be the best on new rows: the largest ensemble.
-        is_constant: Whether that is no better than the mean, which is then chosen.
-        standard_error: Standard error of the least score.
+        ensemble: The largest ensemble, which is expected to be the best on new rows.
+        simpler: A linear fit, and the mean, or of classes their frequencies.
         history: Steps of the search.
     """
 
+    data: TabularData
     candidates: list[Candidate]
-    chosen: int
-    is_constant: bool
-    standard_error: float
+    ensemble: Candidate
+    simpler: tuple[Candidate, Candidate]
     history: list[Note]
+
+    def standard_error(self) -> float:
+        """Return the standard error of the least score."""
+        return self.data.standard_error(self.data.losses(self.candidates[0].prediction))
+
+    def simplest(self, chosen: Candidate) -> Candidate:
+        """Return the simplest of a candidate, a linear fit and the mean, by the one-standard-error rule.
+
+        A simpler one is taken unless its error is larger by more than the standard error of the difference: the best of
+        many candidates is better by chance, the more so the fewer rows there are.
+        """
+        for one in self.simpler:
+            excess = self.data.losses(one.prediction) - self.data.losses(chosen.prediction)
+            if self.data.mean(excess) <= self.data.standard_error(excess):
+                chosen = one
+        return chosen
 
 
 class NetworkSearch:
@@ -81,19 +97,23 @@ class NetworkSearch:
         self.seed, self.report = seed, report
         self.folds = CrossValidation(self.data, seed, device)
         self.kept: list[Candidate] = []
+        self.stacked: list[Candidate] = []
         self.history: list[Note] = []
 
     def run(self, sources: Sequence[Candidates], n_candidates: int = N_CANDIDATES) -> SearchResult:
         """Search among the sources, sampled in this order; an interrupt ends the search, with a warning."""
         with threads(1):
-            linear = self.folds.leave_one_out([linear_network(self.data.X.shape[1])])
-            self._keep("linear", [replace(linear[0], source="linear", trainable=False)])
-            try:
+            (linear,) = self.folds.leave_one_out([linear_network(self.data.X.shape[1], self.data.y.shape[1])])
+            self._keep("linear", [linear := replace(linear, source="linear", trainable=False)])
+            with ended_by_interrupt():
                 self._sample(sources, n_candidates)
                 self._tune()
-            except KeyboardInterrupt:
-                warnings.warn("interrupted: the network is the best so far", UserWarning, stacklevel=3)
-            return self._result()
+            with ended_by_interrupt():
+                self._stack()
+        mean = Candidate.of(mean_network(self.data), self.data.mean_prediction(), self.data, "mean")
+        others = [one for one in self.kept if one is not linear]
+        ranked, ensemble = best([linear, mean, *others, *self.stacked]), [*self.kept[:1], *self.stacked][-1]
+        return SearchResult(self.data, ranked, ensemble, (linear, mean), self.history)
 
     def _note(self, stage: str, networks: int, error: float) -> None:
         self.history.append({"stage": stage, "networks": networks, "error": error, "seconds": self.budget.elapsed})
@@ -128,23 +148,23 @@ class NetworkSearch:
             bracket = [one for one in self.kept if one.source == source and one.trainable][:N_TUNED]
             if self.budget.fits(CAUTION * longest):
                 rest = [one for one in self.kept if all(one is not other for other in bracket)]
-                trained = successive_halving(bracket, self.folds, self.seed, self.budget, self._note)
-                self.kept = best([*rest, *trained])
+                for trained in successive_halving(bracket, self.folds, self.seed, self.budget, self._note):
+                    self.kept = best([*rest, *trained])
 
-    def _result(self) -> SearchResult:
-        """Stack the best candidates, and choose."""
-        stacked = ensembles(self.kept, self.data)
-        if stacked:
-            self._note("ensemble", len(stacked), min(one.score for one in stacked))
-        ranked, chosen = best([*self.kept, *stacked]), stacked[-1] if stacked else self.kept[0]
-        variance = self.data.variance()
-        if is_constant := chosen.score >= variance:
-            mean = torch.zeros_like(chosen.prediction)
-            chosen = Candidate(linear_network(self.data.X.shape[1]), mean, variance, "mean")
-            ranked = best([chosen, *ranked])
-        standard_error = self.data.standard_error((ranked[0].prediction - self.data.y).square())
-        number = next(i for i, one in enumerate(ranked) if one is chosen)
-        return SearchResult(ranked, number, is_constant and variance > 0, standard_error, self.history)
+    def _stack(self) -> None:
+        """Stack the best candidates."""
+        self.stacked = ensembles(self.kept, self.data)
+        if self.stacked:
+            self._note("ensemble", len(self.stacked), min(one.score for one in self.stacked))
+
+
+@contextmanager
+def ended_by_interrupt() -> Iterator[None]:
+    """End a step of a search by an interrupt, with a warning to the caller of ``fit``."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        warnings.warn("interrupted: the network is the best so far", UserWarning, stacklevel=6)
 
 
 @contextmanager
@@ -154,7 +174,15 @@ def show_progress(what: str, shown: bool = True) -> Iterator[Callable[[Note], No
         yield lambda note: bar.update(f"{note['stage']}: {note['networks']} networks, least error {note['error']:.4g}")
 
 
-def linear_network(n_inputs: int) -> NetGraph:
+def linear_network(n_inputs: int, n_outputs: int = 1) -> NetGraph:
     """Return the network without hidden layers, its weights 0."""
-    architecture = Architecture((make_layer("Input", (), n_inputs), make_layer("Linear", (0,), 1)))
-    return NetGraph(architecture, torch.zeros(n_inputs + 1))
+    architecture = Architecture((make_layer("Input", (), n_inputs), make_layer("Linear", (0,), n_outputs)))
+    return NetGraph(architecture, torch.zeros(n_outputs * (n_inputs + 1)))
+
+
+def mean_network(data: TabularData) -> NetGraph:
+    """Return the linear network that predicts the mean of the targets, of classes the logarithms of frequencies."""
+    graph = linear_network(data.X.shape[1], data.y.shape[1])
+    mean = data.mean(data.y.double().T)
+    bias = (mean + 1 / len(data)).log() if data.has_classes else mean
+    return graph.replace(state=torch.cat([graph.state[: -len(bias)], bias.float()]))

@@ -1,4 +1,4 @@
-"""Maps from a table's columns to a network's inputs, and from its output to the target's unit."""
+"""Maps from a table's columns to a network's inputs, and from its outputs to targets in their units, or to classes."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def merge_rows(X: Floats, y: Floats, sample_weight: Any = None) -> tuple[Floats,
 
     Args:
         X: Features, [rows, features].
-        y: Targets, [rows].
+        y: Targets, [rows, outputs].
         sample_weight: Weights, [rows]; 1 when None.
 
     Returns:
@@ -53,8 +53,8 @@ def merge_rows(X: Floats, y: Floats, sample_weight: Any = None) -> tuple[Floats,
     rows, row = np.unique(np.column_stack([X, y])[kept], axis=0, return_inverse=True)
     if len(rows) < LEAST_ROWS:
         rows, row = np.column_stack([X, y])[kept], np.arange(kept.sum())
-    total = np.bincount(row.ravel(), weight[kept] / weight.max())
-    return rows[:, :-1], rows[:, -1], None if total.min() == total.max() else total / total.max()
+    total, columns = np.bincount(row.ravel(), weight[kept] / weight.max()), X.shape[1]
+    return rows[:, :columns], rows[:, columns:], None if total.min() == total.max() else total / total.max()
 
 
 class Standardize(nn.Module):
@@ -81,15 +81,16 @@ class Standardize(nn.Module):
 
 
 class Rescale(nn.Module):
-    """The target in its own unit, within its training range and a margin.
+    """Targets in their own units, within their training ranges and a margin.
 
     Args:
-        center: Mean of the target.
-        spread: Its deviation.
-        least: Least prediction.
-        most: Largest prediction.
+        center: Means of the targets, [outputs]; of one target a number.
+        spread: Their deviations.
+        least: Least predictions.
+        most: Largest predictions.
     """
 
+    loss = "squared_error"
     center: Tensor
     spread: Tensor
     least: Tensor
@@ -99,10 +100,53 @@ class Rescale(nn.Module):
         super().__init__()
         for name, value in {"center": center, "spread": spread, "least": least, "most": most}.items():
             self.register_buffer(name, value)
+        self.n_outputs, self.single = center.numel(), center.ndim == 0
+
+    @classmethod
+    def fit(cls, y: Floats, sample_weight: Floats | None = None) -> Self:
+        """Fit it to targets, [rows, outputs], with weights, [rows], unless all are equal."""
+        low, high, largest = y.min(axis=0), y.max(axis=0), np.finfo(np.float64).max
+        margin = MARGIN * high - MARGIN * low
+        with np.errstate(over="ignore"):
+            limits = np.maximum(low - margin, -largest), np.minimum(high + margin, largest)
+        values = *_mean_and_deviation(y, sample_weight), *map(torch.from_numpy, limits)
+        return cls(*(value[0] if y.shape[1] == 1 else value for value in values))
+
+    def standardized(self, y: Floats) -> Tensor:
+        """Return targets, [rows, outputs], as the network gives them."""
+        return _in_deviations(torch.from_numpy(np.array(y)), self.center, self.spread)
 
     def forward(self, output: Tensor) -> Tensor:
-        """Return predictions, [rows], of the network's outputs, [rows, 1]."""
-        return (self.center + self.spread * output[..., 0]).clamp(self.least, self.most)
+        """Return predictions, [rows], or of several targets [rows, outputs], of outputs, [rows, outputs]."""
+        output = output[..., 0] if self.single else output
+        return (self.center + self.spread * output).clamp(self.least, self.most)
+
+
+class Probabilities(nn.Module):
+    """Probabilities of classes, of logits.
+
+    Args:
+        n_outputs: Number of classes.
+    """
+
+    loss = "cross_entropy"
+
+    def __init__(self, n_outputs: int) -> None:
+        super().__init__()
+        self.n_outputs = n_outputs
+
+    @classmethod
+    def fit(cls, y: Floats, sample_weight: Floats | None = None) -> Self:
+        """Return it for one-hot rows, [rows, classes]."""
+        return cls(y.shape[1])
+
+    def standardized(self, y: Floats) -> Tensor:
+        """Return one-hot rows as they are."""
+        return torch.from_numpy(np.array(y))
+
+    def forward(self, output: Tensor) -> Tensor:
+        """Return probabilities, [rows, classes], of logits, [rows, classes]."""
+        return output.softmax(dim=-1)
 
 
 @dataclass(frozen=True)
@@ -111,40 +155,59 @@ class Preprocessing:
 
     Attributes:
         standardize: From columns to a network's inputs.
-        rescale: From its output to the target.
+        rescale: From its outputs to targets, or to probabilities of classes.
     """
 
     standardize: Standardize
-    rescale: Rescale
+    rescale: Rescale | Probabilities
 
     @classmethod
-    def fit(cls, X: Floats, y: Floats, sample_weight: Floats | None = None) -> Self:
-        """Fit them to rows, X [rows, features] and y [rows], with weights, [rows], unless all are equal."""
-        shift, scale = _mean_and_deviation(X, sample_weight)
-        center, spread = _mean_and_deviation(y[:, None], sample_weight)
-        low, high, largest = float(y.min()), float(y.max()), float(np.finfo(np.float64).max)
-        margin = MARGIN * high - MARGIN * low
-        limits = torch.tensor([max(low - margin, -largest), min(high + margin, largest)], dtype=torch.float64)
-        return cls(Standardize(shift, scale), Rescale(center[0], spread[0], *limits))
+    def fit(
+        cls,
+        X: Floats,
+        y: Floats,
+        sample_weight: Floats | None = None,
+        outputs: type[Rescale] | type[Probabilities] = Rescale,
+    ) -> Self:
+        """Fit them to rows.
+
+        Args:
+            X: Features, [rows, features].
+            y: Targets, [rows] or [rows, outputs], or one-hot classes.
+            sample_weight: Weights, [rows]; all equal when None.
+            outputs: Map of the outputs.
+        """
+        maps = Standardize(*_mean_and_deviation(X, sample_weight)), outputs.fit(y.reshape(len(y), -1), sample_weight)
+        return cls(*maps)
 
     def data(self, X: Floats, y: Floats, sample_weight: Floats | None = None) -> TabularData:
-        """Return standardized rows, of X [rows, features] and y [rows] in their own units, and their weights."""
+        """Return standardized rows, of X [rows, features] and y [rows, outputs] in their own units, and weights."""
         weight = None if sample_weight is None else torch.from_numpy(sample_weight / sample_weight.mean())
-        target = _in_deviations(torch.from_numpy(np.array(y)), self.rescale.center, self.rescale.spread)
-        return TabularData(self.standardize(torch.from_numpy(np.array(X))).float(), target.float(), weight)
+        target = self.rescale.standardized(y.reshape(len(y), -1)).float()
+        return TabularData(self.inputs(X), target, weight, self.rescale.loss)
+
+    def inputs(self, X: Floats) -> Tensor:
+        """Return the inputs of a network, [rows, features] float32, of columns in their own units."""
+        inputs: Tensor = self.standardize(torch.from_numpy(np.array(X)))
+        return inputs.float()
 
     def pipeline(self, module: nn.Module) -> nn.Sequential:
-        """Return a network with both maps around it, from columns, [rows, features] float64, to targets, [rows]."""
+        """Return a network with both maps around it, from columns, [rows, features] float64, to targets."""
         stages = OrderedDict(standardize=self.standardize, network=module, rescale=self.rescale)
         return nn.Sequential(stages).eval()
 
     def predict(self, graph: NetGraph, X: Floats) -> Floats:
-        """Return a network's predictions in the target's unit, [rows], of columns, [rows, features], in float64."""
+        """Return a network's predictions of columns, [rows, features], in float64.
+
+        Returns:
+            Targets in their units, [rows] or [rows, outputs], or probabilities of classes, [rows, classes].
+        """
         pipeline = self.pipeline(to_module(graph.replace(state=graph.state.double())))
         # The last block begins early enough to be as long as the others: a product of other sizes is rounded otherwise.
         starts = [min(start, max(0, len(X) - BLOCK)) for start in range(0, len(X), BLOCK)]
-        prediction = np.empty(len(X))
         with torch.no_grad():
+            empty = pipeline(torch.zeros(0, X.shape[1], dtype=torch.float64))
+            prediction = np.empty((len(X), *empty.shape[1:]))
             for start in starts:
                 rows = slice(start, start + BLOCK)
                 prediction[rows] = pipeline(torch.from_numpy(np.array(X[rows])))

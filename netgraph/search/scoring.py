@@ -1,8 +1,12 @@
-"""One scoring rule: the squared error of a candidate on rows that it was not fitted to.
+"""One scoring rule: the loss of a candidate on rows that it was not fitted to.
 
 Candidates whose hidden weights do not depend on the targets have their output layer solved by ridge regression, and are
 scored by leaving out one row at a time, in closed form (Allen 1974). All others, and everything that was trained, are
 scored by K-fold refits: the same is done again without each fold, and predicts that fold (Stone 1974).
+
+The loss is the squared error. Of classes it is the log loss, a proper score, in which networks are trained too: output
+layers are solved on one-hot rows (regularized least-squares classification; Rifkin et al. 2003), and out-of-fold
+outputs are calibrated to logits.
 """
 
 from collections.abc import Sequence
@@ -14,9 +18,10 @@ from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
+from netgraph.search.calibration import calibrate
 from netgraph.search.candidates import Candidates
 from netgraph.search.data import TabularData, TimeBudget
-from netgraph.stack import Stack, chunks, first_outputs, solve_output_layers
+from netgraph.stack import Stack, chunks, outputs, solve_output_layers, stacked
 from netgraph.zoo import FitConfig, fit_networks
 
 #: Folds of cross-validation, K; as many as rows where there are fewer.
@@ -29,8 +34,8 @@ class Candidate:
 
     Attributes:
         graph: The network.
-        prediction: Out-of-fold prediction of each row, [rows] float64.
-        score: Mean squared error of the prediction; inf where it is not finite.
+        prediction: Out-of-fold prediction of each row, of classes logits, [rows, outputs] float64.
+        score: Mean loss of the prediction; inf where it is not finite.
         source: Name of its source.
         trainable: Whether its hidden weights may be trained.
         refits: The network that was fitted without each fold, K of them, or none.
@@ -45,8 +50,8 @@ class Candidate:
 
     @classmethod
     def of(cls, graph: NetGraph, prediction: Tensor, data: TabularData, source: str = "") -> "Candidate":
-        """Score an out-of-fold prediction, [rows]."""
-        error = data.mean((prediction - data.y).square())
+        """Score an out-of-fold prediction, [rows, outputs]."""
+        error = data.mean(data.losses(prediction))
         return cls(graph, prediction, float(error) if error.isfinite() else torch.inf, source)
 
 
@@ -115,10 +120,13 @@ class CrossValidation:
         for i, graph in enumerate(graphs):
             if not isinstance(graph, NetGraph) or graph.program is not None:
                 raise NetGraphError(f"{name}.sample: network {i} is no feed-forward NetGraph")
-            sizes = graph.architecture.n_inputs, graph.architecture.n_outputs
-            if sizes != (data.X.shape[1], 1):
-                found = f"{sizes[0]} inputs and {sizes[1]} outputs, not {data.X.shape[1]} inputs and 1 output"
-                raise NetGraphError(f"{name}.sample: network {i} has {found}")
+            sizes, expected = (
+                (graph.architecture.n_inputs, graph.architecture.n_outputs),
+                (data.X.shape[1], data.y.shape[1]),
+            )
+            if sizes != expected:
+                found, needed = (f"{n} inputs and {k} output{'s' * (k != 1)}" for n, k in (sizes, expected))
+                raise NetGraphError(f"{name}.sample: network {i} has {found}, not {needed}")
         return graphs
 
     def leave_one_out(self, graphs: Sequence[NetGraph]) -> list[Candidate]:
@@ -143,7 +151,7 @@ class CrossValidation:
         """Solve the output layers of networks by ridge regression, on all rows or each on its own, [networks, rows].
 
         Returns:
-            The networks, each with its leave-one-out prediction, [rows] float64.
+            The networks, each with its leave-one-out prediction, [rows, outputs] float64.
         """
         fitted: dict[int, tuple[NetGraph, Tensor]] = {}
         for members in chunks([graph.architecture for graph in graphs], self.device):
@@ -151,31 +159,47 @@ class CrossValidation:
             stack = Stack([graphs[i].architecture for i in members], self.device)
             state = stack.flatten([graphs[i].state for i in members])
             solved = solve_output_layers(stack, state, data.X, data.y, data.sample_weight)
-            predictions = solved.prediction.cpu()
-            for i, state, prediction in zip(members, stack.split(solved.state.cpu()), predictions, strict=True):
-                fitted[i] = NetGraph(graphs[i].architecture, state.clone()), prediction
+            state, predictions = solved.state, solved.prediction
+            if data.has_classes:
+                state, predictions = calibrate(stack, state, predictions, data.y, data.sample_weight)
+            for i, own, prediction in zip(members, stack.split(state.cpu()), predictions.cpu(), strict=True):
+                fitted[i] = NetGraph(graphs[i].architecture, own.clone()), prediction
         return [fitted[i] for i in range(len(graphs))]
 
     def train(self, copies: Sequence[NetGraph], config: FitConfig, seed: int) -> list[NetGraph]:
         """Train the networks of :meth:`refit`, each on its own rows; each keeps its best step on these."""
         order = self.order.repeat(len(copies) // (self.n_folds + 1), 1)
-        rows = self.data.X[order], self.data.y[order][..., None]
+        rows = self.data.X[order], self.data.y[order]
         architectures, states = [g.architecture for g in copies], [g.state for g in copies]
-        fitted = fit_networks(architectures, states, rows, rows, config, Generator().manual_seed(seed), self.device)
+        fitted = fit_networks(
+            architectures, states, rows, rows, config, Generator().manual_seed(seed), self.device, self.data.loss
+        )
         return [NetGraph(a, state.cpu()) for a, state in zip(architectures, fitted.states, strict=True)]
 
     def score(self, copies: Sequence[NetGraph]) -> list[Candidate]:
         """Score candidates, K + 1 networks in a row, by the out-of-fold predictions of their refits."""
         each, architectures = self.n_folds + 1, [g.architecture for g in copies]
-        outputs = first_outputs(architectures, [g.state for g in copies], self.data.X, self.device).double()
-        outputs = outputs.unflatten(0, (-1, each))  # [candidates, copies, rows]
-        predictions = outputs.gather(1, self.fold.expand(len(outputs), 1, -1))[:, 0]
-        predictions = predictions.where(outputs[:, -1].isfinite().all(dim=1, keepdim=True), torch.inf)
+        values = outputs(architectures, [g.state for g in copies], self.data.X, self.device).double()
+        values = values.unflatten(0, (-1, each))  # [candidates, copies, rows, outputs]
+        finite = values[:, -1].isfinite().all(dim=(1, 2), keepdim=True)
+        predictions = values.gather(1, self.fold[:, None].expand(len(values), 1, *values.shape[2:]))[:, 0]
+        predictions, wholes = predictions.where(finite, torch.inf), copies[each - 1 :: each]
+        if self.data.has_classes:
+            wholes, predictions = self._calibrated(wholes, predictions)
         scored = []
-        for i, prediction in enumerate(predictions):
-            *refits, whole = copies[i * each : (i + 1) * each]
-            scored.append(replace(Candidate.of(whole, prediction, self.data), refits=tuple(refits)))
+        for i, (whole, prediction) in enumerate(zip(wholes, predictions, strict=True)):
+            refits = tuple(copies[i * each : (i + 1) * each - 1])
+            scored.append(replace(Candidate.of(whole, prediction, self.data), refits=refits))
         return scored
+
+    def _calibrated(self, graphs: Sequence[NetGraph], predictions: Tensor) -> tuple[list[NetGraph], Tensor]:
+        """Return networks that give calibrated logits, and their out-of-fold logits, [networks, rows, classes]."""
+        calibrated, logits = list(graphs), predictions.clone()
+        for members, stack, state in stacked([g.architecture for g in graphs], [g.state for g in graphs]):
+            state, logits[members] = calibrate(stack, state, logits[members], self.data.y, self.data.sample_weight)
+            for i, own in zip(members, stack.split(state), strict=True):
+                calibrated[i] = NetGraph(graphs[i].architecture, own.clone())
+        return calibrated, logits
 
 
 def resample(order: Tensor, weight: Tensor | None) -> Tensor:

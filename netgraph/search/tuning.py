@@ -1,6 +1,6 @@
 """Successive halving of candidates by batched training (Jamieson & Talwalkar 2016)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -23,7 +23,7 @@ def successive_halving(
     seed: int = 0,
     budget: TimeBudget | None = None,
     note: Callable[[str, int, float], None] = lambda stage, networks, error: None,
-) -> list[Candidate]:
+) -> Iterator[list[Candidate]]:
     """Train candidates and their refits side by side in rungs; after a rung the better half remains.
 
     It ends when a rung brings no better candidate than the one before, or the next one does not fit into the time left
@@ -36,8 +36,8 @@ def successive_halving(
         budget: The clock.
         note: Takes stage, number of networks and least error after each rung.
 
-    Returns:
-        The candidates, in their order, each replaced by its trained network where that scores better.
+    Yields:
+        After each rung the candidates, in their order, each replaced by its trained network where that scores better.
     """
     budget, result, going = budget or TimeBudget(), list(candidates), list(range(len(candidates)))
     copies, least, seconds_a_step = folds.refit(candidates), torch.inf, 0.0
@@ -55,10 +55,10 @@ def successive_halving(
         order = sorted(range(len(scored)), key=lambda k: scored[k].score)
         previous, least = least, scored[order[0]].score
         note(f"trained for {steps} steps", len(scored), least)
+        yield list(result)
         if least >= previous:
             break
         seconds_a_step = (budget.elapsed - began) / (steps * len(going))
         order = order[: max(LEAST_GOING, len(order) // 2)]
         going = [going[k] for k in order]
         copies = [graph for k in order for graph in (*scored[k].refits, scored[k].graph)]
-    return result

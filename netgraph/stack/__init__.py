@@ -1,6 +1,6 @@
 """The executor: run, differentiate and train thousands of different networks at once."""
 
-from netgraph.stack.chunking import chunks, first_outputs, probe, stacked
+from netgraph.stack.chunking import chunks, first_outputs, outputs, probe, stacked
 from netgraph.stack.kernel import fit_kernel, learned_metric
 from netgraph.stack.output_layer import OutputLayer, RidgeFit, fit_ridge, solve_output_layers
 from netgraph.stack.plain import PlainGradient, can_run
@@ -18,6 +18,7 @@ __all__ = [
     "fit_kernel",
     "fit_ridge",
     "learned_metric",
+    "outputs",
     "probe",
     "sensitivities",
     "sensitivity",

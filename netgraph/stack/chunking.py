@@ -100,10 +100,8 @@ def stacked(
 
 
 @torch.no_grad()
-def first_outputs(
-    architectures: Sequence[Architecture], states: Sequence[Tensor], x: Tensor, device: str = "cpu"
-) -> Tensor:
-    """Return the first outputs of n networks, run chunk by chunk, [n, rows], on the CPU.
+def outputs(architectures: Sequence[Architecture], states: Sequence[Tensor], x: Tensor, device: str = "cpu") -> Tensor:
+    """Return the outputs of n networks, run chunk by chunk, [n, rows, most outputs], zero padded, on the CPU.
 
     Args:
         architectures: n architectures.
@@ -112,16 +110,29 @@ def first_outputs(
         device: Where to run them.
 
     Example:
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 4))
+        >>> outputs([graph.architecture] * 3, [graph.state] * 3, probe(2)).shape
+        torch.Size([3, 64, 4])
+    """
+    rows, most = x.to(device), max((architecture.n_outputs for architecture in architectures), default=1)
+    values = x.new_zeros(len(architectures), x.shape[-2], most, device="cpu")
+    for members, stack, state in stacked(architectures, states, device):
+        output = stack(state, rows if x.ndim == 2 else rows[members])
+        values[members, :, : output.shape[2]] = output.to(values)
+    return values
+
+
+def first_outputs(
+    architectures: Sequence[Architecture], states: Sequence[Tensor], x: Tensor, device: str = "cpu"
+) -> Tensor:
+    """Return the first outputs of n networks, [n, rows], on the CPU; arguments as of :func:`outputs`.
+
+    Example:
         >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
         >>> first_outputs([graph.architecture] * 3, [graph.state] * 3, probe(2)).shape
         torch.Size([3, 64])
     """
-    rows = x.to(device)
-    outputs = x.new_zeros(len(architectures), x.shape[-2], device="cpu")
-    for members, stack, state in stacked(architectures, states, device):
-        output = stack(state, rows if x.ndim == 2 else rows[members])
-        outputs[members] = output[..., 0].to(outputs)
-    return outputs
+    return outputs(architectures, states, x, device)[..., 0]
 
 
 def probe(n_inputs: int, n_rows: int = 64, seed: int = 0) -> Tensor:

@@ -179,8 +179,8 @@ def test_a_search_in_f_stands_beside_random_networks(places, tmp_path):
 
 def test_networks_that_are_too_large_are_not_taken(places):
     x = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
-    data = latent_search.TabularData(x, x[:, 0])
-    graphs = latent_search.Random().sample(8, x, x[:, 0], 0)
+    data = latent_search.TabularData(x, x[:, :1])
+    graphs = latent_search.Random().sample(8, x, x[:, :1], 0)
     candidates = latent_search.CrossValidation(data).leave_one_out(graphs)
     assert latent_search.r2_of_best(candidates, 1, x, x[:, 0]) == -1
     assert latent_search.r2_of_best(candidates, 10**6, x, x[:, 0]) > -1
@@ -199,7 +199,7 @@ def test_candidates_are_small_and_of_the_same_architectures_without_a_fold(place
     recipe = zoos.recipe_of(places["checkpoint"]).architectures
     x, y = torch.randn(2, 20, 4, generator=torch.Generator().manual_seed(0)).split([3, 1], dim=2)
     sources = [small_networks.Small(recipe, 30, model) for model in (vae, None)]
-    found = [source.sample(5, x[0, :rows], y[0, :rows, 0], 1) for source in sources for rows in (20, 15)]
+    found = [source.sample(5, x[0, :rows], y[0, :rows], 1) for source in sources for rows in (20, 15)]
     assert all(graph.architecture.state_size <= 30 for graphs in found for graph in graphs)
     assert all([g.architecture.key for g in graphs] == [g.architecture.key for g in found[0]] for graphs in found)
     assert [source.uses_targets for source in sources] == [True, False]

@@ -27,15 +27,14 @@ def untrained(inputs: int = 16) -> NetVAE:
 
 def random_networks(n: int, seed: int, n_inputs: int = 4, recipe: ArchitectureRecipe | None = None) -> list[NetGraph]:
     """Networks with initial weights."""
-    return Random(recipe or ArchitectureRecipe()).sample(n, torch.empty(0, n_inputs), torch.empty(0), seed)
+    return Random(recipe or ArchitectureRecipe()).sample(n, torch.empty(0, n_inputs), torch.empty(0, 1), seed)
 
 
 def rows(n: int = 60, columns: int = 4, noise: float = 0.1) -> TabularData:
     """A target that bends along the first column and falls along the second."""
     X = torch.randn(n, columns, generator=Generator().manual_seed(0))
-    return TabularData(
-        X, torch.tanh(2 * X[:, 0]) - X[:, 1] + noise * torch.randn(n, generator=Generator().manual_seed(1))
-    )
+    y = torch.tanh(2 * X[:, 0]) - X[:, 1] + noise * torch.randn(n, generator=Generator().manual_seed(1))
+    return TabularData(X, y[:, None])
 
 
 class Few(Candidates):

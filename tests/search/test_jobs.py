@@ -168,7 +168,7 @@ def test_bad_parameters_and_bad_tables_are_named_before_a_folder_is_made(folder)
 
 
 def test_a_network_that_is_no_better_than_the_mean_is_told(folder, monkeypatch):
-    monkeypatch.setattr("netgraph.search.data.TabularData.variance", lambda _: 0.0)
+    monkeypatch.setattr("netgraph.search.data.TabularData.baseline", lambda _: 0.0)
     with pytest.warns(UserWarning, match="the network chosen of 4 is not better than the mean by cross-validation"):
         search_table(job(SearchJob, folder, "mean", n_trials=4))
 

@@ -26,7 +26,7 @@ def test_columns_and_target_are_standardized_and_the_target_comes_back(x, scale,
     assert np.allclose(inputs.mean(axis=0), 0, atol=1e-4)
     varied = x.std(axis=0) > 1e-6 * (1 + np.abs(x).max(axis=0))
     assert np.allclose(inputs.std(axis=0)[varied], 1, atol=1e-4)
-    restored = maps.rescale(data.y.double()[:, None])
+    restored = maps.rescale(data.y.double())
     assert np.allclose(restored, y, rtol=1e-5, atol=1e-5 * (1 + np.abs(y).max()))
 
 

@@ -28,7 +28,7 @@ NAN, INF = torch.nan, torch.inf
 
 
 def predict(graph: NetGraph, X: Tensor) -> Tensor:
-    return to_module(graph)(X)[:, 0].detach()
+    return to_module(graph)(X).detach()
 
 
 def weighted(weight: Tensor, data: TabularData) -> TabularData:
@@ -65,7 +65,7 @@ def test_only_output_layers_are_fitted_and_the_linear_network_becomes_a_ridge_re
         assert int(changed.min()) >= graph.architecture.state_size - graph.architecture.layers[-2].size - 1
         assert one.score == pytest.approx(float((one.prediction - data.y).square().mean()))
         assert one.score >= 0.999 * float((predict(one.graph, data.X) - data.y).square().mean())
-    exact = replace(data, y=2 * data.X[:, 1] - data.X[:, 3] + 0.5)
+    exact = replace(data, y=2 * data.X[:, [1]] - data.X[:, [3]] + 0.5)
     (linear,) = CrossValidation(exact).leave_one_out([linear_network(4)])
     assert linear.score < 1e-8
     assert torch.allclose(linear.graph.state, torch.tensor([0.0, 2.0, 0.0, -1.0, 0.5]), atol=1e-4)
@@ -86,7 +86,7 @@ def test_what_is_not_finite_has_an_infinite_score_and_harms_no_other(value):
 
 @given(count=st.integers(2, 60), seed=st.integers(0, 99))
 def test_each_row_is_in_one_fold_which_one_copy_alone_does_not_see(count, seed):
-    folds = CrossValidation(TabularData(torch.zeros(count, 1), torch.zeros(count)), seed)
+    folds = CrossValidation(TabularData(torch.zeros(count, 1), torch.zeros(count, 1)), seed)
     assert folds.n_folds == len(folds.order) - 1 == min(5, count)
     sizes = folds.fold.bincount(minlength=folds.n_folds)
     assert sizes.sum() == count
@@ -119,7 +119,7 @@ def test_a_target_does_not_change_what_is_predicted_of_its_own_fold(row):
 def test_what_generated_networks_predict_of_a_fold_does_not_depend_on_its_targets(columns):
     data, source, predictions = rows(30, columns), Generated(untrained()), []
     unseen = CrossValidation(data).fold == 2
-    for one in (data, replace(data, y=torch.where(unseen, 9.0, data.y))):
+    for one in (data, replace(data, y=torch.where(unseen[:, None], 9.0, data.y))):
         found = CrossValidation(one).sample(source, 3, 0, TimeBudget())
         predictions.append(torch.stack([candidate.prediction for candidate in found]))
     assert torch.equal(predictions[0][:, unseen], predictions[1][:, unseen])
@@ -158,11 +158,11 @@ def test_the_refits_of_a_source_are_left_out_where_time_is_short():
 
 def test_weights_count_in_errors_fits_and_training():
     data, first = rows(), torch.where(torch.arange(60) < 30, 1.0, 1e-6)
-    halves = weighted(first, replace(data, y=torch.where(torch.arange(60) < 30, 1.0, -1.0) * data.X[:, 0]))
+    halves = weighted(first, replace(data, y=torch.where(torch.arange(60) < 30, 1.0, -1.0)[:, None] * data.X[:, [0]]))
     (linear,) = CrossValidation(halves).leave_one_out([linear_network(4)])
     assert float(linear.graph.state[0]) == pytest.approx(1, abs=0.02)
     squared = (linear.prediction - halves.y).square()
-    assert linear.score == pytest.approx(np.average(squared, weights=first))
+    assert linear.score == pytest.approx(np.average(squared[:, 0], weights=first))
     assert float(trained(CrossValidation(halves), [linear_network(4)], 60)[0].graph.state[0]) > 0.8
     graphs = random_networks(3, 2)
     plain, equal = (CrossValidation(d) for d in (data, weighted(torch.ones(60), data)))

@@ -15,7 +15,9 @@ CANDIDATES = FOLDS.leave_one_out(random_networks(8, 3))
 def halved(seconds: float | None = None, step: float = 1.0, seed: int = 0):
     """Return the candidates and the notes of successive halving."""
     notes, budget = [], TimeBudget(seconds, clock(step))
-    return successive_halving(CANDIDATES, FOLDS, seed, budget, lambda *note: notes.append(note)), notes
+    rungs = list(successive_halving(CANDIDATES, FOLDS, seed, budget, lambda *note: notes.append(note)))
+    assert len(rungs) == len(notes)
+    return rungs[-1] if rungs else CANDIDATES, notes
 
 
 @pytest.fixture

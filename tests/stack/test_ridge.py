@@ -11,7 +11,7 @@ PENALTY = 1e-2
 def _drawn(rows: int = 30, width: int = 5, networks: int = 3) -> tuple[Tensor, Tensor]:
     generator = Generator().manual_seed(0)
     hidden = torch.randn(networks, rows, width, generator=generator, dtype=torch.float64)
-    return hidden, hidden[..., 0] * 2 + 1 + torch.randn(networks, rows, generator=generator, dtype=torch.float64)
+    return hidden, hidden[..., :1] * 2 + 1 + torch.randn(networks, rows, 1, generator=generator, dtype=torch.float64)
 
 
 def _of_sklearn(hidden: Tensor, y: Tensor) -> Ridge:
@@ -24,8 +24,8 @@ def test_it_is_the_ridge_regression_of_scikit_learn() -> None:
     fit = fit_ridge(hidden, y, PENALTY)
     for i, (own, target) in enumerate(zip(hidden, y, strict=True)):
         reference = _of_sklearn(own, target)
-        np.testing.assert_allclose(fit.weights[i], reference.coef_, rtol=1e-6)
-        np.testing.assert_allclose(fit.predict(hidden)[i], reference.predict(own.numpy()), rtol=1e-6)
+        np.testing.assert_allclose(fit.weights[i, :, 0], reference.coef_, rtol=1e-6)
+        np.testing.assert_allclose(fit.predict(hidden)[i], reference.predict(own.numpy()).reshape(-1, 1), rtol=1e-6)
 
 
 def test_the_fit_has_a_gradient() -> None:
@@ -34,5 +34,5 @@ def test_the_fit_has_a_gradient() -> None:
 
 
 def test_activations_that_are_all_equal_give_the_mean() -> None:
-    y = torch.tensor([[1.0, 2.0, 6.0]])
-    torch.testing.assert_close(fit_ridge(torch.ones(1, 3, 4), y).predict(torch.ones(1, 1, 4)), torch.tensor([[3.0]]))
+    y = torch.tensor([[[1.0], [2.0], [6.0]]])
+    torch.testing.assert_close(fit_ridge(torch.ones(1, 3, 4), y).predict(torch.ones(1, 1, 4)), torch.tensor([[[3.0]]]))

@@ -58,8 +58,8 @@ class RandomFeatures(Candidates):
         columns = X.shape[1]
         if self.scaling == "ard":
             matrix = ((3 * columns) ** 0.5 / ard_length_scales(X, y)).diag()  # in units of the initial deviation
-            return [scaled(graph, matrix) for graph in wide_networks(columns, ARD_UNITS, seed, skip=True)[:n]]
-        initial = graphs = wide_networks(columns, UNITS, seed)[:n]
+            return [scaled(graph, matrix) for graph in wide_networks(columns, ARD_UNITS, seed, True, y.shape[1])[:n]]
+        initial = graphs = wide_networks(columns, UNITS, seed, n_outputs=y.shape[1])[:n]
         for _ in range(STEPS if self.scaling == "agop" else 0):
             product = agop(graphs, X, y)
             matrix = (1 - SHRINKAGE) * (product + product.diagonal().diag()) / 2 + SHRINKAGE * torch.eye(columns)
@@ -77,7 +77,7 @@ class ScaledRandom(Random):
 
     def sample(self, n: int, X: Tensor, y: Tensor, seed: int) -> list[NetGraph]:
         """Return n networks."""
-        roots = agop(wide_networks(X.shape[1], UNITS, seed), X, y).diagonal().sqrt()
+        roots = agop(wide_networks(X.shape[1], UNITS, seed, n_outputs=y.shape[1]), X, y).diagonal().sqrt()
         matrix = ((1 - SHRINKAGE) * roots / roots.mean().clamp(min=torch.finfo(roots.dtype).tiny) + SHRINKAGE).diag()
         return [scaled(g, matrix) if _reads_linearly(g) else g for g in super().sample(n, X, y, seed)]
 
@@ -87,7 +87,7 @@ def _reads_linearly(graph: NetGraph) -> bool:
     return readers == [graph.architecture.tensors[0].layer] and graph.architecture.layers[readers[0]].type == "Linear"
 
 
-def wide_networks(n_inputs: int, units: int, seed: int, skip: bool = False) -> list[NetGraph]:
+def wide_networks(n_inputs: int, units: int, seed: int, skip: bool = False, n_outputs: int = 1) -> list[NetGraph]:
     """Return a network of one hidden layer with initial weights for each of :data:`ACTIVATIONS`.
 
     Args:
@@ -95,6 +95,7 @@ def wide_networks(n_inputs: int, units: int, seed: int, skip: bool = False) -> l
         units: Units of the hidden layer.
         seed: Seed of the weights.
         skip: Whether the output layer reads the features too.
+        n_outputs: Units of the output layer.
     """
     generator, graphs = Generator().manual_seed(seed), []
     for activation in ACTIVATIONS:
@@ -102,7 +103,7 @@ def wide_networks(n_inputs: int, units: int, seed: int, skip: bool = False) -> l
         layers.append(make_layer(activation, (1,), units))
         if skip:
             layers.append(make_layer("Concat", (2, 0), units + n_inputs))
-        architecture = Architecture((*layers, make_layer("Linear", (len(layers) - 1,), 1)))
+        architecture = Architecture((*layers, make_layer("Linear", (len(layers) - 1,), n_outputs)))
         graphs.append(NetGraph(architecture, initialize(architecture, generator)))
     return graphs
 
@@ -119,9 +120,9 @@ def agop(graphs: Sequence[NetGraph], X: Tensor, y: Tensor) -> Tensor:
     """Return the average gradient outer product of networks whose output layers are fitted to the rows.
 
     Args:
-        graphs: Networks with one output.
+        graphs: Networks.
         X: Features, [rows, features].
-        y: Target, [rows].
+        y: Targets, [rows, outputs]; products are added up over them.
 
     Returns:
         Positive semidefinite, of mean 1 on its diagonal, [features, features] float64; 0 where no network changes.
@@ -129,8 +130,11 @@ def agop(graphs: Sequence[NetGraph], X: Tensor, y: Tensor) -> Tensor:
     stack = Stack([graph.architecture for graph in graphs])
     state = solve_output_layers(stack, stack.flatten([graph.state for graph in graphs]), X, y).state
     rows = X[:GRADIENT_ROWS].expand(len(graphs), -1, -1).clone().requires_grad_()
-    gradient = torch.autograd.grad(stack(state, rows).sum(), rows)[0] * (X[0] != X).any(dim=0)
-    products = (gradient.mT @ gradient).double().nan_to_num()  # [networks, features, features]
+    output, varied = stack(state, rows), (X[0] != X).any(dim=0)
+    products = torch.zeros(len(graphs), X.shape[1], X.shape[1], dtype=torch.float64)
+    for number in range(y.shape[1]):
+        gradient = torch.autograd.grad(output[..., number].sum(), rows, retain_graph=True)[0] * varied
+        products += (gradient.mT @ gradient).double().nan_to_num()
     mean = products.diagonal(dim1=1, dim2=2).mean(dim=1).clamp(min=torch.finfo(torch.float64).tiny)
     return (products / mean[:, None, None]).mean(dim=0)
 
@@ -142,7 +146,7 @@ def ard_length_scales(X: Tensor, y: Tensor) -> Tensor:
 
     Args:
         X: Standardized features, [rows, features]; at most :data:`PROCESS_ROWS` rows count.
-        y: Standardized target, [rows].
+        y: Standardized targets, [rows, outputs]; the length scales are those of all.
 
     Returns:
         [features] float64, from 0.1 to 1,000.

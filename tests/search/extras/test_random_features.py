@@ -20,7 +20,7 @@ def sine(rows: int = 200, columns: int = 5) -> TabularData:
     """A target that is a sine of the third column alone."""
     X = torch.randn(rows, columns, generator=Generator().manual_seed(0))
     y = torch.sin(2 * X[:, 2]) + 0.1 * torch.randn(rows, generator=Generator().manual_seed(1))
-    return TabularData(X, (y - y.mean()) / y.std())
+    return TabularData(X, ((y - y.mean()) / y.std())[:, None])
 
 
 def output(graph: NetGraph, X: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ def test_agop_finds_the_column_along_which_the_target_changes():
 def test_the_agop_of_a_linear_network_is_the_outer_product_of_its_weights(columns, seed):
     generator = Generator().manual_seed(seed)
     weights, X = torch.randn(columns, generator=generator), torch.randn(60, columns, generator=generator)
-    product = agop([linear_network(columns)], X, X @ weights)
+    product = agop([linear_network(columns)], X, X @ weights[:, None])
     expected = weights.double().outer(weights.double()) * columns / weights.double().square().sum()
     torch.testing.assert_close(product, expected, rtol=1e-2, atol=1e-2)
 
@@ -86,7 +86,7 @@ def test_what_does_not_vary_or_change_does_not_count():
     product = agop(graphs, X, data.y)
     assert product.isfinite().all()
     assert not product[1].any()
-    assert not agop([linear_network(5)], X, torch.zeros(60)).any()
+    assert not agop([linear_network(5)], X, torch.zeros(60, 1)).any()
     broken = graphs[0].replace(state=torch.full_like(graphs[0].state, torch.nan))
     assert agop([broken, *graphs[1:]], X, data.y).isfinite().all()
     assert float(ard_length_scales(X, data.y)[1]) == 1e3
@@ -98,7 +98,7 @@ def test_a_scaled_network_reads_the_columns_times_the_matrix(seed):
     generator = Generator().manual_seed(seed)
     X, matrix = torch.randn(20, 3, generator=generator), torch.randn(3, 3, generator=generator).double()
     matrix = matrix + matrix.T
-    for graph in RandomFeatures(None).sample(4, X, X[:, 0], seed):
+    for graph in RandomFeatures(None).sample(4, X, X[:, [0]], seed):
         read = (X.double() @ matrix).float()
         torch.testing.assert_close(output(scaled(graph, matrix), X), output(graph, read), rtol=1e-3, atol=1e-3)
 
@@ -106,12 +106,12 @@ def test_a_scaled_network_reads_the_columns_times_the_matrix(seed):
 @pytest.mark.parametrize("columns", [5, 40])
 def test_length_scales_are_short_where_the_target_bends_and_long_where_it_does_not(columns):
     data = sine(200, columns)
-    scales = ard_length_scales(data.X, (data.y + data.X[:, 0]) / 1.5)  # a line along the first column
+    scales = ard_length_scales(data.X, (data.y + data.X[:, [0]]) / 1.5)  # a line along the first column
     others = [i for i in range(columns) if i != 2]
     assert scales.shape == (columns,)
     assert 0.1 <= float(scales[2]) < float(scales[others].median()) / 3
     assert ((scales >= 0.1) & (scales <= 1e3 * (1 + 1e-9))).all()
-    assert torch.equal(scales, ard_length_scales(data.X, (data.y + data.X[:, 0]) / 1.5))
+    assert torch.equal(scales, ard_length_scales(data.X, (data.y + data.X[:, [0]]) / 1.5))
 
 
 def test_random_networks_are_scaled_by_the_columns_that_matter():
