@@ -96,6 +96,45 @@ def output_r2_per_pair(true: Graphs, generated: Graphs, x: Rows) -> Tensor:
     return torch.stack([_r2(y, prediction) for (y, _), (prediction, _) in pairs])
 
 
+def agreement(graphs: Graphs, others: Graphs, x: Rows) -> float:
+    """Compute the share of rows on which two networks predict the same class, a mean over pairs.
+
+    It is ``1/n Σ_i [c(f(x_i)) = c(g(x_i))]`` with ``c(z) = argmax_k z_k``, the first of equal ones; of networks with
+    one output, a logit, ``c(z) = [z > 0]``. A row on which an output is NaN or infinite counts 0.
+
+    Args:
+        graphs: One graph, or n of them; outputs are logits, or probabilities where there are several.
+        others: As many.
+        x: Rows, as of :func:`cosine_similarity`.
+
+    Returns:
+        A value in [0, 1].
+
+    Raises:
+        NetGraphError: As of :func:`cosine_similarity`.
+
+    Example:
+        >>> graph = netgraph.from_module(torch.nn.Linear(2, 3))
+        >>> agreement(graph, graph, torch.randn(5, 2))
+        1.0
+    """
+    return float(agreement_per_pair(graphs, others, x).mean())
+
+
+def agreement_per_pair(graphs: Graphs, others: Graphs, x: Rows) -> Tensor:
+    """Return :func:`agreement` of each pair, [n] float64."""
+    left, right = as_pairs(graphs, others)
+    rows = as_rows(left, x)
+    pairs = zip(run(left, rows), run(right, rows), strict=True)
+    return torch.stack([_same_class(a, b).double().mean() for (a, _), (b, _) in pairs])
+
+
+def _same_class(a: Tensor, b: Tensor) -> Tensor:
+    """Return whether outputs, [rows, outputs], are finite and of the same class, [rows]."""
+    one, other = (z[:, 0] > 0 if z.shape[1] == 1 else z.argmax(dim=1) for z in (a, b))
+    return (one == other) & (a.isfinite() & b.isfinite()).all(dim=1)
+
+
 def rate_distortion(true: Graphs, rebuilt: Mapping[int, Graphs], x: Rows) -> dict[int, dict[str, float]]:
     """Compute the rate-distortion curve of a latent: output R^2 against latent size.
 

@@ -5,6 +5,8 @@ returns the value of each pair.
 """
 
 from netgraph.evaluation.behavior import (
+    agreement,
+    agreement_per_pair,
     behavior,
     cosine_similarity,
     cosine_similarity_per_pair,
@@ -36,6 +38,8 @@ from netgraph.evaluation.structure import (
 )
 
 __all__ = [
+    "agreement",
+    "agreement_per_pair",
     "behavior",
     "cosine_similarity",
     "cosine_similarity_per_pair",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
+from netgraph.errors import NetGraphError
 from netgraph.evaluation.behavior import median
 from netgraph.evaluation.warm_start import Arm, StartConfig, StartTask, measure_arm, start_tasks
 from netgraph.graph.netgraph import NetGraph
@@ -75,6 +76,9 @@ def start_of_samples(vae: NetVAE, zoo: Zoo, n_tasks: int, n_networks: int, gener
         ``sampled_steps``, ``random_steps``: median over networks of the least budget that reaches the R^2 of the task's
         median trained network, left out where infinite; ``sampled_share_reached``, ``random_share_reached``.
 
+    Raises:
+        NetGraphError: When a split has no task with a regression target.
+
     Example:
         >>> start_of_samples(vae, zoo, n_tasks=2, n_networks=2, generator=Generator())  # doctest: +SKIP
         {'sampled_steps': 100.0, ...}
@@ -82,7 +86,10 @@ def start_of_samples(vae: NetVAE, zoo: Zoo, n_tasks: int, n_networks: int, gener
 
     def drawn(split: str, count: int) -> list[StartTask]:
         networks = zoo.stream(zoo.split(split))
-        numbers = sorted({graph.task for graph in networks if vae.coverage.covers(graph.architecture)})
+        covered = sorted({graph.task for graph in networks if vae.coverage.covers(graph.architecture)})
+        numbers = [number for number in covered if not zoo.task(number).has_classes]
+        if not numbers:
+            raise NetGraphError(f"{zoo.folder}: no {split} task of one regression target, on which starts are compared")
         order = torch.randperm(len(numbers), generator=generator)[:count].tolist()
         return start_tasks(zoo, [numbers[i] for i in order])
 

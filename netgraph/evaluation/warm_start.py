@@ -52,7 +52,7 @@ def start_tasks(zoo: Zoo, numbers: Iterable[int]) -> list[StartTask]:
         numbers: Of the tasks within it.
 
     Raises:
-        NetGraphError: When a task has no networks.
+        NetGraphError: When a task has no networks, or has classes or several outputs.
 
     Example:
         >>> (task,) = start_tasks(netgraph.Zoo("my_zoo"), [0])
@@ -65,6 +65,9 @@ def start_tasks(zoo: Zoo, numbers: Iterable[int]) -> list[StartTask]:
         if number not in r2.index:
             raise NetGraphError(f"{zoo.folder}: task {number} has no networks to take a target from")
         task = zoo.task(number)
+        if task.has_classes or task.n_outputs != 1:
+            kind = f"{task.loss} and {task.n_outputs} outputs"
+            raise NetGraphError(f"{zoo.folder}: task {number} has {kind}; starts are compared on one regression target")
         cut = task.rows - zoo.recipes[0].training.n_validation(task.rows)
         y = task.y[:, 0]
         tasks.append(StartTask(task.x[:cut], y[:cut], task.x[cut:], y[cut:], float(r2[number])))

@@ -1,9 +1,10 @@
 import pytest
 import torch
 from hypothesis import given
+from sklearn.metrics import r2_score
 from torch import nn
 
-from netgraph import NetGraphError, canonicalize, from_module, metrics
+from netgraph import NetGraphError, canonicalize, from_module, metrics, to_module
 from netgraph.evaluation import evaluate_reconstruction, evaluate_samples, shapes
 from netgraph.evaluation.evaluate import Evaluated
 from netgraph.evaluation.report import MEANING, write_report
@@ -49,6 +50,32 @@ def test_output_r2_and_cosine_by_hand():
     assert metrics.cosine_similarity(constant, constant, X) == 1
     assert metrics.output_r2(constant, constant, X) == 1
     assert metrics.output_r2(constant, graph, X) == 0
+
+
+def test_output_r2_of_several_outputs_is_that_of_scikit_learn():
+    one, two = other(3, 3, seed=0), other(3, 3, seed=1)
+    y, prediction = (to_module(graph)(X).detach().numpy() for graph in (one, two))
+    expected = r2_score(y, prediction, multioutput="variance_weighted")
+    assert metrics.output_r2(one, two, X) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2, 5])
+def test_agreement_is_the_share_of_rows_of_the_same_class(n_outputs):
+    one, two = other(3, n_outputs, seed=0), other(3, n_outputs, seed=3)
+    a, b = (to_module(graph)(X).detach() for graph in (one, two))
+    classes = [z.argmax(dim=1) if n_outputs > 1 else z[:, 0] > 0 for z in (a, b)]
+    expected = float((classes[0] == classes[1]).float().mean())
+    assert metrics.agreement(one, two, X) == pytest.approx(expected)
+    assert 0 < expected < 1
+    assert metrics.agreement(one, one, X) == 1
+    assert metrics.agreement_per_pair([one, one], [one, two], [X, X]).tolist() == pytest.approx([1, expected])
+
+
+def test_rows_that_are_not_finite_do_not_agree():
+    one = other(3, 2)
+    broken = one.replace(state=torch.full_like(one.state, torch.nan))
+    assert metrics.agreement(one, broken, X) == 0
+    assert metrics.agreement(broken, broken, X) == 0
 
 
 def test_sets_of_networks():
@@ -197,6 +224,7 @@ def other(n_inputs: int, n_outputs: int, seed: int = 0):
 
 
 PAIRED = {
+    "agreement": lambda a, b: metrics.agreement(a, b, X),
     "output_r2": lambda a, b: metrics.output_r2(a, b, X),
     "output_r2_median": lambda a, b: metrics.output_r2_median(a, b, X),
     "output_r2_per_pair": lambda a, b: metrics.output_r2_per_pair([a], [b], [X]),

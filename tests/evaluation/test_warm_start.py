@@ -96,6 +96,18 @@ def test_tasks_have_the_rows_and_the_median_of_the_zoos_networks(zoo):
         start_tasks(zoo, [99])
 
 
+def test_tasks_of_classes_are_left_out_of_starts(tmp_path):
+    settings = {"rows": 64, "learnable": False, "modifiers": {"classes": {"number": [2, 2], "binary": 1.0}}}
+    recipe = ZooRecipe().changed(n_tasks=2, n_test_tasks=1, nets_per_task=2, tasks=settings)
+    classes = build_here(recipe, tmp_path)
+    with pytest.raises(
+        NetGraphError, match=r"task 0 has binary_cross_entropy and 1 outputs; starts are compared on one"
+    ):
+        start_tasks(classes, [0])
+    with pytest.raises(NetGraphError, match="no train task of one regression target"):
+        start_of_samples(RandomModel(), classes, 2, 2, Generator().manual_seed(0))
+
+
 def test_trained_networks_are_there_from_the_start(zoo):
     number = zoo[0].task
     (task,) = start_tasks(zoo, [number])

@@ -178,6 +178,23 @@ def test_sensitivity_is_the_mean_absolute_derivative():
     torch.testing.assert_close(found[8:], torch.full((2,), 0.5, dtype=torch.float64))
 
 
+def test_networks_of_different_numbers_of_outputs_are_measured_side_by_side():
+    sizes = [3, 1, 10]
+    modules = [
+        randomize(nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, size)).double(), size) for size in sizes
+    ]
+    graphs = [from_module(module) for module in modules]
+    x = draw_rows(2)
+    together = sensitivities(
+        [graph.architecture for graph in graphs], [graph.state for graph in graphs], x.expand(len(sizes), -1, -1)
+    )
+    for module, size, measured in zip(modules, sizes, together, strict=True):
+        slope = 1 - torch.tanh(module[0](x)) ** 2
+        derivative = (module[2].weight[None] * slope[:, None, :]).abs().mean(dim=(0, 1))  # over rows and outputs
+        torch.testing.assert_close(measured[2:6], derivative)
+        torch.testing.assert_close(measured[10:], torch.full((size,), 1 / size, dtype=torch.float64))
+
+
 def test_a_dead_unit_has_none_and_its_neighbor_has():
     module = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))
     with torch.no_grad():
