@@ -95,7 +95,8 @@ def measure(
     function = vae.encoder.function
     common = function.rows(max(inputs))
     outputs = first_outputs(architectures, [graph.state for graph in true], common)
-    rest = function.complete(f[:, :numbers], torch.tensor(inputs)) - outputs
+    counts = torch.tensor([[count, 1] for count in inputs])
+    rest = function.complete(f[:, :numbers], counts)[..., 0] - outputs
     code = 1 - rest.square().mean(dim=1) / outputs.var(dim=1, correction=0)
     found = {
         "": metrics.output_r2_per_pair(true, written, fresh),

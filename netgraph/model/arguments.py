@@ -40,28 +40,28 @@ def as_canonical(networks: Any, coverage: Coverage) -> list[NetGraph]:
     return [canonicalize(graph) for graph in graphs]
 
 
-def as_architectures(given: Any, n_inputs: Sequence[int]) -> list[Architecture]:
+def as_architectures(given: Any, counts: Sequence[Sequence[int]]) -> list[Architecture]:
     """Return the architectures of n networks.
 
     Args:
         given: An architecture, a graph or a module for all networks, or one each.
-        n_inputs: Inputs of each network.
+        counts: Numbers of inputs and outputs of each network.
 
     Raises:
-        NetGraphError: When there are more or fewer, or one has other inputs or several outputs.
+        NetGraphError: When there are more or fewer, or one has other numbers of inputs or outputs.
     """
     if isinstance(given, Iterable) and not isinstance(given, Data | nn.Module):
         listed = list(given)
-        if len(listed) != len(n_inputs):
-            raise NetGraphError(f"{len(listed)} architectures for {len(n_inputs)} networks")
+        if len(listed) != len(counts):
+            raise NetGraphError(f"{len(listed)} architectures for {len(counts)} networks")
         found = [_architecture(network, f"architecture {i}") for i, network in enumerate(listed)]
     else:
-        found = [_architecture(given, "architecture")] * len(n_inputs)
-    for i, (architecture, count) in enumerate(zip(found, n_inputs, strict=True)):
-        if architecture.n_inputs != count:
-            raise NetGraphError(f"architecture {i} has {architecture.n_inputs} inputs; its function reads {count}")
-        if architecture.n_outputs != 1:
-            raise NetGraphError(f"architecture {i} has {architecture.n_outputs} outputs; functions have one")
+        found = [_architecture(given, "architecture")] * len(counts)
+    for i, (architecture, (n_inputs, n_outputs)) in enumerate(zip(found, counts, strict=True)):
+        if architecture.n_inputs != n_inputs:
+            raise NetGraphError(f"architecture {i} has {architecture.n_inputs} inputs; its function reads {n_inputs}")
+        if architecture.n_outputs != n_outputs:
+            raise NetGraphError(f"architecture {i} has {architecture.n_outputs} outputs; its function has {n_outputs}")
     return found
 
 
@@ -69,26 +69,31 @@ def _architecture(given: Any, name: str) -> Architecture:
     return given if isinstance(given, Architecture) else as_graph(given, name).architecture
 
 
-def as_rows(X: ArrayLike | None, y: ArrayLike | None, n_inputs: int | None = None) -> tuple[Tensor, Tensor]:
-    """Return the rows of a data set as tensors, X [rows, features] and y [rows].
+def as_rows(
+    X: ArrayLike | None, y: ArrayLike | None, n_inputs: int | None = None, n_outputs: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the rows of a data set as tensors, X [rows, features] and y [rows, outputs], of y [rows] too.
 
     Raises:
         NetGraphError: When one is missing, they are no numbers, a shape is another, there are fewer than two rows, a
-            value is not finite, or ``n_inputs`` is given and not the number of features.
+            value is not finite, or ``n_inputs`` or ``n_outputs`` is given and not the number of columns.
     """
     if (X is None) != (y is None):
         raise NetGraphError(f"{'y' if X is None else 'X'} is given without {'X' if X is None else 'y'}")
     try:
         x, target = (torch.as_tensor(np.asarray(values), dtype=torch.float32) for values in (X, y))
     except (TypeError, ValueError):
-        raise NetGraphError("X and y: expected numbers, [rows, features] and [rows]") from None
-    if x.ndim != 2 or target.shape != x.shape[:1] or len(target) < 2 or not x.shape[1]:
-        shapes = f"X {tuple(x.shape)} and y {tuple(target.shape)}"
-        raise NetGraphError(f"{shapes}; expected [rows, features] and [rows], at least two rows")
+        raise NetGraphError("X and y: expected numbers, [rows, features] and [rows, outputs]") from None
+    shapes = f"X {tuple(x.shape)} and y {tuple(target.shape)}"
+    target = target[:, None] if target.ndim == 1 else target
+    if x.ndim != 2 or target.ndim != 2 or len(target) != len(x) or len(x) < 2 or not (x.shape[1] and target.shape[1]):
+        raise NetGraphError(f"{shapes}; expected [rows, features] and [rows, outputs], at least two rows")
     if not (x.abs().max() < LARGEST and target.abs().max() < LARGEST):
         raise NetGraphError(f"X or y: a value is not finite, or beyond {LARGEST:g}; standardize columns and target")
     if n_inputs not in (None, x.shape[1]):
         raise NetGraphError(f"n_inputs is {n_inputs!r}; the rows have {x.shape[1]} columns")
+    if n_outputs not in (None, target.shape[1]):
+        raise NetGraphError(f"n_outputs is {n_outputs!r}; the targets have {target.shape[1]} columns")
     return x, target
 
 

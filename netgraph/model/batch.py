@@ -75,7 +75,7 @@ class ArchitectureBatch(Movable):
         element_scale: Its entry of the standardization table, [sum P].
         element_network: Its network, [sum P].
         state_ptr: First state element of each network, and the end, [B + 1].
-        n_inputs: Number of inputs of each network, [B].
+        counts: Numbers of inputs and outputs of each network, [B, 2].
     """
 
     architectures: tuple[Architecture, ...]
@@ -92,10 +92,15 @@ class ArchitectureBatch(Movable):
     element_scale: Tensor
     element_network: Tensor
     state_ptr: Tensor
-    n_inputs: Tensor
+    counts: Tensor
 
     def __len__(self) -> int:
         return len(self.architectures)
+
+    @property
+    def n_inputs(self) -> Tensor:
+        """Number of inputs of each network, [B]."""
+        return self.counts[:, 0]
 
     @property
     def element_position(self) -> Tensor:
@@ -135,7 +140,7 @@ class NetBatch(Movable):
         edge_index: Edges between nodes of the batch, [2, sum E].
         edge_element: State element that is each edge's weight, -1 for a structural edge, [sum E].
         token_node: Node of each token node, 0 where padded, [B, T].
-        outputs: First output of each network on the common rows, [B, R].
+        outputs: Outputs of each network on the common rows, [B, R, most outputs], zero padded.
         meta_features: One row a network, NaN in rows that have none, [B, features].
     """
 
@@ -154,7 +159,7 @@ class NetBatch(Movable):
         return len(self.structure)
 
     def transformed_outputs(self, stack: Stack, rows: Tensor, count: int, generator: torch.Generator) -> list[Tensor]:
-        """Return the outputs of the networks and of copies whose inputs are permuted and change sign, [B, R] each.
+        """Return the outputs of the networks and of copies whose inputs are permuted and change sign, [B, R, K] each.
 
         Args:
             stack: The executor of the networks.
@@ -165,7 +170,7 @@ class NetBatch(Movable):
         rows, n_inputs, outputs = rows[:, : stack.max_inputs].cpu(), self.structure.n_inputs.cpu(), [self.outputs]
         for _ in range(count):
             x = transformed(rows, n_inputs, generator).to(self.state)
-            outputs.append(stack(self.state, x)[..., 0])
+            outputs.append(stack(self.state, x))
         return outputs
 
 
@@ -185,7 +190,7 @@ def architecture_batch(architectures: Sequence[Architecture], config: VAEConfig)
 def _collate(
     architectures: Sequence[Architecture], features: ArchitectureFeatures, config: VAEConfig
 ) -> ArchitectureBatch:
-    columns = features.steps() | features.elements() | {"nodes": features.nodes(), "n_inputs": features.n_inputs}
+    columns = features.steps() | features.elements() | {"nodes": features.nodes(), "counts": features.counts}
     columns |= {"elements": features.held(config.max_fan), "state_ptr": features.state_ptr}
     tensors = {name: torch.from_numpy(values) for name, values in columns.items()}
     return ArchitectureBatch(tuple(architectures), **tensors)
@@ -229,7 +234,7 @@ def net_batch(
         edge_index=torch.from_numpy(edge_index),
         edge_element=torch.from_numpy(edge_element),
         token_node=torch.from_numpy(features.token_node()),
-        outputs=stack(state, probe(stack.max_inputs, config.n_rows, SEED))[..., 0],
+        outputs=stack(state, probe(stack.max_inputs, config.n_rows, SEED)),
         meta_features=none if meta_features is None else meta_features.float(),
     )
 

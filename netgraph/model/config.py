@@ -48,6 +48,7 @@ class VAEConfig:
         prior_steps: Steps of the solver of its ordinary differential equation (midpoint rule).
         depths: Linear layers that the encoder pools apart.
         max_inputs: Most inputs of a network.
+        max_outputs: Most outputs.
         max_nodes: Most nodes of a network, encoded or decoded.
         max_fan: Most incoming weights of a node.
         n_meta_features: Length of the meta-feature vector.
@@ -74,6 +75,7 @@ class VAEConfig:
     prior_steps: int = 8
     depths: int = 5
     max_inputs: int = 10
+    max_outputs: int = 1
     max_nodes: int = 128
     max_fan: int = 32
     n_meta_features: int = 37

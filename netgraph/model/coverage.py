@@ -84,13 +84,14 @@ class Coverage:
         for problem in self._problems(architecture):
             raise NetGraphError(f"{name}{problem}")
 
-    def check_counts(self, n_inputs: int, n_outputs: int, name: str) -> None:
-        """Raise if a number of inputs or of outputs was not seen; a model with initial weights has seen none.
+    def check_counts(self, n_inputs: int | None, n_outputs: int | None, name: str) -> None:
+        """Raise if a number of inputs or of outputs, unless None, was not seen; an untrained model has seen none.
 
         Raises:
             NetGraphError: It names the network, the number, and those seen.
         """
-        for problem in self._uncounted({"inputs": [n_inputs], "outputs": [n_outputs]} if self.types else {}):
+        numbers = {"inputs": n_inputs, "outputs": n_outputs} if self.types else {}
+        for problem in self._uncounted({kind: [number] for kind, number in numbers.items() if number is not None}):
             raise NetGraphError(f"{name}{problem}")
 
     def limits(self, nodes: int) -> Limits:

@@ -17,7 +17,7 @@ from netgraph.model.batch import ArchitectureBatch, architecture_batch, by_size
 from netgraph.model.config import VAEConfig
 from netgraph.model.encoder import Encoder
 from netgraph.model.fitting import fit_functions
-from netgraph.model.function import FunctionCode
+from netgraph.model.function import FunctionCode, principal_output
 from netgraph.model.hypernet import Hypernet, column_moments
 from netgraph.model.standardization import Condition
 from netgraph.stack import Stack, solve_output_layers
@@ -53,19 +53,21 @@ class Decoder(nn.Module):
             function: Decodes function codes.
 
         Returns:
-            Standardized states, [sum P], and the functions' outputs on the common rows, [B, R].
+            Standardized states, [sum P], and the functions' outputs on the common rows, [B, R, most outputs].
         """
-        target = function.decode(f, batch.n_inputs)
-        rows = function.rows(self.config.max_inputs)
-        return self.hypernet(f, column_moments(rows, target, batch.n_inputs), batch, initial, given), target
+        target, rows = function.decode(f, batch.counts), function.rows(self.config.max_inputs)
+        principal = principal_output(target)
+        if target.shape[2] > 1:  # the hypernet reads the components of one output
+            read = torch.cat([f[:, :1], function.components(principal, batch.n_inputs)], dim=1)
+            f = torch.where(batch.counts[:, 1:] == 1, f, read)
+        return self.hypernet(f, column_moments(rows, principal, batch.n_inputs), batch, initial, given), target
 
-    def decode_architectures(self, a: Tensor, n_inputs: Tensor, meta_features: Tensor) -> list[Architecture]:
-        """Return the architectures of codes, [n, architecture_size], that read numbers of inputs, [n]."""
+    def decode_architectures(self, a: Tensor, counts: Tensor, meta_features: Tensor) -> list[Architecture]:
+        """Return the architectures of codes, [n, architecture_size], with numbers of inputs and outputs, [n, 2]."""
         condition, found = self.condition(meta_features), []  # type: Tensor, list[Architecture]
-        counts = [(count, 1) for count in n_inputs.tolist()]
         for start in range(0, len(a), CHUNK):
             part = slice(start, start + CHUNK)
-            found += self.architecture.generate(a[part], condition[part], counts[part])
+            found += self.architecture.generate(a[part], condition[part], counts[part].tolist())
         return found
 
     def write(
@@ -83,9 +85,9 @@ class Decoder(nn.Module):
         Args:
             encoder: Has the standardization of weights, and the basis of the function codes.
             f: Function codes, [n, function_size].
-            outputs: Outputs on the common rows to which networks are fitted, [n, R].
+            outputs: Outputs on the common rows to which networks are fitted, [n, R, most outputs].
             w: The first k numbers of weight codes, [n, k]; k may be 0.
-            architectures: n architectures with as many inputs as the functions read.
+            architectures: n architectures with as many inputs and outputs as the functions.
             steps: Steps of variable projection after the hypernet; those of the configuration when None.
             noise: Initial weights from N(0, I) beyond the weight codes, [n, elements], repeated for larger networks.
 
@@ -107,14 +109,16 @@ class Decoder(nn.Module):
             if not given.all():
                 written, _ = self(f[part], batch, initial, given, encoder.function)
                 rows = encoder.function.rows(stack.max_inputs)
-                fitted = fit_functions(stack, restore, written, given, rows, outputs[part], steps)
+                fitted = fit_functions(
+                    stack, restore, written, given, rows, outputs[part, :, : stack.max_outputs], steps
+                )
                 state = torch.where(batch.in_networks_with(~given), fitted, state)
             states |= zip(part, state.cpu().split(batch.state_ptr.diff().tolist()), strict=True)
         return [NetGraph(architecture, states[i].clone()) for i, architecture in enumerate(architectures)]
 
 
 def solve_on_rows(graphs: Sequence[NetGraph], x: Tensor, y: Tensor) -> list[NetGraph]:
-    """Return networks whose output layers are fitted to the rows of a data set, x [rows, features] and y [rows]."""
+    """Return networks with output layers fitted to a data set, x [rows, features] and y [rows, outputs]."""
     states: dict[int, Tensor] = {}
     for part in by_size([graph.architecture for graph in graphs]):
         stack = Stack([graphs[i].architecture for i in part])

@@ -69,7 +69,7 @@ class Encoder(nn.Module):
         """Encode canonical networks."""
         w = self.scales.standardize(batch.state, batch.structure)
         mean, log_variance = self.architecture(batch, w, self.condition(batch.meta_features))
-        return Posterior(self.function.encode(batch.outputs, batch.structure.n_inputs), mean, log_variance, w)
+        return Posterior(self.function.encode(batch.outputs, batch.structure.counts), mean, log_variance, w)
 
     def fit(self, networks: Sequence[NetBatch]) -> None:
         """Compute the statistics of weights, meta-features and functions of training networks."""
@@ -77,12 +77,19 @@ class Encoder(nn.Module):
         kinds, fan = (torch.cat([getattr(s, name) for s in structures]) for name in ("element_scale", "element_fan"))
         self.scales.fit(torch.cat([batch.state for batch in networks]), kinds.long(), fan)
         self.condition.fit(torch.cat([batch.meta_features for batch in networks]))
-        generator, outputs, n_inputs = torch.Generator().manual_seed(0), [], []
+        generator, outputs, network = torch.Generator().manual_seed(0), [], []
+        counts = torch.cat([s.counts.long() for s in structures])
+        first = 0
         for batch in networks:
             stack = Stack(batch.structure.architectures, batch.state.device)
-            outputs += batch.transformed_outputs(stack, self.function.common, TRANSFORMATIONS, generator)
-            n_inputs += [batch.structure.n_inputs.long()] * (1 + TRANSFORMATIONS)
-        self.function.fit(torch.cat(outputs), torch.cat(n_inputs))
+            copies = batch.transformed_outputs(stack, self.function.common, TRANSFORMATIONS, generator)
+            row, output = (torch.arange(copies[0].shape[2]) < batch.structure.counts[:, 1:].cpu()).nonzero(
+                as_tuple=True
+            )
+            outputs += [copy[row, :, output] for copy in copies]
+            network += [first + row] * len(copies)
+            first += len(batch)
+        self.function.fit(torch.cat(outputs), torch.cat(network), counts)
 
     def pad(self, w: Tensor, batch: NetBatch) -> Tensor:
         """Return standardized states, [sum P], one row a network, [B, weight_size], cut or padded with zeros."""

@@ -79,9 +79,10 @@ class ArchitectureFeatures:
         return np.repeat(np.arange(len(self.table)), self.table.count)
 
     @property
-    def n_inputs(self) -> Ints:
-        """Number of inputs of each architecture, [B]."""
-        return self.table.size[self.table.layer_start[:-1]]
+    def counts(self) -> Ints:
+        """Numbers of inputs and outputs of each architecture, [B, 2]."""
+        starts = self.table.layer_start
+        return np.stack([self.table.size[starts[:-1]], self.table.size[starts[1:] - 1]], axis=1)
 
     @cached_property
     def linear(self) -> npt.NDArray[np.bool_]:
@@ -173,9 +174,8 @@ class ArchitectureFeatures:
         node = table.node_start[network]
         index, parent = table.layer_node_start[layer] - node, table.layer_node_start[table.source] - node
         move, code = np.where(opens, table.code[layer], STAY), table.code[layer]
-        outputs = table.size[table.layer_start[1:] - 1]
         steps = self._padded(np.stack([move, code, index, parent, self.depth[layer]], axis=1), position, width)
-        steps[:, 0] = np.stack([rows * 0 + START, rows * 0 + START, self.n_inputs, outputs, rows * 0], axis=1)
+        steps[:, 0] = np.stack([rows * 0 + START, rows * 0 + START, *self.counts.T, rows * 0], axis=1)
         steps[rows, count + 1] = [END, END, 0, 0, 0]
         sized = opens & self.linear[layer]
         layers = int(table.count.max())

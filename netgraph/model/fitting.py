@@ -25,24 +25,25 @@ LARGEST_ACTIVATION = 50.0
 
 
 def project(stack: Stack, last: OutputLayer, state: Tensor, x: Tensor, target: Tensor) -> tuple[RidgeFit, Tensor]:
-    """Regress targets on the last hidden values; differentiable. Return output layers, and outputs, [M, rows].
+    """Regress targets on the last hidden values; differentiable. Return output layers, and outputs, [M, rows, outputs].
 
     Args:
         stack: The executor of M networks.
-        last: Their output layers; only one linear node with a bias is fitted.
+        last: Their output layers; only linear ones with a bias are fitted.
         state: Their states, concatenated, [sum P].
         x: Rows, [rows, inputs] or [M, rows, inputs].
-        target: Targets of the first rows, [M, fitted rows].
+        target: Targets of the first rows, [M, fitted rows, outputs].
     """
     output, hidden = stack(state, x, return_hidden=True)
     hidden = hidden.clamp(-LARGEST_ACTIVATION, LARGEST_ACTIVATION).nan_to_num(0.0).double()
-    fit = fit_ridge(hidden[:, : target.shape[1]], target[..., None].double(), PENALTY)
-    return fit, torch.where(last.given[:, None], fit.predict(hidden)[..., 0].to(target), output[..., 0])
+    fit = fit_ridge(hidden[:, : target.shape[1]], target.double(), PENALTY)
+    return fit, torch.where(last.given[:, None, None], fit.predict(hidden).to(target), output)
 
 
 def relative_error(output: Tensor, target: Tensor) -> Tensor:
-    """Return the mean squared error of outputs relative to the variance of their targets, [M, rows] -> [M]."""
-    return (output - target).square().mean(dim=1) / target.var(dim=1, correction=0).clamp(min=1e-6)
+    """Return the squared error relative to the variance of the targets, [M, rows, outputs] -> [M]."""
+    variance = target.var(dim=1, correction=0).sum(dim=1)
+    return (output - target).square().mean(dim=1).sum(dim=1) / variance.clamp(min=1e-6)
 
 
 def fit_functions(
@@ -62,7 +63,7 @@ def fit_functions(
         standardized: Initial standardized states, [sum P].
         given: Mask of the elements that stay, [sum P]; output layers are solved all the same.
         x: Rows, [rows, inputs] or [M, rows, inputs].
-        target: Outputs of the functions there, [M, rows].
+        target: Outputs of the functions there, [M, rows, outputs].
         steps: Steps of Adam.
     """
     last, free = OutputLayer(stack), (~given).to(standardized)

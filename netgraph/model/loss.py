@@ -91,7 +91,7 @@ def output_error(stack: Stack, state: Tensor, rows: Tensor, target: Tensor) -> T
         stack: The executor of B networks.
         state: Their states, [sum P].
         rows: Common rows, [R, inputs].
-        target: Outputs of the functions there, [B, R].
+        target: Outputs of the functions there, [B, R, outputs].
     """
     order = torch.randperm(len(rows), device=target.device)[: 2 * LOSS_ROWS]
     half, target = len(order) // 2, target[:, order]

@@ -75,43 +75,43 @@ class Flow(nn.Module):
 
 
 class Exemplars(nn.Module):
-    """A mixture of Gaussians around the function codes of training networks, equally many of each number of inputs."""
+    """A mixture of Gaussians around function codes of training networks, equally many for each pair of counts."""
 
     code: Tensor
-    n_inputs: Tensor
+    counts: Tensor
     meta_features: Tensor
 
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
         count = config.exemplars
         self.register_buffer("code", torch.zeros(count, config.function_size - 1))
-        self.register_buffer("n_inputs", torch.zeros(count, dtype=torch.long))
+        self.register_buffer("counts", torch.zeros(count, 2, dtype=torch.long))
         self.register_buffer("meta_features", torch.zeros(count, config.n_meta_features))
 
-    def fit(self, f: Tensor, n_inputs: Tensor, meta_features: Tensor) -> None:
+    def fit(self, f: Tensor, counts: Tensor, meta_features: Tensor) -> None:
         """Draw exemplars among function codes, [n, function_size]; meta-features are standardized, NaN for none."""
-        generator, counts = torch.Generator().manual_seed(0), n_inputs.unique().tolist()
-        share = -(-len(self.code) // len(counts))
-        members = [(n_inputs == count).nonzero()[:, 0] for count in counts]
+        generator, (kinds, kind) = torch.Generator().manual_seed(0), counts.unique(dim=0, return_inverse=True)
+        share = -(-len(self.code) // len(kinds))
+        members = [(kind == i).nonzero()[:, 0] for i in range(len(kinds))]
         drawn = [own[torch.randint(len(own), (share,), generator=generator)] for own in members]
-        chosen = torch.stack(drawn, dim=1).flatten()[: len(self.code)]  # each number of inputs in turn
+        chosen = torch.stack(drawn, dim=1).flatten()[: len(self.code)]  # each pair of numbers in turn
         self.code.copy_(f[chosen, 1:])
-        self.n_inputs.copy_(n_inputs[chosen])
+        self.counts.copy_(counts[chosen])
         self.meta_features.copy_(meta_features[chosen])
 
-    def carry(self, noise: Tensor, n_inputs: Tensor, position: Tensor, meta_features: Tensor) -> Tensor:
+    def carry(self, noise: Tensor, counts: Tensor, position: Tensor, meta_features: Tensor) -> Tensor:
         """Carry noise to function codes without their first number, [B, function_size - 1].
 
         Args:
             noise: From N(0, I), [B, function_size - 1]; it alone is the code where there is no exemplar.
-            n_inputs: Numbers of inputs, [B].
-            position: Quantile of the exemplar among those with as many inputs, 0 to 1, [B].
+            counts: Numbers of inputs and outputs, [B, 2].
+            position: Quantile of the exemplar among those with the same numbers, 0 to 1, [B].
             meta_features: Standardized, [B, features]; exemplars of data sets alike weigh more. NaN for none.
         """
         distance = torch.cdist(meta_features.nan_to_num(), self.meta_features.nan_to_num()).square()
         known = ~(meta_features.isnan().any(dim=1)[:, None] | self.meta_features.isnan().any(dim=1))
         logit = torch.where(known, -distance / (2 * ALIKE**2 * meta_features.shape[1]), 0.0)  # [B, exemplars]
-        logit = logit.masked_fill(n_inputs[:, None] != self.n_inputs, -torch.inf)
+        logit = logit.masked_fill((counts[:, None] != self.counts).any(dim=2), -torch.inf)
         total = logit.softmax(dim=1).nan_to_num(0.0).cumsum(dim=1)
         row = torch.searchsorted(total, (position * total[:, -1])[:, None], right=True)[:, 0]
         code = self.code[row.clamp(max=len(self.code) - 1)]
@@ -120,7 +120,7 @@ class Exemplars(nn.Module):
 
 
 class Prior(nn.Module):
-    """p(f | number of inputs, meta-features) and p(a | f, meta-features).
+    """p(f | numbers of inputs and outputs, meta-features) and p(a | f, meta-features).
 
     Args:
         config: The model's sizes.
@@ -131,62 +131,64 @@ class Prior(nn.Module):
         width = config.width
         self.condition = Condition(config.n_meta_features, width, config.condition_dropout)
         self.n_inputs = nn.Embedding(config.max_inputs + 1, width)
+        self.n_outputs = nn.Embedding(config.max_outputs + 1, width)
         self.function = Exemplars(config)
         self.architecture = Flow(config.architecture_size, width + config.function_size, config)
 
     @torch.no_grad()
-    def fit(self, f: Tensor, a: Tensor, n_inputs: Tensor, meta_features: Tensor) -> None:
+    def fit(self, f: Tensor, a: Tensor, counts: Tensor, meta_features: Tensor) -> None:
         """Fit exemplars and statistics to the codes of training networks.
 
         Args:
             f: Function codes, [n, function_size].
             a: Architecture codes, [n, architecture_size].
-            n_inputs: Numbers of inputs, [n].
+            counts: Numbers of inputs and outputs, [n, 2].
             meta_features: Of the tasks, NaN in rows for unknown ones, [n, features].
         """
         self.condition.fit(meta_features)
         self.architecture.statistics.fit(a)
-        self.function.fit(f, n_inputs, self.condition.standardize(meta_features))
+        self.function.fit(f, counts, self.condition.standardize(meta_features))
 
-    def embed(self, n_inputs: Tensor, meta_features: Tensor) -> Tensor:
-        """Embed numbers of inputs, [B], and meta-features, [B, features], NaN where not known, as [B, width]."""
-        return cast(Tensor, self.n_inputs(n_inputs) + self.condition(meta_features))
+    def embed(self, counts: Tensor, meta_features: Tensor) -> Tensor:
+        """Embed counts, [B, 2], and meta-features, [B, features], NaN where not known, as [B, width]."""
+        sizes = self.n_inputs(counts[:, 0]) + self.n_outputs(counts[:, 1])
+        return cast(Tensor, sizes + self.condition(meta_features))
 
-    def loss(self, f: Tensor, a: Tensor, n_inputs: Tensor, meta_features: Tensor) -> Tensor:
+    def loss(self, f: Tensor, a: Tensor, counts: Tensor, meta_features: Tensor) -> Tensor:
         """Return the flow-matching loss of architecture codes, [B, architecture_size], a scalar."""
-        return self.architecture.loss(a, self.embed(n_inputs, meta_features), f)
+        return self.architecture.loss(a, self.embed(counts, meta_features), f)
 
-    def carry_function(self, noise: Tensor, n_inputs: Tensor, position: Tensor, meta_features: Tensor) -> Tensor:
+    def carry_function(self, noise: Tensor, counts: Tensor, position: Tensor, meta_features: Tensor) -> Tensor:
         """Carry noise, [B, function_size], to function codes; see :meth:`Exemplars.carry`. The first number stays."""
         known = self.condition.standardize(meta_features)
-        return torch.cat([noise[:, :1], self.function.carry(noise[:, 1:], n_inputs, position, known)], dim=1)
+        return torch.cat([noise[:, :1], self.function.carry(noise[:, 1:], counts, position, known)], dim=1)
 
     def draw_functions(
-        self, noise: Tensor, n_inputs: int | None, meta_features: Tensor, function: FunctionCode
+        self, noise: Tensor, n_inputs: int | None, n_outputs: int | None, meta_features: Tensor, function: FunctionCode
     ) -> Tensor:
-        """Carry noise to function codes, of networks with a number of inputs where it is given, [n, function_size].
+        """Carry noise to function codes, of networks with given numbers of inputs and outputs, [n, function_size].
 
         Args:
-            noise: From N(0, I), [n, function_size]; its first number is the number of inputs, and the exemplar.
+            noise: From N(0, I), [n, function_size]; its first number is that of the code, and the exemplar.
             n_inputs: Number of inputs in place of the drawn ones.
+            n_outputs: Number of outputs in place of the drawn ones.
             meta_features: Of the data sets, [n, features], NaN for none.
-            function: Has the cells of the numbers of inputs.
+            function: Has the cells of the numbers of inputs and outputs.
         """
-        if n_inputs is not None:
-            counts = torch.full((len(noise),), n_inputs, device=noise.device)
-            first = function.input_code(counts, torch.special.ndtr(noise[:, 0]))
+        if n_inputs is not None or n_outputs is not None:
+            first = function.restrict(noise[:, 0], n_inputs, n_outputs)
             noise = torch.cat([first[:, None], noise[:, 1:]], dim=1)
-        return self.carry_function(noise, function.n_inputs(noise), function.position(noise), meta_features)
+        return self.carry_function(noise, function.counts(noise), function.position(noise), meta_features)
 
     def draw_architectures(
-        self, noise: Tensor, f: Tensor, n_inputs: Tensor, meta_features: Tensor, decoder: Decoder
+        self, noise: Tensor, f: Tensor, counts: Tensor, meta_features: Tensor, decoder: Decoder
     ) -> list[Architecture]:
         """Carry noise to architectures for function codes; one beyond the decoder's coverage is drawn again.
 
         Args:
             noise: From N(0, I), [n, architecture_size]; a draw that is repeated rotates its numbers.
             f: Function codes, [n, function_size].
-            n_inputs: Their numbers of inputs, [n].
+            counts: Their numbers of inputs and outputs, [n, 2].
             meta_features: Of the data sets, [n, features], NaN for none.
             decoder: Decodes architecture codes.
         """
@@ -194,8 +196,8 @@ class Prior(nn.Module):
         left, coverage = list(range(len(f))), decoder.architecture.coverage
         for shift in range(DRAWS):
             rotated = noise[left].roll(shift, dims=1)
-            a = self.architecture.carry(rotated, self.embed(n_inputs[left], meta_features[left]), f[left])
-            drawn |= zip(left, decoder.decode_architectures(a, n_inputs[left], meta_features[left]), strict=True)
+            a = self.architecture.carry(rotated, self.embed(counts[left], meta_features[left]), f[left])
+            drawn |= zip(left, decoder.decode_architectures(a, counts[left], meta_features[left]), strict=True)
             left = [i for i in left if not coverage.covers(drawn[i])] if coverage.types else []
             if not left:
                 break

@@ -62,7 +62,7 @@ class NetVAE(nn.Module):
 
         Returns:
             The posterior; the mask of elements that the weight code gives, and standardized written states, [sum P]
-            each; the outputs of the encoded functions on the common rows, [B, R].
+            each; the outputs of the encoded functions on the common rows, [B, R, K].
         """
         posterior = self.encoder(batch)
         given = draw_given(batch)
@@ -160,13 +160,14 @@ class NetVAE(nn.Module):
 
         Args:
             X: Standardized features, [rows, features].
-            y: Standardized targets, [rows].
+            y: Standardized targets, [rows] or [rows, outputs].
 
         Raises:
-            NetGraphError: When the shapes do not fit, a value is not finite, or no training network has as many inputs.
+            NetGraphError: When the shapes do not fit, a value is not finite, or no training network has as many inputs
+                and outputs.
         """
         x, target = as_rows(X, y)
-        self.coverage.check_counts(x.shape[1], 1, "a data set")
+        self.coverage.check_counts(x.shape[1], target.shape[1], "a data set")
         return self.encoder.function.of_rows(x.to(self.device), target.to(self.device))
 
     @torch.no_grad()
@@ -192,26 +193,26 @@ class NetVAE(nn.Module):
 
         Raises:
             NetGraphError: When ``z`` or ``meta_features`` has another length, there is no latent, one is not finite, or
-                an architecture has another number of inputs than its function reads, or several outputs.
+                an architecture has another number of inputs or outputs than its function.
         """
         z, generator = as_latents(z, self.config.latent_size, self.encoder.condition.null), seeded(seed)
         given, a, w = z[:, self.function], z[:, self.architecture], z[:, self.weights]
         f = nn.functional.pad(given, (0, self.config.function_size - given.shape[1]))
         with mode(self, training=False):
-            n_inputs = self.encoder.function.n_inputs(f)
+            counts = self.encoder.function.counts(f)
             meta = self.decoder.condition.rows(meta_features, len(z))
             if architecture is not None:
-                architectures = as_architectures(architecture, n_inputs.tolist())
+                architectures = as_architectures(architecture, counts.tolist())
             elif a.shape[1] == self.config.architecture_size:
-                architectures = self.decoder.decode_architectures(a, n_inputs, meta)
+                architectures = self.decoder.decode_architectures(a, counts, meta)
             else:
                 noise = torch.randn(1, self.config.architecture_size, generator=generator).to(f)
                 architectures = self.draw_architectures(f, noise.expand(len(f), -1), meta)
             noise = torch.randn(1, self.config.weight_size, generator=generator).expand(len(f), -1)
             if all(architecture.state_size <= w.shape[1] for architecture in architectures):
-                outputs = f.new_zeros(len(f), self.config.n_rows)  # all weights are given: nothing is fitted
+                outputs = f.new_zeros(len(f), self.config.n_rows, self.config.max_outputs)  # nothing is fitted
             else:
-                outputs = self.encoder.function.complete(given, n_inputs)
+                outputs = self.encoder.function.complete(given, counts)
             return self.decoder.write(self.encoder, f, outputs, w, architectures, steps, noise)
 
     @torch.no_grad()
@@ -225,6 +226,7 @@ class NetVAE(nn.Module):
         seed: int | None = None,
         *,
         n_inputs: int | None = None,
+        n_outputs: int | None = None,
         steps: int | None = None,
     ) -> list[NetGraph]:
         """Sample new networks: noise from N(0, I), carried to codes, decoded.
@@ -234,23 +236,23 @@ class NetVAE(nn.Module):
             meta_features: Of the data set they are for, [features].
             X: Standardized features of a data set to fit, [rows, features]: function codes are drawn from q(f | X, y),
                 and output layers are solved on its rows.
-            y: Its standardized targets, [rows].
+            y: Its standardized targets, [rows] or [rows, outputs].
             architecture: One for all networks, or one each; drawn from the prior when None.
             seed: Seed of the noise.
             n_inputs: Number of inputs; drawn when None, or that of ``X``.
+            n_outputs: Number of outputs; drawn when None, or that of ``y``.
             steps: Steps of variable projection after the hypernet; those of the configuration when None.
 
         Raises:
             NetGraphError: When a number is out of range, ``meta_features`` has another length, the rows do not fit, or
-                no training network has as many inputs.
+                no training network has as many inputs and outputs.
         """
         if not is_whole(n, 1):
             raise NetGraphError(f"cannot sample {n} networks: n is a whole number, at least 1")
         generator, n, function = seeded(seed), int(n), self.encoder.function
-        rows = None if X is None and y is None else as_rows(X, y, n_inputs)
-        if rows is None and n_inputs is not None:
-            check_whole(n_inputs, "n_inputs", 1, self.config.max_inputs)
-            self.coverage.check_counts(n_inputs, 1, "samples")
+        rows = None if X is None and y is None else as_rows(X, y, n_inputs, n_outputs)
+        if rows is None:
+            self._check_counts(n_inputs, n_outputs)
         noise = torch.randn(n, self.config.function_size, generator=generator).to(self.device)
         with mode(self, training=False):
             meta = self.prior.condition.rows(meta_features, n)
@@ -258,8 +260,8 @@ class NetVAE(nn.Module):
                 posterior = self.encode_rows(*rows)
                 f = posterior.mean + posterior.deviation * noise
             else:
-                f = self.prior.draw_functions(noise, n_inputs, meta, function)
-            counts = function.n_inputs(f)
+                f = self.prior.draw_functions(noise, n_inputs, n_outputs, meta, function)
+            counts = function.counts(f)
             if architecture is None:
                 noise = torch.randn(n, self.config.architecture_size, generator=generator)
                 architectures = self.draw_architectures(f, noise.to(f), meta)
@@ -271,14 +273,22 @@ class NetVAE(nn.Module):
             graphs = self.decoder.write(self.encoder, f, outputs, f[:, :0], architectures, steps, noise)
         return graphs if rows is None else solve_on_rows(graphs, *rows)
 
+    def _check_counts(self, n_inputs: int | None, n_outputs: int | None) -> None:
+        """Raise where no training network has as many inputs or outputs as samples are to have."""
+        most = {"n_inputs": self.config.max_inputs, "n_outputs": self.config.max_outputs}
+        for name, number in (("n_inputs", n_inputs), ("n_outputs", n_outputs)):
+            if number is not None:
+                check_whole(number, name, 1, most[name])
+        self.coverage.check_counts(n_inputs, n_outputs, "samples")
+
     @torch.no_grad()
     def draw_architectures(
         self, f: Tensor, noise: Tensor, meta_features: ArrayLike | None = None
     ) -> list[Architecture]:
         """Draw architectures for function codes from noise: see :meth:`.Prior.draw_architectures`."""
-        n_inputs, meta = self.encoder.function.n_inputs(f), self.decoder.condition.rows(meta_features, len(f))
+        counts, meta = self.encoder.function.counts(f), self.decoder.condition.rows(meta_features, len(f))
         with mode(self, training=False):
-            return self.prior.draw_architectures(noise, f, n_inputs, meta, self.decoder)
+            return self.prior.draw_architectures(noise, f, counts, meta, self.decoder)
 
     def save(self, path: str | Path) -> None:
         """Write ``path`` (safetensors) and, last, its record, of the same name with ``.json``."""

@@ -98,8 +98,9 @@ def _check(example: Example, name: str, config: VAEConfig) -> None:
         raise NetGraphError(f"{name}: {NOT_MEASURED}")
     if not graph.state.isfinite().all():
         raise NetGraphError(f"{name}: a weight is not finite")
-    if architecture.n_outputs != 1:
-        raise NetGraphError(f"{name}: {architecture.n_outputs} outputs; function codes are of one output")
+    if architecture.n_outputs > config.max_outputs:
+        most = f"this model reads at most {config.max_outputs} (max_outputs)"
+        raise NetGraphError(f"{name}: {architecture.n_outputs} outputs; {most}")
     if architecture.n_inputs > config.max_inputs:
         most = f"this model reads at most {config.max_inputs} (max_inputs)"
         raise NetGraphError(f"{name}: {architecture.n_inputs} inputs; {most}")
@@ -124,18 +125,18 @@ class Codes(Dataset[tuple[Tensor, ...]]):
         function = vae.encoder.function
         with mode(vae, training=False):
             for nets, stack in map(batches.__getitem__, range(len(batches))):
-                posterior, n_inputs = vae.encoder(nets.to(vae.device)), nets.structure.n_inputs
+                posterior, counts = vae.encoder(nets.to(vae.device)), nets.structure.counts
                 outputs = nets.transformed_outputs(stack, function.common, training.transformations, generator)
-                f = [function.encode(copy.to(vae.device), n_inputs.to(vae.device)).cpu() for copy in outputs]
-                rest = posterior.mean.cpu(), posterior.log_variance.cpu(), n_inputs[:, None], nets.meta_features
+                f = [function.encode(copy.to(vae.device), counts.to(vae.device)).cpu() for copy in outputs]
+                rest = posterior.mean.cpu(), posterior.log_variance.cpu(), counts, nets.meta_features
                 parts.append((torch.cat(f), *(values.repeat(len(f), 1) for values in rest)))
         self.tensors = tuple(torch.cat(values) for values in zip(*parts, strict=True))
         self.batches = torch.randperm(len(self.tensors[0]), generator=generator).split(training.batch_size)
 
     def statistics(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the arguments of :meth:`.Prior.fit`: f, means of a, numbers of inputs and meta-features."""
-        f, mean, _, n_inputs, meta_features = self.tensors
-        return f, mean, n_inputs[:, 0], meta_features
+        """Return the arguments of :meth:`.Prior.fit`: f, means of a, numbers of inputs and outputs, meta-features."""
+        f, mean, _, counts, meta_features = self.tensors
+        return f, mean, counts, meta_features
 
     def __len__(self) -> int:
         return len(self.batches)

@@ -172,9 +172,9 @@ class PriorModule(Paced):
 
     def losses(self, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
         """Draw from the aggregated posterior, then compute the flow-matching loss."""
-        f, mean, log_variance, n_inputs, meta_features = batch
+        f, mean, log_variance, counts, meta_features = batch
         a = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-        loss = self.vae.prior.loss(f, a, n_inputs[:, 0], meta_features)
+        loss = self.vae.prior.loss(f, a, counts, meta_features)
         return loss, {"loss/architecture_flow": loss}
 
 

@@ -57,7 +57,7 @@ def test_networks_may_be_any_iterable_of_graphs_and_modules():
 
 
 def test_architectures_are_one_for_all_or_one_each():
-    graph, counts = NETWORKS[0], [3, 3]
+    graph, counts = NETWORKS[0], [[3, 1], [3, 1]]
     key = graph.architecture.key
     for given in (graph, graph.architecture, [graph, graph.architecture], (graph, graph)):
         assert [found.key for found in as_architectures(given, counts)] == [key, key]
@@ -66,7 +66,7 @@ def test_architectures_are_one_for_all_or_one_each():
         ([graph] * 3, "3 architectures for 2 networks"),
         ([graph, perceptron(2, 3, 1)], "architecture 1 has 2 inputs; its function reads 3"),
         (perceptron(2, 3, 1), "architecture 0 has 2 inputs; its function reads 3"),
-        (perceptron(3, 3, 2), "architecture 0 has 2 outputs; functions have one"),
+        (perceptron(3, 3, 2), "architecture 0 has 2 outputs; its function has 1"),
         (3, "architecture: expected one NetGraph, got int"),
         ([graph, "x"], "architecture 1: expected one NetGraph, got str"),
         ("xy", "architecture 0: expected one NetGraph, got str"),
@@ -80,11 +80,13 @@ def test_rows_are_finite_numbers_of_standardized_columns(vae):
         found = as_rows(x, target)
         assert [values.dtype for values in found] == [torch.float32] * 2
         torch.testing.assert_close(found[0], torch.tensor(X).float())
-    shapes = r"expected \[rows, features\] and \[rows\], at least two rows"
+        assert found[1].shape == (9, 1)
+    assert as_rows(X, X)[1].shape == (9, 2)
+    shapes = r"expected \[rows, features\] and \[rows, outputs\], at least two rows"
     for x, target, message in (
         (X[0], y, rf"X \(2,\) and y \(9,\); {shapes}"),
         (X, y[:8], rf"X \(9, 2\) and y \(8,\); {shapes}"),
-        (X, y[:, None], rf"y \(9, 1\); {shapes}"),
+        (X, y[:, None, None], rf"y \(9, 1, 1\); {shapes}"),
         (X[:1], y[:1], rf"X \(1, 2\) and y \(1,\); {shapes}"),
         (X[:, :0], y, rf"X \(9, 0\) and y \(9,\); {shapes}"),
         (X * np.nan, y, "X or y: a value is not finite, or beyond 1e.06; standardize columns and target"),

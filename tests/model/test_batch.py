@@ -55,7 +55,7 @@ def test_a_batch_is_its_networks_side_by_side(found):
         assert torch.equal(batch.token_node[i, :count] - nodes, alone.token_node[0])
         shifted = structure.elements[i, :count]
         assert torch.equal(torch.where(shifted < 0, -1, shifted - first), alone.structure.elements[0])
-        assert structure.n_inputs[i] == key.n_inputs
+        assert structure.counts[i].tolist() == [key.n_inputs, key.n_outputs]
         nodes += key.num_nodes
 
 
@@ -81,7 +81,7 @@ def test_outputs_are_those_on_the_common_rows_whoever_runs_them():
     one, two = net_batch(found, CONFIG), net_batch(found, CONFIG, stack=stack)
     assert torch.equal(one.outputs, two.outputs)
     torch.testing.assert_close(net_batch(found[1:], CONFIG).outputs, one.outputs[1:])
-    assert one.outputs.shape == (2, CONFIG.n_rows)
+    assert one.outputs.shape == (2, CONFIG.n_rows, 1)
 
 
 def test_networks_without_meta_features_have_none_and_too_large_ones_are_named():

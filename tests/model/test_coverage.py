@@ -125,9 +125,11 @@ def test_a_network_of_another_kind_is_written_where_it_is_asked_for(full, module
     graph = from_module(module)
     n_inputs, n_outputs = graph.architecture.n_inputs, graph.architecture.n_outputs
     z = torch.randn(1, 12, generator=torch.Generator().manual_seed(0))
-    z[:, 0] = full.encoder.function.input_code(torch.tensor([min(n_inputs, 16)]))
+    z[:, 0] = full.encoder.function.first_number(torch.tensor([[min(n_inputs, 16), 1]]))
     if n_inputs > 16 or n_outputs > 1:
-        message = f"^architecture 0 has ({n_inputs} inputs; its function reads 16|{n_outputs} outputs; functions have)"
+        message = (
+            f"^architecture 0 has ({n_inputs} inputs; its function reads 16|{n_outputs} outputs; its function has 1)"
+        )
         with pytest.raises(NetGraphError, match=message) as error:
             full.decode(z, None, graph)
         assert "\n" not in str(error.value)

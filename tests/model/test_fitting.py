@@ -9,19 +9,19 @@ from tests.model.small import networks, perceptron
 
 GRAPHS = networks(6)
 X = torch.randn(80, 3, generator=torch.Generator().manual_seed(0))
-TARGET = torch.sin(2 * X[:, 0]) - X[:, 1] * X[:, 2]
+TARGET = (torch.sin(2 * X[:, 0]) - X[:, 1] * X[:, 2])[:, None]
 
 
 def fitted(graphs: list[NetGraph], steps: int, given: Tensor | None = None, target: Tensor = TARGET) -> Tensor:
     stack = Stack([graph.architecture for graph in graphs])
     state = stack.flatten([graph.state for graph in graphs])
     given = torch.zeros(len(state), dtype=torch.bool) if given is None else given
-    return fit_functions(stack, lambda values: values, state, given, X, target.expand(len(graphs), -1), steps)
+    return fit_functions(stack, lambda values: values, state, given, X, target.expand(len(graphs), -1, -1), steps)
 
 
 def errors(graphs: list[NetGraph], state: Tensor, target: Tensor = TARGET) -> Tensor:
-    output = Stack([graph.architecture for graph in graphs])(state, X)[..., 0]
-    return relative_error(output, target.expand(len(graphs), -1))
+    output = Stack([graph.architecture for graph in graphs])(state, X)
+    return relative_error(output, target.expand(len(graphs), -1, -1))
 
 
 def test_more_steps_lower_the_error_of_every_network():
@@ -40,11 +40,11 @@ def test_each_network_is_fitted_as_it_is_alone():
 def test_every_network_has_a_target_and_may_have_rows_of_its_own():
     stack = Stack([graph.architecture for graph in GRAPHS[:2]])
     state = stack.flatten([graph.state for graph in GRAPHS[:2]])
-    free, targets = torch.zeros(len(state), dtype=torch.bool), torch.stack([TARGET, X[:, 0]])
+    free, targets = torch.zeros(len(state), dtype=torch.bool), torch.stack([TARGET, X[:, :1]])
     one = fit_functions(stack, lambda values: values, state, free, X, targets, 3)
     two = fit_functions(stack, lambda values: values, state, free, X.expand(2, -1, -1), targets, 3)
     torch.testing.assert_close(one, two)
-    torch.testing.assert_close(fitted(GRAPHS[1:2], 3, target=X[:, 0]), one[stack.state_ptr[1] :], rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(fitted(GRAPHS[1:2], 3, target=X[:, :1]), one[stack.state_ptr[1] :], rtol=1e-3, atol=1e-4)
 
 
 def test_given_elements_stay_but_for_the_output_layer():
@@ -91,7 +91,7 @@ def test_networks_without_an_output_layer_to_solve_are_fitted_by_steps_alone(mod
 def test_projection_predicts_rows_that_it_did_not_see_and_has_a_gradient():
     stack = Stack([graph.architecture for graph in GRAPHS])
     state = stack.flatten([graph.state for graph in GRAPHS]).requires_grad_()
-    target = TARGET.expand(6, -1)
+    target = TARGET.expand(6, -1, -1)
     _, output = project(stack, OutputLayer(stack), state, X, target[:, :50])
     assert output.shape == target.shape
     _, other = project(stack, OutputLayer(stack), state, X[:50], target[:, :50])
@@ -110,7 +110,7 @@ def test_networks_that_overflow_or_are_constant_break_nothing(factor):
 
 
 def test_a_constant_function_is_fitted():
-    constant = torch.full((80,), 2.5)
+    constant = torch.full((80, 1), 2.5)
     output = Stack([graph.architecture for graph in GRAPHS])(fitted(GRAPHS, 3, target=constant), X)
     assert output.isfinite().all()
     torch.testing.assert_close(output, torch.full_like(output, 2.5), atol=0.05, rtol=0)
@@ -121,3 +121,16 @@ def test_the_relative_error_is_1_for_the_mean_and_0_for_the_target():
     mean = target.mean(dim=1, keepdim=True).expand_as(target)
     torch.testing.assert_close(relative_error(mean, target), torch.ones(2))
     assert torch.equal(relative_error(target, target), torch.zeros(2))
+
+
+def test_all_outputs_of_a_network_are_fitted_beside_networks_with_fewer():
+    graphs = [from_module(perceptron(3, 8, outputs, seed=outputs)) for outputs in (1, 3)]
+    stack = Stack([graph.architecture for graph in graphs])
+    state, free = (
+        stack.flatten([graph.state for graph in graphs]),
+        torch.zeros(int(stack.state_ptr[-1]), dtype=torch.bool),
+    )
+    target = torch.stack([torch.nn.functional.pad(TARGET, (0, 2)), torch.cat([TARGET, X[:, :1], X[:, 1:2].sin()], 1)])
+    output = stack(fit_functions(stack, lambda values: values, state, free, X, target, 60), X)
+    assert (relative_error(output, target) < 0.2).all()
+    assert (output[0, :, 1:] == 0).all()

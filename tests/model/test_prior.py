@@ -5,6 +5,7 @@ from torch import Tensor
 
 from netgraph.model.prior import BANDWIDTH, Exemplars, Flow, Prior
 from tests.model import small
+from tests.model.test_function import of_one_output
 
 CONFIG = replace(small.CONFIG, prior_width=32, prior_layers=2, prior_steps=8)
 
@@ -51,7 +52,7 @@ def clusters(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor
     sign = torch.randint(0, 2, (n, 1), generator=generator) * 2.0 - 1
     f = sign * 3 + 0.1 * torch.randn(n, CONFIG.function_size, generator=generator)
     a = sign * 3 + 0.1 * torch.randn(n, CONFIG.architecture_size, generator=generator)
-    return f, a, torch.where(sign[:, 0] > 0, 2, 1)
+    return f, a, of_one_output(torch.where(sign[:, 0] > 0, 2, 1))
 
 
 def test_the_prior_learns_codes_that_are_far_from_the_noise_and_their_conditions():
@@ -71,10 +72,11 @@ def test_the_prior_learns_codes_that_are_far_from_the_noise_and_their_conditions
     assert sum(losses[-20:]) < 0.5 * sum(losses[:20])
     noise = torch.randn(256, CONFIG.function_size, generator=generator)
     n_inputs, position = torch.tensor([1, 2] * 128), torch.rand(256, generator=generator)
+    counts = of_one_output(n_inputs)
     with torch.no_grad():
         prior.eval()
-        f = prior.carry_function(noise, n_inputs, position, unknown)
-        a = prior.architecture.carry(torch.randn(256, CONFIG.architecture_size), prior.embed(n_inputs, unknown), f)
+        f = prior.carry_function(noise, counts, position, unknown)
+        a = prior.architecture.carry(torch.randn(256, CONFIG.architecture_size), prior.embed(counts, unknown), f)
     assert torch.equal(f[:, 0], noise[:, 0])  # that of the inputs is N(0, 1) by definition
     side = torch.where(n_inputs == 2, 1.0, -1.0)
     for codes in (f[:, 1:], a):
@@ -86,14 +88,14 @@ def exemplars(n_inputs: Tensor, meta_features: Tensor | None = None) -> tuple[Ex
     known = torch.full((len(n_inputs), 37), torch.nan) if meta_features is None else meta_features
     f = torch.randn(len(n_inputs), CONFIG.function_size, generator=torch.Generator().manual_seed(3))
     found = Exemplars(CONFIG)
-    found.fit(f, n_inputs, known)
+    found.fit(f, of_one_output(n_inputs), known)
     return found, f[:, 1:]
 
 
 def drawn_from(found: Exemplars, n_inputs: int, meta_features: Tensor, n: int = 200) -> Tensor:
     """The exemplars that are drawn at positions from 0 to 1; without noise a code is its exemplar, a bit smaller."""
     position = torch.linspace(0.001, 0.999, n)
-    noise, counts = torch.zeros(n, CONFIG.function_size - 1), torch.full((n,), n_inputs)
+    noise, counts = torch.zeros(n, CONFIG.function_size - 1), of_one_output(torch.full((n,), n_inputs))
     return found.carry(noise, counts, position, meta_features.expand(n, -1)) / (1 - BANDWIDTH**2) ** 0.5
 
 
@@ -107,20 +109,22 @@ def test_function_codes_lie_around_those_of_networks_with_as_many_inputs():
         own = codes[n_inputs == count]
         distance = torch.cdist(drawn_from(found, count, UNKNOWN), own, compute_mode="donot_use_mm_for_euclid_dist")
         assert (distance.amin(dim=1) < 1e-4).all()
-        assert len(distance.argmin(dim=1).unique()) > min(len(own) - 1, 10)  # all places lead to exemplars of their own
+        assert len(distance.argmin(dim=1).unique()) > min(
+            len(own) - 1, 10
+        )  # all positions lead to exemplars of their own
         noise = torch.randn(4000, CONFIG.function_size - 1, generator=torch.Generator().manual_seed(4))
         place = torch.full((4000,), 0.5)
-        around = found.carry(noise, torch.full((4000,), count), place, UNKNOWN.expand(4000, -1))
+        around = found.carry(noise, of_one_output(torch.full((4000,), count)), place, UNKNOWN.expand(4000, -1))
         torch.testing.assert_close(around.std(dim=0), torch.full((11,), BANDWIDTH), atol=0.02, rtol=0)
     noise = torch.randn(9, CONFIG.function_size - 1)
-    unseen = found.carry(noise, torch.full((9,), 3), torch.rand(9), UNKNOWN.expand(9, -1))
+    unseen = found.carry(noise, of_one_output(torch.full((9,), 3)), torch.rand(9), UNKNOWN.expand(9, -1))
     assert torch.equal(unseen, noise)  # no network has as many inputs
 
 
-def test_each_number_of_inputs_has_its_share_of_the_exemplars():
+def test_each_pair_of_numbers_of_inputs_and_outputs_has_its_share_of_the_exemplars():
     for counts in (range(1, 4), range(1, 7)):
         found, _ = exemplars(torch.tensor([*counts, *[1] * 300]))
-        shares = torch.bincount(found.n_inputs)[1:]
+        shares = torch.bincount(found.counts[:, 0])[1:]
         assert shares.max() - shares.min() <= 1
         assert shares.sum() == CONFIG.exemplars
 
@@ -144,11 +148,15 @@ def test_meta_features_reach_the_codes():
         prior = Prior(CONFIG).eval()
         torch.nn.init.normal_(prior.architecture.out[1].weight)
     f, a = (torch.randn(60, size, generator=generator) for size in (CONFIG.function_size, CONFIG.architecture_size))
-    prior.fit(f, a, torch.full((60,), 3), torch.randn(60, 37, generator=generator))
-    n_inputs, place, values = torch.full((4,), 3), torch.tensor([0.1, 0.4, 0.6, 0.9]), (2.0, -2.0, torch.nan)
+    prior.fit(f, a, of_one_output(torch.full((60,), 3)), torch.randn(60, 37, generator=generator))
+    counts, place, values = (
+        of_one_output(torch.full((4,), 3)),
+        torch.tensor([0.1, 0.4, 0.6, 0.9]),
+        (2.0, -2.0, torch.nan),
+    )
     with torch.no_grad():
-        functions = [prior.carry_function(f[:4], n_inputs, place, torch.full((4, 37), value)) for value in values]
-        embedded = [prior.embed(n_inputs, torch.full((4, 37), value)) for value in values]
+        functions = [prior.carry_function(f[:4], counts, place, torch.full((4, 37), value)) for value in values]
+        embedded = [prior.embed(counts, torch.full((4, 37), value)) for value in values]
         codes = [prior.architecture.carry(a[:4], cond, f[:4]) for cond in embedded]
     for found in (functions, codes):
         assert not torch.allclose(found[0], found[1], atol=1e-3)

@@ -138,7 +138,7 @@ def test_one_architecture_serves_all_networks_as_a_graph_a_module_or_itself(vae)
 def test_steps_of_variable_projection_bring_the_outputs_nearer(vae):
     z = vae.encode(NETWORKS)[:, :F]
     rows = vae.encoder.function.rows(3)
-    target = vae.encoder.function.decode(z, torch.full((6,), 3))
+    target = vae.encoder.function.decode(z, torch.tensor([[3, 1]]).expand(6, -1))[..., 0]
     target = target - target.mean(dim=1, keepdim=True)
 
     def error(steps: int) -> torch.Tensor:
@@ -198,8 +198,8 @@ def test_a_data_set_is_encoded_near_the_networks_that_fit_it(vae):
     assert posterior.mean is mean
     assert mean.shape == deviation.shape == (F,)
     assert (deviation >= 0).all()
-    assert vae.encoder.function.n_inputs(mean[None]).tolist() == [3]
-    predicted = vae.encoder.function.decode(mean[None], torch.tensor([3]))[0]
+    assert vae.encoder.function.counts(mean[None]).tolist() == [[3, 1]]
+    predicted = vae.encoder.function.decode(mean[None], torch.tensor([[3, 1]]))[0, :, 0]
     rows = vae.encoder.function.rows(3)
     true = torch.tanh(2 * rows[:, 0]) - rows[:, 1]
     assert torch.corrcoef(torch.stack([predicted, true]))[0, 1] > 0.9

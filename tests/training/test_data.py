@@ -42,7 +42,7 @@ def broken(example: Example, what: str) -> Example:
         ("sensitivity", "its sensitivity is NaN"),
         ("weight", "a weight is not finite"),
         ("vector", "5 meta-features; this model takes 37"),
-        ("outputs", "2 outputs; function codes are of one output"),
+        ("outputs", "2 outputs; this model reads at most 1"),
         ("inputs", r"9 inputs; this model reads at most 6 \(max_inputs\)"),
         ("none", "expected an Example, got NetGraph"),
     ],
@@ -129,20 +129,20 @@ def test_the_prior_learns_from_networks_and_from_their_transformations():
     codes, again = Codes(vae, batches, training), Codes(vae, batches, training)
     assert vae.training
     assert all(torch.equal(a, b) for a, b in zip(codes.tensors, again.tensors, strict=True))
-    f, mean, log_variance, n_inputs, meta_features = codes.tensors
+    f, mean, log_variance, counts, meta_features = codes.tensors
     count = 3 * len(EXAMPLES)
-    assert [values.shape for values in (f, mean, log_variance, n_inputs, meta_features)] == [
+    assert [values.shape for values in (f, mean, log_variance, counts, meta_features)] == [
         (count, CONFIG.function_size),
         (count, CONFIG.architecture_size),
         (count, CONFIG.architecture_size),
-        (count, 1),
+        (count, 2),
         (count, 37),
     ]
     true = torch.cat([vae.eval().encoder(nets.unpacked()).f for nets in batches.networks])
     known = (f[:, None] - true[None]).abs().amax(dim=2) < 1e-4
     assert known.any(dim=0).all()  # every network as it is
     assert (~known.any(dim=1)).sum() > len(EXAMPLES)  # and others
-    assert torch.equal(vae.encoder.function.n_inputs(f), n_inputs[:, 0])
+    assert torch.equal(vae.encoder.function.counts(f), counts)
     drawn = [codes[i] for i in range(len(codes))]
     assert sum(len(batch[0]) for batch in drawn) == count
     assert torch.equal(torch.cat([batch[0] for batch in drawn]).sum(), f[torch.cat(list(codes.batches))].sum())
