@@ -122,6 +122,6 @@ def solve_on_rows(graphs: Sequence[NetGraph], x: Tensor, y: Tensor) -> list[NetG
     states: dict[int, Tensor] = {}
     for part in by_size([graph.architecture for graph in graphs]):
         stack = Stack([graphs[i].architecture for i in part])
-        solved = solve_output_layers(stack, stack.flatten([graphs[i].state for i in part]), x, y[:, None]).state
+        solved = solve_output_layers(stack, stack.flatten([graphs[i].state for i in part]), x, y).state
         states |= zip(part, stack.split(solved), strict=True)
     return [NetGraph(graph.architecture, states[i].clone()) for i, graph in enumerate(graphs)]

@@ -79,7 +79,7 @@ def calibrate(
     Returns:
         States, [sum P], and out-of-fold logits, [M, rows, classes].
     """
-    last = OutputLayer(stack, prediction.shape[2])
+    last = OutputLayer(stack)
     scale, bias = fit_calibration(prediction, y.to(prediction.device), weight)
     scale, bias = scale.where(last.given, 1.0), bias.where(last.given[:, None], 0.0)
     weights, biases = last.read(state)

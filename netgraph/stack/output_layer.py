@@ -26,23 +26,22 @@ class OutputLayer:
 
     Args:
         stack: The executor of M architectures.
-        n_outputs: Units of an output layer.
 
     Attributes:
-        given: Which networks end in a linear layer of ``n_outputs`` units with a bias, [M].
+        given: Which networks end in a linear layer with a bias, [M].
     """
 
-    def __init__(self, stack: Stack, n_outputs: int = 1) -> None:
-        last = [output_layer(a) if a.n_outputs == n_outputs else None for a in stack.architectures]
+    def __init__(self, stack: Stack) -> None:
+        last = [output_layer(architecture) for architecture in stack.architectures]
         self.given = torch.tensor([layer is not None for layer in last], device=stack.device)
-        weights = torch.full((len(stack), int(stack.hidden_size.max()), n_outputs), -1)
-        biases = torch.full((len(stack), n_outputs), -1)
+        weights = torch.full((len(stack), int(stack.hidden_size.max()), stack.max_outputs), -1)
+        biases = torch.full((len(stack), stack.max_outputs), -1)
         for i, (start, layer) in enumerate(zip(stack.state_ptr[:-1].tolist(), last, strict=True)):
             if layer is not None:
                 weight, bias = layer
-                own = torch.arange(start + weight.offset, start + weight.offset + weight.size).view(n_outputs, -1)
-                weights[i, : own.shape[1]] = own.T
-                biases[i] = torch.arange(start + bias.offset, start + bias.offset + n_outputs)
+                own = torch.arange(start + weight.offset, start + weight.offset + weight.size).view(bias.size, -1)
+                weights[i, : own.shape[1], : bias.size] = own.T
+                biases[i, : bias.size] = torch.arange(start + bias.offset, start + bias.offset + bias.size)
         self._weights, self._biases = weights.to(stack.device), biases.to(stack.device)
 
     def read(self, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -84,7 +83,7 @@ def solve_output_layers(stack: Stack, state: Tensor, x: Tensor, y: Tensor, weigh
         stack: The executor of M networks.
         state: Their states, concatenated, [sum P].
         x: Rows, [rows, inputs], or [M, rows, inputs].
-        y: Targets, [rows, outputs], or [M, rows, outputs].
+        y: Targets, [rows, outputs], or [M, rows, outputs], as many as the most outputs of a network.
         weight: Weight of each row in the squared error, positive, [rows] or [M, rows]; all the same when None.
 
     Example:
@@ -94,7 +93,7 @@ def solve_output_layers(stack: Stack, state: Tensor, x: Tensor, y: Tensor, weigh
         >>> torch.allclose(solved.state, torch.tensor([3.0, 1.0]), atol=1e-4)
         True
     """
-    last = OutputLayer(stack, y.shape[-1])
+    last = OutputLayer(stack)
     output, hidden = stack(state, x, return_hidden=True)
     target = y.to(stack.device).expand(len(stack), -1, -1)
     row_weight = None if weight is None else weight.to(stack.device).double().expand(len(stack), -1)
@@ -104,7 +103,7 @@ def solve_output_layers(stack: Stack, state: Tensor, x: Tensor, y: Tensor, weigh
     old_weights, old_biases = last.read(state)
     weights = torch.where(fitted, fit.weights[:, : old_weights.shape[1]].to(state), old_weights)
     biases = torch.where(fitted[:, 0], fit.biases.to(state), old_biases)
-    prediction = torch.where(fitted, target - fit.residual, output[..., : y.shape[-1]].double())
+    prediction = torch.where(fitted, target - fit.residual, output.double())
     return Solved(last.write(state, weights, biases), prediction)
 
 
