@@ -47,6 +47,8 @@ def actions(
         yield f"dates, {kind.form}, as {', '.join(entry['part'] for entry in own if 'part' in entry)}"
     if kind.decimal == ",":
         yield "numbers with a decimal comma"
+    elif kind.grouped:
+        yield "numbers with commas between groups of digits"
     if kind.words:
         yield f"{', '.join(map(repr, kind.words))} as missing"
     if is_bool_dtype(column.dtype) or (

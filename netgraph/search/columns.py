@@ -41,6 +41,7 @@ class ColumnEncoder(TransformerMixin, BaseEstimator):
     Attributes:
         actions_: One line for each column that does not pass unchanged.
         raw_column_: Number of the raw column of each encoded one, [encoded].
+        index_: Names of the columns that number the rows.
         n_features_in_: Number of raw columns seen in ``fit``.
         feature_names_in_: Their names; only where X had names.
 
@@ -114,6 +115,7 @@ class ColumnEncoder(TransformerMixin, BaseEstimator):
     def _choose(self, columns: Sequence[pd.Series], parts: Sequence[Mapping[str, Any]], encoded: Floats) -> None:
         """Choose the encoded columns that tell rows apart, and note for each raw column how it is encoded."""
         entries, index = self._entries(), self._index_columns(parts)
+        self.index_ = [self._name(i) for i in sorted(index)]
         informative, repeated = _informative(encoded)
         self._kept = [i for i in informative if entries[i]["raw"] not in index] or [0]
         self._encoded = [entries[i] for i in self._kept]
@@ -207,20 +209,23 @@ class ColumnEncoder(TransformerMixin, BaseEstimator):
         """Return all that encoding needs, in JSON's types.
 
         Returns:
-            ``names`` of the raw columns, None where they have none; ``n_columns``, their number; and ``encoded``, one
-            mapping for each encoded column: number and kind of its raw column (``raw``, ``kind``), the writing of cells
-            (``decimal``, ``words`` for missing values, ``form``), and its value: the number or a ``part`` of the date,
-            ``fill`` where that is missing; or 1 where a value is ``missing``, is a ``level``, or is no level of
-            ``other``.
+            ``names`` of the raw columns, None where they have none; those of them that number the rows, ``index``;
+            ``n_columns``, their number; and ``encoded``, one mapping for each encoded column: number and kind of its
+            raw column (``raw``, ``kind``), the writing of cells (``decimal``, ``grouped``, ``words`` for missing
+            values, ``form``), and its value: the number or a ``part`` of the date, ``fill`` where that is missing; or 1
+            where a value is ``missing``, is a ``level``, or is no level of ``other``.
         """
         check_is_fitted(self, "transformer_")
         names = [str(name) for name in self.feature_names_in_] if hasattr(self, "feature_names_in_") else None
         encoded = []
         for entry in self._encoded:
             kind = self.kinds_[entry["raw"]]
-            writing = {"number": {"decimal": kind.decimal, "words": list(kind.words)}, "date": {"form": kind.form}}
+            writing = {
+                "number": {"decimal": kind.decimal, "grouped": kind.grouped, "words": list(kind.words)},
+                "date": {"form": kind.form},
+            }
             encoded.append({"kind": kind.kind} | writing.get(kind.kind, {}) | entry)
-        return {"names": names, "n_columns": self.n_features_in_, "encoded": encoded}
+        return {"names": names, "index": self.index_, "n_columns": self.n_features_in_, "encoded": encoded}
 
 
 def as_frame(X: Any) -> pd.DataFrame:

@@ -167,22 +167,22 @@ class NetGraphEstimator(BaseEstimator):
     def export(
         self, path: str | Path, features: Sequence[str] | None = None, target: str | None = None
     ) -> tuple[Path, Path]:
-        """Write the network as safetensors and a small Python file that rebuilds it with torch alone.
+        """Write the network as safetensors and a small Python file that rebuilds it with torch and pandas alone.
 
-        The module in that file reads columns and returns the target in its own unit, or probabilities of classes.
+        The module in that file reads raw columns by name, and returns the target in its own unit, or probabilities of
+        classes; see :func:`~netgraph.search.export.export_network`.
 
         Args:
             path: Path without suffix; ``.safetensors`` and ``.py`` are appended.
-            features: Names of the columns, for the reader of the file; those seen in ``fit`` when None.
+            features: Names of the columns; those seen in ``fit`` when None.
             target: Name of the target.
 
         Returns:
             The paths of both files.
         """
         check_is_fitted(self, "module_")
-        if features is None and hasattr(self, "feature_names_in_"):
-            features = self.encoder_.get_feature_names_out().tolist()
-        return export_network(self.graph_, self.preprocessing_, path, features, target)
+        classes = getattr(self, "classes_", None)
+        return export_network(self.graph_, self.preprocessing_, path, self.encoder_, target, classes, features)
 
 
 class NetGraphRegressor(RegressorMixin, NetGraphEstimator):

@@ -40,7 +40,7 @@ from netgraph.search.pareto import check_objectives, front_table, hypervolume, p
 from netgraph.search.preprocess import Preprocessing
 from netgraph.tasks import split
 from netgraph.tasks.split import Split
-from netgraph.tasks.table import MIN_ROWS, Floats, Table, read_table
+from netgraph.tasks.table import MIN_ROWS, Table, read_table
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -181,8 +181,9 @@ def fit_table(job: FitJob) -> dict[str, float]:
     graph = estimator.graph_
     figures = {"parameters": parameters(graph), "seconds": float(estimator.history_["seconds"].iloc[-1])}
     with replacing(written.values()):
-        X = table.X.to_numpy(dtype=np.float64)
-        return _write(written, table, X, parts, estimator.preprocessing_, graph, [graph], figures, sections)
+        return _write(
+            written, table, estimator.encoder_, parts, estimator.preprocessing_, graph, [graph], figures, sections
+        )
 
 
 def search_table(job: SearchJob) -> dict[str, float]:
@@ -209,7 +210,8 @@ def search_table(job: SearchJob) -> dict[str, float]:
     names = ("networks/network", "networks/front", "pareto.csv", "pareto.png")
     written = job.check_outputs(*names, overwrite=own or job.overwrite)
     vae = NetVAE.from_pretrained(job.checkpoint).to(job.device)
-    X = ColumnEncoder().fit(table.X.iloc[parts.train]).transform(table.X)
+    encoder = ColumnEncoder().fit(table.X.iloc[parts.train])
+    X = encoder.transform(table.X)
     preprocessing = Preprocessing.fit(X[parts.train], table.y[parts.train])
     data = preprocessing.data(X[parts.train], table.y[parts.train]).subsample(MOST_ROWS, job.seed)
     objective = LatentObjective(vae, data, job.objectives, job.seed, job.device)
@@ -230,7 +232,7 @@ def search_table(job: SearchJob) -> dict[str, float]:
         write_atomically(written["pareto.csv"], front.to_csv().encode())
         write_atomically(written["pareto.png"], image.getvalue())
         graph, sections = graphs[front.index.get_loc(chosen)], [front_section(picture, front, chosen)]
-        return _write(written, table, X, parts, preprocessing, graph, graphs, figures, sections)
+        return _write(written, table, encoder, parts, preprocessing, graph, graphs, figures, sections)
 
 
 def _about(job: SearchJob, table: Table, vae: NetVAE) -> dict[str, Any]:
@@ -266,7 +268,7 @@ def _front(objective: LatentObjective, trials: "Sequence[FrozenTrial]") -> tuple
 def _write(
     written: Mapping[str, Path],
     table: Table,
-    X: Floats,
+    encoder: ColumnEncoder,
     parts: Split,
     preprocessing: Preprocessing,
     graph: NetGraph,
@@ -275,7 +277,7 @@ def _write(
     sections: Sequence[str],
 ) -> dict[str, float]:
     """Write networks, report and figures, and return the figures, with those of the held-out rows."""
-    prediction, y = preprocessing.predict(graph, X[parts.test]), table.y[parts.test]
+    prediction, y = preprocessing.predict(graph, encoder.transform(table.X.iloc[parts.test])), table.y[parts.test]
     figures = {
         "test_r2": float(r2_score(y, prediction)),
         "test_rmse": float(root_mean_squared_error(y, prediction)),
@@ -286,7 +288,7 @@ def _write(
     } | {name: float(value) for name, value in figures.items()}
     make_folder(written["graphs"].parent)
     save_graphs(graphs, written["graphs"])
-    export_network(graph, preprocessing, written["network"], table.features, table.target)
+    export_network(graph, preprocessing, written["network"], encoder, table.target)
     TableReport(table.target, y, prediction, figures, graph).write(written["report.html"], sections)
     write_atomically(written["metrics.json"], json.dumps(figures, indent=1).encode())
     return figures

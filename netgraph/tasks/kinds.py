@@ -31,6 +31,7 @@ class ColumnKind:
     Attributes:
         kind: Numbers, dates or levels; ``empty`` where no value is given.
         decimal: Sign before the decimals of numbers.
+        grouped: Whether the other sign stands between groups of three digits.
         words: Words among numbers that stand for missing values.
         form: Format of dates.
         parts: Parts of dates that are read, ``day`` first.
@@ -38,6 +39,7 @@ class ColumnKind:
 
     kind: Literal["number", "date", "level", "empty"]
     decimal: str = "."
+    grouped: bool = False
     words: tuple[str, ...] = ()
     form: str = "ISO8601"
     parts: tuple[str, ...] = ("day",)
@@ -96,12 +98,13 @@ def column_kind(column: "Series") -> ColumnKind:
 
 
 def _number_kind(text: "Series") -> ColumnKind | None:
-    for decimal in ".,":
+    for decimal, group in ((".", ","), (",", ".")):
         words = text[parse_numbers(text, decimal).isna()]
         if 2 * len(words) < len(text) and words.nunique() <= MOST_WORDS:
-            if decimal == "." and parse_numbers(text, ",").notna().sum() > len(text) - len(words):
+            if decimal == "." and parse_numbers(text, group).notna().sum() > len(text) - len(words):
                 continue
-            return ColumnKind("number", decimal, tuple(sorted(words.unique())))
+            grouped = bool(text.str.contains(group, regex=False).any())
+            return ColumnKind("number", decimal, grouped, tuple(sorted(words.unique())))
     return None
 
 

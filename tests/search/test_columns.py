@@ -133,7 +133,11 @@ def test_truth_values_become_1_and_0(column):
     ("cells", "numbers", "action"),
     [
         (["1,5", "-0,25", "1.234,5", "7"], [1.5, -0.25, 1234.5, 7], "numbers with a decimal comma"),
-        (["1,234", "999", "1,234,567.5", "0.5"], [1234, 999, 1234567.5, 0.5], None),
+        (
+            ["1,234", "999", "1,234,567.5", "0.5"],
+            [1234, 999, 1234567.5, 0.5],
+            "numbers with commas between groups of digits",
+        ),
         (["1e3", ".5", "+2", "-7."], [1000, 0.5, 2, -7], None),
     ],
 )
