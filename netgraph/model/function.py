@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from netgraph.errors import NetGraphError
+from netgraph.model.arguments import check_whole
 from netgraph.model.completion import FEATURES, complete
 from netgraph.model.config import VAEConfig
 from netgraph.stack import fit_kernel, probe
@@ -79,6 +80,17 @@ class FunctionCode(nn.Module):
         if not 1 <= n_inputs <= most:
             raise NetGraphError(f"a function of {n_inputs} inputs; this model knows 1 to {most}")
         return self.common[:, :n_inputs]
+
+    def check_counts(self, n_inputs: int | None, n_outputs: int | None) -> None:
+        """Raise if a number of inputs or outputs, unless None, is none of a function code.
+
+        Raises:
+            NetGraphError: It names the number.
+        """
+        most = {"n_inputs": len(self.basis), "n_outputs": self.max_outputs}
+        for name, number in (("n_inputs", n_inputs), ("n_outputs", n_outputs)):
+            if number is not None:
+                check_whole(number, name, 1, most[name])
 
     @torch.no_grad()
     def fit(self, outputs: Tensor, network: Tensor, counts: Tensor) -> None:

@@ -12,7 +12,7 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.modules.trace import mode
 from netgraph.graph.netgraph import NetGraph
-from netgraph.model.arguments import as_architectures, as_canonical, as_latents, as_rows, check_whole, is_whole, seeded
+from netgraph.model.arguments import as_architectures, as_canonical, as_latents, as_rows, is_whole, seeded
 from netgraph.model.batch import NetBatch, by_size, check_batches, net_batch
 from netgraph.model.checkpoint import SHIPPED, load_checkpoint, save_checkpoint
 from netgraph.model.completion import FEATURES
@@ -252,7 +252,8 @@ class NetVAE(nn.Module):
         generator, n, function = seeded(seed), int(n), self.encoder.function
         rows = None if X is None and y is None else as_rows(X, y, n_inputs, n_outputs)
         if rows is None:
-            self._check_counts(n_inputs, n_outputs)
+            function.check_counts(n_inputs, n_outputs)
+            self.coverage.check_counts(n_inputs, n_outputs, "samples")
         noise = torch.randn(n, self.config.function_size, generator=generator).to(self.device)
         with mode(self, training=False):
             meta = self.prior.condition.rows(meta_features, n)
@@ -272,14 +273,6 @@ class NetVAE(nn.Module):
             outputs = function.complete(f, counts, draw)
             graphs = self.decoder.write(self.encoder, f, outputs, f[:, :0], architectures, steps, noise)
         return graphs if rows is None else solve_on_rows(graphs, *rows)
-
-    def _check_counts(self, n_inputs: int | None, n_outputs: int | None) -> None:
-        """Raise where no training network has as many inputs or outputs as samples are to have."""
-        most = {"n_inputs": self.config.max_inputs, "n_outputs": self.config.max_outputs}
-        for name, number in (("n_inputs", n_inputs), ("n_outputs", n_outputs)):
-            if number is not None:
-                check_whole(number, name, 1, most[name])
-        self.coverage.check_counts(n_inputs, n_outputs, "samples")
 
     @torch.no_grad()
     def draw_architectures(
