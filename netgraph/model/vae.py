@@ -87,13 +87,12 @@ class NetVAE(nn.Module):
         condition = self.decoder.condition(batch.meta_features)
         index, type_, parent = self.decoder.architecture.losses(posterior.sample(), condition, batch.structure)
         state = self.encoder.scales.restore(written, batch.structure)
-        rows = self.encoder.function.rows(stack.max_inputs)
         return Losses(
             index=index,
             type=type_,
             parent=parent,
             weight=weight_error(written, posterior.w, given, batch, self.config.loss.sensitivity),
-            output=output_error(stack, state, rows, target),
+            output=output_error(stack, state, self.encoder.function.rows(stack.max_inputs), target),
             kl=posterior.kl().mean(),
         )
 
@@ -209,9 +208,8 @@ class NetVAE(nn.Module):
                 noise = torch.randn(1, self.config.architecture_size, generator=generator).to(f)
                 architectures = self.draw_architectures(f, noise.expand(len(f), -1), meta)
             noise = torch.randn(1, self.config.weight_size, generator=generator).expand(len(f), -1)
-            if all(architecture.state_size <= w.shape[1] for architecture in architectures):
-                outputs = f.new_zeros(len(f), self.config.n_rows, self.config.max_outputs)  # nothing is fitted
-            else:
+            outputs = f.new_zeros(len(f), self.config.n_rows, self.config.max_outputs)
+            if any(architecture.state_size > w.shape[1] for architecture in architectures):  # else nothing is fitted
                 outputs = self.encoder.function.complete(given, counts)
             return self.decoder.write(self.encoder, f, outputs, w, architectures, steps, noise)
 
