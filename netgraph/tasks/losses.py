@@ -21,12 +21,40 @@ _LEAST_BASELINE = 1e-12
 
 
 @dataclass(frozen=True)
+class Padding:
+    """Zero padded outputs of networks with different numbers of outputs.
+
+    Attributes:
+        count: Number of outputs of each network, [M].
+        own: 1 for its own outputs and 0 for the others, [M, 1, outputs]; or [M, outputs, 1], as the executor's.
+        absent: 0 for its own outputs, and the logit of a missing class for the others, in the same shape.
+    """
+
+    count: Tensor
+    own: Tensor
+    absent: Tensor
+
+    @classmethod
+    def of(cls, count: Tensor, dim: int = -1) -> "Padding | None":
+        """Return the padding of networks with these numbers of outputs, [M]; None where they are the same.
+
+        Args:
+            count: Number of outputs of each network, [M].
+            dim: Axis of the outputs: -1, or -2 as the executor's.
+        """
+        width = int(count.max())
+        if int(count.min()) == width:
+            return None
+        own = (torch.arange(width, device=count.device) < count[:, None]).float().unsqueeze(-3 - dim)
+        return cls(count, own, (1 - own) * _ABSENT)
+
+
+@dataclass(frozen=True)
 class Loss:
     """A loss of the outputs of many networks: for each network the mean over its rows.
 
     Tensors of outputs and targets have the axes [..., rows, outputs]; with ``dim=-2`` [..., outputs, rows], as the
-    executor's. Networks of fewer outputs are zero padded: ``n_outputs`` has each network's number, [...], and is
-    None where all are as wide as the tensor.
+    executor's. Where networks have different numbers of outputs, their ``padding`` is given.
 
     Attributes:
         name: Its name, a key of :data:`LOSSES`.
@@ -56,74 +84,66 @@ class Loss:
     entropy: Callable[[Tensor], Tensor]
     hits: Callable[[Tensor, Tensor], Tensor] | None
 
-    def predict(self, output: Tensor, n_outputs: Tensor | None = None) -> Tensor:
+    def predict(self, output: Tensor, padding: Padding | None = None) -> Tensor:
         """Return the predictions of outputs, of their shape: themselves, or the probabilities of classes."""
-        return self.inverse_link(self._without_padding(output, n_outputs, -1), -1, None)
+        return self.inverse_link(self._without_padding(output, padding), -1, None)
 
-    def value(self, output: Tensor, y: Tensor, n_outputs: Tensor | None = None, dim: int = -1) -> Tensor:
+    def value(self, output: Tensor, y: Tensor, padding: Padding | None = None, dim: int = -1) -> Tensor:
         """Compute each network's loss, [...]: the mean over rows, and over outputs unless they are joint."""
-        terms = self.terms(self._without_padding(output, n_outputs, dim), y, dim)
-        if n_outputs is not None:
-            terms = terms.masked_fill(~_inside(output, n_outputs, dim), 0.0)
-        return terms.sum(dim=(-2, -1)) / self._count(output, n_outputs, dim)
+        terms = self.terms(self._without_padding(output, padding), y, dim)
+        if padding is not None:
+            terms = terms * padding.own
+        return terms.sum(dim=(-2, -1)) / self._count(output, padding, dim)
 
     def gradient(
         self,
         output: Tensor,
         y: Tensor,
-        n_outputs: Tensor | None = None,
+        padding: Padding | None = None,
         dim: int = -1,
         out: Tensor | None = None,
     ) -> Tensor:
         """Compute the gradient of the sum of :meth:`value` at the outputs, of their shape; into ``out`` if given."""
-        prediction = self.inverse_link(self._without_padding(output, n_outputs, dim), dim, out)
+        prediction = self.inverse_link(self._without_padding(output, padding), dim, out)
         gradient: Tensor = torch.sub(prediction, y, out=out)
-        scale = self.factor / self._count(output, n_outputs, dim)
-        if n_outputs is not None:
-            gradient.mul_(_inside(output, n_outputs, dim))
-        return gradient.mul_(scale[..., None, None] if isinstance(scale, Tensor) else scale)
+        scale = self.factor / self._count(output, padding, dim)
+        if padding is None or self.joint:  # no probability and no target of a missing class
+            return gradient.mul_(scale)
+        return gradient.mul_(padding.own * torch.as_tensor(scale)[:, None, None])
 
-    def baseline(self, y: Tensor, n_outputs: Tensor | None = None) -> Tensor:
+    def baseline(self, y: Tensor, padding: Padding | None = None) -> Tensor:
         """Compute the loss of the best constant outputs, [...]: of squared error the variance, else an entropy."""
-        return self.entropy(y).sum(dim=-1) / self._width(y, n_outputs, -1)
+        return self.entropy(y).sum(dim=-1) / self._width(y, padding, -1)
 
-    def explained(self, value: Tensor, y: Tensor, n_outputs: Tensor | None = None) -> Tensor:
+    def explained(self, value: Tensor, y: Tensor, padding: Padding | None = None) -> Tensor:
         """Compute the share of the loss that networks explain, 1 - value / baseline, [...].
 
         That is R^2 for squared error, and for classes McFadden's R^2 (1974), scikit-learn's ``d2_log_loss_score``.
         """
-        return 1 - value / self.baseline(y, n_outputs).clamp(min=_LEAST_BASELINE)
+        return 1 - value / self.baseline(y, padding).clamp(min=_LEAST_BASELINE)
 
-    def score(self, output: Tensor, y: Tensor, n_outputs: Tensor | None = None) -> Tensor:
+    def score(self, output: Tensor, y: Tensor, padding: Padding | None = None) -> Tensor:
         """Compute each network's score, [...]: R^2, or the share of rows whose class is right, a mean over outputs."""
         if self.hits is None:
-            return self.explained(self.value(output, y, n_outputs), y, n_outputs)
-        hits = self.hits(self._without_padding(output, n_outputs, -1), y)
-        if n_outputs is not None and not self.joint:
-            hits = hits & _inside(output, n_outputs, -1)
-        return hits.to(output).sum(dim=(-2, -1)) / self._count(output, n_outputs, -1)
+            return self.explained(self.value(output, y, padding), y, padding)
+        hits = self.hits(self._without_padding(output, padding), y).to(output)
+        if padding is not None and not self.joint:
+            hits = hits * padding.own
+        return hits.sum(dim=(-2, -1)) / self._count(output, padding, -1)
 
-    def _without_padding(self, output: Tensor, n_outputs: Tensor | None, dim: int) -> Tensor:
+    def _without_padding(self, output: Tensor, padding: Padding | None) -> Tensor:
         """Return the outputs with padded classes that do not enter the distribution of the others."""
-        if n_outputs is None or not self.joint:
-            return output
-        return output.masked_fill(~_inside(output, n_outputs, dim), _ABSENT)
+        return output if padding is None or not self.joint else output + padding.absent
 
-    def _width(self, values: Tensor, n_outputs: Tensor | None, dim: int) -> int | Tensor:
+    def _width(self, values: Tensor, padding: Padding | None, dim: int) -> int | Tensor:
         """Return the number of outputs that a mean is taken over."""
         if self.joint:
             return 1
-        return values.shape[dim] if n_outputs is None else n_outputs
+        return values.shape[dim] if padding is None else padding.count
 
-    def _count(self, output: Tensor, n_outputs: Tensor | None, dim: int) -> int | Tensor:
+    def _count(self, output: Tensor, padding: Padding | None, dim: int) -> int | Tensor:
         """Return the number of terms that a mean is taken over."""
-        return output.shape[-3 - dim] * self._width(output, n_outputs, dim)
-
-
-def _inside(output: Tensor, n_outputs: Tensor, dim: int) -> Tensor:
-    """Return which outputs are a network's own, [..., 1, outputs] or, along ``dim`` -2, [..., outputs, 1]."""
-    inside = torch.arange(output.shape[dim], device=output.device) < n_outputs[..., None]
-    return inside.unsqueeze(-3 - dim)
+        return output.shape[-3 - dim] * self._width(output, padding, dim)
 
 
 def _same(output: Tensor, dim: int, out: Tensor | None) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.stack import PlainGradient, Stack, can_run
-from netgraph.tasks.losses import Loss
+from netgraph.tasks.losses import Loss, Padding
 from netgraph.zoo.fit_recipe import FitConfig
 from netgraph.zoo.optimizers import Optimizer
 
@@ -90,10 +90,9 @@ class TrainingState:
         self.train, self.validation = ((x, own_columns(stack, y)) for x, y in (train, validation))
         rows = min(self.config.batch_rows, train[0].shape[1])
         self._plain = PlainGradient(stack, rows) if can_run(stack) else None
-        self._sizes = padded_sizes(stack)
-        self._ordered_sizes = self._sizes
-        if self._sizes is not None and self._plain is not None:
-            self._ordered_sizes = self._sizes[self._plain.order]
+        self._padding = Padding.of(stack.n_outputs)
+        ordered = stack.n_outputs if self._plain is None else stack.n_outputs[self._plain.order]
+        self._target_padding = Padding.of(ordered, dim=-2)
         self.shuffle(self.order)
 
     def shuffle(self, order: Tensor) -> None:
@@ -108,7 +107,7 @@ class TrainingState:
         inputs, target = self._inputs[:, :, rows], self._target[:, :, rows]
 
         def at_outputs(output: Tensor, out: Tensor | None = None) -> Tensor:
-            return self.loss.gradient(output, target, self._ordered_sizes, dim=-2, out=out)
+            return self.loss.gradient(output, target, self._target_padding, dim=-2, out=out)
 
         if self._plain is not None:
             gradient = self._plain.gradient(self.state, inputs, at_outputs)
@@ -146,7 +145,7 @@ class TrainingState:
         at, state, running = self.numbers, self._finished(), self.running[self.numbers]
         with torch.no_grad():
             x, y = self.validation
-            error = self.loss.value(self.stack(state, x), y, self._sizes)
+            error = self.loss.value(self.stack(state, x), y, self._padding)
         self.taken[at] = torch.where(running, self.limit[at].clamp(max=step), self.taken[at])
         self.diverged[at] |= running & ~(error.isfinite() & self.optimizer.finite)
         better = running & (error < self.error[at])  # False for NaN
@@ -177,18 +176,18 @@ class TrainingState:
             stack: All M networks.
             validation: Their validation rows.
         """
-        x, y, sizes = validation[0], own_columns(stack, validation[1]).to(stack.device), padded_sizes(stack)
+        x, y, padding = validation[0], own_columns(stack, validation[1]).to(stack.device), Padding.of(stack.n_outputs)
         accuracy = torch.full_like(self.error, math.nan)
         if self.loss.hits is not None:
             with torch.no_grad():
-                accuracy = self.loss.score(stack(self.best, x), y, sizes)
+                accuracy = self.loss.score(stack(self.best, x), y, padding)
         missing = len(self.config.trajectory) - len(self.trajectory)  # due after every network had stopped
         states = torch.stack([*self.trajectory, *[self.latest] * missing, self.best]).cpu()  # [checkpoints + 1, sum P]
         parts = states.split(stack.state_ptr.diff().tolist(), dim=1)
         return Fitted(
             states=[part[-1].clone() for part in parts],
             loss=self.error.cpu(),
-            r2=self.loss.explained(self.error, y, sizes).cpu(),
+            r2=self.loss.explained(self.error, y, padding).cpu(),
             accuracy=accuracy.cpu(),
             best_step=self.best_step.cpu(),
             steps=self.taken.cpu(),
@@ -202,8 +201,3 @@ def own_columns(stack: Stack, y: Tensor) -> Tensor:
     if y.shape[2] < stack.max_outputs:
         raise NetGraphError(f"y has {y.shape[2]} columns; a network has {stack.max_outputs} outputs")
     return y[:, :, : stack.max_outputs]
-
-
-def padded_sizes(stack: Stack) -> Tensor | None:
-    """Return the number of outputs of each network, [M]; None where all have as many."""
-    return None if int(stack.n_outputs.min()) == stack.max_outputs else stack.n_outputs

@@ -41,10 +41,11 @@ def test_training_is_timed_by_recipe_and_way(monkeypatch, tmp_path):
     monkeypatch.setattr(zoo_training, "CASES", {"tiny": (replace(recipe, widths=(2, 3)), 4, 2, 2)})
     (text,) = reported(zoo_training, zoo_training.grid(), tmp_path)
     head, _, row = text.splitlines()
-    assert head.split(" | ")[1:4] == list(zoo_training.WAYS)
+    assert head.split(" | ")[1:5] == list(zoo_training.WAYS)
     cells = [float(cell.replace(",", "")) for cell in row.strip("| ").split(" | ")[1:]]
     assert min(cells) > 0
-    assert cells[3] == pytest.approx(cells[0] / cells[2], rel=0.1)
+    assert cells[4] == pytest.approx(cells[0] / cells[2], rel=0.1)
+    assert cells[6] == pytest.approx(100 * cells[2] / cells[3], rel=0.1)
 
 
 def test_a_zoo_is_loaded_in_several_ways(tiny_zoo):

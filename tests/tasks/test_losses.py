@@ -9,7 +9,7 @@ from torch import Generator
 from torch.nn import functional as F
 
 from netgraph import NetGraphError
-from netgraph.tasks.losses import LOSSES, get_loss
+from netgraph.tasks.losses import LOSSES, Padding, get_loss
 from tests.strategies import examples
 
 NAMES = sorted(LOSSES)
@@ -54,28 +54,30 @@ def test_the_value_is_that_of_torch(name, outputs, rows, seed):
 @pytest.mark.parametrize("dim", [-1, -2])
 def test_the_gradient_is_that_of_autograd(name, sizes, dim):
     output, y, n_outputs = padded_problem(name, sizes)
-    n_outputs = n_outputs if len(set(sizes)) > 1 else None
+    padding = Padding.of(n_outputs, dim)
+    assert (padding is None) == (len(set(sizes)) == 1)
     output, y = (output, y) if dim == -1 else (output.mT.contiguous(), y.mT.contiguous())
     leaf = output.clone().requires_grad_()
-    get_loss(name).value(leaf, y, n_outputs, dim).sum().backward()
+    get_loss(name).value(leaf, y, padding, dim).sum().backward()
     given_ = torch.empty_like(output)
-    result = get_loss(name).gradient(output, y, n_outputs, dim, out=given_)
+    result = get_loss(name).gradient(output, y, padding, dim, out=given_)
     assert result.data_ptr() == given_.data_ptr()
     torch.testing.assert_close(given_, leaf.grad)
-    torch.testing.assert_close(get_loss(name).gradient(output, y, n_outputs, dim), leaf.grad)
+    torch.testing.assert_close(get_loss(name).gradient(output, y, padding, dim), leaf.grad)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_padding_changes_nothing(name):
     loss, sizes = get_loss(name), [2, 5, 3]
     output, y, n_outputs = padded_problem(name, sizes)
-    gradient = loss.gradient(output, y, n_outputs)
+    padding = Padding.of(n_outputs)
+    gradient = loss.gradient(output, y, padding)
     for i, size in enumerate(sizes):
         own = output[i, :, :size], y[i, :, :size]
-        torch.testing.assert_close(loss.value(output, y, n_outputs)[i], loss.value(*own))
+        torch.testing.assert_close(loss.value(output, y, padding)[i], loss.value(*own))
         torch.testing.assert_close(gradient[i, :, :size], loss.gradient(*own))
-        torch.testing.assert_close(loss.baseline(y, n_outputs)[i], loss.baseline(own[1]))
-        torch.testing.assert_close(loss.score(output, y, n_outputs)[i], loss.score(*own))
+        torch.testing.assert_close(loss.baseline(y, padding)[i], loss.baseline(own[1]))
+        torch.testing.assert_close(loss.score(output, y, padding)[i], loss.score(*own))
         assert (gradient[i, :, size:] == 0).all()
 
 
@@ -125,8 +127,10 @@ def test_predictions_are_probabilities():
     assert torch.equal(predictions["squared_error"], output)
     torch.testing.assert_close(predictions["cross_entropy"], torch.tensor([[0.25, 0.75]]))
     torch.testing.assert_close(predictions["binary_cross_entropy"], torch.tensor([[0.5, 0.75]]))
-    padded = get_loss("cross_entropy").predict(torch.tensor([[[1.0, 1.0, 5.0]]]), torch.tensor([2]))
-    torch.testing.assert_close(padded, torch.tensor([[[0.5, 0.5, 0.0]]]))
+    padded = get_loss("cross_entropy").predict(
+        torch.tensor([[[1.0, 1.0, 5.0]], [[0.0] * 3]]), Padding.of(torch.tensor([2, 3]))
+    )
+    torch.testing.assert_close(padded[0], torch.tensor([[0.5, 0.5, 0.0]]))
 
 
 def test_an_unknown_loss_is_refused():

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from netgraph import NetGraph, NetGraphError, from_module, to_module
 from netgraph.stack import PlainGradient, Stack, can_run
-from netgraph.tasks.losses import get_loss
+from netgraph.tasks.losses import Padding, get_loss
 from netgraph.zoo import ArchitectureRecipe, FitConfig, draw_architecture, fit_networks, initialize
 from netgraph.zoo.fitting import fit_stack
 from tests.strategies import randomize
@@ -87,15 +87,14 @@ def test_the_gradient_of_plain_networks_is_that_of_autograd(loss, sizes):
     architectures, states, (x, y) = problem(loss, sizes, **PLAIN)
     stack, measure = Stack(architectures), get_loss(loss)
     assert can_run(stack)
-    n_outputs = stack.n_outputs if len(set(sizes)) > 1 else None
     leaf = stack.flatten(states).requires_grad_()
-    measure.value(stack(leaf, x, training=True), y, n_outputs).sum().backward()
+    measure.value(stack(leaf, x, training=True), y, Padding.of(stack.n_outputs)).sum().backward()
     plain = PlainGradient(stack, ROWS)
-    target, own = y[plain.order].mT, None if n_outputs is None else n_outputs[plain.order]
+    target, padding = y[plain.order].mT, Padding.of(stack.n_outputs[plain.order], dim=-2)
     gradient = plain.gradient(
         leaf.detach(),
         stack.arrange(x).contiguous(),
-        lambda output, out: measure.gradient(output, target, own, dim=-2, out=out),
+        lambda output, out: measure.gradient(output, target, padding, dim=-2, out=out),
     )
     torch.testing.assert_close(gradient, leaf.grad, rtol=1e-4, atol=1e-6)
 
