@@ -15,6 +15,8 @@ from netgraph.reading import one_line
 WRONG_INPUT, INTERRUPTED = 2, 130
 #: Commands that, after an interrupt, go on with what is there.
 _RESUMABLE = (["run"], ["train"], ["zoo", "build"], ["zoo", "import"], ["datasets", "install"], ["search"])
+#: Options without a value, of which the parser wants one.
+_FLAGS = ("--overwrite", "--skip_too_large")
 #: Commands whose first word is a folder, and the option that it stands for.
 _FOLDERS = (
     (["train"], "zoo"),
@@ -54,13 +56,9 @@ def named(arguments: list[str]) -> list[str]:
         NetGraphError: When an option is given more than once, or as an empty text.
     """
     given = [re.sub(r"^--[^=]*", lambda name: "--" + name[0][2:].replace("-", "_"), one) for one in arguments]
-    # The parser wants a value of --overwrite.
-    flags = [
-        i for i, one in enumerate(given) if one == "--overwrite" and given[i + 1 : i + 2] not in (["true"], ["false"])
-    ]
-    arguments = _with_names([one for i, one in enumerate(given) if i not in flags]) + [
-        "--overwrite=true" for _ in flags
-    ]
+    flags = [i for i, one in enumerate(given) if one in _FLAGS and given[i + 1 : i + 2] not in (["true"], ["false"])]
+    named_ones = _with_names([one for i, one in enumerate(given) if i not in flags])
+    arguments = named_ones + [f"{given[i]}=true" for i in flags]
     names = Counter(name for argument in arguments if (name := argument.partition("=")[0]).startswith("--"))
     for name, count in names.items():
         if count > 1 and not name.endswith("+"):

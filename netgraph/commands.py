@@ -22,7 +22,15 @@ def run(preset: str | None = None, out: str = "runs/quick", seed: int | None = N
 
 
 def train(
-    zoo: str, out: str = "runs/train", preset: str | None = None, seed: int | None = None, device: str = "cpu"
+    zoo: str,
+    out: str = "runs/train",
+    preset: str | None = None,
+    seed: int | None = None,
+    device: str = "cpu",
+    devices: int = 1,
+    start: str | None = None,
+    patience: int | None = None,
+    skip_too_large: bool = False,
 ) -> None:
     """Train a model on a zoo, or resume a training that was interrupted.
 
@@ -32,11 +40,17 @@ def train(
         preset: Sizes of the model and of its training, quick, full or tiny; those of the folder, or quick, if left out.
         seed: Fixes everything; that of the folder, or 0, when left out.
         device: Where the model is trained, cpu or cuda.
+        devices: Number of GPUs, or of processes on the CPU; each takes its share of the batches.
+        start: Safetensors file of a model that is trained further and keeps its sizes, or "shipped".
+        patience: Epochs without a lower loss on held-out networks that end the training early; none when left out.
+        skip_too_large: Leave out networks that a model cannot be trained on, such as too large ones.
     """
     from netgraph.run import train_model
 
-    _print_figures(train_model(zoo, out, preset, seed, device))
-    print(f"{out}/checkpoints/vae.safetensors")
+    figures = train_model(zoo, out, preset, seed, device, devices, start, patience, skip_too_large)
+    if figures:
+        _print_figures(figures)
+        print(f"{out}/checkpoints/vae.safetensors")
 
 
 def evaluate(

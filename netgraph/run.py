@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch.utilities import rank_zero_only
+
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.evaluation.evaluate import Evaluated, evaluate_model
 from netgraph.evaluation.report import write_report
@@ -25,6 +27,7 @@ from netgraph.on_real_data import RealResult, try_real
 from netgraph.outputs import check_outputs, replacing, with_record
 from netgraph.presets import PRESETS, preset_of
 from netgraph.reading import building, field_of
+from netgraph.training.fit import check_devices
 from netgraph.training.history import loss_curves, write_metrics
 from netgraph.training.train import train_on_zoo
 from netgraph.zoo import Zoo, ZooRecipe, build_zoo
@@ -38,6 +41,10 @@ KEYS = (
     "random_behaviour_distance", "floor_behaviour_distance", "zoo_models_per_second", "train_seconds", "total_seconds",
     "n_train", "n_test",
 )  # fmt: skip
+#: Arguments of a training that records of earlier ones do not have, and their defaults.
+TRAINING: dict[str, Any] = {"start": None, "patience": None, "skip_too_large": False}
+#: Types of the arguments of a job; all others are names.
+_TYPES: dict[str, Any] = {"seed": int, "start": str | None, "patience": int | None, "skip_too_large": bool}
 #: The largest seed of a recipe.
 MOST_SEED = 2**62
 #: Fewest samples between which distances can be measured.
@@ -89,27 +96,39 @@ def run(
 
 
 def train_model(
-    zoo: str | Path, out: str | Path, preset: str | None = None, seed: int | None = None, device: str = "cpu"
+    zoo: str | Path,
+    out: str | Path,
+    preset: str | None = None,
+    seed: int | None = None,
+    device: str = "cpu",
+    devices: int = 1,
+    start: str | None = None,
+    patience: int | None = None,
+    skip_too_large: bool = False,
 ) -> dict[str, float]:
     """Train a model on a zoo, or resume a training that was interrupted; see :func:`netgraph.commands.train`.
 
     Returns:
-        Networks, and steps and seconds of each part of the training.
+        Networks, those left out and held out, and steps, seconds and lowest held-out loss of each part of the training;
+        nothing in the other processes of a training on several devices.
 
     Raises:
         NetGraphError: When the preset is unknown, no model can be trained on the zoo (that is said before any work), or
             the folder holds a training of another preset, seed or zoo, or another job.
     """
-    folder, device, opened = Path(out), check_device(device), Zoo(zoo)
-    if (folder / "train.json").exists() and not (folder / "checkpoints").exists():
+    folder, opened = Path(out), Zoo(zoo)
+    check_devices(device, devices)
+    if _is_first() and (folder / "train.json").exists() and not (folder / "checkpoints").exists():
         read_record(folder / "train.json", FORMAT, VERSION)  # nobody else's file is removed
         (folder / "train.json").unlink()  # of a training that kept nothing, nothing is to be gone on with
     _claim(folder, "train.json", "run.json", "metrics.json", "checkpoints")
-    asked = {"preset": preset, "seed": seed, "zoo": opened.digest}
-    job = _Job.open(folder / "train.json", {"preset": "quick", "seed": 0, "zoo": None}, asked)
+    asked = {"preset": preset, "seed": seed, "zoo": opened.digest, "start": start, "patience": patience}
+    asked["skip_too_large"] = skip_too_large or None
+    job = _Job.open(folder / "train.json", TRAINING | {"preset": "quick", "seed": 0, "zoo": None}, asked)
     with job.phase("train"):
-        card = _trained(opened, job, folder, device).card
-    return {name: float(card[name]) for name in card if name == "networks" or name.endswith(("steps", "seconds"))}
+        card = _trained(opened, job, folder, device, devices).card
+    shown = ("networks", "left_out", "held_out", "steps", "seconds", "loss")
+    return {name: float(card[name]) for name in card if name.endswith(shown)} if _is_first() else {}
 
 
 def evaluate_checkpoint(
@@ -162,15 +181,17 @@ def _claim(folder: Path, own: str | None, *others: str) -> None:
             raise NetGraphError(f"{folder}: holds {name} of another job; choose another folder")
 
 
-def _trained(zoo: Zoo, job: "_Job", folder: Path, device: str) -> NetVAE:
+def _trained(zoo: Zoo, job: "_Job", folder: Path, device: str, devices: int = 1) -> NetVAE:
     """Train a model and write it with a card of where it comes from; read it where that is done."""
     path, size, seed = _checkpoint(folder), preset_of(job.of["preset"]), job.of["seed"]
     if record_path(path).exists():
         return NetVAE.from_pretrained(path)
     recipes = [asdict(recipe) for recipe in zoo.recipes]
     card = {"recipe": recipes[0] if len(recipes) == 1 else recipes, "preset": job.of["preset"], "seed": seed}
-    training = replace(size.training, seed=seed)
-    return train_on_zoo(zoo, folder, size.vae, training, device, card | provenance())
+    further = TRAINING | job.of
+    training = replace(size.training, seed=seed, patience=further["patience"])
+    keywords = {"start": further["start"], "devices": devices, "skip_too_large": further["skip_too_large"]}
+    return train_on_zoo(zoo, folder, size.vae, training, device, card | provenance(), **keywords)
 
 
 def _samples(folder: Path) -> Path:
@@ -214,10 +235,11 @@ class _Job:
             job = cls(path, of, {})
             job.write()
             return job
-        record = read_own_record(path, FORMAT, VERSION, [*defaults, "seconds"], unchecked=True)
+        keys = [*(key for key in defaults if key not in TRAINING), "seconds"]
+        record = TRAINING | read_own_record(path, FORMAT, VERSION, keys, unchecked=True)
         with building(path):
             for key in defaults:
-                field_of(record, key, int if key == "seed" else str)
+                field_of(record, key, _TYPES.get(key, str))
             preset_of(record["preset"])
             seconds = field_of(record, "seconds", dict[str, float])
         for key, value in asked.items():
@@ -227,18 +249,29 @@ class _Job:
         return cls(path, {key: record[key] for key in defaults}, seconds)
 
     def write(self) -> None:
-        """Write the record."""
-        write_own_record(self.path, FORMAT, VERSION, self.of | {"seconds": self.seconds})
+        """Write the record, in the first of several processes."""
+        if _is_first():
+            write_own_record(self.path, FORMAT, VERSION, self.of | {"seconds": self.seconds})
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Time a phase; an evaluation is done anew and counts once."""
         before = 0.0 if name == "evaluate" else self.seconds.get(name, 0.0)
         started = time.monotonic()
-        print(f"{name} ...", flush=True)
+        _print(f"{name} ...")
         try:
             yield
         finally:
             self.seconds[name] = before + time.monotonic() - started
             self.write()
-        print(f"{name}: {self.seconds[name]:.0f} s", flush=True)
+        _print(f"{name}: {self.seconds[name]:.0f} s")
+
+
+def _is_first() -> bool:
+    """Return whether this is the process that writes: the only one, or the first of a training on several devices."""
+    return int(rank_zero_only.rank or 0) == 0
+
+
+def _print(line: str) -> None:
+    if _is_first():
+        print(line, flush=True)

@@ -115,7 +115,7 @@ def test_a_training_that_kept_nothing_claims_no_folder(tmp_path, monkeypatch, ca
     monkeypatch.chdir(tmp_path)
     recipe = replace(small_recipe(n_tasks=2, tasks_per_shard=2), n_test_tasks=0)
     write_store(Path("zoo"), recipe, make=lambda *_: replace(random_shard(0, 2), first_task=0))
-    monkeypatch.setattr("netgraph.run.train_on_zoo", lambda *_: (_ for _ in ()).throw(NetGraphError("too large")))
+    monkeypatch.setattr("netgraph.run.train_on_zoo", lambda *_, **__: (_ for _ in ()).throw(NetGraphError("too large")))
     for preset in ("tiny", "quick"):
         assert main(["train", "--zoo", "zoo", "--out", "out", "--preset", preset]) == 2
         assert capsys.readouterr().err == "netgraph: too large\n"

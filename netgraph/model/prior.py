@@ -149,6 +149,11 @@ class Prior(nn.Module):
         self.architecture.statistics.fit(a)
         self.function.fit(f, counts, self.condition.standardize(meta_features))
 
+    @torch.no_grad()
+    def refit_functions(self, f: Tensor, a: Tensor, counts: Tensor, meta_features: Tensor) -> None:
+        """Fit the exemplars alone, of a prior that is trained further; arguments as of :meth:`fit`."""
+        self.function.fit(f, counts, self.condition.standardize(meta_features))
+
     def embed(self, counts: Tensor, meta_features: Tensor) -> Tensor:
         """Embed counts, [B, 2], and meta-features, [B, features], NaN where not known, as [B, width]."""
         sizes = self.n_inputs(counts[:, 0]) + self.n_outputs(counts[:, 1])

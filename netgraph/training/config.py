@@ -10,7 +10,7 @@ from netgraph.errors import NetGraphError
 LEAST = {
     "batch_size": 1, "max_epochs": 1, "max_steps": 1, "max_seconds": 0, "learning_rate": 0, "prior_batch_size": 1,
     "prior_epochs": 1, "prior_steps": 1, "prior_seconds": 0, "prior_learning_rate": 0, "transformations": 0,
-    "weight_decay": 0, "warmup": 0, "clip": 0, "checkpoint_seconds": 0, "log_every": 1, "threads": 1,
+    "weight_decay": 0, "warmup": 0, "clip": 0, "checkpoint_seconds": 0, "log_every": 1, "threads": 1, "patience": 1,
 }  # fmt: skip
 
 
@@ -41,6 +41,8 @@ class TrainConfig:
         mixed: Whether the transformers' products are computed in bfloat16 while training.
         threads: Threads of torch while it trains.
         seed: Of the batches, the weights' initialization and all noise.
+        patience: Epochs without a lower loss on held-out networks after which each part ends, with the weights that had
+            the lowest; the whole schedule when None.
     """
 
     batch_size: int = 64
@@ -62,6 +64,7 @@ class TrainConfig:
     mixed: bool = False
     threads: int = 1
     seed: int = 0
+    patience: int | None = None
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -79,9 +82,8 @@ class TrainConfig:
         steps = self.max_epochs * batches
         return steps if self.max_steps is None else min(steps, self.max_steps)
 
-    def of_prior(self) -> Self:
-        """Return the training of the prior, with its own rate and limits."""
-        names = ("batch_size", "learning_rate")
-        own = {name: getattr(self, f"prior_{name}") for name in names}
+    def of_prior(self, most: int | None = None) -> Self:
+        """Return the training of the prior, with its own rate and limits, and batches of at most ``most`` codes."""
+        size = self.prior_batch_size if most is None else max(1, min(most, self.prior_batch_size))
         limits = {f"max_{unit}": getattr(self, f"prior_{unit}") for unit in ("epochs", "steps", "seconds")}
-        return replace(self, seed=self.seed + 1, **own, **limits)
+        return replace(self, seed=self.seed + 1, batch_size=size, learning_rate=self.prior_learning_rate, **limits)

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from netgraph.errors import NetGraphError
+from netgraph.graph.architecture import Architecture
 from netgraph.graph.modules.trace import mode
 from netgraph.graph.netgraph import NetGraph, check_graph
 from netgraph.model.batch import NetBatch, net_batch
@@ -81,6 +82,16 @@ class Batches(Dataset[tuple[NetBatch, Stack]]):
         """The networks of every batch, packed."""
         return [nets for nets, _ in self.batches]
 
+    @property
+    def architectures(self) -> set[Architecture]:
+        """The architectures of all networks, without names."""
+        return {one.key for nets in self.networks for one in nets.structure.architectures}
+
+    @property
+    def inputs(self) -> set[int]:
+        """The numbers of inputs of all networks."""
+        return {one.n_inputs for one in self.architectures}
+
     def __len__(self) -> int:
         return len(self.batches)
 
@@ -152,16 +163,28 @@ class Epochs:
         batches: The batches.
         seed: Seed of the orders.
         step: Returns the number of steps that are done.
+        devices: Devices that share each epoch's batches evenly; the few that are left over wait for another epoch.
+        rank: Returns the number of the device at hand.
     """
 
-    def __init__(self, batches: Batches | Codes, seed: int, step: Callable[[], int]) -> None:
-        self.batches, self.seed, self.step = batches, seed, step
+    def __init__(
+        self,
+        batches: Batches | Codes,
+        seed: int,
+        step: Callable[[], int],
+        devices: int = 1,
+        rank: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self.batches, self.seed, self.step, self.devices, self.rank = batches, seed, step, devices, rank
+        if len(self) < 1:
+            raise NetGraphError(f"{len(batches)} batches for {devices} devices; a smaller batch_size gives more")
 
     def __len__(self) -> int:
-        return len(self.batches)
+        return len(self.batches) // self.devices
 
     def __iter__(self) -> Iterator[tuple[NetBatch, Stack] | tuple[Tensor, ...]]:
-        epoch, first = divmod(self.step(), len(self.batches))
+        epoch, first = divmod(self.step(), len(self))
         generator = torch.Generator().manual_seed((self.seed * 100_003 + epoch) % 2**63)
-        for i in torch.randperm(len(self.batches), generator=generator).tolist()[first:]:
+        order = torch.randperm(len(self.batches), generator=generator)[self.rank() :: self.devices]
+        for i in order[first : len(self)].tolist():
             yield self.batches[i]

@@ -13,10 +13,12 @@ def write_metrics(folder: Path, figures: Mapping[str, float]) -> None:
             writer.add_scalar(f"metric/{name}", value, 0)
 
 
-def loss_curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
+def loss_curves(folder: Path, part: str = "loss") -> dict[str, list[tuple[int, float]]]:
     """Read the points (step, value) of every term of the loss; of a step that was logged twice the later.
 
-    There are none where there is no such folder.
+    Args:
+        folder: Folder of TensorBoard files; there are no points where there is none.
+        part: ``loss``, in training, or ``held_out``, on held-out networks after each epoch.
     """
     if not folder.exists():
         return {}
@@ -24,6 +26,6 @@ def loss_curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     events.Reload()
-    names = [tag for tag in events.Tags()["scalars"] if tag.startswith("loss/")]
-    curves = {name.removeprefix("loss/"): {p.step: p.value for p in events.Scalars(name)} for name in names}
+    names = [tag for tag in events.Tags()["scalars"] if tag.startswith(f"{part}/")]
+    curves = {name.removeprefix(f"{part}/"): {p.step: p.value for p in events.Scalars(name)} for name in names}
     return {name: sorted(points.items()) for name, points in curves.items()}

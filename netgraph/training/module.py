@@ -14,7 +14,6 @@ from torch.optim import Optimizer
 from netgraph.errors import NetGraphError
 from netgraph.model.attention import Block
 from netgraph.model.vae import NetVAE
-from netgraph.progress import Progress
 from netgraph.stack import Stack
 from netgraph.training.config import TrainConfig
 
@@ -36,14 +35,19 @@ class Paced(lightning.LightningModule):
 
     Attributes:
         part: Name of the part that is trained.
+        total_name: Name of the term that is minimized.
         learned: Beginnings of the names of its entries of the model's state.
         total_steps: Steps of the schedule.
         steps_done: Steps so far, those before an interruption included.
+        held_out: Last loss on held-out networks; infinite before the first.
+        lowest: The lowest one.
+        epochs_waited: Epochs since then.
         skipped: Steps whose gradient was not finite, which were left out.
         skipped_in_a_row: Those of them since the last finite one.
     """
 
     part = "model"
+    total_name = "loss/total"
     learned: tuple[str, ...] = ()
 
     def __init__(
@@ -56,6 +60,7 @@ class Paced(lightning.LightningModule):
                 part.mixed = config.mixed
         self.total_steps, self.skipped, self.skipped_in_a_row = config.total_steps(steps_per_epoch), 0, 0
         self.steps_done, self.seconds_before, self.started = 0, 0.0, None  # type: tuple[int, float, float | None]
+        self.held_out, self.lowest, self.epochs_waited = math.inf, math.inf, 0
 
     @property
     def seconds(self) -> float:
@@ -71,6 +76,11 @@ class Paced(lightning.LightningModule):
     def out_of_time(self) -> bool:
         """Whether the time limit is reached."""
         return self.config.max_seconds is not None and self.seconds >= self.config.max_seconds
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether the loss on held-out networks has not fallen for too many epochs."""
+        return self.config.patience is not None and self.epochs_waited >= self.config.patience
 
     def learning_rate(self) -> float:
         """Return the learning rate of the next step: a linear rise, then a cosine."""
@@ -92,13 +102,15 @@ class Paced(lightning.LightningModule):
         learned = [value for name, value in self.vae.named_parameters() if self.learns(name)]
         return torch.optim.AdamW(learned, self.config.learning_rate, (0.9, 0.98), weight_decay=self.config.weight_decay)
 
-    def on_train_start(self) -> None:
-        """Spare the gradients of the other parts."""
+    def setup(self, stage: str) -> None:
+        """Spare the gradients of the other parts, before devices agree on a set of shared ones."""
         for name, value in self.vae.named_parameters():
             value.requires_grad_(self.learns(name))
 
     def on_train_end(self) -> None:
         """Warn of skipped steps, and of a schedule that was cut."""
+        if not self.trainer.is_global_zero:
+            return
         if self.skipped:
             warnings.warn(f"steps left out because their gradients were not finite: {self.skipped}", stacklevel=2)
         if self.progress < 1 and self.out_of_time:
@@ -126,7 +138,8 @@ class Paced(lightning.LightningModule):
         """Set the learning rate, or end the training when its steps are done or its time is over."""
         if self.started is None:
             self.started = self.clock()
-        if self.progress >= 1 or self.out_of_time:
+        timed_out = self.trainer.strategy.reduce_boolean_decision(self.out_of_time, all=False)  # on any device
+        if self.progress >= 1 or self.out_of_patience or timed_out:
             self.trainer.should_stop = True
             return -1
         for group in self.trainer.optimizers[0].param_groups:
@@ -168,6 +181,7 @@ class PriorModule(Paced):
     """Trains the prior on the codes of encoded networks; encoder and decoder stay as they are."""
 
     part = "prior"
+    total_name = "loss/architecture_flow"
     learned = ("prior.",)
 
     def losses(self, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
@@ -176,29 +190,3 @@ class PriorModule(Paced):
         a = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
         loss = self.vae.prior.loss(f, a, counts, meta_features)
         return loss, {"loss/architecture_flow": loss}
-
-
-class Shown(lightning.Callback):
-    """Shows the steps of a part of the training, and its loss, as :class:`~netgraph.progress.Progress` does."""
-
-    _progress: Progress | None = None
-
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Count a step; the first one after an interruption begins where that was."""
-        if self._progress is None:
-            done = pl_module.steps_done - 1
-            self._progress = Progress(pl_module.part, pl_module.total_steps, done=done).__enter__()
-        self._progress.update(f"loss {float(outputs['loss']):.4g}")
-
-    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        """Close the bar."""
-        self._close()
-
-    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        """Close the bar, so that the error has a line of its own."""
-        self._close()
-
-    def _close(self) -> None:
-        if self._progress is not None:
-            self._progress.__exit__(None, None, None)
-            self._progress = None

@@ -3,6 +3,7 @@
 The global random generators of Python, NumPy and torch are seeded for a training, kept with it, and restored after it.
 """
 
+import math
 import random
 import signal
 import threading
@@ -96,6 +97,8 @@ class Resume(lightning.Callback):
         """Continue an interrupted training; an interrupt is noted from here on."""
         if record_path(self.path).exists():
             restore(self.path, pl_module, trainer.optimizers[0])
+            if trainer.global_rank:  # the file has the random state of the first process
+                torch.manual_seed(pl_module.config.seed + pl_module.steps_done + trainer.global_rank * 2**32)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, self._hear)
 
@@ -110,7 +113,7 @@ class Resume(lightning.Callback):
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Stop after an interrupt; write when the time between two writes is over."""
-        if self.interrupted:
+        if trainer.strategy.reduce_boolean_decision(self.interrupted, all=False):  # on any device
             raise KeyboardInterrupt
         if time.monotonic() - self.written >= self.seconds:
             self.write(trainer, pl_module)
@@ -125,8 +128,9 @@ class Resume(lightning.Callback):
             self.write(trainer, pl_module)
 
     def write(self, trainer: Any, pl_module: Any) -> None:
-        """Write the state of the training."""
-        save(self.path, pl_module, trainer.optimizers[0])
+        """Write the state of the training; one process of several does."""
+        if trainer.is_global_zero:
+            save(self.path, pl_module, trainer.optimizers[0])
         self.written = time.monotonic()
 
 
@@ -140,6 +144,7 @@ def save(path: Path, module: Paced, optimizer: torch.optim.Optimizer) -> None:
     tensors |= {RANDOM + name: value for name, value in generators.items()}
     skipped = {"skipped": module.skipped, "skipped_in_a_row": module.skipped_in_a_row}
     progress = {"steps": module.steps_done, "seconds": module.seconds, "random": plain, **skipped}
+    progress |= {"lowest": module.lowest if module.lowest < math.inf else None, "waited": module.epochs_waited}
     write_tensors(path, tensors, FORMAT, VERSION, progress)
 
 
@@ -155,6 +160,9 @@ def restore(path: Path, module: Paced, optimizer: torch.optim.Optimizer) -> None
         counts = [field_of(record, key, int) for key in ("steps", "skipped", "skipped_in_a_row")]
         seconds = field_of(record, "seconds", float)
         plain = field_of(record, "random", _Random)
+        held_out = {"lowest": None, "waited": 0} | record  # which older ones do not have
+        lowest = None if held_out["lowest"] is None else field_of(held_out, "lowest", float)
+        waited = field_of(held_out, "waited", int)
         if min(*counts, seconds) < 0 or not 0 <= plain.numpy[0] <= _LAST_POSITION:
             raise StoreError("steps, seconds, skipped or the position of numpy's generator is out of range")
         values = _named(tensors, MODEL)
@@ -170,7 +178,19 @@ def restore(path: Path, module: Paced, optimizer: torch.optim.Optimizer) -> None
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         module.steps_done, module.skipped, module.skipped_in_a_row = counts
         module.seconds_before = seconds
+        module.lowest, module.epochs_waited = math.inf if lowest is None else lowest, waited
         set_random_state(_named(tensors, RANDOM), asdict(plain), module.device)
+
+
+def restore_weights(path: Path, module: Paced) -> None:
+    """Read the weights alone of a state that :func:`save` wrote.
+
+    Raises:
+        StoreError: When a file is missing, damaged or of another version.
+    """
+    tensors, record = read_tensors(path, FORMAT, VERSION)
+    with building_from(path, record):
+        module.vae.load_state_dict(_named(tensors, MODEL), strict=False)
 
 
 def _named(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -1,44 +1,28 @@
 """Training the VAE: from networks, or from the networks of a zoo that its sizes fit, to a checkpoint."""
 
-import logging
-import signal
-import threading
-import warnings
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import lightning
-import numpy as np
-import torch
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 
-from netgraph.errors import NetGraphError
-from netgraph.graph.architecture import Ints
-from netgraph.graph.layers import LAYER_TYPES
-from netgraph.graph.table import LayerTable
-from netgraph.machine import check_device, threads
+from netgraph.machine import threads
 from netgraph.model.config import VAEConfig
 from netgraph.model.vae import NetVAE
 from netgraph.progress import Progress
 from netgraph.training.config import TrainConfig
-from netgraph.training.data import Batches, Codes, Epochs, Example
-from netgraph.training.module import Paced, PriorModule, Shown, VAEModule
-from netgraph.training.resume import Resume, seeded
+from netgraph.training.data import Batches, Codes, Example
+from netgraph.training.fit import check_devices, fit_part
+from netgraph.training.module import PriorModule, VAEModule
+from netgraph.training.parts import parts_of
+from netgraph.training.resume import seeded
+from netgraph.training.sizes import fit_to_zoo
+from netgraph.training.start import check_vocabulary, start_of
 from netgraph.zoo import Zoo
-
-_LINEAR = LAYER_TYPES["Linear"].code
-#: Most nodes of a network. Chosen: attention grows with the square of the tokens, about half as many as nodes; at 1,024
-#: nodes the weights of one layer's attention take half a gigabyte for a batch of 64 networks and 2 heads.
-MOST_NODES = 1024
-#: Fewest incoming numbers of a node: those of a BatchNorm1d.
-LEAST_FAN = 4
-#: Share of the networks whose linear layers are pooled apart; those of deeper ones share some.
-OWN_POOLS = 0.995
-#: Difference of the seed of the noise in training from that of the initial weights, so that the two are independent.
-NOISE = 1_000_003
 
 
 def train(
@@ -47,27 +31,37 @@ def train(
     config: VAEConfig | None = None,
     training: TrainConfig | None = None,
     *,
+    held_out: Sequence[Example] = (),
+    start: NetVAE | str | Path | None = None,
     callbacks: Sequence[Callback] = (),
     device: str = "cpu",
+    devices: int = 1,
     card: Mapping[str, Any] | None = None,
 ) -> NetVAE:
     """Train a VAE; an interrupted training is continued when called again with the same folder.
+
+    With several devices the script that calls this is started once for each of them (Lightning's strategy ``ddp``).
+    Each takes its share of an epoch's batches, and only the first one writes.
 
     Args:
         examples: Canonical training networks with the meta-features of their tasks.
         folder: Takes ``checkpoints/vae.safetensors``, the state of each part's training beside it, and
             ``tensorboard/``.
-        config: The model's sizes.
+        config: The model's sizes; those of ``start`` when None.
         training: The schedule, batch sizes and seed.
+        held_out: Networks on which the loss is measured after each epoch, see ``TrainConfig.patience``.
+        start: A model that is trained further: itself, its file, or ``shipped``, the checkpoint of the package.
         callbacks: More Lightning callbacks.
         device: ``cpu`` or ``cuda``.
+        devices: Number of GPUs, or of processes on the CPU.
         card: Further entries of the checkpoint's card.
 
     Returns:
         The trained model, on the CPU and in evaluation mode.
 
     Raises:
-        NetGraphError: When there is no example, one cannot be trained on, or the device is unknown.
+        NetGraphError: When there is no example, one cannot be trained on, the device is unknown, there are fewer
+            devices, or ``start`` has other sizes; it names the first size that differs.
 
     Example:
         >>> from netgraph import canonicalize, from_module, with_sensitivity
@@ -78,121 +72,46 @@ def train(
         >>> vae.card["networks"]
         1
     """
-    check_device(device)
-    folder, config, training = Path(folder), config or VAEConfig(), training or TrainConfig()
-    batches = Batches(examples, config, training, progress=True)
+    check_devices(device, devices)
+    folder, training = Path(folder), training or TrainConfig()
+    vae = None if start is None else start_of(start, config)
+    config = (config or VAEConfig()) if vae is None else vae.config
+    if vae is not None:
+        check_vocabulary([example.graph for example in examples], vae)
+    batches = Batches(examples, config, training, progress=rank_zero_only.rank == 0)
+    apart = [example for example in held_out if example.graph.architecture.n_inputs in batches.inputs]
+    measured = Batches(apart, config, training) if apart else None
     with threads(training.threads):
-        with seeded(training.seed):
-            vae = NetVAE.from_config(config)
-        vae.fit_statistics(batches.networks)
-        module = VAEModule(vae, training, len(batches))
-        _fit(module, "training", batches, folder, callbacks, device)
+        if vae is None:
+            with seeded(training.seed):
+                vae = NetVAE.from_config(config)
+            vae.fit_statistics(batches.networks)
+        else:  # statistics are part of the meaning of weights
+            vae.train().decoder.architecture.cover(batches.architectures)
+        fit = partial(fit_part, folder=folder, callbacks=callbacks, device=device, devices=devices)
+        module = VAEModule(vae, training, len(batches) // devices)
+        fit(module, "training", batches, measured)
         vae.eval()
-        codes = Codes(vae, batches, training.of_prior())
-        vae.prior.fit(*codes.statistics())
+        of_prior = training.of_prior(most=len(examples) * (1 + training.transformations) // devices)
+        codes = Codes(vae, batches, of_prior)
+        if start is None:
+            vae.prior.fit(*codes.statistics())
+        else:
+            vae.prior.refit_functions(*codes.statistics())
         vae.prior.train()
-        prior = PriorModule(vae, training.of_prior(), len(codes))
-        _fit(prior, "prior", codes, folder, callbacks, device)
+        prior = PriorModule(vae, of_prior, len(codes) // devices)
+        fit(prior, "prior", codes, None if measured is None else Codes(vae, measured, of_prior))
     vae.card = {"training": asdict(training), "networks": len(examples), **(card or {})}
     vae.card |= {"coverage": vae.coverage.describe(), "steps": module.steps_done, "seconds": module.seconds}
     vae.card |= {"prior_steps": prior.steps_done, "prior_seconds": prior.seconds}
-    vae.cpu().save(folder / "checkpoints" / "vae.safetensors")
+    if measured is not None:
+        vae.card["held_out"] = len(apart)
+        losses = {"held_out_loss": module.lowest, "prior_held_out_loss": prior.lowest}
+        vae.card |= {name: value for name, value in losses.items() if math.isfinite(value)}
+    vae.cpu()
+    if rank_zero_only.rank == 0:
+        vae.save(folder / "checkpoints" / "vae.safetensors")
     return vae.eval()
-
-
-def _fit(
-    module: Paced,
-    name: str,
-    batches: Batches | Codes,
-    folder: Path,
-    callbacks: Sequence[Callback],
-    device: str,
-) -> None:
-    """Train a part; its model's parameters have gradients afterwards where they had them before."""
-    training, on = module.config, torch.device(device)
-    resume = Resume(folder / "checkpoints" / f"{name}.safetensors", training.checkpoint_seconds)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    (folder / "tensorboard").mkdir(parents=True, exist_ok=True)
-    trainer = lightning.Trainer(
-        accelerator=on.type,
-        devices=1 if on.index is None else [on.index],
-        max_epochs=training.max_epochs + 1,  # one more for what an interrupted epoch had left; the steps end it
-        logger=TensorBoardLogger(folder, name="tensorboard", version=""),
-        callbacks=[Shown(), *callbacks, resume],
-        log_every_n_steps=min(training.log_every, len(batches)),
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=False,
-    )
-    order = Epochs(batches, training.seed, lambda: module.steps_done)
-    handler, parameters = signal.getsignal(signal.SIGINT), dict(module.vae.named_parameters())
-    learned = {name: value.requires_grad for name, value in parameters.items()}
-    with seeded(NOISE + training.seed), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")  # Lightning's own use of torch
-        warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")  # what is not trained
-        try:
-            trainer.fit(module, order)
-        except SystemExit:  # Lightning turns an interrupt into an exit
-            raise KeyboardInterrupt from None
-        finally:
-            for name, value in parameters.items():
-                value.requires_grad_(learned[name])
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGINT, handler)  # and silences the signal
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-
-
-def config_for(zoo: Zoo, config: VAEConfig | None = None) -> VAEConfig:
-    """Return a model's configuration with room for every network of a zoo, held-out ones included.
-
-    Only the tables of architectures are read, so a zoo that no model can be trained on is refused at once.
-
-    Args:
-        zoo: The zoo.
-        config: Everything else; the defaults when None.
-
-    Returns:
-        A configuration whose ``max_inputs``, ``max_nodes``, ``max_fan``, ``depths`` and ``weight_size`` are the zoo's.
-
-    Raises:
-        NetGraphError: When the zoo has no networks or too large ones.
-
-    Example:
-        >>> config_for(Zoo("my_zoo")).max_inputs
-        5
-    """
-    config = config or VAEConfig()
-    if not len(zoo):
-        raise NetGraphError(f"{zoo.folder}: no networks to train on")
-    shards = [shard for shard in map(zoo.shard, range(zoo.n_shards)) if len(shard)]
-    parts = [_sizes(shard.table, shard.architecture_of) for shard in shards]
-    nodes, inputs, fan, depth, state = (np.concatenate(values) for values in zip(*parts, strict=True))
-    if nodes.max() > MOST_NODES:
-        raise NetGraphError(
-            f"{zoo.folder}: a network with {nodes.max():,} nodes; a model is trained on networks of at most "
-            f"{MOST_NODES:,} (fewer or narrower layers: architectures.depths, architectures.widths)"
-        )
-    most_depths = config.architecture_size - 2
-    return replace(
-        config,
-        max_inputs=int(inputs.max()),
-        max_nodes=int(nodes.max()),
-        max_fan=max(LEAST_FAN, int(fan.max())),
-        depths=min(most_depths, int(np.quantile(depth, OWN_POOLS, method="higher"))),
-        weight_size=int(state.max()),
-    )
-
-
-def _sizes(table: LayerTable, row: Ints) -> tuple[Ints, ...]:
-    """Return nodes, inputs, largest fan-in, linear layers and state elements of networks, rows of a table, [n] each."""
-    owner = np.repeat(np.arange(len(table)), table.count)
-    linear, fan = table.code == _LINEAR, np.zeros(len(table), dtype=np.int64)
-    np.maximum.at(fan, owner[linear], table.size[table.first_source][linear])
-    depth = np.bincount(owner[linear], minlength=len(table))
-    inputs = table.size[table.layer_start[:-1]]
-    state = table.state_size
-    return tuple(values[row] for values in (table.num_nodes, inputs, fan, depth, state))
 
 
 def train_on_zoo(
@@ -202,17 +121,30 @@ def train_on_zoo(
     training: TrainConfig,
     device: str = "cpu",
     card: Mapping[str, Any] | None = None,
+    *,
+    start: NetVAE | str | Path | None = None,
+    devices: int = 1,
+    skip_too_large: bool = False,
 ) -> NetVAE:
-    """Train a VAE on a zoo's training networks, with the sizes of :func:`config_for`; see :func:`.train`.
+    """Train a VAE on a zoo's training networks, with the sizes of :func:`.config_for`; see :func:`.train`.
+
+    The held-out networks are those of the zoo's part ``val``, or, where it has none, of a tenth of the training tasks
+    if early stopping needs some that are not test networks, and otherwise its test networks; at most 512 of them.
 
     Raises:
-        NetGraphError: As of :func:`.train` and, before any work, of :func:`config_for`.
+        NetGraphError: As of :func:`.train` and, before any work, of :func:`.config_for`.
     """
-    config = config_for(zoo, config)
-    numbers = zoo.split("train")
-    examples = []
-    with Progress("read", len(numbers), "network") as bar:
-        for network in zoo.stream(numbers):
-            examples.append(Example(network, zoo.meta_features[network.task]))
+    vae = None if start is None else start_of(start)
+    config, left_out = fit_to_zoo(zoo, config, vae, skip_too_large)
+    known, apart = parts_of(zoo, left_out, training)
+    meta_features = zoo.meta_features
+    examples: list[Example] = []
+    with Progress("read", len(known) + len(apart), "network", shown=rank_zero_only.rank == 0) as bar:
+        for network in (network for numbers in (known, apart) for network in zoo.stream(numbers)):
+            examples.append(Example(network, meta_features[network.task]))
             bar.update()
-    return train(examples, folder, config, training, device=device, card=card)
+    examples, held_out = examples[: len(known)], examples[len(known) :]
+    card = {"left_out": len(left_out), **(card or {})}
+    return train(
+        examples, folder, config, training, held_out=held_out, start=vae, device=device, devices=devices, card=card
+    )

@@ -93,10 +93,7 @@ def _claim(folder: Path) -> None:
         raise StoreError(f"{folder}: not empty; a zoo needs a folder of its own")
     if begun and read_zoo_record(folder)["recipes"]:
         raise StoreError(f"{folder}: holds a zoo that was built; choose another folder")
-    make_folder(folder / "shards")
     clear_leftovers(folder)
-    if not begun:
-        write_zoo_record(folder, None, [])
 
 
 def _jobs(networks: Sequence[NetGraph | nn.Module]) -> Iterator[range]:
@@ -126,6 +123,9 @@ def _write_job(folder: Path, job: int, given: _Given, members: range) -> ShardEn
     records = read_job(folder, job)
     if not records:
         encoded = encode(measure(bare, [given.data[i] for i in _local(given, members)], members), digest)
+        make_folder(folder / "shards")
+        if not (folder / "zoo.json").exists():  # a call that fails before its first shard claims no folder
+            write_zoo_record(folder, None, [])
         write_parts(folder, job, [EncodedTensors(encoded.payload, encoded.record | {"parts": []})])
         records = read_job(folder, job)
     (name, record), *_ = records.items()

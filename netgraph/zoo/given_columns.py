@@ -13,7 +13,7 @@ from netgraph.zoo.manifest import PARTS
 from netgraph.zoo.rows import OWN
 
 #: Names of columns that a table cannot have: the library's own.
-_TAKEN = frozenset({*OWN, "r2", "seed_index"})
+_TAKEN = frozenset({*OWN, "r2", "seed_index", "validation_loss", "validation_accuracy"})
 #: Shares of the parts ``val`` and ``test`` where none are named (chosen).
 _HELD_OUT = 0.1
 #: Fewest tasks that are split as wholes; the networks of fewer tasks are split one by one (chosen).

@@ -67,10 +67,10 @@ def import_zoo(job: ImportJob) -> Zoo:
     Example:
         >>> from pathlib import Path
         >>> from safetensors.torch import save_file
-        >>> Path("trained").mkdir()
-        >>> save_file(torch.nn.Linear(2, 1).state_dict(), "trained/a.safetensors")
+        >>> Path("state_dicts").mkdir()
+        >>> save_file(torch.nn.Linear(2, 1).state_dict(), "state_dicts/a.safetensors")
         >>> _ = Path("architecture.py").write_text("from torch.nn import *; linear = Linear(2, 1)")
-        >>> import_zoo(ImportJob("trained", "architecture.py:linear", "imported")).table["file"].tolist()
+        >>> import_zoo(ImportJob("state_dicts", "architecture.py:linear", "imported")).table["file"].tolist()
         ['a.safetensors']
     """
     folder = Path(job.folder)

@@ -46,6 +46,7 @@ class ShardSizes:
         state: Most state elements of a network.
         depths: Number of networks with 0, 1, 2 ... linear layers.
         types: Layer types of all networks.
+        settings: Hyper-parameters that are not the defaults of their types, as TYPE.NAME.
     """
 
     general: int = 0
@@ -56,6 +57,7 @@ class ShardSizes:
     state: int = 0
     depths: tuple[int, ...] = ()
     types: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=2**12)
@@ -85,11 +87,12 @@ def sum_up(architectures: Iterable[Architecture | Program]) -> ShardSizes:
     for one, count in zip(sizes, counts.values(), strict=True):
         depths[one.depth] += count
     largest = {name: max((getattr(one, name) for one in sizes), default=0) for name in _LARGEST}
-    types = sorted({layer.type for architecture in counts for layer in architecture.layers})
+    layers = {layer for architecture in counts for layer in architecture.layers}
     return ShardSizes(
         general=general,
         depths=tuple(depths[i] for i in range(max(depths, default=-1) + 1)),
-        types=tuple(types),
+        types=tuple(sorted({layer.type for layer in layers})),
+        settings=tuple(sorted({f"{layer.type}.{name}" for layer in layers for name, _ in layer.hyper})),
         **largest,
     )
 
@@ -103,5 +106,6 @@ def join_sizes(parts: Sequence[ShardSizes]) -> ShardSizes:
         general=sum(part.general for part in parts),
         depths=tuple(map(sum, zip(*padded, strict=True))),
         types=tuple(sorted({name for part in parts for name in part.types})),
+        settings=tuple(sorted({name for part in parts for name in part.settings})),
         **largest,
     )

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch_geometric.data import Dataset
 
 from netgraph.errors import NetGraphError, StoreError
-from netgraph.graph.architecture import Ints
+from netgraph.graph.architecture import Architecture, Ints
+from netgraph.graph.modules.program import Program
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.table import LayerTable
 from netgraph.reading import building, field_of
@@ -256,6 +257,11 @@ class Zoo(Dataset):
     def sizes(self) -> ShardSizes:
         """Sizes of the networks of the whole zoo, from its manifest."""
         return self._shards.sizes()
+
+    def architectures(self) -> Iterator[Architecture | Program]:
+        """Yield the architecture of each network, or its program, without reading its weights."""
+        for number, network in map(self._shards.find, self._own_numbers().tolist()):
+            yield self.shard(number).architecture(network)
 
     def split(self, name: str) -> list[int]:
         """List the networks of a part, ``train``, ``val`` or ``test``; a zoo that was built has no ``val``.

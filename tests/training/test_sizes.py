@@ -7,12 +7,13 @@ import torch
 
 from netgraph import NetGraphError, Zoo
 from netgraph.cli import main
-from netgraph.graph.table import LayerTable
 from netgraph.model import VAEConfig
 from netgraph.training import Batches, Example, TrainConfig, config_for
-from netgraph.training.train import MOST_NODES, train_on_zoo
+from netgraph.training.sizes import MOST_NODES
+from netgraph.training.train import train_on_zoo
 from netgraph.zoo import ZooRecipe
 from netgraph.zoo.architectures import draw_architecture
+from netgraph.zoo.sizes import sum_up
 from tests.training.small import CONFIG
 from tests.zoo.stores import build_here, small_recipe, write_store
 
@@ -42,9 +43,8 @@ def test_quick_and_full_have_the_sizes_of_their_recipes(tiny_zoo, monkeypatch):
     generator = torch.Generator().manual_seed(0)
     for name, inputs, depths, fan in (("quick", 10, 4, 18), ("full", 16, 7, 64)):
         recipe = ZooRecipe.load(name).architectures
-        table = LayerTable.pack([draw_architecture(recipe, inputs, generator) for _ in range(1500)])
-        shard = type("Shard", (list,), {"table": table, "architecture_of": torch.arange(1500).numpy()})([None])
-        monkeypatch.setattr(Zoo, "shard", lambda *_, shard=shard: shard)
+        sizes = sum_up([draw_architecture(recipe, inputs, generator) for _ in range(1500)])
+        monkeypatch.setattr(Zoo, "sizes", sizes)
         config = config_for(tiny_zoo, VAEConfig())
         assert (config.max_inputs, config.depths) == (inputs, depths)
         assert inputs <= config.max_fan <= fan
@@ -68,6 +68,6 @@ def test_networks_that_are_too_large_are_refused_before_one_is_read(tmp_path, mo
     monkeypatch.chdir(tmp_path)
     assert main(["train", "--zoo", "wide", "--out", "out", "--preset", "full"]) == 2
     said = capsys.readouterr().err
-    assert said.startswith("netgraph: wide: a network with ")
-    assert "of at most 1,024 (fewer or narrower layers: " in said
+    assert said.startswith("netgraph: wide: a model cannot be trained on ")
+    assert "of more than 1,024 nodes (max_nodes); --skip-too-large leaves them out" in said
     assert len(said.splitlines()) == 1

@@ -221,6 +221,7 @@ def test_whatever_is_wrong_is_named_in_one_line(networks, tasks, message, tmp_pa
     with pytest.raises(NetGraphError, match=message) as caught:
         made(networks, tasks, tmp_path / "zoo")
     assert len(str(caught.value).splitlines()) == 1
+    assert not (tmp_path / "zoo").exists()
 
 
 def test_broken_weights_index_and_split_are_named(tmp_path):
