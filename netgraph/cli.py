@@ -3,11 +3,12 @@
 import json
 import re
 import sys
+import warnings
 from collections import Counter
 from itertools import takewhile, zip_longest
 from typing import Any
 
-from netgraph import commands
+from netgraph import commands, table_commands
 from netgraph.errors import NetGraphError
 from netgraph.reading import one_line
 
@@ -17,12 +18,16 @@ WRONG_INPUT, INTERRUPTED = 2, 130
 _RESUMABLE = (["run"], ["train"], ["zoo", "build"], ["zoo", "import"], ["datasets", "install"], ["search"])
 #: Options without a value, of which the parser wants one.
 _FLAGS = ("--overwrite", "--skip_too_large")
-#: Commands whose first word is a folder, and the option that it stands for.
-_FOLDERS = (
-    (["train"], "zoo"),
-    (["zoo", "import"], "folder"),
-    (["zoo", "info"], "out"),
-    (["zoo", "verify"], "out"),
+#: Commands whose first words stand for options, and these options.
+_WORDS = (
+    (["convert"], ("source", "out")),
+    (["fit"], ("data",)),
+    (["predict"], ("fit", "data")),
+    (["search"], ("data",)),
+    (["train"], ("zoo",)),
+    (["zoo", "import"], ("folder",)),
+    (["zoo", "info"], ("out",)),
+    (["zoo", "verify"], ("out",)),
 )
 
 COMMANDS: dict[str, Any] = {
@@ -43,8 +48,9 @@ COMMANDS: dict[str, Any] = {
     "train": commands.train,
     "evaluate": commands.evaluate,
     "sample": commands.sample,
-    "fit": commands.fit,
-    "search": commands.search,
+    "fit": table_commands.table_fit,
+    "predict": table_commands.table_predict,
+    "search": table_commands.table_search,
     "convert": commands.convert,
 }
 
@@ -70,16 +76,12 @@ def named(arguments: list[str]) -> list[str]:
 
 
 def _with_names(arguments: list[str]) -> list[str]:
-    if arguments[:1] == ["convert"]:
-        plain = _words(arguments[1:])
-        files = [part for pair in zip(("--source", "--out"), plain, strict=False) for part in pair]
-        return ["convert", *files, *plain[2:], *arguments[1 + len(plain) :]]
-    if arguments[:1] in (["fit"], ["search"]) and _words(arguments[1:]):
-        return [arguments[0], "--data", *arguments[1:]]
-    for command, name in _FOLDERS:
+    for command, names in _WORDS:
         rest = arguments[len(command) :]
-        if arguments[: len(command)] == command and _words(rest):
-            return [*command, f"--{name}", *rest]
+        plain = _words(rest)
+        if arguments[: len(command)] == command and plain:
+            named = [part for name, word in zip(names, plain, strict=False) for part in (f"--{name}", word)]
+            return [*command, *named, *rest[len(named) // 2 :]]
     if arguments[:2] == ["zoo", "merge"] and "--zoos" in arguments:
         at = arguments.index("--zoos") + 1
         zoos = _words(arguments[at:])
@@ -93,11 +95,16 @@ def _words(arguments: list[str]) -> list[str]:
     return list(takewhile(lambda argument: not argument.startswith("-"), arguments))
 
 
+def _warning(message: Warning | str, *_: Any, **__: Any) -> str:
+    return f"netgraph: {one_line(message)}\n"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 2 after one line that names the problem with the input."""
     from jsonargparse import ArgumentError, auto_cli
 
     arguments = sys.argv[1:] if arguments is None else arguments
+    before, warnings.formatwarning = warnings.formatwarning, _warning
     try:
         options = {"prog": "netgraph", "as_positional": False, "exit_on_error": False, "allow_abbrev": False}
         auto_cli(COMMANDS, args=named(arguments), **options)
@@ -112,6 +119,8 @@ def main(arguments: list[str] | None = None) -> int:
         goes_on = any(arguments[: len(command)] == command for command in _RESUMABLE)
         print("netgraph: interrupted" + ("; the same command goes on from here" if goes_on else ""), file=sys.stderr)
         return INTERRUPTED
+    finally:
+        warnings.formatwarning = before
     print(f"netgraph: {reason}", file=sys.stderr)
     return WRONG_INPUT
 

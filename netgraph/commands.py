@@ -1,5 +1,6 @@
 """The commands; each imports its modules when it is called, so that help is there at once."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,7 @@ def run(preset: str | None = None, out: str = "runs/quick", seed: int | None = N
     """
     from netgraph.run import run as run_all
 
-    _print_figures(run_all(preset, out, seed, device))
+    print_figures(run_all(preset, out, seed, device))
     print(f"look at {out}/report.html")
 
 
@@ -49,7 +50,7 @@ def train(
 
     figures = train_model(zoo, out, preset, seed, device, devices, start, patience, skip_too_large)
     if figures:
-        _print_figures(figures)
+        print_figures(figures)
         print(f"{out}/checkpoints/vae.safetensors")
 
 
@@ -75,7 +76,7 @@ def evaluate(
     """
     from netgraph.run import evaluate_checkpoint
 
-    _print_figures(evaluate_checkpoint(zoo, out, checkpoint, n_samples, seed, device, overwrite))
+    print_figures(evaluate_checkpoint(zoo, out, checkpoint, n_samples, seed, device, overwrite))
     print(f"look at {out}/report.html")
 
 
@@ -178,7 +179,7 @@ def datasets_install(names: str | None = None, out: str | None = None) -> None:
     """
     from netgraph.tasks import install_real
 
-    install_real(None if names is None else list(_listed(names)), out)
+    install_real(None if names is None else list(listed(names)), out)
 
 
 def datasets_list(out: str | None = None) -> None:
@@ -227,82 +228,15 @@ def sample(
     print(f"{n} networks in {out}")
 
 
-def fit(
-    data: str,
-    target: str,
-    out: str = "runs/fit",
-    max_seconds: float = 30.0,
-    n_candidates: int = 32,
-    objectives: str = "error",
-    checkpoint: str | None = None,
-    seed: int = 0,
-    device: str = "cpu",
-    overwrite: bool = False,
-) -> None:
-    """Find a small network for a table, test it on a fifth of the rows, and write it with a report.
-
-    Args:
-        data: CSV or parquet file with a row of column names.
-        target: Name of the column that is predicted; all others must be numbers too.
-        out: Folder that takes network.py and network.safetensors (torch alone runs them), report.html, metrics.json.
-        max_seconds: Wall time of the search.
-        n_candidates: Candidates of each source (random features, random, generated), at most.
-        objectives: Objectives to minimize, separated by commas; error, then any of parameters and latency.
-        checkpoint: Safetensors file of a trained model; the one that ships when left out.
-        seed: Fixes everything.
-        device: Where networks are sampled and trained, cpu or cuda.
-        overwrite: Replace existing files, but never the files that are read.
-    """
-    from netgraph.search import FitJob, fit_table
-
-    job = (data, target, out, _listed(objectives), max_seconds, checkpoint, seed, device, overwrite)
-    _print_figures(fit_table(FitJob(*job, n_candidates)))
-    print(f"look at {out}/report.html; {out}/network.py needs torch alone")
-
-
-def search(
-    data: str,
-    target: str,
-    out: str = "runs/search",
-    objectives: str = "error,parameters",
-    n_trials: int = 512,
-    max_seconds: float | None = None,
-    sampler: str = "nsga2",
-    checkpoint: str | None = None,
-    seed: int = 0,
-    device: str = "cpu",
-    overwrite: bool = False,
-) -> None:
-    """Search for the small networks for a table that are best in several objectives, or resume such a search.
-
-    Args:
-        data: CSV or parquet file with a row of column names.
-        target: Name of the column that is predicted; all others must be numbers too.
-        out: Folder that takes study.db, from which the same command resumes, pareto.csv, pareto.png, networks,
-            report.html, metrics.json.
-        objectives: Objectives to minimize, separated by commas; error, then parameters, latency or both.
-        n_trials: Networks tried, the folder's earlier ones included.
-        max_seconds: Wall time after which no more are tried; no limit when left out.
-        sampler: Sampler of Optuna that proposes latents, nsga2, random, or cma, which sees the error alone.
-        checkpoint: Safetensors file of a trained model; the one that ships when left out.
-        seed: Fixes everything.
-        device: Where networks are sampled and run, cpu or cuda.
-        overwrite: Replace existing files where the folder holds no search, but never files that are read.
-    """
-    from netgraph.search import SearchJob, search_table
-
-    job = (data, target, out, _listed(objectives), max_seconds, checkpoint, seed, device, overwrite)
-    _print_figures(search_table(SearchJob(*job, n_trials, sampler)))
-    print(f"look at {out}/report.html; {out}/networks/network.py needs torch alone")
-
-
-def _listed(names: str) -> tuple[str, ...]:
+def listed(names: str) -> tuple[str, ...]:
+    """Return names that are separated by commas."""
     return tuple(name.strip() for name in names.split(","))
 
 
-def _print_figures(figures: dict[str, float]) -> None:
+def print_figures(figures: Mapping[str, float]) -> None:
+    """Print a figure a line, whole numbers in full."""
     for name, value in figures.items():
-        print(f"{name:32s} {value:.4g}")
+        print(f"{name:32s} {value:.0f}" if float(value).is_integer() else f"{name:32s} {value:.4g}")
 
 
 def convert(

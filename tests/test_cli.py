@@ -139,15 +139,16 @@ def test_a_training_that_kept_nothing_claims_no_folder(tmp_path, monkeypatch, ca
         (["zoo"], "it was not provided"),
         (["zoo", "merge", "--zoos", "--out", "x"], "zoos"),
         (["search", "absent.csv", "--target", "y"], "absent.csv: no such file"),
-        (["search", "absent.csv", "--target", "y", "--n-trials", "0"], "n_trials is 0"),
-        (["search", "absent.csv", "--target", "y", "--sampler", "luck"], "unknown sampler 'luck'"),
-        (["search", "absent.csv", "--target", "y", "--objectives", "error,speed"], "unknown objective 'speed'"),
+        (["search", "table.csv", "--target", "y", "--n-trials", "0"], "n_trials is 0"),
+        (["search", "table.csv", "--target", "y", "--sampler", "luck"], "unknown sampler 'luck'"),
+        (["search", "table.csv", "--target", "y", "--objectives", "error,speed"], "unknown objective 'speed'"),
         (["search", "absent.csv"], "required: search.target"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_wrong_input_ends_in_one_line(arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "table.csv").write_text("a,y\n" + "".join(f"{i},{i * i}\n" for i in range(12)))
     result = netgraph(*arguments)
     assert result.returncode == 2
     assert result.stderr.startswith("netgraph: ")

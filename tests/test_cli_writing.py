@@ -59,7 +59,7 @@ def folder(tmp_path, monkeypatch) -> Iterator[Path]:
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     untrained().save(tmp_path / "vae.safetensors")
     x = np.random.default_rng(0).normal(size=(60, 2))
-    pd.DataFrame(x, columns=["a", "b"]).assign(y=x[:, 0]).to_csv("data.csv", index=False)
+    pd.DataFrame(x, columns=["a", "b"]).assign(y=x[:, 0] ** 2).to_csv("data.csv", index=False)
     yield tmp_path
     for name in ("mods", "theirs"):  # other tests have modules of these names
         sys.modules.pop(name, None)
@@ -220,8 +220,8 @@ def test_where_nothing_can_be_written_is_said_before_the_work(command, out, fold
     def work(*_, **__):
         raise AssertionError("the work began")
 
-    for name in ("NetGraphRegressor.fit", "search_latents"):
-        monkeypatch.setattr(f"netgraph.search.jobs.{name}", work)
+    for name in ("fit_job.NetGraphRegressor.fit", "search_job.search_latents"):
+        monkeypatch.setattr(f"netgraph.search.{name}", work)
     monkeypatch.setattr("netgraph.model.NetVAE.sample", work)
     assert refused(*commands(out)[command]).startswith("netgraph: " + out[:8])
 

@@ -12,7 +12,7 @@ ROOT = Path(netgraph.__file__).parent
 ORDER = (
     ("errors", "files", "machine", "outputs", "progress", "reading"),
     *((room,) for room in ("graph", "tokens", "stack", "tasks", "zoo", "model", "training", "evaluation", "search")),
-    ("cli", "commands", "on_real_data", "presets", "run"),
+    ("cli", "commands", "on_real_data", "presets", "run", "table_commands"),
 )
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 

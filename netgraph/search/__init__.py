@@ -5,9 +5,10 @@ from netgraph.search.classifier import NetGraphClassifier
 from netgraph.search.data import TabularData
 from netgraph.search.estimator import NetGraphRegressor, default_candidates
 from netgraph.search.extras.random_features import RandomFeatures, ScaledRandom
-from netgraph.search.jobs import FitJob, SearchJob, fit_table, search_table
+from netgraph.search.fit_job import FitJob, fit_table
 from netgraph.search.latent_search import LatentObjective, sampler_of, search_latents
 from netgraph.search.scoring import Candidate, CrossValidation
+from netgraph.search.search_job import SearchJob, search_table
 
 __all__ = [
     "Candidate",

@@ -57,5 +57,6 @@ def actions(
         yield "true and false as 1 and 0"
     missing = int(np.isnan(next(iter(parts.values()))).sum())
     if missing:
+        marked = any("missing" in entry for entry in own)
         fill = next(entry["fill"] for entry in own if "fill" in entry)
-        yield f"{missing} missing value{'s' * (missing > 1)} as the median, {fill:g}"
+        yield f"{missing} missing value{'s' * (missing > 1)} as the median, {fill:g}{', and marked' * marked}"

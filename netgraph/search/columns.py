@@ -29,14 +29,14 @@ Floats = npt.NDArray[np.float64]
 class ColumnEncoder(TransformerMixin, BaseEstimator):
     """Encoder of raw columns as numbers; columns that tell nothing are left out.
 
-    Missing numbers and dates become the median, and a column marks them; levels of text become columns of 0 and 1, rare
-    ones and those not seen together, a missing value being a level of its own; dates become days since 1970, and hour,
-    weekday and month where these recur. Constant and repeated columns, first columns that number the rows, and text
-    without a frequent level are left out. Columns of finite numbers pass unchanged.
+    Missing numbers and dates become the median, and a column marks them unless they are rare; levels of text become
+    columns of 0 and 1, rare ones and those not seen together, a missing value being a level of its own; dates become
+    days since 1970, and hour, day of the week and month where these recur. Constant and repeated columns, first columns
+    that number the rows, and text without a frequent level are left out. Columns of finite numbers pass unchanged.
 
     Args:
         max_categories: Most levels of a column with a column of their own.
-        min_frequency: Fewest rows of such a level.
+        min_frequency: Fewest rows of such a level, or of missing values that are marked.
 
     Attributes:
         actions_: One line for each column that does not pass unchanged.
@@ -49,7 +49,7 @@ class ColumnEncoder(TransformerMixin, BaseEstimator):
         >>> frame = pd.DataFrame({"age": [31, None, 54], "paid": ["1,5", "2", "2"]})
         >>> encoder = ColumnEncoder().fit(frame)
         >>> encoder.transform(frame[["paid", "age"]]).tolist()
-        [[31.0, 1.5, 0.0], [42.5, 2.0, 1.0], [54.0, 2.0, 0.0]]
+        [[31.0, 1.5], [42.5, 2.0], [54.0, 2.0]]
         >>> encoder.actions_[1]
         "column 'paid': numbers with a decimal comma"
     """
@@ -117,7 +117,8 @@ class ColumnEncoder(TransformerMixin, BaseEstimator):
         entries, index = self._entries(), self._index_columns(parts)
         self.index_ = [self._name(i) for i in sorted(index)]
         informative, repeated = _informative(encoded)
-        self._kept = [i for i in informative if entries[i]["raw"] not in index] or [0]
+        rare = {i for i in informative if "missing" in entries[i] and encoded[:, i].sum() < self.min_frequency}
+        self._kept = [i for i in informative if i not in rare and entries[i]["raw"] not in index] or [0]
         self._encoded = [entries[i] for i in self._kept]
         self.raw_column_ = np.array([entry["raw"] for entry in self._encoded])
         twins = {entries[i]["raw"]: entries[j]["raw"] for i, j in repeated.items()}

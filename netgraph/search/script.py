@@ -67,20 +67,25 @@ def encode(network: Network, inputs: tuple[Any, ...]) -> torch.Tensor:
 
 '''
 _MAIN = '''
-def main() -> None:
-    """Print the predictions for the rows of a CSV file, or write them to another one."""
+def predict(table: Any) -> Any:
+    """Return the predictions for a DataFrame, a row for each of its rows{beside}."""
     import pandas as pd
 
+    with torch.no_grad():
+        prediction = load()(table)
+{result}
+    return result
+
+
+def main() -> None:
+    """Print the predictions for the rows of a CSV file, or write them to another one."""
     parser = argparse.ArgumentParser(description={title})
     parser.add_argument("table", help="CSV file that has the columns, in any order")
     parser.add_argument("--out", help="CSV file that takes the predictions; they are printed when it is left out")
     arguments = parser.parse_args()
     try:
-        table = read_csv(arguments.table{options})
-        with torch.no_grad():
-            prediction = load()(table)
-{result}
-        result.to_csv(arguments.out or sys.stdout, index=False)
+        predictions = predict(read_csv(arguments.table{options}))
+        predictions.to_csv(arguments.out or sys.stdout, index=False)
     except (OSError, ValueError) as error:
         sys.exit(f"{{Path(__file__).name}}: {{error}}")
 
@@ -239,9 +244,8 @@ class Script:
 
     def _main(self) -> str:
         index = [_literal(name) for name in self.record.get("index", ())]
-        lines = ["result = pd.DataFrame()"]
-        if index:
-            lines = [f"result = table.filter({_wrapped('[', index, ']', 8)})"]
+        kept = f"[name for name in {_wrapped('[', index, ']', 8)} if name in table]"
+        lines = [f"result = pd.DataFrame({f'table[{kept}]' if index else ''})"]
         if self.classes is not None:
             lines.append(f"result[{_literal(self.targets[0])}] = [CLASSES[i] for i in prediction.argmax(dim=1)]")
             lines += ["for name, column in zip(CLASSES, prediction.T, strict=True):"]
@@ -249,11 +253,12 @@ class Script:
         elif len(self.targets) == 1:
             lines.append(f"result[{_literal(self.targets[0])}] = prediction.tolist()")
         else:
-            names = _wrapped("[", map(_literal, self.targets), "]", 8)
+            names = _wrapped("[", map(_literal, self.targets), "]", 4)
             lines.append(f"result[{names}] = prediction.tolist()")
         options = "" if self.is_plain else ", dtype=str, keep_default_na=False"
         title = _literal(f"Predict {' and '.join(map(_printable, self.targets))} for the rows of a table.")
-        return _MAIN.format(title=title, options=options, result=indent("\n".join(lines), " " * 8))
+        beside = ", beside the columns that number them" if index else ""
+        return _MAIN.format(title=title, options=options, beside=beside, result=indent("\n".join(lines), " " * 4))
 
 
 def _printable(name: object) -> str:

@@ -104,7 +104,7 @@ def read_table(path: str | Path, target: str, task: str = "auto") -> Table:
         held = f"the target, column {_quote(target)}, holds {values} alone"
         notes.append(f"{path}: {held}; NetGraphClassifier, or --task classes, predicts classes")
     X = frame.drop(columns=target)
-    X = X.assign(**{name: _plain(path, X[name]) for name in X})
+    X = X.apply(lambda column: plain_column(path, column))
     for note in notes:
         warnings.warn(note, UserWarning, stacklevel=2)
     return Table(X, y, tuple(X.columns), target, kind, tuple(notes))
@@ -192,8 +192,21 @@ def _check_target(path: Path, names: list[str], target: str) -> None:
         _refuse(path, f"no column {_quote(target)} for the target; {hint}")
 
 
-def _plain(path: Path, column: "Series") -> "Series":
-    """Return a column of plain numbers as float64, and another one as it is."""
+def plain_column(path: Path, column: "Series") -> "Series":
+    """Return a column of plain numbers as float64, and another one as it is.
+
+    Args:
+        path: Its file, for messages.
+        column: Its cells.
+
+    Raises:
+        NetGraphError: When a number is infinite.
+
+    Example:
+        >>> import pandas as pd
+        >>> plain_column(Path("table.csv"), pd.Series(["1", "NA"])).tolist()
+        [1.0, nan]
+    """
     import pandas as pd
 
     kind = _kind(path, column)

@@ -21,6 +21,8 @@ ROWS = 60
 RNG = np.random.default_rng(0)
 NUMBER = RNG.normal(size=ROWS)
 COLOR = np.array(["red", "green", "blue"], dtype=object)[np.arange(ROWS) % 3]
+#: Rows whose value is missing.
+MISSING = (1, 7, 8, 20, 41)
 DAYS = pd.date_range("2020-01-01", periods=ROWS, freq="40D")
 
 
@@ -37,7 +39,7 @@ def encoded(**columns) -> tuple[ColumnEncoder, dict[str, list[float]]]:
     return encoder, values
 
 
-def holes(values, at=(1, 7), missing=None) -> list:
+def holes(values, at=MISSING, missing=None) -> list:
     return [missing if i in at else value for i, value in enumerate(values)]
 
 
@@ -70,10 +72,16 @@ def test_finite_numbers_pass_unchanged(values):
 )
 def test_missing_numbers_become_the_median_and_are_marked(column):
     encoder, values = encoded(b=column)
-    median = float(np.median(np.delete(NUMBER, [1, 7])))
+    median = float(np.median(np.delete(NUMBER, MISSING)))
     assert values["b"] == holes(NUMBER, missing=median)
-    assert values["b missing"] == [float(i in (1, 7)) for i in range(ROWS)]
-    assert encoder.actions_ == [f"column 'b': 2 missing values as the median, {median:g}"]
+    assert values["b missing"] == [float(i in MISSING) for i in range(ROWS)]
+    assert encoder.actions_ == [f"column 'b': 5 missing values as the median, {median:g}, and marked"]
+
+
+def test_rare_missing_values_have_no_mark():
+    encoder, values = encoded(b=holes(NUMBER, at=(1, 7)))
+    assert list(values) == ["b"]
+    assert encoder.actions_ == [f"column 'b': 2 missing values as the median, {np.median(np.delete(NUMBER, [1, 7])):g}"]
 
 
 def test_a_value_missing_only_later_becomes_the_median_and_has_no_mark():
@@ -149,8 +157,8 @@ def test_text_that_is_numbers_is_read_as_numbers(cells, numbers, action):
 
 def test_a_word_among_numbers_is_a_missing_value_and_other_words_are_refused_later():
     encoder, values = encoded(n=holes([str(i) for i in range(ROWS)], missing="unknown"))
-    assert values["n missing"] == [float(i in (1, 7)) for i in range(ROWS)]
-    assert "'unknown' as missing; 2 missing values as the median" in encoder.actions_[0]
+    assert values["n missing"] == [float(i in MISSING) for i in range(ROWS)]
+    assert "'unknown' as missing; 5 missing values as the median" in encoder.actions_[0]
     assert encoder.transform(pd.DataFrame({"x": [0], "n": ["unknown"]}))[0, 2] == 1
     with pytest.raises(NetGraphError, match=r"^column 'n' holds 'low' in row 2, which is no number$"):
         encoder.transform(pd.DataFrame({"x": [0, 0], "n": ["1", "low"]}))

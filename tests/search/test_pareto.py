@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pandas import DataFrame
 
 from netgraph import NetGraphError, from_module
-from netgraph.evaluation.report import draw_front
+from netgraph.evaluation.table_report import draw_front
 from netgraph.search.pareto import (
     check_objectives,
     evaluate_objectives,
