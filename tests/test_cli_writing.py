@@ -59,7 +59,7 @@ def folder(tmp_path, monkeypatch) -> Iterator[Path]:
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     untrained().save(tmp_path / "vae.safetensors")
     x = np.random.default_rng(0).normal(size=(60, 2))
-    pd.DataFrame(x, columns=["a", "b"]).assign(y=x[:, 0] ** 2).to_csv("data.csv", index=False)
+    pd.DataFrame(x, columns=["a", "b"]).assign(y=2 * x[:, 0] + x[:, 0] ** 2).to_csv("data.csv", index=False)
     yield tmp_path
     for name in ("mods", "theirs"):  # other tests have modules of these names
         sys.modules.pop(name, None)
