@@ -35,14 +35,15 @@ class Padding:
     absent: Tensor
 
     @classmethod
-    def of(cls, count: Tensor, dim: int = -1) -> "Padding | None":
-        """Return the padding of networks with these numbers of outputs, [M]; None where they are the same.
+    def of(cls, count: Tensor, dim: int = -1, width: int | None = None) -> "Padding | None":
+        """Return the padding of networks with these numbers of outputs, [M]; None where nothing is padded.
 
         Args:
             count: Number of outputs of each network, [M].
             dim: Axis of the outputs: -1, or -2 as the executor's.
+            width: Outputs of the padded tensor; the most of a network when None.
         """
-        width = int(count.max())
+        width = width or int(count.max())
         if int(count.min()) == width:
             return None
         own = (torch.arange(width, device=count.device) < count[:, None]).float().unsqueeze(-3 - dim)

@@ -6,9 +6,9 @@ from itertools import count
 import torch
 from torch import Generator, Tensor
 
+from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
 from netgraph.stack import Stack, stacked
-from netgraph.tasks.losses import get_loss
 from netgraph.zoo.fit_recipe import FitConfig
 from netgraph.zoo.training_state import Fitted, Rows, TrainingState
 
@@ -26,7 +26,7 @@ def fit_networks(
     config: FitConfig,
     generator: Generator,
     device: torch.device | str = "cpu",
-    loss: str = "squared_error",
+    loss: str | Sequence[str] = "squared_error",
 ) -> Fitted:
     """Train networks of any sizes, those of similar size side by side.
 
@@ -39,11 +39,13 @@ def fit_networks(
         config: Settings of the training.
         generator: Draws the rows of each step, the same whatever the networks are stacked with, and the dropout.
         device: Where to train.
-        loss: Name of the loss, see :data:`~netgraph.tasks.losses.LOSSES`: ``squared_error``, ``cross_entropy`` (y
-            one-hot, outputs are logits) or ``binary_cross_entropy`` (y of 0 and 1, outputs are logits).
+        loss: Name of the loss, or of each network's loss, see :data:`~netgraph.tasks.losses.LOSSES`:
+            ``squared_error``, ``cross_entropy`` (y one-hot, outputs are logits) or ``binary_cross_entropy`` (y of 0 and
+            1, outputs are logits).
 
     Raises:
-        NetGraphError: When the loss is unknown, or y has fewer columns than a network has outputs.
+        NetGraphError: When a loss is unknown, there is not one a network, or y has fewer columns than a network has
+            outputs.
 
     Example:
         >>> graph = netgraph.from_module(torch.nn.Linear(1, 1))
@@ -54,6 +56,9 @@ def fit_networks(
         >>> bool(fitted.r2 > 0.99)
         True
     """
+    losses = [loss] * len(architectures) if isinstance(loss, str) else list(loss)
+    if len(losses) != len(architectures):
+        raise NetGraphError(f"{len(losses)} losses for {len(architectures)} networks")
     parts = []
     seed = int(torch.randint(2**62, (), generator=generator))
     order: list[int] = []
@@ -61,8 +66,8 @@ def fit_networks(
         order += members
         chosen = torch.tensor(members)
         rows = [(x[chosen], y[chosen]) for x, y in (train, validation)]
-        own = Generator().manual_seed(seed)
-        parts.append(fit_stack(stack, state, rows[0], rows[1], config.select(chosen), own, loss))
+        own, names = Generator().manual_seed(seed), [losses[i] for i in members]
+        parts.append(fit_stack(stack, state, rows[0], rows[1], config.select(chosen), own, names))
     return Fitted.join(parts, order)
 
 
@@ -73,7 +78,7 @@ def fit_stack(
     validation: Rows,
     config: FitConfig,
     generator: Generator,
-    loss: str = "squared_error",
+    loss: str | Sequence[str] = "squared_error",
 ) -> Fitted:
     """Train every network of a stack on its own task and keep each one's best step.
 
@@ -82,7 +87,8 @@ def fit_stack(
 
     ``stack`` holds M networks, ``state`` their initial states, [sum P]; other arguments as of :func:`fit_networks`.
     """
-    training = TrainingState(stack, state, train, validation, config, get_loss(loss))
+    losses = [loss] * len(stack) if isinstance(loss, str) else list(loss)
+    training = TrainingState(stack, state, train, validation, config, losses)
     noise = Generator(stack.device).manual_seed(int(torch.randint(2**62, (), generator=generator)))
     batches = _batches(train[0].shape[1], config.batch_rows, generator)
     training.checkpoint(0)
@@ -101,7 +107,7 @@ def fit_stack(
                 break
             if 2 * int(running.sum()) < len(running):
                 training.narrow(running)
-    return training.result(stack, validation)
+    return training.result(stack, validation, losses)
 
 
 def _batches(rows: int, size: int, generator: Generator) -> Iterator[tuple[Tensor | None, slice]]:

@@ -1,24 +1,21 @@
 """Making a shard: its tasks and architectures are drawn, its networks trained, measured and canonicalized."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from netgraph.files import EncodedTensors
-from netgraph.graph.architecture import Architecture
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonical_moves, canonicalize
 from netgraph.stack import sensitivities
 from netgraph.tasks import Task, check_meta_vector, draw_tasks, get_meta_features, real_task
 from netgraph.zoo.architectures import draw_architectures, initialize
-from netgraph.zoo.fit_recipe import FitConfig
 from netgraph.zoo.fitting import fit_networks, pad_rows
 from netgraph.zoo.recipe import ZooRecipe
 from netgraph.zoo.storage import Shard, encode
-from netgraph.zoo.training_state import Fitted, Rows
+from netgraph.zoo.training_state import Fitted
 
 #: Rows on which sensitivity is measured.
 SENSITIVITY_ROWS = 64
@@ -58,7 +55,7 @@ def make_shard(recipe: ZooRecipe, number: int, device: str = "cpu") -> Shard:
     started = time.perf_counter()
     train, validation = (x[:, :cut], y[:, :cut]), (x[:, cut:], y[:, cut:])
     losses = [tasks[i].loss for i in task.tolist()]
-    fitted = _fit_by_loss(losses, architectures, states, train, validation, config, generator, device)
+    fitted = fit_networks(architectures, states, train, validation, config, generator, device, losses)
     seconds = time.perf_counter() - started
     reasons = [_reason(fitted, i, recipe.training.least_r2) for i in range(len(drawn))]
     kept = [i for i, reason in enumerate(reasons) if reason is None]
@@ -100,28 +97,6 @@ def make_shard(recipe: ZooRecipe, number: int, device: str = "cpu") -> Shard:
         trajectory=trajectory,
         trajectory_steps=recipe.training.trajectory,
     )
-
-
-def _fit_by_loss(
-    losses: Sequence[str],
-    architectures: Sequence[Architecture],
-    states: Sequence[Tensor],
-    train: Rows,
-    validation: Rows,
-    config: FitConfig,
-    generator: Generator,
-    device: str,
-) -> Fitted:
-    """Train networks, each with its loss, those of one loss side by side; other arguments as of fit_networks."""
-    parts, order = [], []
-    for loss in dict.fromkeys(losses):
-        own = [i for i, name in enumerate(losses) if name == loss]
-        rows = [(x[own], y[own]) for x, y in (train, validation)]
-        chosen, initial = [architectures[i] for i in own], [states[i] for i in own]
-        settings = config.select(torch.tensor(own))
-        parts.append(fit_networks(chosen, initial, rows[0], rows[1], settings, generator, device, loss))
-        order += own
-    return Fitted.join(parts, order)
 
 
 def _tasks(recipe: ZooRecipe, first: int) -> list[Task]:

@@ -9,8 +9,8 @@ from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.stack import PlainGradient, Stack, can_run
-from netgraph.tasks.losses import Loss, Padding
 from netgraph.zoo.fit_recipe import FitConfig
+from netgraph.zoo.network_losses import NetworkLosses
 from netgraph.zoo.optimizers import Optimizer
 
 Rows = tuple[Tensor, Tensor]
@@ -66,10 +66,9 @@ class TrainingState:
     """
 
     def __init__(
-        self, stack: Stack, state: Tensor, train: Rows, validation: Rows, config: FitConfig, loss: Loss
+        self, stack: Stack, state: Tensor, train: Rows, validation: Rows, config: FitConfig, losses: Sequence[str]
     ) -> None:
         count, device = len(stack), stack.device
-        self.loss = loss
         self.config, self.limit, self.patience = config, config.steps.to(device), config.patience.to(device)
         self.alike = bool((config.steps == config.steps[0]).all())
         self.best, self.latest = (state.detach().clone().to(device) for _ in range(2))
@@ -82,17 +81,21 @@ class TrainingState:
         self.elements: Tensor | slice = slice(None)
         self.optimizer = Optimizer.of(stack, config.learning_rate, config.weight_decay, config.optimizer, config.clip)
         self.order = torch.arange(train[0].shape[1])
-        self._enter(stack, state.detach().to(device), *((x.to(device), y.to(device)) for x, y in (train, validation)))
+        self._enter(
+            stack, losses, state.detach().to(device), *((x.to(device), y.to(device)) for x, y in (train, validation))
+        )
 
-    def _enter(self, stack: Stack, state: Tensor, train: Rows, validation: Rows) -> None:
+    def _enter(self, stack: Stack, losses: Sequence[str], state: Tensor, train: Rows, validation: Rows) -> None:
         """Set the networks that train, their states and their rows."""
         self.stack, self.state = stack, state
         self.train, self.validation = ((x, own_columns(stack, y)) for x, y in (train, validation))
         rows = min(self.config.batch_rows, train[0].shape[1])
         self._plain = PlainGradient(stack, rows) if can_run(stack) else None
-        self._padding = Padding.of(stack.n_outputs)
-        ordered = stack.n_outputs if self._plain is None else stack.n_outputs[self._plain.order]
-        self._target_padding = Padding.of(ordered, dim=-2)
+        self.losses = NetworkLosses(losses, stack.n_outputs)
+        #: Networks in the order of the targets, [m].
+        self._networks = torch.arange(len(stack), device=stack.device) if self._plain is None else self._plain.order
+        ordered = [losses[i] for i in self._networks.tolist()]
+        self._target_losses = NetworkLosses(ordered, stack.n_outputs[self._networks], dim=-2)
         self.shuffle(self.order)
 
     def shuffle(self, order: Tensor) -> None:
@@ -100,21 +103,21 @@ class TrainingState:
         self.order = order.to(self.stack.device)
         x, y = (rows.index_select(1, self.order) for rows in self.train)
         self._inputs = self.stack.arrange(x).contiguous()  # [m, inputs, rows]
-        self._target = (y if self._plain is None else y[self._plain.order]).mT.contiguous()  # [m, outputs, rows]
+        self._target = y[self._networks].mT.contiguous()  # [m, outputs, rows]
 
     def step(self, rows: slice, step: int, generator: Generator) -> None:
         """Take the ``step``-th step, by the gradient of the loss of some of the rows."""
         inputs, target = self._inputs[:, :, rows], self._target[:, :, rows]
 
-        def at_outputs(output: Tensor, out: Tensor | None = None) -> Tensor:
-            return self.loss.gradient(output, target, self._target_padding, dim=-2, out=out)
+        def at_outputs(output: Tensor, out: Tensor) -> Tensor:
+            return self._target_losses.gradient(output, target, out)
 
         if self._plain is not None:
             gradient = self._plain.gradient(self.state, inputs, at_outputs)
         else:
             leaf = self.state.detach().requires_grad_()
             output = self.stack.run(leaf, inputs, training=True, generator=generator).mT  # [m, outputs, rows]
-            gradient = torch.autograd.grad(output, leaf, at_outputs(output.detach()))[0]
+            gradient = torch.autograd.grad(output, leaf, at_outputs(output.detach(), torch.empty_like(output)))[0]
         with torch.no_grad():
             self.state = self.optimizer.step(self.stack, self.state, gradient, self._annealing(step - 1))
 
@@ -145,7 +148,7 @@ class TrainingState:
         at, state, running = self.numbers, self._finished(), self.running[self.numbers]
         with torch.no_grad():
             x, y = self.validation
-            error = self.loss.value(self.stack(state, x), y, self._padding)
+            error = self.losses.value(self.stack(state, x), y)
         self.taken[at] = torch.where(running, self.limit[at].clamp(max=step), self.taken[at])
         self.diverged[at] |= running & ~(error.isfinite() & self.optimizer.finite)
         better = running & (error < self.error[at])  # False for NaN
@@ -167,27 +170,32 @@ class TrainingState:
         self.elements = torch.arange(len(self.best), device=kept.device)[self.elements][elements]
         self.optimizer = self.optimizer.select(elements, kept)
         stack = Stack([self.stack.architectures[i] for i in kept.tolist()], self.stack.device)
-        self._enter(stack, self.state[elements], *((x[kept], y[kept]) for x, y in (self.train, self.validation)))
+        losses = [self.losses.names[i] for i in kept.tolist()]
+        self._enter(
+            stack, losses, self.state[elements], *((x[kept], y[kept]) for x, y in (self.train, self.validation))
+        )
 
-    def result(self, stack: Stack, validation: Rows) -> Fitted:
+    def result(self, stack: Stack, validation: Rows, losses: Sequence[str]) -> Fitted:
         """Return the outcome.
 
         Args:
             stack: All M networks.
             validation: Their validation rows.
+            losses: Name of each one's loss.
         """
-        x, y, padding = validation[0], own_columns(stack, validation[1]).to(stack.device), Padding.of(stack.n_outputs)
-        accuracy = torch.full_like(self.error, math.nan)
-        if self.loss.hits is not None:
+        x, y = validation[0], own_columns(stack, validation[1]).to(stack.device)
+        every = NetworkLosses(losses, stack.n_outputs)
+        accuracy = torch.full_like(self.error, torch.nan)
+        if every.have_classes:
             with torch.no_grad():
-                accuracy = self.loss.score(stack(self.best, x), y, padding)
+                accuracy = every.accuracy(stack(self.best, x), y)
         missing = len(self.config.trajectory) - len(self.trajectory)  # due after every network had stopped
         states = torch.stack([*self.trajectory, *[self.latest] * missing, self.best]).cpu()  # [checkpoints + 1, sum P]
         parts = states.split(stack.state_ptr.diff().tolist(), dim=1)
         return Fitted(
             states=[part[-1].clone() for part in parts],
             loss=self.error.cpu(),
-            r2=self.loss.explained(self.error, y, padding).cpu(),
+            r2=every.explained(self.error, y).cpu(),
             accuracy=accuracy.cpu(),
             best_step=self.best_step.cpu(),
             steps=self.taken.cpu(),

@@ -1,6 +1,7 @@
 """Batched training with the losses of classes, beside PyTorch's and beside each network alone."""
 
 from dataclasses import replace
+from itertools import chain
 
 import pytest
 import torch
@@ -99,6 +100,26 @@ def test_the_gradient_of_plain_networks_is_that_of_autograd(loss, sizes):
     torch.testing.assert_close(gradient, leaf.grad, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_networks_of_different_losses_do_not_touch_each_other(kind):
+    losses, sizes = ["binary_cross_entropy", "cross_entropy", "squared_error", "cross_entropy"], [1, 4, 2, 2]
+    drawn = [problem(loss, [sizes[i]], i, **KINDS[kind]) for i, loss in enumerate(losses)]
+    architectures, states, rows = (list(chain(*parts)) for parts in zip(*drawn, strict=True))
+    x, y = rows[::2], rows[1::2]
+    together = torch.cat(x), torch.cat([F.pad(own, (0, 4 - own.shape[2])) for own in y])
+    arguments = together, together, config(4), Generator().manual_seed(0)
+    fitted = fit_networks(architectures, states, *arguments, loss=losses)
+    assert fitted.accuracy.isnan().tolist() == [False, False, True, False]
+    for i, loss in enumerate(losses):
+        own = x[i], y[i]
+        (architecture,), (state,) = architectures[i : i + 1], states[i : i + 1]
+        alone = fit_networks([architecture], [state], own, own, config(1), Generator().manual_seed(0), loss=loss)
+        assert torch.allclose(alone.states[0], fitted.states[i], atol=2e-3)
+        for name in ("loss", "r2", "accuracy"):
+            one, other = getattr(alone, name)[0], getattr(fitted, name)[i]
+            torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-3, equal_nan=True)
+
+
 def test_figures_of_classes():
     architectures, states, rows = problem("cross_entropy", [3] * 6)
     fitted = fit_networks(
@@ -131,6 +152,8 @@ def test_bad_losses_and_targets_are_refused():
     architectures, states, (x, y) = problem("cross_entropy", [3, 4])
     with pytest.raises(NetGraphError, match="unknown loss 'hinge'"):
         fit_networks(architectures, states, (x, y), (x, y), config(2), Generator(), loss="hinge")
+    with pytest.raises(NetGraphError, match="3 losses for 2 networks"):
+        fit_networks(architectures, states, (x, y), (x, y), config(2), Generator(), loss=["cross_entropy"] * 3)
     narrow = x, y[:, :, :2]
     with pytest.raises(NetGraphError, match=r"y has 2 columns; a network has [34] outputs"):
         fit_networks(architectures, states, narrow, narrow, config(2), Generator(), loss="cross_entropy")
