@@ -12,9 +12,10 @@ from netgraph.evaluation.behavior import low_decile, median, standardize
 from netgraph.evaluation.health import health
 from netgraph.evaluation.pairs import as_list, as_rows, check_lengths
 from netgraph.evaluation.shapes import LEAST, match_sets
-from netgraph.evaluation.start_arms import start_of_samples
+from netgraph.evaluation.start_arms import comparable_tasks, start_of_samples
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.vae import NetVAE
+from netgraph.stack import probe
 from netgraph.zoo import Zoo, random_like
 
 #: Networks of each set whose behavior is compared, where there are so many.
@@ -201,19 +202,21 @@ def evaluate_model(vae: NetVAE, zoo: Zoo, n_samples: int, n_start_tasks: int, se
     Raises:
         NetGraphError: When the zoo has no held-out networks, or the model covers none of them.
     """
-    true, known = (list(zoo.stream(zoo.split(name))) for name in ("test", "train"))
+    true, every = (list(zoo.stream(zoo.split(name))) for name in ("test", "train"))
+    known = [graph for graph in every if graph.program is None]
     if not true:
         raise NetGraphError(f"{zoo.folder}: no held-out networks; a recipe with n_test_tasks has some")
     covered = [graph for graph in true if vae.coverage.covers(graph.architecture)]
     n_outside, true = len(true) - len(covered), covered or true[:1]  # the error of one that is not covered tells why
     z = vae.encode(true)
     rebuilt = vae.decode(z)
-    result = evaluate_reconstruction(true, rebuilt, [zoo.tasks[graph.task].x for graph in true])
+    result = evaluate_reconstruction(true, rebuilt, [_rows(zoo, graph) for graph in true])
     ranked = result.output_r2.argsort().tolist()
     shown = [ranked[len(ranked) * k // 4] for k in (1, 2, 3)]
     samples, generator = vae.sample(n_samples, seed=seed), Generator().manual_seed(seed)
     figures = result.metrics | evaluate_samples(samples, true, known, generator)
-    figures |= start_of_samples(vae, zoo, n_start_tasks, STARTS, generator)
+    if all(comparable_tasks(vae, zoo, networks) for networks in (true, known)):
+        figures |= start_of_samples(vae, zoo, n_start_tasks, STARTS, generator)
     return Evaluated(
         figures | {"n_train": float(len(known)), "n_test": float(len(true)), "n_outside": float(n_outside)},
         result,
@@ -222,3 +225,9 @@ def evaluate_model(vae: NetVAE, zoo: Zoo, n_samples: int, n_start_tasks: int, se
         [zoo.tasks[graph.task].family for graph in true],
         samples,
     )
+
+
+def _rows(zoo: Zoo, graph: NetGraph) -> Tensor:
+    """Return the rows of a network's task, or standard normal ones where its data are unknown."""
+    task = zoo.tasks[graph.task]
+    return task.x if task.rows else probe(graph.architecture.n_inputs)

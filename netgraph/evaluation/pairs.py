@@ -26,10 +26,10 @@ def as_list(graphs: Graphs, name: str) -> list[NetGraph]:
     """Return one graph or several as a list.
 
     Raises:
-        NetGraphError: When there is no graph, or something else than a graph.
+        NetGraphError: When there is no graph, or something else than a graph of a feed-forward network.
     """
     one = isinstance(graphs, NetGraph | nn.Module) and not isinstance(graphs, Batch)
-    networks = as_graphs([graphs] if one else graphs, name)
+    networks = as_graphs([graphs] if one else graphs, name, "the metric")
     if not networks:
         raise NetGraphError(f"{name}: no graphs")
     return networks

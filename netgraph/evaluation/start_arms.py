@@ -1,5 +1,6 @@
 """Arms of warm starts: networks that a model generates for a task's rows, and random ones; both, on a zoo's tasks."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,6 +12,7 @@ from netgraph.evaluation.warm_start import Arm, StartConfig, StartTask, measure_
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model import NetVAE
 from netgraph.zoo import ArchitectureRecipe, Zoo, draw_architecture, random_like
+from netgraph.zoo.recipe import MIN_ROWS
 
 #: Most training tasks on which peak rates are chosen; chosen: seconds of a quick run.
 SELECTION = 16
@@ -62,6 +64,13 @@ class Random:
         return random_like(self.like.networks(task, n, seed), Generator().manual_seed(seed))
 
 
+def comparable_tasks(vae: NetVAE, zoo: Zoo, networks: Iterable[NetGraph]) -> list[int]:
+    """Return the tasks of networks of a zoo on which starts can be compared: with rows of one regression target."""
+    covered = sorted({graph.task for graph in networks if vae.coverage.covers(graph.architecture)})
+    tasks = ((number, zoo.task(number)) for number in covered)
+    return [i for i, task in tasks if task.rows >= MIN_ROWS and not task.has_classes and task.n_outputs == 1]
+
+
 def start_of_samples(vae: NetVAE, zoo: Zoo, n_tasks: int, n_networks: int, generator: Generator) -> dict[str, float]:
     """Train networks generated for held-out tasks of a zoo, beside random ones of the same architectures.
 
@@ -85,9 +94,7 @@ def start_of_samples(vae: NetVAE, zoo: Zoo, n_tasks: int, n_networks: int, gener
     """
 
     def drawn(split: str, count: int) -> list[StartTask]:
-        networks = zoo.stream(zoo.split(split))
-        covered = sorted({graph.task for graph in networks if vae.coverage.covers(graph.architecture)})
-        numbers = [number for number in covered if not zoo.task(number).has_classes]
+        numbers = comparable_tasks(vae, zoo, zoo.stream(zoo.split(split)))
         if not numbers:
             raise NetGraphError(f"{zoo.folder}: no {split} task of one regression target, on which starts are compared")
         order = torch.randperm(len(numbers), generator=generator)[:count].tolist()

@@ -15,7 +15,9 @@ from torch import Generator, Tensor
 from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
 from netgraph.stack import Stack, first_outputs, solve_output_layers
-from netgraph.zoo import FitConfig, Schedule, Zoo, fit_networks, pad_rows
+from netgraph.tasks import standardize
+from netgraph.zoo import FitConfig, Schedule, Zoo, ZooRecipe, fit_networks, pad_rows
+from netgraph.zoo.given_data import GIVEN
 
 #: Rows of a step and weight decay, as of the networks of the quick recipe.
 BATCH_ROWS, DECAY = 48, 1e-4
@@ -68,9 +70,11 @@ def start_tasks(zoo: Zoo, numbers: Iterable[int]) -> list[StartTask]:
         if task.has_classes or task.n_outputs != 1:
             kind = f"{task.loss} and {task.n_outputs} outputs"
             raise NetGraphError(f"{zoo.folder}: task {number} has {kind}; starts are compared on one regression target")
-        cut = task.rows - zoo.recipes[0].training.n_validation(task.rows)
-        y = task.y[:, 0]
-        tasks.append(StartTask(task.x[:cut], y[:cut], task.x[cut:], y[cut:], float(r2[number])))
+        cut = task.rows - (zoo.recipes or [ZooRecipe()])[0].training.n_validation(task.rows)
+        x, y = task.x, task.y[:, 0]
+        if task.family == GIVEN:  # in its own units
+            x, y = (torch.from_numpy(standardize(values.double().numpy())[0]).float() for values in (x, y))
+        tasks.append(StartTask(x[:cut], y[:cut], x[cut:], y[cut:], float(r2[number])))
     return tasks
 
 

@@ -12,7 +12,7 @@ from torch_geometric.data import Data
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
-from netgraph.graph.arguments import as_graph
+from netgraph.graph.arguments import as_feed_forward
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
 from netgraph.model.coverage import Coverage
@@ -30,7 +30,7 @@ def as_canonical(networks: Any, coverage: Coverage) -> list[NetGraph]:
     if isinstance(networks, Data | nn.Module) or not isinstance(networks, Iterable):
         kind = type(networks).__name__
         raise NetGraphError(f"networks to encode: expected a list of graphs or modules, got {kind}; put it in a list")
-    graphs = [as_graph(network, f"network {i}") for i, network in enumerate(networks)]
+    graphs = [as_feed_forward(network, f"network {i}", "the model") for i, network in enumerate(networks)]
     if not graphs:
         raise NetGraphError("no networks to encode")
     for i, graph in enumerate(graphs):
@@ -66,7 +66,7 @@ def as_architectures(given: Any, counts: Sequence[Sequence[int]]) -> list[Archit
 
 
 def _architecture(given: Any, name: str) -> Architecture:
-    return given if isinstance(given, Architecture) else as_graph(given, name).architecture
+    return given if isinstance(given, Architecture) else as_feed_forward(given, name, "the model").architecture
 
 
 def as_rows(

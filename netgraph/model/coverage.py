@@ -9,6 +9,7 @@ from typing import Any, Self
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture, Layer
 from netgraph.graph.layers import LAYER_TYPES
+from netgraph.graph.modules.program import Program
 from netgraph.tokens.grammar import Limits, longest_apart, loose_after
 
 #: Label of each number. A number of inputs or outputs is covered where it was seen itself, as each has a logit of its
@@ -71,9 +72,9 @@ class Coverage:
         """Return the coverage of the architectures of both."""
         return Coverage(*(getattr(self, field.name) | getattr(other, field.name) for field in fields(self)))
 
-    def covers(self, architecture: Architecture) -> bool:
-        """Return whether :meth:`check` passes."""
-        return next(self._problems(architecture), None) is None
+    def covers(self, architecture: Architecture | Program) -> bool:
+        """Return whether :meth:`check` passes; False for a network that is not feed-forward."""
+        return isinstance(architecture, Architecture) and next(self._problems(architecture), None) is None
 
     def check(self, architecture: Architecture, name: str) -> None:
         """Raise if an architecture has anything that was not seen.

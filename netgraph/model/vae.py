@@ -132,14 +132,14 @@ class NetVAE(nn.Module):
         """Encode networks; they are brought to canonical form first.
 
         Args:
-            networks: n networks, graphs or modules.
+            networks: n feed-forward networks, graphs or modules; the model reads no others.
             meta_features: Of the data sets they were trained on, [n, features] or [features].
 
         Returns:
             Means of q(z | network), [n, latent]; the weight code is 0 beyond a network's own weights.
 
         Raises:
-            NetGraphError: When a network is not covered (see :attr:`coverage`), one of its weights is not finite, or
+            NetGraphError: When a network is not feed-forward, not covered (see :attr:`coverage`) or not finite, or
                 ``meta_features`` has another length.
         """
         graphs = as_canonical(networks, self.coverage)

@@ -1,7 +1,7 @@
 """Meta-features of a task as one flat, named, finite vector, computed with pymfe (Alcobaça et al. 2020)."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -129,7 +129,8 @@ def check_meta_vector(vector: npt.ArrayLike, n: int | None = len(META_FEATURE_NA
 
     Args:
         vector: One vector, [n], or a batch of them, [B, n]: a Series as of :func:`get_meta_features`, a DataFrame of
-            such rows, an array, tensor or lists. Named ones may have any order.
+            such rows, a mapping of names to numbers or a list of them, an array, tensor or lists. Named ones may have
+            any order.
         n: Expected length; any when None.
         unknown: Whether a vector may be NaN throughout, for an unknown data set.
 
@@ -162,6 +163,10 @@ def _meta_numbers(vector: Any, n: int) -> Tensor:
     """Convert a vector or a batch to float64, pandas ones in the order of :data:`META_FEATURE_NAMES`."""
     if isinstance(vector, Tensor):
         return vector.detach().double()
+    if isinstance(vector, Mapping) or (isinstance(vector, list) and vector and isinstance(vector[0], Mapping)):
+        import pandas as pd
+
+        vector = pd.Series(vector) if isinstance(vector, Mapping) else pd.DataFrame(vector)
     if hasattr(vector, "reindex") and n == len(META_FEATURE_NAMES):
         axis = vector.ndim - 1
         if isinstance(vector.axes[axis][0] if vector.shape[axis] else None, str):

@@ -1,5 +1,6 @@
 """Training batches: collated and compiled once, so that a training step is tensor work alone."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,15 +10,17 @@ from torch.utils.data import Dataset
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
+from netgraph.graph.arguments import as_feed_forward
 from netgraph.graph.modules.trace import mode
-from netgraph.graph.netgraph import NetGraph, check_graph
+from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.symmetry import canonicalize
 from netgraph.model.batch import NetBatch, net_batch
 from netgraph.model.config import VAEConfig
 from netgraph.model.loss import NOT_MEASURED
 from netgraph.model.vae import NetVAE
 from netgraph.progress import Progress
-from netgraph.stack import Stack
-from netgraph.tasks import check_meta_vector
+from netgraph.stack import Stack, probe, with_sensitivity
+from netgraph.tasks import META_FEATURE_NAMES, check_meta_vector
 from netgraph.training.config import TrainConfig
 
 
@@ -26,20 +29,26 @@ class Example:
     """A canonical network with the meta-features of its task.
 
     Attributes:
-        graph: The network.
-        meta_features: Of its task, from :func:`~netgraph.get_meta_features` or as a tensor, [features]; NaN for none.
+        graph: The network; a module is brought to canonical form, and its sensitivity measured on standard normal rows.
+        meta_features: Of its task, from :func:`~netgraph.get_meta_features` or as a tensor, [features]; NaN, or None,
+            where its data are unknown.
 
     Raises:
-        NetGraphError: When the graph is none, or the meta-features are not one vector of numbers that are finite, or
-            all NaN.
+        NetGraphError: When the graph is none of a feed-forward network, or the meta-features are not one vector of
+            numbers that are finite, or all NaN.
     """
 
     graph: NetGraph
     meta_features: Tensor
 
     def __post_init__(self) -> None:
-        check_graph(self.graph, "an example")
-        vectors = check_meta_vector(self.meta_features, n=None, unknown=True)
+        graph = as_feed_forward(self.graph, "an example", "the model")
+        if graph is not self.graph:
+            rows = probe(graph.architecture.n_inputs).to(graph.state)
+            object.__setattr__(self, "graph", with_sensitivity(canonicalize(graph), rows))
+        unknown = [math.nan] * len(META_FEATURE_NAMES)
+        given = unknown if self.meta_features is None else self.meta_features
+        vectors = check_meta_vector(given, n=None, unknown=True)
         if len(vectors) != 1:
             raise NetGraphError(f"meta-features of {len(vectors)} data sets for one network")
         object.__setattr__(self, "meta_features", vectors[0])

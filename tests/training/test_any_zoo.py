@@ -50,6 +50,15 @@ def test_networks_without_data_are_trained_on_with_neutral_conditioning(without_
     assert len(vae.decode(z[:3], known)) == 3
 
 
+def test_it_is_evaluated_on_networks_without_data(without_data, trained, tmp_path, capsys):
+    checkpoint = str(trained / "checkpoints" / "vae.safetensors")
+    command = ["evaluate", "--zoo", str(without_data.folder), "--checkpoint", checkpoint, "--out", str(tmp_path)]
+    assert main([*command, "--n-samples", "4"]) == 0
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert (metrics["n_test"], metrics["validity"]) == (2, 1)
+    assert "sampled_steps" not in metrics["more"]
+
+
 def test_the_held_out_loss_is_measured_in_every_epoch_and_changes_nothing(without_data, trained, tmp_path):
     curves = loss_curves(trained / "tensorboard", "held_out")
     assert [step for step, _ in curves["total"]] == [2, 4]

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from netgraph import NetGraphError, NetVAE, canonicalize, from_module, to_module
+from netgraph import NetGraphError, NetVAE, canonicalize, from_module, sensitivity, to_module
 from netgraph.model.function import transformed
-from netgraph.stack import Stack
+from netgraph.stack import Stack, probe
 from netgraph.training import Batches, Example, TrainConfig
 from netgraph.training.data import Codes, Epochs
 from tests.training.small import CONFIG, examples_of
@@ -67,13 +67,25 @@ def test_examples_take_arrays_and_name_what_is_none():
     for given in (vector, vector.tolist(), one.meta_features):
         assert torch.equal(Example(one.graph, given).meta_features, one.meta_features)
     for arguments, message in (
-        ((to_module(one.graph), vector), "an example: expected one NetGraph, got Sequential"),
-        ((one.graph, None), "meta-features"),
+        ((3, vector), "an example: expected one NetGraph, got int"),
         ((one.graph, "rows"), "meta-features"),
         ((one.graph, [vector, vector]), "meta-features of 2 data sets for one network"),
     ):
         with pytest.raises(NetGraphError, match=message):
             Example(*arguments)
+
+
+def test_an_example_may_be_a_module_and_its_data_unknown():
+    one = EXAMPLES[0]
+    example = Example(to_module(one.graph), None)
+    assert example.meta_features.isnan().all()
+    assert example.graph.architecture.key == one.graph.architecture.key
+    assert torch.equal(example.graph.sensitivity, sensitivity(example.graph, probe(one.graph.architecture.n_inputs)))
+    assert len(Batches([one, example], CONFIG, TRAINING)) == 1
+    with pytest.raises(
+        NetGraphError, match="an example: Conv1d is not supported; the model reads feed-forward networks"
+    ):
+        Example(nn.Conv1d(1, 1, 3), None)
 
 
 def test_networks_of_similar_size_share_a_batch_and_every_network_is_in_one():

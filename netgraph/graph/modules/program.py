@@ -181,18 +181,21 @@ class Program(Frozen):
 
     key = n_inputs = n_outputs = offsets = layer_of = element_kind = element_target = element_source = layers
 
-    def _raise_not_feed_forward(self) -> NoReturn:
-        needed = "stack, canonical form and the model need a feed-forward network"
+    @property
+    def beyond(self) -> str:
+        """The layer or call that no feed-forward architecture holds, for errors."""
         for node in self.nodes:
             kind = self.module_named[node.target].type if node.op == "module" else ""
             if kind and kind not in _FEED_FORWARD:
-                raise UnsupportedLayerError(
-                    f"{node.target or kind}: {kind} is not in the feed-forward vocabulary; {needed}"
-                )
+                return f"{node.target or kind}: {kind} is not in the feed-forward vocabulary"
         calls = [node for node in self.nodes if node.op == "call"]
         beyond = [node for node in calls if node.target.split(".")[1] not in _FEED_FORWARD_CALLS]
         node = (beyond or (calls or self.nodes)[-1:])[0]
-        raise UnsupportedLayerError(f"{node.label}: beyond what an architecture holds; {needed}")
+        return f"{node.label}: beyond what an architecture holds"
+
+    def _raise_not_feed_forward(self) -> NoReturn:
+        needed = "stack, canonical form and the model need a feed-forward network"
+        raise UnsupportedLayerError(f"{self.beyond}; {needed}")
 
 
 _FEED_FORWARD = frozenset(kind.name for kind in LAYER_TYPES.values() if kind.module is not None)
