@@ -10,7 +10,6 @@ from netgraph.search.classifier import NetGraphClassifier
 from netgraph.search.estimator import NetGraphRegressor
 from netgraph.search.jobs import Outcome, TableJob, write_outcome
 from netgraph.search.network_search import N_CANDIDATES
-from netgraph.search.pareto import parameters
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def fit_table(job: FitJob) -> dict[str, float]:
         [graph],
         estimator.encoder_,
         estimator.preprocessing_,
-        {"parameters": parameters(graph), "seconds": float(estimator.history_["seconds"].iloc[-1])},
+        {"parameters": graph.architecture.state_size, "seconds": float(estimator.history_["seconds"].iloc[-1])},
         sections,
         classes,
         estimator.feature_importances_,

@@ -113,9 +113,8 @@ def search_table(job: SearchJob) -> dict[str, float]:
     corner = 1.0 if classes is None else data.baseline(), BEYOND * float(values[values.isfinite().all(dim=1), 1].max())
     dominated = hypervolume(values[:, :2], corner) / (corner[0] * corner[1])
     figures = {"trials": len(trials), "front": len(front), "hypervolume": dominated}
-    figures |= {f"chosen_{name}": float(front.loc[chosen, name]) for name in job.objectives} | {
-        "seconds": budget.elapsed
-    }
+    figures |= {f"chosen_{name}": front.at[chosen, name].item() for name in job.objectives}
+    figures |= {"seconds": budget.elapsed}
     front["architecture"] = [repr(graph.architecture) for graph in graphs]
     picture = draw_front(pd.DataFrame(values.numpy(), columns=job.objectives), front, chosen)
     picture.savefig(image := io.BytesIO(), format="png", dpi=150)
@@ -150,6 +149,7 @@ def _front(objective: LatentObjective, trials: "Sequence[FrozenTrial]") -> tuple
     if front.empty:
         raise NetGraphError(f"none of {len(trials)} networks gave finite outputs; there is no front")
     candidates = objective.candidates(quantiles_of([trials[i] for i in front.index]))
+    front = front.astype({name: int for name in front if name == "parameters"})
     chosen = smallest_within(front, data.standard_error(data.losses(candidates[0].prediction)))
     if front.loc[chosen, "error"] >= data.baseline():
         message = f"the network chosen of {len(trials)} is not better than the mean by cross-validation"

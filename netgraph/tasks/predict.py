@@ -51,8 +51,10 @@ def predict_table(
     numbers = list(takewhile(lambda name: plain[name].dtype == "float64", plain))
     index = index_columns(numbers, plain[numbers].to_numpy())
     network = _module(script)
-    try:  # a network that reads plain numbers reads no text
-        predictions = network.predict(plain if hasattr(network, "MEDIANS") else frame)
+    if hasattr(network, "MEDIANS"):  # it reads plain numbers, and no text
+        frame = plain.assign(**{name: frame[name] for name in index})
+    try:
+        predictions = network.predict(frame)
     except (ValueError, OSError) as error:
         raise NetGraphError(f"{data}: {one_line(error)}") from None
     for i, name in enumerate(name for name in index if name not in predictions):

@@ -69,8 +69,14 @@ def test_a_fit_leaves_a_network_that_torch_alone_runs_and_a_report(folder, capsy
     errors = predicted(out / "network.py", folder)[held_out] - price[held_out]
     assert float((errors**2).mean() ** 0.5) == pytest.approx(figures["test_rmse"], rel=1e-9)
     page = (out / "report.html").read_text()
-    for section in ("for price", "Predicted against true", "The Pareto front", "Steps of the search"):
+    for section in ("for price", "Predicted against true", "The Pareto front", "Steps of the search", "Residuals"):
         assert section in page
+    for section in ("Beside other methods", "Calibration of intervals", "Importance of columns", "To repeat it"):
+        assert section in page
+    assert {"r2_of_ridge", "r2_of_boosting", "r2_of_the_mean", "coverage_80"} <= figures.keys()
+    assert all(type(figures[name]) is int for name in ("n_train", "n_test", "parameters"))
+    command = f"netgraph fit {folder / 'data.csv'} --target price --out {out}"
+    assert command in page
 
 
 def test_a_search_leaves_a_front_a_picture_a_report_and_its_study(folder):
@@ -95,6 +101,18 @@ def test_a_search_leaves_a_front_a_picture_a_report_and_its_study(folder):
     assert (out / "pareto.png").read_bytes().startswith(b"\x89PNG")
     assert "The Pareto front" in (out / "report.html").read_text()
     assert (out / "study.db").is_file()
+
+
+def test_a_search_for_classes_leaves_a_network_that_gives_probabilities(folder):
+    frame = pd.read_csv(folder / "data.csv")
+    frame["price"] = np.where(frame["price"] > 1000, "dear", "cheap")
+    frame.to_csv(folder / "classes.csv", index=False)
+    figures = search_table(job(SearchJob, folder, "classes", n_trials=8, data=folder / "classes.csv"))
+    assert figures["test_accuracy"] > figures["accuracy_of_the_most_frequent"]
+    assert 0 <= figures["hypervolume"] <= 1
+    found = predicted(folder / "classes" / "networks" / "network.py", folder)
+    assert found.shape == (80, 2)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
 
 
 def test_the_same_search_goes_on_with_its_study(folder):
