@@ -18,7 +18,8 @@ RIDGE = 1e-3
 def fit_calibration(output: Tensor, y: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Fit logits ``scale * output + bias`` to classes by Newton's method, M networks at once.
 
-    One row in all is spread over the classes, so that outputs that tell all rows apart keep finite logits.
+    One row in all is spread over the classes, so that outputs that tell all rows apart keep finite logits. A scale is
+    not negative: the mean of the other rows is smallest for a row's own class, and would tell it.
 
     Args:
         output: Outputs, [M, rows, classes].
@@ -26,7 +27,7 @@ def fit_calibration(output: Tensor, y: Tensor, weight: Tensor | None = None) -> 
         weight: Weights of the rows, [rows] or [M, rows]; all the same when None.
 
     Returns:
-        Scales, [M] float64, and biases, [M, classes] float64; 1 and 0 where an output is not finite or none differs.
+        Scales, [M] float64, 0 or more, and biases, [M, classes] float64; 1 and 0 where an output is not finite.
 
     Example:
         >>> output = torch.tensor([[[1.0, 0.0], [0.0, 1.0], [0.1, 0.0], [0.1, 0.0]]])
@@ -39,8 +40,8 @@ def fit_calibration(output: Tensor, y: Tensor, weight: Tensor | None = None) -> 
     values = output.double().nan_to_num(0.0, 0.0, 0.0)
     values = values - values.mean(dim=2, keepdim=True)
     spread = values.square().mean(dim=(1, 2)).sqrt()
-    usable &= spread > torch.finfo(torch.float32).tiny
-    values = values / spread.where(usable, 1.0)[:, None, None]
+    spread = spread.clamp(min=torch.finfo(torch.float32).tiny)
+    values = values / spread[:, None, None]
     target = (1 - 1 / rows) * y.double() + 1 / (rows * classes)
     share = torch.full((rows,), 1 / rows).double() if weight is None else weight / weight.sum(dim=-1, keepdim=True)
     share = share.to(values)[..., None]
@@ -60,8 +61,10 @@ def fit_calibration(output: Tensor, y: Tensor, weight: Tensor | None = None) -> 
         slope = torch.cat([(gradient * values).sum(dim=(1, 2))[:, None], gradient.sum(dim=1)], dim=1)
         ridge = RIDGE * torch.eye(classes + 1, dtype=hessian.dtype, device=hessian.device)
         theta = theta - torch.linalg.solve(hessian + ridge, slope)
-    scale = torch.where(usable, best[:, 0] / spread, 1.0)
-    return scale, best[:, 1:].where(usable[:, None], 0.0)
+    useful = best[:, :1] > 0  # frequencies of the classes where outputs are of no use
+    frequencies = (share * target).sum(dim=-2).log().expand(count, -1)
+    scale, bias = best[:, :1].clamp(min=0.0) / spread[:, None], best[:, 1:].where(useful, frequencies)
+    return scale[:, 0].where(usable, 1.0), bias.where(usable[:, None], 0.0)
 
 
 def calibrate(

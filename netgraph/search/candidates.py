@@ -1,6 +1,7 @@
 """Sources of candidate networks: one protocol, networks of the model, and networks with initial weights."""
 
 import warnings
+from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +17,8 @@ from netgraph.model import NetVAE
 from netgraph.model.checkpoint import SHIPPED
 from netgraph.zoo import ArchitectureRecipe, ZooRecipe, draw_architecture, initialize
 
+#: Least and largest number of units of a layer of small random networks; chosen: some 10 to 300 parameters.
+SMALL_WIDTHS = (2, 8)
 #: Least deviation of standardized rows along a direction that is read; what is below it is rounding.
 SMALLEST = 1e-5
 
@@ -102,6 +105,11 @@ class Random(Candidates):
 @cache
 def _full_recipe() -> ArchitectureRecipe:
     return ZooRecipe.load("full").architectures
+
+
+def small_recipe() -> ArchitectureRecipe:
+    """Return the recipe ``full`` with few units a layer, see :data:`SMALL_WIDTHS`."""
+    return replace(_full_recipe(), widths=SMALL_WIDTHS)
 
 
 class Generated(Candidates):

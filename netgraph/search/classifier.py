@@ -52,12 +52,12 @@ class NetGraphClassifier(ClassifierMixin, NetGraphEstimator):
             raise NetGraphError("NetGraphClassifier requires y to be passed, but the target y is None")
         labels = column_or_1d(y, warn=True)
         assert_all_finite(labels, input_name="y")
-        check_classification_targets(labels)
         try:
             classes, index = np.unique(labels, return_inverse=True)
         except TypeError:
             kinds = ", ".join(sorted({type(label).__name__ for label in labels.tolist()}))
             raise NetGraphError(f"y holds labels that cannot be sorted, of {kinds}") from None
+        check_classification_targets(labels)
         if len(classes) < 2:
             raise NetGraphError(f"y has {len(classes)} class; a classifier needs at least 2 classes")
         self._fit(X, np.eye(len(classes))[index], sample_weight, Probabilities)
@@ -66,8 +66,10 @@ class NetGraphClassifier(ClassifierMixin, NetGraphEstimator):
 
     def predict_proba(self, X: Any) -> Floats:
         """Return the probability of each class of ``classes_``, [rows, classes], of features, [rows, features]."""
-        return self.preprocessing_.predict(self.graph_, self._inputs(X))
+        features = self._inputs(X)
+        return self.preprocessing_.predict(self.graph_, features)
 
     def predict(self, X: Any) -> Any:
         """Return the most probable class of each row, [rows], of features, [rows, features]."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        probability = self.predict_proba(X)
+        return self.classes_[probability.argmax(axis=1)]

@@ -67,15 +67,16 @@ class TabularData:
     def mean_prediction(self) -> Tensor:
         """Return the mean of the other rows' targets for each row, [rows, outputs] float64.
 
-        Of classes it is the logarithm of their frequencies, one row added to each (Laplace's rule of succession).
+        Of classes it is the logarithm of their frequencies, to which every row contributes as to calibrated logits.
         """
         weight = torch.ones(len(self)) if self.sample_weight is None else self.sample_weight
         own = weight.double()[:, None] * self.y
-        total, others = own.sum(dim=0) - own, weight.double().sum() - weight.double()[:, None]
-        return (total + 1).log() - (others + self.y.shape[1]).log() if self.has_classes else total / others
+        if self.has_classes:
+            return ((own.sum(dim=0) + 1 / self.y.shape[1]) / (own.sum() + 1)).log().expand(len(self), -1)
+        return (own.sum(dim=0) - own) / (weight.double().sum() - weight.double()[:, None])
 
     def baseline(self) -> float:
-        """Return the leave-one-out error of predicting the mean."""
+        """Return the error of :meth:`mean_prediction`."""
         return float(self.mean(self.losses(self.mean_prediction())))
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from netgraph.graph.edit import output_layer, weighted_sum
 from netgraph.search.data import TabularData
 from netgraph.search.scoring import Candidate, best
+from netgraph.tasks.losses import get_loss
 
 #: Root of the weight of the constraint that the stacking weights sum to 1; chosen: large.
 STRICTNESS = 10.0
@@ -20,52 +21,29 @@ SIZES = (2, 4, 8, 16)
 
 
 def stacking_weights(predictions: Tensor, data: TabularData) -> Tensor:
-    """Return non-negative weights of sum 1 of least loss, shrunk towards equal weights.
+    """Return non-negative least-squares weights of sum 1, shrunk towards equal weights.
 
     Args:
-        predictions: Out-of-fold predictions, finite, [n, rows, outputs].
+        predictions: Out-of-fold predictions, finite, [n, rows, outputs]; of classes, probabilities are fitted.
         data: The rows.
 
     Returns:
         Weights, [n] float64; equal ones where the regression fails.
     """
-    count, rows = predictions.shape[:2]
-    least = data.mean(data.losses(predictions)).min()
-    penalty = float((SHRINKAGE + (FEW_ROWS / rows) ** 2) * least)
-    solve = _least_log_loss if data.has_classes else _least_squares
-    weights = solve(predictions.double(), data, penalty)
-    return weights / weights.sum() if weights.sum() > 0 else torch.full_like(weights, 1 / count)
-
-
-def _least_squares(predictions: Tensor, data: TabularData, penalty: float) -> Tensor:
-    """Return the weights of least mean squared error, [n], by non-negative least squares."""
     from scipy.optimize import nnls
 
-    count, rows, outputs = predictions.shape
+    values = get_loss(data.loss).predict(predictions.double())
+    count, rows, outputs = values.shape
     share = torch.ones(rows) if data.sample_weight is None else data.sample_weight
     root = (share.double() / share.sum() / outputs).sqrt()[:, None]
-    x, target = (predictions * root).flatten(1).numpy(), (data.y * root).flatten().numpy()
+    x, target = (values * root).flatten(1).numpy(), (data.y * root).flatten().numpy()
+    penalty = (SHRINKAGE + (FEW_ROWS / rows) ** 2) * np.square(x - target).sum(axis=1).min()
     design = np.vstack([x.T, np.full(count, STRICTNESS), np.eye(count) * penalty**0.5])
     try:
-        return torch.from_numpy(nnls(design, np.concatenate([target, [STRICTNESS], np.zeros(count)]))[0])
+        weights = torch.from_numpy(nnls(design, np.concatenate([target, [STRICTNESS], np.zeros(count)]))[0])
     except RuntimeError:  # no convergence
-        return torch.zeros(count, dtype=torch.float64)
-
-
-def _least_log_loss(predictions: Tensor, data: TabularData, penalty: float) -> Tensor:
-    """Return the weights of least log loss, [n], by a bounded quasi-Newton method; the problem is convex."""
-    from scipy.optimize import minimize
-
-    @torch.enable_grad()
-    def objective(values: np.ndarray) -> tuple[float, np.ndarray]:
-        weights = torch.tensor(values, requires_grad=True)
-        loss = data.mean(data.losses(torch.einsum("n,nrk->rk", weights, predictions)))
-        loss = loss + penalty * weights.square().sum() + (STRICTNESS * (weights.sum() - 1)).square()
-        return loss.item(), torch.autograd.grad(loss, weights)[0].numpy()
-
-    count = len(predictions)
-    found = minimize(objective, np.full(count, 1 / count), jac=True, method="L-BFGS-B", bounds=[(0, None)] * count)
-    return torch.from_numpy(found.x)
+        weights = torch.zeros(count, dtype=torch.float64)
+    return weights / weights.sum() if weights.sum() > 0 else torch.full_like(weights, 1 / count)
 
 
 def ensembles(candidates: Sequence[Candidate], data: TabularData) -> list[Candidate]:

@@ -22,7 +22,7 @@ from netgraph.graph.to_module import to_module
 from netgraph.machine import check_device
 from netgraph.model.arguments import is_whole
 from netgraph.reading import one_line
-from netgraph.search.candidates import Candidates, Generated, covered_inputs, shared_model
+from netgraph.search.candidates import Candidates, Generated, Random, covered_inputs, shared_model, small_recipe
 from netgraph.search.columns import ColumnEncoder
 from netgraph.search.data import TabularData, TimeBudget
 from netgraph.search.export import export_network
@@ -36,6 +36,8 @@ from netgraph.stack import sensitivity
 from netgraph.tasks.dataset import Floats
 from netgraph.tasks.table import MIN_ROWS
 
+#: Error that is not worth more parameters, in units of that of the mean; chosen.
+TOLERANCE = 0.01
 #: Rows that sensitivities are measured on, at most; chosen.
 SENSITIVITY_ROWS = 1024
 
@@ -91,7 +93,8 @@ class NetGraphEstimator(BaseEstimator):
         preprocessing = Preprocessing.fit(*rows, outputs)
         data = preprocessing.data(*rows)
         with show_progress("fit", bool(self.verbose)) as report:
-            result = NetworkSearch(data, budget, seed, device, report).run(sources, self.n_candidates)
+            search = NetworkSearch(data, budget, seed, device, report, small=len(objectives) > 1)
+            result = search.run(sources, self.n_candidates)
         self.encoder_, self.preprocessing_, self.history_ = encoder, preprocessing, pd.DataFrame(result.history)
         chosen = self._choose(result, objectives)
         self.graph_, self.module_ = chosen.graph, to_module(chosen.graph)
@@ -113,7 +116,7 @@ class NetGraphEstimator(BaseEstimator):
         if covered < n_features:
             note = f"X has {n_features} columns; generated networks read {covered} projections of them"
             warnings.warn(f"{note} (partial least squares)", UserWarning, stacklevel=4)
-        return default_candidates(vae)
+        return default_candidates(vae, small=len(check_objectives(self.objectives)) > 1)
 
     def _choose(self, result: SearchResult, objectives: tuple[str, ...]) -> Candidate:
         """Keep the Pareto front, and return the chosen network; warn where a simpler prediction is as good."""
@@ -125,7 +128,9 @@ class NetGraphEstimator(BaseEstimator):
         self.candidates_.insert(0, "source", [one.source for one in candidates])
         self.pareto_ = front_table(scores, objectives)
         if len(objectives) > 1:
-            chosen = candidates[smallest_within(self.pareto_, result.standard_error())]
+            chosen = candidates[
+                smallest_within(self.pareto_, max(result.standard_error(), TOLERANCE * result.data.baseline()))
+            ]
         chosen = result.simplest(chosen)
         self.chosen_ = next(i for i, one in enumerate(candidates) if one is chosen)
         if len(objectives) == 1:
@@ -294,11 +299,17 @@ class NetGraphRegressor(RegressorMixin, NetGraphEstimator):
         return prediction, deviation.numpy().reshape(prediction.shape)
 
 
-def default_candidates(model: Any = None) -> tuple[Candidates, ...]:
+def default_candidates(model: Any = None, small: bool = False) -> tuple[Candidates, ...]:
     """Return the sources of the estimators: random features, random networks, networks that a model generates.
+
+    Args:
+        model: The model, or the file of a checkpoint; the checkpoint that ships when None.
+        small: Whether random networks of few units are among them.
 
     Example:
         >>> default_candidates()[0]
         RandomFeatures(None)
     """
-    return RandomFeatures(None), RandomFeatures("agop"), ScaledRandom(), Generated(model), RandomFeatures("ard")
+    others = RandomFeatures("agop"), ScaledRandom(), Generated(model), RandomFeatures("ard")
+    few = (Random(small_recipe()), ScaledRandom(small_recipe())) if small else ()
+    return RandomFeatures(None), *few, *others

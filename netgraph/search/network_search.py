@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from math import inf
 
 import torch
 
@@ -22,14 +22,14 @@ from netgraph.search.tuning import successive_halving
 MOST_ROWS = 8192
 #: Candidates of each source, at most, and those of the first round; every further round has twice as many; chosen.
 N_CANDIDATES, FIRST = 32, 16
-#: Best candidates of each source that are trained side by side; chosen.
-N_TUNED = 8
+#: Best candidates of each source that are trained side by side, and most parameters of a small network; chosen.
+N_TUNED, SMALL = 8, 300
 #: Candidates of a source are at most the square of the number of rows, divided by this: on 15, 30 and 60 rows the best
 #: of more candidates was worse on new rows, since their scores cannot be told apart.
 ROWS_SQUARED = 60
 #: Share of the time after which no further round of candidates is sampled; chosen.
 SAMPLING = 0.25
-#: How much longer than the slowest step so far the next one may take; chosen.
+#: How much longer than the slowest fit so far the next one may take; chosen.
 CAUTION = 2
 #: Candidates that are kept; chosen: a few times those that are trained.
 KEPT = 64
@@ -83,6 +83,7 @@ class NetworkSearch:
         seed: Seed of everything.
         device: Where networks are run and trained.
         report: Takes the note of every step.
+        small: Whether the best small networks of each source are kept and trained too.
     """
 
     def __init__(
@@ -92,25 +93,29 @@ class NetworkSearch:
         seed: int = 0,
         device: str = "cpu",
         report: Callable[[Note], None] = lambda note: None,
+        small: bool = False,
     ) -> None:
         self.data, self.budget = data.subsample(MOST_ROWS, seed), budget or TimeBudget()
-        self.seed, self.report = seed, report
+        self.seed, self.report, self.small = seed, report, small
         self.folds = CrossValidation(self.data, seed, device)
         self.kept: list[Candidate] = []
         self.stacked: list[Candidate] = []
+        self.slowest = 0.0  # seconds of a fit of a batch of candidates
         self.history: list[Note] = []
 
     def run(self, sources: Sequence[Candidates], n_candidates: int = N_CANDIDATES) -> SearchResult:
         """Search among the sources, sampled in this order; an interrupt ends the search, with a warning."""
         with threads(1):
             (linear,) = self.folds.leave_one_out([linear_network(self.data.X.shape[1], self.data.y.shape[1])])
-            self._keep("linear", [linear := replace(linear, source="linear", trainable=False)])
+            # Least squares on classes masks those between others (Hastie et al. 2009, section 4.2); training does not.
+            self._keep("linear", [linear := replace(linear, source="linear", trainable=self.data.has_classes)])
             with ended_by_interrupt():
                 self._sample(sources, n_candidates)
                 self._tune()
             with ended_by_interrupt():
                 self._stack()
         mean = Candidate.of(mean_network(self.data), self.data.mean_prediction(), self.data, "mean")
+        linear = min((linear, *self.kept), key=lambda one: (one.source != "linear", one.score))
         others = [one for one in self.kept if one is not linear]
         ranked, ensemble = best([linear, mean, *others, *self.stacked]), [*self.kept[:1], *self.stacked][-1]
         return SearchResult(self.data, ranked, ensemble, (linear, mean), self.history)
@@ -120,36 +125,46 @@ class NetworkSearch:
         self.report(self.history[-1])
 
     def _keep(self, stage: str, candidates: Sequence[Candidate]) -> None:
-        self.kept = best([*self.kept, *candidates], KEPT)
+        known = best([*self.kept, *candidates])
+        small = [one for one in known[KEPT:] if self.small and one.graph.architecture.state_size <= SMALL]
+        self.kept = known[:KEPT] + small[:KEPT]
         self._note(stage, len(candidates), min((one.score for one in candidates), default=torch.inf))
 
     def _sample(self, sources: Sequence[Candidates], n_candidates: int) -> None:
         """Sample the sources in rounds, each twice as large as the one before, until all are exhausted."""
         most = min(n_candidates, max(1, len(self.data) ** 2 // ROWS_SQUARED))
-        live, drawn, size, slowest = list(sources), 0, FIRST, 0.0
+        live, drawn, size = list(sources), 0, FIRST
         while live and drawn < most and (not drawn or self.budget.elapsed <= SAMPLING * self.budget.seconds):
             n = min(size, most - drawn)
             for source in list(live):
                 fits, began = self.folds.fits_of(source), self.budget.elapsed
-                if not self.budget.fits(CAUTION * slowest * fits):
+                if not self.budget.fits(CAUTION * self.slowest * fits):
                     continue
                 candidates = self.folds.sample(source, n, self.seed + drawn, self.budget)
-                slowest = max(slowest, (self.budget.elapsed - began) / fits)
+                self.slowest = max(self.slowest, (self.budget.elapsed - began) / fits)
                 self._keep(type(source).__name__, candidates)
                 if len(candidates) < n:
                     live.remove(source)
             drawn, size = drawn + n, 2 * size
 
     def _tune(self) -> None:
-        """Train the best candidates of each source, as long as there is time for the longest step so far."""
-        seconds = [0.0, *(float(note["seconds"]) for note in self.history)]
-        longest = max(later - earlier for earlier, later in pairwise(seconds))
-        for source in dict.fromkeys(one.source for one in self.kept if one.trainable):
-            bracket = [one for one in self.kept if one.source == source and one.trainable][:N_TUNED]
-            if self.budget.fits(CAUTION * longest):
-                rest = [one for one in self.kept if all(one is not other for other in bracket)]
-                for trained in successive_halving(bracket, self.folds, self.seed, self.budget, self._note):
-                    self.kept = best([*rest, *trained])
+        """Train the best candidates of each source, as long as there is time for the slowest fit so far."""
+        sources = dict.fromkeys(one.source for one in self.kept if one.trainable and one.source != "linear")
+        limits = (SMALL, inf) if self.small else (inf,)
+        brackets = [("linear", inf), *((source, limit) for limit in limits for source in sources)]
+        for source, limit in brackets:
+            if self.budget.fits(self.slowest):
+                self._train(source, limit)
+
+    def _train(self, source: str, limit: float) -> None:
+        """Train the best candidates of a source with at most ``limit`` parameters."""
+        candidates = [one for one in self.kept if one.source == source and one.trainable]
+        bracket = [one for one in candidates if one.graph.architecture.state_size <= limit][:N_TUNED]
+        if not bracket:
+            return
+        rest = [one for one in self.kept if all(one is not other for other in bracket)]
+        for trained in successive_halving(bracket, self.folds, self.seed, self.budget, self._note):
+            self.kept = best([*rest, *trained])
 
     def _stack(self) -> None:
         """Stack the best candidates."""
@@ -183,6 +198,5 @@ def linear_network(n_inputs: int, n_outputs: int = 1) -> NetGraph:
 def mean_network(data: TabularData) -> NetGraph:
     """Return the linear network that predicts the mean of the targets, of classes the logarithms of frequencies."""
     graph = linear_network(data.X.shape[1], data.y.shape[1])
-    mean = data.mean(data.y.double().T)
-    bias = (mean + 1 / len(data)).log() if data.has_classes else mean
+    bias = data.mean_prediction()[0] if data.has_classes else data.mean(data.y.double().T)
     return graph.replace(state=torch.cat([graph.state[: -len(bias)], bias.float()]))

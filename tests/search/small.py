@@ -25,9 +25,11 @@ def untrained(inputs: int = 16) -> NetVAE:
     return model
 
 
-def random_networks(n: int, seed: int, n_inputs: int = 4, recipe: ArchitectureRecipe | None = None) -> list[NetGraph]:
+def random_networks(
+    n: int, seed: int, n_inputs: int = 4, recipe: ArchitectureRecipe | None = None, n_outputs: int = 1
+) -> list[NetGraph]:
     """Networks with initial weights."""
-    return Random(recipe or ArchitectureRecipe()).sample(n, torch.empty(0, n_inputs), torch.empty(0, 1), seed)
+    return Random(recipe or ArchitectureRecipe()).sample(n, torch.empty(0, n_inputs), torch.empty(0, n_outputs), seed)
 
 
 def rows(n: int = 60, columns: int = 4, noise: float = 0.1) -> TabularData:
@@ -37,6 +39,14 @@ def rows(n: int = 60, columns: int = 4, noise: float = 0.1) -> TabularData:
     return TabularData(X, y[:, None])
 
 
+def class_rows(n: int = 90, columns: int = 4, noise: float = 0.3) -> TabularData:
+    """Three classes, each around a point of its own."""
+    generator = Generator().manual_seed(0)
+    labels = torch.arange(n) % 3
+    X = noise * torch.randn(n, columns, generator=generator) + torch.eye(columns)[labels]
+    return TabularData(X, torch.eye(3)[labels], loss="cross_entropy")
+
+
 class Few(Candidates):
     """Random networks of small architectures, at most so many in all of a call."""
 
@@ -44,7 +54,7 @@ class Few(Candidates):
         self.most, self.recipe = most, recipe
 
     def sample(self, n: int, X: Tensor, y: Tensor, seed: int) -> list[NetGraph]:
-        return random_networks(min(n, self.most), seed, X.shape[1], self.recipe)
+        return random_networks(min(n, self.most), seed, X.shape[1], self.recipe, y.shape[1])
 
 
 def clock(step: float = 1.0) -> Callable[[], float]:

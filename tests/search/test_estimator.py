@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from netgraph import NetGraphError, NetGraphRegressor, NetVAE
-from netgraph.search import Random, RandomFeatures
+from netgraph.search import CrossValidation, Random, RandomFeatures
 from tests.search.small import untrained
 
 RNG = np.random.default_rng(0)
@@ -32,7 +33,7 @@ def make(**options) -> NetGraphRegressor:
 
 
 @pytest.mark.filterwarnings("ignore:no network of .* is better than:UserWarning")
-@parametrize_with_checks([make(n_candidates=2)])
+@parametrize_with_checks([make(n_candidates=2), make(n_candidates=2, objectives=("error", "parameters"))])
 def test_it_is_a_regressor_as_scikit_learn_defines_it(estimator, check):
     check(estimator)
 
@@ -77,6 +78,73 @@ def test_with_several_objectives_the_network_is_small_and_nearly_as_good():
     assert small.pareto_["parameters"].is_monotonic_decreasing
     assert [g.architecture.state_size for g in small.pareto_graphs_] == small.pareto_["parameters"].tolist()
     assert small.candidates_.loc[small.chosen_, "parameters"] == small.graph_.architecture.state_size
+
+
+def test_several_targets_are_predicted_at_once_each_in_its_unit():
+    y = np.column_stack([100 * Y, X[:, 1] ** 2, np.full(60, 3.0)])
+    model = make().fit(X, y)
+    assert model.predict(X).shape == (60, 3)
+    assert model.score(X, y) > 0.9
+    assert model.predict(X)[:, 2].tolist() == [3.0] * 60
+    prediction, deviation = model.predict(X, return_std=True)
+    assert deviation.shape == prediction.shape
+    assert (deviation[:, 0] > 10 * deviation[:, 1]).all()
+    assert model.module_(torch.zeros(2, 2)).shape == (2, 3)
+    frame = pd.DataFrame(y)
+    assert np.array_equal(make().fit(X, frame).predict(X), model.predict(X))
+
+
+def test_default_sources_give_networks_for_several_targets(checkpoint):
+    y = np.column_stack([Y, X[:, 1] ** 2])
+    model = NetGraphRegressor(checkpoint, None, 4).fit(X, y)
+    assert {"RandomFeatures", "Random", "ScaledRandom", "Generated"} <= set(model.history_["stage"])
+    assert model.score(X, y) > 0.8
+
+
+def test_importances_are_shares_of_raw_columns():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"noise": X[:, 1], "color": rng.choice(["red", "green", "blue"], 60), "x": X[:, 0]})
+    y = (frame["color"] == "red") + np.sin(frame["x"])
+    model = make().fit(frame, y)
+    assert model.feature_names_in_.tolist() == ["noise", "color", "x"]
+    assert model.encoder_.transform(frame).shape == (60, 5)
+    assert model.feature_importances_.sum() == pytest.approx(1)
+    assert model.feature_importances_.argmin() == 0
+    constant = make(max_seconds=0).fit(X, np.full(60, 3.0))
+    assert constant.feature_importances_.tolist() == [0, 0]
+
+
+@pytest.mark.filterwarnings("ignore:no network of .* is better than a linear fit:UserWarning")
+def test_missing_values_and_categories_are_read():
+    rng = np.random.default_rng(0)
+    color = rng.choice(["red", "green"], 60)
+    x = np.where(rng.random(60) < 0.2, np.nan, X[:, 0])
+    frame, y = pd.DataFrame({"x": x, "color": color}), np.where(color == "red", 1.0, 0.0) + np.nan_to_num(x)
+    model = make().fit(frame, y)
+    assert model.score(frame, y) > 0.9
+    assert len(model.encoder_.actions_) == 2
+    new = pd.DataFrame({"x": [np.nan], "color": ["blue"]})
+    assert np.isfinite(model.predict(new)).all()
+    assert np.isfinite(make().fit(np.column_stack([x, X]), y).predict(np.full((1, 3), np.nan))).all()
+
+
+def test_frames_of_polars_are_read():
+    polars = pytest.importorskip("polars")
+    frame = pd.DataFrame({"a": X[:, 0], "b": X[:, 1]})
+    same = polars.DataFrame({"a": X[:, 0], "b": X[:, 1]})
+    assert np.array_equal(make().fit(same, Y).predict(same), make().fit(frame, Y).predict(frame))
+
+
+@pytest.mark.parametrize("objectives", ["error", ("error", "parameters")])
+def test_of_few_rows_a_simple_prediction_is_returned_and_told(objectives):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(20, 8))
+    y = x[:, 0] + rng.normal(size=20)
+    with pytest.warns(UserWarning, match="no network of .* is better than (a linear fit|the mean of 20 targets)"):
+        model = make(objectives=objectives).fit(x, y)
+    assert model.graph_.architecture.state_size == 9
+    assert model.candidates_["source"][model.chosen_] in ("linear", "mean")
+    assert r2_score(y, model.predict(x)) > -0.1
 
 
 def test_it_works_where_scikit_learn_puts_it():
@@ -203,6 +271,36 @@ def test_where_nothing_is_better_than_the_mean_it_is_predicted_with_a_warning(ob
     assert found.graph_.architecture.state_size == 6
     with warnings.catch_warnings(action="error"):
         assert make(objectives=objectives, max_seconds=0).fit(x, np.full(16, 3.0)).predict(x).tolist() == [3.0] * 16
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("function", ["scoring.CrossValidation.train", "network_search.ensembles"])
+def test_an_interrupt_of_a_later_step_keeps_the_best_so_far(monkeypatch, function):
+    monkeypatch.setattr(f"netgraph.search.{function}", interrupted)
+    with pytest.warns(UserWarning, match="interrupted: the network is the best so far") as caught:
+        model = make().fit(X, Y)
+    assert caught[0].filename == __file__
+    assert model.score(X, Y) > 0.9
+    assert model.history_["stage"].tolist()[:3] == ["linear", "RandomFeatures", "Random"]
+
+
+def test_rungs_before_an_interrupt_are_kept(monkeypatch):
+    train, calls = CrossValidation.train, []
+
+    def second(*arguments):
+        calls.append(arguments)
+        return train(*arguments) if len(calls) == 1 else interrupted()
+
+    monkeypatch.setattr(CrossValidation, "train", second)
+    with pytest.warns(UserWarning, match="interrupted"):
+        model = make(candidates=[Random()]).fit(X, Y)
+    notes = model.history_[~model.history_["stage"].isin(["linear", "ensemble"])]
+    assert notes["stage"].str.startswith("trained").tolist() == [False, True]
+    errors = model.candidates_.loc[model.candidates_["source"] == "Random", "error"]
+    assert errors.min() == pytest.approx(notes["error"].min())
 
 
 class Interrupted(Random):
