@@ -8,7 +8,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, column_or_1d
 
 from netgraph.errors import NetGraphError
-from netgraph.search.estimator import NetGraphEstimator
+from netgraph.search.base import NetGraphEstimator
 from netgraph.search.preprocess import Probabilities
 from netgraph.tasks.dataset import Floats
 
