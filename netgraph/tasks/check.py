@@ -107,7 +107,7 @@ def _checked(x: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str] | None) ->
         raise NetGraphError("a task requires y to be passed, but the target y is None")
     if names is None:
         names = [str(name) for name in getattr(x, "columns", ())]
-    raw_x, raw_y = _raw(x, "X"), _raw(y, "y")
+    raw_x, raw_y = as_array(x, "X"), as_array(y, "y")
     _check_shapes(raw_x, raw_y)
     labels = [f"column '{name}' (index {i}) of X" for i, name in enumerate(names)]
     labels += [f"column {i} of X" for i in range(len(labels), raw_x.shape[1])]
@@ -115,17 +115,22 @@ def _checked(x: npt.ArrayLike, y: npt.ArrayLike, names: Sequence[str] | None) ->
     return np.stack(columns, axis=1), raw_y
 
 
-def _raw(values: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
+def as_array(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
+    """Return values of any type as an array; errors call them ``name``.
+
+    Raises:
+        NetGraphError: They are sparse, ragged or complex.
+    """
     if isinstance(values, Tensor):
         values = values.detach().cpu().numpy()
     if hasattr(values, "tocsr"):
-        raise NetGraphError(f"{what} is sparse; sparse data is not supported, pass {what}.toarray()")
+        raise NetGraphError(f"{name} is sparse; sparse data is not supported, pass {name}.toarray()")
     try:
         array = np.asarray(values)
     except ValueError as error:  # ragged nested lists
-        raise NetGraphError(f"{what} is not a rectangular array of numbers") from error
+        raise NetGraphError(f"{name} is not a rectangular array of numbers") from error
     if np.iscomplexobj(array):
-        raise NetGraphError(f"{what} is complex. Complex data not supported")
+        raise NetGraphError(f"{name} is complex. Complex data not supported")
     return array
 
 

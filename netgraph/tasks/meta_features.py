@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
-from netgraph.tasks.check import Floats, check_classes, check_targets, standardize
+from netgraph.tasks.check import Floats, as_array, check_classes, check_targets, standardize
 from netgraph.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -110,9 +110,10 @@ def _are_classes(target: Any) -> bool:
     """Return whether a target, [rows] or [rows, outputs], has strings, booleans or categories."""
     import pandas as pd
 
-    if isinstance(getattr(target, "dtype", None), pd.CategoricalDtype):
+    kinds = getattr(target, "dtypes", getattr(target, "dtype", None))
+    if any(isinstance(kind, pd.CategoricalDtype) for kind in (kinds if isinstance(kinds, pd.Series) else [kinds])):
         return True
-    values = np.asarray(target.detach().cpu() if isinstance(target, Tensor) else target)
+    values = as_array(target, "y")
     of_objects = values.dtype == object and any(isinstance(value, str | bool) for value in values.flat)
     return of_objects or values.dtype.kind in "bUS"
 

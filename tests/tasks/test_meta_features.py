@@ -241,6 +241,7 @@ def classes_of(rows, number=3, seed=0):
         lambda codes: pd.Series(LETTERS[codes], dtype="string"),
         lambda codes: pd.Categorical(codes),
         lambda codes: pd.Series(codes, dtype="category"),
+        lambda codes: pd.DataFrame({"kind": pd.Series(codes, dtype="category")}),
     ],
 )
 def test_strings_and_categories_are_classes_without_binning(convert):
@@ -292,5 +293,11 @@ def test_classes_that_are_missing_are_refused():
     x, _ = problem(4, 2)
     with pytest.raises(NetGraphError, match="y has no class in 1 row"):
         get_meta_features(x, np.array(["a", None, "b", "a"], dtype=object))
+    for wrong, message in (
+        ([[1, 2], [3], [1], [2]], "y is not a rectangular array"),
+        (None, "requires y to be passed"),
+    ):
+        with pytest.raises(NetGraphError, match=message):
+            get_meta_features(x, wrong)
     with pytest.raises(NetGraphError, match="column 1 of y contains NaN in 1 row"):
         get_meta_features(x, [[0, 1], [1, np.nan], [2, 2], [3, 1]])

@@ -148,6 +148,19 @@ def test_a_network_that_stops_early_keeps_its_figures():
         assert float(fitted.accuracy[i]) == pytest.approx(float(loss.score(output, y)))
 
 
+def test_networks_of_different_losses_stop_on_their_own():
+    losses = ["cross_entropy", "binary_cross_entropy", "squared_error", "cross_entropy", "binary_cross_entropy"]
+    architectures, states, (x, y) = problem("binary_cross_entropy", [3] * 5)
+    y = torch.where(torch.arange(3) == y.argmax(dim=2, keepdim=True), 1.0, 0.0)  # one-hot, which suits all of them
+    steps = torch.tensor([50, 50, 50, 300, 300])  # the last two train on in a stack of their own
+    arguments = (x, y), (x, y), config(5, steps=steps), Generator().manual_seed(0)
+    fitted = fit_networks(architectures, states, *arguments, loss=losses)
+    assert torch.equal(fitted.steps, steps)
+    for i, name in enumerate(losses):
+        output = Stack([architectures[i]])(fitted.states[i], x[i])[0]
+        torch.testing.assert_close(fitted.loss[i], get_loss(name).value(output, y[i]))
+
+
 def test_bad_losses_and_targets_are_refused():
     architectures, states, (x, y) = problem("cross_entropy", [3, 4])
     with pytest.raises(NetGraphError, match="unknown loss 'hinge'"):
