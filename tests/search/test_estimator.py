@@ -352,3 +352,14 @@ def test_rows_that_weigh_most_are_learned():
 def test_wrong_weights_are_named(weight, message):
     with pytest.raises(ValueError, match=message):
         make().fit(X, Y, sample_weight=weight)
+
+
+def test_columns_are_found_by_name_in_any_order():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=40), "color": ["red", "green"] * 20, "constant": 1.0})
+    model = make().fit(frame, frame["a"] ** 2 + 3 * (frame["color"] == "red"))
+    expected = model.predict(frame)
+    for table in (frame[["color", "a"]], frame[frame.columns[::-1]].assign(more=1), frame.to_numpy()):
+        assert model.predict(table).tolist() == expected.tolist()
+    with pytest.raises(NetGraphError, match=r"^X has no column 'a'$"):
+        model.predict(frame[["color"]])
