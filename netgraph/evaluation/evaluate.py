@@ -42,11 +42,12 @@ class Reconstruction:
 
 
 def evaluate_reconstruction(
-    true: Sequence[NetGraph], rebuilt: Sequence[NetGraph], xs: Sequence[Tensor]
+    true: Sequence[NetGraph], rebuilt: Sequence[NetGraph], xs: Sequence[Tensor], classes: Sequence[bool] = ()
 ) -> Reconstruction:
     """Compare networks with the networks rebuilt from their latents, on rows of their tasks, [rows, inputs] each.
 
-    A network that was rebuilt with another number of outputs is as far off as can be: R² -inf, all else 0.
+    A network that was rebuilt with another number of outputs is as far off as can be: R² -inf, all else 0. ``classes``
+    tells of each network whether it predicts classes; where some do, ``agreement`` is a figure.
 
     Example:
         >>> graph = netgraph.from_module(torch.nn.Linear(2, 1))
@@ -81,6 +82,8 @@ def evaluate_reconstruction(
         "output_r2_p10": low_decile(r2),
         "output_r2_mean_clamped": float(r2.clamp(min=-1).mean()),
     }
+    if any(classes):
+        figures["agreement"] = float(measured(metrics.agreement_per_pair, 0.0, rows)[torch.tensor(classes)].mean())
     return Reconstruction(figures, r2, cosine, f1)
 
 
@@ -210,7 +213,8 @@ def evaluate_model(vae: NetVAE, zoo: Zoo, n_samples: int, n_start_tasks: int, se
     n_outside, true = len(true) - len(covered), covered or true[:1]  # the error of one that is not covered tells why
     z = vae.encode(true)
     rebuilt = vae.decode(z)
-    result = evaluate_reconstruction(true, rebuilt, [_rows(zoo, graph) for graph in true])
+    classes = [zoo.tasks[graph.task].has_classes for graph in true]
+    result = evaluate_reconstruction(true, rebuilt, [_rows(zoo, graph) for graph in true], classes)
     ranked = result.output_r2.argsort().tolist()
     shown = [ranked[len(ranked) * k // 4] for k in (1, 2, 3)]
     samples, generator = vae.sample(n_samples, seed=seed), Generator().manual_seed(seed)

@@ -28,6 +28,7 @@ MEANING = {
     "output_r2_median": "R² of the rebuilt outputs for the original's, median over networks",
     "output_r2_p10": "the same, 10th percentile: nine networks in ten are rebuilt at least so well",
     "output_r2_mean_clamped": "the same, mean, each network counted as −1 at worst",
+    "agreement": "rows on which the rebuilt network predicts the original's class, of networks that classify",
     "validity": "samples that build and run",
     "uniqueness": "distinct samples",
     "novelty": "distinct samples that are not in the training zoo",

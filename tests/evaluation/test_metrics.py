@@ -71,6 +71,13 @@ def test_agreement_is_the_share_of_rows_of_the_same_class(n_outputs):
     assert metrics.agreement_per_pair([one, one], [one, two], [X, X]).tolist() == pytest.approx([1, expected])
 
 
+def test_agreement_is_a_figure_of_networks_that_classify():
+    true, rebuilt = [other(3, 3), network(), other(3, 2)], [other(3, 3), network(), other(3, 3)]
+    figures = evaluate_reconstruction(true, rebuilt, [X] * 3, [True, False, True]).metrics
+    assert figures["agreement"] == 0.5  # the last one was rebuilt with another number of outputs
+    assert "agreement" not in evaluate_reconstruction(true, rebuilt, [X] * 3).metrics
+
+
 def test_rows_that_are_not_finite_do_not_agree():
     one = other(3, 2)
     broken = one.replace(state=torch.full_like(one.state, torch.nan))
