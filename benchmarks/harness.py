@@ -43,7 +43,8 @@ from netgraph.machine import provenance, threads
 
 #: Modules of this package, in the order of their sections.
 QUESTIONS: tuple[str, ...] = (
-    *("quick_run", "new_datasets", "zoo_training", "zoo_store", "conversion"),  # of the package
+    *("quick_run", "small_default", "classification", "real_tables", "new_datasets"),  # of the package
+    *("zoo_training", "zoo_store", "conversion"),
     *("function_code", "rate_distortion", "sampling", "probes", "rows"),  # of the model
     *("latent_search", "small_networks", "starts", "ablations"),  # and of what it is for
 )

@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -66,6 +67,11 @@ class Problem:
 Method = Callable[[Problem, float], Callable[[Floats], Any]]
 
 
+def quiet() -> AbstractContextManager[Any]:
+    """Suppress warnings of the estimators: of projections, and of simple predictions that are as good."""
+    return warnings.catch_warnings(action="ignore", category=UserWarning)
+
+
 @cache
 def library(zoo: str) -> Library:
     """Return the networks of a zoo; they are read before any clock starts."""
@@ -78,7 +84,7 @@ def searched(sources: Callable[[Problem], list[Candidates]] | None = None) -> Me
     def method(problem: Problem, seconds: float) -> Callable[[Floats], Any]:
         candidates = None if sources is None else [RandomFeatures(None), *sources(problem)]
         model = NetGraphRegressor(None, seconds, MANY, candidates, "error", problem.seed)
-        with warnings.catch_warnings(action="ignore", category=UserWarning):  # of projections, and of the mean
+        with quiet():
             return model.fit(problem.x, problem.y).predict
 
     return method

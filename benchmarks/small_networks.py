@@ -1,6 +1,5 @@
 """Small networks that the regressor finds: generated against random candidates, on unseen tasks and bundled tables."""
 
-import warnings
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -9,7 +8,7 @@ import pandas as pd
 from sklearn.metrics import r2_score
 from torch import Generator, Tensor
 
-from benchmarks.methods import Floats, Problem
+from benchmarks.methods import Floats, Problem, quiet
 from benchmarks.report import Picture, table
 from benchmarks.rows import split_rows
 from benchmarks.zoos import UNSEEN, checkpoint_of, recipe_of, unseen, with_rows
@@ -100,7 +99,7 @@ def measure(
     def fitted(model: NetVAE | None) -> float:
         source = Small(recipe, limit, model)
         regressor = NetGraphRegressor(None, None, candidates, [source])
-        with warnings.catch_warnings(action="ignore", category=UserWarning):  # where a linear fit is as good
+        with quiet():
             regressor.fit(x, y)
         return r2_of_small(regressor, limit, x_test, y_test)
 

@@ -18,7 +18,7 @@ def generator(seed=0):
 
 def rows(columns, count=40):
     x = torch.randn(count, columns, generator=generator())
-    return x, torch.tanh(x[:, 0]) - x[:, -1].square() / 2
+    return x, torch.tanh(x[:, :1]) - x[:, -1:].square() / 2
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_networks_of_the_nearest_task_come_first_the_best_first_and_each_once(li
     inputs, networks = max(library.networks.items(), key=lambda pair: len({graph.task for graph in pair[1]}))
     task = tiny_zoo.tasks[networks[0].task]
     nearest = Nearest(library)
-    x, y = task.x, task.y[:, 0]
+    x, y = task.x, task.y
     drawn = nearest.sample(5, x, y, 0) + nearest.sample(1000, x, y, 1)
     assert sorted(map(id, drawn)) == sorted(map(id, networks))
     assert nearest.sample(5, x, y, 2) == []
