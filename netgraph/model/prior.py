@@ -150,8 +150,15 @@ class Prior(nn.Module):
         self.function.fit(f, counts, self.condition.standardize(meta_features))
 
     @torch.no_grad()
-    def refit_functions(self, f: Tensor, a: Tensor, counts: Tensor, meta_features: Tensor) -> None:
-        """Fit the exemplars alone, of a prior that is trained further; arguments as of :meth:`fit`."""
+    def refit(self, f: Tensor, a: Tensor, counts: Tensor, meta_features: Tensor) -> None:
+        """Fit a prior that is trained further, to networks that may be few; arguments as of :meth:`fit`.
+
+        Statistics of meta-features stay, and no deviation of architecture codes becomes smaller.
+        """
+        statistics = self.architecture.statistics
+        before = statistics.scale.clone()
+        statistics.fit(a)
+        statistics.scale.copy_(torch.maximum(before, statistics.scale))
         self.function.fit(f, counts, self.condition.standardize(meta_features))
 
     def embed(self, counts: Tensor, meta_features: Tensor) -> Tensor:

@@ -97,7 +97,7 @@ def train(
         if start is None:
             vae.prior.fit(*codes.statistics())
         else:
-            vae.prior.refit_functions(*codes.statistics())
+            vae.prior.refit(*codes.statistics())
         vae.prior.train()
         prior = PriorModule(vae, of_prior, len(codes) // devices)
         fit(prior, "prior", codes, None if measured is None else Codes(vae, measured, of_prior))
