@@ -1,6 +1,7 @@
 """Every kind of file that the library reads: how one is written, and how it is read and used."""
 
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -205,7 +206,9 @@ def frame() -> pd.DataFrame:
 
 def table_of(name: str) -> Callable[[Path], Any]:
     def read(folder: Path) -> Any:
-        found = read_table(folder / name, "y")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of another encoding, or rows without a target
+            found = read_table(folder / name, "y")
         return found.X.to_numpy().tolist(), found.y.tolist(), found.features
 
     return read

@@ -5,9 +5,7 @@ from typing import Any
 
 import numpy as np
 from pandas import Series
-from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from netgraph.tasks.cells import read_text
 from netgraph.tasks.kinds import ColumnKind
 
 _TRUTH = ("true", "false")
@@ -47,13 +45,11 @@ def actions(
         yield f"dates, {kind.form}, as {', '.join(entry['part'] for entry in own if 'part' in entry)}"
     if kind.decimal == ",":
         yield "numbers with a decimal comma"
-    elif kind.grouped:
-        yield "numbers with commas between groups of digits"
+    elif kind.signs:
+        yield "numbers with signs of thousands, currency or percent"
     if kind.words:
         yield f"{', '.join(map(repr, kind.words))} as missing"
-    if is_bool_dtype(column.dtype) or (
-        not is_numeric_dtype(column.dtype) and read_text(column).str.lower().isin(_TRUTH).any()
-    ):
+    if kind.truth:
         yield "true and false as 1 and 0"
     missing = int(np.isnan(next(iter(parts.values()))).sum())
     if missing:

@@ -129,6 +129,8 @@ class ColumnEncoder(TransformerMixin, BaseEstimator):
             if i in index:
                 done = ["left out, it numbers the rows"]
                 warnings.warn(f"column {self._name(i)!r} is {done[0]}", UserWarning, stacklevel=3)
+            elif own and not informative:
+                done = ["kept, though it tells no rows apart"]
             elif i in twins and not own:
                 done = [f"left out, it repeats column {self._name(twins[i])!r}"]
             if done:
@@ -212,7 +214,7 @@ class ColumnEncoder(TransformerMixin, BaseEstimator):
         Returns:
             ``names`` of the raw columns, None where they have none; those of them that number the rows, ``index``;
             ``n_columns``, their number; and ``encoded``, one mapping for each encoded column: number and kind of its
-            raw column (``raw``, ``kind``), the writing of cells (``decimal``, ``grouped``, ``words`` for missing
+            raw column (``raw``, ``kind``), the writing of cells (``decimal``, ``signs``, ``words`` for missing
             values, ``form``), and its value: the number or a ``part`` of the date, ``fill`` where that is missing; or 1
             where a value is ``missing``, is a ``level``, or is no level of ``other``.
         """
@@ -222,7 +224,7 @@ class ColumnEncoder(TransformerMixin, BaseEstimator):
         for entry in self._encoded:
             kind = self.kinds_[entry["raw"]]
             writing = {
-                "number": {"decimal": kind.decimal, "grouped": kind.grouped, "words": list(kind.words)},
+                "number": {"decimal": kind.decimal, "signs": kind.signs, "words": list(kind.words)},
                 "date": {"form": kind.form},
             }
             encoded.append({"kind": kind.kind} | writing.get(kind.kind, {}) | entry)

@@ -92,7 +92,7 @@ def _record(
     """Return the record of the columns; without an encoder, of plain numbers, with means for missing values."""
     means = preprocessing.standardize.shift.tolist()
     if encoder is None:
-        plain = {"kind": "number", "decimal": ".", "grouped": False, "words": []}
+        plain = {"kind": "number", "decimal": ".", "signs": False, "words": []}
         encoded = [plain | {"raw": i, "fill": mean} for i, mean in enumerate(means)]
         record: dict[str, Any] = {"names": None, "index": [], "n_columns": len(means), "encoded": encoded}
     else:

@@ -121,7 +121,7 @@ class Script:
         return all(
             "fill" in entry
             and entry["kind"] == "number"
-            and not (entry["words"] or entry["grouped"])
+            and not (entry["words"] or entry["signs"])
             and entry["decimal"] == "."
             for entry in self.record["encoded"]
         )
@@ -141,8 +141,9 @@ class Script:
         encode = self._encode_numbers() if self.is_plain else self._encode_cells()
         if not self.is_plain:
             network = f"import numpy as np\nimport pandas as pd\n{network}"
-            readers = (cells.read_text, cells.read_numbers, cells.parse_numbers, cells.read_dates, cells.read_levels)
-            functions += [one for one in readers if f"{one.__name__}(" in encode or one in readers[:3]]
+            functions += [cells.read_text, cells.read_numbers, cells.parse_numbers]
+            others = (cells.read_dates, cells.date_part, cells.read_levels)
+            functions += [function for function in others if f"{function.__name__}(" in encode]
             imports.insert(0, "from collections.abc import Sequence")
         blocks = [network, f"{self._constants()}\n{_LOAD.format(sha256=sha256)}", encode]
         blocks += [*map(inspect.getsource, functions), self._main()]
@@ -203,7 +204,7 @@ class Script:
     def _encode_cells(self) -> str:
         encoded = self.record["encoded"]
         used = [self.names[i] for i in sorted({entry["raw"] for entry in encoded})]
-        reading = {self._key(entry): self._reading(entry) for entry in encoded}
+        reading = {self.names[entry["raw"]]: self._reading(entry) for entry in encoded}
         return _ENCODE_CELLS.format(
             encoded=len(encoded),
             columns=len(self.names),
@@ -212,12 +213,6 @@ class Script:
             values=_wrapped("[", [self._value(entry) for entry in encoded], "]", 4, always=True),
         )
 
-    def _key(self, entry: Mapping[str, Any]) -> str:
-        """Return the name of the cells that an encoded column is computed from."""
-        part = entry.get("part", "day") if entry["kind"] == "date" else ""
-        name: str = self.names[entry["raw"]]
-        return name + ("" if part in ("", "day") else f" {part}")
-
     def _reading(self, entry: Mapping[str, Any]) -> str:
         """Return the expression that reads a raw column for an encoded one."""
         arguments = [f"table[{_literal(self.names[entry['raw']])}]"]
@@ -225,14 +220,15 @@ class Script:
             arguments.append(_literal(entry["decimal"]))
             arguments += [_wrapped("[", map(_literal, entry["words"]), "]", 12)] * bool(entry["words"])
         if entry["kind"] == "date":
-            part = entry.get("part", "day")
-            arguments += [_literal(entry["form"])] * (entry["form"] != "ISO8601" or part != "day")
-            arguments += [_literal(part)] * (part != "day")
+            arguments += [_literal(entry["form"])] * (entry["form"] != "ISO8601")
         return f"read_{entry['kind']}s({', '.join(arguments)})"
 
     def _value(self, entry: Mapping[str, Any]) -> str:
         """Return the expression of an encoded column."""
-        cell = f"cells[{_literal(self._key(entry))}]"
+        cell = f"cells[{_literal(self.names[entry['raw']])}]"
+        if entry["kind"] == "date":
+            part = entry.get("part", "day")
+            cell = f"date_part({cell})" if part == "day" else f"date_part({cell}, {_literal(part)})"
         if "level" in entry:
             return f"{cell} == {_literal(entry['level'])}"
         if "other" in entry:

@@ -35,9 +35,9 @@ def read_csv(path: str | Path, **options: Any) -> Any:
 
 def read_text(column: Any) -> Any:
     """Return the cells of a Series as text without blanks around it, empty where a value is missing."""
-    missing = ["na", "n/a", "#n/a", "#na", "<na>", "nan", "nat", "null", "none", "?"]
-    text = column.astype(object).where(column.notna(), "").map(str).astype(object).str.strip()
-    return text.mask(text.str.lower().isin(missing), "")
+    missing = {"na", "n/a", "#n/a", "#na", "<na>", "nan", "nat", "null", "none", "?"}
+    text = column.astype(object).where(column.notna(), "").map(lambda cell: str(cell).strip())
+    return text.map(lambda cell: "" if cell.lower() in missing else cell).astype(object)
 
 
 def read_numbers(column: Any, decimal: str = ".", words: Sequence[str] = ()) -> Any:
@@ -64,16 +64,19 @@ def parse_numbers(text: Any, decimal: str = ".") -> Any:
     import pandas as pd
 
     group = "," if decimal == "." else "."
-    grouped = text.str.fullmatch(rf"[-+]?[1-9]\d{{0,2}}(\{group}\d{{3}})+(\{decimal}\d*)?")
-    plain = text.mask(grouped, text.str.replace(group, "", regex=False))
-    if decimal == ",":
-        plain = plain.mask(plain.str.contains(".", regex=False), "").str.replace(",", ".", regex=False)
-    plain = plain.str.lower().replace({"true": "1", "false": "0"})
-    return pd.to_numeric(plain.astype(object), errors="coerce").astype("float64")
+    values = pd.to_numeric(text, errors="coerce").astype("float64")
+    others = (values.isna() & text.ne("")) | text.str.contains(group, regex=False)
+    if not others.any():
+        return values
+    plain = text[others].str.lower().str.strip("$€£% ").replace({"true": "1", "false": "0"})
+    grouped = plain.str.fullmatch(rf"[-+]?[1-9]\d{{0,2}}(\{group}\d{{3}})+(\{decimal}\d*)?")
+    plain = plain.mask(grouped, plain.str.replace(group, "", regex=False))
+    plain = plain.mask(plain.str.contains(group, regex=False), "").str.replace(decimal, ".", regex=False)
+    return values.mask(others, pd.to_numeric(plain.astype(object), errors="coerce").reindex(values.index))
 
 
-def read_dates(column: Any, form: str = "ISO8601", part: str = "day") -> Any:
-    """Return a Series of dates as days since 1970, or their hour, day_of_week or month, float64, NaN where missing."""
+def read_dates(column: Any, form: str = "ISO8601") -> Any:
+    """Return the dates of a Series, in UTC, NaT where one is missing."""
     import pandas as pd
 
     given = read_text(column).ne("").reset_index(drop=True)
@@ -83,6 +86,13 @@ def read_dates(column: Any, form: str = "ISO8601", part: str = "day") -> Any:
     if wrong.any():
         row = int(wrong.argmax())
         raise ValueError(f"column {column.name!r} holds {cells[row]!r} in row {row + 1}, which is no date")
+    return dates
+
+
+def date_part(dates: Any, part: str = "day") -> Any:
+    """Return the days of dates since 1970, or their hour, day_of_week or month, float64, NaN where one is missing."""
+    import pandas as pd
+
     if part == "day":
         return ((dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)).to_numpy(dtype="float64")
     return getattr(dates.dt, part).to_numpy(dtype="float64")

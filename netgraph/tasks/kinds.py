@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netgraph.errors import NetGraphError
-from netgraph.tasks.cells import parse_numbers, read_dates, read_levels, read_numbers, read_text
+from netgraph.tasks.cells import date_part, parse_numbers, read_dates, read_levels, read_numbers, read_text
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -18,6 +18,7 @@ DATE_FORMATS = (
     *("%d.%m.%Y", "%d.%m.%y", "%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d", "%m/%d/%y", "%d-%m-%Y"),
     *("%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y"),
 )
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 #: Part of a date, and its period in days: it is a column where the dates span two periods.
 PARTS = {"hour": 1.0, "day_of_week": 7.0, "month": 365.25}
 #: Most different words beside numbers that count as missing values; chosen.
@@ -31,7 +32,8 @@ class ColumnKind:
     Attributes:
         kind: Numbers, dates or levels; ``empty`` where no value is given.
         decimal: Sign before the decimals of numbers.
-        grouped: Whether the other sign stands between groups of three digits.
+        signs: Whether there are signs of thousands, of a currency or of percent, which are read over.
+        truth: Whether true and false are among the values, which are 1 and 0.
         words: Words among numbers that stand for missing values.
         form: Format of dates.
         parts: Parts of dates that are read, ``day`` first.
@@ -39,7 +41,8 @@ class ColumnKind:
 
     kind: Literal["number", "date", "level", "empty"]
     decimal: str = "."
-    grouped: bool = False
+    signs: bool = False
+    truth: bool = False
     words: tuple[str, ...] = ()
     form: str = "ISO8601"
     parts: tuple[str, ...] = ("day",)
@@ -56,7 +59,8 @@ class ColumnKind:
             elif self.kind == "level":
                 yield "", read_levels(column)
             elif self.kind == "date":
-                yield from ((part, read_dates(column, self.form, part)) for part in self.parts)
+                dates = read_dates(column, self.form)
+                yield from ((part, date_part(dates, part)) for part in self.parts)
         except ValueError as error:
             raise NetGraphError(str(error)) from None
 
@@ -85,7 +89,7 @@ def column_kind(column: "Series") -> ColumnKind:
     if column.isna().all():
         return ColumnKind("empty")
     if pd.api.types.is_numeric_dtype(column.dtype):
-        return ColumnKind("number")
+        return ColumnKind("number", truth=pd.api.types.is_bool_dtype(column.dtype))
     if isinstance(column.dtype, pd.CategoricalDtype):
         return ColumnKind("level")
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
@@ -100,17 +104,19 @@ def column_kind(column: "Series") -> ColumnKind:
 def _number_kind(text: "Series") -> ColumnKind | None:
     for decimal, group in ((".", ","), (",", ".")):
         words = text[parse_numbers(text, decimal).isna()]
-        if 2 * len(words) < len(text) and words.nunique() <= MOST_WORDS:
-            if decimal == "." and parse_numbers(text, group).notna().sum() > len(text) - len(words):
-                continue
-            grouped = bool(text.str.contains(group, regex=False).any())
-            return ColumnKind("number", decimal, grouped, tuple(sorted(words.unique())))
+        if 2 * len(words) >= len(text) or words.nunique() > MOST_WORDS:
+            continue
+        if len(words) and decimal == "." and parse_numbers(text, group).isna().sum() < len(words):
+            continue
+        signs = bool(text.str.contains(rf"[{group}$€£%]").any())
+        truth = bool(text.str.lower().isin(("true", "false")).any())
+        return ColumnKind("number", decimal, signs, truth, tuple(sorted(words.unique())))
     return None
 
 
 def _date_kind(column: "Series") -> ColumnKind | None:
     first = column.iloc[:1]
-    for form in ("ISO8601", *(day + time for day in DATE_FORMATS for time in ("", " %H:%M", " %H:%M:%S"))):
+    for form in ("ISO8601", *(day + time for day in DATE_FORMATS for time in _TIMES)):
         kind = ColumnKind("date", form=form)
         try:
             list(kind.read(first))

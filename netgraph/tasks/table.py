@@ -210,7 +210,7 @@ def plain_column(path: Path, column: "Series") -> "Series":
     import pandas as pd
 
     kind = _kind(path, column)
-    plain = kind == ColumnKind("number") and not _is_truth(column)
+    plain = kind == ColumnKind("number")
     return pd.Series(_read(path, kind, column), name=column.name) if plain else column
 
 
@@ -219,7 +219,7 @@ def _target(path: Path, column: "Series", task: str) -> "tuple[npt.NDArray[Any],
     kind = _kind(path, column)
     if kind.kind == "date":
         _refuse(path, f"the target, column {_quote(str(column.name))}, holds dates")
-    text = task == "auto" and (kind.kind == "level" or _is_truth(column))
+    text = task == "auto" and (kind.kind == "level" or kind.truth)
     if task == "classes" or text:
         return _classes(path, column, kind), "classes"
     if kind.kind == "level" or kind.words:
@@ -236,7 +236,7 @@ def _target(path: Path, column: "Series", task: str) -> "tuple[npt.NDArray[Any],
 def _classes(path: Path, column: "Series", kind: ColumnKind) -> npt.NDArray[Any]:
     """Return the classes of a target: whole numbers, or text."""
     name, y = _quote(str(column.name)), np.asarray(read_levels(column))
-    if kind.kind == "number" and not kind.words and not _is_truth(column):
+    if kind.kind == "number" and not kind.words and not kind.truth:
         numbers = _read(path, kind, column)
         if (numbers != np.floor(numbers)).any():
             row = int((numbers != np.floor(numbers)).argmax())
@@ -248,11 +248,6 @@ def _classes(path: Path, column: "Series", kind: ColumnKind) -> npt.NDArray[Any]
     if len(y) < MIN_ROWS_A_CLASS * count:
         _refuse(path, f"the target, column {name}, has {count} classes in {len(y)} rows; is it another column?")
     return y
-
-
-def _is_truth(column: "Series") -> bool:
-    text = read_text(column.drop_duplicates())
-    return bool(text[text.ne("")].str.lower().isin(("true", "false")).all())
 
 
 def _kind(path: Path, column: "Series") -> ColumnKind:

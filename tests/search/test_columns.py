@@ -144,8 +144,10 @@ def test_truth_values_become_1_and_0(column):
         (
             ["1,234", "999", "1,234,567.5", "0.5"],
             [1234, 999, 1234567.5, 0.5],
-            "numbers with commas between groups of digits",
+            "numbers with signs of thousands, currency or percent",
         ),
+        (["$1,234.5", "$2", "€3", "4 €"], [1234.5, 2, 3, 4], "numbers with signs of thousands, currency or percent"),
+        (["1.5%", "20 %", "3%", "4"], [1.5, 20, 3, 4], "numbers with signs of thousands, currency or percent"),
         (["1e3", ".5", "+2", "-7."], [1000, 0.5, 2, -7], None),
     ],
 )
@@ -222,7 +224,12 @@ def test_a_first_column_that_numbers_the_rows_is_left_out_with_a_warning():
 
 
 def test_one_constant_column_is_kept_where_there_is_no_other():
-    assert ColumnEncoder().fit(np.ones((5, 2))).transform(np.ones((3, 2))).tolist() == [[1.0]] * 3
+    encoder = ColumnEncoder().fit(np.ones((5, 2)))
+    assert encoder.transform(np.ones((3, 2))).tolist() == [[1.0]] * 3
+    assert encoder.actions_ == [
+        "column 'x0': kept, though it tells no rows apart",
+        "column 'x1': left out, it holds one value alone",
+    ]
     with pytest.raises(NetGraphError, match="no column of X holds a value"):
         ColumnEncoder().fit(np.full((5, 2), np.nan))
 

@@ -14,10 +14,10 @@ WEEK = pd.date_range("2024-01-01", periods=15, freq="D")
     ("cells", "kind"),
     [
         ([1, 2, 3], ColumnKind("number")),
-        ([True, None, False], ColumnKind("number")),
+        ([True, None, False], ColumnKind("number", truth=True)),
         (["1", "-2.5e3", "NA", " 7 "], ColumnKind("number")),
-        (["1,5", "2", "1.000,5"], ColumnKind("number", ",", grouped=True)),
-        (["1,234", "12", "1,234,567.8"], ColumnKind("number", grouped=True)),
+        (["1,5", "2", "1.000,5"], ColumnKind("number", ",", signs=True)),
+        (["1,234", "12", "1,234,567.8"], ColumnKind("number", signs=True)),
         (["1", "2", "3", "low"], ColumnKind("number", words=("low",))),
         (["1", "2", "3,5", "4"], ColumnKind("number", ",")),
         (["1", "a", "b", "2"], ColumnKind("level")),
