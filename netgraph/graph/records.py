@@ -33,7 +33,7 @@ _RENAMED = {"parts": "modules", "table": "calls", "train_table": "train_calls", 
 #: Tensors of the graph of a program.
 GENERAL = ("state", "other_state", "sensitivity")
 #: Characters that no name of a layer has.
-_QUOTING = "\"'\\"
+_QUOTING = '"\\'
 #: Columns of a layer table that are stored as they are.
 _COLUMNS = ("count", "size", "fan", "operand")
 #: Fields of a network, in the order of a NetGraph's arguments.

@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.files import write_tensors
+from netgraph.graph.architecture import Architecture, make_layer
 from netgraph.graph.io import from_tensors, load_graphs, save_graphs, to_tensors
+from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.records import FORMAT, VERSION
 from tests.strategies import examples, graphs
 
@@ -33,6 +35,16 @@ def test_an_unknown_layer_type_is_named(graph):
     tensors, record = to_tensors([graph])
     with pytest.raises(NetGraphError, match="unknown layer type 'Softmax'"):
         from_tensors(tensors, record | {"layer_types": ["Softmax", *record["layer_types"][1:]]})
+
+
+@pytest.mark.parametrize("name", ['a"); print("b', "a\nb", "a\\", "a\x00"])
+def test_a_name_that_would_become_code_is_refused(name):
+    layers = make_layer("Input", (), 2, "x"), make_layer("Linear", (0,), 1, "it's")
+    graph = NetGraph(Architecture(layers), torch.zeros(3))
+    tensors, record = to_tensors([graph])
+    assert from_tensors(tensors, record)[0].architecture == graph.architecture
+    with pytest.raises(NetGraphError, match="is no name of a layer"):
+        from_tensors(tensors, record | {"names": [["x", name]]})
 
 
 def test_an_old_file_is_named(tmp_path):
