@@ -10,6 +10,7 @@ from typing import Any
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_only
 
+from netgraph.errors import NetGraphError
 from netgraph.machine import threads
 from netgraph.model.config import VAEConfig
 from netgraph.model.vae import NetVAE
@@ -61,7 +62,7 @@ def train(
 
     Raises:
         NetGraphError: When there is no example, one cannot be trained on, the device is unknown, there are fewer
-            devices, or ``start`` has other sizes; it names the first size that differs.
+            devices, none is held out for patience, or ``start`` has other sizes; it names the first that differs.
 
     Example:
         >>> from netgraph import canonicalize, from_module, with_sensitivity
@@ -80,6 +81,8 @@ def train(
         check_vocabulary([example.graph for example in examples], vae)
     batches = Batches(examples, config, training, progress=rank_zero_only.rank == 0)
     apart = [example for example in held_out if example.graph.architecture.n_inputs in batches.inputs]
+    if training.patience is not None and not apart:
+        raise NetGraphError("patience asks for held-out networks, with as many inputs as some that are trained on")
     measured = Batches(apart, config, training) if apart else None
     with threads(training.threads):
         if vae is None:

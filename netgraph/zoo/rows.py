@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,6 +64,7 @@ def _describe(architecture: Architecture | Program) -> dict[str, Any]:
     return described | {"n_inputs": len(architecture.inputs), "n_layers": len(calls)}
 
 
+@lru_cache(maxsize=256)
 def digest_of(architecture: Architecture | Program) -> str:
     """Return the canonical hash of an architecture, or a hash of a program."""
     if isinstance(architecture, Architecture):

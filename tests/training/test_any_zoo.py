@@ -90,6 +90,12 @@ def test_early_stopping_ends_each_part_with_the_weights_that_had_the_lowest_loss
     assert torch.equal(again.encode([examples[0].graph]), vae.encode([examples[0].graph]))
 
 
+def test_patience_asks_for_held_out_networks(tmp_path):
+    examples = examples_of(nets_per_task=5, steps=5)
+    with pytest.raises(NetGraphError, match="patience asks for held-out networks"):
+        train(examples, tmp_path, CONFIG, replace(TRAINING, patience=1))
+
+
 def test_early_stopping_is_resumed(tmp_path):
     examples = examples_of(nets_per_task=5, steps=5)
     training = replace(TRAINING, max_epochs=6, learning_rate=0.3, warmup=0.0, patience=2, prior_epochs=1, batch_size=2)
