@@ -34,7 +34,7 @@ from netgraph.tasks.dataset import Floats
 from netgraph.tasks.table import MIN_ROWS
 
 #: Error that is not worth more parameters, in units of that of the mean; chosen.
-TOLERANCE = 0.01
+TOLERANCE = 0.02
 #: Rows that sensitivities are measured on, at most; chosen.
 SENSITIVITY_ROWS = 1024
 

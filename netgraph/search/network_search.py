@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from math import inf
 
 import torch
 
@@ -83,7 +82,7 @@ class NetworkSearch:
         seed: Seed of everything.
         device: Where networks are run and trained.
         report: Takes the note of every step.
-        small: Whether the best small networks of each source are kept and trained too.
+        small: Whether the best small networks are kept and trained too.
     """
 
     def __init__(
@@ -148,23 +147,20 @@ class NetworkSearch:
             drawn, size = drawn + n, 2 * size
 
     def _tune(self) -> None:
-        """Train the best candidates of each source, as long as there is time for the slowest fit so far."""
-        sources = dict.fromkeys(one.source for one in self.kept if one.trainable and one.source != "linear")
-        limits = (SMALL, inf) if self.small else (inf,)
-        brackets = [("linear", inf), *((source, limit) for limit in limits for source in sources)]
-        for source, limit in brackets:
+        """Train the best small networks, then the best of each source, while there is time for the slowest fit."""
+        if self.small and self.budget.fits(self.slowest):
+            self._train([one for one in self.kept if one.graph.architecture.state_size <= SMALL][:N_TUNED])
+        for source in dict.fromkeys(one.source for one in self.kept if not (self.small and one.source == "linear")):
             if self.budget.fits(self.slowest):
-                self._train(source, limit)
+                self._train([one for one in self.kept if one.source == source][:N_TUNED])
 
-    def _train(self, source: str, limit: float) -> None:
-        """Train the best candidates of a source with at most ``limit`` parameters."""
-        candidates = [one for one in self.kept if one.source == source and one.trainable]
-        bracket = [one for one in candidates if one.graph.architecture.state_size <= limit][:N_TUNED]
-        if not bracket:
-            return
+    def _train(self, candidates: Sequence[Candidate]) -> None:
+        """Train candidates side by side."""
+        bracket = [one for one in candidates if one.trainable]
         rest = [one for one in self.kept if all(one is not other for other in bracket)]
-        for trained in successive_halving(bracket, self.folds, self.seed, self.budget, self._note):
-            self.kept = best([*rest, *trained])
+        if bracket:
+            for trained in successive_halving(bracket, self.folds, self.seed, self.budget, self._note):
+                self.kept = best([*rest, *trained])
 
     def _stack(self) -> None:
         """Stack the best candidates."""

@@ -9,8 +9,8 @@ from netgraph.search.data import TimeBudget
 from netgraph.search.scoring import Candidate, CrossValidation
 from netgraph.zoo import FitConfig
 
-#: Training steps of each rung; the first has few, to measure the pace.
-RUNGS = (10, 50, 100, 200, 400)
+#: Training steps of each rung: twice as many for half of the candidates, so that each costs as much as the last.
+RUNGS = (20, 40, 80, 160, 320)
 #: Candidates that go on after a rung, at least.
 LEAST_GOING = 2
 #: Rows of a step, peak learning rate and weight decay; chosen.
