@@ -41,7 +41,10 @@ def read_text(column: Any) -> Any:
 
 
 def read_numbers(column: Any, decimal: str = ".", words: Sequence[str] = ()) -> Any:
-    """Return the numbers of a Series, float64, NaN where a value is missing or one of some words."""
+    """Return the numbers of a Series, float64, NaN where a value is missing or one of some words.
+
+    Text without the decimal sign that does not read as numbers may have the other one.
+    """
     import pandas as pd
 
     if pd.api.types.is_numeric_dtype(column.dtype):
@@ -50,6 +53,9 @@ def read_numbers(column: Any, decimal: str = ".", words: Sequence[str] = ()) -> 
         text = read_text(column).reset_index(drop=True)
         values = parse_numbers(text, decimal)
         wrong = values.isna() & text.ne("") & ~text.isin(words)
+        if wrong.any() and not text.str.contains(decimal, regex=False).any():  # written in the other way
+            values = parse_numbers(text, "," if decimal == "." else ".")
+            wrong = values.isna() & text.ne("") & ~text.isin(words)
         if wrong.any():
             row = int(wrong.argmax())
             raise ValueError(f"column {column.name!r} holds {text[row]!r} in row {row + 1}, which is no number")

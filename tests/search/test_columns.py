@@ -164,8 +164,8 @@ def test_a_word_among_numbers_is_a_missing_value_and_other_words_are_refused_lat
     assert encoder.transform(pd.DataFrame({"x": [0], "n": ["unknown"]}))[0, 2] == 1
     with pytest.raises(NetGraphError, match=r"^column 'n' holds 'low' in row 2, which is no number$"):
         encoder.transform(pd.DataFrame({"x": [0, 0], "n": ["1", "low"]}))
-    with pytest.raises(NetGraphError, match=r"^column 'n' holds '1,5' in row 1, which is no number$"):
-        encoder.transform(pd.DataFrame({"x": [0], "n": ["1,5"]}))
+    with pytest.raises(NetGraphError, match=r"^column 'n' holds '1,5' in row 2, which is no number$"):
+        encoder.transform(pd.DataFrame({"x": [0, 0], "n": ["1.5", "1,5"]}))
 
 
 @pytest.mark.parametrize(

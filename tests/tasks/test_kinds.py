@@ -1,5 +1,7 @@
 """The kind of a raw column, by its dtype or its cells."""
 
+from itertools import product
+
 import pandas as pd
 import pytest
 
@@ -60,3 +62,12 @@ def test_the_row_of_a_wrong_cell_is_named():
             read(pd.Series(["2024", "x", "y"], name="c", index=[5, 5, 5]))
     with pytest.raises(NetGraphError, match=r"^column 'c' holds complex numbers$"):
         column_kind(pd.Series([1j], name="c"))
+
+
+def test_a_new_file_may_have_the_other_decimal_sign():
+    points, commas = pd.Series(["171.3", "2", ""], name="size"), pd.Series(["171,3", "2", ""], name="size")
+    for column, decimal in product((points, commas), (".", ",")):
+        assert read_numbers(column, decimal)[:2].tolist() == [171.3, 2.0]
+    for decimal in (".", ","):
+        with pytest.raises(ValueError, match="column 'size' holds 'x' in row 2, which is no number"):
+            read_numbers(pd.Series(["1", "x"], name="size"), decimal)
