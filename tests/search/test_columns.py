@@ -275,27 +275,6 @@ def test_what_cannot_be_meant_is_refused_by_name(columns, message):
         ColumnEncoder().fit(pd.DataFrame(columns))
 
 
-class Polars:
-    """Stands in for a frame of polars where it is not installed: netgraph asks for nothing else."""
-
-    __module__ = "polars.dataframe.frame"
-
-    def __init__(self, columns: dict[str, list]):
-        self.columns = columns
-
-    def to_dict(self, as_series: bool) -> dict[str, list]:
-        assert not as_series
-        return self.columns
-
-
-def test_frames_of_polars_are_read_by_name():
-    columns = {"a": holes(NUMBER.tolist()), "color": COLOR.tolist(), "day": list(DAYS.date), "flag": [True, False] * 30}
-    frame = pd.DataFrame(columns)
-    encoder = ColumnEncoder().fit(Polars(columns))
-    assert encoder.feature_names_in_.tolist() == list(columns)
-    assert encoder.transform(Polars(columns)).tolist() == ColumnEncoder().fit_transform(frame).tolist()
-
-
 @examples(30)
 @given(seed=st.integers(0, 2**20))
 def test_the_order_of_rows_does_not_matter_and_every_value_is_finite(seed):
