@@ -44,9 +44,9 @@ def autoencoder_losses(vae: NetVAE, batches: Batches) -> Iterator[Tensor]:
 def prior_losses(vae: NetVAE, codes: Codes) -> Iterator[Tensor]:
     """Compute the flow-matching losses of batch after batch of codes, drawn from the posterior."""
     for _ in range(PRIOR_EPOCHS):
-        for f, mean, log_variance, n_inputs, meta_features in codes:
+        for f, mean, log_variance, counts, meta_features in codes:
             a = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-            yield vae.prior.loss(f, a, n_inputs[:, 0], meta_features)
+            yield vae.prior.loss(f, a, counts, meta_features)
 
 
 def steps(vae: NetVAE, parts: list[torch.nn.Module], losses: Iterator[Tensor]) -> Iterator[float]:
