@@ -10,6 +10,7 @@ from netgraph.errors import NetGraphError
 from netgraph.files import write_atomically
 from netgraph.outputs import check_outputs
 from netgraph.reading import one_line
+from netgraph.tasks.cells import read_numbers
 from netgraph.tasks.table import index_columns, plain_column, read_frame
 
 if TYPE_CHECKING:
@@ -51,9 +52,10 @@ def predict_table(
     numbers = list(takewhile(lambda name: plain[name].dtype == "float64", plain))
     index = index_columns(numbers, plain[numbers].to_numpy())
     network = _module(script)
-    if hasattr(network, "MEDIANS"):  # it reads plain numbers, and no text
-        frame = plain.assign(**{name: frame[name] for name in index})
     try:
+        if hasattr(network, "MEDIANS"):  # it reads plain numbers, and no text
+            numeric = [name for name in network.MEDIANS if name in frame]
+            frame = frame.assign(**{name: read_numbers(frame[name]) for name in numeric})
         predictions = network.predict(frame)
     except (ValueError, OSError) as error:
         raise NetGraphError(f"{data}: {one_line(error)}") from None

@@ -57,6 +57,17 @@ def test_thousands_are_not_taken_for_decimals_where_training_had_decimal_commas(
     np.testing.assert_allclose(found["price"], predict(RAW.assign(size=1234.0).head(3)), rtol=1e-9)
 
 
+def test_numbers_are_read_in_other_writings_and_words_are_named(tmp_path):
+    predict = fitted(tmp_path, FRAME)
+    (tmp_path / "new.csv").write_text('b,a\n"1,234",NA\n?,$2\n')
+    found = predict_table(tmp_path, tmp_path / "new.csv")
+    new = pd.DataFrame({"a": [None, 2.0], "b": [1234.0, None]})
+    np.testing.assert_allclose(found["price"], predict(new), rtol=1e-9)
+    (tmp_path / "new.csv").write_text("a,b\n1,2\n1,high\n")
+    with pytest.raises(NetGraphError, match="column 'b' holds 'high' in row 2, which is no number"):
+        predict_table(tmp_path, tmp_path / "new.csv")
+
+
 def test_parquet_is_predicted(tmp_path):
     pytest.importorskip("pyarrow")
     predict = fitted(tmp_path, RAW)
