@@ -78,6 +78,11 @@ class ColumnEncoder(TransformerMixin, BaseEstimator):
         Warns:
             UserWarning: When a column numbers the rows, and is left out.
         """
+        self.fit_transform(X)
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Floats:
+        """Return the encoded columns of :meth:`fit`, [rows, encoded] float64; arguments and errors as there."""
         frame = as_frame(X)
         self._keep_names(frame)
         columns = [frame.iloc[:, i] for i in range(self.n_features_in_)]
@@ -92,9 +97,10 @@ class ColumnEncoder(TransformerMixin, BaseEstimator):
         one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", sparse_output=False, **limits)
         middle, at = len(self._numbers), list(range(values.shape[1]))
         blocks = [("numbers", SimpleImputer(strategy="median", add_indicator=True), at[:middle])]
-        self.transformer_ = ColumnTransformer([*blocks, ("levels", one_hot, at[middle:])]).fit(values)
-        self._choose(columns, parts, self.transformer_.transform(values))
-        return self
+        self.transformer_ = ColumnTransformer([*blocks, ("levels", one_hot, at[middle:])])
+        encoded: Floats = self.transformer_.fit_transform(values)
+        self._choose(columns, parts, encoded)
+        return encoded[:, self._kept]
 
     def _keep_names(self, frame: pd.DataFrame) -> None:
         self.n_features_in_ = frame.shape[1]
