@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import (
@@ -26,15 +27,13 @@ from netgraph.search.data import TabularData, TimeBudget
 from netgraph.search.export import export_network
 from netgraph.search.extras.random_features import RandomFeatures, ScaledRandom
 from netgraph.search.network_search import N_CANDIDATES, NetworkSearch, SearchResult, show_progress
-from netgraph.search.pareto import check_objectives, evaluate_objectives, front_table, smallest_within
+from netgraph.search.pareto import check_objectives, evaluate_objectives, front_table, smallest_as_good
 from netgraph.search.preprocess import Preprocessing, Probabilities, Rescale, merge_rows
 from netgraph.search.scoring import Candidate
 from netgraph.stack import sensitivity
 from netgraph.tasks.dataset import Floats
 from netgraph.tasks.table import MIN_ROWS
 
-#: Error that is not worth more parameters, in units of that of the mean; chosen.
-TOLERANCE = 0.02
 #: Rows that sensitivities are measured on, at most; chosen.
 SENSITIVITY_ROWS = 1024
 
@@ -125,9 +124,8 @@ class NetGraphEstimator(BaseEstimator):
         self.candidates_.insert(0, "source", [one.source for one in candidates])
         self.pareto_ = front_table(scores, objectives)
         if len(objectives) > 1:
-            chosen = candidates[
-                smallest_within(self.pareto_, max(result.standard_error(), TOLERANCE * result.data.baseline()))
-            ]
+            front = torch.stack([candidates[row].prediction for row in self.pareto_.index])
+            chosen = candidates[smallest_as_good(self.pareto_, result.data.losses(front), result.data)]
         chosen = result.simplest(chosen)
         self.chosen_ = next(i for i, one in enumerate(candidates) if one is chosen)
         if len(objectives) == 1:

@@ -55,10 +55,6 @@ class SearchResult:
     simpler: tuple[Candidate, Candidate]
     history: list[Note]
 
-    def standard_error(self) -> float:
-        """Return the standard error of the least score."""
-        return self.data.standard_error(self.data.losses(self.candidates[0].prediction))
-
     def simplest(self, chosen: Candidate) -> Candidate:
         """Return the simplest of a candidate, a linear fit and the mean, by the one-standard-error rule.
 

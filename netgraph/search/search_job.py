@@ -32,7 +32,7 @@ from netgraph.search.latent_search import (
     values_of,
 )
 from netgraph.search.network_search import MOST_ROWS, show_progress
-from netgraph.search.pareto import check_objectives, front_table, hypervolume, smallest_within
+from netgraph.search.pareto import check_objectives, front_table, hypervolume, smallest_as_good
 from netgraph.search.preprocess import Preprocessing, Probabilities, Rescale
 from netgraph.tasks.table import Table
 
@@ -76,8 +76,8 @@ def search_table(job: SearchJob) -> dict[str, float]:
     """Search for the networks that are best in several objectives, test them on a fifth of the rows, and write them.
 
     Errors are those of K-fold refits, in units of the target's variance, or log losses of classes. Of the front, the
-    network is chosen that is the best in the second objective among those whose error is within one standard error of
-    the least.
+    network is chosen that is the best in the second objective among those as good as the first: see
+    :func:`~netgraph.search.pareto.smallest_as_good`.
 
     Returns:
         The figures of ``metrics.json``: those of the chosen network on held-out rows, trials, and hypervolume.
@@ -150,7 +150,7 @@ def _front(objective: LatentObjective, trials: "Sequence[FrozenTrial]") -> tuple
         raise NetGraphError(f"none of {len(trials)} networks gave finite outputs; there is no front")
     candidates = objective.candidates(quantiles_of([trials[i] for i in front.index]))
     front = front.astype({name: int for name in front if name == "parameters"})
-    chosen = smallest_within(front, data.standard_error(data.losses(candidates[0].prediction)))
+    chosen = smallest_as_good(front, data.losses(torch.stack([one.prediction for one in candidates])), data)
     if front.loc[chosen, "error"] >= data.baseline():
         message = f"the network chosen of {len(trials)} is not better than the mean by cross-validation"
         warnings.warn(message, UserWarning, stacklevel=3)

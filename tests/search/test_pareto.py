@@ -10,13 +10,15 @@ from pandas import DataFrame
 
 from netgraph import NetGraphError, from_module
 from netgraph.evaluation.table_report import draw_front
+from netgraph.search.data import TabularData
 from netgraph.search.pareto import (
+    TOLERANCE,
     check_objectives,
     evaluate_objectives,
     front_table,
     hypervolume,
     non_dominated,
-    smallest_within,
+    smallest_as_good,
 )
 from netgraph.search.scoring import Candidate
 
@@ -94,15 +96,28 @@ def test_a_front_of_three_objectives_is_found_among_many():
     assert not front[:1000].all()
 
 
-def test_the_table_is_sorted_and_names_the_rows_and_the_smallest_within_an_error_is_chosen():
+def test_the_table_is_sorted_and_names_the_rows():
     scores = torch.tensor([[3.0, 1.0], [1.0, 30.0], [2.0, NAN], [2.0, 2.0], [3.0, 3.0]], dtype=torch.float64)
     table = front_table(scores, ["error", "parameters"])
     assert table.to_dict("list") == {"error": [1.0, 2.0, 3.0], "parameters": [30.0, 2.0, 1.0]}
     assert table.index.tolist() == [1, 3, 0]
-    assert [smallest_within(table, error) for error in (0.5, 1.0, 2.0)] == [1, 3, 0]
     empty = front_table(scores[2:3], ["error", "parameters"])
     assert empty.empty
     assert list(empty.columns) == ["error", "parameters"]
+
+
+def test_the_smallest_network_that_is_as_good_as_the_best_is_chosen():
+    noise = torch.randn(100, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    data = TabularData(torch.zeros(100, 1), noise.float())
+    best = 0.1 + 0.05 * noise[:, 0].abs()
+    scores = torch.tensor([[0.14, 30.0], [0.15, 20.0], [0.5, 10.0]], dtype=torch.float64)
+    front = front_table(scores, ["error", "parameters"])
+    steadily = torch.stack([best, best + 0.5, best + 0.6])  # the same on every row: no chance
+    assert smallest_as_good(front, steadily, data) == 0
+    by_chance = torch.stack([best, best + 0.05 + noise[:, 0], best + 0.6])
+    assert smallest_as_good(front, by_chance, data) == 1
+    slightly = torch.stack([best, best + 1e-3, best + 0.9 * TOLERANCE * data.baseline()])
+    assert smallest_as_good(front, slightly, data) == 2
 
 
 def test_the_picture_has_the_front_as_steps_and_the_chosen_point():
