@@ -23,8 +23,8 @@ class NetGraphRegressor(RegressorMixin, NetGraphEstimator):
     :class:`~netgraph.search.columns.ColumnEncoder`, and standardized like targets; values beyond three deviations grow
     logarithmically, and predictions stay within a twentieth of the range of the targets seen in ``fit``.
 
-    By default the network is small, a few hundred parameters at nearly the least error; ``objectives="error"`` returns
-    the ensemble of the best, of tens of thousands. RESULTS.md of the benchmarks has parameters and errors of both.
+    By default the network is small; ``objectives="error"`` returns the ensemble of the best. On 14 targets out of
+    scikit-learn their medians are 218 and 33,820 parameters, their mean test R² 0.68 and 0.70 (RESULTS.md).
     Where the mean or a linear fit is as good within one standard error, the simpler one is returned, with a warning.
 
     Args:
