@@ -12,11 +12,10 @@ from netgraph.evaluation.pairs import (
     Graphs,
     Rows,
     as_list,
-    as_pairs,
-    as_rows,
     check_outputs,
     row_cosine,
     run,
+    run_pairs,
 )
 from netgraph.stack import probe
 
@@ -55,10 +54,7 @@ def cosine_similarity(true: Graphs, generated: Graphs, x: Rows) -> float:
 
 def cosine_similarity_per_pair(true: Graphs, generated: Graphs, x: Rows) -> Tensor:
     """Return :func:`cosine_similarity` of each pair, [n] float64."""
-    left, right = as_pairs(true, generated)
-    rows = as_rows(left, x)
-    pairs = zip(run(left, rows), run(right, rows), strict=True)
-    return torch.stack([row_cosine(a, b).mean() for (_, a), (_, b) in pairs])
+    return torch.stack([row_cosine(a, b).mean() for (_, a), (_, b) in run_pairs(true, generated, x)])
 
 
 def output_r2(true: Graphs, generated: Graphs, x: Rows) -> float:
@@ -90,10 +86,7 @@ def output_r2_median(true: Graphs, generated: Graphs, x: Rows) -> float:
 
 def output_r2_per_pair(true: Graphs, generated: Graphs, x: Rows) -> Tensor:
     """Return :func:`output_r2` of each pair, [n] float64."""
-    left, right = as_pairs(true, generated)
-    rows = as_rows(left, x)
-    pairs = zip(run(left, rows), run(right, rows), strict=True)
-    return torch.stack([_r2(y, prediction) for (y, _), (prediction, _) in pairs])
+    return torch.stack([_r2(y, prediction) for (y, _), (prediction, _) in run_pairs(true, generated, x)])
 
 
 def agreement(graphs: Graphs, others: Graphs, x: Rows) -> float:
@@ -123,10 +116,7 @@ def agreement(graphs: Graphs, others: Graphs, x: Rows) -> float:
 
 def agreement_per_pair(graphs: Graphs, others: Graphs, x: Rows) -> Tensor:
     """Return :func:`agreement` of each pair, [n] float64."""
-    left, right = as_pairs(graphs, others)
-    rows = as_rows(left, x)
-    pairs = zip(run(left, rows), run(right, rows), strict=True)
-    return torch.stack([_same_class(a, b).double().mean() for (a, _), (b, _) in pairs])
+    return torch.stack([_same_class(a, b).double().mean() for (a, _), (b, _) in run_pairs(graphs, others, x)])
 
 
 def _same_class(a: Tensor, b: Tensor) -> Tensor:

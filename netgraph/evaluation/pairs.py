@@ -122,6 +122,13 @@ def run(graphs: Sequence[NetGraph], rows: Sequence[Tensor]) -> Iterator[tuple[Te
             yield outputs[i, : len(own[i]), : graph.architecture.n_outputs], hidden[i, : len(own[i]), :size]
 
 
+def run_pairs(true: Graphs, generated: Graphs, x: Rows) -> Iterator[tuple[tuple[Tensor, Tensor], ...]]:
+    """Yield outputs and last hidden activations of both networks of each pair on its rows; see :func:`run`."""
+    left, right = as_pairs(true, generated)
+    rows = as_rows(left, x)
+    return zip(run(left, rows), run(right, rows), strict=True)
+
+
 def row_cosine(a: Tensor, b: Tensor) -> Tensor:
     """Return the cosine of each row of a with that of b, [rows]; the narrower one is padded with zeros.
 

@@ -165,14 +165,15 @@ class FunctionCode(nn.Module):
         """Carry first numbers, N(0, 1), to the same quantiles of the cells with given numbers, [B]."""
         cells = torch.cartesian_prod(*(torch.arange(1, most + 1) for most in (len(self.basis), self.max_outputs)))
         cells = cells.view(-1, 2).to(first.device)
-        allowed = torch.ones_like(cells[:, 0], dtype=torch.bool)
+        width = self.edges.diff()
         for column, number in enumerate((n_inputs, n_outputs)):
-            allowed &= torch.tensor(number is None, device=first.device) | (cells[:, column] == (number or 0))
-        reached = (self.edges.diff() * allowed).cumsum(dim=0)
+            if number is not None:
+                width = width * (cells[:, column] == number)
+        reached = width.cumsum(dim=0)
         quantile = torch.special.ndtr(first) * reached[-1]
-        cell = torch.searchsorted(reached, quantile, right=True).clamp(max=int(allowed.nonzero().max()))
-        low = reached[cell] - self.edges.diff()[cell]
-        return self.first_number(cells[cell], (quantile - low) / self.edges.diff()[cell])
+        cell = torch.searchsorted(reached, quantile, right=True).clamp(max=int(width.nonzero().max()))
+        low = reached[cell] - width[cell]
+        return self.first_number(cells[cell], (quantile - low) / width[cell])
 
     def decode(self, f: Tensor, counts: Tensor) -> Tensor:
         """Return the outputs of codes on the common rows, [B, rows, most outputs], zero padded.

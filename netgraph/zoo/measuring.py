@@ -6,21 +6,22 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.from_module import example_of
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module
 from netgraph.reading import building
-from netgraph.stack import probe, sensitivities, sensitivity, stacked
+from netgraph.stack import outputs, probe, sensitivities, sensitivity
 from netgraph.tasks import Task
 from netgraph.tasks.losses import get_loss
+from netgraph.zoo.fitting import pad_rows
 from netgraph.zoo.given_data import GivenData
+from netgraph.zoo.make_shard import SENSITIVITY_ROWS
 from netgraph.zoo.storage import Shard
 
-#: Rows on which sensitivity is measured, as in a zoo that is built, and most rows on which a score is (chosen).
-SENSITIVITY_ROWS, SCORE_ROWS = 64, 1024
+#: Most rows on which a score is measured (chosen).
+SCORE_ROWS = 1024
 
 
 def check_sizes(graph: NetGraph, task: Task, name: str) -> None:
@@ -42,8 +43,8 @@ def count_outputs(graph: NetGraph, data: GivenData) -> int | None:
     """Return the number of outputs of a network; None where that cannot be told."""
     if graph.program is None:
         return graph.architecture.n_outputs
-    outputs = _run(graph, data, 2)
-    return None if outputs is None else outputs.shape[1]
+    ran = _run(graph, data, 2)
+    return None if ran is None else ran.shape[1]
 
 
 def _run(graph: NetGraph, data: GivenData, count: int) -> Tensor | None:
@@ -51,8 +52,8 @@ def _run(graph: NetGraph, data: GivenData, count: int) -> Tensor | None:
     if data.x is None:
         return None
     with torch.no_grad():
-        outputs = to_module(graph)(_fitting(graph, data.x[data.rows(count)]))
-    return outputs.float() if isinstance(outputs, Tensor) and outputs.ndim == 2 else None
+        ran = to_module(graph)(_fitting(graph, data.x[data.rows(count)]))
+    return ran.float() if isinstance(ran, Tensor) and ran.ndim == 2 else None
 
 
 def _fitting(graph: NetGraph, x: Tensor) -> Tensor:
@@ -94,8 +95,8 @@ def measure(shard: Shard, data: Sequence[GivenData], numbers: Sequence[int]) -> 
         graphs[i] = graphs[i].replace(sensitivity=values)
     for k, own in enumerate(data):
         chosen = [i for i in forward if task[i] == k and own.x is not None]
-        for i, outputs in zip(chosen, _outputs([graphs[i] for i in chosen], own), strict=True):
-            figures[i] = _figures(outputs, shard.tasks[k], own)
+        for i, ran in zip(chosen, _outputs([graphs[i] for i in chosen], own), strict=True):
+            figures[i] = _figures(ran, shard.tasks[k], own)
     meta_features = [own.meta_features(one) for own, one in zip(data, shard.tasks, strict=True)]
     names = ("r2", "validation_loss", "validation_accuracy") if any(one.has_classes for one in shard.tasks) else ("r2",)
     columns = {name: figures[:, i].clone() for i, name in enumerate(names)} | shard.columns
@@ -124,8 +125,7 @@ def _sensitivities(graphs: Sequence[NetGraph], data: Sequence[GivenData]) -> lis
         if i in rows:
             groups[len(rows[i])].append(i)
     for members in groups.values():
-        widest = max(rows[i].shape[1] for i in members)
-        x = torch.stack([pad(rows[i], (0, widest - rows[i].shape[1])) for i in members])
+        x = pad_rows([rows[i] for i in members], max(rows[i].shape[1] for i in members))
         chosen = [graphs[i] for i in members]
         values = sensitivities([graph.architecture for graph in chosen], [graph.state for graph in chosen], x)
         for i, one in zip(members, values, strict=True):
@@ -133,28 +133,26 @@ def _sensitivities(graphs: Sequence[NetGraph], data: Sequence[GivenData]) -> lis
     return measured
 
 
-@torch.no_grad()
 def _outputs(graphs: Sequence[NetGraph], data: GivenData) -> list[Tensor]:
     """Run feed-forward networks on rows of their common data, [rows, outputs] each."""
-    outputs: dict[int, Tensor] = {}
-    if graphs and data.x is not None:
-        x, states = data.x[data.rows(SCORE_ROWS)].float(), [graph.state.float() for graph in graphs]
-        for members, stack, state in stacked([graph.architecture for graph in graphs], states):
-            outputs |= zip(members, stack(state, x), strict=True)
-    return [outputs[i][:, : graph.architecture.n_outputs] for i, graph in enumerate(graphs)]
+    if not graphs or data.x is None:
+        return []
+    states = [graph.state.float() for graph in graphs]
+    values = outputs([graph.architecture for graph in graphs], states, data.x[data.rows(SCORE_ROWS)].float())
+    return [own[:, : graph.architecture.n_outputs] for own, graph in zip(values, graphs, strict=True)]
 
 
-def _figures(outputs: Tensor | None, task: Task, data: GivenData) -> Tensor:
+def _figures(output: Tensor | None, task: Task, data: GivenData) -> Tensor:
     """Return R^2 (of classes McFadden's), loss and accuracy (of classes) of outputs on the rows that were run, [3].
 
     They are NaN where the outputs do not fit.
     """
     y = task.y[data.rows(SCORE_ROWS)]
     figures = torch.full((3,), torch.nan)
-    if outputs is not None and outputs.shape == y.shape and outputs.isfinite().all():
+    if output is not None and output.shape == y.shape and output.isfinite().all():
         loss = get_loss(task.loss)
-        value = loss.value(outputs, y)
+        value = loss.value(output, y)
         figures[:2] = torch.stack([loss.explained(value, y), value])
         if task.has_classes:
-            figures[2] = loss.score(outputs, y)
+            figures[2] = loss.score(output, y)
     return figures

@@ -92,7 +92,7 @@ class Zoo(Dataset):
         """Make a zoo of networks that were trained elsewhere; one whose writing was interrupted is completed.
 
         Feed-forward networks are brought to canonical form, any others (convolutions, transformers) are kept bit for
-        bit. Sensitivity, R^2 (of classes the accuracy) and meta-features are measured on the rows as they are given,
+        bit. Sensitivity, R^2 (of classes McFadden's) and meta-features are measured on the rows as they are given,
         which should be in the units that the networks read, and held out from their training where there are some.
 
         Args:
