@@ -45,6 +45,11 @@ def test_the_wheel_has_its_own_name_and_holds_the_package(tmp_path):
     assert "netgraph = netgraph.cli:main" in scripts
 
 
+def test_requirements_are_those_of_the_library():
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if not line.startswith("#")] == ["-e ."]
+
+
 def test_extras_refer_to_the_distribution_and_to_extras_that_there_are():
     for requirements in EXTRAS.values():
         for requirement in requirements:
