@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
 import torch
 from numpy.typing import ArrayLike
@@ -14,19 +14,21 @@ from netgraph.graph.modules.trace import mode
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.arguments import as_architectures, as_canonical, as_latents, as_rows, is_whole, seeded
 from netgraph.model.batch import NetBatch, by_size, check_batches, net_batch
-from netgraph.model.checkpoint import SHIPPED, load_checkpoint, save_checkpoint
 from netgraph.model.completion import FEATURES
-from netgraph.model.config import VAEConfig
-from netgraph.model.coverage import Coverage
 from netgraph.model.decoder import Decoder, solve_on_rows
 from netgraph.model.encoder import Encoder, Posterior
 from netgraph.model.function import FunctionPosterior
 from netgraph.model.loss import NOT_MEASURED, Losses, draw_given, output_error, weight_error
 from netgraph.model.prior import Prior
+from netgraph.model.projector import as_labels, as_run, write_projector
+from netgraph.model.stored import StoredModel
 from netgraph.stack import Stack
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-class NetVAE(nn.Module):
+
+class NetVAE(StoredModel):
     """A variational autoencoder over networks, z = [f | a | w]: function, architecture and weights.
 
     Args:
@@ -52,7 +54,7 @@ class NetVAE(nn.Module):
     def __init__(self, encoder: Encoder, decoder: Decoder, prior: Prior) -> None:
         super().__init__()
         self.encoder, self.decoder, self.prior = encoder, decoder, prior
-        self.config, self.card = encoder.config, {}  # type: VAEConfig, dict[str, Any]
+        self.config, self.card = encoder.config, {}
         first, second = self.config.function_size, self.config.function_size + self.config.architecture_size
         self.function, self.architecture = slice(0, first), slice(first, second)
         self.weights = slice(second, self.config.latent_size)
@@ -96,12 +98,6 @@ class NetVAE(nn.Module):
             kl=posterior.kl().mean(),
         )
 
-    @classmethod
-    def from_config(cls, config: VAEConfig | None = None) -> Self:
-        """Return an untrained model; of default sizes when None."""
-        config = config or VAEConfig()
-        return cls(Encoder(config), Decoder(config), Prior(config))
-
     @torch.no_grad()
     def fit_statistics(self, networks: Sequence[NetBatch]) -> None:
         """Compute the statistics that are stored with the weights: of weights, functions, meta-features; and coverage.
@@ -116,16 +112,6 @@ class NetVAE(nn.Module):
         self.encoder.fit(networks)
         self.decoder.condition.fit(torch.cat([batch.meta_features for batch in networks]))
         self.decoder.architecture.cover({a.key for batch in networks for a in batch.structure.architectures})
-
-    @property
-    def coverage(self) -> Coverage:
-        """The architectures of the training networks; it encodes and draws no others."""
-        return self.decoder.architecture.coverage
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the weights."""
-        return self.encoder.condition.null.device
 
     @torch.no_grad()
     def encode(self, networks: Sequence[NetGraph | nn.Module], meta_features: ArrayLike | None = None) -> Tensor:
@@ -281,20 +267,26 @@ class NetVAE(nn.Module):
         with mode(self, training=False):
             return self.prior.draw_architectures(noise, f, counts, meta, self.decoder)
 
-    def save(self, path: str | Path) -> None:
-        """Write ``path`` (safetensors) and, last, its record, of the same name with ``.json``."""
-        save_checkpoint(Path(path), self.config, self.card, self.coverage, self.state_dict())
-
-    @classmethod
-    def from_pretrained(cls, path: str | Path | None = None) -> Self:
-        """Read a checkpoint.
+    def to_tensorboard(
+        self, networks: Sequence[NetGraph | nn.Module], folder: str | Path, labels: "pd.DataFrame | None" = None
+    ) -> None:
+        """Write the function codes of networks as a run of TensorBoard, for its tab Projector.
 
         Args:
-            path: The safetensors file; the checkpoint that ships with the package when None.
+            networks: n networks, as of :meth:`encode`.
+            folder: Folder of the run; points that were written there before are replaced.
+            labels: Labels to color and to search by, one row a network; sizes of the architectures when None.
 
         Raises:
-            StoreError: When there is none, it is damaged, or it is of another version.
+            NetGraphError: When a network cannot be encoded, there are more or fewer labels, or the folder is a file.
+            StoreError: When the folder cannot be written to.
+
+        Example:
+            >>> vae = NetVAE.from_pretrained()
+            >>> vae.to_tensorboard(vae.sample(3, n_inputs=2, seed=0, steps=0), "latents/sampled")
+            >>> Path("latents/sampled/labels.tsv").read_text().split()[:4]
+            ['depth', 'parameters', 'inputs', 'outputs']
         """
-        vae, card, coverage = load_checkpoint(SHIPPED if path is None else Path(path), cls.from_config)
-        vae.card, vae.decoder.architecture.coverage = card, coverage
-        return vae.eval()
+        graphs = as_canonical(networks, self.coverage)
+        path, labels = as_run(folder), as_labels(labels, graphs)
+        write_projector(path, self.encode(graphs)[:, self.function], labels)
