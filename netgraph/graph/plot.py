@@ -1,7 +1,5 @@
 """Pictures of graphs, through matplotlib."""
 
-from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -9,55 +7,18 @@ import numpy.typing as npt
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.arguments import Network, as_graph
+from netgraph.graph.drawing import NEGATIVE, POSITIVE, Block, Drawing, Pairs, blocks_of, colors_of, place, place_layers
 from netgraph.graph.layers import BY_CODE
-from netgraph.graph.modules.registry import CODES, NAMES
-from netgraph.graph.modules.wiring import wire
+from netgraph.graph.modules.registry import NAMES
 from netgraph.graph.netgraph import NetGraph
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Level = Literal["auto", "node", "layer"]
-#: The position of each node or layer that is shown, [x, y].
-Drawing = dict[int, npt.NDArray[np.float64]]
-Pairs = list[tuple[int, int]]
-#: Color of each layer type, in the order of the vocabulary (matplotlib's tab20).
-_PALETTE = (
-    "#4c78a8", "#54a24b", "#f58518", "#e45756", "#b279a2", "#ff9da6", "#9d755d", "#bab0ac", "#eeca3b", "#d9d9d9",
-    "#c7c7c7", "#72b7b2", "#439894", "#2f4b7c", "#665191",
-)  # fmt: skip
-#: Colors of types beyond the vocabulary, in the order in which they appear (matplotlib's tab20b and tab20c).
-_FURTHER = (
-    "#393b79", "#8ca252", "#bd9e39", "#ad494a", "#a55194", "#6baed6", "#fd8d3c", "#74c476", "#9e9ac8", "#969696",
-    "#e7969c", "#cedb9c", "#7b4173", "#31a354", "#756bb1", "#e6550d", "#3182bd", "#8c6d31", "#843c39", "#de9ed6",
-)  # fmt: skip
-_POSITIVE, _NEGATIVE, _STRUCTURAL = "#3b6fb6", "#c8553d", "#b5b5b5"
+_STRUCTURAL = "#b5b5b5"
 #: Most nodes that are drawn one by one unless the caller asks for it.
 MOST_NODES = 600
-
-
-@dataclass(frozen=True)
-class _Block:
-    """The nodes of one layer of a network of any kind.
-
-    Attributes:
-        name: The layer's name.
-        code: Code of its type.
-        start: Its first node.
-        size: Number of its nodes.
-        weight: Root mean square of its weights; NaN where it has none.
-    """
-
-    name: str
-    code: int
-    start: int
-    size: int
-    weight: float
-
-    @property
-    def short(self) -> str:
-        """The last two steps of the name."""
-        return ".".join(self.name.split(".")[-2:])
 
 
 def draw(
@@ -89,20 +50,18 @@ def draw(
     if level not in get_args(Level):
         raise NetGraphError(f"level is {', '.join(get_args(Level))}, not {level!r}")
     graph = as_graph(graph, "draw")
-    blocks, feeds = _layers(graph)
+    blocks, feeds = blocks_of(graph.architecture)
     by_node = level == "node" or (level == "auto" and graph.num_nodes <= MOST_NODES)
-    drawing = _place(blocks, feeds, max_width if by_node else 1, 2 if by_node else 1)
-    if not by_node:
-        wrapped = _wrapped(drawing)
-        drawing = {i: wrapped[block.start] for i, block in enumerate(blocks)}
+    drawing = place(blocks, feeds, max_width, 2) if by_node else place_layers(blocks, feeds)
     ax = _new_axes(drawing, by_node) if ax is None else ax
-    colors, sizes = _colors(blocks), _sizes(graph)
+    colors, sizes = colors_of(blocks), _sizes(graph)
     if by_node:
         pairs, strength = _strengths(graph, drawing)
         codes, sizes, width = graph.layer_type[list(drawing)].tolist(), sizes[list(drawing)], (0.3, 2.2)
     else:
         pairs, codes, width = feeds, [block.code for block in blocks], (0.5, 2.5)
-        strength = np.array([blocks[target].weight for _, target in feeds])
+        weights = _layer_weights(graph, blocks)
+        strength = np.array([weights[target] for _, target in feeds])
         sizes = np.array([2.0 * sizes[block.start : block.start + block.size].mean() for block in blocks])
     _draw_edges(drawing, pairs, strength, width, ax)
     x, y = np.stack(list(drawing.values())).T
@@ -116,67 +75,17 @@ def draw(
     return ax
 
 
-def _layers(graph: NetGraph) -> tuple[list[_Block], Pairs]:
-    """List the layers in topological order, and the pairs of feeding and fed layers."""
-    layers: list[tuple[str, str, int, int]]
+def _layer_weights(graph: NetGraph, blocks: list[Block]) -> list[float]:
+    """Return the root mean square of each layer's weights; NaN where it has none."""
     weights: dict[int, Any]
     if graph.program is None:
-        architecture = graph.architecture
-        starts = architecture.offsets.tolist()
-        layers = [
-            (one.name, one.type, start, one.size) for one, start in zip(architecture.layers, starts, strict=False)
-        ]
-        weights = {tensor.layer: tensor for tensor in architecture.tensors if tensor.kind == "edge"}
-        feeds = [(i, target) for target, layer in enumerate(architecture.layers) for i in layer.inputs]
+        weights = {tensor.layer: tensor for tensor in graph.architecture.tensors if tensor.kind == "edge"}
     else:
-        named, wiring = graph.program.tensor_named, wire(graph.program)
-        layers = [(group.name, group.type, group.start, group.size) for group in wiring.groups]
-        full = [[f"{name}.{end}".lstrip(".") for end in ("weight", "in_proj_weight")] for name, *_ in layers]
+        named = graph.program.tensor_named
+        full = [[f"{block.name}.{end}".lstrip(".") for end in ("weight", "in_proj_weight")] for block in blocks]
         weights = {i: named[name] for i, names in enumerate(full) for name in reversed(names) if name in named}
-        feeds = list(wiring.feeds)
-    blocks = []
-    for i, (name, kind, start, size) in enumerate(layers):
-        values = graph.tensor(weights[i]).detach().double() if i in weights and weights[i].size else None
-        weight = float("nan") if values is None else float(values.square().mean().sqrt())
-        blocks.append(_Block(name, CODES[kind], start, size, weight))
-    return blocks, feeds
-
-
-def _place(blocks: list[_Block], feeds: Pairs, max_width: int, gap: int) -> Drawing:
-    """Place the nodes that are shown: a column for each step of depth, layers of one depth above each other.
-
-    Args:
-        blocks: The layers, in topological order.
-        feeds: Pairs of feeding and fed layers.
-        max_width: Most nodes of a layer that are shown.
-        gap: Room between layers of one column.
-    """
-    depth = [0] * len(blocks)
-    for source, target in sorted(feeds, key=lambda pair: pair[1]):
-        depth[target] = max(depth[target], depth[source] + 1)
-    columns: dict[int, list[_Block]] = defaultdict(list)
-    for block, x in zip(blocks, depth, strict=True):
-        columns[x].append(block)
-    drawing: Drawing = {}
-    for x, column in columns.items():
-        shown = [min(block.size, max_width) for block in column]
-        top = (sum(shown) + gap * (len(column) - 1) - 1) / 2
-        for block, n in zip(column, shown, strict=True):
-            drawing |= {block.start + i: np.array([float(x), top - i]) for i in range(n)}
-            top -= n + gap
-    return drawing
-
-
-def _wrapped(drawing: Drawing, columns: int = 14) -> Drawing:
-    """Wrap a long picture into lines, every other one from right to left."""
-    heights = [y for _, y in drawing.values()]
-    line_height = max(heights) - min(heights) + 1.5
-    moved = {}
-    for node, (x, y) in drawing.items():
-        line, column = divmod(int(x), columns)
-        column = column if line % 2 == 0 else columns - 1 - column
-        moved[node] = np.array([float(column), y - line * line_height])
-    return moved
+    values = {i: graph.tensor(where).detach().double() for i, where in weights.items() if where.size}
+    return [float(values[i].square().mean().sqrt()) if i in values else float("nan") for i in range(len(blocks))]
 
 
 def _new_axes(drawing: Drawing, by_node: bool) -> "Axes":
@@ -207,7 +116,7 @@ def _draw_edges(drawing: Drawing, pairs: Pairs, strength: Any, width: tuple[floa
     from matplotlib.patches import FancyArrowPatch
 
     largest, structural = np.nanmax(np.abs(strength), initial=0.0) or 1.0, np.isnan(strength)
-    colors = np.where(structural, _STRUCTURAL, np.where(strength >= 0, _POSITIVE, _NEGATIVE)).tolist()
+    colors = np.where(structural, _STRUCTURAL, np.where(strength >= 0, POSITIVE, NEGATIVE)).tolist()
     widths = np.where(structural, 0.8, width[0] + width[1] * np.abs(strength) / largest).tolist()
     ends = [(drawing[a], drawing[b]) for a, b in pairs]
     behind = [abs(a[1] - b[1]) < 1e-6 and abs(a[0] - b[0]) > 1 for a, b in ends]
@@ -240,7 +149,7 @@ def _sizes(graph: NetGraph) -> Any:
     return np.where(np.isfinite(measured), 15.0 + 135.0 * measured / largest, 70.0)
 
 
-def _write_names(blocks: list[_Block], drawing: Drawing, by_node: bool, ax: "Axes") -> None:
+def _write_names(blocks: list[Block], drawing: Drawing, by_node: bool, ax: "Axes") -> None:
     """Write each layer's name above its first node, or its name, type and size below it."""
     for i, block in enumerate(blocks):
         x, y = drawing[block.start if by_node else i]
@@ -252,11 +161,3 @@ def _write_names(blocks: list[_Block], drawing: Drawing, by_node: bool, ax: "Axe
     if not by_node:
         heights = [y for _, y in drawing.values()]
         ax.set_ylim(min(heights) - 0.8, max(heights) + 0.8)
-
-
-def _colors(blocks: list[_Block]) -> dict[int, str]:
-    """Return the color of each type."""
-    codes = dict.fromkeys(block.code for block in blocks)
-    further = [code for code in codes if code not in BY_CODE]
-    vocabulary = {code: _PALETTE[i % len(_PALETTE)] for i, code in enumerate(BY_CODE)}
-    return vocabulary | {code: _FURTHER[i % len(_FURTHER)] for i, code in enumerate(further)}
