@@ -82,7 +82,7 @@ def table_html(header: Sequence[object], rows: Sequence[Sequence[object]], capti
         body += f"<tr>{''.join(cells)}</tr>"
     head = f"<thead><tr>{names}</tr></thead>" if header else ""
     title = "" if caption is None else f"<caption>{escape(caption)}</caption>"
-    return Html(f'<div class="scroll"><table>{title}{head}<tbody>{body}</tbody></table></div>')
+    return scroll(f"<table>{title}{head}<tbody>{body}</tbody></table>")
 
 
 def _cell(tag: str, value: object, attributes: str = "", like: object = None) -> str:
@@ -90,6 +90,26 @@ def _cell(tag: str, value: object, attributes: str = "", like: object = None) ->
     if isinstance(value if like is None else like, Real):
         attributes += ' class="number"'
     return f"<{tag}{attributes}>{value if isinstance(value, Html) else escape(number(value))}</{tag}>"
+
+
+def scroll(content: str) -> Html:
+    """Return wide content in a box that it scrolls in.
+
+    Example:
+        >>> scroll("<svg></svg>")
+        '<div class="scroll"><svg></svg></div>'
+    """
+    return Html(f'<div class="scroll">{content}</div>')
+
+
+def paragraph(text: object) -> Html:
+    """Return a text as a paragraph.
+
+    Example:
+        >>> paragraph("a < b")
+        '<p>a &lt; b</p>'
+    """
+    return Html(f"<p>{escape(text)}</p>")
 
 
 def fragment(*parts: str) -> Html:

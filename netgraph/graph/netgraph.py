@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import Batch, Data
-from torch_geometric.data.data import size_repr
 
 from netgraph.errors import InvalidGraphError, NetGraphError
 from netgraph.graph.architecture import Architecture, TensorSpec
 from netgraph.graph.check import check_architecture
+from netgraph.graph.display import facts, network_html
 from netgraph.graph.exchange import from_networkx, to_networkx
 from netgraph.graph.modules.check import check
 from netgraph.graph.modules.program import NamedTensorSpec, Program
 from netgraph.graph.modules.values import is_finite, view
 from netgraph.graph.modules.wiring import structure
 from netgraph.graph.records import read_networks, write_networks
-from netgraph.graph.storage import EXPANDED, HELD, Storage
+from netgraph.graph.storage import HELD, Storage
 from netgraph.graph.writable import Edit
 
 if TYPE_CHECKING:
@@ -95,15 +95,18 @@ class NetGraph(Data):
         return 0 if key in ("index", "parent") else super().__inc__(key, value, *args, **kwargs)
 
     def __repr__(self) -> str:
-        architecture = self._store._mapping.get("architecture")
-        if isinstance(architecture, Program):
-            return f"{type(self).__name__}(nodes={self.num_nodes}, parameters={self.state.numel()})"
-        if not isinstance(architecture, Architecture):
+        if not self._store.holds_one_graph:
             return str(super().__repr__())
-        sizes = {"edge_index": (2, self.num_edges), "edge_weight": (self.num_edges,), "structural": (self.num_edges,)}
-        shown = {key: torch.empty(sizes.get(key, (self.num_nodes,)), device="meta") for key in EXPANDED}
-        fields = [size_repr(key, value) for key, value in (self._store._mapping | shown).items()]
-        return f"{type(self).__name__}({', '.join(fields)})"
+        return f"{type(self).__name__}({facts(self.architecture, self._further())})"
+
+    def _repr_html_(self) -> str | None:
+        if not self._store.holds_one_graph:
+            return None
+        return network_html(self.architecture, self.state, self.tensor, self._further())
+
+    def _further(self) -> dict[str, Any]:
+        """Return the attributes beside the network's own."""
+        return {key: value for key, value in self._store._mapping.items() if key not in (*HELD, "num_nodes")}
 
     def tensor(self, where: TensorSpec | NamedTensorSpec) -> Tensor:
         """View one tensor of the state in its own shape."""

@@ -243,7 +243,6 @@ def test_no_verb_expands_what_it_does_not_need(build, monkeypatch):
         len(graph),
         sorted(graph.keys()),
         graph.edge_index.shape[1],
-        Data.__repr__(graph),
         graph.is_undirected(),
     )
 
@@ -257,8 +256,8 @@ def test_no_verb_expands_what_it_does_not_need(build, monkeypatch):
     assert graph == graph
     assert not graph.is_cuda
     if graph.program is None:
-        assert repr(graph) == str(graph) == expected[3]
-        assert graph.is_undirected() is expected[4]
+        assert f"{graph.num_edges} edges" in repr(graph)
+        assert graph.is_undirected() is expected[3]
     assert repr(graph).startswith("NetGraph(")
     for made in (
         graph.clone(),
