@@ -3,10 +3,10 @@
 import html
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from hashlib import sha256
 from numbers import Integral, Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,6 +20,9 @@ STYLE = """
 .netgraph th, .netgraph td { text-align: left; vertical-align: top; padding: 5px 12px 5px 0;
   border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent); }
 .netgraph .number { text-align: right; white-space: nowrap; }
+.netgraph .scroll + .scroll { margin-top: 10px; }
+.netgraph p, .netgraph details { margin: 6px 0; }
+.netgraph summary { cursor: pointer; }
 .netgraph svg { max-width: 100%; height: auto; }
 """
 #: Resolution of what is drawn as pixels inside a picture, dots an inch: 1.5 times that of a screen; chosen.
@@ -110,6 +113,40 @@ def paragraph(text: object) -> Html:
         '<p>a &lt; b</p>'
     """
     return Html(f"<p>{escape(text)}</p>")
+
+
+def folded(summary: object, content: str) -> Html:
+    """Return content that is shown when its headline is clicked.
+
+    Example:
+        >>> folded("more", "<p>all</p>")
+        '<details><summary>more</summary><p>all</p></details>'
+    """
+    return Html(f"<details><summary>{escape(summary)}</summary>{content}</details>")
+
+
+def settings_html(values: Mapping[str, Any], caption: str | None = None) -> Html:
+    """Return nested settings as a table of their paths and values.
+
+    Args:
+        values: Values by name: numbers, text, sequences, or further mappings.
+        caption: Its headline.
+
+    Example:
+        >>> "<td>1, 16</td>" in settings_html({"tasks": {"n_features": [1, 16]}})
+        True
+    """
+    return table_html([], [[key, number(value)] for key, value in _flat(values)], caption)
+
+
+def _flat(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{path}{key}.")
+        elif isinstance(value, Sequence | Set | Mapping) and not isinstance(value, str):
+            yield f"{path}{key}", ", ".join(map(number, value)) or "none"
+        else:
+            yield f"{path}{key}", value
 
 
 def fragment(*parts: str) -> Html:

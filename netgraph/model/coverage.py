@@ -10,6 +10,7 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture, Layer
 from netgraph.graph.layers import LAYER_TYPES
 from netgraph.graph.modules.program import Program
+from netgraph.html import fragment, settings_html
 from netgraph.tokens.grammar import Limits, longest_apart, loose_after
 
 #: Label of each number. A number of inputs or outputs is covered where it was seen itself, as each has a logit of its
@@ -32,7 +33,7 @@ OUTPUT = "as output"
 SETTINGS = {("Linear", "bias"), ("Dropout", "p")}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Coverage:
     """The architectures that a model was trained on, summed up: sets of all that was seen.
 
@@ -104,8 +105,21 @@ class Coverage:
 
     def describe(self) -> str:
         """Return one line on the architectures that were seen."""
-        counted = (f"{_spans(getattr(self, name))} {label}" for name, label in COUNTED.items())
-        return "; ".join([*counted, f"types {_names(self.types)}", f"places {_names(self.places)}"])
+        words = self.words()
+        counted = (f"{words[label]} {label}" for label in COUNTED.values())
+        return "; ".join([*counted, f"types {words['types']}", f"places {words['places']}"])
+
+    def words(self) -> dict[str, str]:
+        """Return all that was seen in words, by labels."""
+        counted = {label: _spans(getattr(self, name)) for name, label in COUNTED.items()}
+        return counted | {"types": _names(self.types), "places": _names(self.places)}
+
+    def __repr__(self) -> str:
+        seen = f"{_spans(self.inputs)} inputs, {_spans(self.outputs)} outputs, {_spans(self.layers)} layers"
+        return f"Coverage({seen} of {len(self.types)} types)" if self.types else "Coverage(none)"
+
+    def _repr_html_(self) -> str:
+        return fragment(settings_html(self.words()))
 
     def to_record(self) -> dict[str, list[str] | list[int]]:
         """Return the sets as sorted lists, for JSON."""

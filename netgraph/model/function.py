@@ -36,6 +36,11 @@ class FunctionPosterior(NamedTuple):
     mean: Tensor
     deviation: Tensor
 
+    def __repr__(self) -> str:
+        ends = [float(end) for end in self.deviation.aminmax()] if len(self.deviation) else []
+        span = ", deviation {:.2g} to {:.2g}".format(*ends) if ends else ""
+        return f"FunctionPosterior({len(self.mean)} numbers{span})"
+
 
 class FunctionCode(nn.Module):
     """Principal component analysis of networks' outputs on common rows, for each number of inputs.

@@ -6,6 +6,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from netgraph.model.card import card_html, model_line
 from netgraph.model.checkpoint import SHIPPED, load_checkpoint, save_checkpoint
 from netgraph.model.config import VAEConfig
 from netgraph.model.coverage import Coverage
@@ -30,6 +31,17 @@ class StoredModel(nn.Module):
     prior: Prior
     config: VAEConfig
     card: dict[str, Any]
+
+    def __repr__(self) -> str:
+        """Return one line; ``str`` and ``print`` show the tree of modules, as of any module of torch."""
+        parameters = sum(parameter.numel() for parameter in self.parameters())
+        return f"{type(self).__name__}({model_line(self.config, self.card, self.coverage)}, {parameters:,} parameters)"
+
+    def __str__(self) -> str:
+        return super().__repr__()
+
+    def _repr_html_(self) -> str:
+        return card_html(repr(self), self.config, self.card, self.coverage)
 
     @classmethod
     def from_config(cls, config: VAEConfig | None = None) -> Self:
