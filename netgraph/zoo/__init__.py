@@ -12,9 +12,9 @@ from netgraph.zoo.fit_recipe import FitConfig, FitRecipe, Schedule
 from netgraph.zoo.fitting import fit_networks, pad_rows
 from netgraph.zoo.merge import merge_zoos
 from netgraph.zoo.optimizers import OPTIMIZERS
-from netgraph.zoo.overview import describe_zoo, verify_zoo
 from netgraph.zoo.recipe import ZooRecipe
 from netgraph.zoo.training_state import Fitted
+from netgraph.zoo.verify import describe_zoo, verify_zoo
 from netgraph.zoo.zoo import Zoo
 
 __all__ = [

@@ -47,7 +47,7 @@ def build_zoo(
 
     Example:
         >>> build_zoo("tiny", "my_zoo")  # doctest: +SKIP
-        Zoo(94)
+        Zoo(94 networks of 12 tasks, my_zoo)
     """
     recipe = recipe if isinstance(recipe, ZooRecipe) else ZooRecipe.load(recipe)
     root = Path(root)

@@ -36,7 +36,7 @@ def merge_zoos(roots: Sequence[str | Path], out: str | Path) -> Zoo:
 
     Example:
         >>> merge_zoos(["my_zoo", "another_zoo"], "both")
-        Zoo(36)
+        Zoo(36 networks of 12 tasks, both)
     """
     zoos, folder = [Zoo(root) for root in roots], Path(out)
     if not zoos:

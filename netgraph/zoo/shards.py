@@ -39,10 +39,14 @@ class Shards:
         part: Part of the zoo of each network, [n].
         task_numbers: The zoo's numbers of each shard's tasks.
         n_tasks: Number of tasks.
+        excluded: Number of networks that were left out.
+        seconds: Time that training took.
     """
 
     def __init__(self, folder: Path, entries: Sequence[ShardEntry], built: bool) -> None:
         self._files = [(shard_path(folder, entry.name), entry.sha256) for entry in entries]
+        self.folder, self.excluded = folder, sum(entry.excluded for entry in entries)
+        self.seconds = sum(entry.seconds for entry in entries)
         self._built, self._known_sizes = built, [entry.sizes for entry in entries]
         self._open: OrderedDict[int, OpenShard] = OrderedDict()
         self.first_network = [0, *accumulate(sum(entry.networks) for entry in entries)]
@@ -113,6 +117,11 @@ class Shards:
     def sizes(self) -> ShardSizes:
         """Return the sizes of all networks; shards of an older manifest, which does not hold them, are read."""
         return join_sizes([known or self._read_sizes(i) for i, known in enumerate(self._known_sizes)])
+
+    def known_sizes(self) -> ShardSizes | None:
+        """Return the sizes of all networks where the manifest holds them; older ones do not."""
+        known = [sizes for sizes in self._known_sizes if sizes is not None]
+        return join_sizes(known) if len(known) == len(self) else None
 
     def _read_sizes(self, number: int) -> ShardSizes:
         shard = self.open(number)

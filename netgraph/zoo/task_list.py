@@ -17,6 +17,9 @@ class Tasks(Sequence[Task]):
     def __init__(self, read: Callable[[int], Task], count: int) -> None:
         self._read, self._count = read, count
 
+    def __repr__(self) -> str:
+        return f"Tasks({self._count:,} tasks)"
+
     def __len__(self) -> int:
         return self._count
 

@@ -22,6 +22,7 @@ from netgraph.tokens import TokenBatch, tokenize, tokenize_packed
 from netgraph.zoo.from_networks import write_networks
 from netgraph.zoo.manifest import PARTS, read_manifest, read_zoo_record
 from netgraph.zoo.open_shard import OpenShard
+from netgraph.zoo.overview import zoo_html, zoo_line
 from netgraph.zoo.recipe import ZooRecipe
 from netgraph.zoo.rows import table_rows
 from netgraph.zoo.shards import Shards
@@ -70,10 +71,8 @@ class Zoo(Dataset):
         with building(path):
             plain = field_of(record, "recipes", list[dict[str, Any]])
             self.recipes = [ZooRecipe.from_dict(values, str(path)) for values in plain]
-        entries = read_manifest(self.folder)
-        self.train_seconds = sum(entry.seconds for entry in entries)
-        self.excluded = sum(entry.excluded for entry in entries)
-        self._shards = Shards(self.folder, entries, record["digest"] is not None)
+        self._shards = Shards(self.folder, read_manifest(self.folder), record["digest"] is not None)
+        self.train_seconds, self.excluded = self._shards.seconds, self._shards.excluded
         super().__init__(None)
 
     @classmethod
@@ -127,6 +126,12 @@ class Zoo(Dataset):
         write_networks(networks, tasks, root, table, split, index=index, seed=seed, progress=progress)
         return cls(root)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({zoo_line(self._shards, self._own_numbers())})"
+
+    def _repr_html_(self) -> str:
+        return zoo_html(repr(self), self._shards, self._own_numbers(), self.recipes)
+
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without the table: a part has its own."""
         return {key: value for key, value in self.__dict__.items() if key != "table"}
@@ -170,8 +175,7 @@ class Zoo(Dataset):
     def stream(self, indices: Iterable[int] | None = None) -> Iterator[NetGraph]:
         """Yield networks one after the other, shard by shard, in the whole zoo's order; all of them when None."""
         for number, networks in self._shards.holding(self._numbers(indices)):
-            for network in networks.tolist():
-                yield self._graph(number, network)
+            yield from (self._graph(number, network) for network in networks.tolist())
 
     def token_batches(
         self, batch_size: int = 512, indices: Iterable[int] | None = None, chunk: int = 16
@@ -287,8 +291,7 @@ class Zoo(Dataset):
         numbers = self._own_numbers()
         order = np.argsort(numbers, kind="stable")
         parts = list(self._shards.holding(numbers[order])) or [(0, numbers)]
-        rows = [self._rows(*part) for part in parts]
-        return pd.concat(rows).iloc[np.argsort(order)].reset_index(drop=True)
+        return pd.concat([self._rows(*part) for part in parts]).iloc[np.argsort(order)].reset_index(drop=True)
 
     def _rows(self, number: int, networks: Ints) -> "pd.DataFrame":
         """Return the rows of the table for some networks of a shard, given by their numbers within it, [n]."""
