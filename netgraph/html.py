@@ -136,17 +136,23 @@ def settings_html(values: Mapping[str, Any], caption: str | None = None) -> Html
         >>> "<td>1, 16</td>" in settings_html({"tasks": {"n_features": [1, 16]}})
         True
     """
-    return table_html([], [[key, number(value)] for key, value in _flat(values)], caption)
+    return table_html([], list(flat(values)), caption)
 
 
-def _flat(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, object]]:
+def flat(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the path of each value of nested settings, and the value as text.
+
+    Example:
+        >>> list(flat({"tasks": {"n_features": [1, 16]}, "seed": 0}))
+        [('tasks.n_features', '1, 16'), ('seed', '0')]
+    """
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{path}{key}.")
+            yield from flat(value, f"{path}{key}.")
         elif isinstance(value, Sequence | Set | Mapping) and not isinstance(value, str):
             yield f"{path}{key}", ", ".join(map(number, value)) or "none"
         else:
-            yield f"{path}{key}", value
+            yield f"{path}{key}", number(value)
 
 
 def fragment(*parts: str) -> Html:

@@ -53,7 +53,7 @@ class LayerTensor:
     needs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LayerType:
     """A type of layer: an entry of the vocabulary.
 
@@ -79,6 +79,9 @@ class LayerType:
     function: Callable[..., Tensor] | None = None
     homogeneous: bool = False
     odd: bool = False
+
+    def __repr__(self) -> str:
+        return f"LayerType({self.name}, code {self.code}, {self.kind})"
 
     def defaults(self) -> dict[str, HyperValue]:
         """Return the hyper-parameters that a layer has by default."""

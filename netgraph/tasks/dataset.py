@@ -13,6 +13,7 @@ from netgraph.errors import NetGraphError, StoreError
 from netgraph.files import building_from, datasets_folder, make_folder, read_tensors, record_path, write_tensors
 from netgraph.reading import building, field_of, read_yaml, typed
 from netgraph.tasks.check import check_data
+from netgraph.tasks.display import MOST_ROWS, counted, data_html, short
 
 Floats = npt.NDArray[np.float64]
 FORMAT, VERSION = "netgraph-data", 1
@@ -21,7 +22,7 @@ CATALOG = datasets_folder() / "real.yaml"
 PREFIX = "openml:"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RealDataset:
     """A real regression problem, in its own units.
 
@@ -36,6 +37,14 @@ class RealDataset:
     x: Floats
     y: Floats
     feature_names: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        sizes = f"{counted(len(self.y), 'row')}, {counted(len(self.feature_names), 'feature')}"
+        return f"RealDataset({short(self.name)}, {sizes})"
+
+    def _repr_html_(self) -> str:
+        columns = [*self.x[:MOST_ROWS].T.tolist(), self.y[:MOST_ROWS].tolist()]
+        return data_html(repr(self), [*self.feature_names, "target"], columns)
 
 
 def data_folder() -> Path:

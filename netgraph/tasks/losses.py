@@ -50,7 +50,7 @@ class Padding:
         return cls(count, own, (1 - own) * _ABSENT)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Loss:
     """A loss of the outputs of many networks: for each network the mean over its rows.
 
@@ -84,6 +84,9 @@ class Loss:
     terms: Callable[[Tensor, Tensor, int], Tensor]
     entropy: Callable[[Tensor], Tensor]
     hits: Callable[[Tensor, Tensor], Tensor] | None
+
+    def __repr__(self) -> str:
+        return f"Loss({self.name})"
 
     def predict(self, output: Tensor, padding: Padding | None = None) -> Tensor:
         """Return the predictions of outputs, of their shape: themselves, or the probabilities of classes."""

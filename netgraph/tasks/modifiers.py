@@ -9,12 +9,12 @@ import torch
 from torch import Generator, Tensor
 
 from netgraph.tasks.inputs import integer, log_uniform, normal, standard, uniform
-from netgraph.tasks.settings import Between, Range, Weights, Whole, check_settings, weighted
+from netgraph.tasks.settings import Between, Range, Settings, Weights, Whole, check_settings, weighted
 from netgraph.tasks.task import Description
 
 
 @dataclass(frozen=True)
-class Modifier:
+class Modifier(Settings):
     """Base of modifiers.
 
     Attributes:

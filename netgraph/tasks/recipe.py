@@ -14,6 +14,7 @@ from netgraph.tasks.settings import (
     Allowed,
     Between,
     Range,
+    Settings,
     Whole,
     check_settings,
     configure,
@@ -31,8 +32,8 @@ _RATIO = Allowed(
 )
 
 
-@dataclass(frozen=True)
-class TaskRecipe:
+@dataclass(frozen=True, repr=False)
+class TaskRecipe(Settings):
     """Distribution of random tasks in plain values; :meth:`from_dict` inverts ``dataclasses.asdict``.
 
     Attributes:

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
 from netgraph.errors import NetGraphError
+from netgraph.html import Html, flat, fragment, paragraph, table_html
 
 #: Fewest and most of what is drawn anew for each task.
 Range = tuple[float, float]
@@ -63,6 +64,30 @@ class Allowed:
     def rule(self, default: Any) -> str:
         """Return the rule in words."""
         return self.words
+
+
+class Settings:
+    """Base of recipes: a prompt shows the settings that differ from the defaults, a notebook all of them.
+
+    A subclass is a dataclass whose fields have defaults, with ``repr=False``.
+    """
+
+    def __repr__(self) -> str:
+        default = settings_of(type(self)())
+        changed = [f"{name}={value!r}" for name, value in settings_of(self).items() if value != default[name]]
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+    def _repr_html_(self) -> str:
+        return fragment(paragraph(type(self).__name__), self.table())
+
+    def table(self) -> Html:
+        """Return all settings as a table, with defaults beside values that differ."""
+        instance: Any = self
+        default = dict(flat(asdict(type(instance)())))
+        rows = [[key, text, default.get(key, "–")] for key, text in flat(asdict(instance))]
+        return table_html(
+            ["setting", "value", "default"], [[key, text, "" if text == usual else usual] for key, text, usual in rows]
+        )
 
 
 def some_of(names: Iterable[str]) -> Allowed:

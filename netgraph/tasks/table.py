@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from netgraph.errors import NetGraphError, missing_extra
+from netgraph.html import paragraph
 from netgraph.reading import FAILURES, one_line
 from netgraph.tasks.cells import decode_file, parse_numbers, read_csv, read_levels, read_text
+from netgraph.tasks.display import MOST_ROWS, counted, data_html, short
 from netgraph.tasks.kinds import ColumnKind, column_kind
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ _INDEX = re.compile(
 )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Table:
     """Rows of a data set, in their own units.
 
@@ -55,6 +57,15 @@ class Table:
     target: str
     task: Literal["regression", "classes"] = "regression"
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        sizes = f"{counted(len(self.y), 'row')}, {counted(len(self.features), 'feature')}"
+        return f"Table({sizes}, target {short(self.target)}, {self.task})"
+
+    def _repr_html_(self) -> str:
+        columns = [self.X[name].head(MOST_ROWS).tolist() for name in self.features]
+        notes = [paragraph(note) for note in self.notes]
+        return data_html(repr(self), [*self.features, self.target], [*columns, self.y[:MOST_ROWS].tolist()], *notes)
 
 
 def read_table(path: str | Path, target: str, task: str = "auto") -> Table:

@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
+from netgraph.html import folded, settings_html, table_html
 from netgraph.tasks.check import Floats, check_classes, check_targets, standardize
+from netgraph.tasks.display import MOST_ROWS, counted, data_html, short
 from netgraph.tasks.losses import LOSSES, Loss, get_loss
 
 Description = dict[str, float | int | str]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Task:
     """One regression or classification problem.
 
@@ -73,6 +75,20 @@ class Task:
             raise NetGraphError(f"task {self.family}: y of {self.loss} must be {rule}; row {row} is not")
         if (self.y == self.y[0]).all():
             raise NetGraphError(f"task {self.family}: all rows are of one class; {self.loss} needs two at least")
+
+    def __repr__(self) -> str:
+        outputs = counted(self.n_outputs, "class" if self.loss == "cross_entropy" else "output")
+        sizes = f"{counted(self.rows, 'row')}, {counted(self.n_features, 'feature')}, {outputs}"
+        return f"Task({short(self.family)}, {sizes}, {self.loss}, seed={self.seed})"
+
+    def _repr_html_(self) -> str:
+        names = [f"x{i}" for i in range(self.n_features)] + [f"y{i}" for i in range(self.n_outputs)]
+        mean, deviation = torch.cat([self.x_mean, self.y_mean]), torch.cat([self.x_scale, self.y_scale])
+        units = list(zip(names, mean.tolist(), deviation.tolist(), strict=True))
+        further = [settings_html(self.description, "How it was drawn")] if self.description else []
+        further.append(folded("Units of the columns", table_html(["column", "mean", "deviation"], units)))
+        columns = torch.cat([self.x[:MOST_ROWS], self.y[:MOST_ROWS]], dim=1).T.tolist()
+        return data_html(repr(self), names, columns, *further)
 
     @property
     def rows(self) -> int:

@@ -12,15 +12,15 @@ from netgraph.graph.arguments import Network, as_graphs
 from netgraph.graph.layers import LAYER_TYPES, HyperValue
 from netgraph.graph.netgraph import NetGraph
 from netgraph.tasks.inputs import choose, uniform
-from netgraph.tasks.settings import Between, Range, Weights, Whole, check_settings, one_of, weighted
+from netgraph.tasks.settings import Between, Range, Settings, Weights, Whole, check_settings, one_of, weighted
 
 ACTIVATIONS = tuple(name for name, kind in LAYER_TYPES.items() if kind.kind == "elementwise" and name != "Dropout")
 #: Draws of an architecture that is not among those of a task yet, before one of these is taken again.
 MAX_DRAWS = 30
 
 
-@dataclass(frozen=True)
-class ArchitectureRecipe:
+@dataclass(frozen=True, repr=False)
+class ArchitectureRecipe(Settings):
     """Distribution of random architectures: feed-forward networks that end in a linear layer.
 
     A hidden layer is a linear layer, a normalization, an activation, dropout, and a skip, in this order.

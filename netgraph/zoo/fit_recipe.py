@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
-from netgraph.tasks.settings import Between, Range, Weights, Whole, check_settings, require, weighted
+from netgraph.tasks.settings import Between, Range, Settings, Weights, Whole, check_settings, require, weighted
 from netgraph.zoo.optimizers import OPTIMIZERS
 
 Schedule = Literal["cosine", "constant"]
@@ -82,8 +82,8 @@ def check_trajectory(key: str, steps: Any, most: int | None = None) -> None:
     require(rises and within, key, steps, f"a list of whole numbers {limits}, rising")
 
 
-@dataclass(frozen=True)
-class FitRecipe:
+@dataclass(frozen=True, repr=False)
+class FitRecipe(Settings):
     """Distribution of trainings; each network draws its own.
 
     Attributes:

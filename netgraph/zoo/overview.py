@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -146,7 +146,7 @@ def zoo_html(line: str, shards: Shards, networks: Ints, recipes: Sequence[ZooRec
         except StoreError as error:
             notes = [str(error)]
     named = [f"Recipe {i}" if len(recipes) > 1 else "Recipe" for i in range(1, len(recipes) + 1)]
-    folds = [folded(name, settings_html(asdict(recipe))) for name, recipe in zip(named, recipes, strict=True)]
+    folds = [folded(name, recipe.table()) for name, recipe in zip(named, recipes, strict=True)]
     return fragment(paragraph(line), settings_html(facts), *map(paragraph, notes), *folds)
 
 

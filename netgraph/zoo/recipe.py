@@ -12,7 +12,7 @@ from netgraph.files import datasets_folder
 from netgraph.reading import building, read_yaml
 from netgraph.tasks import TaskRecipe
 from netgraph.tasks.dataset import find_entry
-from netgraph.tasks.settings import NAMES, Between, check_settings, configure, require, settings_of
+from netgraph.tasks.settings import NAMES, Between, Settings, check_settings, configure, require, settings_of
 from netgraph.zoo.architectures import ArchitectureRecipe
 from netgraph.zoo.fit_recipe import FitRecipe
 
@@ -21,8 +21,8 @@ FOLDER = datasets_folder()
 MIN_ROWS = 8
 
 
-@dataclass(frozen=True)
-class ZooRecipe:
+@dataclass(frozen=True, repr=False)
+class ZooRecipe(Settings):
     """Recipe of a zoo. The defaults are the recipe ``quick``.
 
     Attributes:

@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.tasks.inputs import columns
-from netgraph.tasks.settings import check_settings
+from netgraph.tasks.settings import Settings, check_settings
 from netgraph.tasks.task import Description
 
 
@@ -28,7 +28,7 @@ class Problem(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TaskFamily(ABC):
+class TaskFamily(Settings, ABC):
     """The contract of a task family: random noiseless regression problems of one kind.
 
     A subclass is a frozen dataclass. Its fields are its recipe, each with a default and limits
