@@ -150,7 +150,7 @@ def flat(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]
         if isinstance(value, Mapping) and value:
             yield from flat(value, f"{path}{key}.")
         elif isinstance(value, Sequence | Set | Mapping) and not isinstance(value, str):
-            yield f"{path}{key}", ", ".join(map(number, value)) or "none"
+            yield f"{path}{key}", ", ".join(map(number, value)) or ("{}" if isinstance(value, Mapping) else "none")
         else:
             yield f"{path}{key}", number(value)
 

@@ -144,7 +144,7 @@ def _parents(table: LayerTable, layer: Ints, position: Ints, turn: Ints) -> Ints
     return parent
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Stream:
     """The T tokens of an architecture: columns of :class:`Streams`, and the state elements that each token carries.
 
@@ -160,6 +160,10 @@ class Stream:
     elements: Ints
     bias_element: Ints
     attributes: npt.NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        length, chunk = self.elements.shape
+        return f"Stream({length:,} tokens, {chunk} weights each)"
 
 
 @lru_cache(maxsize=16384)

@@ -21,7 +21,9 @@ from netgraph.graph.modules.program import Program
 from netgraph.graph.modules.wiring import structure
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.table import LayerTable
+from netgraph.html import fragment, paragraph
 from netgraph.tokens.builder import Builder
+from netgraph.tokens.display import COLUMNS, MOST_TOKENS, tokens_html
 from netgraph.tokens.program_stream import program_stream
 from netgraph.tokens.stream import END, START, Stream, lay_out, stream
 
@@ -29,7 +31,7 @@ from netgraph.tokens.stream import END, START, Stream, lay_out, stream
 _Known = dict[Program, Stream]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TokenBatch:
     """Token streams of B networks, padded to T tokens.
 
@@ -62,6 +64,18 @@ class TokenBatch:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __repr__(self) -> str:
+        longest, chunk = self.mask.shape[1], self.weight.shape[2]
+        sizes = f"{len(self):,} network{'s' * (len(self) != 1)}, {int(self.mask.sum()):,} tokens, longest {longest:,}"
+        return f"TokenBatch({sizes}, {chunk} weights each, {str(self.weight.dtype).removeprefix('torch.')})"
+
+    def _repr_html_(self) -> str:
+        if not len(self):
+            return fragment(paragraph(repr(self)))
+        length = int(self.mask[0].sum())
+        first = {name: getattr(self, name)[0, : min(length, MOST_TOKENS)] for name in COLUMNS}
+        return tokens_html(repr(self), first, self.names[0], length, len(self))
 
 
 def tokenize(graphs: Iterable[Network], chunk: int = 16) -> TokenBatch:
