@@ -181,15 +181,15 @@ def svg_of(figure: "Figure", title: str) -> Html:
         '<svg viewBox="0 0 144 72" width="192" height="96"'
     """
     data = [one for ax in figure.axes for one in ax.collections if not one.get_rasterized()]
-    vector = _drawn(figure)
-    try:
-        for one in data:
-            one.set_rasterized(True)
-        pixels = _drawn(figure)
-    finally:
-        for one in data:
-            one.set_rasterized(False)
-    svg = min(vector, pixels, key=len)
+    svg = _drawn(figure)
+    if data:
+        try:
+            for one in data:
+                one.set_rasterized(True)
+            svg = min(svg, _drawn(figure), key=len)
+        finally:
+            for one in data:
+                one.set_rasterized(False)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{sha256(svg.encode()).hexdigest()[:8]}-", svg)
     width, height = figure.get_size_inches()
     opening = (

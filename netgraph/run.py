@@ -6,8 +6,9 @@ done; the time that an interrupted phase took is counted.
 
 import json
 import os
+import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.evaluation.evaluate import Evaluated, evaluate_model
-from netgraph.evaluation.report import write_report
+from netgraph.evaluation.model_report import ModelReport
 from netgraph.files import make_folder, read_own_record, read_record, record_path, write_atomically, write_own_record
 from netgraph.graph.io import save_graphs
 from netgraph.machine import check_device, provenance, threads
@@ -91,7 +92,8 @@ def run(
     vae.card |= {"figures": figures}
     vae.save(_checkpoint(folder))
     write_metrics(folder / "tensorboard", figures)
-    _leave(folder, f"netgraph run, preset {job.of['preset']}, seed {seed}", evaluated, figures, real)
+    command = ["netgraph", "run", "--preset", job.of["preset"], "--seed", str(seed), "--out", str(folder)]
+    _leave(folder, command, ["--checkpoint", str(_checkpoint(folder))], evaluated, figures, real)
     return figures
 
 
@@ -162,7 +164,9 @@ def evaluate_checkpoint(
         evaluated = evaluate_model(vae, opened, n_samples, PRESETS["quick"].n_start_tasks, seed)
     with replacing(written):
         save_graphs(evaluated.samples, _samples(folder))
-        _leave(folder, f"netgraph evaluate, {checkpoint or 'the checkpoint that ships'}", evaluated, evaluated.figures)
+        model = [] if checkpoint is None else ["--checkpoint", str(checkpoint)]
+        command = ["netgraph", "evaluate", str(zoo), *model, "--n-samples", str(n_samples), "--seed", str(seed)]
+        _leave(folder, [*command, "--out", str(folder)], model, evaluated, evaluated.figures)
     return evaluated.figures
 
 
@@ -203,11 +207,30 @@ def _checkpoint(folder: Path) -> Path:
 
 
 def _leave(
-    folder: Path, title: str, evaluated: Evaluated, figures: Mapping[str, float], real: RealResult | None = None
+    folder: Path,
+    command: Sequence[str],
+    model: Sequence[str],
+    evaluated: Evaluated,
+    figures: Mapping[str, float],
+    real: RealResult | None = None,
 ) -> None:
     """Write the report and the figures."""
+    commands = {shlex.join(["netgraph", "sample", *model]): "Samples networks from this model."}
     curves = loss_curves(folder / "tensorboard")
-    write_report(folder / "report.html", title, evaluated, figures, TARGETS, curves, real.scores if real else {})
+    if curves:
+        commands[f"tensorboard --logdir {shlex.quote(str(folder / 'tensorboard'))}"] = "Shows its training."
+    ModelReport(
+        f"{' '.join(command[:2])}: {folder}",
+        evaluated,
+        figures,
+        TARGETS,
+        curves,
+        {method: (score, real.spread[method]) for method, score in real.scores.items()} if real else {},
+        f"The samples are in {_samples(folder)}, all figures in {folder / 'metrics.json'}.",
+        commands,
+        shlex.join(command),
+        provenance(),
+    ).write(folder / "report.html")
     listed: dict[str, Any] = {key: figures[key] for key in KEYS if key in figures}
     listed.setdefault("shape_quality", None)  # not measured: too few networks for a two-sample test
     listed["more"] = {key: value for key, value in figures.items() if key not in KEYS}

@@ -247,7 +247,7 @@ def test_a_fit_is_replaced_on_demand_and_never_what_it_reads(folder, refused):
         ("search", "search.jobs.TableReport.write", ("networks/front.json", "pareto.csv", "report.html")),
         ("sample", "files._sync_folder", ("s.safetensors", "s.json")),
         ("convert", "files._sync_folder", ("n.json",)),
-        ("evaluate", "run.write_report", ("samples/samples.json", "metrics.json", "report.html")),
+        ("evaluate", "run.ModelReport.write", ("samples/samples.json", "metrics.json", "report.html")),
     ],
 )
 def test_a_file_is_lost_only_once_another_is_written(command, writer, names, problem, folder, monkeypatch):

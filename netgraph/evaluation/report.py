@@ -1,187 +1,169 @@
-"""Report on a model, as one self-contained HTML file."""
+"""The report of a job, one self-contained HTML page: figures as cards, then pictures, tables folded away.
 
-import html
-import textwrap
+It is read on a screen, light or dark, as wide as a phone, and on paper, where all that is folded is open.
+"""
+
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from netgraph.evaluation.behavior import low_decile, median
-from netgraph.evaluation.evaluate import Evaluated, Reconstruction
-from netgraph.evaluation.page import image, new_figure, number, section, table, write_page
-from netgraph.graph.netgraph import NetGraph
-from netgraph.graph.plot import draw
+from netgraph.files import write_atomically
+from netgraph.html import STYLE, Html, escape, folded, paragraph, scroll, svg_of, table_html
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Each figure of a run in one line, for people to read.
-MEANING = {
-    "edge_accuracy": "edges shared by original and rebuilt network, over all edges of both",
-    "edge_f1": "F1 of the rebuilt edges",
-    "architecture_accuracy": "rebuilt networks whose architecture is exactly the original's",
-    "weight_within_tolerance": "weights rebuilt to within a tenth of their layer's deviation",
-    "cosine_similarity": "cosine between the last hidden activations, original against rebuilt",
-    "parameter_cosine_similarity": "cosine between the canonical parameters, last layer left out",
-    "output_r2_median": "R² of the rebuilt outputs for the original's, median over networks",
-    "output_r2_p10": "the same, 10th percentile: nine networks in ten are rebuilt at least so well",
-    "output_r2_mean_clamped": "the same, mean, each network counted as −1 at worst",
-    "agreement": "rows on which the rebuilt network predicts the original's class, of networks that classify",
-    "validity": "samples that build and run",
-    "uniqueness": "distinct samples",
-    "novelty": "distinct samples that are not in the training zoo",
-    "architecture_uniqueness": "distinct architectures among the samples",
-    "architecture_novelty": "distinct architectures that are not in the training zoo",
-    "sample_quality": "1: samples behave like trained networks, 0: like random ones",
-    "shape_quality": "the same of the shape of functions: outputs standardized network by network",
-    "random_auc": "AUC of a classifier by that shape, random weights against held-out trained networks; 0.5: chance",
-    "sample_auc": "the same for samples",
-    "floor_auc": "the same for other trained networks",
-    "n_shape": "networks a side of that test, one a task, equal numbers of inputs",
-    "function_spread": "total deviation of standardized behavior, samples over held-out trained networks",
-    "sample_behaviour_distance": "energy distance in standardized behavior, samples to held-out trained networks",
-    "random_behaviour_distance": "the same for random weights in the samples' architectures",
-    "floor_behaviour_distance": "the same for other trained networks; near 0, and below it by chance",
-    "sample_working": "samples with finite outputs that are not constant",
-    "trained_working": "the same of held-out trained networks",
-    "random_working": "the same of random weights in the samples' architectures",
-    "sample_dead": "hidden neurons of the samples that are constant, such as a ReLU that is never active",
-    "trained_dead": "the same of held-out trained networks",
-    "random_dead": "the same of random weights in the samples' architectures",
-    "sample_saturated": "Tanh and Sigmoid neurons of the samples that are at their bounds on 95 % of rows",
-    "trained_saturated": "the same of held-out trained networks",
-    "random_saturated": "the same of random weights in the samples' architectures",
-    "sampled_steps": "steps (0, 10, 50, 100, 500) that make samples as good as the median trained network of the task",
-    "random_steps": "the same of random weights in the samples' architectures",
-    "sampled_share_reached": "samples that become as good at all",
-    "random_share_reached": "the same of random weights in the samples' architectures",
-    "zoo_models_per_second": "networks trained a second, all processes together",
-    "train_seconds": "training of the VAE, seconds",
-    "total_seconds": "the whole run, seconds",
-    "n_train": "networks trained on",
-    "n_test": "held-out networks, all of held-out tasks",
-}
+#: Colors of data and of lines that it is compared with: contrast of at least 3 to white and to the dark page.
+COLOR, RED, GRAY = "#4c78a8", "#d9534f", "#87909b"
+#: Colors of text have a contrast of at least 4.5 to what is behind them.
+_PAGE = """
+:root { color-scheme: light; --paper: #ffffff; --card: #f3f5f8; --ink: #1d2733; --soft: #54606d; --line: #d9e0e7;
+  --good: #1a7446; --bad: #ab3a25; }
+@media screen and (prefers-color-scheme: dark) { :root { color-scheme: dark; --paper: #14181d; --card: #1e242b;
+  --ink: #e6eaef; --soft: #a3afbb; --line: #38424d; --good: #62c793; --bad: #f2917b; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 1040px; padding: 36px 20px 64px; background: var(--paper); color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; overflow-wrap: anywhere; }
+h1 { font-size: 28px; line-height: 1.2; margin: 0; } h2 { font-size: 20px; margin: 40px 0 4px; }
+p, li, dd { max-width: 75ch; } p, figcaption, dd, th { color: var(--soft); } .netgraph p { margin: 4px 0 14px; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 215px), 1fr)); gap: 12px;
+  margin: 20px 0; }
+.card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 12px 14px; font-size: 14px;
+  line-height: 1.35; }
+.card dt { font-weight: 600; } .card dd { margin: 2px 0 0; }
+.card .value { color: var(--ink); font-size: 27px; font-variant-numeric: tabular-nums; }
+.card.good { border-left: 4px solid var(--good); } .card.bad { border-left: 4px solid var(--bad); }
+.value strong { font-size: 14px; } .good strong { color: var(--good); } .bad strong { color: var(--bad); }
+.card .beside { color: var(--ink); display: flex; justify-content: space-between; gap: 8px; }
+@media (max-width: 480px) { .cards { grid-template-columns: 1fr 1fr; } }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); gap: 8px 28px; }
+.wide { grid-template-columns: repeat(auto-fill, minmax(min(100%, 440px), 1fr)); }
+figure { margin: 0 0 10px; } figcaption { font-size: 14px; } .netgraph .pictures svg { display: block; width: 100%; }
+.netgraph th, .netgraph td { padding: 6px 20px 6px 0; font-size: 14px; } td:last-child { min-width: 16ch; }
+td.number:last-child { min-width: 0; } .netgraph th.number { white-space: normal; } td, th { overflow-wrap: normal; }
+summary { padding: 4px 0; }
+code { font-size: 14px; } .use dd { margin: 0; font-size: 14px; }
+pre { width: max-content; min-width: 100%; margin: 10px 0 4px; padding: 8px 12px; background: var(--card);
+  border: 1px solid var(--line); border-radius: 6px; }
+@media print { body { max-width: none; padding: 0; font-size: 12px; } h2, section > p, summary { break-after: avoid; }
+  figure, .card, tr, p, .use div { break-inside: avoid; } details::details-content { content-visibility: visible; }
+  .scroll { overflow: visible; } pre { width: auto; white-space: pre-wrap; } summary { list-style: none; }
+  .pictures { grid-template-columns: 1fr 1fr 1fr; } .wide { grid-template-columns: 1fr 1fr; } }
+"""
 
 
-def write_report(
-    path: str | Path,
-    title: str,
-    evaluated: Evaluated,
-    figures: Mapping[str, float],
-    targets: Mapping[str, float],
-    curves: Mapping[str, Sequence[tuple[int, float]]],
-    real: Mapping[str, float],
-) -> None:
-    """Write the evaluation of a model as one self-contained HTML file.
+@dataclass(frozen=True)
+class Card:
+    """Headline figure.
+
+    Attributes:
+        name: The figure, in plain words.
+        value: Its value, as people read it.
+        meaning: The meaning of the figure.
+        beside: Values to compare it with, such as the target or those of other methods, by name.
+        verdict: How it compares, in a word; nothing where that is no question of good or bad.
+        good: Whether the verdict is good.
+    """
+
+    name: str
+    value: str
+    meaning: str
+    beside: Mapping[str, str] = field(default_factory=dict)
+    verdict: str = ""
+    good: bool = True
+
+    def html(self) -> str:
+        """Return the card."""
+        mark = "" if not self.verdict else " good" if self.good else " bad"
+        verdict = f" <strong>{escape(self.verdict)}</strong>" if self.verdict else ""
+        beside = "".join(
+            f'<dd class="beside"><span>{escape(name)}</span> <span class="number">{escape(value)}</span></dd>'
+            for name, value in self.beside.items()
+        )
+        return (
+            f'<div class="card{mark}"><dt>{escape(self.name)}</dt><dd class="value">{escape(self.value)}{verdict}</dd>'
+            f"{beside}<dd>{escape(self.meaning)}</dd></div>"
+        )
+
+
+def write_page(path: str | Path, title: str, intro: str, cards: Sequence[Card], sections: Sequence[str]) -> None:
+    """Write a report as one HTML file that needs nothing else.
 
     Args:
         path: The file.
-        title: Its headline.
-        evaluated: The evaluation of the model.
-        figures: Figures by name, of the model and of its training.
-        targets: Least value that a figure should have, by name.
-        curves: Points (step, value) of every loss term; none where the training was not seen.
-        real: Test R^2 of each method on the real data set; none where there was none.
+        title: The headline.
+        intro: The sentence below it.
+        cards: Headline figures.
+        sections: The rest, as HTML.
     """
-    sections = [
-        section("Figures", "", _metrics_table(figures, targets)),
-        section(
-            "How well networks are rebuilt",
-            "Every held-out network counts once; values below −1 are drawn at −1.",
-            image(_histograms(evaluated.reconstruction), "Distribution over held-out networks"),
-        ),
-        section("Three networks and what was rebuilt of them", _EDGES, "".join(map(_pair, evaluated.pairs))),
-        section(
-            "The latent space",
-            "Function codes of held-out networks on their first two principal components, colored by task family; "
-            "the outermost hundredth on each side is drawn at the edge.",
-            image(_latents(evaluated), "Latent space"),
-        ),
+    page = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}{_PAGE}</style></head>"
+        f'<body class="netgraph"><main><h1>{escape(title)}</h1>{paragraph(intro)}'
+        f'<dl class="cards">{"".join(card.html() for card in cards)}</dl>{"".join(sections)}</main></body></html>'
+    )
+    write_atomically(Path(path), page.encode())
+
+
+def section(title: str, text: str, *content: str) -> str:
+    """Return a section; ``content`` is HTML, the rest is text."""
+    return f"<section><h2>{escape(title)}</h2>{paragraph(text) if text else ''}{''.join(content)}</section>"
+
+
+def new_figure(width: float = 3.6, height: float = 2.6) -> "Figure":
+    """Return an empty figure, sizes in inches: as large as it is shown, so that its text is as large as that around."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def pictures(figures: Mapping[str, "Figure"], wide: bool = False) -> str:
+    """Return figures by their captions, side by side where there is room."""
+    drawn = [
+        f"<figure>{svg_of(figure, caption)}<figcaption>{escape(caption)}</figcaption></figure>"
+        for caption, figure in figures.items()
     ]
-    if curves:
-        drawn = image(_curves(curves), "Loss terms over steps")
-        sections.append(section("Training", "Every term of the loss, unweighted.", drawn))
-    if real:
-        sections.append(section("A real data set: diabetes", _REAL, table(["method", "test R²"], list(real.items()))))
-    write_page(title, _INTRO, sections, path)
+    return f'<div class="pictures{" wide" if wide else ""}">{"".join(drawn)}</div>'
 
 
-_INTRO = "Held-out tasks, decoded free-running: from the latent alone, nothing of the true network given."
-_EDGES = "Original on the left, rebuilt on the right. Blue edges are positive, red ones negative, gray ones structural."
-_REAL = (
-    "Networks are sampled for the data set and their last layers solved in closed form; the best few are fine-tuned, "
-    "scored by cross-validation, and the best joined to one network, in which baselines (a linear network, wide ones "
-    "of random features and recursive feature machines) may have a part. The random networks have the same "
-    "architectures and the same search."
-)
+def figures_section(
+    figures: Mapping[str, float], meanings: Mapping[str, str], targets: Mapping[str, float] | None = None
+) -> str:
+    """Return the table of all figures by the names in ``metrics.json``, folded.
 
-
-def _metrics_table(figures: Mapping[str, float], targets: Mapping[str, float]) -> str:
-    rows = []
+    Args:
+        figures: Figures by name.
+        meanings: Their meanings by name.
+        targets: Least value that a figure should have, by name; no column where there are none at all.
+    """
+    rows: list[list[object]] = []
     for name, value in figures.items():
-        target = targets.get(name)
-        mark = "" if target is None else f"≥ {target:g}"
-        style = "" if target is None else (" good" if value >= target else " bad")
-        rows.append(
-            f'<tr><td><code>{html.escape(name)}</code></td><td class="number{style}">{number(value)}</td>'
-            f'<td class="number">{mark}</td><td>{html.escape(MEANING.get(name, ""))}</td></tr>'
-        )
-    return f"<table><tr><th>figure</th><th>value</th><th>mark</th><th>what it is</th></tr>{''.join(rows)}</table>"
+        row: list[object] = [Html(f"<code>{escape(name)}</code>"), value]
+        if targets:
+            row.append(f"≥ {targets[name]:g}, {verdict(value, targets[name])}" if name in targets else "")
+        rows.append([*row, meanings.get(name, "")])
+    header = ["figure", "value", *(["target"] if targets else []), "meaning"]
+    table = table_html(header, rows)
+    return section("All figures", "", folded(f"{len(rows)} figures, as in metrics.json", table))
 
 
-def _histograms(rebuilt: Reconstruction) -> "Figure":
-    figure = new_figure(10, 3)
-    for ax, (name, values) in zip(
-        figure.subplots(1, 2),
-        (("output R²", rebuilt.output_r2), ("cosine similarity", rebuilt.cosine)),
-        strict=True,
-    ):
-        ax.hist(values.clamp(min=-1).numpy(), bins=50, range=(-1, 1), color="#4c78a8")
-        for label, value, style in (("median", median(values), "-"), ("10th percentile", low_decile(values), "--")):
-            ax.axvline(max(-1.0, value), color="#e45756", linestyle=style, label=f"{label} {value:.3f}")
-        ax.set(xlabel=name, ylabel="networks")
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.legend(frameon=False)
-    return figure
+def verdict(value: float, target: float) -> str:
+    """Return in a word whether a value reaches a target."""
+    return "reached" if value >= target else "missed"
 
 
-def _pair(pair: tuple[NetGraph, NetGraph, float, float]) -> str:
-    original, rebuilt, cosine, r2 = pair
-    figure = new_figure(11, 3.6)
-    for ax, graph, title in zip(figure.subplots(1, 2), (original, rebuilt), ("original", "rebuilt"), strict=True):
-        draw(graph, ax)
-        ax.set_title("\n".join(textwrap.wrap(f"{title}: {graph.architecture!r}", 80)), fontsize=8)
-    return image(figure, f"cosine {cosine:.3f}, output R² {r2:.3f}")
+def use_section(files: str, commands: Mapping[str, str]) -> str:
+    """Return a sentence on files, and lines to copy, each with its purpose: purposes by command."""
+    lines = [f"<div><dt>{_code(line)}</dt><dd>{escape(why)}</dd></div>" for line, why in commands.items()]
+    return section("How to use it", files, f'<dl class="use">{"".join(lines)}</dl>')
 
 
-def _latents(evaluated: Evaluated) -> "Figure":
-    from matplotlib import colormaps
-    from sklearn.decomposition import PCA
-
-    figure = new_figure(9, 5)
-    ax = figure.subplots()
-    points = PCA(2).fit_transform(evaluated.latents.numpy())
-    points = points.clip(*np.quantile(points, (0.01, 0.99), axis=0))
-    colors = colormaps["tab20"]
-    for i, family in enumerate(sorted(set(evaluated.families))):
-        chosen = [j for j, other in enumerate(evaluated.families) if other == family]
-        ax.scatter(points[chosen, 0], points[chosen, 1], s=12, alpha=0.7, color=colors(i), label=family)
-    ax.set(xlabel="first component", ylabel="second component")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure
+def repeat_section(command: str, details: Mapping[str, str]) -> str:
+    """Return the command of a job and its further conditions by name."""
+    return section("To repeat it", "", _code(command), table_html([], list(details.items())))
 
 
-def _curves(curves: Mapping[str, Sequence[tuple[int, float]]]) -> "Figure":
-    figure = new_figure(10, 5.5)
-    axes = figure.subplots(2, 4).flatten()
-    for ax, (name, points) in zip(axes, curves.items(), strict=False):
-        ax.plot(*zip(*points, strict=True), color="#4c78a8", linewidth=1)
-        ax.set_title(name, fontsize=10)
-        ax.tick_params(labelsize=8)
-        ax.spines[["top", "right"]].set_visible(False)
-    for ax in axes[len(curves) :]:
-        ax.set_axis_off()
-    return figure
+def _code(line: str) -> str:
+    return scroll(f"<pre><code>{escape(line)}</code></pre>")

@@ -1,6 +1,5 @@
-"""Report on a network for a table, as one self-contained HTML file."""
+"""Report on a network for a table: how well it predicts held-out rows, beside other methods."""
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +9,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from netgraph.evaluation.page import image, new_figure, section, table, write_page
+from netgraph.evaluation.report import (
+    COLOR,
+    GRAY,
+    RED,
+    Card,
+    figures_section,
+    new_figure,
+    pictures,
+    repeat_section,
+    section,
+    use_section,
+    write_page,
+)
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.plot import draw
+from netgraph.html import escape, folded, number, table_html
 from netgraph.tasks.table import Floats
 
 if TYPE_CHECKING:
@@ -20,6 +32,36 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
+#: Shares of rows that intervals are to cover; the second is a headline.
+LEVELS = (0.5, 0.8, 0.95)
+#: Headline and meaning of the figures of held-out rows.
+_TESTED = {
+    "r2": ("R² on held-out rows", "share of the target's variance that predictions explain; 1: exact, 0: as the mean"),
+    "rmse": ("RMSE", "typical error, in the target's unit: root of the mean squared one"),
+    "mae": ("MAE", "mean absolute error, in the target's unit"),
+    "accuracy": ("Accuracy on held-out rows", "share of rows whose class is predicted"),
+    "log_loss": ("Log loss", "minus the mean logarithm of the true class's probability; 0: exact"),
+}
+#: Figures of which the larger is the better.
+_LARGER = ("r2", "accuracy")
+MEANING = {
+    **{f"test_{name}": meaning for name, (_, meaning) in _TESTED.items()},
+    **{
+        f"coverage_{100 * level:.0f}": f"share of rows in the interval that is to hold {100 * level:.0f} %"
+        for level in LEVELS
+    },
+    "rmse_of_the_mean": "RMSE of predicting the mean",
+    "n_train": "rows that the search saw",
+    "n_test": "rows held out",
+    "parameters": "weights and biases of the network",
+    "seconds": "wall time of the search",
+    "trials": "networks tried",
+    "front": "networks that no other one surpasses in all objectives",
+    "hypervolume": "share of the plane of the first two objectives that the front dominates; the larger the better",
+    "chosen_error": "error of the chosen network by cross-validation, in units of the target's variance or log loss",
+    "chosen_parameters": "weights and biases of the chosen network",
+    "chosen_latency": "microseconds that the chosen network takes for one row",
+}
 _FRONT = (
     "The networks that no other one surpasses in all objectives; the picture shows the first two, and everything that "
     "was tried. Errors are those on rows that a network was not fitted to, in units of the target's variance."
@@ -31,14 +73,12 @@ _HISTORY = (
 
 #: Ratio of the largest to the least value from which on an axis is logarithmic; chosen.
 TWO_DECADES = 100.0
-
-
-#: Shares of rows that intervals are to cover.
-LEVELS = (0.5, 0.8, 0.95)
+#: Most columns whose importance is drawn.
+MOST_BARS = 12
 _BASELINES = "Fitted to the same rows, with scikit-learn's defaults, and tested on the same held-out ones."
 _IMPORTANCE = "Sensitivity of the output to each column, at the training rows; the sum is 1."
 _COVERAGE = "Share of held-out rows whose target lies in the interval around its prediction."
-_COLOR = "#4c78a8"
+_EDGES = "Blue edges are positive, red ones negative, gray ones structural."
 
 
 @dataclass(frozen=True)
@@ -53,10 +93,14 @@ class TableReport:
         graph: The network.
         classes: The classes; None where the target is numbers.
         deviation: Standard deviations of predictions, [rows]; None where they are not known.
-        baselines: Figures of other methods by name, each by name.
+        tested: Figures of the network at these rows by name.
+        baselines: Those of other methods.
         importances: Importance of each raw column.
         notes: Lines on the file and its columns.
-        details: Conditions of the job by name, such as the command.
+        files: Sentence on the files beside the report.
+        commands: Purposes of commands that use them, by command.
+        command: The command of the job.
+        details: Its further conditions by name.
     """
 
     target: str
@@ -66,43 +110,42 @@ class TableReport:
     graph: NetGraph
     classes: npt.NDArray[Any] | None = None
     deviation: Floats | None = None
+    tested: Mapping[str, float] = field(default_factory=dict)
     baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     importances: Mapping[str, float] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    files: str = ""
+    commands: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, path: Path, sections: Sequence[str]) -> None:
         """Write the page, with further sections, to a file."""
-        first = [section("Figures", "", table(["figure", "value"], list(self.figures.items())))]
+        first = [use_section(self.files, self.commands)] if self.commands else []
+        first.append(self._predictions())
         if self.baselines:
-            names = list(next(iter(self.baselines.values())))
-            rows: list[list[str | float]] = [[method, *figures.values()] for method, figures in self.baselines.items()]
-            first.append(section("Beside other methods", _BASELINES, table(["method", *names], rows)))
-        caption = f"{self.target}, held-out rows"
-        if self.classes is None:
-            text = "Rows that were held out. On the line, a prediction is exact."
-            first.append(section("Predicted against true", text, image(self._predicted(), caption)))
-            text = "True minus predicted, of the same rows."
-            first.append(section("Residuals", text, image(self._residuals(), caption)))
-        else:
-            first.append(section("Predicted against true classes", "Rows that were held out.", self._confusion()))
+            methods = {"this network": self.tested, **self.baselines}
+            table = table_html(["method", *self.tested], [[name, *values.values()] for name, values in methods.items()])
+            first.append(section("Beside other methods", _BASELINES, table))
         if self.deviation is not None:
-            shares = [(f"{100 * level:.0f} %", share) for level, share in self.coverage().items()]
-            first.append(section("Calibration of intervals", _COVERAGE, table(["interval", "share of rows"], shares)))
+            shares = [(f"{100 * level:.0f} %", f"{100 * share:.1f} %") for level, share in self.coverage().items()]
+            table = table_html(["interval", "share of rows"], shares)
+            first.append(section("Calibration of intervals", _COVERAGE, table))
         if self.importances:
-            ranked = sorted(self.importances.items(), key=lambda pair: -pair[1])
-            first.append(section("Importance of columns", _IMPORTANCE, table(["column", "importance"], ranked)))
-        last = [
-            section("The network", "Blue edges are positive, red ones negative, gray ones structural.", self._drawn())
-        ]
+            first.append(self._importance())
+        network = pictures({repr(self.graph.architecture): self._drawn()}, wide=True)
+        last = [section("The network", _EDGES, network)]
         if self.notes:
-            lines = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-            last.insert(
-                0, section("Columns", "How the file was read; other columns pass unchanged.", f"<ul>{lines}</ul>")
-            )
-        if self.details:
-            last.append(section("To repeat it", "", table(["", ""], list(self.details.items()))))
-        write_page(f"Networks for {self.target}", "Found by netgraph.", [*first, *sections, *last], path)
+            lines = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
+            text = "How the file was read; other columns pass unchanged."
+            last.append(section("Columns", text, f"<ul>{lines}</ul>"))
+        others = {f"{next(iter(self.tested))}_of_{name.replace(' ', '_')}": name for name in self.baselines}
+        meanings = {name: f"the same of {method}, fitted to the same rows" for name, method in others.items()}
+        last.append(figures_section(self.figures, MEANING | meanings))
+        if self.command:
+            last.append(repeat_section(self.command, self.details))
+        intro = f"Tested on {len(self.y):,} rows that were held out: nothing was fitted to them."
+        write_page(path, f"Networks for {self.target}", intro, self._cards(), [*first, *sections, *last])
 
     def coverage(self) -> dict[float, float]:
         """Return the share of rows in normal intervals, by the share that they are to cover."""
@@ -113,44 +156,91 @@ class TableReport:
             level: float((error <= NormalDist().inv_cdf((1 + level) / 2) * self.deviation).mean()) for level in LEVELS
         }
 
+    def _cards(self) -> list[Card]:
+        """Return the headline figures: of held-out rows beside other methods, of intervals, size and time."""
+        cards = []
+        for name, value in self.tested.items():
+            others = {method: figures[name] for method, figures in self.baselines.items()}
+            better = max if name in _LARGER else min
+            best = bool(others) and better(value, *others.values()) == value
+            beside = {method: number(other) for method, other in others.items()}
+            cards.append(Card(_TESTED[name][0], number(value), _TESTED[name][1], beside, "unsurpassed" if best else ""))
+        if self.deviation is not None:
+            level = LEVELS[1]
+            share, target = (f"{100 * value:.3g} %" for value in (self.coverage()[level], level))
+            text = "held-out rows whose target lies in the interval around the prediction"
+            cards.append(Card(f"In the {target} interval", share, text, {"target": target}))
+        size = number(self.graph.architecture.state_size)
+        cards.append(Card("Parameters", size, MEANING["parameters"]))
+        if "trials" in self.figures:
+            front = {"on the Pareto front": number(self.figures["front"])}
+            cards.append(Card("Networks tried", number(self.figures["trials"]), "errors by cross-validation", front))
+        if "seconds" in self.figures:
+            cards.append(Card("Time", f"{self.figures['seconds']:.1f} s", MEANING["seconds"]))
+        return cards
+
+    def _predictions(self) -> str:
+        """Return predictions against true values with residuals, or the numbers of rows by true and predicted class."""
+        if self.classes is None:
+            drawn = {
+                "Predicted against true; on the line, a prediction is exact": self._predicted(),
+                "Residuals, true minus predicted": self._residuals(),
+                "Distribution of residuals": self._distribution(),
+            }
+            return section("Predicted against true, and residuals", "Rows that were held out.", pictures(drawn))
+        from pandas import crosstab
+
+        counts = crosstab(self.y, self.classes[self.prediction.argmax(axis=1)])
+        rows = [[f"true: {name}", *row] for name, row in zip(counts.index, counts.to_numpy().tolist(), strict=True)]
+        table = table_html(["", *(f"predicted: {name}" for name in counts.columns)], rows)
+        return section("Predicted against true classes", "Numbers of rows that were held out.", table)
+
     def _predicted(self) -> "Figure":
-        figure = new_figure(6, 5)
+        figure = new_figure()
         ax = figure.subplots()
         ends = [min(self.y.min(), self.prediction.min()), max(self.y.max(), self.prediction.max())]
-        ax.plot(ends, ends, color="#b5b5b5", linewidth=1)
+        ax.plot(ends, ends, color=GRAY, linewidth=1)
         _scatter(ax, self.y, self.prediction, "true", "predicted")
         return figure
 
     def _residuals(self) -> "Figure":
-        figure = new_figure(9, 4)
-        against, histogram = figure.subplots(1, 2)
-        residual = self.y - self.prediction
-        against.axhline(0, color="#b5b5b5", linewidth=1)
-        _scatter(against, self.prediction, residual, "predicted", "residual")
-        histogram.hist(residual, bins="auto" if len(residual) < 1000 else 50, color=_COLOR)
-        histogram.set(xlabel="residual", ylabel="rows")
-        histogram.spines[["top", "right"]].set_visible(False)
+        figure = new_figure()
+        ax = figure.subplots()
+        ax.axhline(0, color=GRAY, linewidth=1)
+        _scatter(ax, self.prediction, self.y - self.prediction, "predicted", "residual")
         return figure
 
-    def _confusion(self) -> str:
-        """Return the numbers of rows by true and predicted class."""
-        from pandas import crosstab
+    def _distribution(self) -> "Figure":
+        figure = new_figure()
+        ax = figure.subplots()
+        ax.hist(self.y - self.prediction, bins="auto" if len(self.y) < 1000 else 50, histtype="stepfilled", color=COLOR)
+        ax.set(xlabel="residual", ylabel="rows")
+        ax.spines[["top", "right"]].set_visible(False)
+        return figure
 
-        assert self.classes is not None  # noqa: S101 - of a classification alone
-        counts = crosstab(self.y, self.classes[self.prediction.argmax(axis=1)])
-        rows: list[list[str | float]] = [
-            [f"true: {name}", *row] for name, row in zip(counts.index, counts.to_numpy().tolist(), strict=True)
-        ]
-        return table(["", *(f"predicted: {name}" for name in counts.columns)], rows)
+    def _importance(self) -> str:
+        """Return the importance of the first columns as bars, and of all in a table."""
+        ranked = sorted(self.importances.items(), key=lambda pair: -pair[1])
+        names, values = zip(*reversed(ranked[:MOST_BARS]), strict=True)
+        figure = new_figure(4.8, 0.5 + 0.27 * len(names))
+        ax = figure.subplots()
+        ax.barh(range(len(names)), values, color=COLOR)
+        ax.set_yticks(
+            range(len(names)), [name if len(name) <= 24 else f"{name[:23]}…" for name in names], parse_math=False
+        )
+        ax.spines[["top", "right"]].set_visible(False)
+        drawn = pictures({f"The {len(names)} most important of {len(ranked)} columns": figure}, wide=True)
+        table = folded(f"All {len(ranked)} columns", table_html(["column", "importance"], ranked))
+        return section("Importance of columns", _IMPORTANCE, drawn, table)
 
-    def _drawn(self) -> str:
-        figure = new_figure(9, 4.5)
+    def _drawn(self) -> "Figure":
+        figure = new_figure(5.2, 3.4)
         draw(self.graph, figure.subplots())
-        return image(figure, repr(self.graph.architecture))
+        return figure
 
 
 def _scatter(ax: "Axes", x: Floats, y: Floats, xlabel: str, ylabel: str) -> None:
-    ax.scatter(x, y, s=16, alpha=0.6, color=_COLOR, linewidths=0)
+    ax.scatter(x, y, s=16, alpha=0.8, color=COLOR, linewidths=0)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.spines[["top", "right"]].set_visible(False)
 
@@ -158,15 +248,16 @@ def _scatter(ax: "Axes", x: Floats, y: Floats, xlabel: str, ylabel: str) -> None
 def history_section(history: "DataFrame") -> str:
     """Return the steps of a fit: stage, networks, error and seconds."""
     columns = ["stage", "networks", "error", "seconds"]
-    steps = table(columns, history[columns].to_numpy(dtype=object).tolist())
-    return section("Steps of the search", _HISTORY, steps)
+    steps = table_html(columns, history[columns].to_numpy(dtype=object).tolist())
+    return section("Steps of the search", _HISTORY, folded(f"{len(history)} steps", steps))
 
 
 def front_section(picture: "Figure", front: "DataFrame", chosen: int) -> str:
     """Return a Pareto front: its picture, and its rows, one of them marked."""
     rows = zip(front.index, front.to_numpy(dtype=object).tolist(), strict=True)
     marked = [["chosen" if number == chosen else "", *row] for number, row in rows]
-    return section("The Pareto front", _FRONT, image(picture, "Pareto front") + table(["", *front], marked))
+    table = folded(f"{len(marked)} networks on the front", table_html(["", *front], marked))
+    return section("The Pareto front", _FRONT, pictures({"The Pareto front": picture}, wide=True), table)
 
 
 def draw_front(scores: "DataFrame", front: "DataFrame", chosen: int | None = None) -> "Figure":
@@ -180,7 +271,7 @@ def draw_front(scores: "DataFrame", front: "DataFrame", chosen: int | None = Non
     Returns:
         The picture; an axis is logarithmic where its objective is positive and spans more than two decades.
     """
-    figure = new_figure(7, 4.5)
+    figure = new_figure(5.2, 3.8)
     ax, names = figure.subplots(), list(scores)[:2]
     points = scores[names].to_numpy(dtype=float)
     points = points[np.isfinite(points).all(axis=1)]
@@ -188,13 +279,13 @@ def draw_front(scores: "DataFrame", front: "DataFrame", chosen: int | None = Non
     for axis, values in zip("xy", points.T, strict=True):
         if values.min() > 0 and values.max() > TWO_DECADES * values.min():
             ax.set(**{f"{axis}scale": "log"})
-    ax.scatter(points[:, 0], points[:, 1], s=14, color="#b5b5b5", alpha=0.6, linewidths=0, label=f"all ({len(points)})")
+    ax.scatter(points[:, 0], points[:, 1], s=14, color=GRAY, alpha=0.6, linewidths=0, label=f"all ({len(points)})")
     right, top = points.max(axis=0)  # the border of what is dominated
-    ax.step([x[0], *x, right], [top, *y, y[-1]], where="post", color="#3b6fb6", linewidth=1.2, zorder=2)
-    ax.scatter(x, y, s=26, color="#3b6fb6", zorder=3, label=f"front ({len(front)})")
+    ax.step([x[0], *x, right], [top, *y, y[-1]], where="post", color=COLOR, linewidth=1.2, zorder=2)
+    ax.scatter(x, y, s=26, color=COLOR, zorder=3, label=f"front ({len(front)})")
     if chosen is not None:
         across, up = scores.loc[chosen, names]
-        ax.scatter(across, up, s=160, marker="*", color="#c8553d", zorder=4, label="chosen")
+        ax.scatter(across, up, s=160, marker="*", color=RED, zorder=4, label="chosen")
     ax.set(xlabel=names[0], ylabel=names[1])
     ax.legend(loc="upper right", frameon=False)  # a front lies at the lower left
     return figure

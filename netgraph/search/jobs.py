@@ -89,17 +89,20 @@ class TableJob:
         check_outputs(written.values(), read, overwrite=overwrite)
         return written
 
-    def details(self) -> dict[str, str]:
-        """Return the conditions of the job: command, seed, versions, machine and day."""
-        kind = type(self).__name__.removesuffix("Job").lower()
-        command = ["netgraph", kind, str(self.data)]
+    def command(self) -> str:
+        """Return the command of the job."""
+        command = ["netgraph", type(self).__name__.removesuffix("Job").lower(), str(self.data)]
         for one in fields(self):
             value = getattr(self, one.name)
             if one.name not in ("data", "table", "overwrite") and value != one.default:
                 text = ",".join(value) if one.name == "objectives" else str(value)
                 command += [f"--{one.name.replace('_', '-')}", text]
+        return shlex.join(command)
+
+    def details(self) -> dict[str, str]:
+        """Return the conditions of the job beside its command: seed, versions, machine and day."""
         versions = {name: import_module(name).__version__ for name in ("netgraph", "sklearn", "pandas", "numpy")}
-        return {"command": shlex.join(command), "seed": str(self.seed)} | provenance() | versions
+        return {"seed": str(self.seed)} | provenance() | versions
 
 
 @dataclass(frozen=True)
@@ -166,9 +169,16 @@ def write_outcome(
         graph,
         classes,
         outcome.deviation,
-        {"this network": tested} | {method.replace("_", " "): values for method, values in baselines.items()},
+        tested,
+        {method.replace("_", " "): values for method, values in baselines.items()},
         importances,
         [*table.notes, *outcome.encoder.actions_],
+        f"Files in {job.out}: {', '.join(sorted(str(path.relative_to(job.out)) for path in written.values()))}.",
+        {
+            shlex.join(["netgraph", "predict", str(job.out), "NEW.csv"]): "Predicts the rows of a new table.",
+            shlex.join(["python", str(written["network"]), "NEW.csv"]): "Does so with torch and pandas alone.",
+        },
+        job.command(),
         job.details(),
     )
     figures |= {f"coverage_{100 * level:.0f}": share for level, share in report.coverage().items()}

@@ -18,7 +18,7 @@ from netgraph.evaluation import (
     start_of_samples,
     start_tasks,
 )
-from netgraph.evaluation.report import MEANING
+from netgraph.evaluation.model_report import MEANING
 from netgraph.graph import Architecture, make_layer
 from netgraph.zoo import ArchitectureRecipe, ZooRecipe, draw_architecture, initialize
 from tests.zoo.stores import build_here

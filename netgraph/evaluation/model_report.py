@@ -1,0 +1,240 @@
+"""Report on a model: how networks are rebuilt and sampled, against targets."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from netgraph.evaluation.behavior import low_decile, median
+from netgraph.evaluation.evaluate import Evaluated
+from netgraph.evaluation.report import (
+    COLOR,
+    RED,
+    Card,
+    figures_section,
+    new_figure,
+    pictures,
+    repeat_section,
+    section,
+    use_section,
+    verdict,
+    write_page,
+)
+from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.plot import draw
+from netgraph.html import number, table_html
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Each figure of a run in one line, for people to read.
+MEANING = {
+    "edge_accuracy": "edges shared by original and rebuilt network, over all edges of both",
+    "edge_f1": "harmonic mean of the share of edges rebuilt and the share of rebuilt edges that are right",
+    "architecture_accuracy": "rebuilt networks whose architecture is exactly the original's",
+    "weight_within_tolerance": "weights rebuilt to within a tenth of their layer's deviation",
+    "cosine_similarity": "cosine between the last hidden activations, original against rebuilt",
+    "parameter_cosine_similarity": "cosine between the canonical parameters, last layer left out",
+    "output_r2_median": "R² of the rebuilt outputs for the original's, median over networks",
+    "output_r2_p10": "the same, 10th percentile: nine networks in ten are rebuilt at least so well",
+    "output_r2_mean_clamped": "the same, mean, each network counted as −1 at worst",
+    "agreement": "rows on which the rebuilt network predicts the original's class, of networks that classify",
+    "validity": "share of samples that build and run",
+    "uniqueness": "share of samples that differ from all others",
+    "novelty": "share of distinct samples that are not in the training zoo",
+    "architecture_uniqueness": "distinct architectures among the samples",
+    "architecture_novelty": "distinct architectures that are not in the training zoo",
+    "sample_quality": "1: samples behave like trained networks, 0: like random ones",
+    "shape_quality": "1: samples compute functions of the shape of trained networks', 0: of random ones'",
+    "random_auc": "AUC of a classifier by that shape, random weights against held-out trained networks; 0.5: chance",
+    "sample_auc": "the same for samples",
+    "floor_auc": "the same for other trained networks",
+    "n_shape": "networks a side of that test, one a task, equal numbers of inputs",
+    "function_spread": "total deviation of standardized behavior, samples over held-out trained networks",
+    "sample_behaviour_distance": "energy distance in standardized behavior, samples to held-out trained networks",
+    "random_behaviour_distance": "the same for random weights in the samples' architectures",
+    "floor_behaviour_distance": "the same for other trained networks; near 0, and below it by chance",
+    "sample_working": "samples with finite outputs that are not constant",
+    "trained_working": "the same of held-out trained networks",
+    "random_working": "the same of random weights in the samples' architectures",
+    "sample_dead": "hidden neurons of the samples that are constant, such as a ReLU that is never active",
+    "trained_dead": "the same of held-out trained networks",
+    "random_dead": "the same of random weights in the samples' architectures",
+    "sample_saturated": "Tanh and Sigmoid neurons of the samples that are at their bounds on 95 % of rows",
+    "trained_saturated": "the same of held-out trained networks",
+    "random_saturated": "the same of random weights in the samples' architectures",
+    "sampled_steps": "steps (0, 10, 50, 100, 500) that make samples as good as the median trained network of the task",
+    "random_steps": "the same of random weights in the samples' architectures",
+    "sampled_share_reached": "samples that become as good at all",
+    "random_share_reached": "the same of random weights in the samples' architectures",
+    "zoo_models_per_second": "networks trained a second, all processes together",
+    "train_seconds": "training of the VAE, seconds",
+    "total_seconds": "the whole run, seconds",
+    "n_train": "networks trained on",
+    "n_test": "held-out networks, all of held-out tasks",
+    "n_outside": "networks of held-out tasks that the model does not cover, left out",
+}
+
+
+#: Names of the figures that are cards.
+_HEADLINES = {
+    "output_r2_median": "Rebuilt outputs, R²",
+    "edge_f1": "Rebuilt edges, F1",
+    "cosine_similarity": "Rebuilt activations, cosine",
+    "validity": "Samples that run",
+    "uniqueness": "Distinct samples",
+    "sample_quality": "Sample quality",
+    "shape_quality": "Shape quality",
+}
+_EDGES = "Blue edges are positive, red ones negative, gray ones structural."
+_LATENTS = (
+    "Function codes of held-out networks on their first two principal components, colored by task family; the "
+    "outermost hundredth on each side is drawn at the edge."
+)
+_REAL = (
+    "Networks are sampled for the data set and their last layers solved in closed form; the best few are fine-tuned, "
+    "scored by cross-validation, and the best joined to one network, in which baselines (a linear network, wide ones "
+    "of random features and recursive feature machines) may have a part. The random networks have the same "
+    "architectures and the same search."
+)
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """Evaluation of a model.
+
+    Attributes:
+        title: The headline.
+        evaluated: The evaluation.
+        figures: Figures by name, of the model and of its training.
+        targets: Least value that a figure should have, by name.
+        curves: Points (step, value) of every loss term; none where the training was not seen.
+        real: Mean and deviation of the test R^2 of each method on the real data set; none where there was none.
+        files: Sentence on the files beside the report.
+        commands: Purposes of commands that use them, by command.
+        command: The command of the job.
+        details: Its further conditions by name.
+    """
+
+    title: str
+    evaluated: Evaluated
+    figures: Mapping[str, float]
+    targets: Mapping[str, float]
+    curves: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
+    real: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    files: str = ""
+    commands: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+
+    def write(self, path: str | Path) -> None:
+        """Write the page to a file."""
+        rebuilt = self.evaluated.reconstruction
+        intro = (
+            f"{len(rebuilt.output_r2):,} networks of held-out tasks, rebuilt from their latents alone, and "
+            f"{len(self.evaluated.samples):,} networks sampled."
+        )
+        histograms = {
+            "Output R² of held-out networks": _histogram(rebuilt.output_r2),
+            "Cosine similarity of their last hidden activations": _histogram(rebuilt.cosine),
+        }
+        pairs = [
+            pictures({_caption("original", pair[0]): _drawn(pair[0]), _rebuilt(*pair[1:]): _drawn(pair[1])}, wide=True)
+            for pair in self.evaluated.pairs
+        ]
+        latents = pictures({"Held-out networks in the latent space": _latents(self.evaluated)}, wide=True)
+        sections = [
+            section(
+                "How well networks are rebuilt",
+                "Every held-out network counts once; values below −1 are drawn at −1.",
+                pictures(histograms, wide=True),
+            ),
+            section("Networks and what was rebuilt of them", _EDGES, *pairs),
+            section("The latent space", _LATENTS, latents),
+        ]
+        if self.curves:
+            curves = {name: _curve(points) for name, points in self.curves.items()}
+            sections.append(section("Training", "Loss terms over steps, unweighted.", pictures(curves)))
+        if self.real:
+            rows = [[method, *values] for method, values in self.real.items()]
+            table = table_html(["method", "test R², mean over splits", "deviation"], rows)
+            sections.append(section("A real data set: diabetes", _REAL, table))
+        sections.append(figures_section(self.figures, MEANING, self.targets))
+        if self.commands:
+            sections.append(use_section(self.files, self.commands))
+        if self.command:
+            sections.append(repeat_section(self.command, self.details))
+        write_page(path, self.title, intro, self._cards(), sections)
+
+    def _cards(self) -> list[Card]:
+        """Return the headline figures: of rebuilding, of samples, and of a real data set."""
+        cards = []
+        for name, headline in _HEADLINES.items():
+            value, target = self.figures.get(name, float("nan")), self.targets.get(name)
+            if target is None:
+                beside = {"trained networks": "1", "random weights": "0"}
+                cards.append(Card(headline, number(value), MEANING[name], beside))
+            else:
+                beside, judged = {"target": f"{target:g}"}, (verdict(value, target), value >= target)
+                cards.append(Card(headline, number(value), MEANING[name], beside, *judged))
+        own = {method: mean for method, (mean, _) in self.real.items() if method.startswith("netgraph")}
+        others = {method: number(mean) for method, (mean, _) in self.real.items() if method not in own}
+        if own:
+            best = max(own, key=lambda method: own[method])
+            cards.append(Card("Diabetes, test R²", number(own[best]), f"mean over splits of: {best}", others))
+        return cards
+
+
+def _histogram(values: Tensor) -> "Figure":
+    figure = new_figure(4.8, 2.9)
+    ax = figure.subplots()
+    ax.hist(values.clamp(min=-1).numpy(), bins=50, range=(-1, 1), histtype="stepfilled", color=COLOR)
+    for label, value, style in (("median", median(values), "-"), ("10th percentile", low_decile(values), "--")):
+        ax.axvline(max(-1.0, value), color=RED, linestyle=style, label=f"{label} {value:.3f}")
+    ax.set(ylabel="networks")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    return figure
+
+
+def _caption(kind: str, graph: NetGraph) -> str:
+    return f"{kind}: {graph.architecture!r}"
+
+
+def _rebuilt(graph: NetGraph, cosine: float, r2: float) -> str:
+    return f"{_caption('rebuilt', graph)}; cosine {cosine:.3f}, output R² {r2:.3f}"
+
+
+def _drawn(graph: NetGraph) -> "Figure":
+    figure = new_figure(5.2, 3.4)
+    draw(graph, figure.subplots())
+    return figure
+
+
+def _latents(evaluated: Evaluated) -> "Figure":
+    from matplotlib import colormaps
+    from sklearn.decomposition import PCA
+
+    figure = new_figure(5.2, 4.6)
+    ax = figure.subplots()
+    points = PCA(2).fit_transform(evaluated.latents.numpy())
+    points = points.clip(*np.quantile(points, (0.01, 0.99), axis=0))
+    colors = colormaps["tab20"]
+    for i, family in enumerate(sorted(set(evaluated.families))):
+        chosen = [j for j, other in enumerate(evaluated.families) if other == family]
+        ax.scatter(points[chosen, 0], points[chosen, 1], s=12, alpha=0.7, color=colors(i), label=family)
+    ax.set(xlabel="first component", ylabel="second component")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3, fontsize=8)
+    return figure
+
+
+def _curve(points: Sequence[tuple[int, float]]) -> "Figure":
+    figure = new_figure(3.6, 2.0)
+    ax = figure.subplots()
+    ax.plot(*zip(*points, strict=True), color=COLOR, linewidth=1)
+    ax.spines[["top", "right"]].set_visible(False)
+    return figure

@@ -1,0 +1,79 @@
+"""The report on a model: headline figures beside targets, pictures, and every figure with its meaning."""
+
+import pytest
+import torch
+from torch import nn
+
+from netgraph import from_module
+from netgraph.evaluation import evaluate_reconstruction, evaluate_samples
+from netgraph.evaluation.evaluate import Evaluated
+from netgraph.evaluation.model_report import MEANING, ModelReport
+from netgraph.zoo import random_like
+from tests.evaluation.pages import Page
+from tests.strategies import randomize
+
+TARGETS = {"edge_f1": 0.97, "output_r2_median": 0.7}
+
+
+def network(seed: int):
+    return from_module(randomize(nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)), seed))
+
+
+@pytest.fixture(scope="module")
+def evaluated() -> Evaluated:
+    generator = torch.Generator().manual_seed(0)
+    true = [network(seed) for seed in range(6)]
+    rebuilt = random_like(true, generator)
+    result = evaluate_reconstruction(true, rebuilt, [torch.randn(20, 3, generator=generator)] * 6)
+    figures = result.metrics | evaluate_samples(rebuilt, true, true, generator)
+    latents, families = torch.randn(6, 4, generator=generator), ["linear", "fourier"] * 3
+    return Evaluated(figures, result, [(true[0], rebuilt[0], 0.5, 0.25)], latents, families, rebuilt)
+
+
+def written(path, *arguments, **further) -> Page:
+    ModelReport(*arguments, **further).write(path / "report.html")
+    page = Page(path / "report.html")
+    page.check()
+    return page
+
+
+def test_a_run_has_figures_beside_targets_pictures_curves_and_a_real_data_set(tmp_path, evaluated):
+    curves = {"total": [(1, 2.0), (2, 1.0)], "<kl>": [(1, 0.5)]}
+    real = {"netgraph, sampled": (0.45, 0.01), "netgraph, fine-tuned": (0.5, 0.02), "ridge regression": (0.48, 0.03)}
+    page = written(
+        tmp_path,
+        "<script>alert(1)</script>",
+        evaluated,
+        evaluated.figures | {"n_train": 33562.0},
+        TARGETS,
+        curves,
+        real,
+        files="Samples are in samples/.",
+        commands={"netgraph sample": "Samples."},
+        command="netgraph run --preset tiny",
+        details={"torch": "2"},
+    )
+    assert [text for _, text in page.headings] == [
+        *("<script>alert(1)</script>", "How well networks are rebuilt", "Networks and what was rebuilt of them"),
+        *("The latent space", "Training", "A real data set: diabetes", "All figures", "How to use it", "To repeat it"),
+    ]
+    assert page.names[-2:] == ["total", "<kl>"]
+    assert len(page.names) == 7  # two histograms, a pair, the latent space, two curves
+    cards = {card[0]: card[1:] for card in page.cards}
+    assert cards["Rebuilt edges, F1"][:2] == ["1 reached", "target 0.97"]
+    assert cards["Rebuilt outputs, R²"][0].endswith(" missed")
+    assert cards["Shape quality"][:3] == ["–", "trained networks 1", "random weights 0"]
+    assert cards["Diabetes, test R²"][:2] == ["0.5", "ridge regression 0.48"]
+    assert cards["Diabetes, test R²"][2].endswith("netgraph, fine-tuned")
+    assert ["ridge regression", "0.48", "0.03"] in page.tables[0]
+    values = page.figures()
+    assert values.keys() == evaluated.figures.keys() | {"n_train"}
+    assert values["n_train"] == "33,562"
+    assert all(MEANING[name] for name in values)
+
+
+def test_without_training_and_real_data_there_are_no_such_parts(tmp_path, evaluated):
+    page = written(tmp_path, "An evaluation", evaluated, evaluated.figures, TARGETS)
+    for part in ("Loss terms", "diabetes", "Diabetes", "How to use it", "To repeat it"):
+        assert part not in page.text
+    assert len(page.names) == 5
