@@ -1,12 +1,10 @@
 """Pages that are made when the site is built: what lies elsewhere in the checkout, and the options of the command."""
 
-import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import docstring_parser
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
@@ -17,7 +15,13 @@ ROOT = Path(__file__).parents[1]
 ELSEWHERE = ("benchmarks/RESULTS.md", "benchmarks/pictures/*.png", "notebooks/*.ipynb")
 #: Files beside README.md that are pages.
 PAPERS = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
-HEAD = "# The command\n\n`netgraph --help` and `netgraph COMMAND --help` show the same in a terminal.\n"
+HEAD = """# The command
+
+`netgraph --help` and `netgraph COMMAND --help` show the same in a terminal. `netgraph --install-completion` lets the
+shell complete commands, options and their choices. Every command has `--quiet` (`-q`), which prints nothing but
+errors, and `--verbose` (`-v`), which shows where warnings and errors come from. The exit code is 0, 2 after one line
+that says what is wrong with the input, or 130 after an interrupt.
+"""
 sys.path.insert(0, str(ROOT))
 
 
@@ -40,29 +44,25 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
 
 def commands() -> Iterator[str]:
     """Yield a section for each command."""
-    from netgraph.cli import COMMANDS
+    from netgraph.cli import COMMANDS, build
 
-    for name, command in COMMANDS.items():
-        for words, function in _functions(name, command):
-            yield from _section(words, function)
-
-
-def _functions(words: str, command: Any) -> Iterator[tuple[str, Any]]:
-    if callable(command):
-        yield words, command
-        return
-    for name, inner in command.items():
-        if not name.startswith("_"):
-            yield from _functions(f"{words} {name}", inner)
+    for words in COMMANDS:
+        command = build()
+        for word in words.split():
+            command = command.commands[word]
+        yield f"## netgraph {words}\n\n{command.help}\n"
+        examples = "\n".join(command.epilog.split("\n\n")[1:])
+        yield f"```text\n{examples}\n```\n"
+        yield from (_parameter(one) for one in command.params if one.name not in ("quiet", "verbose"))
 
 
-def _section(words: str, function: Any) -> Iterator[str]:
-    """Yield heading, description and options of one command."""
-    text = docstring_parser.parse(function.__doc__ or "", docstring_parser.DocstringStyle.GOOGLE)
-    yield f"## netgraph {words}\n\n{text.description}\n"
-    parameters = inspect.signature(function).parameters
-    for described in text.params:
-        default = parameters[described.arg_name].default
-        shown = " (required)" if default is inspect.Parameter.empty else f" (default: `{default}`)"
-        name, meaning = described.arg_name.replace("_", "-"), " ".join((described.description or "").split())
-        yield f"`--{name}`{'' if default is None else shown}\n:   {meaning}\n"
+def _parameter(parameter: Any) -> str:
+    """Return the name of a parameter, its choices, default and meaning."""
+    name = parameter.metavar if parameter.param_type_name == "argument" else " ".join(parameter.opts)
+    choices = parameter.type_descriptor.choices
+    shown = f" ({', '.join(map(str, choices))})" if choices else ""
+    if parameter.required:
+        shown += " (required)"
+    elif parameter.default not in (None, False):
+        shown += f" (default: `{parameter.default}`)"
+    return f"`{name}`{shown}\n:   {parameter.help}\n"

@@ -1,50 +1,36 @@
-"""The command ``netgraph``."""
+"""The command ``netgraph``: its commands, their help, and the one line in which wrong input ends."""
 
-import json
+import inspect
+import os
 import re
 import sys
+import traceback
 import warnings
 from collections import Counter
-from itertools import takewhile, zip_longest
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from difflib import get_close_matches
+from functools import wraps
+from typing import Annotated, Any
 
-from netgraph import commands, table_commands
+import typer
+from typer.core import TyperCommand
+
+from netgraph import __version__, commands, table_commands, zoo_commands
 from netgraph.errors import NetGraphError
 from netgraph.reading import one_line
 
 #: Exit codes: what was wrong with the input, and an interrupt.
 WRONG_INPUT, INTERRUPTED = 2, 130
-#: Commands that, after an interrupt, go on with what is there.
-_RESUMABLE = (["run"], ["train"], ["zoo", "build"], ["zoo", "import"], ["datasets", "install"], ["search"])
-#: Options without a value, of which the parser wants one.
-_FLAGS = ("--overwrite", "--skip_too_large")
-#: Commands whose first words stand for options, and these options.
-_WORDS = (
-    (["convert"], ("source", "out")),
-    (["fit"], ("data",)),
-    (["predict"], ("fit", "data")),
-    (["search"], ("data",)),
-    (["train"], ("zoo",)),
-    (["zoo", "import"], ("folder",)),
-    (["zoo", "info"], ("out",)),
-    (["zoo", "verify"], ("out",)),
-)
-
-COMMANDS: dict[str, Any] = {
+COMMANDS: dict[str, Callable[..., None]] = {
     "run": commands.run,
-    "zoo": {
-        "_help": "Build and look at zoos.",
-        "build": commands.zoo_build,
-        "import": commands.zoo_import,
-        "info": commands.zoo_info,
-        "verify": commands.zoo_verify,
-        "merge": commands.zoo_merge,
-    },
-    "datasets": {
-        "_help": "Fetch and list real data sets.",
-        "install": commands.datasets_install,
-        "list": commands.datasets_list,
-    },
+    "zoo build": zoo_commands.zoo_build,
+    "zoo import": zoo_commands.zoo_import,
+    "zoo info": zoo_commands.zoo_info,
+    "zoo verify": zoo_commands.zoo_verify,
+    "zoo merge": zoo_commands.zoo_merge,
+    "datasets install": zoo_commands.datasets_install,
+    "datasets list": zoo_commands.datasets_list,
     "train": commands.train,
     "evaluate": commands.evaluate,
     "sample": commands.sample,
@@ -53,76 +39,146 @@ COMMANDS: dict[str, Any] = {
     "search": table_commands.table_search,
     "convert": commands.convert,
 }
+#: Commands that, after an interrupt, go on with what is there.
+RESUMABLE = {"run", "train", "zoo build", "zoo import", "datasets install", "search"}
+_GROUPS = {"zoo": "Build and look at zoos.", "datasets": "Fetch and list real data sets."}
+_QUIET = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+_VERBOSE = Annotated[bool, typer.Option("--verbose", "-v", help="Show where warnings and errors come from.")]
 
 
-def named(arguments: list[str]) -> list[str]:
-    """Name the files of a command, and the zoos of ``zoo merge``, that were given as words; options may have hyphens.
+class Command(TyperCommand):
+    """A command whose help is its docstring, and whose options are given once, and not as an empty text."""
 
-    Raises:
-        NetGraphError: When an option is given more than once, or as an empty text.
-    """
-    given = [re.sub(r"^--[^=]*", lambda name: "--" + name[0][2:].replace("-", "_"), one) for one in arguments]
-    flags = [i for i, one in enumerate(given) if one in _FLAGS and given[i + 1 : i + 2] not in (["true"], ["false"])]
-    named_ones = _with_names([one for i, one in enumerate(given) if i not in flags])
-    arguments = named_ones + [f"{given[i]}=true" for i in flags]
-    names = Counter(name for argument in arguments if (name := argument.partition("=")[0]).startswith("--"))
-    for name, count in names.items():
-        if count > 1 and not name.endswith("+"):
-            raise NetGraphError(f"{name} is given {count} times; give it once")
-    for name, value in zip_longest(arguments, arguments[1:], fillvalue="-"):
-        if name.startswith("--") and (not value or name.endswith("=")):
-            raise NetGraphError(f"{name.rstrip('=')} is empty")
-    return arguments
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.help, _, rest = inspect.cleandoc(self.callback.__doc__ or "").partition("\n\nExample:\n")
+        examples, _, described = rest.partition("\n\nArgs:\n")
+        self.epilog = "\n\n".join(["Example:", *map(str.strip, examples.splitlines())])
+        texts = dict(re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", described, re.MULTILINE))
+        parameter: Any
+        for parameter in self.params:
+            if parameter.name in texts:
+                parameter.help = " ".join(texts[parameter.name].split())
+            if parameter.param_type_name == "argument":
+                parameter.metavar = parameter.name.upper()
+            elif parameter.is_flag:
+                parameter.metavar = ""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments.
 
-def _with_names(arguments: list[str]) -> list[str]:
-    for command, names in _WORDS:
-        rest = arguments[len(command) :]
-        plain = _words(rest)
-        if arguments[: len(command)] == command and plain:
-            named = [part for name, word in zip(names, plain, strict=False) for part in (f"--{name}", word)]
-            return [*command, *named, *rest[len(named) // 2 :]]
-    if arguments[:2] == ["zoo", "merge"] and "--zoos" in arguments:
-        at = arguments.index("--zoos") + 1
-        zoos = _words(arguments[at:])
-        if zoos and not zoos[0].startswith("["):
-            return [*arguments[:at], json.dumps(zoos), *arguments[at + len(zoos) :]]
-    return arguments
-
-
-def _words(arguments: list[str]) -> list[str]:
-    """Return the arguments before the first option."""
-    return list(takewhile(lambda argument: not argument.startswith("-"), arguments))
-
-
-def _warning(message: Warning | str, *_: Any, **__: Any) -> str:
-    return f"netgraph: {one_line(message)}\n"
+        Raises:
+            NetGraphError: When an option is given more than once, or is empty.
+        """
+        *_, given = self.make_parser(ctx).parse_args(args=list(args))
+        for parameter, count in Counter(given).items():
+            if count > 1 and parameter.param_type_name == "option":
+                raise NetGraphError(f"{parameter.opts[0]} is given {count} times; give it once")
+        rest: list[str] = super().parse_args(ctx, args)
+        for parameter in self.params:
+            value = ctx.params.get(parameter.name)
+            if value == "" or (isinstance(value, list) and "" in value):
+                raise NetGraphError(f"{parameter.opts[0]} is empty")
+        return rest
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return 0, or 2 after one line that names the problem with the input."""
-    from jsonargparse import ArgumentError, auto_cli
-
+    """Run the command line; return 0, 2 after one line that names the problem with the input, or 130."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    before, warnings.formatwarning = warnings.formatwarning, _warning
     try:
-        options = {"prog": "netgraph", "as_positional": False, "exit_on_error": False, "allow_abbrev": False}
-        auto_cli(COMMANDS, args=named(arguments), **options)
-        return 0
+        code = build()(arguments or ["--help"], "netgraph", standalone_mode=False)
+        return int(code or 0)
     except NetGraphError as error:
         reason = " ".join(line.strip() for line in str(error).splitlines())
-    except ArgumentError as error:  # it may quote a whole file
-        reason = one_line(error)
+    except typer.TyperException as error:
+        reason = _usage(error)
     except OSError as error:  # of a path that nothing can be done with
         reason = str(error) if error.filename is None else f"{error.filename}: {error.strerror}"
-    except KeyboardInterrupt:
-        goes_on = any(arguments[: len(command)] == command for command in _RESUMABLE)
-        print("netgraph: interrupted" + ("; the same command goes on from here" if goes_on else ""), file=sys.stderr)
-        return INTERRUPTED
-    finally:
-        warnings.formatwarning = before
     print(f"netgraph: {reason}", file=sys.stderr)
     return WRONG_INPUT
+
+
+def build() -> Any:
+    """Return the parser of the command line."""
+    settings = {"token_normalize_func": lambda word: word.replace("_", "-"), "help_option_names": ["--help", "-h"]}
+    app = typer.Typer(context_settings=settings)
+    groups = {"": app} | {name: typer.Typer(help=text) for name, text in _GROUPS.items()}
+    for words, function in COMMANDS.items():
+        group, _, name = words.rpartition(" ")
+        groups[group].command(name, cls=Command)(_wrapped(words, function))
+    for name in _GROUPS:
+        app.add_typer(groups[name], name=name)
+    app.callback()(_options)
+    command: Any = typer.main.get_command(app)
+    command.commands = {name: command.commands[name] for name in (words.split()[0] for words in COMMANDS)}
+    return command
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"netgraph {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Trained networks as graphs, and new networks from a model of them."""
+
+
+def _wrapped(words: str, function: Callable[..., None]) -> Callable[..., None]:
+    """Return a command with the options of all commands, which says after an interrupt whether it can be resumed."""
+
+    @wraps(function)
+    def command(*, quiet: bool, verbose: bool, **options: Any) -> None:
+        try:
+            with _printing(quiet, verbose):
+                function(**options)
+        except KeyboardInterrupt:
+            hint = "; the same command goes on from here" if words in RESUMABLE else ""
+            print(f"netgraph: interrupted{hint}", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
+
+    parameters = list(inspect.signature(function).parameters.values())
+    for name, kind in (("quiet", _QUIET), ("verbose", _VERBOSE)):
+        parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind))
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return command
+
+
+@contextmanager
+def _printing(quiet: bool, verbose: bool) -> Iterator[None]:
+    """Print nothing, or warnings in a line, or where they and an error come from."""
+    before = warnings.formatwarning
+    with ExitStack() as stack:
+        if quiet:
+            nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+            stack.enter_context(redirect_stdout(nowhere))
+            stack.enter_context(redirect_stderr(nowhere))
+        if not verbose:
+            warnings.formatwarning = lambda message, *_, **__: f"netgraph: {one_line(message)}\n"
+        try:
+            yield
+        except Exception:
+            if verbose:
+                traceback.print_exc()
+            raise
+        finally:
+            warnings.formatwarning = before
+
+
+def _usage(error: typer.TyperException) -> str:
+    """Return the message of the parser in one line, with the nearest of the words that it names."""
+    text = one_line(error.format_message()).rstrip(".").replace("Value error, ", "")
+    text = re.sub(r" \(Possible options: (.*)\)", r"; did you mean \1?", text).replace(". Did you", "; did you")
+    choices = re.search(r"'([^']*)' is not one of (.*)", text)
+    near = get_close_matches(choices[1], re.findall(r"'([^']*)'", choices[2]), n=1) if choices else []
+    text += f"; did you mean {near[0]!r}?" if near else ""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "netgraph"
+    return f"{text[0].lower()}{text[1:]}{'' if text.endswith('?') else ';'} see {path} --help"
 
 
 if __name__ == "__main__":

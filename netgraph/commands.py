@@ -1,21 +1,32 @@
-"""The commands; each imports its modules when it is called, so that help is there at once."""
+"""The commands: each checks its arguments before it imports torch, which takes seconds; its docstring is its help."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+import typer
 
 from netgraph.errors import NetGraphError
+from netgraph.inputs import check_checkpoint, check_source
+from netgraph.job import Preset, check_evaluation, open_run, open_training
+from netgraph.machine import check_device
+from netgraph.options import Count, Device, OptionalCount, Overwrite, print_figures
+from netgraph.outputs import check_outputs, conversion_outputs, replacing, with_record
 
 
-def run(preset: str | None = None, out: str = "runs/quick", seed: int | None = None, device: str = "cpu") -> None:
+def run(preset: Preset | None = None, out: str = "runs/quick", seed: int | None = None, device: Device = "cpu") -> None:
     """Do the whole job: zoo, training, evaluation, samples, a real data set, report.
 
+    Example:
+        netgraph run --preset quick
+        netgraph run --out runs/quick
+
     Args:
-        preset: quick, full, or tiny (a smoke test); that of the folder, or quick, when left out.
+        preset: Sizes; tiny is a smoke test; those of the folder, or quick, when left out.
         out: Folder that takes everything; a run that was interrupted there is resumed.
         seed: Fixes everything; that of the folder, or 0, when left out.
-        device: Where the model is trained, cpu or cuda.
+        device: Where the model is trained, cpu, cuda, or one of several GPUs, such as cuda:1.
     """
+    open_run(preset, out, seed, device)
     from netgraph.run import run as run_all
 
     print_figures(run_all(preset, out, seed, device))
@@ -25,27 +36,32 @@ def run(preset: str | None = None, out: str = "runs/quick", seed: int | None = N
 def train(
     zoo: str,
     out: str = "runs/train",
-    preset: str | None = None,
+    preset: Preset | None = None,
     seed: int | None = None,
-    device: str = "cpu",
-    devices: int = 1,
+    device: Device = "cpu",
+    devices: Count = 1,
     start: str | None = None,
-    patience: int | None = None,
-    skip_too_large: bool = False,
+    patience: OptionalCount = None,
+    skip_too_large: Annotated[bool, typer.Option("--skip-too-large")] = False,
 ) -> None:
     """Train a model on a zoo, or resume a training that was interrupted.
+
+    Example:
+        netgraph train my_zoo --out my_model
+        netgraph train my_zoo --start shipped --patience 5
 
     Args:
         zoo: Folder of the zoo.
         out: Folder that takes checkpoints (vae.safetensors) and tensorboard.
-        preset: Sizes of the model and of its training, quick, full or tiny; those of the folder, or quick, if left out.
+        preset: Sizes of the model and of its training; those of the folder, or quick, when left out.
         seed: Fixes everything; that of the folder, or 0, when left out.
-        device: Where the model is trained, cpu or cuda.
+        device: Where the model is trained, cpu, cuda, or one of several GPUs, such as cuda:1.
         devices: Number of GPUs, or of processes on the CPU; each takes its share of the batches.
         start: Safetensors file of a model that is trained further and keeps its sizes, or "shipped".
         patience: Epochs without a lower loss on held-out networks that end the training early; none when left out.
         skip_too_large: Leave out networks that a model cannot be trained on, such as too large ones.
     """
+    open_training(zoo, out, preset, seed, device, start, patience, skip_too_large)
     from netgraph.run import train_model
 
     figures = train_model(zoo, out, preset, seed, device, devices, start, patience, skip_too_large)
@@ -60,10 +76,13 @@ def evaluate(
     checkpoint: str | None = None,
     n_samples: int = 1000,
     seed: int = 0,
-    device: str = "cpu",
-    overwrite: bool = False,
+    device: Device = "cpu",
+    overwrite: Overwrite = False,
 ) -> None:
     """Evaluate a model on the held-out tasks of a zoo.
+
+    Example:
+        netgraph evaluate my_zoo --checkpoint my_model/checkpoints/vae.safetensors
 
     Args:
         zoo: Folder of the zoo.
@@ -71,172 +90,51 @@ def evaluate(
         checkpoint: Safetensors file of a trained model; the one that ships when left out.
         n_samples: Networks sampled from the prior.
         seed: Fixes everything.
-        device: Where the model runs, cpu or cuda.
+        device: Where the model runs, cpu, cuda, or one of several GPUs, such as cuda:1.
         overwrite: Replace existing files, but never the files that are read.
     """
+    check_evaluation(zoo, out, checkpoint, n_samples, seed, device, overwrite)
     from netgraph.run import evaluate_checkpoint
 
     print_figures(evaluate_checkpoint(zoo, out, checkpoint, n_samples, seed, device, overwrite))
     print(f"look at {out}/report.html")
 
 
-def zoo_build(
-    recipe: str = "quick",
-    out: str = "runs/zoo",
-    seed: int | None = None,
-    engine: str = "local",
-    workers: int | None = None,
-    device: str = "cpu",
-) -> None:
-    """Build a zoo, or complete one whose build was interrupted.
-
-    Args:
-        recipe: Name of a recipe that comes with netgraph, or a YAML file.
-        out: Folder of the zoo.
-        seed: Fixes everything; that of the recipe when left out.
-        engine: local or ray.
-        workers: Processes; one a core when left out.
-        device: Where networks are trained, cpu or cuda.
-    """
-    from netgraph.zoo import ZooRecipe, build_zoo
-
-    chosen = ZooRecipe.load(recipe)
-    chosen = chosen if seed is None else chosen.changed(seed=seed)
-    zoo = build_zoo(chosen, out, engine, workers=workers, device=device)
-    print(f"{len(zoo):,} networks in {out}" + (f"; {zoo.excluded:,} left out, see zoo info" if zoo.excluded else ""))
-
-
-def zoo_import(
-    folder: str,
-    module: str,
-    out: str = "runs/zoo",
-    task: str | None = None,
-    target: str | None = None,
-    table: str | None = None,
-    example: str | None = None,
-    seed: int = 0,
-) -> None:
-    """Make a zoo of a folder of trained networks, each a state_dict in a file (.safetensors, .pt or .pth).
-
-    Args:
-        folder: Folder of the files, and of folders of them; a file that holds code is refused.
-        module: FILE.py:NAME or MODULE:NAME, a class or function without arguments that returns the architecture.
-        out: Folder of the zoo; an import that was interrupted there is resumed.
-        task: CSV or parquet file with the data of the networks, in the units that they read; unknown when left out.
-        target: Column of these data that the networks predict, or several, separated by commas.
-        table: CSV or parquet file with a column "file" and further ones, such as accuracy; "split" names train, val,
-            test.
-        example: Shapes of the inputs of networks that are not feed-forward, "1,3,32,32".
-        seed: Of the split into train, val and test.
-    """
-    from netgraph.zoo.import_folder import ImportJob, import_zoo
-
-    zoo = import_zoo(ImportJob(folder, module, out, task, target, table, example, seed))
-    print(f"{len(zoo):,} networks in {out}")
-
-
-def zoo_info(out: str) -> None:
-    """Describe a zoo.
-
-    Args:
-        out: Folder of the zoo.
-    """
-    from netgraph.zoo import Zoo, describe_zoo
-
-    print(describe_zoo(Zoo(out)))
-
-
-def zoo_verify(out: str) -> None:
-    """Check every file and every network of a zoo.
-
-    Args:
-        out: Folder of the zoo.
-    """
-    from netgraph.zoo import Zoo, verify_zoo
-
-    print(f"{verify_zoo(Zoo(out))} networks, all sound")
-
-
-def zoo_merge(zoos: list[str], out: str) -> None:
-    """Join zoos into a new one; the zoos themselves are not altered.
-
-    Args:
-        zoos: Their folders.
-        out: Folder of the new zoo.
-    """
-    from netgraph.zoo import merge_zoos
-
-    merged = merge_zoos(zoos, out)
-    print(f"{len(merged)} networks of {len(merged.tasks)} tasks in {out}")
-
-
-def datasets_install(names: str | None = None, out: str | None = None) -> None:
-    """Fetch real data sets from OpenML, check and cache them; without a network list the cached ones.
-
-    Args:
-        names: Names of the list, or openml:<data id>, separated by commas; the whole list when left out.
-        out: Folder of the cache; the environment variable NETGRAPH_DATA, or ~/.cache/netgraph, when left out.
-    """
-    from netgraph.tasks import install_real
-
-    install_real(None if names is None else list(listed(names)), out)
-
-
-def datasets_list(out: str | None = None) -> None:
-    """Show the real data sets: those inside scikit-learn, and the list of those on OpenML.
-
-    Args:
-        out: Folder of the cache; the environment variable NETGRAPH_DATA, or ~/.cache/netgraph, when left out.
-    """
-    from netgraph.tasks import describe_real
-
-    print(describe_real(out))
-
-
 def sample(
     checkpoint: str | None = None,
     out: str = "samples.safetensors",
-    n: int = 10,
+    n: Count = 10,
     seed: int | None = None,
-    device: str = "cpu",
-    overwrite: bool = False,
+    device: Device = "cpu",
+    overwrite: Overwrite = False,
 ) -> None:
     """Sample networks.
+
+    Example:
+        netgraph sample --n 5 --seed 0 --out samples.safetensors
 
     Args:
         checkpoint: Safetensors file of a trained model; the one that ships when left out.
         out: File that takes the networks.
         n: How many.
         seed: Of the noise.
-        device: Where the model runs, cpu or cuda.
+        device: Where the model runs, cpu, cuda, or one of several GPUs, such as cuda:1.
         overwrite: Replace existing files, but never the files that are read.
     """
-    from netgraph.graph.io import save_graphs
-    from netgraph.machine import check_device
-    from netgraph.model import NetVAE
-    from netgraph.outputs import check_outputs, replacing, with_record
-
-    vae, written = NetVAE.from_pretrained(checkpoint).to(check_device(device)), with_record(Path(out))
+    written, read = with_record(Path(out)), check_checkpoint(checkpoint)
     if written[0].suffix != ".safetensors":
         raise NetGraphError(f"{out}: samples go to a file that ends in .safetensors")
-    check_outputs(written, () if checkpoint is None else with_record(Path(checkpoint)), overwrite=overwrite)
-    graphs = vae.sample(n, seed=seed)
+    check_outputs(written, read, overwrite=overwrite)
+    check_device(device)
+    from netgraph.graph.io import save_graphs
+    from netgraph.model import NetVAE
+
+    graphs = NetVAE.from_pretrained(checkpoint).to(device).sample(n, seed=seed)
     with replacing(written):
         save_graphs(graphs, out)
     for graph in graphs:
         print(graph.architecture)
     print(f"{n} networks in {out}")
-
-
-def listed(names: str) -> tuple[str, ...]:
-    """Return names that are separated by commas."""
-    return tuple(name.strip() for name in names.split(","))
-
-
-def print_figures(figures: Mapping[str, float]) -> None:
-    """Print a figure a line, whole numbers in full."""
-    for name, value in figures.items():
-        print(f"{name:32s} {value:.0f}" if float(value).is_integer() else f"{name:32s} {value:.4g}")
 
 
 def convert(
@@ -245,9 +143,13 @@ def convert(
     to: Literal["graph", "module", "onnx", "source", "graphml", "json"] | None = None,
     example: str | None = None,
     weights: str | None = None,
-    overwrite: bool = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Convert a module to a graph, and a graph to a module's weights and source, ONNX, Python, GraphML or JSON.
+
+    Example:
+        netgraph convert nets.py:network graph.safetensors --example 1,3,32,32
+        netgraph convert graph.safetensors network.py
 
     Args:
         source: A graph (FILE.safetensors, its record FILE.json beside it), or MODULE:NAME, a torch module or a
@@ -258,6 +160,8 @@ def convert(
         weights: A state_dict (FILE.safetensors) that is loaded into MODULE:NAME first.
         overwrite: Replace existing files, but never the files that are read.
     """
+    read, (_, written) = check_source(source), conversion_outputs(out, to)
+    check_outputs(written, [*read, *([weights] if weights else [])], overwrite=overwrite)
     from netgraph.graph.modules.files import convert_file
 
     print(convert_file(source, out, to, example, weights, overwrite))

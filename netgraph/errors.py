@@ -1,5 +1,8 @@
 """Errors of wrong input: one line each, naming the file, key, column or layer."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class NetGraphError(ValueError):
     """Base of every error that netgraph raises for wrong input. Its message is one line."""
@@ -13,6 +16,24 @@ def missing_extra(need: str, extra: str) -> NetGraphError:
         extra: Name of the extra that installs it.
     """
     return NetGraphError(f'{need}: pip install -e ".[{extra}]" in a checkout of netgraph')
+
+
+def unknown(kind: str, name: object, known: Iterable[str]) -> NetGraphError:
+    """Return the error for a name that is not among those known, with the nearest of them.
+
+    Args:
+        kind: Subject, such as "preset".
+        name: The name.
+        known: Names that there are.
+
+    Example:
+        >>> unknown("preset", "ful", ["quick", "full"])
+        NetGraphError("unknown preset 'ful'; did you mean 'full'? known: quick, full")
+    """
+    names = list(known)
+    near = get_close_matches(str(name), names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return NetGraphError(f"unknown {kind} {name!r}; {hint}known: {', '.join(names)}")
 
 
 class UnsupportedLayerError(NetGraphError):

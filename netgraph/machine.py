@@ -8,10 +8,15 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+from netgraph.errors import NetGraphError, unknown
 
-from netgraph.errors import NetGraphError
+if TYPE_CHECKING:
+    import torch
+
+#: Kinds of devices.
+DEVICES = ("cpu", "cuda")
 
 
 def processor() -> str:
@@ -41,6 +46,8 @@ def commit() -> str:
 
 def provenance() -> dict[str, str]:
     """Return machine, versions, commit and day."""
+    import torch
+
     return {
         "machine": processor(),
         "torch": torch.__version__,
@@ -49,19 +56,21 @@ def provenance() -> dict[str, str]:
     }
 
 
-def check_device(device: str | torch.device) -> str:
+def check_device(device: "str | torch.device") -> str:
     """Return the name of a device, if there is such a one.
 
     Raises:
         NetGraphError: When it is neither ``cpu`` nor ``cuda``, or torch finds no GPU.
     """
-    device = str(device) if isinstance(device, torch.device) else device
-    kind = device.split(":")[0] if isinstance(device, str) else None
-    if kind not in ("cpu", "cuda"):
-        raise NetGraphError(f"unknown device {device!r}; known: cpu, cuda")
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise NetGraphError(f"device {device!r}: torch finds no GPU here")
-    return device
+    kind, _, _ = str(device).partition(":")
+    if kind not in DEVICES:
+        raise unknown("device", device, DEVICES)
+    if kind == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise NetGraphError(f"device {str(device)!r}: torch finds no GPU here")
+    return str(device)
 
 
 @contextmanager
@@ -71,6 +80,7 @@ def threads(n: int) -> Iterator[None]:
     On many small tensors one thread is the fastest (18 training steps a second against 2 to 16 with two threads on two
     cores), and the only one whose speed does not collapse when another process wants a core.
     """
+    import torch
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     before = torch.get_num_threads()

@@ -9,6 +9,12 @@ from tempfile import NamedTemporaryFile
 
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.files import make_folder, record_path
+from netgraph.reading import opening
+
+#: Forms of a network by the suffix of a file; a module's weights have that of a graph.
+FORMS = {".safetensors": "graph", ".onnx": "onnx", ".py": "source", ".graphml": "graphml", ".json": "json"}
+#: Suffix of the file that a form writes beside the one that is named.
+_BESIDE = {"graph": ".json", "module": ".py"}
 
 
 def check_outputs(paths: Iterable[Path], sources: Iterable[str | Path] = (), *, overwrite: bool = False) -> None:
@@ -42,6 +48,75 @@ def check_outputs(paths: Iterable[Path], sources: Iterable[str | Path] = (), *, 
         finally:
             for folder in filter(os.path.isdir, new):
                 folder.rmdir()
+
+
+def check_empty(folder: Path, name: str) -> None:
+    """Raise if there is anything in a folder.
+
+    Args:
+        folder: The folder.
+        name: Its future content, for the message.
+
+    Raises:
+        StoreError: When it is not empty, cannot be read, or is a file.
+    """
+    with opening(folder):
+        if folder.exists() and any(folder.iterdir()):
+            raise StoreError(f"{folder}: not empty; {name} needs a folder of its own")
+
+
+def conversion_outputs(out: str | Path, to: str | None) -> tuple[str, list[Path]]:
+    """Return the form that a suffix and ``--to`` agree on, and the files that are written.
+
+    Raises:
+        NetGraphError: When they contradict each other, or neither says which form it is.
+    """
+    path = Path(out)
+    by_suffix = FORMS.get(path.suffix.lower())
+    if to is None and by_suffix is None:
+        raise NetGraphError(f"{out}: no form has this suffix; known: {', '.join(FORMS)}; or give --to")
+    if to is not None and by_suffix not in (None, "graph" if to == "module" else to):
+        raise NetGraphError(f"{out}: its suffix is that of {by_suffix}, not of --to {to}")
+    form = to or str(by_suffix)
+    return form, [path, *([path.with_suffix(_BESIDE[form])] if form in _BESIDE else [])]
+
+
+def fit_outputs(out: str | Path, sources: Iterable[str | Path], *, overwrite: bool) -> dict[str, Path]:
+    """Return the files of a fit by name, none of which would be lost; arguments as of :func:`check_outputs`.
+
+    Raises:
+        NetGraphError: When the folder holds a fit already, a search, or a file that would be lost.
+    """
+    out = Path(out)
+    if (out / "metrics.json").exists() and not overwrite:
+        raise NetGraphError(f"{out}: holds a fit already; choose another folder, or --overwrite")
+    if (out / "study.db").exists():
+        raise NetGraphError(f"{out}: holds a search; choose another folder")
+    return _table_outputs(out, "network", "graph", sources, overwrite)
+
+
+def search_outputs(out: str | Path, sources: Iterable[str | Path], *, overwrite: bool) -> dict[str, Path]:
+    """Return the files of a search by name, none of which would be lost; those of its own study are replaced.
+
+    Raises:
+        NetGraphError: When the folder holds something else than a search, or a file that would be lost.
+    """
+    out = Path(out)
+    overwrite = overwrite or (out / "study.db").exists()
+    if (out / "metrics.json").exists() and not overwrite:
+        raise NetGraphError(f"{out}: holds something else than a search; choose another folder")
+    return _table_outputs(out, "networks/network", "networks/front", sources, overwrite, "pareto.csv", "pareto.png")
+
+
+def _table_outputs(
+    out: Path, network: str, graphs: str, sources: Iterable[str | Path], overwrite: bool, *others: str
+) -> dict[str, Path]:
+    """Return the files of a job on a table by name: its network and graphs, whose names are given, and others."""
+    written = {name: out / name for name in (*others, "report.html", "metrics.json")}
+    written |= {"network": out / f"{network}.py", "weights": out / f"{network}.safetensors"}
+    written |= {"graphs": out / f"{graphs}.safetensors", "record": out / f"{graphs}.json"}
+    check_outputs(written.values(), sources, overwrite=overwrite)
+    return written
 
 
 def with_record(path: Path) -> tuple[Path, Path]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from netgraph.errors import NetGraphError
+from netgraph.errors import unknown
 from netgraph.model import VAEConfig
 from netgraph.training import TrainConfig
 
@@ -80,5 +80,5 @@ def preset_of(name: str) -> Preset:
         NetGraphError: When the name is unknown.
     """
     if name not in PRESETS:
-        raise NetGraphError(f"unknown preset {name!r}; known: {', '.join(PRESETS)}")
+        raise unknown("preset", name, PRESETS)
     return PRESETS[name]

@@ -1,30 +1,38 @@
 """The commands on tables; a table is read before torch is imported, so that wrong input is told at once."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Annotated, Literal
 
-from netgraph.commands import listed, print_figures
+import typer
 
-if TYPE_CHECKING:
-    from netgraph.tasks import Table
+from netgraph.inputs import check_checkpoint
+from netgraph.machine import check_device
+from netgraph.options import Count, Device, Overwrite, listed, print_figures
+from netgraph.outputs import fit_outputs, search_outputs
+
+Target = Annotated[str, typer.Option()]
+Kind = Literal["auto", "regression", "classes"]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1)]
 
 
 def table_fit(
     data: str,
-    target: str,
+    target: Target,
     out: str = "runs/fit",
-    max_seconds: float = 30.0,
-    n_candidates: int = 32,
+    max_seconds: Annotated[float, typer.Option(min=0)] = 30.0,
+    n_candidates: Count = 32,
     objectives: str = "error,parameters",
-    task: Literal["auto", "regression", "classes"] = "auto",
+    task: Kind = "auto",
     checkpoint: str | None = None,
-    seed: int = 0,
-    device: str = "cpu",
-    overwrite: bool = False,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    overwrite: Overwrite = False,
 ) -> None:
     """Find a small network for a table, test it on a fifth of the rows, and write it with a report.
 
     An interrupt ends the search, and the best network so far is written.
+
+    Example:
+        netgraph fit data.csv --target price --out fit
 
     Args:
         data: CSV or parquet file with a row of column names; numbers, text, dates and missing values are read.
@@ -34,13 +42,17 @@ def table_fit(
         n_candidates: Candidates of each source (random features, random, generated), at most.
         objectives: Objectives to minimize, separated by commas; error, then any of parameters and latency. Of error
             alone, the network is an ensemble of the best, and large.
-        task: regression, classes, or auto, classes where the target is text or true and false.
+        task: The kind of problem; auto means classes where the target is text or true and false.
         checkpoint: Safetensors file of a trained model; the one that ships when left out.
         seed: Fixes everything.
-        device: Where networks are sampled and trained, cpu or cuda.
+        device: Where networks are sampled and trained, cpu, cuda, or one of several GPUs, such as cuda:1.
         overwrite: Replace existing files, but never the files that are read.
     """
-    table = _read_first(data, target, task, out, checkpoint)
+    fit_outputs(out, [data, *check_checkpoint(checkpoint)], overwrite=overwrite)
+    from netgraph.tasks.table import read_table
+
+    table = read_table(data, target, task)
+    check_device(device)
     from netgraph.search import FitJob, fit_table
 
     job = FitJob(
@@ -61,8 +73,11 @@ def table_fit(
     print(f"look at {out}/report.html; {out}/network.py NEW.csv predicts new rows with torch and pandas alone")
 
 
-def table_predict(fit: str, data: str, out: str = "predictions.csv", overwrite: bool = False) -> None:
+def table_predict(fit: str, data: str, out: str = "predictions.csv", overwrite: Overwrite = False) -> None:
     """Predict the rows of a new table with the network of a fit, whose network.py is run.
+
+    Example:
+        netgraph predict fit new.csv --out predictions.csv
 
     Args:
         fit: Folder that netgraph fit, or netgraph search, left.
@@ -77,19 +92,22 @@ def table_predict(fit: str, data: str, out: str = "predictions.csv", overwrite: 
 
 def table_search(
     data: str,
-    target: str,
+    target: Target,
     out: str = "runs/search",
     objectives: str = "error,parameters",
-    n_trials: int = 512,
-    max_seconds: float | None = None,
-    sampler: str = "nsga2",
-    task: Literal["auto", "regression", "classes"] = "auto",
+    n_trials: Count = 512,
+    max_seconds: Annotated[float | None, typer.Option(min=0)] = None,
+    sampler: Literal["nsga2", "random", "cma"] = "nsga2",
+    task: Kind = "auto",
     checkpoint: str | None = None,
-    seed: int = 0,
-    device: str = "cpu",
-    overwrite: bool = False,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    overwrite: Overwrite = False,
 ) -> None:
     """Search for the small networks for a table that are best in several objectives, or resume such a search.
+
+    Example:
+        netgraph search data.csv --target price --n-trials 128 --out search
 
     Args:
         data: CSV or parquet file with a row of column names; numbers, text, dates and missing values are read.
@@ -99,14 +117,18 @@ def table_search(
         objectives: Objectives to minimize, separated by commas; error, then parameters, latency or both.
         n_trials: Networks tried, the folder's earlier ones included.
         max_seconds: Wall time after which no more are tried; no limit when left out.
-        sampler: Sampler of Optuna that proposes latents, nsga2, random, or cma, which sees the error alone.
-        task: regression, classes, or auto, classes where the target is text or true and false.
+        sampler: Sampler of Optuna that proposes latents; cma sees the error alone.
+        task: The kind of problem; auto means classes where the target is text or true and false.
         checkpoint: Safetensors file of a trained model; the one that ships when left out.
         seed: Fixes everything.
-        device: Where networks are sampled and run, cpu or cuda.
+        device: Where networks are sampled and run, cpu, cuda, or one of several GPUs, such as cuda:1.
         overwrite: Replace existing files where the folder holds no search, but never files that are read.
     """
-    table = _read_first(data, target, task, out, checkpoint)
+    search_outputs(out, [data, *check_checkpoint(checkpoint)], overwrite=overwrite)
+    from netgraph.tasks.table import read_table
+
+    table = read_table(data, target, task)
+    check_device(device)
     from netgraph.search import SearchJob, search_table
 
     job = SearchJob(
@@ -126,13 +148,3 @@ def table_search(
     )
     print_figures(search_table(job))
     print(f"look at {out}/report.html; {out}/networks/network.py NEW.csv predicts new rows with torch and pandas alone")
-
-
-def _read_first(data: str, target: str, task: str, out: str, checkpoint: str | None) -> "Table":
-    """Try the folder and read the table before torch is imported, which takes seconds."""
-    from netgraph.outputs import check_outputs, with_record
-    from netgraph.tasks.table import read_table
-
-    read = [data, *(() if checkpoint is None else with_record(Path(checkpoint)))]
-    check_outputs([Path(out) / "report.html"], read, overwrite=True)
-    return read_table(data, target, task)

@@ -19,10 +19,7 @@ def netgraph(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command in this process; return what a process of its own would leave."""
     out, err = StringIO(), StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        try:
-            code = main(list(arguments))
-        except SystemExit as end:  # help ends like this
-            code = int(end.code or 0)
+        code = main(list(arguments))
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 

@@ -18,7 +18,7 @@ from torch import nn
 from netgraph import NetVAE, Zoo, from_module, to_module
 from netgraph.files import _record_sha256
 from netgraph.graph.io import load_graphs, save_graphs
-from netgraph.run import _Job
+from netgraph.job import Job
 from netgraph.search.latent_search import NAMES, open_study
 from netgraph.tasks.dataset import RealDataset, read_cached, read_catalog, write_cached
 from netgraph.tasks.table import read_table
@@ -148,8 +148,8 @@ def write_catalog(folder: Path) -> None:
     (folder / "c.yaml").write_text(yaml.safe_dump({"a": {"openml": 3, "target": "y", "rows": 5}, "b": {"openml": 4}}))
 
 
-def job(folder: Path) -> _Job:
-    return _Job.open(folder / "run.json", {"preset": "tiny", "seed": 0}, {"preset": None, "seed": None})
+def job(folder: Path) -> Job:
+    return Job.open(folder / "run.json", {"preset": "tiny", "seed": 0}, {"preset": None, "seed": None})
 
 
 def write_job(folder: Path) -> None:

@@ -109,7 +109,11 @@ def test_what_a_network_came_from_is_never_overwritten(arguments, more, folder, 
     from safetensors.torch import save_file
 
     save_file({"0.weight": torch.ones(4, 3), "0.bias": torch.ones(4)}, "w.safetensors")
-    assert "is read by this command and never overwritten" in refused("convert", *arguments, *more)
+    line = refused("convert", *arguments, *more)
+    if arguments == ("mods:block", "theirs.py") and not more:  # it is known to be read once it is imported
+        assert "theirs.py: exists already" in line
+    else:
+        assert "is read by this command and never overwritten" in line
 
 
 @pytest.mark.parametrize(
@@ -137,7 +141,7 @@ def test_the_class_beside_weights_is_not_lost(folder, refused):
     Path("n.py").write_text("mine")
     command = ["convert", "mods:mlp", "n.safetensors", "--to", "module"]
     assert "n.py: exists already" in refused(*command)
-    assert main([*command, "--overwrite", "true"]) == 0
+    assert main([*command, "--overwrite"]) == 0
     assert "class Network" in Path("n.py").read_text()
 
 
@@ -188,9 +192,9 @@ def commands(out: str) -> dict[str, list[str]]:
         "search": ["search", *table, "--n-trials", "8"],
         "sample": ["sample", *model, "--n", "1", "--out", f"{out}/s.safetensors"],
         "convert": ["convert", "mods:mlp", f"{out}/n.json"],
-        "evaluate": ["evaluate", "--zoo", "zoo", *model, "--n-samples", "2", "--out", out],
+        "evaluate": ["evaluate", "zoo", *model, "--n-samples", "2", "--out", out],
         "run": ["run", "--preset", "tiny", "--out", out],
-        "zoo": ["zoo", "build", "--recipe", "tiny", "--out", out],
+        "zoo": ["zoo", "build", "tiny", "--out", out],
     }
 
 
@@ -275,17 +279,27 @@ def test_a_network_that_onnx_cannot_hold_costs_no_file(folder, monkeypatch):
     assert contents()["n.onnx"] == b"mine"
 
 
-@pytest.mark.parametrize("arguments", [["--out", ""], ["--out="], ["--checkpoint", "", "--n", "1"]])
-@pytest.mark.parametrize("command", ["sample", "fit data.csv --target y", "run", "train --zoo zoo", "zoo build"])
+@pytest.mark.parametrize("arguments", [["--out", ""], ["--out="], ["--checkpoint", ""]])
+@pytest.mark.parametrize("command", ["sample --n 1", "fit data.csv --target y", "search data.csv --target y"])
 def test_an_empty_name_is_refused(command, arguments, folder, refused):
-    assert refused(*command.split(), *arguments).endswith(" is empty")
+    assert refused(*command.split(), *arguments).endswith(f"{arguments[0].rstrip('=')} is empty")
+
+
+@pytest.mark.parametrize("command", ["run --out=", "train zoo --out=", "zoo build --out=", "zoo merge zoo --out="])
+def test_an_empty_folder_name_is_refused(command, folder, refused):
+    assert refused(*command.split()) == "netgraph: --out is empty"
+
+
+@pytest.mark.parametrize("command", [["zoo", "info", ""], ["zoo", "merge", "zoo", "", "--out", "new"]])
+def test_an_empty_argument_is_refused(command, folder, refused):
+    assert refused(*command).endswith(" is empty")
 
 
 @pytest.mark.parametrize("seed", ["-1", str(2**70)])
 @pytest.mark.parametrize("command", ["run", "train", "evaluate"])
 def test_a_seed_that_is_none_claims_no_folder(command, seed, folder, refused):
     write_store(Path("zoo"), replace(small_recipe(2, 2), n_test_tasks=0), make=lambda *_: random_shard(0, 2))
-    start = ["train", "--zoo", "zoo", "--out", "out"] if command == "train" else commands("out")[command]
+    start = ["train", "zoo", "--out", "out"] if command == "train" else commands("out")[command]
     assert f"seed is {seed}; it must be a whole number from 0" in refused(*start, "--seed", seed)
 
 
@@ -306,13 +320,13 @@ def test_the_folder_of_an_evaluation_or_a_training_is_not_lost(folder, refused):
     write_store(Path("zoo"), recipe, make=lambda *_: replace(random_shard(0, 2), first_task=0))
     Path("out").mkdir()
     Path("out/report.html").write_text("mine")
-    evaluate = ["evaluate", "--zoo", "zoo", "--out", "out", "--checkpoint"]
+    evaluate = ["evaluate", "zoo", "--out", "out", "--checkpoint"]
     assert "out/report.html: exists already" in refused(*evaluate, "vae.safetensors")
     untrained().save(folder / "out" / "samples" / "samples.safetensors")
     own = refused(*evaluate, "out/samples/samples.safetensors", "--overwrite")
     assert "out/samples/samples.safetensors: is read by this command and never overwritten" in own
     Path("out/train.json").write_text('{"mine": 1}')
-    assert "train.json: not a netgraph.run record" in refused("train", "--zoo", "zoo", "--out", "out")
+    assert "train.json: not a netgraph.run record" in refused("train", "zoo", "--out", "out")
 
 
 @pytest.mark.parametrize(
@@ -321,10 +335,9 @@ def test_the_folder_of_an_evaluation_or_a_training_is_not_lost(folder, refused):
         ["fit", "data.csv", "--target", "a", "--target", "b"],
         ["fit", "data.csv", "--target=a", "--target=a"],
         ["fit", "data.csv", "--target", "y", "--max-seconds", "1", "--max_seconds=2"],
-        ["fit", "data.csv", "--data", "data.csv", "--target", "y"],
         ["search", "data.csv", "--target", "a", "--target", "b"],
         ["sample", "--n", "1", "--n", "2"],
-        ["zoo", "merge", "--zoos", "a", "--zoos", "b", "--out", "c"],
+        ["zoo", "merge", "a", "b", "--out", "c", "--out", "d"],
     ],
     ids=" ".join,
 )
@@ -334,11 +347,6 @@ def test_an_option_that_is_given_twice_is_refused(arguments, folder, refused):
 
 def test_options_are_not_guessed_from_their_beginnings(folder, refused):
     assert "--targ" in refused("fit", "data.csv", "--targ", "a", "--target", "y")
-
-
-def test_a_file_that_is_no_configuration_is_not_printed(folder, refused):
-    Path("data.csv").write_text("a,b\n" + "1,2\n" * 10_000)
-    assert len(refused("sample", "--config", "data.csv")) < 1000
 
 
 def test_files_are_kept_where_one_cannot_be_moved_aside(tmp_path, monkeypatch):

@@ -10,9 +10,20 @@ import netgraph
 ROOT = Path(netgraph.__file__).parent
 #: Bottom to top; files on one line may import each other as long as that makes no circle.
 ORDER = (
-    ("errors", "files", "html", "machine", "outputs", "progress", "reading"),
+    ("errors", "files", "html", "inputs", "lazy", "machine", "outputs", "progress", "reading"),
     *((room,) for room in ("graph", "tokens", "stack", "tasks", "zoo", "model", "training", "evaluation", "search")),
-    ("cli", "commands", "on_real_data", "presets", "run", "table_commands"),
+    (
+        "__main__",
+        "cli",
+        "commands",
+        "job",
+        "on_real_data",
+        "options",
+        "presets",
+        "run",
+        "table_commands",
+        "zoo_commands",
+    ),
 )
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 
@@ -34,7 +45,7 @@ def imports():
                 assert node.level == 0, f"{name}: relative import in line {node.lineno}"
                 full = {f"{node.module}.{alias.name}": node.module for alias in node.names}
                 found[name] |= {part if part in trees else whole for part, whole in full.items()} & trees.keys()
-    return {name: others for name, others in found.items() if name != "netgraph"}
+    return {name: others - {"netgraph"} for name, others in found.items() if name != "netgraph"}
 
 
 def level_of(module):

@@ -1,11 +1,9 @@
 """The job of ``netgraph fit``: a table in, a network and a report out."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from netgraph.errors import NetGraphError
 from netgraph.evaluation.table_report import draw_front, front_section, history_section
-from netgraph.outputs import replacing
+from netgraph.outputs import fit_outputs, replacing
 from netgraph.search.classifier import NetGraphClassifier
 from netgraph.search.estimator import NetGraphRegressor
 from netgraph.search.jobs import Outcome, TableJob, write_outcome
@@ -39,12 +37,8 @@ def fit_table(job: FitJob) -> dict[str, float]:
         >>> fit_table(FitJob("table.csv", "y", "out"))["test_r2"]  # doctest: +SKIP
         0.97
     """
-    out, (table, parts) = Path(job.out), job.hold_out()
-    if (out / "metrics.json").exists() and not job.overwrite:
-        raise NetGraphError(f"{out}: holds a fit already; choose another folder, or --overwrite")
-    if (out / "study.db").exists():
-        raise NetGraphError(f"{out}: holds a search; choose another folder")
-    written = job.check_outputs("network", "graph", overwrite=job.overwrite)
+    table, parts = job.hold_out()
+    written = fit_outputs(job.out, job.sources, overwrite=job.overwrite)
     options = {
         name: getattr(job, name) for name in ("checkpoint", "max_seconds", "n_candidates", "objectives", "device")
     }

@@ -15,8 +15,8 @@ from netgraph.evaluation.table_report import TableReport
 from netgraph.files import make_folder, write_atomically
 from netgraph.graph.io import save_graphs
 from netgraph.graph.netgraph import NetGraph
+from netgraph.inputs import check_checkpoint
 from netgraph.machine import provenance
-from netgraph.outputs import check_outputs, with_record
 from netgraph.search.baselines import baseline_figures, prediction_figures
 from netgraph.search.columns import ColumnEncoder
 from netgraph.search.export import export_network
@@ -72,22 +72,10 @@ class TableJob:
             raise NetGraphError(f"{self.data}: {len(table.y)} rows, of which {least} {MIN_ROWS}")
         return table, parts
 
-    def check_outputs(self, network: str, graphs: str, *others: str, overwrite: bool) -> dict[str, Path]:
-        """Return the paths of the files in the folder by name, none of which would be lost.
-
-        Args:
-            network: Name of the Python file and its weights.
-            graphs: Name of the file of graphs.
-            others: Names of further files.
-            overwrite: Whether existing files may be replaced.
-        """
-        out = Path(self.out)
-        written = {name: out / name for name in (*others, "report.html", "metrics.json")}
-        written |= {"network": out / f"{network}.py", "weights": out / f"{network}.safetensors"}
-        written |= {"graphs": out / f"{graphs}.safetensors", "record": out / f"{graphs}.json"}
-        read = [self.data, *(() if self.checkpoint is None else with_record(Path(self.checkpoint)))]
-        check_outputs(written.values(), read, overwrite=overwrite)
-        return written
+    @property
+    def sources(self) -> list[str | Path]:
+        """Files that are read, and never overwritten."""
+        return [self.data, *check_checkpoint(self.checkpoint)]
 
     def command(self) -> str:
         """Return the command of the job."""

@@ -19,7 +19,7 @@ from netgraph.graph.netgraph import NetGraph
 from netgraph.machine import check_device
 from netgraph.model import NetVAE
 from netgraph.model.arguments import is_whole
-from netgraph.outputs import replacing
+from netgraph.outputs import replacing, search_outputs
 from netgraph.search.columns import ColumnEncoder
 from netgraph.search.data import TimeBudget
 from netgraph.search.jobs import Outcome, TableJob, write_outcome
@@ -91,11 +91,7 @@ def search_table(job: SearchJob) -> dict[str, float]:
         512.0
     """
     budget, out, (table, parts) = TimeBudget(job.max_seconds), Path(job.out), job.hold_out()
-    own = (out / "study.db").exists()
-    if (out / "metrics.json").exists() and not (own or job.overwrite):
-        raise NetGraphError(f"{out}: holds something else than a search; choose another folder")
-    names = ("networks/network", "networks/front", "pareto.csv", "pareto.png")
-    written = job.check_outputs(*names, overwrite=own or job.overwrite)
+    written = search_outputs(out, job.sources, overwrite=job.overwrite)
     vae = NetVAE.from_pretrained(job.checkpoint).to(job.device)
     encoder = ColumnEncoder().fit(table.X.iloc[parts.train])
     X, y = encoder.transform(table.X.iloc[parts.train]), table.y[parts.train]

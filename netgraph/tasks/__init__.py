@@ -3,9 +3,9 @@
 Imported when first used, so that a table is read without torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from netgraph.lazy import attach
 from netgraph.tasks.split import Split, split, stratified_order  # a function with the name of its file
 
 if TYPE_CHECKING:
@@ -59,47 +59,21 @@ __all__ = [
     "standardize",
     "stratified_order",
 ]
-_FILES = {
-    "bundled_columns": "bundled",
-    "real_names": "bundled",
-    "TAIL": "check",
-    "check_classes": "check",
-    "check_data": "check",
-    "check_targets": "check",
-    "compressed": "check",
-    "standardize": "check",
-    "RealDataset": "dataset",
-    "draw_task": "draw",
-    "draw_tasks": "draw",
-    "TaskFamily": "families",
-    "family_names": "families",
-    "get_family": "families",
-    "register": "families",
-    "LOSSES": "losses",
-    "Loss": "losses",
-    "get_loss": "losses",
-    "META_FEATURE_NAMES": "meta_features",
-    "check_meta_vector": "meta_features",
-    "get_meta_features": "meta_features",
-    "MODIFIERS": "modifiers",
-    "Modifier": "modifiers",
-    "describe_real": "real",
-    "install_real": "real",
-    "load_real": "real",
-    "real_task": "real",
-    "TaskRecipe": "recipe",
-    "Table": "table",
-    "read_table": "table",
-    "Task": "task",
-    "make_task": "task",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _FILES:
-        return getattr(import_module(f"netgraph.tasks.{_FILES[name]}"), name)
-    raise AttributeError(f"module 'netgraph.tasks' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "bundled": ["bundled_columns", "real_names"],
+        "check": ["TAIL", "check_classes", "check_data", "check_targets", "compressed", "standardize"],
+        "dataset": ["RealDataset"],
+        "draw": ["draw_task", "draw_tasks"],
+        "families": ["TaskFamily", "family_names", "get_family", "register"],
+        "losses": ["LOSSES", "Loss", "get_loss"],
+        "meta_features": ["META_FEATURE_NAMES", "check_meta_vector", "get_meta_features"],
+        "modifiers": ["MODIFIERS", "Modifier"],
+        "real": ["describe_real", "install_real", "load_real", "real_task"],
+        "recipe": ["TaskRecipe"],
+        "split": ["Split", "split", "stratified_order"],
+        "table": ["Table", "read_table"],
+        "task": ["Task", "make_task"],
+    },
+)

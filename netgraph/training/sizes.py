@@ -13,7 +13,8 @@ from netgraph.model.config import VAEConfig
 from netgraph.model.coverage import SETTINGS
 from netgraph.model.vae import NetVAE
 from netgraph.zoo import Zoo
-from netgraph.zoo.sizes import ShardSizes, network_sizes, sum_up
+from netgraph.zoo.manifest import ShardSizes
+from netgraph.zoo.sizes import network_sizes, sum_up
 
 #: Most nodes of a network. Chosen: attention grows with the square of the tokens, about half as many as nodes; at 1,024
 #: nodes the weights of one layer's attention take half a gigabyte for a batch of 64 networks and 2 heads.

@@ -7,11 +7,9 @@ from pathlib import Path
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
+from netgraph.inputs import SHIPPED
 from netgraph.model.config import VAEConfig
 from netgraph.model.vae import NetVAE
-
-#: Name of the checkpoint of the package.
-SHIPPED = "shipped"
 
 
 def start_of(start: NetVAE | str | Path, config: VAEConfig | None = None) -> NetVAE:

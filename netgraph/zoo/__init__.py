@@ -1,21 +1,29 @@
-"""Zoos: random architectures trained on random tasks, and their store on disk."""
+"""Zoos: random architectures trained on random tasks, and their store on disk.
 
-from netgraph.zoo.architectures import (
-    ArchitectureRecipe,
-    draw_architecture,
-    draw_architectures,
-    initialize,
-    random_like,
-)
-from netgraph.zoo.build import build_zoo
-from netgraph.zoo.fit_recipe import FitConfig, FitRecipe, Schedule
-from netgraph.zoo.fitting import fit_networks, pad_rows
-from netgraph.zoo.merge import merge_zoos
-from netgraph.zoo.optimizers import OPTIMIZERS
-from netgraph.zoo.recipe import ZooRecipe
-from netgraph.zoo.training_state import Fitted
-from netgraph.zoo.verify import describe_zoo, verify_zoo
-from netgraph.zoo.zoo import Zoo
+Imported when first used, so that the manifest of a zoo is read without torch.
+"""
+
+from typing import TYPE_CHECKING
+
+from netgraph.lazy import attach
+
+if TYPE_CHECKING:
+    from netgraph.zoo.architectures import (
+        ArchitectureRecipe,
+        draw_architecture,
+        draw_architectures,
+        initialize,
+        random_like,
+    )
+    from netgraph.zoo.build import build_zoo
+    from netgraph.zoo.fit_recipe import FitConfig, FitRecipe, Schedule
+    from netgraph.zoo.fitting import fit_networks, pad_rows
+    from netgraph.zoo.merge import merge_zoos
+    from netgraph.zoo.optimizers import OPTIMIZERS
+    from netgraph.zoo.recipe import ZooRecipe
+    from netgraph.zoo.training_state import Fitted
+    from netgraph.zoo.verify import describe_zoo, verify_zoo
+    from netgraph.zoo.zoo import Zoo
 
 __all__ = [
     "OPTIMIZERS",
@@ -37,3 +45,18 @@ __all__ = [
     "random_like",
     "verify_zoo",
 ]
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "architectures": ["ArchitectureRecipe", "draw_architecture", "draw_architectures", "initialize", "random_like"],
+        "build": ["build_zoo"],
+        "fit_recipe": ["FitConfig", "FitRecipe", "Schedule"],
+        "fitting": ["fit_networks", "pad_rows"],
+        "merge": ["merge_zoos"],
+        "optimizers": ["OPTIMIZERS"],
+        "recipe": ["ZooRecipe"],
+        "training_state": ["Fitted"],
+        "verify": ["describe_zoo", "verify_zoo"],
+        "zoo": ["Zoo"],
+    },
+)

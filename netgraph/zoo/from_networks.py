@@ -22,9 +22,9 @@ from netgraph.zoo.given_columns import Columns, as_columns, as_split
 from netgraph.zoo.given_data import GivenData, as_data
 from netgraph.zoo.manifest import (
     ShardEntry,
+    check_given,
     manifest_path,
     read_manifest,
-    read_zoo_record,
     write_manifest,
     write_zoo_record,
 )
@@ -71,7 +71,8 @@ def write_networks(
     parts = as_split(split, numbers, len(data), seed)
     given = _Given(listed, data, numbers, as_columns(table, len(listed)), parts)
     folder = Path(root)
-    _claim(folder)
+    check_given(folder)
+    clear_leftovers(folder)
     entries: list[ShardEntry] = []
     with Progress("import", len(listed), "network", shown=progress) as bar:
         for job, members in enumerate(_jobs(listed)):
@@ -81,19 +82,6 @@ def write_networks(
         write_manifest(folder, entries)
     elif read_manifest(folder) != entries:
         raise StoreError(f"{manifest_path(folder)}: of a zoo with another split; choose another folder")
-
-
-def _claim(folder: Path) -> None:
-    """Check that the folder is new or empty, or holds a zoo of networks that were given."""
-    try:
-        begun, used = (folder / "zoo.json").exists(), folder.exists() and any(folder.iterdir())
-    except OSError as error:
-        raise StoreError(f"{folder}: {error.strerror}") from None
-    if used and not begun:
-        raise StoreError(f"{folder}: not empty; a zoo needs a folder of its own")
-    if begun and read_zoo_record(folder)["recipes"]:
-        raise StoreError(f"{folder}: holds a zoo that was built; choose another folder")
-    clear_leftovers(folder)
 
 
 def _jobs(networks: Sequence[NetGraph | nn.Module]) -> Iterator[range]:

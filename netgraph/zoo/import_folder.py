@@ -15,6 +15,7 @@ from netgraph.files import load_safetensors
 from netgraph.graph.from_module import from_module
 from netgraph.graph.modules.files import load_module, parse_example
 from netgraph.graph.netgraph import NetGraph
+from netgraph.inputs import state_dict_files
 from netgraph.progress import Progress
 from netgraph.reading import FAILURES, building, one_line, opening
 from netgraph.tasks.cells import parse_numbers, read_text
@@ -24,8 +25,6 @@ from netgraph.zoo.zoo import Zoo
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Suffixes of files that are read.
-SUFFIXES = (".safetensors", ".pt", ".pth")
 #: Keys under which a checkpoint of a training holds its state_dict.
 _NESTED = ("state_dict", "model_state_dict")
 #: Column of a table that names the file of each row, and the one that names its part of the zoo.
@@ -73,13 +72,8 @@ def import_zoo(job: ImportJob) -> Zoo:
         >>> import_zoo(ImportJob("state_dicts", "architecture.py:linear", "imported")).table["file"].tolist()
         ['a.safetensors']
     """
-    folder = Path(job.folder)
-    if not folder.is_dir():
-        raise StoreError(f"{folder}: no such folder")
-    files = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
-    if not files:
-        raise NetGraphError(f"{folder}: holds no file that ends in {', '.join(SUFFIXES)}")
-    names = [path.relative_to(folder).as_posix() for path in files]
+    files = state_dict_files(job.folder)
+    names = [path.relative_to(job.folder).as_posix() for path in files]
     columns = _columns(job.table, names)
     split = columns.pop(SPLIT, None)
     tasks = _task(job.task, job.target)

@@ -1,15 +1,16 @@
 """The two small files of a zoo: its recipes, and the manifest of its shards, written last, which alone opens a zoo."""
 
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from netgraph.errors import StoreError
 from netgraph.files import read_own_record, write_own_record
-from netgraph.reading import DamagedError, building, typed
-from netgraph.zoo.sizes import ShardSizes
+from netgraph.outputs import check_empty
+from netgraph.reading import DamagedError, building, opening, typed
 
 FORMAT, VERSION = "netgraph.Zoo.manifest", 2
 ZOO_FORMAT, ZOO_VERSION = "netgraph.Zoo", 2
@@ -20,6 +21,33 @@ _OPTIONAL: dict[str, Any] = {"sizes": None, "tasks": None, "split": None}
 _NAME = re.compile(r"[0-9]+(-[0-9]+)?")
 #: More networks than a task can have (chosen).
 _MOST = 2**31
+
+
+@dataclass(frozen=True)
+class ShardSizes:
+    """Sizes of a shard's networks, summed up.
+
+    Attributes:
+        general: Number of networks that are not feed-forward, which count nowhere else.
+        inputs: Most inputs of a network.
+        outputs: Most outputs of a network.
+        nodes: Most nodes of a network.
+        fan: Most inputs of a linear layer.
+        state: Most state elements of a network.
+        depths: Number of networks with 0, 1, 2 ... linear layers.
+        types: Layer types of all networks.
+        settings: Hyper-parameters that are not the defaults of their types, as TYPE.NAME.
+    """
+
+    general: int = 0
+    inputs: int = 0
+    outputs: int = 0
+    nodes: int = 0
+    fan: int = 0
+    state: int = 0
+    depths: tuple[int, ...] = ()
+    types: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,6 +83,39 @@ class ShardEntry:
         lengths = {len(self.networks), len(self.test), len(self.networks if self.tasks is None else self.tasks)}
         parts = self.split is None or (len(self.split) == sum(self.networks) and {*self.split} <= {*PARTS})
         return counted and len(lengths) == 1 and parts
+
+
+def read_zoo(root: str | Path) -> tuple[dict[str, Any], list[ShardEntry]]:
+    """Read the record and the manifest of a zoo, which are all that opens it.
+
+    Raises:
+        StoreError: When the folder is none, holds no zoo or one that is not complete, or a file is damaged or of
+            another version.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise StoreError(f"{root}: no such folder")
+    return read_zoo_record(root), read_manifest(root)
+
+
+def zoo_digest(entries: Iterable[ShardEntry]) -> str:
+    """Return the checksum of all shards of a manifest, in hexadecimal digits."""
+    return hashlib.sha256("".join(entry.sha256 for entry in entries).encode()).hexdigest()
+
+
+def check_given(root: str | Path) -> None:
+    """Raise unless a folder is new or empty, or holds a zoo of networks that were given.
+
+    Raises:
+        StoreError: When it holds anything else, or cannot be read.
+    """
+    root = Path(root)
+    with opening(root):
+        begun = (root / "zoo.json").exists()
+    if not begun:
+        check_empty(root, "a zoo")
+    elif read_zoo_record(root)["recipes"]:
+        raise StoreError(f"{root}: holds a zoo that was built; choose another folder")
 
 
 def manifest_path(root: Path) -> Path:

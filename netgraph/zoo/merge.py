@@ -11,6 +11,7 @@ from pathlib import Path
 
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.files import make_folder, record_path, tensors_are_there
+from netgraph.outputs import check_empty
 from netgraph.tasks import family_names
 from netgraph.tasks.dataset import find_entry
 from netgraph.zoo.given_data import GIVEN, NONE
@@ -41,11 +42,7 @@ def merge_zoos(roots: Sequence[str | Path], out: str | Path) -> Zoo:
     zoos, folder = [Zoo(root) for root in roots], Path(out)
     if not zoos:
         raise NetGraphError("no zoos to join; give at least one folder")
-    try:
-        if folder.exists() and any(folder.iterdir()):
-            raise StoreError(f"{folder}: not empty; a merged zoo needs a folder of its own")
-    except OSError as error:
-        raise StoreError(f"{folder}: {error.strerror}") from None
+    check_empty(folder, "a merged zoo")
     _check_tasks(zoos)
     recipes = [asdict(recipe) for zoo in zoos for recipe in zoo.recipes]
     with _all_or_nothing(folder):

@@ -12,11 +12,10 @@ from netgraph.errors import StoreError
 from netgraph.graph.architecture import Ints
 from netgraph.html import Html, folded, fragment, paragraph, settings_html
 from netgraph.reading import one_line
-from netgraph.zoo.manifest import PARTS
+from netgraph.zoo.manifest import PARTS, ShardSizes
 from netgraph.zoo.recipe import ZooRecipe
 from netgraph.zoo.rows import digest_of
 from netgraph.zoo.shards import Shards
-from netgraph.zoo.sizes import ShardSizes
 
 #: Quantiles of R^2 and accuracy that are shown.
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from netgraph.errors import NetGraphError
-from netgraph.files import datasets_folder
+from netgraph.inputs import recipe_path
 from netgraph.reading import building, read_yaml
 from netgraph.tasks import TaskRecipe
 from netgraph.tasks.dataset import find_entry
@@ -16,7 +16,6 @@ from netgraph.tasks.settings import NAMES, Between, Settings, check_settings, co
 from netgraph.zoo.architectures import ArchitectureRecipe
 from netgraph.zoo.fit_recipe import FitRecipe
 
-FOLDER = datasets_folder()
 #: Fewest rows of a task, so that a part of them can be kept for validation.
 MIN_ROWS = 8
 
@@ -108,12 +107,7 @@ class ZooRecipe(Settings):
         Raises:
             NetGraphError: When there is no such file or name, or it holds an unknown key or a bad value.
         """
-        path = Path(source)
-        if path.suffix not in (".yaml", ".yml"):
-            path = FOLDER / f"{source}.yaml"
-        if not path.is_file():
-            known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yaml") if p.stem != "real"))
-            raise NetGraphError(f"no recipe {str(source)!r}; known: {known}")
+        path = recipe_path(source)
         values = read_yaml(path)
         return cls.from_dict({} if values is None else values, str(path))
 

@@ -17,9 +17,9 @@ from netgraph.errors import StoreError
 from netgraph.graph.architecture import Ints
 from netgraph.reading import DamagedError
 from netgraph.tasks import Task
-from netgraph.zoo.manifest import ShardEntry
+from netgraph.zoo.manifest import ShardEntry, ShardSizes
 from netgraph.zoo.open_shard import OpenShard
-from netgraph.zoo.sizes import ShardSizes, join_sizes, sum_up
+from netgraph.zoo.sizes import join_sizes, sum_up
 from netgraph.zoo.storage import remedy, shard_path
 
 #: Shards that are held open.
@@ -64,11 +64,6 @@ class Shards:
 
     def __len__(self) -> int:
         return len(self._files)
-
-    @property
-    def checksums(self) -> list[str]:
-        """Checksum of each shard."""
-        return [sha256 for _, sha256 in self._files]
 
     def open(self, number: int, *, again: bool = False) -> OpenShard:
         """Open a shard, see :meth:`netgraph.zoo.zoo.Zoo.shard`."""

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.modules.program import Program
+from netgraph.zoo.manifest import ShardSizes
 
 #: Sizes of which the largest counts.
 _LARGEST = ("inputs", "outputs", "nodes", "fan", "state")
@@ -31,33 +32,6 @@ class NetworkSizes:
     fan: int
     depth: int
     state: int
-
-
-@dataclass(frozen=True)
-class ShardSizes:
-    """Sizes of a shard's networks, summed up.
-
-    Attributes:
-        general: Number of networks that are not feed-forward, which count nowhere else.
-        inputs: Most inputs of a network.
-        outputs: Most outputs of a network.
-        nodes: Most nodes of a network.
-        fan: Most inputs of a linear layer.
-        state: Most state elements of a network.
-        depths: Number of networks with 0, 1, 2 ... linear layers.
-        types: Layer types of all networks.
-        settings: Hyper-parameters that are not the defaults of their types, as TYPE.NAME.
-    """
-
-    general: int = 0
-    inputs: int = 0
-    outputs: int = 0
-    nodes: int = 0
-    fan: int = 0
-    state: int = 0
-    depths: tuple[int, ...] = ()
-    types: tuple[str, ...] = ()
-    settings: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=2**12)

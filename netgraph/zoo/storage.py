@@ -16,7 +16,8 @@ from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.records import GENERAL
 from netgraph.reading import DamagedError, building, field_of
 from netgraph.tasks import Task
-from netgraph.zoo.sizes import ShardSizes, sum_up
+from netgraph.zoo.manifest import ShardSizes
+from netgraph.zoo.sizes import sum_up
 
 FORMAT, VERSION = "netgraph.Zoo.shard", 3
 #: Keys of the record of a shard.

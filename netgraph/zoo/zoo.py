@@ -1,6 +1,5 @@
 """A zoo as a PyTorch Geometric data set."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Dataset
 
-from netgraph.errors import NetGraphError, StoreError
+from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture, Ints
 from netgraph.graph.modules.program import Program
 from netgraph.graph.netgraph import NetGraph
@@ -20,13 +19,12 @@ from netgraph.reading import building, field_of
 from netgraph.tasks import Task
 from netgraph.tokens import TokenBatch, tokenize, tokenize_packed
 from netgraph.zoo.from_networks import write_networks
-from netgraph.zoo.manifest import PARTS, read_manifest, read_zoo_record
+from netgraph.zoo.manifest import PARTS, ShardSizes, read_zoo, zoo_digest
 from netgraph.zoo.open_shard import OpenShard
 from netgraph.zoo.overview import zoo_html, zoo_line
 from netgraph.zoo.recipe import ZooRecipe
 from netgraph.zoo.rows import table_rows
 from netgraph.zoo.shards import Shards
-from netgraph.zoo.sizes import ShardSizes
 from netgraph.zoo.task_list import Tasks
 
 if TYPE_CHECKING:
@@ -50,6 +48,7 @@ class Zoo(Dataset):
 
     Attributes:
         recipes: The recipes it was built from: one, or several where zoos were merged.
+        digest: Checksum of all shards, in hexadecimal digits.
         train_seconds: Time that training its networks took, summed over processes.
         excluded: Number of networks that diverged and are left out.
 
@@ -65,13 +64,12 @@ class Zoo(Dataset):
 
     def __init__(self, root: str | Path) -> None:
         self.folder = Path(root)
-        if not self.folder.is_dir():
-            raise StoreError(f"{self.folder}: no such folder")
-        path, record = self.folder / "zoo.json", read_zoo_record(self.folder)
+        path, (record, entries) = self.folder / "zoo.json", read_zoo(root)
         with building(path):
             plain = field_of(record, "recipes", list[dict[str, Any]])
             self.recipes = [ZooRecipe.from_dict(values, str(path)) for values in plain]
-        self._shards = Shards(self.folder, read_manifest(self.folder), record["digest"] is not None)
+        self.digest = zoo_digest(entries)
+        self._shards = Shards(self.folder, entries, record["digest"] is not None)
         self.train_seconds, self.excluded = self._shards.seconds, self._shards.excluded
         super().__init__(None)
 
@@ -146,11 +144,6 @@ class Zoo(Dataset):
         if len(self.recipes) != 1:
             raise NetGraphError(f"{self.folder}: a merged zoo has {len(self.recipes)} recipes; see zoo.recipes")
         return self.recipes[0]
-
-    @property
-    def digest(self) -> str:
-        """Checksum of all shards, in hexadecimal digits."""
-        return hashlib.sha256("".join(self._shards.checksums).encode()).hexdigest()
 
     @property
     def n_shards(self) -> int:

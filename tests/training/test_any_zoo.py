@@ -52,7 +52,7 @@ def test_networks_without_data_are_trained_on_with_neutral_conditioning(without_
 
 def test_it_is_evaluated_on_networks_without_data(without_data, trained, tmp_path, capsys):
     checkpoint = str(trained / "checkpoints" / "vae.safetensors")
-    command = ["evaluate", "--zoo", str(without_data.folder), "--checkpoint", checkpoint, "--out", str(tmp_path)]
+    command = ["evaluate", str(without_data.folder), "--checkpoint", checkpoint, "--out", str(tmp_path)]
     assert main([*command, "--n-samples", "4"]) == 0
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert (metrics["n_test"], metrics["validity"]) == (2, 1)

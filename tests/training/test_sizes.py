@@ -66,7 +66,7 @@ def test_networks_that_are_too_large_are_refused_before_one_is_read(tmp_path, mo
     write_store(tmp_path / "wide", small_recipe(2, 2), widths=(MOST_NODES, MOST_NODES))
     monkeypatch.setattr(Zoo, "stream", lambda *_: pytest.fail("a network is read"))
     monkeypatch.chdir(tmp_path)
-    assert main(["train", "--zoo", "wide", "--out", "out", "--preset", "full"]) == 2
+    assert main(["train", "wide", "--out", "out", "--preset", "full"]) == 2
     said = capsys.readouterr().err
     assert said.startswith("netgraph: wide: a model cannot be trained on ")
     assert "of more than 1,024 nodes (max_nodes); --skip-too-large leaves them out" in said

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from netgraph import NetGraphError
+from netgraph.files import datasets_folder
 from netgraph.zoo import ZooRecipe
-from netgraph.zoo.recipe import FOLDER
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_what_is_wrong_in_a_recipe_is_named(tmp_path, text, message):
         ZooRecipe.load(path)
     assert "mine.yaml" in str(caught.value)
     assert "\n" not in str(caught.value)
-    with pytest.raises(NetGraphError, match="no recipe 'absent'; known: classes, full, quick, tiny, wide"):
+    with pytest.raises(NetGraphError, match="unknown recipe 'absent'; known: classes, full, quick, tiny, wide"):
         ZooRecipe.load("absent")
 
 
@@ -64,7 +64,7 @@ def test_the_quick_recipe_is_the_default():
     assert ZooRecipe.load("quick") == ZooRecipe()
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(datasets_folder().glob("*.yaml")), ids=lambda path: path.stem)
 def test_recipes_that_come_with_netgraph_survive_json(path):
     if path.stem == "real":
         pytest.skip("a list of data sets, not a recipe")

@@ -1,7 +1,6 @@
 """The command ``netgraph convert``: modules, graphs and files, each to the others; GraphML and JSON for other tools."""
 
 import json
-import re
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -26,7 +25,8 @@ from netgraph.graph.modules.source import to_source
 from netgraph.graph.modules.trace import first_line
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module
-from netgraph.outputs import check_outputs, replacing, with_record
+from netgraph.inputs import check_source, names_module
+from netgraph.outputs import check_outputs, conversion_outputs, replacing, with_record
 from netgraph.reading import building
 
 
@@ -55,12 +55,10 @@ def convert_file(
         NetGraphError: When something cannot be read, or not be converted, the suffix contradicts ``to``, or a file
             would be lost.
     """
-    # A path may have a colon too, as MODULE:NAME does.
-    named = re.fullmatch(r"([^\W\d][\w.]*|.*\.py):[^\W\d][\w.]*", source) and not source.endswith(".safetensors")
-    read_from = _from_python if named and not Path(source).exists() else _from_file
+    check_source(source)
+    path, (form, written) = Path(out), conversion_outputs(out, to)
+    read_from = _from_python if names_module(source) else _from_file
     graph, read = read_from(source, example, weights)
-    path, form = Path(out), _form(out, to)
-    written = path, *([path.with_suffix(_BESIDE[form])] if form in _BESIDE else [])
     check_outputs(written, read, overwrite=overwrite)
     make_folder(path.parent)
     with replacing(written):
@@ -68,21 +66,9 @@ def convert_file(
     return f"{graph.num_nodes} nodes, {graph.state.numel()} numbers in {out}"
 
 
-def _form(out: str, to: str | None) -> str:
-    """Return the form that a suffix and ``--to`` agree on."""
-    by_suffix = _FORMS.get(Path(out).suffix.lower())
-    if to is None and by_suffix is None:
-        raise NetGraphError(f"{out}: no form has this suffix; known: {', '.join(_FORMS)}; or give --to")
-    if to is not None and by_suffix not in (None, "graph" if to == "module" else to):
-        raise NetGraphError(f"{out}: its suffix is that of {by_suffix}, not of --to {to}")
-    return to or str(by_suffix)
-
-
 def _from_file(source: str, example: str | None, weights: str | None) -> tuple[NetGraph, tuple[Path, ...]]:
     if example is not None or weights is not None:
         raise NetGraphError(f"{source}: --example and --weights go with MODULE:NAME only")
-    if not source.endswith(".safetensors"):
-        raise NetGraphError(f"{source}: neither FILE.safetensors nor MODULE:NAME; other files are not read")
     graphs = load_graphs(source)
     if len(graphs) != 1:
         raise NetGraphError(f"{source}: holds {len(graphs)} graphs; convert takes one")
@@ -202,10 +188,6 @@ def to_graphml(graph: Network) -> str:
     return "\n".join(nx.generate_graphml(network))
 
 
-#: Forms by the suffix of a file; a module's weights have that of a graph.
-_FORMS = {".safetensors": "graph", ".onnx": "onnx", ".py": "source", ".graphml": "graphml", ".json": "json"}
-#: Suffix of the file that a form writes beside the one that is named.
-_BESIDE = {"graph": ".json", "module": ".py"}
 _WRITERS: dict[str, Callable[[NetGraph, Path], Any]] = {
     "graph": lambda graph, path: save_graphs([graph], path),
     "module": _write_module,

@@ -1,0 +1,107 @@
+"""The files and names that a command reads: checked before its work begins, and before torch is imported for it."""
+
+import re
+from pathlib import Path
+
+from netgraph.errors import NetGraphError, StoreError, unknown
+from netgraph.files import datasets_folder
+from netgraph.outputs import with_record
+from netgraph.reading import opening, read_json
+
+#: Format of a checkpoint's record; its version is checked when it is loaded.
+CHECKPOINT = "netgraph.NetVAE"
+#: Name, in place of a file, of the checkpoint that ships.
+SHIPPED = "shipped"
+#: Suffixes of files that hold a state_dict.
+STATE_DICTS = (".safetensors", ".pt", ".pth")
+
+
+def check_checkpoint(path: str | Path | None) -> tuple[Path, ...]:
+    """Return the files of a checkpoint, none for the one that ships, if they are those of a model.
+
+    Raises:
+        StoreError: When one is missing, or its record is of something else; it names the file.
+    """
+    if path is None:
+        return ()
+    tensors, record = with_record(Path(path))
+    if not tensors.is_file():
+        raise StoreError(f"{path}: {'is a folder' if tensors.is_dir() else 'no such file'}")
+    content = read_json(record)
+    if not isinstance(content, dict) or content.get("format") != CHECKPOINT:
+        raise StoreError(f"{record}: not a {CHECKPOINT} record")
+    return tensors, record
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that come with netgraph."""
+    return sorted(path.stem for path in datasets_folder().glob("*.yaml") if path.stem != "real")
+
+
+def recipe_path(source: str | Path) -> Path:
+    """Return the file of a recipe, which is given by itself or by a name of :func:`recipe_names`.
+
+    Raises:
+        NetGraphError: When there is no such file or name.
+    """
+    path = Path(source)
+    if path.suffix in (".yaml", ".yml"):
+        with opening(path):
+            path.stat()
+    elif str(source) not in recipe_names():
+        raise unknown("recipe", str(source), recipe_names())
+    return path if path.suffix else datasets_folder() / f"{source}.yaml"
+
+
+def state_dict_files(folder: str | Path) -> list[Path]:
+    """Return the files of a folder, and of those in it, that may hold a state_dict, in the order of their names.
+
+    Raises:
+        NetGraphError: When the folder is none, or holds none.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise StoreError(f"{folder}: no such folder")
+    files = sorted(path for path in folder.rglob("*") if path.suffix in STATE_DICTS and path.is_file())
+    if not files:
+        raise NetGraphError(f"{folder}: holds no file that ends in {', '.join(STATE_DICTS)}")
+    return files
+
+
+def names_module(source: str) -> bool:
+    """Return whether a source is MODULE:NAME or FILE.py:NAME, and no file with a colon in its path."""
+    named = re.fullmatch(r"([^\W\d][\w.]*|.*\.py):[^\W\d][\w.]*", source) and not source.endswith(".safetensors")
+    return bool(named) and not Path(source).exists()
+
+
+def check_source(source: str) -> tuple[Path, ...]:
+    """Return the files of a graph, or those of :func:`check_module`.
+
+    Args:
+        source: FILE.safetensors, MODULE:NAME or FILE.py:NAME.
+
+    Raises:
+        NetGraphError: When it is none of these, or the file that it names is missing.
+    """
+    if names_module(source):
+        return check_module(source)
+    if not source.endswith(".safetensors"):
+        raise NetGraphError(f"{source}: neither FILE.safetensors nor MODULE:NAME; other files are not read")
+    files = with_record(Path(source))
+    if not any(path.exists() for path in files):
+        raise StoreError(f"{source}: no such file")
+    return files
+
+
+def check_module(source: str) -> tuple[Path, ...]:
+    """Return the file of MODULE:NAME or FILE.py:NAME, as far as the name tells without an import.
+
+    Raises:
+        NetGraphError: When FILE.py is missing.
+    """
+    name = source.rpartition(":")[0]
+    if not name.endswith(".py"):
+        return (Path(f"{name.replace('.', '/')}.py"),)
+    if not Path(name).is_file():
+        raise NetGraphError(f"{source}: {name}: no such file")
+    return (Path(name),)
