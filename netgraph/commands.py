@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from netgraph.errors import NetGraphError
-from netgraph.inputs import check_checkpoint, check_source
+from netgraph.inputs import check_checkpoint, check_file, check_source
 from netgraph.job import Preset, check_evaluation, open_run, open_training
 from netgraph.machine import check_device
 from netgraph.options import Count, Device, OptionalCount, Overwrite, print_figures
@@ -161,7 +161,7 @@ def convert(
         overwrite: Replace existing files, but never the files that are read.
     """
     read, (_, written) = check_source(source), conversion_outputs(out, to)
-    check_outputs(written, [*read, *([weights] if weights else [])], overwrite=overwrite)
+    check_outputs(written, [*read, *([check_file(weights)] if weights else [])], overwrite=overwrite)
     from netgraph.graph.modules.files import convert_file
 
     print(convert_file(source, out, to, example, weights, overwrite))

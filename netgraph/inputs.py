@@ -6,7 +6,7 @@ from pathlib import Path
 from netgraph.errors import NetGraphError, StoreError, unknown
 from netgraph.files import datasets_folder
 from netgraph.outputs import with_record
-from netgraph.reading import opening, read_json
+from netgraph.reading import read_json
 
 #: Format of a checkpoint's record; its version is checked when it is loaded.
 CHECKPOINT = "netgraph.NetVAE"
@@ -24,13 +24,23 @@ def check_checkpoint(path: str | Path | None) -> tuple[Path, ...]:
     """
     if path is None:
         return ()
-    tensors, record = with_record(Path(path))
-    if not tensors.is_file():
-        raise StoreError(f"{path}: {'is a folder' if tensors.is_dir() else 'no such file'}")
+    tensors, record = with_record(check_file(path))
     content = read_json(record)
     if not isinstance(content, dict) or content.get("format") != CHECKPOINT:
         raise StoreError(f"{record}: not a {CHECKPOINT} record")
     return tensors, record
+
+
+def check_file(path: str | Path) -> Path:
+    """Return the path of a file that is there.
+
+    Raises:
+        StoreError: When it is not, or is a folder.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise StoreError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
+    return path
 
 
 def recipe_names() -> list[str]:
@@ -46,11 +56,10 @@ def recipe_path(source: str | Path) -> Path:
     """
     path = Path(source)
     if path.suffix in (".yaml", ".yml"):
-        with opening(path):
-            path.stat()
-    elif str(source) not in recipe_names():
+        return check_file(path)
+    if str(source) not in recipe_names():
         raise unknown("recipe", str(source), recipe_names())
-    return path if path.suffix else datasets_folder() / f"{source}.yaml"
+    return datasets_folder() / f"{source}.yaml"
 
 
 def state_dict_files(folder: str | Path) -> list[Path]:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from netgraph.inputs import check_checkpoint
+from netgraph.inputs import check_checkpoint, check_file
 from netgraph.machine import check_device
 from netgraph.options import Count, Device, Overwrite, listed, print_figures
 from netgraph.outputs import fit_outputs, search_outputs
@@ -48,7 +48,7 @@ def table_fit(
         device: Where networks are sampled and trained, cpu, cuda, or one of several GPUs, such as cuda:1.
         overwrite: Replace existing files, but never the files that are read.
     """
-    fit_outputs(out, [data, *check_checkpoint(checkpoint)], overwrite=overwrite)
+    fit_outputs(out, [check_file(data), *check_checkpoint(checkpoint)], overwrite=overwrite)
     from netgraph.tasks.table import read_table
 
     table = read_table(data, target, task)
@@ -124,7 +124,7 @@ def table_search(
         device: Where networks are sampled and run, cpu, cuda, or one of several GPUs, such as cuda:1.
         overwrite: Replace existing files where the folder holds no search, but never files that are read.
     """
-    search_outputs(out, [data, *check_checkpoint(checkpoint)], overwrite=overwrite)
+    search_outputs(out, [check_file(data), *check_checkpoint(checkpoint)], overwrite=overwrite)
     from netgraph.tasks.table import read_table
 
     table = read_table(data, target, task)

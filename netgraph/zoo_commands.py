@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from netgraph.inputs import check_module, recipe_names, recipe_path, state_dict_files
+from netgraph.inputs import check_file, check_module, recipe_names, recipe_path, state_dict_files
 from netgraph.job import check_seed
 from netgraph.machine import check_device
 from netgraph.options import Device, OptionalCount, listed
@@ -75,6 +75,8 @@ def zoo_import(
     """
     state_dict_files(folder)
     check_module(module)
+    for file in filter(None, (task, table)):
+        check_file(file)
     check_given(out)
     check_seed(seed)
     from netgraph.zoo.import_folder import ImportJob, import_zoo
