@@ -42,8 +42,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
 #: Commands that, after an interrupt, go on with what is there.
 RESUMABLE = {"run", "train", "zoo build", "zoo import", "datasets install", "search"}
 _GROUPS = {"zoo": "Build and look at zoos.", "datasets": "Fetch and list real data sets."}
-_QUIET = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-_VERBOSE = Annotated[bool, typer.Option("--verbose", "-v", help="Show where warnings and errors come from.")]
+#: Parameters of :func:`_options` that each command has too.
+_COMMON = ("ctx", "quiet", "verbose")
 
 
 class Command(TyperCommand):
@@ -121,29 +121,33 @@ def _show_version(asked: bool) -> None:
 
 
 def _options(
+    ctx: typer.Context,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show where warnings and errors come from.")] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
     """Trained networks as graphs, and new networks from a model of them."""
+    ctx.obj = {"quiet": quiet, "verbose": verbose}
 
 
 def _wrapped(words: str, function: Callable[..., None]) -> Callable[..., None]:
     """Return a command with the options of all commands, which says after an interrupt whether it can be resumed."""
 
     @wraps(function)
-    def command(*, quiet: bool, verbose: bool, **options: Any) -> None:
+    def command(*, ctx: typer.Context, quiet: bool, verbose: bool, **options: Any) -> None:
         try:
-            with _printing(quiet, verbose):
+            with _printing(quiet or ctx.obj["quiet"], verbose or ctx.obj["verbose"]):
                 function(**options)
         except KeyboardInterrupt:
             hint = "; the same command goes on from here" if words in RESUMABLE else ""
             print(f"netgraph: interrupted{hint}", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
 
-    parameters = list(inspect.signature(function).parameters.values())
-    for name, kind in (("quiet", _QUIET), ("verbose", _VERBOSE)):
-        parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind))
+    own = inspect.signature(function).parameters.values()
+    common = inspect.signature(_options).parameters
+    parameters = [*own, *(common[name].replace(kind=inspect.Parameter.KEYWORD_ONLY) for name in _COMMON)]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return command
 

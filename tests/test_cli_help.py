@@ -197,6 +197,7 @@ def test_verbosity():
     assert said.stderr == "netgraph: a warning\nnetgraph: an error\n"
     quiet = in_a_process("-c", SPEAKING, "sample", "--quiet")
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (2, "", "netgraph: an error\n")
+    assert in_a_process("-c", SPEAKING, "-q", "sample").stderr == quiet.stderr
     verbose = in_a_process("-c", SPEAKING, "sample", "-v")
     assert "<string>:7: UserWarning: a warning" in verbose.stderr
     assert "Traceback" in verbose.stderr
