@@ -73,6 +73,14 @@ class Job:
                 raise StoreError(f"{path}: a {JOBS[path.stem]} {other}; choose another folder")
         return cls(path, {key: record[key] for key in defaults}, seconds)
 
+    def command(self, *arguments: str) -> list[str]:
+        """Return the words of the command that does the job, with its positional arguments."""
+        words = ["netgraph", self.path.stem, *arguments]
+        for name, value in self.of.items():
+            if name != "zoo" and value is not None and value is not False:
+                words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+        return [*words, "--out", str(self.path.parent)]
+
     def write(self) -> None:
         """Write the record, in the first of several processes."""
         if is_first():

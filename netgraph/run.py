@@ -14,6 +14,7 @@ from typing import Any
 
 from netgraph.evaluation.evaluate import Evaluated, evaluate_model
 from netgraph.evaluation.model_report import ModelReport
+from netgraph.evaluation.rebuilding import Rebuilding
 from netgraph.files import record_path, write_atomically
 from netgraph.graph.io import save_graphs
 from netgraph.job import TRAINING, Job, check_evaluation, is_first, model_path, open_run, open_training, samples_path
@@ -22,8 +23,9 @@ from netgraph.model import NetVAE
 from netgraph.on_real_data import RealResult, try_real
 from netgraph.outputs import replacing
 from netgraph.presets import PRESETS, preset_of
+from netgraph.training.final import write_final
 from netgraph.training.fit import check_devices
-from netgraph.training.history import loss_curves, write_metrics
+from netgraph.training.history import loss_curves
 from netgraph.training.train import train_on_zoo
 from netgraph.zoo import Zoo, ZooRecipe, build_zoo
 
@@ -33,6 +35,8 @@ KEYS = (
     "random_behaviour_distance", "floor_behaviour_distance", "zoo_models_per_second", "train_seconds", "total_seconds",
     "n_train", "n_test",
 )  # fmt: skip
+#: Most samples whose weights are shown after a training (chosen: seconds).
+MOST_SAMPLED = 64
 TARGETS = {
     "edge_f1": 0.97, "cosine_similarity": 0.85, "output_r2_median": 0.7, "validity": 1.0, "uniqueness": 0.95,
 }  # fmt: skip
@@ -70,8 +74,8 @@ def run(
     }
     vae.card |= {"figures": figures}
     vae.save(model_path(folder))
-    write_metrics(folder / "tensorboard", figures)
-    command = ["netgraph", "run", "--preset", job.of["preset"], "--seed", str(seed), "--out", str(folder)]
+    command = job.command()
+    write_final(folder / "tensorboard" / "final", vae, zoo, shlex.join(command), figures, evaluated.samples)
     _leave(folder, command, ["--checkpoint", str(model_path(folder))], evaluated, figures, real)
     return figures
 
@@ -101,9 +105,14 @@ def train_model(
     check_devices(device, devices)
     opened = Zoo(zoo)
     with job.phase("train"):
-        card = _trained(opened, job, Path(out), device, devices).card
+        vae = _trained(opened, job, Path(out), device, devices)
+    if not is_first():
+        return {}
+    samples = vae.sample(min(MOST_SAMPLED, preset_of(job.of["preset"]).n_samples), seed=job.of["seed"])
+    command = shlex.join(job.command(str(zoo)))
+    write_final(Path(out) / "tensorboard" / "final", vae, opened, command, {}, samples)
     shown = ("networks", "left_out", "held_out", "steps", "seconds", "loss")
-    return {name: float(card[name]) for name in card if name.endswith(shown)} if is_first() else {}
+    return {name: float(value) for name, value in vae.card.items() if name.endswith(shown)}
 
 
 def evaluate_checkpoint(
@@ -146,7 +155,8 @@ def _trained(zoo: Zoo, job: Job, folder: Path, device: str, devices: int = 1) ->
     further = TRAINING | job.of
     training = replace(size.training, seed=seed, patience=further["patience"])
     keywords = {"start": further["start"], "devices": devices, "skip_too_large": further["skip_too_large"]}
-    return train_on_zoo(zoo, folder, size.vae, training, device, card | provenance(), **keywords)
+    card |= provenance()
+    return train_on_zoo(zoo, folder, size.vae, training, device, card, callbacks=[Rebuilding()], **keywords)
 
 
 def _leave(

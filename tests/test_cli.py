@@ -39,7 +39,7 @@ def test_an_interrupted_run_is_completed(tiny_zoo, tmp_path, monkeypatch):
     shutil.copytree(tiny_zoo.folder, folder / "zoo", dirs_exist_ok=True)
     for path in (folder / "zoo" / "manifest.json", *(folder / "zoo" / "shards").glob("00001.*")):
         path.unlink()
-    events = (folder / "tensorboard").glob
+    events = (folder / "tensorboard" / "vae").glob
     code, _ = stopped(signal.SIGINT, lambda: list(events("events*")), "run", "--out", str(folder))
     assert code == 130
     assert (folder / "zoo" / "shards" / "00001.safetensors").read_bytes() == (

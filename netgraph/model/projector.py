@@ -87,7 +87,8 @@ def write_projector(folder: Path, points: Tensor, labels: "pd.DataFrame") -> Non
     _write_table(folder / POINTS, points.tolist())
     listed = f'tensor_name: "function code" tensor_path: "{POINTS}" metadata_path: "{LABELS}"'
     write_atomically(folder / CONFIG, f"embeddings {{ {listed} }}\n".encode())
-    SummaryWriter(str(folder)).close()  # a folder without events is no run
+    if not any(folder.glob("events.out.tfevents.*")):
+        SummaryWriter(str(folder)).close()  # a folder without events is no run
 
 
 def _write_table(path: Path, rows: Iterable[Iterable[Any]]) -> None:

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,27 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from netgraph.errors import NetGraphError
+from netgraph.files import record_path
 from netgraph.machine import check_device
 from netgraph.training.callbacks import HeldOut, Shown
+from netgraph.training.charts import describe_charts
 from netgraph.training.data import Batches, Codes, Epochs
 from netgraph.training.module import Paced
 from netgraph.training.resume import Resume, restore_weights, seeded
 
 #: Difference of the seed of the noise in training from that of the initial weights, so that the two are independent.
 NOISE = 1_000_003
+
+
+class Events(TensorBoardLogger):
+    """The events of a run, and no other files; epochs are those of the training, resumed or not, in ``schedule``."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Leave out the epochs that Lightning counts from its start."""
+        super().log_metrics({name: value for name, value in metrics.items() if name != "epoch"}, step)
+
+    def save(self) -> None:
+        """Write no file of hyperparameters, which are those of the run ``final``."""
 
 
 def check_devices(device: str, devices: int) -> None:
@@ -75,12 +88,14 @@ def fit_part(
     watch = [] if held_out is None else [HeldOut(held_out, best)]
     for library in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    (folder / "tensorboard").mkdir(parents=True, exist_ok=True)
+    logger = Events(folder, name="tensorboard", version=module.part.lower())
+    if not record_path(resume.path).exists():
+        describe_charts(logger.experiment, module.part)
     order = Epochs(batches, training.seed, lambda: module.steps_done, devices, lambda: module.global_rank)
     trainer = lightning.Trainer(
         **_devices(device, devices),
         max_epochs=training.max_epochs + 1,  # one more for what an interrupted epoch had left; the steps end it
-        logger=TensorBoardLogger(folder, name="tensorboard", version=""),
+        logger=logger,
         callbacks=[*watch, Shown(), *callbacks, resume],
         log_every_n_steps=min(training.log_every, len(order)),
         enable_checkpointing=False,

@@ -1,31 +1,41 @@
-"""TensorBoard files: the figures of a run go in, the curves of its training come out."""
+"""TensorBoard's files of a training: its runs, the curves that are read from them, and points written twice."""
 
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-
-def write_metrics(folder: Path, figures: Mapping[str, float]) -> None:
-    """Add a run's figures as scalars ``metric/...``."""
+if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-    with SummaryWriter(folder) as writer:
-        for name, value in figures.items():
-            writer.add_scalar(f"metric/{name}", value, 0)
+#: Runs of the parts of a training, in their order; trainings of earlier versions have one run, the folder itself.
+RUNS = (".", "vae", "prior")
 
 
 def loss_curves(folder: Path, part: str = "loss") -> dict[str, list[tuple[int, float]]]:
     """Read the points (step, value) of every term of the loss; of a step that was logged twice the later.
 
     Args:
-        folder: Folder of TensorBoard files; there are no points where there is none.
+        folder: Folder of the runs; there are no points where there is none.
         part: ``loss``, in training, or ``held_out``, on held-out networks after each epoch.
     """
-    if not folder.exists():
-        return {}
+    curves: dict[str, list[tuple[int, float]]] = {}
+    for run in RUNS:
+        if (folder / run).is_dir():
+            curves |= _curves(folder / run, f"{part}/")
+    return curves
+
+
+def _curves(run: Path, prefix: str) -> dict[str, list[tuple[int, float]]]:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    events = EventAccumulator(str(run), size_guidance={"scalars": 0})
     events.Reload()
-    names = [tag for tag in events.Tags()["scalars"] if tag.startswith(f"{part}/")]
-    curves = {name.removeprefix(f"{part}/"): {p.step: p.value for p in events.Scalars(name)} for name in names}
+    names = [tag for tag in events.Tags()["scalars"] if tag.startswith(prefix)]
+    curves = {name.removeprefix(prefix): {p.step: p.value for p in events.Scalars(name)} for name in names}
     return {name: sorted(points.items()) for name, points in curves.items()}
+
+
+def forget_later_points(writer: "SummaryWriter", step: int) -> None:
+    """Have TensorBoard forget a run's points beyond a step, which a training that was killed writes once more."""
+    from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+
+    writer._get_file_writer().add_event(Event(step=step + 1, session_log=SessionLog(status=SessionLog.START)))

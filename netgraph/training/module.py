@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import lightning
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from netgraph.errors import NetGraphError
+from netgraph.graph.netgraph import NetGraph
 from netgraph.model.attention import Block
 from netgraph.model.vae import NetVAE
 from netgraph.stack import Stack
@@ -37,6 +38,8 @@ class Paced(lightning.LightningModule):
         part: Name of the part that is trained.
         total_name: Name of the term that is minimized.
         learned: Beginnings of the names of its entries of the model's state.
+        held_out_networks: Held-out networks, for callbacks; none where none are held out.
+        steps_per_epoch: Batches in an epoch.
         total_steps: Steps of the schedule.
         steps_done: Steps so far, those before an interruption included.
         held_out: Last loss on held-out networks; infinite before the first.
@@ -54,7 +57,8 @@ class Paced(lightning.LightningModule):
         self, vae: NetVAE, config: TrainConfig, steps_per_epoch: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__()
-        self.vae, self.config, self.clock = vae, config, clock
+        self.vae, self.config, self.clock, self.steps_per_epoch = vae, config, clock, steps_per_epoch
+        self.held_out_networks: Sequence[NetGraph] = ()
         for part in vae.modules():
             if isinstance(part, Block):
                 part.mixed = config.mixed
@@ -153,9 +157,11 @@ class Paced(lightning.LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Compute the loss of a batch and log every term."""
         total, terms = self.losses(batch)
-        self.log_dict(terms, batch_size=len(batch[0]))
-        self.log("schedule/learning_rate", self.learning_rate(), batch_size=len(batch[0]))
-        self.log("step", float(self.steps_done), batch_size=len(batch[0]))  # on TensorBoard's axis, resumed or not
+        schedule = {"learning_rate": self.learning_rate(), "seconds": self.seconds}
+        schedule["epoch"] = self.steps_done / self.steps_per_epoch
+        logged = terms | {f"schedule/{name}": value for name, value in schedule.items()}
+        logged["step"] = float(self.steps_done)  # on TensorBoard's axis, resumed or not
+        self.log_dict(logged, batch_size=len(batch[0]))
         return total
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:

@@ -22,6 +22,7 @@ from torch import Tensor
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.files import building_from, read_tensors, record_path, write_tensors
 from netgraph.reading import field_of
+from netgraph.training.history import forget_later_points
 from netgraph.training.module import Paced
 
 FORMAT, VERSION = "netgraph.training", 2
@@ -97,6 +98,8 @@ class Resume(lightning.Callback):
         """Continue an interrupted training; an interrupt is noted from here on."""
         if record_path(self.path).exists():
             restore(self.path, pl_module, trainer.optimizers[0])
+            if trainer.is_global_zero:
+                forget_later_points(trainer.logger.experiment, pl_module.steps_done)
             if trainer.global_rank:  # the file has the random state of the first process
                 torch.manual_seed(pl_module.config.seed + pl_module.steps_done + trainer.global_rank * 2**32)
         if threading.current_thread() is threading.main_thread():

@@ -47,7 +47,7 @@ def train(
     Args:
         examples: Canonical training networks with the meta-features of their tasks.
         folder: Takes ``checkpoints/vae.safetensors``, the state of each part's training beside it, and
-            ``tensorboard/``.
+            ``tensorboard/``, with the runs ``vae`` and ``prior``.
         config: The model's sizes; those of ``start`` when None.
         training: The schedule, batch sizes and seed.
         held_out: Networks on which the loss is measured after each epoch, see ``TrainConfig.patience``.
@@ -93,6 +93,7 @@ def train(
             vae.train().decoder.architecture.cover(batches.architectures)
         fit = partial(fit_part, folder=folder, callbacks=callbacks, device=device, devices=devices)
         module = VAEModule(vae, training, len(batches) // devices)
+        module.held_out_networks = [example.graph for example in apart]
         fit(module, "training", batches, measured)
         vae.eval()
         of_prior = training.of_prior(most=len(examples) * (1 + training.transformations) // devices)
@@ -126,6 +127,7 @@ def train_on_zoo(
     card: Mapping[str, Any] | None = None,
     *,
     start: NetVAE | str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
     devices: int = 1,
     skip_too_large: bool = False,
 ) -> NetVAE:
@@ -147,7 +149,15 @@ def train_on_zoo(
             examples.append(Example(network, meta_features[network.task]))
             bar.update()
     examples, held_out = examples[: len(known)], examples[len(known) :]
-    card = {"left_out": len(left_out), **(card or {})}
     return train(
-        examples, folder, config, training, held_out=held_out, start=vae, device=device, devices=devices, card=card
+        examples,
+        folder,
+        config,
+        training,
+        held_out=held_out,
+        start=vae,
+        callbacks=callbacks,
+        device=device,
+        devices=devices,
+        card={"left_out": len(left_out), **(card or {})},
     )

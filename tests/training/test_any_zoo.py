@@ -184,5 +184,9 @@ def test_the_arguments_of_a_training_are_those_of_its_folder(without_data, train
     assert figures["held_out"] == 2
     record = json.loads((tmp_path / "train.json").read_text())
     assert (record["start"], record["patience"], record["skip_too_large"]) == (start, 1, False)
+    assert sorted(path.name for path in (tmp_path / "tensorboard").iterdir()) == ["final", "prior", "vae"]
+    (events,) = (tmp_path / "tensorboard" / "final").glob("events*")
+    command = f"netgraph train {without_data.folder} --start {start} --patience 1 --preset tiny --seed 0"
+    assert command.encode() in events.read_bytes()
     with pytest.raises(NetGraphError, match="with patience 1, not 2"):
         train_model(without_data.folder, tmp_path, patience=2)

@@ -10,7 +10,7 @@ from lightning import Callback
 from netgraph import NetGraph, NetGraphError, NetVAE, metrics
 from netgraph.model import LossWeights
 from netgraph.training import Batches, TrainConfig, train
-from netgraph.training.history import loss_curves, write_metrics
+from netgraph.training.history import loss_curves
 from netgraph.training.module import MOST_SKIPPED, VAEModule
 from tests.training.small import CONFIG, Interrupt, examples_of
 
@@ -155,12 +155,6 @@ def test_a_trained_model_rebuilds_what_networks_compute(tmp_path):
 def test_training_needs_networks(tmp_path):
     with pytest.raises(NetGraphError, match="no networks"):
         train([], tmp_path)
-
-
-def test_figures_go_to_tensorboard(tmp_path):
-    write_metrics(tmp_path, {"edge_f1": 0.5})
-    assert loss_curves(tmp_path) == {}
-    assert any(tmp_path.glob("events*"))
 
 
 class Signal(Callback):
