@@ -1,5 +1,6 @@
 """Pages that are made when the site is built: what lies elsewhere in the checkout, and the options of the command."""
 
+import ast
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ shell complete commands, options and their choices. Every command has `--quiet` 
 errors, and `--verbose` (`-v`), which shows where warnings and errors come from. The exit code is 0, 2 after one line
 that says what is wrong with the input, or 130 after an interrupt.
 """
+EXAMPLES = "# Examples\n\nScripts of the folder `examples/`, which run in seconds: `python examples/04_prune.py`.\n"
 sys.path.insert(0, str(ROOT))
 
 
@@ -33,6 +35,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name in PAPERS:
         text = (ROOT / name).read_text(encoding="utf-8").replace("](docs/", "](")
         files.append(File.generated(config, name, content=text))
+    files.append(File.generated(config, "examples.md", content="\n".join([EXAMPLES, *scripts()])))
     files.append(File.generated(config, "reference/command.md", content="\n".join([HEAD, *commands()])))
     return files
 
@@ -40,6 +43,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Name the pictures of notebooks."""
     return html.replace("No description has been provided for this image", "Picture drawn by the code above")
+
+
+def scripts() -> Iterator[str]:
+    """Yield a section for each example: its name, what its docstring says, and its code."""
+    for path in sorted((ROOT / "examples").glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        description = ast.get_docstring(ast.parse(text)) or ""
+        code = text.split('"""', 2)[2].strip()
+        yield f"## {path.name}\n\n{description.replace('``', '`')}\n\n```python\n{code}\n```\n"
 
 
 def commands() -> Iterator[str]:
