@@ -182,6 +182,9 @@ def _usage(error: typer.TyperException) -> str:
     text += f"; did you mean {near[0]!r}?" if near else ""
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "netgraph"
+    for parameter in context.command.params if context else ():
+        if parameter.param_type_name == "argument" and getattr(error, "option_name", "") == f"--{parameter.name}":
+            text = f"no such option: --{parameter.name}; {parameter.metavar} is given by its place"
     return f"{text[0].lower()}{text[1:]}{'' if text.endswith('?') else ';'} see {path} --help"
 
 

@@ -127,6 +127,7 @@ def test_a_training_that_kept_nothing_claims_no_folder(tmp_path, monkeypatch, ca
         (["zoo", "info", "absent"], "absent: no such folder"),
         (["train", "absent"], "absent: no such folder"),
         (["train", "--preset", "tiny"], "missing argument 'ZOO'; see netgraph train --help"),
+        (["train", "--zoo", "absent"], "no such option: --zoo; ZOO is given by its place; see netgraph train --help"),
         (["evaluate", "absent"], "absent: no such folder"),
         (["zoo", "build", "absent"], "unknown recipe 'absent'; known: classes, "),
         (["sample", "--checkpoint", "absent.safetensors"], "absent.safetensors: no such file"),
