@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
 def build() -> Any:
     """Return the parser of the command line."""
     settings = {"token_normalize_func": lambda word: word.replace("_", "-"), "help_option_names": ["--help", "-h"]}
-    app = typer.Typer(context_settings=settings)
+    app = typer.Typer(context_settings=settings, epilog="Example: netgraph run --preset quick")
     groups = {"": app} | {name: typer.Typer(help=text) for name, text in _GROUPS.items()}
     for words, function in COMMANDS.items():
         group, _, name = words.rpartition(" ")

@@ -28,7 +28,7 @@ def zoo_build(
         netgraph zoo build my_recipe.yaml --out my_zoo --seed 1
 
     Args:
-        recipe: Name of a recipe that comes with netgraph, or a YAML file.
+        recipe: A YAML file, or a recipe that comes with netgraph: tiny, quick, wide, classes or full.
         out: Folder of the zoo.
         seed: Fixes everything; that of the recipe when left out.
         engine: Where processes run, on this machine or on a cluster of Ray.
