@@ -197,7 +197,7 @@ def test_the_command_fits_and_ends_in_one_line_where_something_is_wrong(folder):
     assert done.returncode == 0, done.stderr
     assert "test_r2" in done.stdout
     assert (folder / "two" / "network.py").exists()
-    wrong = netgraph(*command, "--target", "prize", "--out", str(folder / "two"))
+    wrong = netgraph(*command, "--target", "prize", "--out", str(folder / "three"))
     assert wrong.returncode == 2
     assert len(wrong.stderr.strip().splitlines()) == 1
     assert "did you mean 'price'" in wrong.stderr

@@ -298,7 +298,7 @@ def test_given_zoos_are_merged_with_each_other_and_with_built_ones(small_zoo, tm
 def test_the_commands_describe_and_verify_such_a_zoo(tmp_path, capsys):
     zoo = made([*modules(2), *convolutional(1)], [(X, Y), (IMAGES, Y[:12])], tmp_path / "zoo", index=[0, 0, 1])
     for command in ("info", "verify"):
-        assert main(["zoo", command, "--out", str(zoo.folder)]) == 0
+        assert main(["zoo", command, str(zoo.folder)]) == 0
     said = capsys.readouterr().out
     assert "3 networks, all sound" in said
     assert "given 2" in said
