@@ -14,6 +14,7 @@ from netgraph.evaluation.pairs import as_list, as_rows, check_lengths
 from netgraph.evaluation.shapes import LEAST, match_sets
 from netgraph.evaluation.start_arms import comparable_tasks, start_of_samples
 from netgraph.graph.netgraph import NetGraph
+from netgraph.lines import Compact
 from netgraph.model.vae import NetVAE
 from netgraph.stack import probe
 from netgraph.zoo import Zoo, random_like
@@ -24,8 +25,8 @@ N_NETWORKS = 1000
 STARTS = 4
 
 
-@dataclass(frozen=True)
-class Reconstruction:
+@dataclass(frozen=True, repr=False)
+class Reconstruction(Compact):
     """Figures of rebuilt networks.
 
     Attributes:

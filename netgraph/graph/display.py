@@ -117,7 +117,8 @@ def _architecture_rows(architecture: Architecture) -> Iterator[list[object]]:
         held[tensor.layer] += tensor.size if tensor.kind in ("edge", "bias") else 0
     for i, layer in enumerate(architecture.layers):
         settings = ", ".join(f"{name}={value}" for name, value in layer.hyper)
-        yield [layer.name, f"{layer.type}({settings})" if settings else layer.type, f"[{layer.size}]", held[i] or NONE]
+        kind = f"{layer.type}({settings})" if settings else layer.type
+        yield [layer.name or str(i), kind, f"[{layer.size}]", held[i] or NONE]
 
 
 def _program_rows(program: Program) -> Iterator[list[object]]:

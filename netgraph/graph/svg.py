@@ -1,6 +1,6 @@
 """A small picture of a network as SVG, written without matplotlib in the colors of its surroundings."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 
 import numpy as np
@@ -47,11 +47,11 @@ def network_svg(network: Architecture | Program, tensor: Callable[[TensorSpec], 
     blocks, feeds = blocks_of(network)
     if not blocks or len(blocks) > MOST_LAYERS:
         return Html("")
-    if isinstance(network, Architecture):
-        drawing = place(blocks, feeds, MOST_NODES, 4)
-        if max(x for x, _ in drawing.values()) < MOST_COLUMNS:
-            drawing = _pixels(drawing, _NODE_STEP)
-            return _svg(title, _nodes(network, blocks, drawing, tensor), drawing)
+    columns = Counter(float(x) for x, _ in place(blocks, feeds, 1, 1).values())
+    if isinstance(network, Architecture) and len(columns) <= MOST_COLUMNS:
+        most = max(2, 2 * MOST_NODES // (1 + max(columns.values())))  # fewer where layers stand above each other
+        drawing = _pixels(place(blocks, feeds, most, 4), _NODE_STEP)
+        return _svg(title, _nodes(network, blocks, drawing, tensor, most), drawing)
     drawing = _pixels(place_layers(blocks, feeds), _LAYER_STEP)
     return _svg(title, _layers(blocks, feeds, drawing), drawing)
 
@@ -63,11 +63,11 @@ def _pixels(drawing: Drawing, step: tuple[float, float]) -> Drawing:
 
 
 def _nodes(
-    network: Architecture, blocks: list[Block], drawing: Drawing, tensor: Callable[[TensorSpec], Tensor]
+    network: Architecture, blocks: list[Block], drawing: Drawing, tensor: Callable[[TensorSpec], Tensor], most: int
 ) -> list[str]:
     """Draw nodes and their edges: blue positive, red negative, the stronger the larger, gray without a weight."""
     paths: dict[tuple[str, float], list[str]] = defaultdict(list)
-    source, target, weight = _shown_edges(network, tensor)
+    source, target, weight = _shown_edges(network, tensor, most)
     size = np.abs(weight)
     largest = size[np.isfinite(size)].max(initial=0.0) or 1.0
     shade = np.ceil(_SHADES * np.nan_to_num(size / largest, nan=0.4, posinf=1.0)).clip(1, _SHADES) / _SHADES
@@ -81,7 +81,7 @@ def _nodes(
     ]
     colors = colors_of(blocks)
     for block in blocks:
-        shown = min(block.size, MOST_NODES)
+        shown = min(block.size, most)
         places = [drawing[block.start + i] for i in range(shown)]
         nodes = "".join(f'<circle cx="{x:g}" cy="{y:g}" r="{_RADIUS}"/>' for x, y in places)
         count = str(block.size) if shown == block.size else f"{shown} of {block.size:,}"
@@ -89,19 +89,19 @@ def _nodes(
     return parts
 
 
-def _shown_edges(network: Architecture, tensor: Callable[[TensorSpec], Tensor]) -> Floats:
+def _shown_edges(network: Architecture, tensor: Callable[[TensorSpec], Tensor], most: int) -> Floats:
     """Return the edges between nodes that are shown: feeding node, fed node and weight, NaN where there is none."""
     tensors = {one.layer: one for one in network.tensors if one.kind == "edge"}
     rank = np.arange(network.num_nodes) - network.offsets[network.layer_of]
     parts = [np.zeros((3, 0))]
     for i, layer in enumerate(network.layers):
-        shown = min(layer.size, MOST_NODES)
+        shown = min(layer.size, most)
         source = network.sources(i)[:shown]
         target = np.broadcast_to(network.offsets[i] + np.arange(shown)[:, None], source.shape)
         weight = np.full(source.shape, np.nan)
         if i in tensors:
             weight = tensor(tensors[i])[:shown].detach().cpu().double().numpy().reshape(source.shape)
-        kept = rank[source] < MOST_NODES
+        kept = rank[source] < most
         parts.append(np.stack([source[kept], target[kept], weight[kept]]))
     return np.concatenate(parts, axis=1)
 

@@ -31,6 +31,9 @@ class Edit(Generic[Graph]):
         self._graph = fields
         self.edge_weight, self.bias = (fields[key].detach().clone() for key in ("edge_weight", "bias"))
 
+    def __repr__(self) -> str:
+        return f"Edit(edge_weight={list(self.edge_weight.shape)}, bias={list(self.bias.shape)})"
+
     def graph(self) -> Graph:
         """Return a copy of the network with the changes; its sensitivity is not measured any more.
 

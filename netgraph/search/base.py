@@ -24,6 +24,7 @@ from netgraph.reading import one_line
 from netgraph.search.candidates import Candidates, Generated, Random, covered_inputs, shared_model, small_recipe
 from netgraph.search.columns import ColumnEncoder
 from netgraph.search.data import TabularData, TimeBudget
+from netgraph.search.display import found_html
 from netgraph.search.export import export_network
 from netgraph.search.extras.random_features import RandomFeatures, ScaledRandom
 from netgraph.search.network_search import N_CANDIDATES, NetworkSearch, SearchResult, show_progress
@@ -65,6 +66,25 @@ class NetGraphEstimator(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = True
         return tags
+
+    @property
+    def _repr_html_(self) -> Any:
+        inner = super()._repr_html_  # an AttributeError where scikit-learn is set to display text
+        return lambda: inner() + self._found()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        bundle: dict[str, str] = super()._repr_mimebundle_(**kwargs)
+        return bundle | ({"text/html": bundle["text/html"] + self._found()} if "text/html" in bundle else {})
+
+    def _found(self) -> str:
+        """Return the network that was found, as HTML; nothing before that."""
+        if not hasattr(self, "feature_importances_"):  # which a search sets last
+            return ""
+        names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)])
+        importances = dict(zip(map(str, names), self.feature_importances_.tolist(), strict=True))
+        return found_html(
+            self.graph_, self.candidates_, self.chosen_, self.pareto_, importances, hasattr(self, "classes_")
+        )
 
     def _fit(self, X: Any, y: Floats, sample_weight: Any, outputs: type[Rescale] | type[Probabilities]) -> Self:
         """Search for a network for raw columns, and targets or one-hot classes, [rows, outputs]."""

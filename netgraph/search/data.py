@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
+from netgraph.lines import Compact
 from netgraph.tasks.losses import get_loss
 from netgraph.tasks.split import Indices
 
 
-@dataclass(frozen=True)
-class TabularData:
+@dataclass(frozen=True, repr=False)
+class TabularData(Compact):
     """Standardized features and targets.
 
     Attributes:
@@ -97,6 +98,9 @@ class TimeBudget:
             raise NetGraphError(f"max_seconds is {seconds!r}; a number of at least 0, or None")
         self.seconds = float("inf") if seconds is None else float(seconds)
         self.clock, self.started = clock, clock()
+
+    def __repr__(self) -> str:
+        return f"TimeBudget({self.elapsed:.1f} of {self.seconds:g} s)"
 
     @property
     def elapsed(self) -> float:

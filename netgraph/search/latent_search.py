@@ -21,6 +21,7 @@ from netgraph.errors import NetGraphError, StoreError
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.edit import with_outputs
 from netgraph.graph.netgraph import NetGraph
+from netgraph.lines import counted
 from netgraph.model import NetVAE, VAEConfig
 from netgraph.reading import FAILURES, building, one_line
 from netgraph.search.candidates import (
@@ -133,6 +134,9 @@ class LatentObjective:
         size, generator = vae.config.architecture_size, Generator().manual_seed(seed)
         embedding = torch.randn(size, vae.config.function_size, generator=generator)
         self.embedding = embedding / embedding.norm(dim=1, keepdim=True)
+
+    def __repr__(self) -> str:
+        return f"LatentObjective({', '.join(self.objectives)}, {counted(len(self.folds.data), 'row')})"
 
     def candidates(self, quantiles: Tensor) -> list[Candidate]:
         """Return the scored networks of numbers in (0, 1), [n, at most function_size]."""

@@ -9,6 +9,7 @@ import torch
 
 from netgraph.graph.architecture import Architecture, make_layer
 from netgraph.graph.netgraph import NetGraph
+from netgraph.lines import Compact
 from netgraph.machine import threads
 from netgraph.progress import Progress
 from netgraph.search.candidates import Candidates
@@ -37,8 +38,8 @@ KEPT = 64
 Note = dict[str, float | str]
 
 
-@dataclass(frozen=True)
-class SearchResult:
+@dataclass(frozen=True, repr=False)
+class SearchResult(Compact):
     """Outcome of a search.
 
     Attributes:

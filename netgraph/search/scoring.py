@@ -18,6 +18,7 @@ from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
+from netgraph.lines import Compact, counted
 from netgraph.search.calibration import calibrate
 from netgraph.search.candidates import Candidates
 from netgraph.search.data import TabularData, TimeBudget
@@ -28,8 +29,8 @@ from netgraph.zoo import FitConfig, fit_networks
 N_FOLDS = 5
 
 
-@dataclass(frozen=True)
-class Candidate:
+@dataclass(frozen=True, repr=False)
+class Candidate(Compact):
     """A network with its output layer fitted to all rows.
 
     Attributes:
@@ -85,6 +86,9 @@ class CrossValidation:
         # A refit takes as many steps of as many rows as the fit on all rows: its rows come again to make up the number.
         filled = self.kept.repeat(1, -(-rows // least))[:, :rows]
         self.order = resample(torch.cat([filled, torch.arange(rows)[None]]), data.sample_weight)
+
+    def __repr__(self) -> str:
+        return f"CrossValidation({counted(len(self.data), 'row')}, {counted(self.n_folds, 'fold')})"
 
     def fits_of(self, source: Candidates) -> int:
         """Return the fits of a network of a source: one on all rows, and one without each fold if it uses targets."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from netgraph.lines import Compact
 from netgraph.search.data import TabularData
 from netgraph.stack import RidgeFit, fit_ridge
 
@@ -16,8 +17,8 @@ COVERAGE = 0.8
 HALF_WIDTH = NormalDist().inv_cdf((1 + COVERAGE) / 2)
 
 
-@dataclass(frozen=True)
-class ResidualScale:
+@dataclass(frozen=True, repr=False)
+class ResidualScale(Compact):
     """Scale of residuals as a function of the features: a log-linear regression, calibrated by conformal prediction.
 
     The logarithm of the absolute residual is regressed on features and predictions (normalized conformal prediction;

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from netgraph.lines import Compact
+
 #: Ridge penalties; each data set takes that of the least leave-one-out error. The second one alone finds the metric.
 #: Chosen: half a decade apart around the noise of standardized targets.
 PENALTIES = (3e-3, 3e-2, 3e-1)
@@ -19,8 +21,8 @@ SHRINKAGE = 0.1
 LEAST_DISTANCE = 1e-9
 
 
-@dataclass(frozen=True)
-class KernelFit:
+@dataclass(frozen=True, repr=False)
+class KernelFit(Compact):
     """Kernel regressions of B data sets.
 
     Attributes:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from netgraph.graph.edit import output_layer
+from netgraph.lines import Compact
 from netgraph.stack.stack import Stack
 
 #: Penalties to choose from, relative to the total variance of a network's hidden activations.
@@ -107,8 +108,8 @@ def solve_output_layers(stack: Stack, state: Tensor, x: Tensor, y: Tensor, weigh
     return Solved(last.write(state, weights, biases), prediction)
 
 
-@dataclass(frozen=True)
-class RidgeFit:
+@dataclass(frozen=True, repr=False)
+class RidgeFit(Compact):
     """Output layers that fit targets.
 
     Attributes:

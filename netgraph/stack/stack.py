@@ -11,6 +11,7 @@ from torch import Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
+from netgraph.lines import counted
 from netgraph.stack.compile import PaddingIndex, compile_positions
 from netgraph.stack.operations import KERNELS, OPERATIONS, Operands, activate, fit
 from netgraph.stack.routes import Target, plan_routes
@@ -88,6 +89,9 @@ class Stack:
             for position in self.positions
         ]
         self._on: dict[torch.device, Stack] = {}
+
+    def __repr__(self) -> str:
+        return f"Stack({counted(len(self.architectures), 'network')}, {self.device})"
 
     def on(self, device: torch.device) -> "Stack":
         """Return the same stack on a device, where it is compiled once and stays as long as this one does."""

@@ -11,9 +11,10 @@ import torch
 
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.files import building_from, datasets_folder, make_folder, read_tensors, record_path, write_tensors
+from netgraph.lines import counted, short
 from netgraph.reading import building, field_of, read_yaml, typed
 from netgraph.tasks.check import check_data
-from netgraph.tasks.display import MOST_ROWS, counted, data_html, short
+from netgraph.tasks.display import MOST_ROWS, data_html
 
 Floats = npt.NDArray[np.float64]
 FORMAT, VERSION = "netgraph-data", 1

@@ -4,29 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from netgraph.html import Html, fragment, paragraph, table_html
-from netgraph.reading import one_line
+from netgraph.lines import short
 
 #: Most rows and columns of a table; chosen.
 MOST_ROWS, MOST_COLUMNS = 5, 10
-#: Most letters of a name.
-_LETTERS = 60
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a number with a noun, "1 row", "1,000 rows".
-
-    Example:
-        >>> counted(1, "class"), counted(1000, "row")
-        ('1 class', '1,000 rows')
-    """
-    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
-    return f"{count:,} {noun if count == 1 else plural}"
-
-
-def short(name: object) -> str:
-    """Return a name in one line, cut where it is long."""
-    text = one_line(name)
-    return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…"
 
 
 def data_html(line: str, names: Sequence[str], columns: Sequence[Sequence[Any]], *further: Html) -> Html:

@@ -15,9 +15,10 @@ import numpy.typing as npt
 
 from netgraph.errors import NetGraphError, missing_extra
 from netgraph.html import paragraph
+from netgraph.lines import counted, short
 from netgraph.reading import FAILURES, one_line
 from netgraph.tasks.cells import decode_file, parse_numbers, read_csv, read_levels, read_text
-from netgraph.tasks.display import MOST_ROWS, counted, data_html, short
+from netgraph.tasks.display import MOST_ROWS, data_html
 from netgraph.tasks.kinds import ColumnKind, column_kind
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from netgraph.errors import NetGraphError
 from netgraph.html import folded, settings_html, table_html
+from netgraph.lines import counted, short
 from netgraph.tasks.check import Floats, check_classes, check_targets, standardize
-from netgraph.tasks.display import MOST_ROWS, counted, data_html, short
+from netgraph.tasks.display import MOST_ROWS, data_html
 from netgraph.tasks.losses import LOSSES, Loss, get_loss
 
 Description = dict[str, float | int | str]

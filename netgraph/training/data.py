@@ -14,6 +14,7 @@ from netgraph.graph.arguments import as_feed_forward
 from netgraph.graph.modules.trace import mode
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
+from netgraph.lines import Compact
 from netgraph.model.batch import NetBatch, net_batch
 from netgraph.model.config import VAEConfig
 from netgraph.model.loss import NOT_MEASURED
@@ -24,8 +25,8 @@ from netgraph.tasks import META_FEATURE_NAMES, check_meta_vector
 from netgraph.training.config import TrainConfig
 
 
-@dataclass(frozen=True)
-class Example:
+@dataclass(frozen=True, repr=False)
+class Example(Compact):
     """A canonical network with the meta-features of its task.
 
     Attributes:

@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from netgraph.errors import NetGraphError
+from netgraph.lines import Compact
 from netgraph.stack import PlainGradient, Stack, can_run
 from netgraph.zoo.fit_recipe import FitConfig
 from netgraph.zoo.network_losses import NetworkLosses
@@ -16,8 +17,8 @@ from netgraph.zoo.optimizers import Optimizer
 Rows = tuple[Tensor, Tensor]
 
 
-@dataclass(frozen=True)
-class Fitted:
+@dataclass(frozen=True, repr=False)
+class Fitted(Compact):
     """Outcome of the training of M networks.
 
     Attributes:
