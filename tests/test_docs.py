@@ -119,6 +119,7 @@ def test_the_site_builds_without_a_warning(tmp_path):
     results = (tmp_path / "benchmarks" / "RESULTS.html").read_text(encoding="utf-8")
     assert "Rate and distortion" in results
     assert "netgraph zoo build" in (tmp_path / "reference" / "command.html").read_text(encoding="utf-8")
+    assert "04_prune.py" in (tmp_path / "examples.html").read_text(encoding="utf-8")
     reference = (tmp_path / "reference" / "graph.html").read_text(encoding="utf-8")
     assert "from_module" in reference
     assert ":class:" not in reference
