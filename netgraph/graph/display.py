@@ -14,7 +14,7 @@ from netgraph.graph.modules.program import GraphNode, NamedTensorSpec, Program
 from netgraph.graph.modules.wiring import structure
 from netgraph.graph.svg import network_svg
 from netgraph.html import Html, fragment, paragraph, scroll, table_html
-from netgraph.reading import one_line
+from netgraph.lines import counted, short
 
 #: Most layers in one line, and most rows of a table; chosen.
 MOST_STEPS, MOST_ROWS = 7, 24
@@ -33,9 +33,9 @@ def facts(network: Architecture | Program, attributes: Mapping[str, Any]) -> str
         network: Its architecture or program.
         attributes: Further attributes of its graph.
     """
-    parts = [layers_line(network), f"{structure(network).num_nodes:,} nodes"]
-    parts += [] if isinstance(network, Program) else [f"{network.num_edges:,} edges"]
-    return ", ".join([*parts, f"{n_parameters(network):,} parameters", *_attributes(attributes)])
+    parts = [layers_line(network), counted(structure(network).num_nodes, "node")]
+    parts += [] if isinstance(network, Program) else [counted(network.num_edges, "edge")]
+    return ", ".join([*parts, counted(n_parameters(network), "parameter"), *_attributes(attributes)])
 
 
 def layers_line(network: Architecture | Program) -> str:
@@ -59,8 +59,7 @@ def _attributes(attributes: Mapping[str, Any]) -> list[str]:
 
 def _attribute(key: str, value: object) -> str:
     text = f"{key}={value:.4g}" if isinstance(value, float) else str(size_repr(key, value))
-    text = one_line(text)
-    return text if len(text) <= _MOST_LETTERS else f"{text[: _MOST_LETTERS - 1]}…"
+    return short(text, _MOST_LETTERS)
 
 
 def n_parameters(network: Architecture | Program) -> int:
@@ -94,7 +93,7 @@ def network_html(
 
 def _totals(network: Architecture | Program, state: Tensor) -> Iterator[str]:
     parameters, other = n_parameters(network), 0
-    yield f"{parameters:,} parameters"
+    yield counted(parameters, "parameter")
     if isinstance(network, Program):
         frozen = sum(one.size for one in network.tensors if one.kind == "parameter" and not one.trainable)
         if frozen:
@@ -103,9 +102,9 @@ def _totals(network: Architecture | Program, state: Tensor) -> Iterator[str]:
     buffers = sum(one.size for one in network.tensors) - parameters
     if buffers:
         yield f"{buffers:,} numbers in buffers"
-    yield f"{structure(network).num_nodes:,} nodes"
+    yield counted(structure(network).num_nodes, "node")
     if isinstance(network, Architecture):
-        yield f"{network.num_edges:,} edges"
+        yield counted(network.num_edges, "edge")
     size = state.numel() * state.element_size() + other
     yield f"{size:,} bytes" if size < 1e5 else f"{size / 1e6:,.1f} MB"
     yield str(state.dtype).removeprefix("torch.")

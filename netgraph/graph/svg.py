@@ -25,7 +25,7 @@ from netgraph.html import Html, escape
 #: Most layers of a picture, most columns of one with nodes, and most nodes of a layer that it shows; chosen.
 MOST_LAYERS, MOST_COLUMNS, MOST_NODES = 120, 14, 8
 #: Width of a column and height of a row in pixels, of nodes and of layers; radius of a node, and room at the edges.
-_NODE_STEP, _LAYER_STEP, _RADIUS, _ROOM = (66.0, 15.0), (74.0, 30.0), 5, 36
+_NODE_STEP, _LAYER_STEP, _RADIUS, _ROOM = (66.0, 15.0), (74.0, 36.0), 5, 36
 #: Shades of an edge by the size of its weight.
 _SHADES = 4
 #: Most letters of a label.

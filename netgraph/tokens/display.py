@@ -6,6 +6,7 @@ from torch import Tensor
 
 from netgraph.graph.modules.registry import NAMES
 from netgraph.html import Html, fragment, paragraph, table_html
+from netgraph.lines import counted
 from netgraph.tokens.stream import END, PAD, START
 
 #: Most tokens of a table, and most weights of a token that are written out; chosen.
@@ -35,13 +36,13 @@ def tokens_html(line: str, columns: Mapping[str, Tensor], names: Sequence[str], 
         kind = _SPECIAL.get(code) or NAMES.get(code, f"type {code}")
         node: list[object] = [index, parent if parent >= 0 else "–"]
         if code == START:
-            node = [f"{index:,} inputs", f"{parent:,} outputs"]
+            node = [counted(index, "input"), counted(parent, "output")]
         elif code == END:
-            node = [f"{index:,} nodes", f"outputs from {parent:,} on"]
+            node = [counted(index, "node"), f"outputs from {parent:,} on"]
         rows.append([position, kind, name, *node, _weights(weight), bias, sensitivity])
     header = ["position", "type", "layer", "index", "parent", "weights", "bias", "sensitivity"]
-    rest = [f"{length - len(rows):,} more tokens of this network"] if length > len(rows) else []
-    rest += [f"{networks - 1:,} more networks"] if networks > 1 else []
+    rest = [f"{counted(length - len(rows), 'more token')} of this network"] if length > len(rows) else []
+    rest += [counted(networks - 1, "more network")] if networks > 1 else []
     table = table_html(header, rows, "Tokens of the first network")
     return fragment(paragraph(line), table, *([paragraph(f"… {', '.join(rest)}")] if rest else []))
 

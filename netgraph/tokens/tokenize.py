@@ -22,6 +22,7 @@ from netgraph.graph.modules.wiring import structure
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.table import LayerTable
 from netgraph.html import fragment, paragraph
+from netgraph.lines import counted
 from netgraph.tokens.builder import Builder
 from netgraph.tokens.display import COLUMNS, MOST_TOKENS, tokens_html
 from netgraph.tokens.program_stream import program_stream
@@ -67,7 +68,7 @@ class TokenBatch:
 
     def __repr__(self) -> str:
         longest, chunk = self.mask.shape[1], self.weight.shape[2]
-        sizes = f"{len(self):,} network{'s' * (len(self) != 1)}, {int(self.mask.sum()):,} tokens, longest {longest:,}"
+        sizes = f"{counted(len(self), 'network')}, {counted(int(self.mask.sum()), 'token')}, longest {longest:,}"
         return f"TokenBatch({sizes}, {chunk} weights each, {str(self.weight.dtype).removeprefix('torch.')})"
 
     def _repr_html_(self) -> str:

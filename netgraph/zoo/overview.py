@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from netgraph.errors import StoreError
 from netgraph.graph.architecture import Ints
 from netgraph.html import Html, folded, fragment, paragraph, settings_html
+from netgraph.lines import counted
 from netgraph.reading import one_line
 from netgraph.zoo.manifest import PARTS, ShardSizes
 from netgraph.zoo.recipe import ZooRecipe
@@ -101,9 +102,9 @@ def manifest_facts(shards: Shards, general: int = 0) -> dict[str, str]:
         general: Number of networks that are not feed-forward.
     """
     files = [path for path in shards.folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    counted = _in_parts(shards.part) + (f"; {general:,} of them are not feed-forward" if general else "")
+    parts = _in_parts(shards.part) + (f"; {general:,} of them are not feed-forward" if general else "")
     return {
-        "networks": f"{len(shards.part):,} ({counted})",
+        "networks": f"{len(shards.part):,} ({parts})",
         "tasks": f"{shards.n_tasks:,}",
         "left out": f"{shards.excluded:,}",
         "on disk": f"{sum(path.stat().st_size for path in files) / 1e6:,.1f} MB in {len(shards):,} shards",
@@ -119,9 +120,11 @@ def zoo_line(shards: Shards, networks: Ints) -> str:
         networks: The networks of a part, or all, by their numbers in the whole zoo, [n].
     """
     whole = len(shards.part)
-    of = f" of {shards.n_tasks:,} tasks" if len(networks) == whole else ""
-    counted = f"{len(networks):,} networks{of}" if of else f"{len(networks):,} of {whole:,} networks"
-    return f"{counted}, {one_line(shards.folder)}"
+    if len(networks) == whole:
+        sizes = f"{counted(whole, 'network')} of {counted(shards.n_tasks, 'task')}"
+    else:
+        sizes = f"{len(networks):,} of {counted(whole, 'network')}"
+    return f"{sizes}, {one_line(shards.folder)}"
 
 
 def zoo_html(line: str, shards: Shards, networks: Ints, recipes: Sequence[ZooRecipe]) -> Html:

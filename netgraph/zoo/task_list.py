@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import overload
 
+from netgraph.lines import counted
 from netgraph.tasks import Task
 
 
@@ -18,7 +19,7 @@ class Tasks(Sequence[Task]):
         self._read, self._count = read, count
 
     def __repr__(self) -> str:
-        return f"Tasks({self._count:,} tasks)"
+        return f"Tasks({counted(self._count, 'task')})"
 
     def __len__(self) -> int:
         return self._count

@@ -28,7 +28,7 @@ def test_the_first_tokens_are_shown_with_readable_names():
     graph = dense()
     header, start, *nodes, end = cells(tokenize([graph])._repr_html_())
     assert header == ["position", "type", "layer", "index", "parent", "weights", "bias", "sensitivity"]
-    assert start[:5] == ["0", "START", "", "3 inputs", "1 outputs"]
+    assert start[:5] == ["0", "START", "", "3 inputs", "1 output"]
     assert [row[1] for row in nodes] == ["Input"] * 3 + ["Linear"] * 2 + ["ReLU"] * 2 + ["Linear"]
     assert [row[2] for row in nodes if row[2]] == [layer.name for layer in graph.architecture.layers]
     assert nodes[3][3:5] == ["3", "0"]
