@@ -17,6 +17,7 @@ from netgraph.graph.symmetry import canonicalize
 from netgraph.model.projector import architecture_labels
 from netgraph.model.vae import NetVAE
 from netgraph.training.charts import markdown_table
+from netgraph.training.history import remove_events
 from netgraph.zoo import Zoo
 
 if TYPE_CHECKING:
@@ -58,8 +59,7 @@ def write_final(
     """
     from torch.utils.tensorboard import SummaryWriter
 
-    for path in folder.glob("events.out.tfevents.*"):
-        path.unlink()
+    remove_events(folder)
     losses = {name: float(vae.card[name]) for name in LOSSES if name in vae.card}
     figures = {**losses, **figures}
     numbers, networks = _shown(vae, zoo)

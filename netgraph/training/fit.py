@@ -21,6 +21,7 @@ from netgraph.machine import check_device
 from netgraph.training.callbacks import HeldOut, Shown
 from netgraph.training.charts import describe_charts
 from netgraph.training.data import Batches, Codes, Epochs
+from netgraph.training.history import remove_events
 from netgraph.training.module import Paced
 from netgraph.training.resume import Resume, restore_weights, seeded
 
@@ -89,7 +90,8 @@ def fit_part(
     for library in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)
     logger = Events(folder, name="tensorboard", version=module.part.lower())
-    if not record_path(resume.path).exists():
+    if rank_zero_only.rank == 0 and not record_path(resume.path).exists():
+        remove_events(Path(logger.log_dir))  # of a training that was killed before its first checkpoint
         describe_charts(logger.experiment, module.part)
     order = Epochs(batches, training.seed, lambda: module.steps_done, devices, lambda: module.global_rank)
     trainer = lightning.Trainer(

@@ -34,6 +34,12 @@ def _curves(run: Path, prefix: str) -> dict[str, list[tuple[int, float]]]:
     return {name: sorted(points.items()) for name, points in curves.items()}
 
 
+def remove_events(run: Path) -> None:
+    """Remove the events of a run that is begun anew."""
+    for path in run.glob("events.out.tfevents.*"):
+        path.unlink()
+
+
 def forget_later_points(writer: "SummaryWriter", step: int) -> None:
     """Have TensorBoard forget a run's points beyond a step, which a training that was killed writes once more."""
     from tensorboard.compat.proto.event_pb2 import Event, SessionLog

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from lightning import Callback
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.metadata import SESSION_START_INFO_TAG, parse_session_start_info_plugin_data
@@ -106,7 +107,17 @@ def test_a_training_is_the_same_bit_for_bit_with_and_without_it(zoo, trained, tm
     assert events_of(tmp_path / "tensorboard" / "vae").Tags()["images"] == []
 
 
+class Killed(Callback):
+    """An error in the middle of the fourth step, after which nothing is written."""
+
+    def on_before_optimizer_step(self, trainer, pl_module, *args) -> None:
+        if pl_module.steps_done == 3:
+            raise RuntimeError("killed")
+
+
 def test_a_resumed_training_has_every_point_once(zoo, trained, tmp_path):
+    with pytest.raises(RuntimeError, match="killed"):  # before anything is written from which it is resumed
+        train_on_zoo(zoo, tmp_path, CONFIG, TRAINING, callbacks=[Rebuilding(), Killed()])
     for steps in (3, 4):
         with pytest.raises(KeyboardInterrupt):
             train_on_zoo(zoo, tmp_path, CONFIG, TRAINING, callbacks=[Rebuilding(), Interrupt(steps)])
