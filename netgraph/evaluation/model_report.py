@@ -12,10 +12,12 @@ from netgraph.evaluation.behavior import low_decile, median
 from netgraph.evaluation.evaluate import Evaluated
 from netgraph.evaluation.report import (
     COLOR,
+    EDGES,
     RED,
     Card,
+    draw_network,
     figures_section,
-    new_figure,
+    new_axes,
     pictures,
     repeat_section,
     section,
@@ -24,11 +26,10 @@ from netgraph.evaluation.report import (
     write_page,
 )
 from netgraph.graph.netgraph import NetGraph
-from netgraph.graph.plot import draw
 from netgraph.html import number, table_html
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 #: Each figure of a run in one line, for people to read.
 MEANING = {
@@ -89,7 +90,6 @@ _HEADLINES = {
     "sample_quality": "Sample quality",
     "shape_quality": "Shape quality",
 }
-_EDGES = "Blue edges are positive, red ones negative, gray ones structural."
 _LATENTS = (
     "Function codes of held-out networks on their first two principal components, colored by task family; the "
     "outermost hundredth on each side is drawn at the edge."
@@ -142,7 +142,10 @@ class ModelReport:
             "Cosine similarity of their last hidden activations": _histogram(rebuilt.cosine),
         }
         pairs = [
-            pictures({_caption("original", pair[0]): _drawn(pair[0]), _rebuilt(*pair[1:]): _drawn(pair[1])}, wide=True)
+            pictures(
+                {_caption("original", pair[0]): draw_network(pair[0]), _rebuilt(*pair[1:]): draw_network(pair[1])},
+                wide=True,
+            )
             for pair in self.evaluated.pairs
         ]
         latents = pictures({"Held-out networks in the latent space": _latents(self.evaluated)}, wide=True)
@@ -152,7 +155,7 @@ class ModelReport:
                 "Every held-out network counts once; values below −1 are drawn at −1.",
                 pictures(histograms, wide=True),
             ),
-            section("Networks and what was rebuilt of them", _EDGES, *pairs),
+            section("Networks and what was rebuilt of them", EDGES, *pairs),
             section("The latent space", _LATENTS, latents),
         ]
         if self.curves:
@@ -188,16 +191,14 @@ class ModelReport:
         return cards
 
 
-def _histogram(values: Tensor) -> "Figure":
-    figure = new_figure(4.8, 2.9)
-    ax = figure.subplots()
+def _histogram(values: Tensor) -> "Axes":
+    ax = new_axes(4.8, 2.9)
     ax.hist(values.clamp(min=-1).numpy(), bins=50, range=(-1, 1), histtype="stepfilled", color=COLOR)
     for label, value, style in (("median", median(values), "-"), ("10th percentile", low_decile(values), "--")):
         ax.axvline(max(-1.0, value), color=RED, linestyle=style, label=f"{label} {value:.3f}")
     ax.set(ylabel="networks")
-    ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-    return figure
+    return ax
 
 
 def _caption(kind: str, graph: NetGraph) -> str:
@@ -208,18 +209,11 @@ def _rebuilt(graph: NetGraph, cosine: float, r2: float) -> str:
     return f"{_caption('rebuilt', graph)}; cosine {cosine:.3f}, output R² {r2:.3f}"
 
 
-def _drawn(graph: NetGraph) -> "Figure":
-    figure = new_figure(5.2, 3.4)
-    draw(graph, figure.subplots())
-    return figure
-
-
-def _latents(evaluated: Evaluated) -> "Figure":
+def _latents(evaluated: Evaluated) -> "Axes":
     from matplotlib import colormaps
     from sklearn.decomposition import PCA
 
-    figure = new_figure(5.2, 4.6)
-    ax = figure.subplots()
+    ax = new_axes(5.2, 4.6)
     points = PCA(2).fit_transform(evaluated.latents.numpy())
     points = points.clip(*np.quantile(points, (0.01, 0.99), axis=0))
     colors = colormaps["tab20"]
@@ -227,14 +221,11 @@ def _latents(evaluated: Evaluated) -> "Figure":
         chosen = [j for j, other in enumerate(evaluated.families) if other == family]
         ax.scatter(points[chosen, 0], points[chosen, 1], s=12, alpha=0.7, color=colors(i), label=family)
     ax.set(xlabel="first component", ylabel="second component")
-    ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3, fontsize=8)
-    return figure
+    return ax
 
 
-def _curve(points: Sequence[tuple[int, float]]) -> "Figure":
-    figure = new_figure(3.6, 2.0)
-    ax = figure.subplots()
+def _curve(points: Sequence[tuple[int, float]]) -> "Axes":
+    ax = new_axes(3.6, 2.0)
     ax.plot(*zip(*points, strict=True), color=COLOR, linewidth=1)
-    ax.spines[["top", "right"]].set_visible(False)
-    return figure
+    return ax

@@ -6,16 +6,20 @@ It is read on a screen, light or dark, as wide as a phone, and on paper, where a
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from netgraph.files import write_atomically
+from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.plot import draw
 from netgraph.html import STYLE, Html, escape, folded, paragraph, scroll, svg_of, table_html
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 #: Colors of data and of lines that it is compared with: contrast of at least 3 to white and to the dark page.
 COLOR, RED, GRAY = "#4c78a8", "#d9534f", "#87909b"
+EDGES = "Blue edges are positive, red ones negative, gray ones structural."
 #: Colors of text have a contrast of at least 4.5 to what is behind them.
 _PAGE = """
 :root { color-scheme: light; --paper: #ffffff; --card: #f3f5f8; --ink: #1d2733; --soft: #54606d; --line: #d9e0e7;
@@ -32,16 +36,19 @@ p, li, dd { max-width: 75ch; } p, figcaption, dd, th { color: var(--soft); } .ne
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 12px 14px; font-size: 14px;
   line-height: 1.35; }
 .card dt { font-weight: 600; } .card dd { margin: 2px 0 0; }
-.card .value { color: var(--ink); font-size: 27px; font-variant-numeric: tabular-nums; }
+.card .value { color: var(--ink); font-size: 27px; line-height: 1.2; font-variant-numeric: tabular-nums; }
 .card.good { border-left: 4px solid var(--good); } .card.bad { border-left: 4px solid var(--bad); }
-.value strong { font-size: 14px; } .good strong { color: var(--good); } .bad strong { color: var(--bad); }
+.value strong { font-size: 14px; display: inline-block; }
+.good strong { color: var(--good); } .bad strong { color: var(--bad); }
 .card .beside { color: var(--ink); display: flex; justify-content: space-between; gap: 8px; }
 @media (max-width: 480px) { .cards { grid-template-columns: 1fr 1fr; } }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); gap: 8px 28px; }
 .wide { grid-template-columns: repeat(auto-fill, minmax(min(100%, 440px), 1fr)); }
 figure { margin: 0 0 10px; } figcaption { font-size: 14px; } .netgraph .pictures svg { display: block; width: 100%; }
-.netgraph th, .netgraph td { padding: 6px 20px 6px 0; font-size: 14px; } td:last-child { min-width: 16ch; }
-td.number:last-child { min-width: 0; } .netgraph th.number { white-space: normal; } td, th { overflow-wrap: normal; }
+.netgraph th, .netgraph td { padding: 6px 20px 6px 0; font-size: 14px; }
+.netgraph th.number { white-space: normal; } td, th { overflow-wrap: normal; }
+td:last-child:not(.number) { min-width: 10ch; }
+small { display: block; font-size: 13px; color: var(--soft); } td code { overflow-wrap: anywhere; }
 summary { padding: 4px 0; }
 code { font-size: 14px; } .use dd { margin: 0; font-size: 14px; }
 pre { width: max-content; min-width: 100%; margin: 10px 0 4px; padding: 8px 12px; background: var(--card);
@@ -112,20 +119,27 @@ def section(title: str, text: str, *content: str) -> str:
     return f"<section><h2>{escape(title)}</h2>{paragraph(text) if text else ''}{''.join(content)}</section>"
 
 
-def new_figure(width: float = 3.6, height: float = 2.6) -> "Figure":
-    """Return an empty figure, sizes in inches: as large as it is shown, so that its text is as large as that around."""
+def new_axes(width: float = 3.6, height: float = 2.6) -> "Axes":
+    """Return empty axes, sizes in inches: as large as they are shown, so that their text is as large as that around."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    ax = Figure(figsize=(width, height), layout="constrained").subplots()
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
 
 
-def pictures(figures: Mapping[str, "Figure"], wide: bool = False) -> str:
-    """Return figures by their captions, side by side where there is room."""
-    drawn = [
-        f"<figure>{svg_of(figure, caption)}<figcaption>{escape(caption)}</figcaption></figure>"
-        for caption, figure in figures.items()
+def draw_network(graph: NetGraph) -> "Axes":
+    """Draw a network; :data:`EDGES` explains the colors."""
+    return draw(graph, new_axes(5.2, 3.4))
+
+
+def pictures(drawn: Mapping[str, "Axes"], wide: bool = False) -> str:
+    """Return pictures by their captions, side by side where there is room."""
+    figures = [
+        f"<figure>{svg_of(cast('Figure', ax.figure), caption)}<figcaption>{escape(caption)}</figcaption></figure>"
+        for caption, ax in drawn.items()
     ]
-    return f'<div class="pictures{" wide" if wide else ""}">{"".join(drawn)}</div>'
+    return f'<div class="pictures{" wide" if wide else ""}">{"".join(figures)}</div>'
 
 
 def figures_section(
@@ -140,12 +154,11 @@ def figures_section(
     """
     rows: list[list[object]] = []
     for name, value in figures.items():
-        row: list[object] = [Html(f"<code>{escape(name)}</code>"), value]
+        meaning = f" <small>{escape(meanings[name])}</small>" if name in meanings else ""
+        rows.append([Html(f"<code>{escape(name)}</code>{meaning}"), value])
         if targets:
-            row.append(f"≥ {targets[name]:g}, {verdict(value, targets[name])}" if name in targets else "")
-        rows.append([*row, meanings.get(name, "")])
-    header = ["figure", "value", *(["target"] if targets else []), "meaning"]
-    table = table_html(header, rows)
+            rows[-1].append(f"≥ {targets[name]:g}, {verdict(value, targets[name])}" if name in targets else "")
+    table = table_html(["figure", "value", *(["target"] if targets else [])], rows)
     return section("All figures", "", folded(f"{len(rows)} figures, as in metrics.json", table))
 
 

@@ -11,11 +11,13 @@ import numpy.typing as npt
 
 from netgraph.evaluation.report import (
     COLOR,
+    EDGES,
     GRAY,
     RED,
     Card,
+    draw_network,
     figures_section,
-    new_figure,
+    new_axes,
     pictures,
     repeat_section,
     section,
@@ -23,13 +25,11 @@ from netgraph.evaluation.report import (
     write_page,
 )
 from netgraph.graph.netgraph import NetGraph
-from netgraph.graph.plot import draw
 from netgraph.html import escape, folded, number, table_html
 from netgraph.tasks.table import Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from pandas import DataFrame
 
 #: Shares of rows that intervals are to cover; the second is a headline.
@@ -78,7 +78,6 @@ MOST_BARS = 12
 _BASELINES = "Fitted to the same rows, with scikit-learn's defaults, and tested on the same held-out ones."
 _IMPORTANCE = "Sensitivity of the output to each column, at the training rows; the sum is 1."
 _COVERAGE = "Share of held-out rows whose target lies in the interval around its prediction."
-_EDGES = "Blue edges are positive, red ones negative, gray ones structural."
 
 
 @dataclass(frozen=True)
@@ -133,8 +132,8 @@ class TableReport:
             first.append(section("Calibration of intervals", _COVERAGE, table))
         if self.importances:
             first.append(self._importance())
-        network = pictures({repr(self.graph.architecture): self._drawn()}, wide=True)
-        last = [section("The network", _EDGES, network)]
+        network = pictures({repr(self.graph.architecture): draw_network(self.graph)}, wide=True)
+        last = [section("The network", EDGES, network)]
         if self.notes:
             lines = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
             text = "How the file was read; other columns pass unchanged."
@@ -195,54 +194,42 @@ class TableReport:
         table = table_html(["", *(f"predicted: {name}" for name in counts.columns)], rows)
         return section("Predicted against true classes", "Numbers of rows that were held out.", table)
 
-    def _predicted(self) -> "Figure":
-        figure = new_figure()
-        ax = figure.subplots()
+    def _predicted(self) -> "Axes":
+        ax = new_axes()
         ends = [min(self.y.min(), self.prediction.min()), max(self.y.max(), self.prediction.max())]
         ax.plot(ends, ends, color=GRAY, linewidth=1)
         _scatter(ax, self.y, self.prediction, "true", "predicted")
-        return figure
+        return ax
 
-    def _residuals(self) -> "Figure":
-        figure = new_figure()
-        ax = figure.subplots()
+    def _residuals(self) -> "Axes":
+        ax = new_axes()
         ax.axhline(0, color=GRAY, linewidth=1)
         _scatter(ax, self.prediction, self.y - self.prediction, "predicted", "residual")
-        return figure
+        return ax
 
-    def _distribution(self) -> "Figure":
-        figure = new_figure()
-        ax = figure.subplots()
+    def _distribution(self) -> "Axes":
+        ax = new_axes()
         ax.hist(self.y - self.prediction, bins="auto" if len(self.y) < 1000 else 50, histtype="stepfilled", color=COLOR)
         ax.set(xlabel="residual", ylabel="rows")
-        ax.spines[["top", "right"]].set_visible(False)
-        return figure
+        return ax
 
     def _importance(self) -> str:
         """Return the importance of the first columns as bars, and of all in a table."""
         ranked = sorted(self.importances.items(), key=lambda pair: -pair[1])
         names, values = zip(*reversed(ranked[:MOST_BARS]), strict=True)
-        figure = new_figure(4.8, 0.5 + 0.27 * len(names))
-        ax = figure.subplots()
+        ax = new_axes(4.8, 0.5 + 0.27 * len(names))
         ax.barh(range(len(names)), values, color=COLOR)
         ax.set_yticks(
             range(len(names)), [name if len(name) <= 24 else f"{name[:23]}…" for name in names], parse_math=False
         )
-        ax.spines[["top", "right"]].set_visible(False)
-        drawn = pictures({f"The {len(names)} most important of {len(ranked)} columns": figure}, wide=True)
+        drawn = pictures({f"The {len(names)} most important of {len(ranked)} columns": ax}, wide=True)
         table = folded(f"All {len(ranked)} columns", table_html(["column", "importance"], ranked))
         return section("Importance of columns", _IMPORTANCE, drawn, table)
-
-    def _drawn(self) -> "Figure":
-        figure = new_figure(5.2, 3.4)
-        draw(self.graph, figure.subplots())
-        return figure
 
 
 def _scatter(ax: "Axes", x: Floats, y: Floats, xlabel: str, ylabel: str) -> None:
     ax.scatter(x, y, s=16, alpha=0.8, color=COLOR, linewidths=0)
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.spines[["top", "right"]].set_visible(False)
 
 
 def history_section(history: "DataFrame") -> str:
@@ -252,7 +239,7 @@ def history_section(history: "DataFrame") -> str:
     return section("Steps of the search", _HISTORY, folded(f"{len(history)} steps", steps))
 
 
-def front_section(picture: "Figure", front: "DataFrame", chosen: int) -> str:
+def front_section(picture: "Axes", front: "DataFrame", chosen: int) -> str:
     """Return a Pareto front: its picture, and its rows, one of them marked."""
     rows = zip(front.index, front.to_numpy(dtype=object).tolist(), strict=True)
     marked = [["chosen" if number == chosen else "", *row] for number, row in rows]
@@ -260,7 +247,7 @@ def front_section(picture: "Figure", front: "DataFrame", chosen: int) -> str:
     return section("The Pareto front", _FRONT, pictures({"The Pareto front": picture}, wide=True), table)
 
 
-def draw_front(scores: "DataFrame", front: "DataFrame", chosen: int | None = None) -> "Figure":
+def draw_front(scores: "DataFrame", front: "DataFrame", chosen: int | None = None) -> "Axes":
     """Draw all points of two objectives, their front as steps, and the chosen point.
 
     Args:
@@ -271,8 +258,7 @@ def draw_front(scores: "DataFrame", front: "DataFrame", chosen: int | None = Non
     Returns:
         The picture; an axis is logarithmic where its objective is positive and spans more than two decades.
     """
-    figure = new_figure(5.2, 3.8)
-    ax, names = figure.subplots(), list(scores)[:2]
+    ax, names = new_axes(5.2, 3.8), list(scores)[:2]
     points = scores[names].to_numpy(dtype=float)
     points = points[np.isfinite(points).all(axis=1)]
     x, y = front[names].to_numpy(dtype=float).T
@@ -288,4 +274,4 @@ def draw_front(scores: "DataFrame", front: "DataFrame", chosen: int | None = Non
         ax.scatter(across, up, s=160, marker="*", color=RED, zorder=4, label="chosen")
     ax.set(xlabel=names[0], ylabel=names[1])
     ax.legend(loc="upper right", frameon=False)  # a front lies at the lower left
-    return figure
+    return ax

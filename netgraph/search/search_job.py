@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,7 @@ from netgraph.search.preprocess import Preprocessing, Probabilities, Rescale
 from netgraph.tasks.table import Table
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from optuna.trial import FrozenTrial
 
 #: Reference point of the hypervolume: the error of predicting the mean, and this times the largest other objective.
@@ -113,7 +114,7 @@ def search_table(job: SearchJob) -> dict[str, float]:
     figures |= {"seconds": budget.elapsed}
     front["architecture"] = [repr(graph.architecture) for graph in graphs]
     picture = draw_front(pd.DataFrame(values.numpy(), columns=job.objectives), front, chosen)
-    picture.savefig(image := io.BytesIO(), format="png", dpi=150)
+    cast("Figure", picture.figure).savefig(image := io.BytesIO(), format="png", dpi=150)
     with replacing(written.values()):
         write_atomically(written["pareto.csv"], front.to_csv().encode())
         write_atomically(written["pareto.png"], image.getvalue())

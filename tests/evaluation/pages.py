@@ -96,4 +96,4 @@ class Page(HTMLParser):
     def figures(self) -> dict[str, str]:
         """Return the values in the folded table of all figures, by name."""
         (table,) = (self.tables[i] for i in self.folded if self.tables[i][0][:2] == ["figure", "value"])
-        return {row[0]: row[1] for row in table[1:]}
+        return {row[0].split()[0]: row[1] for row in table[1:]}

@@ -11,7 +11,7 @@ from netgraph.evaluation import report
 from netgraph.evaluation.report import (
     Card,
     figures_section,
-    new_figure,
+    new_axes,
     pictures,
     repeat_section,
     section,
@@ -25,9 +25,9 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 
 def drawn(width: float = 3.6):
-    figure = new_figure(width)
-    figure.subplots().plot([1, 2], [3, 4])
-    return figure
+    ax = new_axes(width)
+    ax.plot([1, 2], [3, 4])
+    return ax
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +66,7 @@ def test_a_page_is_sound_and_its_parts_are_in_order(page):
 def test_the_table_of_figures_is_folded_and_tells_targets_and_meanings(page):
     assert page.figures() == {"r2": "0.5", "a_name" * 20: "1", "n": "12,345"}
     (number,) = page.folded
-    assert page.tables[number][:2] == [
-        ["figure", "value", "target", "meaning"],
-        ["r2", "0.5", "≥ 0.75, missed", "<share>"],
-    ]
+    assert page.tables[number][:2] == [["figure", "value", "target"], ["r2 <share>", "0.5", "≥ 0.75, missed"]]
     assert "target" not in figures_section({"r2": 0.5}, {})
 
 

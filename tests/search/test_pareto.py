@@ -123,7 +123,7 @@ def test_the_smallest_network_that_is_as_good_as_the_best_is_chosen():
 def test_the_picture_has_the_front_as_steps_and_the_chosen_point():
     scores = torch.tensor([[0.1, 5000.0], [0.5, 20.0], [0.3, 300.0], [0.6, 5000.0], [INF, 1.0]])
     names = ["error", "parameters"]
-    (ax,) = draw_front(DataFrame(scores, columns=names), front_table(scores, names), chosen=2).axes
+    ax = draw_front(DataFrame(scores, columns=names), front_table(scores, names), chosen=2)
     assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "log")
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("error", "parameters")
     (steps,) = ax.lines
