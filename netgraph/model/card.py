@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from netgraph.html import Html, folded, fragment, paragraph, settings_html, table_html
+from netgraph.lines import counted
 from netgraph.model.config import VAEConfig
-from netgraph.model.coverage import EXACT, Coverage
+from netgraph.model.coverage import Coverage
 
 #: Parts of the latent: symbol, name of the slice, name of its size, meaning.
 LATENT = (
@@ -33,11 +34,9 @@ _ELSEWHERE = ("figures", "coverage", *PROVENANCE)
 def model_line(config: VAEConfig, card: Mapping[str, Any], coverage: Coverage) -> str:
     """Return sizes of the latent, covered networks and training of a model in one line."""
     latent = " + ".join(f"{getattr(config, size):,} {symbol}" for symbol, _, size, _ in LATENT)
-    words, networks = coverage.words(), card.get("networks")
-    counts = [f"{words[kind]} {kind if words[kind] != '1' else kind[:-1]}" for kind in EXACT]
-    covered = counts if coverage.types else ["untrained"]
-    trained = [f"trained on {networks:,} networks"] if isinstance(networks, int) else []
-    return ", ".join([f"z = {latent}", *covered, *trained])
+    covered, networks = coverage.counts() if coverage.types else "untrained", card.get("networks")
+    trained = [f"trained on {counted(networks, 'network')}"] if isinstance(networks, int) else []
+    return ", ".join([f"z = {latent}", covered, *trained])
 
 
 def card_html(line: str, config: VAEConfig, card: Mapping[str, Any], coverage: Coverage) -> Html:

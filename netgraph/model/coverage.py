@@ -11,6 +11,7 @@ from netgraph.graph.architecture import Architecture, Layer
 from netgraph.graph.layers import LAYER_TYPES
 from netgraph.graph.modules.program import Program
 from netgraph.html import fragment, settings_html
+from netgraph.lines import counted
 from netgraph.tokens.grammar import Limits, longest_apart, loose_after
 
 #: Label of each number. A number of inputs or outputs is covered where it was seen itself, as each has a logit of its
@@ -114,9 +115,14 @@ class Coverage:
         counted = {label: _spans(getattr(self, name)) for name, label in COUNTED.items()}
         return counted | {"types": _names(self.types), "places": _names(self.places)}
 
+    def counts(self) -> str:
+        """Return the numbers of inputs and outputs that were seen in words."""
+        words = self.words()
+        return ", ".join(f"{words[kind]} {kind if words[kind] != '1' else kind[:-1]}" for kind in EXACT)
+
     def __repr__(self) -> str:
-        seen = f"{_spans(self.inputs)} inputs, {_spans(self.outputs)} outputs, {_spans(self.layers)} layers"
-        return f"Coverage({seen} of {len(self.types)} types)" if self.types else "Coverage(none)"
+        layers = f"{_spans(self.layers)} layers of {counted(len(self.types), 'type')}"
+        return f"Coverage({self.counts()}, {layers})" if self.types else "Coverage(none)"
 
     def _repr_html_(self) -> str:
         return fragment(settings_html(self.words()))

@@ -11,6 +11,7 @@ from itertools import groupby
 from netgraph.errors import InvalidGraphError, NetGraphError
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.layers import BY_CODE, LAYER_TYPES, N_CODES
+from netgraph.lines import counted
 from netgraph.tokens.builder import ADD, CONCAT, CONTINUE, JOINS, STAY, Builder
 from netgraph.tokens.stream import END
 
@@ -109,6 +110,10 @@ class Grammar(Builder):
         self.max_apart = nodes if limits.apart is None else limits.apart
         self.pairs, self.types = limits.pairs, sorted(limits.openable)
         self.ended, self.apart, self.mate = False, 0, 0
+
+    def __repr__(self) -> str:
+        sizes = f"{counted(self.n_outputs, 'output')}, {counted(len(self.layers), 'layer')} so far"
+        return f"Grammar({sizes}, at most {self.max_nodes:,} nodes)"
 
     def readable(self, choice: int) -> list[int]:
         """Return the layers that a choice may read after a whole layer, none where it cannot follow.

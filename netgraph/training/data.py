@@ -14,7 +14,7 @@ from netgraph.graph.arguments import as_feed_forward
 from netgraph.graph.modules.trace import mode
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
-from netgraph.lines import Compact
+from netgraph.lines import Compact, counted
 from netgraph.model.batch import NetBatch, net_batch
 from netgraph.model.config import VAEConfig
 from netgraph.model.loss import NOT_MEASURED
@@ -101,6 +101,10 @@ class Batches(Dataset[tuple[NetBatch, Stack]]):
     def inputs(self) -> set[int]:
         """The numbers of inputs of all networks."""
         return {one.n_inputs for one in self.architectures}
+
+    def __repr__(self) -> str:
+        networks = sum(len(stack.architectures) for _, stack in self.batches)
+        return f"Batches({counted(networks, 'network')} in {len(self):,})"
 
     def __len__(self) -> int:
         return len(self.batches)

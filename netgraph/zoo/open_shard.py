@@ -23,6 +23,7 @@ from netgraph.graph.records import (
     table_from_tensors,
 )
 from netgraph.graph.table import LayerTable, runs, starts
+from netgraph.lines import counted
 from netgraph.reading import DamagedError, building, field_of, one_line
 from netgraph.tasks import Task
 from netgraph.zoo.storage import FORMAT, TASK_KEYS, TASK_TENSORS, VERSION, check_shard_record
@@ -54,6 +55,9 @@ class OpenShard:
         except SafetensorError as error:
             raise DamagedError(f"{path}: not a safetensors file: {one_line(error)}") from None
         self._unpacked: dict[int, Architecture] = {}
+
+    def __repr__(self) -> str:
+        return f"OpenShard({counted(len(self), 'network')}, {self.path})"
 
     def __len__(self) -> int:
         return int(sum(self.record["networks"]))

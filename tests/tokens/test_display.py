@@ -7,7 +7,8 @@ from hypothesis import given
 from torch import nn
 
 from netgraph import from_module, tokenize
-from netgraph.tokens import stream
+from netgraph.graph import LAYER_TYPES
+from netgraph.tokens import Grammar, Limits, stream
 from tests.shown import cells, parsed
 from tests.strategies import examples, graphs
 
@@ -22,6 +23,12 @@ def test_one_line_counts_networks_and_tokens():
     assert repr(batch) == "TokenBatch(2 networks, 15 tokens, longest 10, 16 weights each, float32)"
     assert repr(stream(dense().architecture)) == "Stream(10 tokens, 16 weights each)"
     assert repr(tokenize([dense()], chunk=2)).startswith("TokenBatch(1 network, 12 tokens, longest 12, 2 weights each")
+
+
+def test_a_grammar_tells_how_far_it_is():
+    grammar = Grammar(2, 1, Limits(1000))
+    grammar.choose(LAYER_TYPES["Input"].code)
+    assert repr(grammar) == "Grammar(1 output, 1 layer so far, at most 1,000 nodes)"
 
 
 def test_the_first_tokens_are_shown_with_readable_names():

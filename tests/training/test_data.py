@@ -81,7 +81,10 @@ def test_an_example_may_be_a_module_and_its_data_unknown():
     assert example.meta_features.isnan().all()
     assert example.graph.architecture.key == one.graph.architecture.key
     assert torch.equal(example.graph.sensitivity, sensitivity(example.graph, probe(one.graph.architecture.n_inputs)))
-    assert len(Batches([one, example], CONFIG, TRAINING)) == 1
+    batches = Batches([one, example], CONFIG, TRAINING)
+    assert len(batches) == 1
+    assert repr(batches) == "Batches(2 networks in 1)"
+    assert repr(one).startswith("Example(graph=NetGraph(Input(")
     with pytest.raises(
         NetGraphError, match="an example: Conv1d is not supported; the model reads feed-forward networks"
     ):

@@ -25,6 +25,7 @@ def test_one_line_counts_networks(zoo):
     assert repr(zoo[3:5]) == f"Zoo(2 of 18 networks, {zoo.folder})"
     assert repr(zoo[:0]) == f"Zoo(0 of 18 networks, {zoo.folder})"
     assert repr(zoo.tasks) == "Tasks(6 tasks)"
+    assert repr(zoo.shard(1)) == f"OpenShard(6 networks, {zoo.folder / 'shards' / '00001.safetensors'})"
 
 
 def test_a_notebook_shows_what_describe_zoo_tells_and_the_recipe(zoo):
