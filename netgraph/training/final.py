@@ -31,6 +31,14 @@ CHARTS = {
     **{name: f"rebuilt/{name}" for name in ("edge_f1", "cosine_similarity", "output_r2_median")},
     **{name: f"sampled/{name}" for name in ("validity", "uniqueness", "novelty", "sample_quality", "shape_quality")},
 }
+#: Meaning of the charts of the run.
+MEANINGS = {
+    "held_out/…, rebuilt/…": "figures of the finished model, at the end of the charts of its training",
+    "sampled/…": "figures of networks that the model sampled, as in metrics.json",
+    "weights/trained, weights/biases_trained": "weights and biases of trained networks, in canonical form",
+    "weights/sampled, weights/biases_sampled": "of sampled ones, on the same bars; all beyond them counts in the ends",
+    "function code (Projector)": "function codes of held-out networks, labeled by the columns of their zoo",
+}
 #: Most networks whose function codes are shown, and of each set whose weights are (chosen: seconds).
 MOST_CODES, MOST_WEIGHTS = 1000, 256
 #: Bars of a histogram, and the quantile of the held-out networks' weights beyond which weights count in its ends.
@@ -65,6 +73,7 @@ def write_final(
     numbers, networks = _shown(vae, zoo)
     with SummaryWriter(str(folder)) as writer:
         write_card(writer, vae.card, command, figures)
+        writer.add_text("charts", markdown_table({"chart": "meaning; unit"} | MEANINGS), 0)
         write_hyperparameters(writer, hyperparameters(vae), figures, vae.card)
         if networks:
             write_weights(writer, {"trained": networks[:MOST_WEIGHTS], "sampled": samples[:MOST_WEIGHTS]})
