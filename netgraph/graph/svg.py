@@ -70,13 +70,13 @@ def _nodes(
     source, target, weight = _shown_edges(network, tensor, most)
     size = np.abs(weight)
     largest = size[np.isfinite(size)].max(initial=0.0) or 1.0
-    shade = np.ceil(_SHADES * np.nan_to_num(size / largest, nan=0.4, posinf=1.0)).clip(1, _SHADES) / _SHADES
+    shade = np.ceil(_SHADES * np.nan_to_num(size / largest, nan=0.4, posinf=1.0)).clip(1, _SHADES)
     color = np.where(np.isnan(weight), "currentColor", np.where(weight < 0, NEGATIVE, POSITIVE))
     for a, b, *look in zip(source, target, color.tolist(), shade.tolist(), strict=True):
         (x0, y0), (x1, y1) = drawing[int(a)], drawing[int(b)]
         paths[look[0], look[1]].append(f"M{x0:g} {y0:g}L{x1:g} {y1:g}")
     parts = [
-        f'<path fill="none" stroke="{color}" opacity="{shade}" d="{"".join(d)}"/>'
+        f'<path fill="none" stroke="{color}" opacity="{(1 + shade) / (1 + _SHADES):g}" d="{"".join(d)}"/>'
         for (color, shade), d in paths.items()
     ]
     colors = colors_of(blocks)
@@ -135,6 +135,6 @@ def _svg(title: str, parts: list[str], drawing: Drawing) -> Html:
     width, height = np.stack(list(drawing.values())).max(axis=0) + _ROOM
     return Html(
         f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img" fill="currentColor" '
-        f'text-anchor="middle" font-size="9" font-family="sans-serif">'
+        f'style="max-width:none" text-anchor="middle" font-size="9" font-family="sans-serif">'
         f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
     )
