@@ -1,6 +1,7 @@
 """The files and names that a command reads: checked before its work begins, and before torch is imported for it."""
 
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from netgraph.errors import NetGraphError, StoreError, unknown
@@ -12,6 +13,8 @@ from netgraph.reading import read_json
 CHECKPOINT = "netgraph.NetVAE"
 #: Name, in place of a file, of the checkpoint that ships.
 SHIPPED = "shipped"
+#: Objectives of a search, each minimized.
+OBJECTIVES = ("error", "parameters", "latency")
 #: Suffixes of files that hold a state_dict.
 STATE_DICTS = (".safetensors", ".pt", ".pth")
 
@@ -41,6 +44,23 @@ def check_file(path: str | Path) -> Path:
     if not path.is_file():
         raise StoreError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
     return path
+
+
+def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
+    """Return objectives as a tuple.
+
+    Raises:
+        NetGraphError: When one is unknown or comes twice, or the error is not the first.
+    """
+    if not isinstance(names, str | Iterable):
+        raise NetGraphError(f"objectives is {names!r}; names among {', '.join(OBJECTIVES)}")
+    chosen = (names,) if isinstance(names, str) else tuple(names)
+    for name in chosen:
+        if name not in OBJECTIVES:
+            raise unknown("objective", name, OBJECTIVES)
+    if not chosen or chosen[0] != "error" or len(set(chosen)) < len(chosen):
+        raise NetGraphError(f"objectives are {', '.join(chosen) or 'empty'}; they begin with error, each once")
+    return chosen
 
 
 def recipe_names() -> list[str]:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from netgraph.inputs import check_checkpoint, check_file
+from netgraph.inputs import check_checkpoint, check_file, check_objectives
 from netgraph.machine import check_device
 from netgraph.options import Count, Device, Overwrite, listed, print_figures
 from netgraph.outputs import fit_outputs, search_outputs
@@ -48,6 +48,7 @@ def table_fit(
         device: Where networks are sampled and trained, cpu, cuda, or one of several GPUs, such as cuda:1.
         overwrite: Replace existing files, but never the files that are read.
     """
+    names = check_objectives(listed(objectives))
     fit_outputs(out, [check_file(data), *check_checkpoint(checkpoint)], overwrite=overwrite)
     from netgraph.tasks.table import read_table
 
@@ -59,7 +60,7 @@ def table_fit(
         data,
         target,
         out,
-        listed(objectives),
+        names,
         max_seconds,
         checkpoint,
         seed,
@@ -124,6 +125,7 @@ def table_search(
         device: Where networks are sampled and run, cpu, cuda, or one of several GPUs, such as cuda:1.
         overwrite: Replace existing files where the folder holds no search, but never files that are read.
     """
+    names = check_objectives(listed(objectives))
     search_outputs(out, [check_file(data), *check_checkpoint(checkpoint)], overwrite=overwrite)
     from netgraph.tasks.table import read_table
 
@@ -135,7 +137,7 @@ def table_search(
         data,
         target,
         out,
-        listed(objectives),
+        names,
         max_seconds,
         checkpoint,
         seed,

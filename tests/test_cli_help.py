@@ -10,10 +10,11 @@ import pytest
 
 import netgraph as package
 from netgraph.cli import COMMANDS, build, main
-from netgraph.inputs import CHECKPOINT, recipe_names
+from netgraph.inputs import CHECKPOINT, OBJECTIVES, recipe_names
 from netgraph.job import Preset
 from netgraph.model.checkpoint import FORMAT
 from netgraph.presets import PRESETS
+from netgraph.search import pareto
 from tests.commands import netgraph
 
 #: Runs commands that are refused; prints their exit codes, and the large packages that were imported.
@@ -68,6 +69,8 @@ WRONG = {
     "convert nets:net net.py --weights absent": "absent: no such file",
     "convert nets:net net.xyz": "no form has this suffix",
     "convert nets:net net.py --to picture": "'picture' is not one of",
+    "fit absent.csv --target y --objectives error,speed": "unknown objective 'speed'",
+    "search absent.csv --target y": "absent.csv: no such file",
     "predict full absent.csv": "holds no network.py",
 }
 
@@ -100,6 +103,7 @@ def test_wrong_input_is_refused_in_a_line_before_torch_is_imported(tmp_path, mon
 def test_names_are_those_of_the_rooms():
     assert get_args(Preset) == tuple(PRESETS)
     assert CHECKPOINT == FORMAT
+    assert ("error", *pareto.OBJECTIVES) == OBJECTIVES
     assert [name for name in recipe_names() if name not in (COMMANDS["zoo build"].__doc__ or "")] == []
 
 

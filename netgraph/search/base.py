@@ -18,6 +18,7 @@ from sklearn.utils.validation import (
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.to_module import to_module
+from netgraph.inputs import check_objectives
 from netgraph.machine import check_device
 from netgraph.model.arguments import is_whole
 from netgraph.reading import one_line
@@ -28,7 +29,7 @@ from netgraph.search.display import found_html
 from netgraph.search.export import export_network
 from netgraph.search.extras.random_features import RandomFeatures, ScaledRandom
 from netgraph.search.network_search import N_CANDIDATES, NetworkSearch, SearchResult, show_progress
-from netgraph.search.pareto import check_objectives, evaluate_objectives, front_table, smallest_as_good
+from netgraph.search.pareto import evaluate_objectives, front_table, smallest_as_good
 from netgraph.search.preprocess import Preprocessing, Probabilities, Rescale, merge_rows
 from netgraph.search.scoring import Candidate
 from netgraph.stack import sensitivity

@@ -1,13 +1,12 @@
 """Objectives of a network, each minimized, and Pareto fronts of them."""
 
 import timeit
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.to_module import to_module
 from netgraph.search.data import TabularData
@@ -34,26 +33,8 @@ def latency(graph: NetGraph) -> float:
         return 1e6 * min(timeit.repeat(lambda: module(row), number=1, repeat=PASSES))
 
 
-#: Objectives beside the error, by name.
+#: Objectives beside the error, by their names in :data:`netgraph.inputs.OBJECTIVES`.
 OBJECTIVES: Mapping[str, Callable[[NetGraph], float]] = {"parameters": parameters, "latency": latency}
-
-
-def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
-    """Return objectives as a tuple.
-
-    Raises:
-        NetGraphError: When one is unknown or comes twice, or the error is not the first.
-    """
-    known = ("error", *OBJECTIVES)
-    if not isinstance(names, str | Iterable):
-        raise NetGraphError(f"objectives is {names!r}; names among {', '.join(known)}")
-    chosen = (names,) if isinstance(names, str) else tuple(names)
-    unknown = [name for name in chosen if name not in known]
-    if unknown:
-        raise NetGraphError(f"unknown objective {unknown[0]!r}; known: {', '.join(known)}")
-    if not chosen or chosen[0] != "error" or len(set(chosen)) < len(chosen):
-        raise NetGraphError(f"objectives are {', '.join(chosen) or 'empty'}; they begin with error, each once")
-    return chosen
 
 
 def evaluate_objectives(candidates: Sequence[Candidate], names: Sequence[str]) -> Tensor:

@@ -16,6 +16,7 @@ from netgraph.errors import NetGraphError
 from netgraph.evaluation.table_report import draw_front, front_section
 from netgraph.files import make_folder, write_atomically
 from netgraph.graph.netgraph import NetGraph
+from netgraph.inputs import check_objectives
 from netgraph.machine import check_device
 from netgraph.model import NetVAE
 from netgraph.model.arguments import is_whole
@@ -32,7 +33,7 @@ from netgraph.search.latent_search import (
     values_of,
 )
 from netgraph.search.network_search import MOST_ROWS, show_progress
-from netgraph.search.pareto import check_objectives, front_table, hypervolume, smallest_as_good
+from netgraph.search.pareto import front_table, hypervolume, smallest_as_good
 from netgraph.search.preprocess import Preprocessing, Probabilities, Rescale
 from netgraph.tasks.table import Table
 

@@ -10,10 +10,10 @@ from pandas import DataFrame
 
 from netgraph import NetGraphError, from_module
 from netgraph.evaluation.table_report import draw_front
+from netgraph.inputs import check_objectives
 from netgraph.search.data import TabularData
 from netgraph.search.pareto import (
     TOLERANCE,
-    check_objectives,
     evaluate_objectives,
     front_table,
     hypervolume,
