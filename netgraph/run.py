@@ -178,6 +178,7 @@ def _leave(
         figures,
         TARGETS,
         curves,
+        loss_curves(folder / "tensorboard", "held_out"),
         {method: (score, real.spread[method]) for method, score in real.scores.items()} if real else {},
         f"The samples are in {samples_path(folder)}, all figures in {folder / 'metrics.json'}.",
         commands,

@@ -90,6 +90,7 @@ _HEADLINES = {
     "sample_quality": "Sample quality",
     "shape_quality": "Shape quality",
 }
+_CURVES = "Loss terms over steps, unweighted: solid in training, dashed on held-out networks."
 _LATENTS = (
     "Function codes of held-out networks on their first two principal components, colored by task family; the "
     "outermost hundredth on each side is drawn at the edge."
@@ -112,6 +113,7 @@ class ModelReport:
         figures: Figures by name, of the model and of its training.
         targets: Least value that a figure should have, by name.
         curves: Points (step, value) of every loss term; none where the training was not seen.
+        held_out: The same on held-out networks.
         real: Mean and deviation of the test R^2 of each method on the real data set; none where there was none.
         files: Sentence on the files beside the report.
         commands: Purposes of commands that use them, by command.
@@ -124,6 +126,7 @@ class ModelReport:
     figures: Mapping[str, float]
     targets: Mapping[str, float]
     curves: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
+    held_out: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
     real: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     files: str = ""
     commands: Mapping[str, str] = field(default_factory=dict)
@@ -159,8 +162,8 @@ class ModelReport:
             section("The latent space", _LATENTS, latents),
         ]
         if self.curves:
-            curves = {name: _curve(points) for name, points in self.curves.items()}
-            sections.append(section("Training", "Loss terms over steps, unweighted.", pictures(curves)))
+            curves = {name: _curve(points, self.held_out.get(name, ())) for name, points in self.curves.items()}
+            sections.append(section("Training", _CURVES, pictures(curves)))
         if self.real:
             rows = [[method, *values] for method, values in self.real.items()]
             table = table_html(["method", "test R², mean over splits", "deviation"], rows)
@@ -225,7 +228,9 @@ def _latents(evaluated: Evaluated) -> "Axes":
     return ax
 
 
-def _curve(points: Sequence[tuple[int, float]]) -> "Axes":
+def _curve(points: Sequence[tuple[int, float]], held_out: Sequence[tuple[int, float]]) -> "Axes":
     ax = new_axes(3.6, 2.0)
-    ax.plot(*zip(*points, strict=True), color=COLOR, linewidth=1)
+    for line, color, style in ((points, COLOR, "-"), (held_out, RED, "--")):
+        if line:
+            ax.plot(*zip(*line, strict=True), color=color, linestyle=style, linewidth=1)
     return ax

@@ -138,9 +138,7 @@ class TableReport:
             lines = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
             text = "How the file was read; other columns pass unchanged."
             last.append(section("Columns", text, f"<ul>{lines}</ul>"))
-        others = {f"{next(iter(self.tested))}_of_{name.replace(' ', '_')}": name for name in self.baselines}
-        meanings = {name: f"the same of {method}, fitted to the same rows" for name, method in others.items()}
-        last.append(figures_section(self.figures, MEANING | meanings))
+        last.append(self._figures())
         if self.command:
             last.append(repeat_section(self.command, self.details))
         intro = f"Tested on {len(self.y):,} rows that were held out: nothing was fitted to them."
@@ -177,6 +175,15 @@ class TableReport:
         if "seconds" in self.figures:
             cards.append(Card("Time", f"{self.figures['seconds']:.1f} s", MEANING["seconds"]))
         return cards
+
+    def _figures(self) -> str:
+        """Return the table of all figures; those of other methods are named after the first one of the network."""
+        first = next(iter(self.tested), "")
+        others = {
+            f"{first}_of_{method.replace(' ', '_')}": f"{_TESTED[first][0]} of {method}, fitted to the same rows"
+            for method in self.baselines
+        }
+        return figures_section(self.figures, MEANING | others)
 
     def _predictions(self) -> str:
         """Return predictions against true values with residuals, or the numbers of rows by true and predicted class."""

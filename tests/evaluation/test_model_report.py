@@ -1,5 +1,7 @@
 """The report on a model: headline figures beside targets, pictures, and every figure with its meaning."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -47,6 +49,7 @@ def test_a_run_has_figures_beside_targets_pictures_curves_and_a_real_data_set(tm
         evaluated.figures | {"n_train": 33562.0},
         TARGETS,
         curves,
+        {"total": [(2, 3.0)]},
         real,
         files="Samples are in samples/.",
         commands={"netgraph sample": "Samples."},
@@ -58,6 +61,9 @@ def test_a_run_has_figures_beside_targets_pictures_curves_and_a_real_data_set(tm
         *("The latent space", "Training", "A real data set: diabetes", "All figures", "How to use it", "To repeat it"),
     ]
     assert page.names[-2:] == ["total", "<kl>"]
+    drawn = dict(re.findall(r"<svg[^>]*><title>(.*?)</title>(.*?)</svg>", page.text, re.DOTALL))
+    assert "stroke-dasharray" in drawn["total"]  # held-out networks
+    assert "stroke-dasharray" not in drawn["&lt;kl&gt;"]
     assert len(page.names) == 7  # two histograms, a pair, the latent space, two curves
     cards = {card[0]: card[1:] for card in page.cards}
     assert cards["Rebuilt edges, F1"][:2] == ["1 reached", "target 0.97"]

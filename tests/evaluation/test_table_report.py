@@ -61,6 +61,7 @@ def test_a_regression_has_residuals_intervals_baselines_importance_columns_and_c
     ranked = next(table for table in page.tables if table[0][0] == "column")
     assert [row[1] for row in ranked[1:]] == ["0.75", "0.25"]
     assert len(page.names) == 5
+    assert "R² on held-out rows of ridge, fitted to the same rows" in page.text
     for part in ("2 missing values", "Files in &lt;out&gt;.", "netgraph predict out NEW.csv", "--target price"):
         assert part in page.text
     assert "classes" not in page.text
