@@ -53,7 +53,7 @@ def test_what_is_sampled_has_outputs_as_trained_networks_have(trained, tiny_zoo)
     assert abs(float(sampled - true)) < 0.3
 
 
-def run_main(name: str, *arguments: str) -> Any:
+def run_main(name: str, *arguments: str | int) -> Any:
     with torch.random.fork_rng():
         return runpy.run_path(str(EXAMPLES / name))["main"](*arguments)
 
@@ -82,3 +82,13 @@ def test_a_pruned_network_recovers_and_its_error_grows_in_the_end(capsys):
     assert all(after < before for before, after in zip(pruned[1:], trained[1:], strict=True))
     assert trained[-1] > 10 * trained[1]
     assert "units" in capsys.readouterr().out
+
+
+def test_networks_of_the_latent_space_are_small_or_accurate(capsys):
+    front = run_main("05_search_latent.py", 32)
+    errors, sizes = zip(*((error, graph.state.numel()) for error, graph in front), strict=True)
+    assert len(front) > 1
+    assert list(sizes) == sorted(sizes)
+    assert list(errors) == sorted(errors, reverse=True)
+    assert max(errors) < 0.7
+    assert f"{sizes[0]} parameters" in capsys.readouterr().out
