@@ -45,7 +45,7 @@ from netgraph.machine import provenance, threads
 QUESTIONS: tuple[str, ...] = (
     *("quick_run", "small_default", "classification", "real_tables", "new_datasets"),  # of the package
     *("zoo_training", "zoo_store", "conversion"),
-    *("function_code", "rate_distortion", "sampling", "probes", "rows"),  # of the model
+    *("function_code", "rate_distortion", "sampling", "probes", "rows", "several_outputs"),  # of the model
     *("latent_search", "small_networks", "starts", "ablations"),  # and of what it is for
 )
 #: Folder of the JSON files; git ignores it.

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.report import Picture, table
-from benchmarks.zoos import SEED, UNSEEN, checkpoint_of, open_or_build, recipe_of, unseen, with_rows
+from benchmarks.zoos import SEED, UNSEEN, checkpoint_of, open_or_build, unseen, with_rows, without_classes
 from netgraph import NetVAE, Zoo
 from netgraph.evaluation import predictor_tau, probe_error, probe_family, weight_statistics
 
@@ -49,7 +49,7 @@ def measure(task: int | None, n: int, zoo: str, checkpoint: str | None) -> dict[
         return linear_probes(vae, unseen(zoo, checkpoint), n)
     counts = {"n_tasks": 1, "n_test_tasks": 0, "nets_per_task": n, "tasks_per_shard": 1, "seed": SEED + 10 + task}
     changes = {"tasks": {"n_features": (COLUMNS, COLUMNS)}, "training": VARIED}
-    source = open_or_build(zoo, lambda: recipe_of(checkpoint).changed(**counts, **changes))
+    source = open_or_build(zoo, lambda: without_classes(checkpoint).changed(**counts, **changes))
     graphs = [graph for graph in source.stream() if vae.coverage.covers(graph.architecture)]
     z, r2 = vae.encode(graphs), torch.tensor([graph.r2 for graph in graphs])
     statistics, both = weight_statistics(graphs), z[:, : vae.architecture.stop]

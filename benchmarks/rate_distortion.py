@@ -126,7 +126,7 @@ def measure(
         rebuilt = vae.decode(z[:, :width], architecture=None if width >= first else architectures)
         result |= {"width": width}
     else:
-        known = seen(training_zoo, checkpoint)[:training]
+        known = [graph for graph in seen(training_zoo, checkpoint) if graph.architecture.n_outputs == 1][:training]
         peer = PEERS[method](round(average), Padding([*architectures, *(graph.architecture for graph in known)]))
         peer.fit(known, seconds)
         rebuilt = peer.decode(peer.encode(true), architectures)

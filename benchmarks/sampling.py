@@ -16,14 +16,14 @@ from netgraph.evaluation import evaluate_samples
 
 TITLE = "Sampling"
 ABOUT = (
-    "Samples of a checkpoint from N(0, I) beside trained networks of tasks that it has not seen, one a task, in two "
-    "halves: the reference, and the other trained networks that are the floor. Random weights: PyTorch's initial ones "
-    "in the samples' architectures. `sample_quality` is of unbiased energy distances between outputs on 64 common "
-    "rows, mostly mean and deviation; `shape_quality` of AUCs of a two-sample test (gradient boosting, 5 shuffled "
-    "folds) that sees each network's standardized outputs only, numbers of inputs matched. Both are 0 for random "
-    "weights and 1 for trained networks. `function_spread`: total deviation of the samples' outputs over that of the "
-    "reference. Novelty is against the checkpoint's training networks. Networks a second: on two cores, by one process "
-    "of two threads or two processes of one, after a first call."
+    "Samples of a checkpoint from N(0, I), of one output, beside trained networks of tasks that it has not seen, one a "
+    "task, in two halves: the reference, and the other trained networks that are the floor. Random weights: PyTorch's "
+    "initial ones in the samples' architectures. `sample_quality` is of unbiased energy distances between outputs on "
+    "64 common rows, mostly mean and deviation; `shape_quality` of AUCs of a two-sample test (gradient boosting, 5 "
+    "shuffled folds) that sees each network's standardized outputs only, numbers of inputs matched. Both are 0 for "
+    "random weights and 1 for trained networks. `function_spread`: total deviation of the samples' outputs over that "
+    "of the reference. Novelty is against the checkpoint's training networks. Networks a second: on two cores, by one "
+    "process of two threads or two processes of one, after a first call."
 )
 FIGURES = (
     *("shape_quality", "sample_auc", "random_auc", "floor_auc", "sample_quality", "function_spread", "validity"),
@@ -65,7 +65,7 @@ def measure(
     order = torch.randperm(len(known), generator=generator).tolist()
     ordered = sorted((known[i] for i in order), key=lambda graph: graph.architecture.n_inputs)
     reference, trained = ordered[::2], ordered[1::2]  # of equal numbers of inputs
-    drawn = vae.sample(n, seed=seed, steps=steps)
+    drawn = vae.sample(n, n_outputs=1, seed=seed, steps=steps)
     figures = evaluate_samples(drawn, reference, trained, generator, n)
     samples = [graph for graph in drawn if metrics.is_valid(graph)]
     figures["novelty"] = metrics.novelty(samples, training)

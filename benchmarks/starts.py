@@ -10,7 +10,7 @@ from torch import Generator
 
 from benchmarks.peers.starts import ARMS, arms_of
 from benchmarks.report import Picture, table
-from benchmarks.zoos import SEED, SEEN, checkpoint_of, covered, open_or_build, recipe_of, seen_zoo
+from benchmarks.zoos import SEED, SEEN, checkpoint_of, covered, open_or_build, seen_zoo, without_classes
 from netgraph import NetGraphError
 from netgraph.evaluation import ArmResult, Choice, StartConfig, StartTask, compare_arms, measure_arm, start_tasks
 
@@ -72,7 +72,7 @@ def measure(
 def tasks_of(checkpoint: str | None, zoo: str) -> list[StartTask]:
     """Read the test tasks of a zoo that a checkpoint covers, in random order."""
     counts = {"n_tasks": TASKS, "n_test_tasks": TASKS - 1, "nets_per_task": TRAINED, "tasks_per_shard": TASKS // 4}
-    source = open_or_build(zoo, lambda: recipe_of(checkpoint).changed(seed=SEED + 1, **counts))
+    source = open_or_build(zoo, lambda: without_classes(checkpoint).changed(seed=SEED + 1, **counts))
     numbers = sorted({graph.task for graph in covered(source, checkpoint_of(checkpoint))})
     order = torch.randperm(len(numbers), generator=Generator().manual_seed(0)).tolist()
     return start_tasks(source, [numbers[i] for i in order])

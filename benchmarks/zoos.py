@@ -13,8 +13,9 @@ from netgraph.training import Example
 from netgraph.zoo import ZooRecipe
 
 #: Folders of networks of tasks that the checkpoint was not trained on, one a task; of a class of small networks, two a
-#: task; and of its own training networks.
-UNSEEN, SMALL, SEEN = "runs/benchmark_unseen", "runs/benchmark_small", "runs/benchmark_seen"
+#: task; of networks that classify, one a task; and of its own training networks.
+UNSEEN, SMALL, CLASSES = "runs/benchmark_unseen", "runs/benchmark_small", "runs/benchmark_classes"
+SEEN = "runs/benchmark_seen"
 #: Tasks and seed of the former; chosen: so that two halves hold 700 networks each when a few have been left out, and
 #: a seed of no recipe that comes with netgraph.
 TASKS, SEED = 1600, 10**6
@@ -44,6 +45,13 @@ def recipe_of(path: str | None) -> ZooRecipe:
     return ZooRecipe.from_dict(card["recipe"], "the checkpoint's recipe")
 
 
+def without_classes(path: str | None) -> ZooRecipe:
+    """Return that recipe with regression tasks alone, whose networks have one output."""
+    recipe = recipe_of(path)
+    numbers = {name: value for name, value in recipe.tasks.modifiers.items() if name != "classes"}
+    return recipe.changed(tasks={"modifiers": numbers})
+
+
 def open_or_build(folder: str, recipe: Callable[[], ZooRecipe | str]) -> Zoo:
     """Open a zoo; it is built where there is none, and completed where its build was interrupted."""
     complete = (Path(folder) / "manifest.json").exists()
@@ -52,16 +60,31 @@ def open_or_build(folder: str, recipe: Callable[[], ZooRecipe | str]) -> Zoo:
 
 @lru_cache(maxsize=2)
 def unseen(folder: str, path: str | None) -> Zoo:
-    """Open a zoo of tasks that a checkpoint was not trained on; one network a task where it is built."""
+    """Open a zoo of regression tasks that a checkpoint was not trained on; one network a task where it is built."""
     counts = {"n_tasks": TASKS, "n_test_tasks": TASKS - 1, "nets_per_task": 1, "tasks_per_shard": TASKS // 4}
-    return open_or_build(folder, lambda: recipe_of(path).changed(seed=SEED, **counts))
+    return open_or_build(folder, lambda: without_classes(path).changed(seed=SEED, **counts))
 
 
 @lru_cache(maxsize=1)
 def small(folder: str, path: str | None) -> Zoo:
     """Open a zoo of small networks of such tasks: 2 to 10 inputs, 1 to 3 hidden layers of 4 to 16 units."""
     counts = {"n_tasks": SMALL_TASKS, "n_test_tasks": SMALL_TASKS - 1, "nets_per_task": 2, "tasks_per_shard": 150}
-    return open_or_build(folder, lambda: recipe_of(path).changed(seed=SEED + 2, **counts, **SMALL_CLASS))
+    return open_or_build(folder, lambda: without_classes(path).changed(seed=SEED + 2, **counts, **SMALL_CLASS))
+
+
+@lru_cache(maxsize=1)
+def classes(folder: str, path: str | None) -> Zoo:
+    """Open a zoo of classification tasks that a checkpoint was not trained on; one network a task."""
+    counts = {"n_tasks": TASKS, "n_test_tasks": TASKS - 1, "nets_per_task": 1, "tasks_per_shard": TASKS // 4}
+
+    def recipe() -> ZooRecipe:
+        recipe = recipe_of(path)
+        settings = {**recipe.tasks.modifiers.get("classes", {}), "probability": 1.0}
+        return recipe.changed(
+            seed=SEED + 3, **counts, tasks={"modifiers": {**recipe.tasks.modifiers, "classes": settings}}
+        )
+
+    return open_or_build(folder, recipe)
 
 
 @lru_cache(maxsize=2)

@@ -50,7 +50,7 @@ PRESETS = {
     ),
     "full": Preset(
         "full",
-        VAEConfig(),
+        VAEConfig(exemplars=16384),
         TrainConfig(
             max_epochs=200,
             max_steps=9000,

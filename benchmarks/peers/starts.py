@@ -71,7 +71,7 @@ class ShrinkPerturb:
 
 
 class TrainingTasks:
-    """The training tasks of a zoo, by the distance of their meta-features.
+    """The regression tasks that a zoo trains on, by the distance of their meta-features.
 
     Args:
         zoo: The zoo.
@@ -79,7 +79,7 @@ class TrainingTasks:
 
     def __init__(self, zoo: Zoo) -> None:
         self.zoo = zoo
-        table = zoo.table[zoo.table["split"] == "train"]
+        table = zoo.table[(zoo.table["split"] == "train") & (zoo.table["task_loss"] == "squared_error")]
         #: Numbers of the networks of each task, and the number of inputs that they have.
         self.networks = {task: rows.index.tolist() for task, rows in table.groupby("task")}
         self.n_inputs: dict[Any, int] = table.groupby("task")["n_inputs"].first().to_dict()

@@ -16,14 +16,14 @@ from netgraph.model.attention import Block, Cache, FeatureEmbedding
 from netgraph.model.batch import ArchitectureBatch
 from netgraph.model.config import VAEConfig
 from netgraph.model.coverage import Coverage, unknown_settings
-from netgraph.model.features import INDEX, MOVE, PARENT, STEP_LINEAR, pool_of, pool_size, step_sizes
+from netgraph.model.features import MOVE, STEP_LINEAR, pool_of, pool_size, step_sizes
 from netgraph.tokens import END, N_MOVES, START, Grammar, Limits
 
 _INPUT, _LINEAR = (LAYER_TYPES[name].code for name in ("Input", "Linear"))
 
 
 class ArchitectureDecoder(nn.Module):
-    """p(architecture | a): numbers of inputs and outputs, then layers and their operands from left to right.
+    """p(architecture | a): layers and their operands from left to right, after numbers of inputs and outputs.
 
     Args:
         config: The model's sizes.
@@ -41,9 +41,6 @@ class ArchitectureDecoder(nn.Module):
         self.pool = nn.Linear(pool_size(config), width)
         self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(config.decoder_layers))
         self.norm = nn.LayerNorm(width)
-        self.counts = nn.Sequential(
-            nn.Linear(config.architecture_size + width, width), nn.GELU(), nn.Linear(width, 2 * nodes)
-        )
         self.move = nn.Linear(width, N_MOVES)
         self.size = nn.Linear(width, nodes)
         self.biased = nn.Linear(width, 1)
@@ -84,8 +81,8 @@ class ArchitectureDecoder(nn.Module):
             batch: The B architectures.
 
         Returns:
-            Means over networks, in nats a network. Index: sizes of linear layers, numbers of inputs and outputs; type:
-            layer types, biases and the end; parent: operands.
+            Means over networks, in nats a network. Index: sizes of linear layers; type: layer types, biases and the
+            end; parent: operands.
         """
         hidden = self._tokens(batch.steps[:, :-1], a, cond)
         causal = torch.ones(hidden.shape[1], hidden.shape[1], dtype=torch.bool, device=hidden.device).tril()
@@ -94,9 +91,6 @@ class ArchitectureDecoder(nn.Module):
         hidden = self.norm(hidden)  # [B, S - 1, width]
         move = batch.steps[:, 1:, MOVE]
         index = _cross_entropy(self.size(hidden), batch.size[:, :-1], shift=1)
-        counts = self.counts(torch.cat([a, cond], dim=1)).chunk(2, dim=1)  # of inputs and outputs, 1 to max_nodes each
-        for logits, column in zip(counts, (INDEX, PARENT), strict=True):
-            index = index + F.cross_entropy(logits, batch.steps[:, 0, column] - 1)
         biased = F.pad(self.biased(hidden), (1, 0))  # logits of no and yes
         type_ = _cross_entropy(self.move(hidden), move) + _cross_entropy(biased, batch.biased[:, :-1])
         return index, type_, self._parent_loss(hidden, move.clamp(min=0), batch)

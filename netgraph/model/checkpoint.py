@@ -23,7 +23,7 @@ from netgraph.model.features import CODED, node_sizes, step_sizes
 from netgraph.reading import field_of, typed
 
 Model = TypeVar("Model", bound=nn.Module)
-FORMAT, VERSION = "netgraph.NetVAE", 8
+FORMAT, VERSION = "netgraph.NetVAE", 9
 #: Ends of the names of numbers of layers, each of which has tensors; and the most that any other size is (chosen: far
 #: beyond what a computer can train).
 _REPEATED, _LARGEST = ("layers", "rounds"), 2**16
@@ -58,7 +58,6 @@ def load_checkpoint(path: Path, build: Callable[[VAEConfig], Model]) -> tuple[Mo
     """
     tensors, record = read_tensors(path, FORMAT, VERSION)
     with building_from(path, record):
-        tensors, record = _with_outputs(tensors, record)
         config = typed(VAEConfig, field_of(record, "config", dict[str, Any]), "config")
         for name, value in asdict(config).items():
             if type(value) is int and value > (len(tensors) if name.endswith(_REPEATED) else _LARGEST):
@@ -73,21 +72,6 @@ def load_checkpoint(path: Path, build: Callable[[VAEConfig], Model]) -> tuple[Mo
     _check_state(path, state, model.state_dict())
     model.load_state_dict(state, strict=False, assign=True)  # all but the coverage
     return model, card, coverage
-
-
-def _with_outputs(tensors: dict[str, Tensor], record: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return a model with a number of outputs; those of one output were written without it."""
-    config = field_of(record, "config", dict[str, Any])
-    inputs = tensors.get("prior.function.n_inputs")
-    if "max_outputs" in config or inputs is None:
-        return tensors, record
-    width = tensors["prior.condition.null"].shape[0]
-    kept = {name: tensor for name, tensor in tensors.items() if name != "prior.function.n_inputs"}
-    added = {
-        "prior.function.counts": torch.stack([inputs, torch.ones_like(inputs)], dim=1),
-        "prior.n_outputs.weight": torch.zeros(2, width),
-    }
-    return kept | added, record | {"config": config | {"max_outputs": 1}}
 
 
 def _check_state(path: Path, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:

@@ -75,7 +75,10 @@ class Flow(nn.Module):
 
 
 class Exemplars(nn.Module):
-    """A mixture of Gaussians around function codes of training networks, equally many for each pair of counts."""
+    """A mixture of Gaussians around function codes of training networks.
+
+    Each pair of counts has a share as the square root of its networks, so that rare pairs have more than a few.
+    """
 
     code: Tensor
     counts: Tensor
@@ -90,11 +93,11 @@ class Exemplars(nn.Module):
 
     def fit(self, f: Tensor, counts: Tensor, meta_features: Tensor) -> None:
         """Draw exemplars among function codes, [n, function_size]; meta-features are standardized, NaN for none."""
-        generator, (kinds, kind) = torch.Generator().manual_seed(0), counts.unique(dim=0, return_inverse=True)
-        share = -(-len(self.code) // len(kinds))
-        members = [(kind == i).nonzero()[:, 0] for i in range(len(kinds))]
-        drawn = [own[torch.randint(len(own), (share,), generator=generator)] for own in members]
-        chosen = torch.stack(drawn, dim=1).flatten()[: len(self.code)]  # each pair of numbers in turn
+        order = torch.randperm(len(f), generator=torch.Generator().manual_seed(0))
+        _, kind, networks = counts[order].unique(dim=0, return_inverse=True, return_counts=True)
+        turn = torch.nn.functional.one_hot(kind).cumsum(dim=0).gather(1, kind[:, None])[:, 0]  # 1, 2, ... of its pair
+        chosen = order[(turn / networks[kind].sqrt()).argsort(stable=True)]
+        chosen = chosen.repeat(-(-len(self.code) // len(chosen)))[: len(self.code)]
         self.code.copy_(f[chosen, 1:])
         self.counts.copy_(counts[chosen])
         self.meta_features.copy_(meta_features[chosen])

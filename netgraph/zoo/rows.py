@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netgraph.graph.architecture import Architecture, Ints
+from netgraph.graph.modules.encoding import references
 from netgraph.graph.modules.program import Program
 from netgraph.zoo.open_shard import OpenShard
 from netgraph.zoo.optimizers import OPTIMIZERS
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 #: Columns that every zoo has.
 OWN = (
-    "task", "family", "task_loss", "split", "architecture", "layers", "n_inputs", "n_layers", "n_parameters",
-    "validation_r2",
+    "task", "family", "task_loss", "split", "architecture", "layers", "n_inputs", "n_outputs", "n_layers",
+    "n_parameters", "validation_r2",
 )  # fmt: skip
 
 
@@ -59,9 +60,11 @@ def _describe(architecture: Architecture | Program) -> dict[str, Any]:
         "n_parameters": architecture.state_size,
     }
     if isinstance(architecture, Architecture):
-        return described | {"n_inputs": architecture.n_inputs, "n_layers": len(architecture.layers)}
+        sizes = {"n_inputs": architecture.n_inputs, "n_outputs": architecture.n_outputs}
+        return described | sizes | {"n_layers": len(architecture.layers)}
     calls = [node for node in architecture.nodes if node.op in ("module", "call")]
-    return described | {"n_inputs": len(architecture.inputs), "n_layers": len(calls)}
+    results = set(references(architecture.calls.output))
+    return described | {"n_inputs": len(architecture.inputs), "n_outputs": len(results), "n_layers": len(calls)}
 
 
 @lru_cache(maxsize=256)

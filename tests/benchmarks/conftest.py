@@ -1,6 +1,6 @@
 """Networks of one small architecture, and a small model with a zoo that it was not trained on."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import pytest
@@ -36,13 +36,22 @@ def graphs():
 @pytest.fixture(scope="session")
 def measured(tmp_path_factory):
     """A checkpoint of an untrained model, with the statistics of a zoo, and that zoo: 3 columns, 10 test tasks."""
-    folder = tmp_path_factory.mktemp("measured")
+    return measured_on(tmp_path_factory.mktemp("measured"), {})
+
+
+@pytest.fixture(scope="session")
+def classified(tmp_path_factory):
+    """The same of classification tasks of 2 to 4 classes."""
+    return measured_on(tmp_path_factory.mktemp("classified"), {"classes": {"number": (2, 4)}})
+
+
+def measured_on(folder, modifiers):
     recipe = ZooRecipe.load("tiny").changed(
         n_tasks=14,
         n_test_tasks=10,
         nets_per_task=3,
         tasks_per_shard=14,
-        tasks={"n_features": (3, 3)},
+        tasks={"n_features": (3, 3), "modifiers": modifiers},
         architectures={
             "depths": {"1": 1, "2": 1},
             "widths": (2, 8),
@@ -59,7 +68,8 @@ def measured(tmp_path_factory):
         torch.manual_seed(0)
         vae = NetVAE.from_config(config)
     vae.fit_statistics(Batches(examples, config, TrainConfig()).networks)
-    vae.decoder.architecture.coverage = EVERYTHING  # an untrained decoder writes what no zoo has
+    outputs = frozenset(range(1, config.max_outputs + 1))  # an untrained decoder writes what no zoo has
+    vae.decoder.architecture.coverage = replace(EVERYTHING, outputs=outputs)
     vae.card = {"recipe": asdict(recipe)}
     vae.save(folder / "vae.safetensors")
     return SimpleNamespace(checkpoint=str(folder / "vae.safetensors"), zoo=str(folder / "zoo"), recipe=recipe)

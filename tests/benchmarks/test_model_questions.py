@@ -15,6 +15,7 @@ from benchmarks import (
     rate_distortion,
     rows,
     sampling,
+    several_outputs,
     small_networks,
     zoos,
 )
@@ -43,16 +44,17 @@ def cells(line):
 def test_the_checkpoint_is_measured_on_tasks_it_has_not_seen(monkeypatch, measured):
     built = []
     monkeypatch.setattr(zoos, "build_zoo", lambda recipe, folder: built.append(recipe) or _stop())
-    for open_zoo in (zoos.unseen, zoos.small, zoos.seen):
+    for open_zoo in (zoos.unseen, zoos.small, zoos.seen, zoos.classes):
         with pytest.raises(InterruptedError):
             open_zoo("absent", measured.checkpoint)
-    unseen, small, seen = built
+    unseen, small, seen, classes = built
     trained = measured.recipe
     assert (unseen.nets_per_task, unseen.tasks, unseen.architectures) == (1, trained.tasks, trained.architectures)
     assert small.tasks.n_features == (2, 10)
     assert small.architectures.widths == (4, 16)
     assert small.architectures.activations == trained.architectures.activations
-    assert len({unseen.seed, small.seed, trained.seed}) == 3
+    assert len({unseen.seed, small.seed, classes.seed, trained.seed}) == 4
+    assert classes.tasks.modifiers["classes"]["probability"] == 1
     assert seen.changed(n_tasks=trained.n_tasks, n_test_tasks=trained.n_test_tasks) == trained
 
 
@@ -152,6 +154,24 @@ def test_rows_become_networks(places, tmp_path):
     lines = [cells(line) for line in text.splitlines()[2:]]
     assert [line[0] for line in lines] == list(rows.WAYS)
     assert [line[3] == "–" for line in lines] == [True] + [False] * (len(lines) - 1)
+
+
+def test_networks_of_several_outputs_are_rebuilt_and_written_for_rows(classified, tmp_path, monkeypatch):
+    monkeypatch.setattr(several_outputs, "NUMBERS", (None, 12, 4))
+    places = {"checkpoint": classified.checkpoint, "zoo": classified.zoo}
+    runs = several_outputs.grid(n=8, tasks=4, networks=2, **places)
+    _, rebuilt, _, written = reported(several_outputs, runs, tmp_path)
+    assert cells(rebuilt.splitlines()[0]) == ["networks", "numbers", "R², median", "10th percentile", "agreement", "n"]
+    lines = [cells(line) for line in rebuilt.splitlines()[2:]]
+    assert all(0 <= float(line[4]) <= 1 for line in lines)
+    assert sum(int(line[5]) for line in lines) == 3 * 8
+    ways = [several_outputs.GENERATED, several_outputs.RANDOM, several_outputs.TRAINED, several_outputs.FREQUENT]
+    assert cells(written.splitlines()[0])[1:5] == ways
+
+
+def test_scores_and_a_logit_tell_classes():
+    assert several_outputs.predicted(torch.tensor([[0.5], [-0.5]])).tolist() == [1, 0]
+    assert several_outputs.predicted(torch.tensor([[[0.1, 0.7, 0.2]]])).tolist() == [[1]]
 
 
 def test_a_trained_network_is_scored_as_in_its_zoo(measured):

@@ -121,12 +121,18 @@ def test_function_codes_lie_around_those_of_networks_with_as_many_inputs():
     assert torch.equal(unseen, noise)  # no network has as many inputs
 
 
-def test_each_pair_of_numbers_of_inputs_and_outputs_has_its_share_of_the_exemplars():
-    for counts in (range(1, 4), range(1, 7)):
-        found, _ = exemplars(torch.tensor([*counts, *[1] * 300]))
-        shares = torch.bincount(found.counts[:, 0])[1:]
-        assert shares.max() - shares.min() <= 1
-        assert shares.sum() == CONFIG.exemplars
+def test_a_pair_of_numbers_of_inputs_and_outputs_has_a_share_as_the_square_root_of_its_networks():
+    for repeats, shares in (((300, 75), (43, 21)), ((900, 225, 100), (36, 18, 12)), ((300, 1, 1), (62, 1, 1))):
+        found, _ = exemplars(torch.repeat_interleave(torch.arange(1, len(repeats) + 1), torch.tensor(repeats)))
+        counted = torch.bincount(found.counts[:, 0])[1:]
+        assert (counted - torch.tensor(shares)).abs().max() <= 2
+        assert len(found.code.unique(dim=0)) == CONFIG.exemplars  # no network is drawn twice
+
+
+def test_each_network_is_an_exemplar_where_they_are_fewer():
+    found, codes = exemplars(torch.tensor([1] * 9 + [2] * 3))
+    drawn = torch.cdist(found.code, codes).argmin(dim=1).bincount(minlength=12)
+    assert drawn.max() - drawn.min() <= 1
 
 
 def test_exemplars_of_data_sets_alike_are_drawn_more_often_however_far_all_are():
