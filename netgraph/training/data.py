@@ -159,9 +159,10 @@ class Codes(Dataset[tuple[Tensor, ...]]):
         self.batches = torch.randperm(len(self.tensors[0]), generator=generator).split(training.batch_size)
 
     def statistics(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the arguments of :meth:`.Prior.fit`: f, means of a, numbers of inputs and outputs, meta-features."""
-        f, mean, _, counts, meta_features = self.tensors
-        return f, mean, counts, meta_features
+        """Return the arguments of :meth:`.Prior.fit`: f, draws of a, numbers of inputs and outputs, meta-features."""
+        f, mean, log_variance, counts, meta_features = self.tensors
+        noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(0))
+        return f, mean + noise * (0.5 * log_variance).exp(), counts, meta_features
 
     def __len__(self) -> int:
         return len(self.batches)

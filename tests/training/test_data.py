@@ -158,6 +158,9 @@ def test_the_prior_learns_from_networks_and_from_their_transformations():
     assert known.any(dim=0).all()  # every network as it is
     assert (~known.any(dim=1)).sum() > len(EXAMPLES)  # and others
     assert torch.equal(vae.encoder.function.counts(f), counts)
+    deviation = (codes.statistics()[1] - mean) / (0.5 * log_variance).exp()  # that of what the prior learns from
+    assert deviation.mean().abs() < 0.1
+    assert (deviation.std() - 1).abs() < 0.1
     drawn = [codes[i] for i in range(len(codes))]
     assert sum(len(batch[0]) for batch in drawn) == count
     assert torch.equal(torch.cat([batch[0] for batch in drawn]).sum(), f[torch.cat(list(codes.batches))].sum())
