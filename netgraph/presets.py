@@ -56,7 +56,7 @@ PRESETS = {
             max_steps=9000,
             max_seconds=7200.0,
             prior_epochs=400,
-            prior_steps=1500,
+            prior_steps=5000,
             prior_seconds=7200.0,
             mixed=True,
         ),

@@ -24,8 +24,9 @@ FREQUENCIES = 16
 BANDWIDTH = 0.2
 #: Root mean squared difference of standardized meta-features at which exemplars weigh exp(-1/2).
 ALIKE = 0.3
-#: Draws of an architecture until it is covered (measured: 13 % of single draws are not; the last one stands).
-DRAWS = 8
+#: Draws of an architecture until it is covered; the last one stands. Measured: 10 % of single draws for one output are
+#: not, and up to three quarters for several.
+DRAWS = 32
 
 
 class Flow(nn.Module):

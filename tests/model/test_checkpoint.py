@@ -71,7 +71,7 @@ def test_damaged_checkpoints_and_others_are_refused(tmp_path):
     content = json.loads(record.read_text())
     for changes, message in (
         ({"version": 99}, "version 99"),
-        ({"version": 7}, "version 7; this netgraph reads version 8"),
+        ({"version": 8}, "version 8; this netgraph reads version 9"),
         ({"format": "other"}, "not a netgraph.NetVAE record"),
         ({"layer_types": {"Input": 4}}, "vocabulary"),
         ({"sha256": "0"}, "damaged"),

@@ -213,7 +213,6 @@ def test_the_meta_features_reach_what_is_sampled_and_decoded(vae):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = untrained()
-        nn.init.normal_(model.decoder.architecture.counts[0].weight)
         nn.init.normal_(model.decoder.condition.embed[2].weight)
     z = vae.encode(NETWORKS)[:, :A]
     found = [model.decode(z, torch.full((37,), value), steps=0) for value in (3.0, -3.0)]
