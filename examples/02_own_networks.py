@@ -43,7 +43,7 @@ def main(folder: str = "runs/own_networks") -> pd.DataFrame:
         rebuilt = vae.decode(f, architecture=held_out, steps=0)  # by the hypernet alone, without steps of fitting
         table[f"R² rebuilt, {name}"] = metrics.output_r2_per_pair(held_out, rebuilt, x).numpy()
     print(table.round(3).to_string())
-    print("Samples:", *(graph.architecture for graph in tuned.sample(3, seed=0, n_inputs=4)), sep="\n")
+    print("Samples:", *(graph.architecture for graph in tuned.sample(3, seed=0, n_inputs=4, n_outputs=1)), sep="\n")
     return table
 
 
