@@ -41,7 +41,13 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 #: Commands that, after an interrupt, go on with what is there.
 RESUMABLE = {"run", "train", "zoo build", "zoo import", "datasets install", "search"}
-_GROUPS = {"zoo": "Build and look at zoos.", "datasets": "Fetch and list real data sets."}
+_GROUPS = {
+    "zoo": (
+        "Build and look at zoos: trained networks, their data and figures in a folder.",
+        "zoo build tiny --out my_zoo",
+    ),
+    "datasets": ("Fetch and list real data sets.", "datasets list"),
+}
 #: Parameters of :func:`_options` that each command has too.
 _COMMON = ("ctx", "quiet", "verbose")
 
@@ -102,7 +108,9 @@ def build() -> Any:
     """Return the parser of the command line."""
     settings = {"token_normalize_func": lambda word: word.replace("_", "-"), "help_option_names": ["--help", "-h"]}
     app = typer.Typer(context_settings=settings, epilog="Example: netgraph run --preset quick")
-    groups = {"": app} | {name: typer.Typer(help=text) for name, text in _GROUPS.items()}
+    groups = {"": app}
+    for name, (text, example) in _GROUPS.items():
+        groups[name] = typer.Typer(help=text, epilog=f"Example: netgraph {example}")
     for words, function in COMMANDS.items():
         group, _, name = words.rpartition(" ")
         groups[group].command(name, cls=Command)(_wrapped(words, function))

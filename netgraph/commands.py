@@ -13,7 +13,7 @@ from netgraph.options import Count, Device, OptionalCount, Overwrite, print_figu
 from netgraph.outputs import check_outputs, conversion_outputs, replacing, with_record
 
 
-def run(preset: Preset | None = None, out: str = "runs/quick", seed: int | None = None, device: Device = "cpu") -> None:
+def run(preset: Preset | None = None, out: str | None = None, seed: int | None = None, device: Device = "cpu") -> None:
     """Do the whole job: zoo, training, evaluation, samples, a real data set, report.
 
     Example:
@@ -22,10 +22,11 @@ def run(preset: Preset | None = None, out: str = "runs/quick", seed: int | None 
 
     Args:
         preset: Sizes; tiny is a smoke test; those of the folder, or quick, when left out.
-        out: Folder that takes everything; a run that was interrupted there is resumed.
+        out: Folder that takes everything, runs/PRESET when left out; a run that was interrupted there is resumed.
         seed: Fixes everything; that of the folder, or 0, when left out.
         device: Where the model is trained, cpu, cuda, or one of several GPUs, such as cuda:1.
     """
+    out = out or f"runs/{preset or 'quick'}"
     open_run(preset, out, seed, device)
     from netgraph.run import run as run_all
 
@@ -108,7 +109,7 @@ def sample(
     device: Device = "cpu",
     overwrite: Overwrite = False,
 ) -> None:
-    """Sample networks.
+    """Sample networks; in Python, netgraph.graph.load_graphs reads the file, and netgraph.to_module returns a module.
 
     Example:
         netgraph sample --n 5 --seed 0 --out samples.safetensors

@@ -46,6 +46,17 @@ def check_file(path: str | Path) -> Path:
     return path
 
 
+def check_data(path: str | Path, target: str) -> Path:
+    """Return the path of a table that is there.
+
+    Raises:
+        StoreError: When it is not; it says so where the file is given as the target.
+    """
+    if not Path(path).exists() and Path(target).is_file():
+        raise StoreError(f"{path}: no such file, but the target {target} is one; give FILE --target COLUMN")
+    return check_file(path)
+
+
 def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
     """Return objectives as a tuple.
 
@@ -115,7 +126,9 @@ def check_source(source: str) -> tuple[Path, ...]:
     if names_module(source):
         return check_module(source)
     if not source.endswith(".safetensors"):
-        raise NetGraphError(f"{source}: neither FILE.safetensors nor MODULE:NAME; other files are not read")
+        raise NetGraphError(
+            f"{source}: neither FILE.safetensors nor MODULE:NAME or FILE.py:NAME; other files are not read"
+        )
     files = with_record(Path(source))
     if not any(path.exists() for path in files):
         raise StoreError(f"{source}: no such file")
@@ -126,9 +139,11 @@ def check_module(source: str) -> tuple[Path, ...]:
     """Return the file of MODULE:NAME or FILE.py:NAME, as far as the name tells without an import.
 
     Raises:
-        NetGraphError: When FILE.py is missing.
+        NetGraphError: When it is none of these, or FILE.py is missing.
     """
     name = source.rpartition(":")[0]
+    if not name:
+        raise NetGraphError(f"{source}: neither FILE.py:NAME nor MODULE:NAME")
     if not name.endswith(".py"):
         return (Path(f"{name.replace('.', '/')}.py"),)
     if not Path(name).is_file():

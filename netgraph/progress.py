@@ -80,7 +80,11 @@ class Progress:
         if self._shown and _is_open(sys.stderr):
             passed = self._written - self._begun
             count = f"{self.done:,}" if self.total is None else f"{self.done:,} of {self.total:,}"
-            parts = [f"{self.name}: {count} {self.unit}{'' if self.total == 1 else 's'}", self._note, f"{passed:.0f} s"]
+            parts = [
+                f"{self.name}: {count} {self.unit}{'' if (self.total or self.done) == 1 else 's'}",
+                self._note,
+                f"{passed:.0f} s",
+            ]
             if self.total is not None and self._first < self.done < self.total:
                 left = passed / (self.done - self._first) * (self.total - self.done)
                 parts.append(f"about {left:.0f} s left")

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from netgraph.inputs import check_checkpoint, check_file, check_objectives
+from netgraph.inputs import check_checkpoint, check_data, check_objectives
 from netgraph.machine import check_device
 from netgraph.options import Count, Device, Overwrite, listed, print_figures
 from netgraph.outputs import fit_outputs, search_outputs
@@ -49,7 +49,7 @@ def table_fit(
         overwrite: Replace existing files, but never the files that are read.
     """
     names = check_objectives(listed(objectives))
-    fit_outputs(out, [check_file(data), *check_checkpoint(checkpoint)], overwrite=overwrite)
+    fit_outputs(out, [check_data(data, target), *check_checkpoint(checkpoint)], overwrite=overwrite)
     from netgraph.tasks.table import read_table
 
     table = read_table(data, target, task)
@@ -126,7 +126,7 @@ def table_search(
         overwrite: Replace existing files where the folder holds no search, but never files that are read.
     """
     names = check_objectives(listed(objectives))
-    search_outputs(out, [check_file(data), *check_checkpoint(checkpoint)], overwrite=overwrite)
+    search_outputs(out, [check_data(data, target), *check_checkpoint(checkpoint)], overwrite=overwrite)
     from netgraph.tasks.table import read_table
 
     table = read_table(data, target, task)

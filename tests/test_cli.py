@@ -316,3 +316,13 @@ def test_what_cannot_be_converted_ends_in_one_line(arguments, message, tmp_path,
     said = capsys.readouterr().err
     assert message in said
     assert len(said.strip().splitlines()) == 1
+
+
+def test_a_run_has_a_folder_of_its_preset(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    monkeypatch.setattr("netgraph.commands.open_run", lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr("netgraph.run.run", lambda *arguments: {})
+    for arguments in ([], ["--preset", "tiny"], ["--preset", "tiny", "--out", "own"]):
+        assert netgraph("run", *arguments).returncode == 0
+    assert [out for _, out, *_ in asked] == ["runs/quick", "runs/tiny", "own"]

@@ -39,7 +39,7 @@ sys.exit(main())
 #: Commands, and what each is refused for.
 WRONG = {
     "train absent": "absent: no such folder",
-    "train empty": "zoo.json: no such file",
+    "train empty": "empty: holds no zoo; zoo.json: no such file",
     "train absent --seed x": "invalid value for '--seed'",
     "train absent --preset huge": "'huge' is not one of",
     "evaluate absent": "absent: no such folder",
@@ -48,6 +48,7 @@ WRONG = {
     "zoo merge empty absent --out both": "zoo.json: no such file",
     "zoo import absent --module nets.py:Net": "absent: no such folder",
     "zoo import states --module absent.py:Net": "absent.py: no such file",
+    "zoo import states --module nets.py": "nets.py: neither FILE.py:NAME nor MODULE:NAME",
     "zoo import states --module nets:Net --out full": "full: not empty",
     "zoo import states --module nets:Net --table absent.csv": "absent.csv: no such file",
     "zoo build absent": "unknown recipe 'absent'",
@@ -71,6 +72,7 @@ WRONG = {
     "convert nets:net net.py --to picture": "'picture' is not one of",
     "fit absent.csv --target y --objectives error,speed": "unknown objective 'speed'",
     "search absent.csv --target y": "absent.csv: no such file",
+    "fit y --target text.csv": "y: no such file, but the target text.csv is one; give FILE --target COLUMN",
     "predict full absent.csv": "holds no network.py",
 }
 
@@ -170,6 +172,7 @@ def test_without_a_command_there_is_help():
     assert plain() == plain("--help")
     assert "train" in plain()
     assert plain().endswith("Example: netgraph run --preset quick")
+    assert plain("zoo", "--help").endswith("Example: netgraph zoo build tiny --out my_zoo")
 
 
 def test_it_has_a_version():

@@ -59,7 +59,7 @@ def test_work_of_unknown_length_or_of_one_unit_has_lines_too(clock, monkeypatch)
     for total in (None, 1):
         with Progress("fit", total) as bar:
             bar.update()
-    assert lines(sys.stderr) == ["fit: 1 steps, 0 s", "fit: 1 of 1 step, 0 s"]
+    assert lines(sys.stderr) == ["fit: 1 step, 0 s", "fit: 1 of 1 step, 0 s"]
 
 
 @pytest.mark.parametrize("notebook", [False, True])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: Colors of data and of lines that it is compared with: contrast of at least 3 to white and to the dark page.
 COLOR, RED, GRAY = "#4c78a8", "#d9534f", "#87909b"
-EDGES = "Blue edges are positive, red ones negative, gray ones structural."
+EDGES = "Blue edges are positive weights, red ones negative; gray edges only pass a value on."
 #: Colors of text have a contrast of at least 4.5 to what is behind them.
 _PAGE = """
 :root { color-scheme: light; --paper: #ffffff; --card: #f3f5f8; --ink: #1d2733; --soft: #54606d; --line: #d9e0e7;

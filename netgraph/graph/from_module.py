@@ -70,7 +70,8 @@ def from_module(module: nn.Module, example_input: Example | None = None) -> NetG
         raise
     except UnsupportedLayerError as error:
         raise UnsupportedLayerError(
-            f"{error} in a feed-forward network; give example_input to from_module for any other"
+            f"{error} in a feed-forward network; give example_input to from_module, or "
+            "--example to the command, for any other"
         ) from error
 
 

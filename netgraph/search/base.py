@@ -152,10 +152,10 @@ class NetGraphEstimator(BaseEstimator):
         if len(objectives) == 1:
             self.pareto_ = self.candidates_.loc[[self.chosen_], list(objectives)]
         self.pareto_graphs_ = [candidates[row].graph for row in self.pareto_.index]
-        self._tell_simple(result, chosen)
+        self._tell_simple(result, chosen, small=len(objectives) > 1)
         return chosen
 
-    def _tell_simple(self, result: SearchResult, chosen: Candidate) -> None:
+    def _tell_simple(self, result: SearchResult, chosen: Candidate, *, small: bool) -> None:
         """Warn where a linear fit or the mean is as good as the networks."""
         linear, mean = result.simpler
         others = len(result.candidates) - (1 if chosen is mean else 2)
@@ -168,7 +168,8 @@ class NetGraphEstimator(BaseEstimator):
         else:
             return
         found = f"no network of {others} is better than {simple} by cross-validation"
-        warnings.warn(f"{found}, within one standard error; it is predicted", UserWarning, stacklevel=5)
+        margin = f"one standard error{' or a fiftieth of the error of the mean' if small else ''}"
+        warnings.warn(f"{found} by more than {margin}; it is predicted", UserWarning, stacklevel=5)
 
     def _describe(self, data: TabularData, chosen: Candidate) -> None:
         """Measure the importances of raw columns."""

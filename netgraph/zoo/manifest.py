@@ -95,6 +95,8 @@ def read_zoo(root: str | Path) -> tuple[dict[str, Any], list[ShardEntry]]:
     root = Path(root)
     if not root.is_dir():
         raise StoreError(f"{root}: no such folder")
+    if not (root / "zoo.json").exists():
+        raise DamagedError(f"{root}: holds no zoo; zoo.json: no such file")
     return read_zoo_record(root), read_manifest(root)
 
 

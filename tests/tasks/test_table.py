@@ -186,7 +186,7 @@ FILES = {
     "long text": (text(rows=replaced(0, "1," + "x" * 99)), rf"{NOT_NUMERIC} 'y' \('{'x' * 39}…' in row 1\)"),
     "as many classes as rows": (
         text(rows=[f"1,name {i}" for i in range(10)]),
-        "the target, .* has 10 classes in 10 rows",
+        "the target, .* has 10 classes in 10 rows, such as '.*'; is it another column",
     ),
     "dates": (text(rows=[f"1,2024-01-{i + 10}" for i in range(10)]), "the target, column 'y', holds dates"),
     "infinite": (text(rows=replaced(2, "1e999,3")), "column 'a' holds an infinite value in row 3"),

@@ -71,7 +71,9 @@ def _from_file(source: str, example: str | None, weights: str | None) -> tuple[N
         raise NetGraphError(f"{source}: --example and --weights go with MODULE:NAME only")
     graphs = load_graphs(source)
     if len(graphs) != 1:
-        raise NetGraphError(f"{source}: holds {len(graphs)} graphs; convert takes one")
+        raise NetGraphError(
+            f"{source}: holds {len(graphs)} graphs; convert takes one; netgraph.graph.load_graphs reads them"
+        )
     return graphs[0], with_record(Path(source))
 
 
