@@ -105,6 +105,8 @@ def sample(
     checkpoint: str | None = None,
     out: str = "samples.safetensors",
     n: Count = 10,
+    n_inputs: OptionalCount = None,
+    n_outputs: OptionalCount = None,
     seed: int | None = None,
     device: Device = "cpu",
     overwrite: Overwrite = False,
@@ -113,11 +115,14 @@ def sample(
 
     Example:
         netgraph sample --n 5 --seed 0 --out samples.safetensors
+        netgraph sample --n-inputs 4 --n-outputs 1
 
     Args:
         checkpoint: Safetensors file of a trained model; the one that ships when left out.
         out: File that takes the networks.
         n: How many.
+        n_inputs: Inputs of each network; as the model draws them when left out.
+        n_outputs: Outputs of each network; as the model draws them when left out.
         seed: Of the noise.
         device: Where the model runs, cpu, cuda, or one of several GPUs, such as cuda:1.
         overwrite: Replace existing files, but never the files that are read.
@@ -130,7 +135,8 @@ def sample(
     from netgraph.graph.io import save_graphs
     from netgraph.model import NetVAE
 
-    graphs = NetVAE.from_pretrained(checkpoint).to(device).sample(n, seed=seed)
+    vae = NetVAE.from_pretrained(checkpoint).to(device)
+    graphs = vae.sample(n, seed=seed, n_inputs=n_inputs, n_outputs=n_outputs)
     with replacing(written):
         save_graphs(graphs, out)
     for graph in graphs:

@@ -175,6 +175,10 @@ def test_without_a_checkpoint_the_one_that_ships_is_sampled(tmp_path, capsys):
     assert last == f"3 networks in {out}"
     expected = NetVAE.from_pretrained().sample(3, seed=0)
     assert all(torch.equal(one.state, other.state) for one, other in zip(graphs, expected, strict=True))
+    assert main(["sample", "--n", "2", "--n-inputs", "4", "--n-outputs", "2", "--out", str(out), "--overwrite"]) == 0
+    assert [(one.architecture.n_inputs, one.architecture.n_outputs) for one in load_graphs(out)] == [(4, 2)] * 2
+    assert main(["sample", "--n-inputs", "99", "--out", str(out), "--overwrite"]) == 2
+    assert "n_inputs is 99" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("last", [False, True])
