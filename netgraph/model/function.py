@@ -23,6 +23,8 @@ LEAST_OUTPUT = 1e-3
 #: Factor of the deviation of q(f | X, y). Measured: networks trained on 200 data sets are a median of 1.0 posterior
 #: deviations from the mean instead of 0.67.
 SPREAD = 1.5
+#: Share of N(0, 1) that the cells of all numbers of inputs and outputs have in common, whether seen or not (chosen).
+UNSEEN = 0.01
 #: Positions in a cell of numbers of inputs and outputs keep this distance from its edges, so that rounding leads to no
 #: other.
 MARGIN = 1e-3
@@ -111,7 +113,8 @@ class FunctionCode(nn.Module):
         """
         if not outputs.isfinite().all():
             raise NetGraphError("outputs of training networks on the common rows are not finite")
-        seen = torch.bincount(self._cell(counts), minlength=len(self.edges) - 1).double() + 1  # each once more
+        seen = torch.bincount(self._cell(counts), minlength=len(self.edges) - 1).double()
+        seen += max(UNSEEN * len(counts), 1e-9) / len(seen)
         self.edges[1:] = seen.cumsum(0) / seen.sum()
         n_inputs, share = counts[network, 0], 1 / counts[network, 1:].double()
         for number in range(1, len(self.basis) + 1):
