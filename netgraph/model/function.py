@@ -125,7 +125,7 @@ class FunctionCode(nn.Module):
             vectors = torch.linalg.eigh((unit.mT @ unit + kernel) / total)[1].flip(1)[:, : self.basis.shape[1]]
             vectors = vectors * vectors.gather(0, vectors.abs().argmax(dim=0)[None]).sign()
             of_kernel = (kernel @ vectors * vectors).sum(dim=0)
-            variance = ((members @ vectors).square().mul(weight).sum(dim=0) + of_kernel) / total
+            variance = ((unit @ vectors).square().sum(dim=0) + of_kernel) / total
             self.basis[number - 1] = vectors.mT
             self.deviation[number - 1] = variance.clamp(min=LEAST_DEVIATION**2 * outputs.shape[1]).sqrt()
 

@@ -172,7 +172,7 @@ class Prior(nn.Module):
 
     def loss(self, f: Tensor, a: Tensor, counts: Tensor, meta_features: Tensor) -> Tensor:
         """Return the flow-matching loss of architecture codes, [B, architecture_size], a scalar."""
-        return self.architecture.loss(a, self.embed(counts, meta_features), f)
+        return self.architecture.loss(a, self.embed(counts, meta_features), bounded(f))
 
     def carry_function(self, noise: Tensor, counts: Tensor, position: Tensor, meta_features: Tensor) -> Tensor:
         """Carry noise, [B, function_size], to function codes; see :meth:`Exemplars.carry`. The first number stays."""
@@ -212,9 +212,18 @@ class Prior(nn.Module):
         left, coverage = list(range(len(f))), decoder.architecture.coverage
         for shift in range(DRAWS):
             rotated = noise[left].roll(shift, dims=1)
-            a = self.architecture.carry(rotated, self.embed(counts[left], meta_features[left]), f[left])
+            a = self.architecture.carry(rotated, self.embed(counts[left], meta_features[left]), bounded(f[left]))
             drawn |= zip(left, decoder.decode_architectures(a, counts[left], meta_features[left]), strict=True)
             left = [i for i in left if not coverage.covers(drawn[i])] if coverage.types else []
             if not left:
                 break
         return [drawn[i] for i in range(len(f))]
+
+
+def bounded(f: Tensor) -> Tensor:
+    """Divide the components of function codes, [n, function_size], by their root mean square where it is beyond 1.
+
+    Logits may be large, and their size tells nothing of an architecture.
+    """
+    scale = f[:, 1:].square().mean(dim=1, keepdim=True).sqrt().clamp(min=1)
+    return torch.cat([f[:, :1], f[:, 1:] / scale], dim=1)

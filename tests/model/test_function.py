@@ -96,6 +96,7 @@ def test_encoding_what_was_decoded_gives_the_code_back(code):
 def test_numbers_of_training_networks_are_white():
     code, counts = FunctionCode(Sizes()), torch.tensor([[3, 1]]).expand(4000, -1)
     outputs = functions(code, counts)
+    outputs = outputs / outputs.square().mean(dim=1, keepdim=True).sqrt()  # as every network counts
     mean_square = fit(code, outputs, counts).encode(outputs, counts)[:, 1:].square().mean(dim=0)
     torch.testing.assert_close(mean_square[:6], torch.ones(6), atol=0.05, rtol=0)
     assert (mean_square < 1.05).all()
@@ -265,3 +266,17 @@ def test_of_many_rows_some_are_drawn_by_the_seed(code):
 def test_a_data_set_with_too_many_features_is_refused(code):
     with pytest.raises(NetGraphError, match="a function of 9 inputs; this model knows 1 to 4"):
         code.of_rows(torch.zeros(5, 9), torch.zeros(5, 1))
+
+
+def test_the_scale_of_a_network_does_not_change_the_statistics():
+    generator = Generator().manual_seed(1)
+    counts, outputs = of_one_output(torch.tensor([2] * 6 + [3] * 6)), torch.randn(12, 48, 1, generator=generator)
+    scale = torch.tensor([0.1, 1.0, 30.0] * 4)[:, None, None]
+    one, other = (FunctionCode(Sizes(n_rows=48)) for _ in range(2))
+    fit(one, outputs, counts)
+    fit(other, outputs * scale, counts)
+    torch.testing.assert_close(one.deviation, other.deviation, rtol=1e-4, atol=1e-5)
+    f = one.encode(outputs, counts)
+    torch.testing.assert_close(
+        other.encode(outputs * scale, counts)[:, 1:], scale[:, 0] * f[:, 1:], rtol=1e-3, atol=1e-3
+    )

@@ -3,7 +3,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from netgraph.model.prior import BANDWIDTH, Exemplars, Flow, Prior
+from netgraph.model.prior import BANDWIDTH, Exemplars, Flow, Prior, bounded
 from tests.model import small
 from tests.model.test_function import of_one_output
 
@@ -127,6 +127,15 @@ def test_a_pair_of_numbers_of_inputs_and_outputs_has_a_share_as_the_square_root_
         counted = torch.bincount(found.counts[:, 0])[1:]
         assert (counted - torch.tensor(shares)).abs().max() <= 2
         assert len(found.code.unique(dim=0)) == CONFIG.exemplars  # no network is drawn twice
+
+
+def test_the_size_of_large_outputs_does_not_reach_an_architecture():
+    f = torch.randn(5, 12, generator=torch.Generator().manual_seed(0))
+    larger = torch.cat([f[:, :1], 1000 * f[:, 1:]], dim=1)
+    assert bounded(larger)[:, 1:].square().mean(dim=1).allclose(torch.ones(5))
+    torch.testing.assert_close(bounded(larger), bounded(100 * larger / torch.tensor([100.0] + [1.0] * 11)))
+    small = torch.cat([f[:, :1], 0.1 * f[:, 1:]], dim=1)
+    assert torch.equal(bounded(small), small)
 
 
 def test_each_network_is_an_exemplar_where_they_are_fewer():
