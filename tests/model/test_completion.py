@@ -28,7 +28,7 @@ def test_what_a_code_leaves_open_is_predicted_better_than_by_its_mean(code, numb
     outputs, counts, f = unseen(code)
     numbers = min(numbers * code.max_outputs, 22)  # as many an output
     linear, completed = code.decode(f[:, :numbers], counts), code.complete(f[:, :numbers], counts)
-    assert (1 - r2(completed, outputs)).mean() < 0.9 * (1 - r2(linear, outputs)).mean()
+    assert (1 - r2(completed, outputs)).mean() < 0.95 * (1 - r2(linear, outputs)).mean()
 
 
 def test_mean_and_draw_have_the_given_code(code):
