@@ -72,11 +72,16 @@ def predictions(way: str, vae: NetVAE, trained: NetGraph, rows: Split, networks:
         return outputs_of([trained], x_new)
     graphs = vae.sample(networks, X=x, y=y, steps=None if way == GENERATED else 0, seed=seed)
     if way == RANDOM:
-        graphs = random_like(graphs, Generator().manual_seed(seed))
-        stack = Stack([graph.architecture for graph in graphs])
-        state = solve_output_layers(stack, stack.flatten([graph.state for graph in graphs]), x, y[:, None]).state
-        graphs = [NetGraph(graph.architecture, own) for graph, own in zip(graphs, stack.split(state), strict=True)]
+        graphs = random_solved(graphs, x, y[:, None], seed)
     return outputs_of(graphs, x_new)
+
+
+def random_solved(graphs: list[NetGraph], x: Tensor, y: Tensor, seed: int) -> list[NetGraph]:
+    """Return networks of the same architectures with PyTorch's initial weights, output layers solved on rows."""
+    graphs = random_like(graphs, Generator().manual_seed(seed))
+    stack = Stack([graph.architecture for graph in graphs])
+    state = solve_output_layers(stack, stack.flatten([graph.state for graph in graphs]), x, y).state
+    return [NetGraph(graph.architecture, own) for graph, own in zip(graphs, stack.split(state), strict=True)]
 
 
 def outputs_of(graphs: list[NetGraph], x: Tensor) -> Tensor:

@@ -5,14 +5,14 @@ from typing import Any
 
 import pandas as pd
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from benchmarks.report import Picture, table
+from benchmarks.rows import random_solved
 from benchmarks.zoos import CLASSES, checkpoint_of, classes, with_rows
 from netgraph import NetGraph, NetVAE, metrics
-from netgraph.stack import Stack, outputs, solve_output_layers
+from netgraph.stack import outputs
 from netgraph.tasks import Task
-from netgraph.zoo import random_like
 
 TITLE = "Networks of several outputs"
 ABOUT = (
@@ -88,10 +88,7 @@ def accuracies(vae: NetVAE, trained: NetGraph, task: Task, cut: int, networks: i
 
     y = (one_hot[:cut] - mean) / scale
     generated = vae.sample(networks, X=x, y=y, seed=seed)
-    graphs = random_like(generated, Generator().manual_seed(seed))
-    stack = Stack([graph.architecture for graph in graphs])
-    state = solve_output_layers(stack, stack.flatten([graph.state for graph in graphs]), x, y).state
-    solved = [NetGraph(graph.architecture, own) for graph, own in zip(graphs, stack.split(state), strict=True)]
+    solved = random_solved(generated, x, y, seed)
     frequent = float((labels[cut:] == mean.argmax()).double().mean())
     of_trained = accuracy([trained], 1.0, 0.0)
     return {GENERATED: accuracy(generated), RANDOM: accuracy(solved), TRAINED: of_trained, FREQUENT: frequent}

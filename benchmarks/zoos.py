@@ -19,6 +19,8 @@ SEEN = "runs/benchmark_seen"
 #: Tasks and seed of the former; chosen: so that two halves hold 700 networks each when a few have been left out, and
 #: a seed of no recipe that comes with netgraph.
 TASKS, SEED = 1600, 10**6
+#: Numbers of a zoo of so many tasks, with one network each.
+ONE_EACH = {"n_tasks": TASKS, "n_test_tasks": TASKS - 1, "nets_per_task": 1, "tasks_per_shard": TASKS // 4}
 #: What is small about the small networks, and numbers of their tasks.
 SMALL_CLASS: dict[str, Any] = {
     "tasks": {"n_features": (2, 10)},
@@ -61,8 +63,7 @@ def open_or_build(folder: str, recipe: Callable[[], ZooRecipe | str]) -> Zoo:
 @lru_cache(maxsize=2)
 def unseen(folder: str, path: str | None) -> Zoo:
     """Open a zoo of regression tasks that a checkpoint was not trained on; one network a task where it is built."""
-    counts = {"n_tasks": TASKS, "n_test_tasks": TASKS - 1, "nets_per_task": 1, "tasks_per_shard": TASKS // 4}
-    return open_or_build(folder, lambda: without_classes(path).changed(seed=SEED, **counts))
+    return open_or_build(folder, lambda: without_classes(path).changed(seed=SEED, **ONE_EACH))
 
 
 @lru_cache(maxsize=1)
@@ -75,13 +76,12 @@ def small(folder: str, path: str | None) -> Zoo:
 @lru_cache(maxsize=1)
 def classes(folder: str, path: str | None) -> Zoo:
     """Open a zoo of classification tasks that a checkpoint was not trained on; one network a task."""
-    counts = {"n_tasks": TASKS, "n_test_tasks": TASKS - 1, "nets_per_task": 1, "tasks_per_shard": TASKS // 4}
 
     def recipe() -> ZooRecipe:
         recipe = recipe_of(path)
         settings = {**recipe.tasks.modifiers.get("classes", {}), "probability": 1.0}
         return recipe.changed(
-            seed=SEED + 3, **counts, tasks={"modifiers": {**recipe.tasks.modifiers, "classes": settings}}
+            seed=SEED + 3, **ONE_EACH, tasks={"modifiers": {**recipe.tasks.modifiers, "classes": settings}}
         )
 
     return open_or_build(folder, recipe)

@@ -58,8 +58,9 @@ def commands() -> Iterator[str]:
     """Yield a section for each command."""
     from netgraph.cli import COMMANDS, build
 
+    whole = build()
     for words in COMMANDS:
-        command = build()
+        command = whole
         for word in words.split():
             command = command.commands[word]
         yield f"## netgraph {words}\n\n{command.help}\n"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
+from drawings import network
 from matplotlib.axes import Axes
-from torch import nn
 
 import netgraph
 from netgraph.graph.layers import BY_CODE
@@ -13,20 +13,6 @@ from netgraph.tokens import END, START
 
 PICTURE = Path(__file__).with_name("overview.png")
 N_TOKENS = 8
-
-
-def train_network() -> nn.Module:
-    """Fit two inputs -> one output to a bump, in a few hundred steps."""
-    torch.manual_seed(3)
-    module = nn.Sequential(nn.Linear(2, 6), nn.Tanh(), nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 1))
-    x = torch.randn(256, 2)
-    y = torch.sin(2 * x[:, :1]) * torch.exp(-x[:, 1:].square())
-    optimizer = torch.optim.Adam(module.parameters(), 0.02)
-    for _ in range(400):
-        optimizer.zero_grad()
-        (module(x) - y).square().mean().backward()
-        optimizer.step()
-    return module.eval()
 
 
 def write_tokens(graph: netgraph.NetGraph, axis: Axes) -> None:
@@ -60,7 +46,7 @@ def draw_samples(axis: Axes) -> None:
 
 def main() -> None:
     """Write the picture."""
-    graph = netgraph.from_module(train_network())
+    graph = netgraph.from_module(network())
     figure, axes = plt.subplots(1, 3, figsize=(13, 3.4), width_ratios=(1.1, 1.25, 1), layout="constrained")
     netgraph.plot.draw(graph, axes[0])
     write_tokens(graph, axes[1])

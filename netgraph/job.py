@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,7 +15,7 @@ from netgraph.files import make_folder, read_own_record, read_record, write_own_
 from netgraph.inputs import SHIPPED, check_checkpoint
 from netgraph.machine import check_device
 from netgraph.outputs import check_outputs, with_record
-from netgraph.reading import building, field_of
+from netgraph.reading import building, field_of, is_whole
 from netgraph.zoo.manifest import read_zoo, zoo_digest
 
 FORMAT, VERSION = "netgraph.run", 1
@@ -175,7 +174,7 @@ def check_evaluation(
 
 def check_seed(seed: Any) -> None:
     """Raise unless a seed is one of recipes, trainings and evaluations alike; no folder is claimed for another."""
-    if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= int(seed) <= MOST_SEED:
+    if not is_whole(seed) or seed > MOST_SEED:
         raise NetGraphError(f"seed is {seed!r}; it must be a whole number from 0 to {MOST_SEED}")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
+from numbers import Integral
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -44,6 +45,11 @@ def one_line(error: object) -> str:
     text = " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode("utf-8")
     text = "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
+
+
+def is_whole(value: object, least: int = 0) -> bool:
+    """Return whether a value is a whole number of 63 bits, not below ``least``; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and least <= int(value) < 2**63
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from netgraph.evaluation.report import (
 )
 from netgraph.graph.netgraph import NetGraph
 from netgraph.html import escape, folded, number, table_html
+from netgraph.lines import short
 from netgraph.tasks.table import Floats
 
 if TYPE_CHECKING:
@@ -226,9 +227,7 @@ class TableReport:
         names, values = zip(*reversed(ranked[:MOST_BARS]), strict=True)
         ax = new_axes(4.8, 0.5 + 0.27 * len(names))
         ax.barh(range(len(names)), values, color=COLOR)
-        ax.set_yticks(
-            range(len(names)), [name if len(name) <= 24 else f"{name[:23]}…" for name in names], parse_math=False
-        )
+        ax.set_yticks(range(len(names)), [short(name, 24) for name in names], parse_math=False)
         drawn = pictures({f"The {len(names)} most important of {len(ranked)} columns": ax}, wide=True)
         table = folded(f"All {len(ranked)} columns", table_html(["column", "importance"], ranked))
         return section("Importance of columns", _IMPORTANCE, drawn, table)

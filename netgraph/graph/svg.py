@@ -21,6 +21,7 @@ from netgraph.graph.drawing import (
 )
 from netgraph.graph.modules.program import Program
 from netgraph.html import Html, escape
+from netgraph.lines import short
 
 #: Most layers of a picture, most columns of one with nodes, and most nodes of a layer that it shows; chosen.
 MOST_LAYERS, MOST_COLUMNS, MOST_NODES = 120, 14, 8
@@ -124,8 +125,7 @@ def _layers(blocks: list[Block], feeds: Pairs, drawing: Drawing) -> list[str]:
 
 def _block_svg(block: Block, shapes: str, color: str, last: Floats, count: str) -> str:
     """Return the shapes of a layer, with its type and size below the last one."""
-    x, y = last
-    kind = block.type if len(block.type) <= _LETTERS else f"{block.type[: _LETTERS - 1]}…"
+    (x, y), kind = last, short(block.type, _LETTERS)
     title = f"{block.name}: {block.type}, {block.size:,} nodes".removeprefix(": ")
     label = f'<text x="{x:g}" y="{y + 18:g}">{escape(kind)}<tspan x="{x:g}" dy="11">{escape(count)}</tspan></text>'
     return f'<g><title>{escape(title)}</title><g fill="{color}">{shapes}</g>{label}</g>'

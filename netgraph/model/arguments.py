@@ -1,7 +1,6 @@
 """Arguments of the model, checked: networks, architectures, rows of a data set, latents, whole numbers."""
 
 from collections.abc import Iterable, Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from netgraph.graph.arguments import as_feed_forward
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
 from netgraph.model.coverage import Coverage
+from netgraph.reading import is_whole
 
 #: Values beyond it are of no standardized data set (chosen).
 LARGEST = 1e6
@@ -115,11 +115,6 @@ def as_latents(values: Any, size: int, like: Tensor) -> Tensor:
     for i in (~z.isfinite()).any(dim=1).nonzero().flatten().tolist():
         raise NetGraphError(f"z[{i}] is not finite")
     return z
-
-
-def is_whole(value: object, least: int = 0) -> bool:
-    """Return whether a value is a whole number of 63 bits, not below ``least``; True and False are none."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and least <= int(value) < 2**63
 
 
 def check_whole(value: Any, name: str, least: int = 0, most: int = 2**63) -> None:

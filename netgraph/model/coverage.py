@@ -107,13 +107,13 @@ class Coverage:
     def describe(self) -> str:
         """Return one line on the architectures that were seen."""
         words = self.words()
-        counted = (f"{words[label]} {label}" for label in COUNTED.values())
-        return "; ".join([*counted, f"types {words['types']}", f"places {words['places']}"])
+        numbers = (f"{words[label]} {label}" for label in COUNTED.values())
+        return "; ".join([*numbers, f"types {words['types']}", f"places {words['places']}"])
 
     def words(self) -> dict[str, str]:
         """Return all that was seen in words, by labels."""
-        counted = {label: _spans(getattr(self, name)) for name, label in COUNTED.items()}
-        return counted | {"types": _names(self.types), "places": _names(self.places)}
+        numbers = {label: _spans(getattr(self, name)) for name, label in COUNTED.items()}
+        return numbers | {"types": _names(self.types), "places": _names(self.places)}
 
     def counts(self) -> str:
         """Return the numbers of inputs and outputs that were seen in words."""

@@ -42,11 +42,17 @@ class Posterior:
 
     def sample(self) -> Tensor:
         """Draw architecture codes, [B, architecture_size]; the gradient reaches mean and variance."""
-        return self.mean + torch.randn_like(self.mean) * (0.5 * self.log_variance).exp()
+        return draw_codes(self.mean, self.log_variance)
 
     def kl(self) -> Tensor:
         """Return the KL divergence of the architecture codes from N(0, I) in nats a network, [B]."""
         return 0.5 * (self.mean.square() + self.log_variance.exp() - 1 - self.log_variance).sum(dim=1)
+
+
+def draw_codes(mean: Tensor, log_variance: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Draw from normal distributions, of any shape, so that the gradient reaches both (Kingma & Welling 2014)."""
+    noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
+    return mean + noise * (0.5 * log_variance).exp()
 
 
 class Encoder(nn.Module):

@@ -28,7 +28,7 @@ class Losses:
     """The terms of the loss, each a scalar, unweighted.
 
     Attributes:
-        index: Cross-entropy of the nodes' index (sizes of layers) and of the numbers of inputs and outputs, nats.
+        index: Cross-entropy of the nodes' index (sizes of layers), nats.
         type: Cross-entropy of layer types, nats a network.
         parent: Cross-entropy of the parent pointer, nats a network.
         weight: Sensitivity-weighted squared error of standardized weights that follow given ones, mean over elements.

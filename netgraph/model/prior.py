@@ -96,7 +96,10 @@ class Exemplars(nn.Module):
         """Draw exemplars among function codes, [n, function_size]; meta-features are standardized, NaN for none."""
         order = torch.randperm(len(f), generator=torch.Generator().manual_seed(0))
         _, kind, networks = counts[order].unique(dim=0, return_inverse=True, return_counts=True)
-        turn = torch.nn.functional.one_hot(kind).cumsum(dim=0).gather(1, kind[:, None])[:, 0]  # 1, 2, ... of its pair
+        sorted_kind, by_kind = kind.sort(stable=True)
+        first = networks.cumsum(dim=0) - networks  # of each pair, among the sorted ones
+        turn = torch.empty_like(kind)
+        turn[by_kind] = torch.arange(1, len(kind) + 1, device=kind.device) - first[sorted_kind]  # 1, 2, ... of its pair
         chosen = order[(turn / networks[kind].sqrt()).argsort(stable=True)]
         chosen = chosen.repeat(-(-len(self.code) // len(chosen)))[: len(self.code)]
         self.code.copy_(f[chosen, 1:])

@@ -12,7 +12,7 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.modules.trace import mode
 from netgraph.graph.netgraph import NetGraph
-from netgraph.model.arguments import as_architectures, as_canonical, as_latents, as_rows, is_whole, seeded
+from netgraph.model.arguments import as_architectures, as_canonical, as_latents, as_rows, seeded
 from netgraph.model.batch import NetBatch, by_size, check_batches, net_batch
 from netgraph.model.completion import FEATURES
 from netgraph.model.decoder import Decoder, solve_on_rows
@@ -22,6 +22,7 @@ from netgraph.model.loss import NOT_MEASURED, Losses, draw_given, output_error, 
 from netgraph.model.prior import Prior
 from netgraph.model.projector import as_labels, as_run, write_projector
 from netgraph.model.stored import StoredModel
+from netgraph.reading import is_whole
 from netgraph.stack import Stack
 
 if TYPE_CHECKING:

@@ -20,8 +20,7 @@ from netgraph.errors import NetGraphError
 from netgraph.graph.to_module import to_module
 from netgraph.inputs import check_objectives
 from netgraph.machine import check_device
-from netgraph.model.arguments import is_whole
-from netgraph.reading import one_line
+from netgraph.reading import is_whole, one_line
 from netgraph.search.candidates import Candidates, Generated, Random, covered_inputs, shared_model, small_recipe
 from netgraph.search.columns import ColumnEncoder
 from netgraph.search.data import TabularData, TimeBudget

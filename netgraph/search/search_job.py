@@ -19,8 +19,8 @@ from netgraph.graph.netgraph import NetGraph
 from netgraph.inputs import check_objectives
 from netgraph.machine import check_device
 from netgraph.model import NetVAE
-from netgraph.model.arguments import is_whole
 from netgraph.outputs import replacing, search_outputs
+from netgraph.reading import is_whole
 from netgraph.search.columns import ColumnEncoder
 from netgraph.search.data import TimeBudget
 from netgraph.search.jobs import Outcome, TableJob, write_outcome

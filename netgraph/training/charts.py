@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 LOSSES = {
     "VAE": {
         "total": "weighted sum of the terms, which the training lowers",
-        "index": "cross-entropy of the nodes' index: sizes of layers, numbers of inputs and outputs; nats a network",
+        "index": "cross-entropy of the nodes' index: sizes of layers; nats a network",
         "type": "cross-entropy of layer types; nats a network",
         "parent": "cross-entropy of the parent pointer, the layers that a layer reads; nats a network",
         "weight": "squared error of standardized weights beside given ones, weighted by sensitivity",

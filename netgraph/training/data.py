@@ -17,6 +17,7 @@ from netgraph.graph.symmetry import canonicalize
 from netgraph.lines import Compact, counted
 from netgraph.model.batch import NetBatch, net_batch
 from netgraph.model.config import VAEConfig
+from netgraph.model.encoder import draw_codes
 from netgraph.model.loss import NOT_MEASURED
 from netgraph.model.vae import NetVAE
 from netgraph.progress import Progress
@@ -161,8 +162,7 @@ class Codes(Dataset[tuple[Tensor, ...]]):
     def statistics(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return the arguments of :meth:`.Prior.fit`: f, draws of a, numbers of inputs and outputs, meta-features."""
         f, mean, log_variance, counts, meta_features = self.tensors
-        noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(0))
-        return f, mean + noise * (0.5 * log_variance).exp(), counts, meta_features
+        return f, draw_codes(mean, log_variance, torch.Generator().manual_seed(0)), counts, meta_features
 
     def __len__(self) -> int:
         return len(self.batches)

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model.attention import Block
+from netgraph.model.encoder import draw_codes
 from netgraph.model.vae import NetVAE
 from netgraph.stack import Stack
 from netgraph.training.config import TrainConfig
@@ -193,6 +194,5 @@ class PriorModule(Paced):
     def losses(self, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
         """Draw from the aggregated posterior, then compute the flow-matching loss."""
         f, mean, log_variance, counts, meta_features = batch
-        a = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-        loss = self.vae.prior.loss(f, a, counts, meta_features)
+        loss = self.vae.prior.loss(f, draw_codes(mean, log_variance), counts, meta_features)
         return loss, {"loss/architecture_flow": loss}
