@@ -152,7 +152,7 @@ def draw_latent(line: str, box: str) -> Figure:
 
 def draw_sampling(line: str, box: str) -> Figure:
     """Draw three sampled networks, and what they compute."""
-    samples = model().sample(24, seed=4, n_inputs=2)
+    samples = model().sample(24, seed=4, n_inputs=2, n_outputs=1)
     chosen = sorted(samples, key=lambda graph: graph.num_nodes)[1:8:3]
     figure, axes = plt.subplots(2, 3, figsize=(4.8, 3.8), height_ratios=(1.5, 1), layout="constrained")
     for number, (graph, color) in enumerate(zip(chosen, (BLUE, RED, GREEN), strict=True)):

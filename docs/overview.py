@@ -37,7 +37,7 @@ def write_tokens(graph: netgraph.NetGraph, axis: Axes) -> None:
 def draw_samples(axis: Axes) -> None:
     """Draw what a dozen sampled networks compute along their first input."""
     x = torch.linspace(-3, 3, 200)
-    for graph in netgraph.NetVAE.from_pretrained().sample(12, seed=4, n_inputs=2):
+    for graph in netgraph.NetVAE.from_pretrained().sample(12, seed=4, n_inputs=2, n_outputs=1):
         rows = torch.stack([x, torch.zeros(200)], dim=1)
         axis.plot(x, netgraph.to_module(graph)(rows)[:, 0].detach(), lw=1.2)
     axis.set(xlabel="first input", ylabel="output", ylim=(-4, 4))
