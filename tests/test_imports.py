@@ -10,7 +10,7 @@ import netgraph
 ROOT = Path(netgraph.__file__).parent
 #: Bottom to top; files on one line may import each other as long as that makes no circle.
 ORDER = (
-    ("errors", "files", "html", "inputs", "lazy", "lines", "machine", "outputs", "progress", "reading"),
+    ("errors", "figures", "files", "html", "inputs", "lazy", "lines", "machine", "outputs", "progress", "reading"),
     *((room,) for room in ("graph", "tokens", "stack", "tasks", "zoo", "model", "training", "evaluation", "search")),
     (
         "__main__",

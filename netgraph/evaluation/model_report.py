@@ -25,71 +25,23 @@ from netgraph.evaluation.report import (
     verdict,
     write_page,
 )
+from netgraph.figures import MODEL, Metric
 from netgraph.graph.netgraph import NetGraph
 from netgraph.html import number, table_html
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Each figure of a run in one line, for people to read.
-MEANING = {
-    "edge_accuracy": "edges shared by original and rebuilt network, over all edges of both",
-    "edge_f1": "harmonic mean of the share of edges rebuilt and the share of rebuilt edges that are right",
-    "architecture_accuracy": "rebuilt networks whose architecture is exactly the original's",
-    "weight_within_tolerance": "weights rebuilt to within a tenth of their layer's deviation",
-    "cosine_similarity": "cosine between the last hidden activations, original against rebuilt",
-    "parameter_cosine_similarity": "cosine between the canonical parameters, last layer left out",
-    "output_r2_median": "R² of the rebuilt outputs for the original's, median over networks",
-    "output_r2_p10": "the same, 10th percentile: nine networks in ten are rebuilt at least so well",
-    "output_r2_mean_clamped": "the same, mean, each network counted as −1 at worst",
-    "agreement": "rows on which the rebuilt network predicts the original's class, of networks that classify",
-    "validity": "share of samples that build and run",
-    "uniqueness": "share of samples that differ from all others",
-    "novelty": "share of distinct samples that are not in the training zoo",
-    "architecture_uniqueness": "distinct architectures among the samples",
-    "architecture_novelty": "distinct architectures that are not in the training zoo",
-    "sample_quality": "1: samples behave like trained networks, 0: like random ones",
-    "shape_quality": "1: samples compute functions of the shape of trained networks', 0: of random ones'",
-    "random_auc": "AUC of a classifier by that shape, random weights against held-out trained networks; 0.5: chance",
-    "sample_auc": "the same for samples",
-    "floor_auc": "the same for other trained networks",
-    "n_shape": "networks a side of that test, one a task, equal numbers of inputs",
-    "function_spread": "total deviation of standardized behavior, samples over held-out trained networks",
-    "sample_behaviour_distance": "energy distance in standardized behavior, samples to held-out trained networks",
-    "random_behaviour_distance": "the same for random weights in the samples' architectures",
-    "floor_behaviour_distance": "the same for other trained networks; near 0, and below it by chance",
-    "sample_working": "samples with finite outputs that are not constant",
-    "trained_working": "the same of held-out trained networks",
-    "random_working": "the same of random weights in the samples' architectures",
-    "sample_dead": "hidden neurons of the samples that are constant, such as a ReLU that is never active",
-    "trained_dead": "the same of held-out trained networks",
-    "random_dead": "the same of random weights in the samples' architectures",
-    "sample_saturated": "Tanh and Sigmoid neurons of the samples that are at their bounds on 95 % of rows",
-    "trained_saturated": "the same of held-out trained networks",
-    "random_saturated": "the same of random weights in the samples' architectures",
-    "sampled_steps": "steps (0, 10, 50, 100, 500) that make samples as good as the median trained network of the task",
-    "random_steps": "the same of random weights in the samples' architectures",
-    "sampled_share_reached": "samples that become as good at all",
-    "random_share_reached": "the same of random weights in the samples' architectures",
-    "zoo_models_per_second": "networks trained a second, all processes together",
-    "train_seconds": "training of the VAE, seconds",
-    "total_seconds": "the whole run, seconds",
-    "n_train": "networks trained on",
-    "n_test": "held-out networks, all of held-out tasks",
-    "n_outside": "networks of held-out tasks that the model does not cover, left out",
-}
-
-
 #: Names of the figures that are cards.
-_HEADLINES = {
-    "output_r2_median": "Rebuilt outputs, R²",
-    "edge_f1": "Rebuilt edges, F1",
-    "cosine_similarity": "Rebuilt activations, cosine",
-    "validity": "Samples that run",
-    "uniqueness": "Distinct samples",
-    "sample_quality": "Sample quality",
-    "shape_quality": "Shape quality",
-}
+CARDS = (
+    "output_r2_median",
+    "edge_f1",
+    "cosine_similarity",
+    "validity",
+    "uniqueness",
+    "sample_quality",
+    "shape_quality",
+)
 _CURVES = "Loss terms over steps, unweighted: solid in training, dashed on held-out networks."
 _LATENTS = (
     "Function codes of held-out networks on their first two principal components, colored by task family; the "
@@ -168,7 +120,7 @@ class ModelReport:
             rows = [[method, *values] for method, values in self.real.items()]
             table = table_html(["method", "test R², mean over splits", "deviation"], rows)
             sections.append(section("A real data set: diabetes", _REAL, table))
-        sections.append(figures_section(self.figures, MEANING, self.targets))
+        sections.append(figures_section(self.figures, MODEL, self.targets))
         if self.commands:
             sections.append(use_section(self.files, self.commands))
         if self.command:
@@ -178,19 +130,19 @@ class ModelReport:
     def _cards(self) -> list[Card]:
         """Return the headline figures: of rebuilding, of samples, and of a real data set."""
         cards = []
-        for name, headline in _HEADLINES.items():
+        for name in CARDS:
             value, target = self.figures.get(name, float("nan")), self.targets.get(name)
             if target is None:
-                beside = {"trained networks": "1", "random weights": "0"}
-                cards.append(Card(headline, number(value), MEANING[name], beside))
+                cards.append(Card(MODEL[name], number(value), {"trained networks": "1", "random weights": "0"}))
             else:
-                beside, judged = {"target": f"{target:g}"}, (verdict(value, target), value >= target)
-                cards.append(Card(headline, number(value), MEANING[name], beside, *judged))
+                judged = verdict(value, target), value >= target
+                cards.append(Card(MODEL[name], number(value), {"target": f"{target:g}"}, *judged))
         own = {method: mean for method, (mean, _) in self.real.items() if method.startswith("netgraph")}
         others = {method: number(mean) for method, (mean, _) in self.real.items() if method not in own}
         if own:
             best = max(own, key=lambda method: own[method])
-            cards.append(Card("Diabetes, test R²", number(own[best]), f"mean over splits of: {best}", others))
+            metric = Metric(f"mean over splits of: {best}", "Diabetes, test R²")
+            cards.append(Card(metric, number(own[best]), others))
         return cards
 
 

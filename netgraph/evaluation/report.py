@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from netgraph.figures import Metric, meaning_of
 from netgraph.files import write_atomically
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.plot import draw
@@ -65,17 +66,15 @@ class Card:
     """Headline figure.
 
     Attributes:
-        name: The figure, in plain words.
+        metric: Label and meaning of the figure.
         value: Its value, as people read it.
-        meaning: The meaning of the figure.
         beside: Values to compare it with, such as the target or those of other methods, by name.
         verdict: How it compares, in a word; nothing where that is no question of good or bad.
         good: Whether the verdict is good.
     """
 
-    name: str
+    metric: Metric
     value: str
-    meaning: str
     beside: Mapping[str, str] = field(default_factory=dict)
     verdict: str = ""
     good: bool = True
@@ -89,8 +88,9 @@ class Card:
             for name, value in self.beside.items()
         )
         return (
-            f'<div class="card{mark}"><dt>{escape(self.name)}</dt><dd class="value">{escape(self.value)}{verdict}</dd>'
-            f"{beside}<dd>{escape(self.meaning)}</dd></div>"
+            f'<div class="card{mark}"><dt>{escape(self.metric.label)}</dt>'
+            f'<dd class="value">{escape(self.value)}{verdict}</dd>{beside}'
+            f"<dd>{escape(self.metric.meaning)}</dd></div>"
         )
 
 
@@ -143,19 +143,20 @@ def pictures(drawn: Mapping[str, "Axes"], wide: bool = False) -> str:
 
 
 def figures_section(
-    figures: Mapping[str, float], meanings: Mapping[str, str], targets: Mapping[str, float] | None = None
+    figures: Mapping[str, float], metrics: Mapping[str, Metric], targets: Mapping[str, float] | None = None
 ) -> str:
     """Return the table of all figures by the names in ``metrics.json``, folded.
 
     Args:
         figures: Figures by name.
-        meanings: Their meanings by name.
+        metrics: Their meanings by name.
         targets: Least value that a figure should have, by name; no column where there are none at all.
     """
     rows: list[list[object]] = []
     for name, value in figures.items():
-        meaning = f" <small>{escape(meanings[name])}</small>" if name in meanings else ""
-        rows.append([Html(f"<code>{escape(name)}</code>{meaning}"), value])
+        meaning = meaning_of(name, metrics)
+        small = f" <small>{escape(meaning)}</small>" if meaning else ""
+        rows.append([Html(f"<code>{escape(name)}</code>{small}"), value])
         if targets:
             rows[-1].append(f"≥ {targets[name]:g}, {verdict(value, targets[name])}" if name in targets else "")
     table = table_html(["figure", "value", *(["target"] if targets else [])], rows)

@@ -24,6 +24,7 @@ from netgraph.evaluation.report import (
     use_section,
     write_page,
 )
+from netgraph.figures import TABLE, Metric
 from netgraph.graph.netgraph import NetGraph
 from netgraph.html import escape, folded, number, table_html
 from netgraph.lines import short
@@ -35,34 +36,8 @@ if TYPE_CHECKING:
 
 #: Shares of rows that intervals are to cover; the second is a headline.
 LEVELS = (0.5, 0.8, 0.95)
-#: Headline and meaning of the figures of held-out rows.
-_TESTED = {
-    "r2": ("R² on held-out rows", "share of the target's variance that predictions explain; 1: exact, 0: as the mean"),
-    "rmse": ("RMSE", "typical error, in the target's unit: root of the mean squared one"),
-    "mae": ("MAE", "mean absolute error, in the target's unit"),
-    "accuracy": ("Accuracy on held-out rows", "share of rows whose class is predicted"),
-    "log_loss": ("Log loss", "minus the mean logarithm of the true class's probability; 0: exact"),
-}
 #: Figures of which the larger is the better.
 _LARGER = ("r2", "accuracy")
-MEANING = {
-    **{f"test_{name}": meaning for name, (_, meaning) in _TESTED.items()},
-    **{
-        f"coverage_{100 * level:.0f}": f"share of rows in the interval that is to hold {100 * level:.0f} %"
-        for level in LEVELS
-    },
-    "rmse_of_the_mean": "RMSE of predicting the mean",
-    "n_train": "rows that the search saw",
-    "n_test": "rows held out",
-    "parameters": "weights and biases of the network",
-    "seconds": "wall time of the search",
-    "trials": "networks tried",
-    "front": "networks that no other one surpasses in all objectives",
-    "hypervolume": "share of the plane of the first two objectives that the front dominates; the larger the better",
-    "chosen_error": "error of the chosen network by cross-validation, in units of the target's variance or log loss",
-    "chosen_parameters": "weights and biases of the chosen network",
-    "chosen_latency": "microseconds that the chosen network takes for one row",
-}
 _FRONT = (
     "The networks that no other one surpasses in all objectives; the picture shows the first two, and everything that "
     "was tried. Errors are those on rows that a network was not fitted to, in units of the target's variance."
@@ -139,7 +114,7 @@ class TableReport:
             lines = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
             text = "How the file was read; other columns pass unchanged."
             last.append(section("Columns", text, f"<ul>{lines}</ul>"))
-        last.append(self._figures())
+        last.append(figures_section(self.figures, TABLE))
         if self.command:
             last.append(repeat_section(self.command, self.details))
         intro = f"Tested on {len(self.y):,} rows that were held out: nothing was fitted to them."
@@ -162,29 +137,19 @@ class TableReport:
             better = max if name in _LARGER else min
             best = bool(others) and better(value, *others.values()) == value
             beside = {method: number(other) for method, other in others.items()}
-            cards.append(Card(_TESTED[name][0], number(value), _TESTED[name][1], beside, "unsurpassed" if best else ""))
+            cards.append(Card(TABLE[f"test_{name}"], number(value), beside, "unsurpassed" if best else ""))
         if self.deviation is not None:
             level = LEVELS[1]
             share, target = (f"{100 * value:.3g} %" for value in (self.coverage()[level], level))
-            text = "held-out rows whose target lies in the interval around the prediction"
-            cards.append(Card(f"In the {target} interval", share, text, {"target": target}))
-        size = number(self.graph.architecture.state_size)
-        cards.append(Card("Parameters", size, MEANING["parameters"]))
+            meaning = "held-out rows whose target lies in the interval around the prediction"
+            cards.append(Card(Metric(meaning, f"In the {target} interval"), share, {"target": target}))
+        cards.append(Card(TABLE["parameters"], number(self.graph.architecture.state_size)))
         if "trials" in self.figures:
-            front = {"on the Pareto front": number(self.figures["front"])}
-            cards.append(Card("Networks tried", number(self.figures["trials"]), "errors by cross-validation", front))
+            front = {TABLE["front"].label: number(self.figures["front"])}
+            cards.append(Card(TABLE["trials"], number(self.figures["trials"]), front))
         if "seconds" in self.figures:
-            cards.append(Card("Time", f"{self.figures['seconds']:.1f} s", MEANING["seconds"]))
+            cards.append(Card(TABLE["seconds"], f"{self.figures['seconds']:.1f} s"))
         return cards
-
-    def _figures(self) -> str:
-        """Return the table of all figures; those of other methods are named after the first one of the network."""
-        first = next(iter(self.tested), "")
-        others = {
-            f"{first}_of_{method.replace(' ', '_')}": f"{_TESTED[first][0]} of {method}, fitted to the same rows"
-            for method in self.baselines
-        }
-        return figures_section(self.figures, MEANING | others)
 
     def _predictions(self) -> str:
         """Return predictions against true values with residuals, or the numbers of rows by true and predicted class."""

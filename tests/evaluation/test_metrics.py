@@ -6,7 +6,7 @@ from torch import nn
 
 from netgraph import NetGraphError, canonicalize, from_module, metrics, to_module
 from netgraph.evaluation import evaluate_reconstruction, evaluate_samples, shapes
-from netgraph.evaluation.model_report import MEANING
+from netgraph.figures import MODEL
 from netgraph.zoo import random_like
 from tests.strategies import examples, graphs, randomize
 
@@ -144,7 +144,7 @@ def test_trained_networks_are_of_quality_1_and_untrained_ones_of_quality_0(monke
     assert figures["n_shape"] == 100
     aucs = [figures[f"{name}_auc"] for name in ("random", "sample", "floor")]
     assert figures["shape_quality"] == metrics.sample_quality(*aucs)
-    assert set(figures) <= set(MEANING)
+    assert set(figures) <= set(MODEL)
     figures = evaluate_samples(random_like(like_trained[:100], generator), like_trained, like_trained, generator)
     assert figures["sample_quality"] == pytest.approx(0, abs=0.2)
 

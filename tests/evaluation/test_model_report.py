@@ -9,7 +9,8 @@ from torch import nn
 from netgraph import from_module
 from netgraph.evaluation import evaluate_reconstruction, evaluate_samples
 from netgraph.evaluation.evaluate import Evaluated
-from netgraph.evaluation.model_report import MEANING, ModelReport
+from netgraph.evaluation.model_report import ModelReport
+from netgraph.figures import MODEL
 from netgraph.zoo import random_like
 from tests.evaluation.pages import Page
 from tests.strategies import randomize
@@ -75,7 +76,7 @@ def test_a_run_has_figures_beside_targets_pictures_curves_and_a_real_data_set(tm
     values = page.figures()
     assert values.keys() == evaluated.figures.keys() | {"n_train"}
     assert values["n_train"] == "33,562"
-    assert all(MEANING[name] for name in values)
+    assert all(MODEL[name].meaning for name in values)
 
 
 def test_without_training_and_real_data_there_are_no_such_parts(tmp_path, evaluated):

@@ -18,6 +18,7 @@ from netgraph.evaluation.report import (
     use_section,
     write_page,
 )
+from netgraph.figures import Metric
 from netgraph.html import table_html
 from tests.evaluation.pages import Page
 
@@ -36,14 +37,14 @@ def page(tmp_path_factory) -> Page:
     sections = [
         section("Pictures", "", pictures({"one": drawn(), "two": drawn(4.0)}), pictures({"wide": drawn(9)}, wide=True)),
         section("Wide", "", table_html([f"a name of column {i}" for i in range(40)], [[0.123456] * 40])),
-        figures_section({"r2": 0.5, "a_name" * 20: 1.0, "n": 12345}, {"r2": "<share>"}, {"r2": 0.75}),
+        figures_section({"r2": 0.5, "a_name" * 20: 1.0, "n": 12345}, {"r2": Metric("<share>")}, {"r2": 0.75}),
         use_section("Files.", {long: "purpose"}),
         repeat_section(long, {"seed": "7"}),
     ]
     cards = [
-        Card("R²", "0.5", "a share", {"ridge": "0.6", "a long name of a method": "0.512345"}, "unsurpassed"),
-        Card("F1", "0.2", "a mean", {"target": "0.9"}, "missed", good=False),
-        Card("Parameters", "12", "weights"),
+        Card(Metric("a share", "R²"), "0.5", {"ridge": "0.6", "a long name of a method": "0.512345"}, "unsurpassed"),
+        Card(Metric("a mean", "F1"), "0.2", {"target": "0.9"}, "missed", good=False),
+        Card(Metric("weights", "Parameters"), "12"),
     ]
     path = tmp_path_factory.mktemp("report") / "report.html"
     write_page(path, "A <title>", "An intro " + "x" * 300, cards, sections)

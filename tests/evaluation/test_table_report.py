@@ -7,7 +7,8 @@ from pandas import DataFrame
 from torch import nn
 
 from netgraph import from_module
-from netgraph.evaluation.table_report import MEANING, TableReport, draw_front, front_section, history_section
+from netgraph.evaluation.table_report import LEVELS, TableReport, draw_front, front_section, history_section
+from netgraph.figures import TABLE
 from tests.evaluation.pages import Page
 
 RNG = np.random.default_rng(0)
@@ -69,8 +70,9 @@ def test_a_regression_has_residuals_intervals_baselines_importance_columns_and_c
 
 
 def test_every_figure_of_a_job_has_a_meaning():
-    names = ("test_r2", "test_rmse", "test_mae", "test_accuracy", "test_log_loss", "coverage_50", "coverage_95")
-    assert all(MEANING[name] for name in names)
+    tested = ("r2", "rmse", "mae", "accuracy", "log_loss")
+    names = [f"test_{name}" for name in tested] + [f"coverage_{100 * level:.0f}" for level in LEVELS]
+    assert all(TABLE[name].meaning for name in names)
 
 
 def test_intervals_cover_what_normal_residuals_say():

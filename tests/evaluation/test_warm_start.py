@@ -18,7 +18,7 @@ from netgraph.evaluation import (
     start_of_samples,
     start_tasks,
 )
-from netgraph.evaluation.model_report import MEANING
+from netgraph.figures import MODEL
 from netgraph.graph import Architecture, make_layer
 from netgraph.zoo import ArchitectureRecipe, ZooRecipe, draw_architecture, initialize
 from tests.zoo.stores import build_here
@@ -228,7 +228,7 @@ def test_samples_of_a_model_start_beside_random_networks(zoo):
     model = RandomModel()
     first, again = (start_of_samples(model, zoo, 2, 2, Generator().manual_seed(0)) for _ in "ab")
     assert first == again
-    assert {"sampled_share_reached", "random_share_reached"} <= set(first) <= set(MEANING)
+    assert {"sampled_share_reached", "random_share_reached"} <= set(first) <= set(MODEL)
     assert all(math.isfinite(value) for value in first.values())
     rows = {tuple(x.shape) for _, x, *_ in model.asked}
     assert {shape[0] for shape in rows} == {len(start_tasks(zoo, [0])[0].X)}
