@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from netgraph.figures import MODEL, meaning_of
 from netgraph.html import Html, folded, fragment, paragraph, settings_html, table_html
 from netgraph.lines import counted
 from netgraph.model.config import VAEConfig
@@ -14,17 +15,6 @@ LATENT = (
     ("a", "architecture", "architecture_size", "architecture: layers, widths and types"),
     ("w", "weights", "weight_size", "weights: one of the states that compute the function"),
 )
-#: Figures that are not folded, and labels of these; the definitions are those of the metrics.
-HEADLINE = {
-    "output_r2_median": "output R², median",
-    "output_r2_p10": "output R², 10th percentile",
-    "architecture_accuracy": "architectures rebuilt",
-    "shape_quality": "shape quality of samples",
-    "sample_quality": "sample quality",
-    "validity": "valid samples",
-    "uniqueness": "unique samples",
-    "novelty": "new samples",
-}
 #: Keys of a card that tell where and when a model was made, in the order in which they are shown.
 PROVENANCE = ("preset", "networks", "held_out", "seed", "steps", "seconds", "commit", "date", "torch", "machine")
 #: Keys of a card that other parts of it show.
@@ -73,7 +63,9 @@ def card_html(line: str, config: VAEConfig, card: Mapping[str, Any], coverage: C
 
 
 def _figures(figures: Mapping[str, Any]) -> list[Html]:
-    """Return the headline figures as a table, and all of them folded."""
-    shown = {label: figures[key] for key, label in HEADLINE.items() if key in figures}
-    table = [table_html([], list(shown.items()), "Figures on held-out tasks")] if shown else []
-    return table + ([folded("All figures", table_html([], list(figures.items())))] if figures else [])
+    """Return the figures with a label as a table, and all of them folded."""
+    header, known = ["figure", "value", "meaning"], {name: MODEL[name] for name in figures if name in MODEL}
+    shown = [[metric.label, figures[name], metric.meaning] for name, metric in known.items() if metric.label]
+    table = [table_html(header, shown, "Figures on held-out tasks")] if shown else []
+    rows = [[name, value, meaning_of(name, MODEL)] for name, value in figures.items()]
+    return table + ([folded("All figures", table_html(header, rows))] if rows else [])

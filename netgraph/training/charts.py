@@ -1,31 +1,16 @@
 """Charts of a training in TensorBoard: meaning and unit of each, and a layout of related ones."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
+
+from netgraph.figures import LOSSES, MODEL
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-#: Meaning of each term of the loss, by the part of the model that is trained.
-LOSSES = {
-    "VAE": {
-        "total": "weighted sum of the terms, which the training lowers",
-        "index": "cross-entropy of the nodes' index: sizes of layers; nats a network",
-        "type": "cross-entropy of layer types; nats a network",
-        "parent": "cross-entropy of the parent pointer, the layers that a layer reads; nats a network",
-        "weight": "squared error of standardized weights beside given ones, weighted by sensitivity",
-        "output": "logarithm of the relative error of the written networks' outputs",
-        "kl": "KL divergence of the architecture code from N(0, I); nats a network",
-    },
-    "prior": {"architecture_flow": "flow-matching error of the velocity of architecture codes, squared"},
-}
-#: Meaning of the figures of held-out networks that are rebuilt while the model is trained.
-REBUILT = {
-    "edge_f1": "F1 of the rebuilt edges",
-    "cosine_similarity": "cosine between the last hidden activations, original against rebuilt",
-    "output_r2_median": "R² of the rebuilt outputs for the original's, median over networks; −1 at worst",
-    "hypernet_r2_median": "the same, weights written by the hypernet alone: from function code and architecture",
-}
+#: Figures of the held-out networks that are rebuilt while the model is trained.
+REBUILT = ("edge_f1", "cosine_similarity", "output_r2_median", "hypernet_r2_median")
+#: Meaning of the charts of the schedule.
 SCHEDULE = {
     "schedule/learning_rate": "learning rate of the step",
     "schedule/seconds": "training time so far; seconds",
@@ -48,13 +33,13 @@ def describe_charts(writer: "SummaryWriter", part: str) -> None:
         }
     }
     if part == "VAE":
-        meanings |= {f"rebuilt/{name}": meaning for name, meaning in REBUILT.items()}
+        meanings |= {f"rebuilt/{name}": f"{MODEL[name].meaning}; drawn at −1 at worst" for name in REBUILT}
         layout["Rebuilt held-out networks"] = {"rebuilt": ["Multiline", ["^rebuilt/.*"]]}
-    writer.add_text("charts", markdown_table({"chart": "meaning; unit"} | meanings | SCHEDULE), 0)
+    writer.add_text("charts", markdown_table(("chart", "meaning; unit"), (meanings | SCHEDULE).items()), 0)
     writer.add_custom_scalars(layout)
 
 
-def markdown_table(rows: Mapping[str, object]) -> str:
-    """Return two columns as a table in Markdown, the first row as its header."""
-    lines = [f"| {name} | {value} |" for name, value in rows.items()]
-    return "\n".join([lines[0], "|---|---|", *lines[1:]])
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table in Markdown."""
+    lines = [f"| {' | '.join(map(str, row))} |" for row in (header, ["---"] * len(header), *rows)]
+    return "\n".join(lines)

@@ -12,6 +12,7 @@ import torch
 import yaml
 from torch import Tensor
 
+from netgraph.figures import MODEL, meaning_of
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
 from netgraph.model.projector import architecture_labels
@@ -24,17 +25,21 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch.utils.tensorboard import SummaryWriter
 
-#: Chart of each final figure that stands beside the hyperparameters; some charts have the figures of the training too.
+#: Chart of each final figure that stands beside the hyperparameters. TensorBoard reads these from charts alone: losses
+#: and figures of rebuilt networks end the charts of the training, those of samples have charts of one point.
 CHARTS = {
     "held_out_loss": "held_out/total",
     "prior_held_out_loss": "held_out/architecture_flow",
     **{name: f"rebuilt/{name}" for name in ("edge_f1", "cosine_similarity", "output_r2_median")},
-    **{name: f"sampled/{name}" for name in ("validity", "uniqueness", "novelty", "sample_quality", "shape_quality")},
+    **{
+        name: f"samples_at_the_end/{name}"
+        for name in ("validity", "uniqueness", "novelty", "sample_quality", "shape_quality")
+    },
 }
 #: Meaning of the charts of the run.
 MEANINGS = {
     "held_out/…, rebuilt/…": "figures of the finished model, at the end of the charts of its training",
-    "sampled/…": "figures of networks that the model sampled, as in metrics.json",
+    "samples_at_the_end/…": "figures of networks sampled from the finished model; one point each, for the tab HParams",
     "weights/trained, weights/biases_trained": "weights and biases of trained networks, in canonical form",
     "weights/sampled, weights/biases_sampled": "of sampled ones, on the same bars; all beyond them counts in the ends",
     "function code (Projector)": "function codes of held-out networks, labeled by the columns of their zoo",
@@ -43,8 +48,6 @@ MEANINGS = {
 MOST_CODES, MOST_WEIGHTS = 1000, 256
 #: Bars of a histogram, and the quantile of the held-out networks' weights beyond which weights count in its ends.
 BARS, QUANTILE = 80, 0.995
-#: Figures of a checkpoint's card.
-LOSSES = ("held_out_loss", "prior_held_out_loss")
 LIBRARIES = ("netgraph", "torch", "torch_geometric", "lightning", "tensorboard")
 
 
@@ -68,12 +71,11 @@ def write_final(
     from torch.utils.tensorboard import SummaryWriter
 
     remove_events(folder)
-    losses = {name: float(vae.card[name]) for name in LOSSES if name in vae.card}
-    figures = {**losses, **figures}
+    figures = {name: float(vae.card[name]) for name in CHARTS if name in vae.card} | dict(figures)
     numbers, networks = _shown(vae, zoo)
     with SummaryWriter(str(folder)) as writer:
         write_card(writer, vae.card, command, figures)
-        writer.add_text("charts", markdown_table({"chart": "meaning; unit"} | MEANINGS), 0)
+        writer.add_text("charts", markdown_table(("chart", "meaning"), MEANINGS.items()), 0)
         write_hyperparameters(writer, hyperparameters(vae), figures, vae.card)
         if networks:
             write_weights(writer, {"trained": networks[:MOST_WEIGHTS], "sampled": samples[:MOST_WEIGHTS]})
@@ -101,11 +103,11 @@ def write_card(writer: "SummaryWriter", card: Mapping[str, Any], command: str, f
     of_training = {name: card[name] for name in ("commit", "date", "machine") if name in card}
     counts = {name: card[name] for name in card if name.endswith(("networks", "held_out", "left_out", "steps"))}
     seconds = {name: f"{card[name]:.0f}" for name in card if name.endswith("seconds")}
-    writer.add_text("card", f"    {command}\n\n" + markdown_table({"library": "version"} | versions), 0)
-    writer.add_text("training", markdown_table({"training": "value"} | of_training | counts | seconds), 0)
-    writer.add_text(
-        "figures", markdown_table({"figure": "value"} | {name: f"{figures[name]:.4g}" for name in figures}), 0
-    )
+    writer.add_text("card", f"    {command}\n\n" + markdown_table(("library", "version"), versions.items()), 0)
+    values = {name: f"{figures[name]:.4g}" for name in figures}
+    for title, shown in {"training": of_training | counts | seconds, "figures": values}.items():
+        rows = [(name, value, meaning_of(name, MODEL)) for name, value in shown.items()]
+        writer.add_text(title, markdown_table((title, "value", "meaning"), rows), 0)
     recipes = card.get("recipe", [])
     if recipes:
         recipes = recipes if isinstance(recipes, list) else [recipes]
@@ -133,20 +135,22 @@ def hyperparameters(vae: NetVAE) -> dict[str, int | float | str | bool]:
 def write_hyperparameters(
     writer: "SummaryWriter", settings: Mapping[str, Any], figures: Mapping[str, float], card: Mapping[str, Any]
 ) -> None:
-    """Write a session of the tab HParams; its metrics are the run's scalars.
+    """Write a session of the tab HParams; its metrics are the run's scalars, each described by its meaning.
 
     There is no list of columns, since TensorBoard takes the first that it finds for all runs: without it, the tab has
     the columns of every training below one folder, whatever their settings and figures.
     """
-    from torch.utils.tensorboard.summary import hparams
+    from torch.utils.tensorboard.summary import hparams, scalar
 
     _, start, end = hparams(dict(settings), {})
+    file = writer._get_file_writer()
     for summary in (start, end):
-        writer._get_file_writer().add_summary(summary)
+        file.add_summary(summary)
     for name, chart in CHARTS.items():
         if name in figures:
-            step = "prior_steps" if name.startswith("prior") else "steps"
-            writer.add_scalar(chart, figures[name], card[step])
+            summary = scalar(chart, figures[name])
+            summary.value[0].metadata.summary_description = MODEL[name].meaning
+            file.add_summary(summary, card["prior_steps" if name.startswith("prior") else "steps"])
 
 
 def write_weights(writer: "SummaryWriter", sets: Mapping[str, Sequence[NetGraph]]) -> None:

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from netgraph import NetVAE
+from netgraph.figures import MODEL
 from netgraph.model import Coverage
-from netgraph.model.card import HEADLINE
 from tests.shown import cells, parsed
 
 
@@ -46,8 +46,8 @@ def test_the_card_tells_latent_coverage_figures_and_provenance(shipped):
     assert rows["w"][2] == f"{shipped.weights.start} to {shipped.weights.stop - 1}"
     assert rows["inputs"] == ["1 to 16"]
     assert rows["commit"] == [shipped.card["commit"]]
-    assert set(HEADLINE.values()) & rows.keys()
-    assert shipped.card["figures"].keys() <= rows.keys()
+    assert {metric.label for metric in MODEL.values()} - {""} <= rows.keys()
+    assert all(rows[name][1:] == [MODEL[name].meaning] for name in shipped.card["figures"])
     assert {"recipe.tasks.n_features", "training.batch_size", "loss.kl", "width"} <= rows.keys()
     assert [one.find("summary").text for one in parsed(html).iter("details")] == [
         "All figures", "Recipe and training", "Sizes of the model"

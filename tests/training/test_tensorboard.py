@@ -15,8 +15,9 @@ from torch.utils.tensorboard import SummaryWriter
 
 from netgraph import NetGraphError, NetVAE, Zoo
 from netgraph.evaluation.rebuilding import MOST_DRAWN, N_PICTURES, Rebuilding
+from netgraph.figures import LOSSES, MODEL
 from netgraph.training import TrainConfig, train
-from netgraph.training.charts import LOSSES, REBUILT, SCHEDULE
+from netgraph.training.charts import REBUILT, SCHEDULE
 from netgraph.training.final import write_final, zoo_labels
 from netgraph.training.history import forget_later_points, loss_curves
 from netgraph.training.train import train_on_zoo
@@ -134,11 +135,13 @@ def test_a_resumed_training_has_every_point_once(zoo, trained, tmp_path):
 
 def test_points_that_a_killed_training_writes_again_are_forgotten(tmp_path):
     for first, last in ((0, 7), (5, 9)):
-        with SummaryWriter(str(tmp_path), filename_suffix=f".{first}") as writer:
+        with SummaryWriter(str(tmp_path)) as writer:
             if first:
                 forget_later_points(writer, first - 1)
             for step in range(first, last):
                 writer.add_scalar("loss/total", first + step, step)
+        if not first:  # files are read by the second in their names, which is the same here
+            next(tmp_path.iterdir()).rename(tmp_path / "events.out.tfevents.0")
     steps = [step for step, _ in scalars(events_of(tmp_path), "loss/total")]
     assert steps == list(range(9))
 
@@ -189,9 +192,12 @@ def test_final_figures_stand_beside_the_hyperparameters(final, vae):
         "held_out/total": [(12, pytest.approx(vae.card["held_out_loss"]))],
         "held_out/architecture_flow": [(vae.card["prior_steps"], pytest.approx(vae.card["prior_held_out_loss"]))],
         "rebuilt/edge_f1": [(12, 0.5)],
-        "sampled/validity": [(12, 1.0)],
-        "sampled/shape_quality": [(12, 0.25)],
+        "samples_at_the_end/validity": [(12, 1.0)],
+        "samples_at_the_end/shape_quality": [(12, 0.25)],
     }
+    described = events.SummaryMetadata("samples_at_the_end/shape_quality").summary_description
+    assert described == MODEL["shape_quality"].meaning
+    assert "one point each, for the tab HParams" in text(events, "charts")
     assert [path.name for path in final.parent.iterdir()] == ["final"]
 
 
@@ -201,7 +207,8 @@ def test_the_card_has_command_versions_recipe_and_every_figure(final):
     assert f"| torch | {torch.__version__} |" in text(events, "card")
     assert "| networks | 16 |" in text(events, "training")
     assert "    n_tasks: " in text(events, "recipe")
-    assert all(f"| {name} | {value:.4g} |" in text(events, "figures") for name, value in FIGURES.items())
+    rows = [f"| {name} | {value:.4g} | {MODEL[name].meaning} |" for name, value in FIGURES.items()]
+    assert all(row in text(events, "figures") for row in rows)
 
 
 def test_weights_of_trained_and_sampled_networks_have_the_same_bars(final):
