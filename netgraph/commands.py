@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from netgraph.errors import NetGraphError
+from netgraph.figures import MODEL
 from netgraph.inputs import check_checkpoint, check_file, check_source
 from netgraph.job import Preset, check_evaluation, open_run, open_training
 from netgraph.machine import check_device
@@ -30,7 +31,7 @@ def run(preset: Preset | None = None, out: str | None = None, seed: int | None =
     open_run(preset, out, seed, device)
     from netgraph.run import run as run_all
 
-    print_figures(run_all(preset, out, seed, device))
+    print_figures(run_all(preset, out, seed, device), MODEL)
     print(f"look at {out}/report.html")
 
 
@@ -67,7 +68,7 @@ def train(
 
     figures = train_model(zoo, out, preset, seed, device, devices, start, patience, skip_too_large)
     if figures:
-        print_figures(figures)
+        print_figures(figures, MODEL)
         print(f"{out}/checkpoints/vae.safetensors")
 
 
@@ -97,7 +98,7 @@ def evaluate(
     check_evaluation(zoo, out, checkpoint, n_samples, seed, device, overwrite)
     from netgraph.run import evaluate_checkpoint
 
-    print_figures(evaluate_checkpoint(zoo, out, checkpoint, n_samples, seed, device, overwrite))
+    print_figures(evaluate_checkpoint(zoo, out, checkpoint, n_samples, seed, device, overwrite), MODEL)
     print(f"look at {out}/report.html")
 
 

@@ -52,10 +52,10 @@ MODEL = {
     "sample_behaviour_distance": Metric("energy distance of standardized outputs, samples to held-out networks"),
     "random_behaviour_distance": Metric("the same, random weights in the samples' architectures"),
     "floor_behaviour_distance": Metric("the same, other trained networks; near 0, and below it by chance"),
-    "validity": Metric("share of samples that build and run", "Samples that run"),
-    "uniqueness": Metric("share of samples that differ from all others", "Distinct samples"),
+    "validity": Metric("share of samples that build and have finite outputs", "Samples that run"),
+    "uniqueness": Metric("distinct samples, over all samples; 0 to 1", "Distinct samples"),
     "novelty": Metric("share of distinct samples that are not in the training zoo", "New samples"),
-    "architecture_uniqueness": Metric("distinct architectures of samples, over samples; 0 to 1"),
+    "architecture_uniqueness": Metric("distinct architectures of samples, over all samples; 0 to 1"),
     "architecture_novelty": Metric("share of these architectures that are not in the training zoo"),
     **{
         f"{name}_{key}": Metric(f"{networks}: {meaning}")

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from netgraph.figures import TABLE
 from netgraph.inputs import check_checkpoint, check_data, check_objectives
 from netgraph.machine import check_device
 from netgraph.options import Count, Device, Overwrite, listed, print_figures
@@ -70,7 +71,7 @@ def table_fit(
         table,
         n_candidates,
     )
-    print_figures(fit_table(job))
+    print_figures(fit_table(job), TABLE)
     print(f"look at {out}/report.html; {out}/network.py NEW.csv predicts new rows with torch and pandas alone")
 
 
@@ -148,5 +149,5 @@ def table_search(
         n_trials,
         sampler,
     )
-    print_figures(search_table(job))
+    print_figures(search_table(job), TABLE)
     print(f"look at {out}/report.html; {out}/networks/network.py NEW.csv predicts new rows with torch and pandas alone")
