@@ -1,10 +1,14 @@
 """The sizes of a run, by name."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from netgraph.errors import unknown
 from netgraph.model import VAEConfig
 from netgraph.training import TrainConfig
+
+#: Least values that figures of a model are to have, by name.
+TARGETS = {"edge_f1": 0.97, "cosine_similarity": 0.85, "output_r2_median": 0.7, "validity": 1.0, "uniqueness": 0.95}
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,7 @@ class Preset:
         n_start_tasks: Held-out tasks that networks are sampled for and fine-tuned on.
         search_seconds: Wall time of each search of a network for the real data set; None for no limit.
         n_splits: Splits of the real data set.
+        targets: Least values that figures are to have, by name; none of a smoke test, whose figures mean nothing.
     """
 
     recipe: str
@@ -28,6 +33,7 @@ class Preset:
     n_start_tasks: int = 50
     search_seconds: float | None = None
     n_splits: int = 5
+    targets: Mapping[str, float] = field(default_factory=lambda: TARGETS)
 
 
 PRESETS = {
@@ -69,6 +75,7 @@ PRESETS = {
         n_start_tasks=1,
         search_seconds=0.5,
         n_splits=2,
+        targets={},
     ),
 }
 

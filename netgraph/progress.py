@@ -6,6 +6,8 @@ import warnings
 from types import TracebackType
 from typing import Any, Self
 
+from netgraph.lines import counted
+
 #: Seconds between two lines. Chosen: a log of ten minutes stays at about a hundred lines.
 SECONDS = 5.0
 
@@ -79,12 +81,9 @@ class Progress:
         self._written, self._written_at = time.monotonic(), self.done
         if self._shown and _is_open(sys.stderr):
             passed = self._written - self._begun
-            count = f"{self.done:,}" if self.total is None else f"{self.done:,} of {self.total:,}"
-            parts = [
-                f"{self.name}: {count} {self.unit}{'' if (self.total or self.done) == 1 else 's'}",
-                self._note,
-                f"{passed:.0f} s",
-            ]
+            done = "" if self.total is None else f"{self.done:,} of "
+            count = counted(self.done if self.total is None else self.total, self.unit)
+            parts = [f"{self.name}: {done}{count}", self._note, f"{passed:.0f} s"]
             if self.total is not None and self._first < self.done < self.total:
                 left = passed / (self.done - self._first) * (self.total - self.done)
                 parts.append(f"about {left:.0f} s left")

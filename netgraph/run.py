@@ -37,9 +37,6 @@ KEYS = (
 )  # fmt: skip
 #: Most samples whose weights are shown after a training (chosen: seconds).
 MOST_SAMPLED = 64
-TARGETS = {
-    "edge_f1": 0.97, "cosine_similarity": 0.85, "output_r2_median": 0.7, "validity": 1.0, "uniqueness": 0.95,
-}  # fmt: skip
 
 
 def run(
@@ -76,7 +73,7 @@ def run(
     vae.save(model_path(folder))
     command = job.command()
     write_final(folder / "tensorboard" / "final", vae, zoo, shlex.join(command), figures, evaluated.samples)
-    _leave(folder, command, ["--checkpoint", str(model_path(folder))], evaluated, figures, real)
+    _leave(folder, command, ["--checkpoint", str(model_path(folder))], vae, evaluated, figures, real)
     return figures
 
 
@@ -141,7 +138,7 @@ def evaluate_checkpoint(
         save_graphs(evaluated.samples, samples_path(folder))
         model = [] if checkpoint is None else ["--checkpoint", str(checkpoint)]
         command = ["netgraph", "evaluate", str(zoo), *model, "--n-samples", str(n_samples), "--seed", str(seed)]
-        _leave(folder, [*command, "--out", str(folder)], model, evaluated, evaluated.figures)
+        _leave(folder, [*command, "--out", str(folder)], model, vae, evaluated, evaluated.figures)
     return evaluated.figures
 
 
@@ -163,6 +160,7 @@ def _leave(
     folder: Path,
     command: Sequence[str],
     model: Sequence[str],
+    vae: NetVAE,
     evaluated: Evaluated,
     figures: Mapping[str, float],
     real: RealResult | None = None,
@@ -172,11 +170,13 @@ def _leave(
     curves = loss_curves(folder / "tensorboard")
     if curves:
         commands[f"tensorboard --logdir {shlex.quote(str(folder / 'tensorboard'))}"] = "Shows its training."
+    preset = str(vae.card.get("preset"))
+    targets = PRESETS.get(preset, PRESETS["quick"]).targets
     ModelReport(
         f"{' '.join(command[:2])}: {folder}",
         evaluated,
         figures,
-        TARGETS,
+        targets,
         curves,
         loss_curves(folder / "tensorboard", "held_out"),
         {method: (score, real.spread[method]) for method, score in real.scores.items()} if real else {},
@@ -184,6 +184,7 @@ def _leave(
         commands,
         shlex.join(command),
         provenance(),
+        "" if targets else f"The model is of the preset {preset}, a smoke test: its figures mean nothing.",
     ).write(folder / "report.html")
     listed: dict[str, Any] = {key: figures[key] for key in KEYS if key in figures}
     listed.setdefault("shape_quality", None)  # not measured: too few networks for a two-sample test

@@ -25,9 +25,11 @@ from netgraph.evaluation.report import (
     verdict,
     write_page,
 )
-from netgraph.figures import MODEL, Metric
+from netgraph.evaluation.shapes import LEAST
+from netgraph.figures import LOSSES, MODEL, Metric
 from netgraph.graph.netgraph import NetGraph
 from netgraph.html import number, table_html
+from netgraph.lines import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,6 +44,8 @@ CARDS = (
     "sample_quality",
     "shape_quality",
 )
+#: What values of both qualities stand for.
+_ENDS = {"trained networks": "1", "random weights": "0"}
 _CURVES = "Loss terms over steps, unweighted: solid in training, dashed on held-out networks."
 _LATENTS = (
     "Function codes of held-out networks on their first two principal components, colored by task family; the "
@@ -71,6 +75,7 @@ class ModelReport:
         commands: Purposes of commands that use them, by command.
         command: The command of the job.
         details: Its further conditions by name.
+        note: Sentence below the headline.
     """
 
     title: str
@@ -84,14 +89,15 @@ class ModelReport:
     commands: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
     def write(self, path: str | Path) -> None:
         """Write the page to a file."""
         rebuilt = self.evaluated.reconstruction
         intro = (
-            f"{len(rebuilt.output_r2):,} networks of held-out tasks, rebuilt from their latents alone, and "
+            f"{self.note} {len(rebuilt.output_r2):,} networks of held-out tasks, rebuilt from their latents alone, and "
             f"{len(self.evaluated.samples):,} networks sampled."
-        )
+        ).strip()
         histograms = {
             "Output R² of held-out networks": _histogram(rebuilt.output_r2),
             "Cosine similarity of their last hidden activations": _histogram(rebuilt.cosine),
@@ -114,7 +120,11 @@ class ModelReport:
             section("The latent space", _LATENTS, latents),
         ]
         if self.curves:
-            curves = {name: _curve(points, self.held_out.get(name, ())) for name, points in self.curves.items()}
+            meanings = {name: f"{name}: {meaning}" for terms in LOSSES.values() for name, meaning in terms.items()}
+            curves = {
+                meanings.get(name, name): _curve(points, self.held_out.get(name, ()))
+                for name, points in self.curves.items()
+            }
             sections.append(section("Training", _CURVES, pictures(curves)))
         if self.real:
             rows = [[method, *values] for method, values in self.real.items()]
@@ -130,13 +140,17 @@ class ModelReport:
     def _cards(self) -> list[Card]:
         """Return the headline figures: of rebuilding, of samples, and of a real data set."""
         cards = []
-        for name in CARDS:
-            value, target = self.figures.get(name, float("nan")), self.targets.get(name)
+        for name in filter(self.figures.__contains__, CARDS):
+            value, target = self.figures[name], self.targets.get(name)
             if target is None:
-                cards.append(Card(MODEL[name], number(value), {"trained networks": "1", "random weights": "0"}))
+                cards.append(Card(MODEL[name], number(value), _ENDS if name.endswith("_quality") else {}))
             else:
                 judged = verdict(value, target), value >= target
                 cards.append(Card(MODEL[name], number(value), {"target": f"{target:g}"}, *judged))
+        if "n_shape" in self.figures and "shape_quality" not in self.figures:
+            sides = counted(int(self.figures["n_shape"]), "network")
+            why = f"not measured: {sides} a side, one a task, with equal numbers of inputs; the test takes {LEAST}"
+            cards.append(Card(Metric(why, MODEL["shape_quality"].label), "–"))
         own = {method: mean for method, (mean, _) in self.real.items() if method.startswith("netgraph")}
         others = {method: number(mean) for method, (mean, _) in self.real.items() if method not in own}
         if own:

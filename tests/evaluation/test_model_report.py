@@ -10,7 +10,7 @@ from netgraph import from_module
 from netgraph.evaluation import evaluate_reconstruction, evaluate_samples
 from netgraph.evaluation.evaluate import Evaluated
 from netgraph.evaluation.model_report import ModelReport
-from netgraph.figures import MODEL
+from netgraph.figures import LOSSES, MODEL
 from netgraph.zoo import random_like
 from tests.evaluation.pages import Page
 from tests.strategies import randomize
@@ -61,15 +61,18 @@ def test_a_run_has_figures_beside_targets_pictures_curves_and_a_real_data_set(tm
         *("<script>alert(1)</script>", "How well networks are rebuilt", "Networks and what was rebuilt of them"),
         *("The latent space", "Training", "A real data set: diabetes", "All figures", "How to use it", "To repeat it"),
     ]
-    assert page.names[-2:] == ["total", "<kl>"]
+    total = f"total: {LOSSES['VAE']['total']}"
+    assert page.names[-2:] == [total, "<kl>"]
     drawn = dict(re.findall(r"<svg[^>]*><title>(.*?)</title>(.*?)</svg>", page.text, re.DOTALL))
-    assert "stroke-dasharray" in drawn["total"]  # held-out networks
+    assert "stroke-dasharray" in drawn[total]  # held-out networks
     assert "stroke-dasharray" not in drawn["&lt;kl&gt;"]
     assert len(page.names) == 7  # two histograms, a pair, the latent space, two curves
     cards = {card[0]: card[1:] for card in page.cards}
     assert cards["Rebuilt edges, F1"][:2] == ["1 reached", "target 0.97"]
     assert cards["Rebuilt outputs, R²"][0].endswith(" missed")
-    assert cards["Shape quality"][:3] == ["–", "trained networks 1", "random weights 0"]
+    assert cards["Sample quality"][1:3] == ["trained networks 1", "random weights 0"]
+    assert cards["Shape quality"][0] == "–"
+    assert cards["Shape quality"][1].startswith("not measured: 6 networks a side, one a task, ")
     assert cards["Diabetes, test R²"][:2] == ["0.5", "ridge regression 0.48"]
     assert cards["Diabetes, test R²"][2].endswith("netgraph, fine-tuned")
     assert ["ridge regression", "0.48", "0.03"] in page.tables[0]
@@ -84,3 +87,12 @@ def test_without_training_and_real_data_there_are_no_such_parts(tmp_path, evalua
     for part in ("Loss terms", "diabetes", "Diabetes", "How to use it", "To repeat it"):
         assert part not in page.text
     assert len(page.names) == 5
+
+
+def test_without_targets_no_figure_is_missed(tmp_path, evaluated):
+    figures = evaluated.figures | {"shape_quality": 0.25}
+    page = written(tmp_path, "A smoke test", evaluated, figures, {}, note="Its figures mean nothing.")
+    assert not {"reached", "missed", "target"} & {word for card in page.cards for text in card for word in text.split()}
+    assert "<p>Its figures mean nothing. 6 networks of held-out tasks" in page.text
+    (shape,) = (card for card in page.cards if card[0] == "Shape quality")
+    assert shape[1:4] == ["0.25", "trained networks 1", "random weights 0"]
