@@ -91,8 +91,11 @@ class Command(TyperCommand):
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, 2 after one line that names the problem with the input, or 130."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    words = arguments[1:] if arguments[:1] == ["help"] else arguments
+    if words != arguments or " ".join(words) in ("", *_GROUPS):
+        words = [*words, "--help"]
     try:
-        code = build()(arguments or ["--help"], "netgraph", standalone_mode=False)
+        code = build()(words, "netgraph", standalone_mode=False)
         return int(code or 0)
     except NetGraphError as error:
         reason = " ".join(line.strip() for line in str(error).splitlines())

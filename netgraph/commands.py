@@ -7,7 +7,7 @@ import typer
 
 from netgraph.errors import NetGraphError
 from netgraph.figures import MODEL
-from netgraph.inputs import check_checkpoint, check_file, check_source
+from netgraph.inputs import check_checkpoint, check_file, check_source, example_shapes
 from netgraph.job import Preset, check_evaluation, open_run, open_training
 from netgraph.machine import check_device
 from netgraph.options import Count, Device, OptionalCount, Overwrite, print_figures
@@ -89,7 +89,7 @@ def evaluate(
     Args:
         zoo: Folder of the zoo.
         out: Folder that takes metrics.json, report.html and samples.
-        checkpoint: Safetensors file of a trained model; the one that ships when left out.
+        checkpoint: Safetensors file of a trained model; the one that ships, "shipped", when left out.
         n_samples: Networks sampled from the prior.
         seed: Fixes everything.
         device: Where the model runs, cpu, cuda, or one of several GPUs, such as cuda:1.
@@ -119,7 +119,7 @@ def sample(
         netgraph sample --n-inputs 4 --n-outputs 1
 
     Args:
-        checkpoint: Safetensors file of a trained model; the one that ships when left out.
+        checkpoint: Safetensors file of a trained model; the one that ships, "shipped", when left out.
         out: File that takes the networks.
         n: How many.
         n_inputs: Inputs of each network; as the model draws them when left out.
@@ -170,6 +170,8 @@ def convert(
     """
     read, (_, written) = check_source(source), conversion_outputs(out, to)
     check_outputs(written, [*read, *([check_file(weights)] if weights else [])], overwrite=overwrite)
+    if example is not None:
+        example_shapes(example)
     from netgraph.graph.modules.files import convert_file
 
     print(convert_file(source, out, to, example, weights, overwrite))

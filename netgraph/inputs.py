@@ -11,8 +11,9 @@ from netgraph.reading import read_json
 
 #: Format of a checkpoint's record; its version is checked when it is loaded.
 CHECKPOINT = "netgraph.NetVAE"
-#: Name, in place of a file, of the checkpoint that ships.
+#: Name, in place of a file, of the checkpoint that ships; and its file.
 SHIPPED = "shipped"
+SHIPPED_FILE = Path(__file__).parent / "pretrained" / "full.safetensors"
 #: Objectives of a search, each minimized.
 OBJECTIVES = ("error", "parameters", "latency")
 #: Suffixes of files that hold a state_dict.
@@ -25,13 +26,18 @@ def check_checkpoint(path: str | Path | None) -> tuple[Path, ...]:
     Raises:
         StoreError: When one is missing, or its record is of something else; it names the file.
     """
-    if path is None:
+    if path is None or path == SHIPPED:
         return ()
     tensors, record = with_record(check_file(path))
     content = read_json(record)
     if not isinstance(content, dict) or content.get("format") != CHECKPOINT:
         raise StoreError(f"{record}: not a {CHECKPOINT} record")
     return tensors, record
+
+
+def checkpoint_path(path: str | Path | None) -> Path:
+    """Return the file of a checkpoint: that of the one that ships where it is None, or ``shipped``."""
+    return SHIPPED_FILE if path is None or path == SHIPPED else Path(path)
 
 
 def check_file(path: str | Path) -> Path:
@@ -149,3 +155,22 @@ def check_module(source: str) -> tuple[Path, ...]:
     if not Path(name).is_file():
         raise NetGraphError(f"{source}: {name}: no such file")
     return (Path(name),)
+
+
+def example_shapes(text: str) -> list[tuple[str, list[int]]]:
+    """Return type and shape of each input in a text such as "2,3,32,32" or "long:2,8;2,4".
+
+    Raises:
+        NetGraphError: When the text is not a list of shapes.
+
+    Example:
+        >>> example_shapes("2,3;long:4")
+        [('float32', [2, 3]), ('long', [4])]
+    """
+    shapes = []
+    for part in map(str.strip, text.split(";")):
+        match = re.fullmatch(r"(?:(\w+):)?(\d+(?:\s*,\s*\d+)*)", part, re.ASCII)
+        if not match:
+            raise NetGraphError(f"--example {part!r}: not a shape such as 2,3,32,32 or long:2,8")
+        shapes.append((match[1] or "float32", [int(size) for size in match[2].split(",")]))
+    return shapes

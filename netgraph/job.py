@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from netgraph.errors import NetGraphError, StoreError, unknown
 from netgraph.files import make_folder, read_own_record, read_record, write_own_record
-from netgraph.inputs import SHIPPED, check_checkpoint
+from netgraph.inputs import check_checkpoint
 from netgraph.machine import check_device
 from netgraph.outputs import check_outputs, with_record
 from netgraph.reading import building, field_of, is_whole
@@ -133,7 +133,7 @@ def open_training(
         NetGraphError: When an argument is none, or the folder holds a training of other arguments, or another job.
     """
     folder, (_, entries) = Path(out), read_zoo(zoo)
-    check_checkpoint(None if start == SHIPPED else start)
+    check_checkpoint(start)
     record, kept = folder / "train.json", (folder / "checkpoints").exists()
     if record.exists() and not kept:
         read_record(record, FORMAT, VERSION)  # of a training that kept nothing, which is begun anew

@@ -44,7 +44,7 @@ def table_fit(
         objectives: Objectives to minimize, separated by commas; error, then any of parameters and latency. Of error
             alone, the network is an ensemble of the best, and large.
         task: The kind of problem; auto means classes where the target is text or true and false.
-        checkpoint: Safetensors file of a trained model; the one that ships when left out.
+        checkpoint: Safetensors file of a trained model; the one that ships, "shipped", when left out.
         seed: Fixes everything.
         device: Where networks are sampled and trained, cpu, cuda, or one of several GPUs, such as cuda:1.
         overwrite: Replace existing files, but never the files that are read.
@@ -121,7 +121,7 @@ def table_search(
         max_seconds: Wall time after which no more are tried; no limit when left out.
         sampler: Sampler of Optuna that proposes latents; cma sees the error alone.
         task: The kind of problem; auto means classes where the target is text or true and false.
-        checkpoint: Safetensors file of a trained model; the one that ships when left out.
+        checkpoint: Safetensors file of a trained model; the one that ships, "shipped", when left out.
         seed: Fixes everything.
         device: Where networks are sampled and run, cpu, cuda, or one of several GPUs, such as cuda:1.
         overwrite: Replace existing files where the folder holds no search, but never files that are read.

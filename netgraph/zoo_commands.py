@@ -1,16 +1,18 @@
 """The commands on zoos, and on the real data sets that zoos are built of."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from netgraph.inputs import check_file, check_module, recipe_names, recipe_path, state_dict_files
+from netgraph.errors import NetGraphError
+from netgraph.inputs import check_file, check_module, example_shapes, recipe_names, recipe_path, state_dict_files
 from netgraph.job import check_seed
 from netgraph.machine import check_device
 from netgraph.options import Device, OptionalCount, listed
 from netgraph.outputs import check_empty, check_outputs
-from netgraph.zoo.manifest import check_given, read_zoo
+from netgraph.zoo.manifest import check_given, check_recipe, read_zoo
 
 
 def zoo_build(
@@ -39,10 +41,13 @@ def zoo_build(
     check_outputs([Path(out) / "zoo.json"], overwrite=True)
     check_seed(seed or 0)
     check_device(device)
-    from netgraph.zoo import ZooRecipe, build_zoo
+    from netgraph.zoo import ZooRecipe
 
     chosen = ZooRecipe.load(recipe)
     chosen = chosen if seed is None else chosen.changed(seed=seed)
+    check_recipe(out, chosen.digest, asdict(chosen))
+    from netgraph.zoo import build_zoo
+
     zoo = build_zoo(chosen, out, engine, workers=workers, device=device)
     print(f"{len(zoo):,} networks in {out}" + (f"; {zoo.excluded:,} left out, see zoo info" if zoo.excluded else ""))
 
@@ -77,11 +82,17 @@ def zoo_import(
     check_module(module)
     for file in filter(None, (task, table)):
         check_file(file)
+    if example is not None:
+        example_shapes(example)
     check_given(out)
     check_seed(seed)
-    from netgraph.zoo.import_folder import ImportJob, import_zoo
+    from netgraph.zoo.import_job import ImportJob
 
-    zoo = import_zoo(ImportJob(folder, module, out, task, target, table, example, seed))
+    job = ImportJob(folder, module, out, task, target, table, example, seed)
+    job.check()
+    from netgraph.zoo.import_folder import import_zoo
+
+    zoo = import_zoo(job)
     print(f"{len(zoo):,} networks in {out}")
 
 
@@ -125,8 +136,10 @@ def zoo_merge(zoos: list[str], out: Annotated[str, typer.Option()]) -> None:
         zoos: Their folders.
         out: Folder of the new zoo.
     """
-    for zoo in zoos:
+    for number, zoo in enumerate(zoos):
         read_zoo(zoo)
+        if Path(zoo).resolve() in [Path(earlier).resolve() for earlier in zoos[:number]]:
+            raise NetGraphError(f"{zoo}: is given twice")
     check_empty(Path(out), "a merged zoo")
     from netgraph.zoo import merge_zoos
 

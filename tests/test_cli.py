@@ -142,7 +142,6 @@ def test_a_training_that_kept_nothing_claims_no_folder(tmp_path, monkeypatch, ca
         (["zoo", "build", "--workers", "two"], "invalid value for '--workers'"),
         (["zoo", "bild"], "no such command 'bild'; did you mean 'build'? see netgraph zoo --help"),
         (["zoo", "info"], "missing argument 'ZOO'"),
-        (["zoo"], "missing command; see netgraph zoo --help"),
         (["zoo", "merge", "--out", "x"], "missing argument 'ZOOS'"),
         (["train", "one", "two"], "unexpected extra argument(s) (two)"),
         (["search", "absent.csv", "--target", "y"], "absent.csv: no such file"),
@@ -300,7 +299,7 @@ def imported(monkeypatch) -> None:
     [
         (["mine:absent", "x.json"], "mine:absent: module 'mine' has no attribute 'absent'"),
         (["theirs:network", "x.json"], "No module named 'theirs'"),
-        (["mine:number", "x.json"], "mine:number: 'int' object is not callable"),
+        (["mine:number", "x.json"], "mine:number: int, not a torch.nn.Module"),
         (["mine:network", "x.json"], "give example_input"),
         (["mine:network", "x.json", "--example", "2,three"], "'2,three': not a shape"),
         (["mine:network", "x.json", "--example=-1,3"], "--example '-1,3': "),

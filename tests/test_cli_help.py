@@ -7,6 +7,7 @@ import sys
 from typing import get_args
 
 import pytest
+import torch
 
 import netgraph as package
 from netgraph.cli import COMMANDS, build, main
@@ -51,6 +52,10 @@ WRONG = {
     "zoo import states --module nets.py": "nets.py: neither FILE.py:NAME nor MODULE:NAME",
     "zoo import states --module nets:Net --out full": "full: not empty",
     "zoo import states --module nets:Net --table absent.csv": "absent.csv: no such file",
+    "zoo import states --module nets:Net --table text.csv": "text.csv: has no column 'file'",
+    "zoo import states --module nets:Net --target y": "--target is given without --task",
+    "zoo import states --module nets:Net --task text.csv --target z": "text.csv: no column 'z' for the target",
+    "zoo import states --module nets:Net --example 1,x": "--example '1,x': not a shape",
     "zoo build absent": "unknown recipe 'absent'",
     "zoo build --out text.csv/zoo": "text.csv",
     "zoo build --seed -1": "seed is -1",
@@ -68,6 +73,7 @@ WRONG = {
     "convert absent.py:net net.py": "absent.py: no such file",
     "convert nets:net other.safetensors": "other.safetensors: exists already",
     "convert nets:net net.py --weights absent": "absent: no such file",
+    "convert nets:net net.py --example 1,x": "--example '1,x': not a shape",
     "convert nets:net net.xyz": "no form has this suffix",
     "convert nets:net net.py --to picture": "'picture' is not one of",
     "fit absent.csv --target y --objectives error,speed": "unknown objective 'speed'",
@@ -75,6 +81,8 @@ WRONG = {
     "fit y --target text.csv": "y: no such file, but the target text.csv is one; give FILE --target COLUMN",
     "predict full absent.csv": "holds no network.py",
 }
+if torch.version.cuda is None:
+    WRONG["sample --device cuda"] = "device 'cuda': this torch is built for the CPU alone"
 
 
 def in_a_process(*command: str) -> subprocess.CompletedProcess[str]:
@@ -173,6 +181,9 @@ def test_without_a_command_there_is_help():
     assert "train" in plain()
     assert plain().endswith("Example: netgraph run --preset quick")
     assert plain("zoo", "--help").endswith("Example: netgraph zoo build tiny --out my_zoo")
+    assert plain("zoo") == plain("help", "zoo") == plain("zoo", "--help")
+    assert plain("help") == plain()
+    assert plain("help", "zoo", "build") == plain("zoo", "build", "--help")
 
 
 def test_it_has_a_version():

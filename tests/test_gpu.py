@@ -9,7 +9,8 @@ from netgraph.graph.architecture import Architecture
 from netgraph.model import VAEConfig
 from netgraph.training import Example, TrainConfig, train
 from netgraph.zoo import ZooRecipe
-from netgraph.zoo.architectures import draw_architecture, initialize
+from netgraph.zoo.architectures import draw_architecture
+from netgraph.zoo.initial import initialize
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU here")
 

@@ -24,9 +24,9 @@ from netgraph import (
 from netgraph.evaluation import evaluate_samples, health
 from netgraph.evaluation.probes import weight_statistics
 from netgraph.graph import module_sensitivity
-from netgraph.graph.from_module import example_of, generalize
 from netgraph.graph.io import save_graphs
 from netgraph.graph.modules.files import to_graphml, to_json
+from netgraph.graph.read_module import example_of, generalize
 from netgraph.zoo import random_like
 from tests.model.small import untrained
 from tests.strategies import randomize

@@ -17,7 +17,7 @@ from netgraph.graph.architecture import TENSOR_KINDS, Architecture
 from netgraph.graph.arguments import Network, as_graph
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
-from netgraph.graph.to_module import to_module
+from netgraph.graph.write_module import to_module
 from netgraph.stack import probe
 
 Level = Literal["network", "architecture"]

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from netgraph.errors import NetGraphError, UnsupportedLayerError
-from netgraph.graph.from_module import from_module
 from netgraph.graph.netgraph import NetGraph, check_graph, kind_of
+from netgraph.graph.read_module import from_module
 
 #: A network, wherever one is asked for.
 Network = NetGraph | nn.Module

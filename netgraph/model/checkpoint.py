@@ -33,7 +33,6 @@ _COVERAGE = "decoder.architecture._extra_state"
 _MOVES = "decoder.architecture.move.bias"
 #: Name of a tensor of meta-features, NaN for networks of unknown data.
 _UNKNOWN = "prior.function.meta_features"
-SHIPPED = Path(__file__).parent.parent / "pretrained" / "full.safetensors"
 #: Code of each layer type here.
 _CODES = {name: layer_type.code for name, layer_type in LAYER_TYPES.items()}
 

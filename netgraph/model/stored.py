@@ -6,8 +6,9 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from netgraph.inputs import checkpoint_path
 from netgraph.model.card import card_html, model_line
-from netgraph.model.checkpoint import SHIPPED, load_checkpoint, save_checkpoint
+from netgraph.model.checkpoint import load_checkpoint, save_checkpoint
 from netgraph.model.config import VAEConfig
 from netgraph.model.coverage import Coverage
 from netgraph.model.decoder import Decoder
@@ -68,11 +69,11 @@ class StoredModel(nn.Module):
         """Read a checkpoint.
 
         Args:
-            path: The safetensors file; the checkpoint that ships with the package when None.
+            path: The safetensors file; the checkpoint that ships with the package when None, or ``shipped``.
 
         Raises:
             StoreError: When there is none, it is damaged, or it is of another version.
         """
-        vae, card, coverage = load_checkpoint(SHIPPED if path is None else Path(path), cls.from_config)
+        vae, card, coverage = load_checkpoint(checkpoint_path(path), cls.from_config)
         vae.card, vae.decoder.architecture.coverage = card, coverage
         return vae.eval()

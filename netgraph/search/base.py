@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
 )
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.to_module import to_module
+from netgraph.graph.write_module import to_module
 from netgraph.inputs import check_objectives
 from netgraph.machine import check_device
 from netgraph.reading import is_whole, one_line

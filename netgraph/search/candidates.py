@@ -13,8 +13,8 @@ from torch import Generator, Tensor
 from netgraph.errors import NetGraphError
 from netgraph.graph.edit import prepend_linear, with_outputs
 from netgraph.graph.netgraph import NetGraph
+from netgraph.inputs import checkpoint_path
 from netgraph.model import NetVAE
-from netgraph.model.checkpoint import SHIPPED
 from netgraph.zoo import ArchitectureRecipe, ZooRecipe, draw_architecture, initialize
 
 #: Least and largest number of units of a layer of small random networks; chosen: some 10 to 300 parameters.
@@ -201,7 +201,7 @@ def shared_model(checkpoint: str | Path | None, device: str = "cpu") -> NetVAE:
     """
     if not isinstance(checkpoint, str | Path | None):
         raise NetGraphError(f"checkpoint is of {type(checkpoint).__name__}; the path of a file, or None")
-    path = SHIPPED if checkpoint is None else Path(checkpoint).absolute()
+    path = checkpoint_path(checkpoint).absolute()
     return _read(path, path.stat().st_mtime_ns if path.exists() else 0, device)
 
 

@@ -12,10 +12,10 @@ import torch
 
 from netgraph.errors import NetGraphError
 from netgraph.files import make_folder, write_atomically
-from netgraph.graph.from_module import from_module
 from netgraph.graph.modules.source import to_source
 from netgraph.graph.netgraph import NetGraph
-from netgraph.graph.to_module import to_module
+from netgraph.graph.read_module import from_module
+from netgraph.graph.write_module import to_module
 from netgraph.outputs import check_outputs, replacing
 from netgraph.search.columns import ColumnEncoder
 from netgraph.search.preprocess import Preprocessing, Probabilities

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from netgraph.graph.netgraph import NetGraph
-from netgraph.graph.to_module import to_module
+from netgraph.graph.write_module import to_module
 from netgraph.search.data import TabularData
 from netgraph.search.scoring import Candidate
 

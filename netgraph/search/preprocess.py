@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
-from netgraph.graph.to_module import to_module
+from netgraph.graph.write_module import to_module
 from netgraph.search.data import TabularData
 from netgraph.tasks import TAIL, compressed
 from netgraph.tasks.dataset import Floats

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
-from netgraph.inputs import SHIPPED
 from netgraph.model.config import VAEConfig
 from netgraph.model.vae import NetVAE
 
@@ -23,10 +22,7 @@ def start_of(start: NetVAE | str | Path, config: VAEConfig | None = None) -> Net
         NetGraphError: When a size is another; it names the first one.
         StoreError: When the file is none of a checkpoint.
     """
-    if isinstance(start, NetVAE):
-        vae = deepcopy(start).cpu()
-    else:
-        vae = NetVAE.from_pretrained(None if start == SHIPPED else start)
+    vae = deepcopy(start).cpu() if isinstance(start, NetVAE) else NetVAE.from_pretrained(start)
     asked = {} if config is None else asdict(config)
     for name, value in asked.items():
         if value != asdict(vae.config)[name]:

@@ -8,16 +8,11 @@ from typing import TYPE_CHECKING
 from netgraph.lazy import attach
 
 if TYPE_CHECKING:
-    from netgraph.zoo.architectures import (
-        ArchitectureRecipe,
-        draw_architecture,
-        draw_architectures,
-        initialize,
-        random_like,
-    )
+    from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, draw_architectures
     from netgraph.zoo.build import build_zoo
     from netgraph.zoo.fit_recipe import FitConfig, FitRecipe, Schedule
     from netgraph.zoo.fitting import fit_networks, pad_rows
+    from netgraph.zoo.initial import initialize, random_like
     from netgraph.zoo.merge import merge_zoos
     from netgraph.zoo.optimizers import OPTIMIZERS
     from netgraph.zoo.recipe import ZooRecipe
@@ -48,10 +43,11 @@ __all__ = [
 __getattr__, __dir__ = attach(
     __name__,
     {
-        "architectures": ["ArchitectureRecipe", "draw_architecture", "draw_architectures", "initialize", "random_like"],
+        "architectures": ["ArchitectureRecipe", "draw_architecture", "draw_architectures"],
         "build": ["build_zoo"],
         "fit_recipe": ["FitConfig", "FitRecipe", "Schedule"],
         "fitting": ["fit_networks", "pad_rows"],
+        "initial": ["initialize", "random_like"],
         "merge": ["merge_zoos"],
         "optimizers": ["OPTIMIZERS"],
         "recipe": ["ZooRecipe"],

@@ -1,6 +1,5 @@
 """Building a zoo, shard by shard; an interrupted build is resumed."""
 
-import json
 import os
 from contextlib import closing
 from dataclasses import asdict
@@ -14,7 +13,7 @@ from netgraph.progress import Progress
 from netgraph.tasks import real_task
 from netgraph.zoo.engines import ENGINES
 from netgraph.zoo.make_shard import make_encoded
-from netgraph.zoo.manifest import ShardEntry, manifest_path, read_zoo_record, write_manifest, write_zoo_record
+from netgraph.zoo.manifest import ShardEntry, check_recipe, manifest_path, write_manifest, write_zoo_record
 from netgraph.zoo.recipe import ZooRecipe
 from netgraph.zoo.storage import clear_leftovers, read_job, shard_path, sizes_of, write_parts
 from netgraph.zoo.zoo import Zoo
@@ -128,17 +127,4 @@ def _check_folder(root: Path, recipe: ZooRecipe) -> None:
     if not os.access(root / "shards", os.W_OK):
         raise StoreError(f"{root / 'shards'}: cannot be written to")
     clear_leftovers(root)
-    if not path.exists():
-        return
-    record = read_zoo_record(root)
-    if record["digest"] != recipe.digest:
-        if not record["recipes"]:
-            raise StoreError(f"{path}: a zoo of networks that were given; choose another folder")
-        import pandas as pd
-
-        recipes = record["recipes"][0], json.loads(json.dumps(asdict(recipe)))
-        # Values by paths, such as training.steps.
-        there, here = (pd.json_normalize(values).to_dict("records")[0] for values in recipes)
-        key = next((key for key in here if there.get(key) != here[key]), "recipe")
-        what = f"{key} is {there.get(key)} there and {here.get(key)} here"
-        raise StoreError(f"{path}: a zoo of another recipe: {what}; choose another folder")
+    check_recipe(root, recipe.digest, asdict(recipe))

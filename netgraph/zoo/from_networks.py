@@ -13,8 +13,8 @@ from torch_geometric.data import Data
 
 from netgraph.errors import NetGraphError, StoreError
 from netgraph.files import EncodedTensors, make_folder, record_path
-from netgraph.graph.from_module import from_module
 from netgraph.graph.netgraph import NetGraph, check_graph
+from netgraph.graph.read_module import from_module
 from netgraph.graph.symmetry import canonicalize
 from netgraph.progress import Progress
 from netgraph.reading import building

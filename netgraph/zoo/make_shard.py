@@ -11,8 +11,9 @@ from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonical_moves, canonicalize
 from netgraph.stack import sensitivities
 from netgraph.tasks import Task, check_meta_vector, draw_tasks, get_meta_features, real_task
-from netgraph.zoo.architectures import draw_architectures, initialize
+from netgraph.zoo.architectures import draw_architectures
 from netgraph.zoo.fitting import fit_networks, pad_rows
+from netgraph.zoo.initial import initialize
 from netgraph.zoo.recipe import ZooRecipe
 from netgraph.zoo.storage import Shard, encode
 from netgraph.zoo.training_state import Fitted

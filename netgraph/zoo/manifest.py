@@ -1,6 +1,7 @@
 """The two small files of a zoo: its recipes, and the manifest of its shards, written last, which alone opens a zoo."""
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -118,6 +119,30 @@ def check_given(root: str | Path) -> None:
         check_empty(root, "a zoo")
     elif read_zoo_record(root)["recipes"]:
         raise StoreError(f"{root}: holds a zoo that was built; choose another folder")
+
+
+def check_recipe(root: str | Path, digest: str, recipe: dict[str, Any]) -> None:
+    """Raise unless a folder holds no zoo, or one that is built by this recipe.
+
+    Raises:
+        StoreError: When it holds another; it names the first key that differs.
+    """
+    path = Path(root) / "zoo.json"
+    with opening(path):
+        begun = path.exists()
+    record = read_zoo_record(Path(root)) if begun else {"digest": digest}
+    if record["digest"] == digest:
+        return
+    if not record["recipes"]:
+        raise StoreError(f"{path}: a zoo of networks that were given; choose another folder")
+    import pandas as pd
+
+    recipes = record["recipes"][0], json.loads(json.dumps(recipe))
+    # Values by paths, such as training.steps.
+    there, here = (pd.json_normalize(values).to_dict("records")[0] for values in recipes)
+    key = next((key for key in here if there.get(key) != here[key]), "recipe")
+    what = f"{key} is {there.get(key)} there and {here.get(key)} here"
+    raise StoreError(f"{path}: a zoo of another recipe: {what}; choose another folder")
 
 
 def manifest_path(root: Path) -> Path:

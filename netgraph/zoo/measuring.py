@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from netgraph.errors import NetGraphError
-from netgraph.graph.from_module import example_of
 from netgraph.graph.netgraph import NetGraph
-from netgraph.graph.to_module import to_module
+from netgraph.graph.read_module import example_of
+from netgraph.graph.write_module import to_module
 from netgraph.reading import building
 from netgraph.stack import outputs, probe, sensitivities, sensitivity
 from netgraph.tasks import Task

@@ -2,13 +2,15 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from netgraph.graph.architecture import TENSOR_KINDS
-from netgraph.stack import Stack
+
+if TYPE_CHECKING:
+    from netgraph.stack import Stack
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
 #: Of SGD the first is the momentum.
@@ -46,7 +48,7 @@ class Optimizer:
     time: int = 0
 
     @classmethod
-    def of(cls, stack: Stack, learning_rate: Tensor, weight_decay: Tensor, kind: Tensor, clip: float) -> "Optimizer":
+    def of(cls, stack: "Stack", learning_rate: Tensor, weight_decay: Tensor, kind: Tensor, clip: float) -> "Optimizer":
         """Build the optimizer of a stack.
 
         Args:
@@ -73,7 +75,7 @@ class Optimizer:
             finite=torch.ones(len(stack), dtype=torch.bool, device=stack.device),
         )
 
-    def step(self, stack: Stack, state: Tensor, gradient: Tensor, annealing: Tensor | float) -> Tensor:
+    def step(self, stack: "Stack", state: Tensor, gradient: Tensor, annealing: Tensor | float) -> Tensor:
         """Return the states after a step.
 
         Args:
@@ -100,7 +102,7 @@ class Optimizer:
             return state.sub(update.mul_(stack.spread(annealing)), alpha=correction)
         return state.sub(update, alpha=correction * annealing)
 
-    def _clipped(self, stack: Stack, gradient: Tensor) -> Tensor:
+    def _clipped(self, stack: "Stack", gradient: Tensor) -> Tensor:
         norm = stack.norms(gradient)
         factor = self.clip / norm.clamp(min=self.clip)
         if not factor.is_cuda and bool((factor == 1).all()):  # a GPU would have to be waited for

@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from netgraph import NetGraphError, from_module, to_module
-from netgraph.graph.from_module import generalize
 from netgraph.graph.lower import lower
+from netgraph.graph.read_module import generalize
 from tests.graph.zoo_of_modules.exact import prepared
 from tests.strategies import examples, modules
 

@@ -9,7 +9,8 @@ from netgraph import NetGraph, NetGraphError, NetVAE, from_module
 from netgraph.model.architecture_decoder import ArchitectureDecoder
 from netgraph.model.coverage import Coverage
 from netgraph.zoo import ZooRecipe
-from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
+from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture
+from netgraph.zoo.initial import initialize
 from tests.model.small import CONFIG, EVERYTHING, perceptron
 
 N = 5

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from netgraph import NetGraph, NetGraphError, NetVAE, canonicalize, from_module, to_module
+from netgraph.inputs import SHIPPED_FILE
 from netgraph.model.batch import net_batch
-from netgraph.model.checkpoint import SHIPPED
 from netgraph.stack import Stack, first_outputs
 from netgraph.zoo import ZooRecipe
 from tests.model.small import CONFIG, fitting, networks, perceptron, untrained
@@ -284,7 +284,7 @@ def test_the_checkpoint_that_ships_samples_networks():
         model.card
     )
     assert model.card["recipe"] == json.loads(json.dumps(asdict(ZooRecipe.load("full"))))
-    assert SHIPPED.stat().st_size + SHIPPED.with_suffix(".json").stat().st_size < 20 * 2**20
+    assert SHIPPED_FILE.stat().st_size + SHIPPED_FILE.with_suffix(".json").stat().st_size < 20 * 2**20
 
 
 Z = torch.zeros(2, CONFIG.latent_size)
@@ -382,3 +382,8 @@ def test_layers_that_a_model_was_not_trained_on_are_named():
     limits = model.decoder.architecture.limits
     assert (limits.nodes, limits.layers, limits.units) == (CONFIG.max_nodes, 4, 3)
     assert (limits.loose, limits.apart) == (1, 0)
+
+
+def test_the_checkpoint_that_ships_has_a_name():
+    named, left_out = NetVAE.from_pretrained("shipped"), NetVAE.from_pretrained()
+    assert named.card == left_out.card

@@ -10,7 +10,7 @@ from netgraph import NetGraph, from_module
 from netgraph.graph.edit import output_layer, with_outputs
 from netgraph.stack import Stack
 from netgraph.stack.output_layer import PENALTIES, fit_ridge, solve_output_layers
-from netgraph.zoo.architectures import initialize
+from netgraph.zoo.initial import initialize
 
 
 def networks() -> list[NetGraph]:

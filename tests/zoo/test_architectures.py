@@ -14,8 +14,8 @@ from netgraph.zoo.architectures import (
     ArchitectureRecipe,
     draw_architecture,
     draw_architectures,
-    initialize,
 )
+from netgraph.zoo.initial import initialize
 from tests.strategies import examples
 
 VARIED = ArchitectureRecipe(

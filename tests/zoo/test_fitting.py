@@ -9,8 +9,9 @@ from torch import Generator, nn
 from netgraph import NetGraph, NetGraphError, from_module, to_module
 from netgraph.stack import Stack, chunks
 from netgraph.zoo import OPTIMIZERS, FitConfig, fit_networks
-from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
+from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture
 from netgraph.zoo.fitting import fit_stack
+from netgraph.zoo.initial import initialize
 from tests.strategies import examples, graphs, randomize
 
 ROWS = 32

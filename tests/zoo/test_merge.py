@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from netgraph import NetGraphError, files
+from netgraph.cli import main
 from netgraph.errors import StoreError
 from netgraph.zoo import merge_zoos, verify_zoo
 from netgraph.zoo.manifest import read_manifest
@@ -41,6 +42,11 @@ def test_zoos_merge_and_keep_their_splits(zoo, other, tmp_path):
     assert len(merged.recipes) == 2
     with pytest.raises(NetGraphError, match="2 recipes"):
         _ = merged.recipe
+
+
+def test_the_command_takes_a_zoo_once(zoo, tmp_path, capsys):
+    assert main(["zoo", "merge", str(zoo.folder), f"{zoo.folder}/", "--out", str(tmp_path / "twice")]) == 2
+    assert capsys.readouterr().err == f"netgraph: {zoo.folder}/: is given twice\n"
 
 
 def test_zoos_that_share_a_task_do_not_merge(zoo, tmp_path):

@@ -9,8 +9,9 @@ from torch import nn
 from netgraph import NetGraph, NetGraphError, Zoo, build_zoo, to_module
 from netgraph.stack import Stack
 from netgraph.zoo import FitConfig, verify_zoo
-from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture, initialize
+from netgraph.zoo.architectures import ArchitectureRecipe, draw_architecture
 from netgraph.zoo.fitting import fit_stack
+from netgraph.zoo.initial import initialize
 from netgraph.zoo.make_shard import make_shard
 from tests.zoo.stores import SMALL, build_here
 

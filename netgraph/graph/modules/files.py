@@ -17,15 +17,15 @@ from netgraph.errors import NetGraphError
 from netgraph.files import load_safetensors, make_folder, write_atomically
 from netgraph.graph.arguments import Network, as_graph
 from netgraph.graph.exchange import describe, to_networkx
-from netgraph.graph.from_module import from_module
 from netgraph.graph.io import load_graphs, save_graphs
 from netgraph.graph.modules.encoding import dtype_named
 from netgraph.graph.modules.onnx import to_onnx
 from netgraph.graph.modules.source import to_source
 from netgraph.graph.modules.trace import first_line
 from netgraph.graph.netgraph import NetGraph
-from netgraph.graph.to_module import to_module
-from netgraph.inputs import check_source, names_module
+from netgraph.graph.read_module import from_module
+from netgraph.graph.write_module import to_module
+from netgraph.inputs import check_source, example_shapes, names_module
 from netgraph.outputs import check_outputs, conversion_outputs, replacing, with_record
 from netgraph.reading import building
 
@@ -104,13 +104,14 @@ def load_module(source: str) -> nn.Module:
         sys.path.insert(0, "")
     try:
         value = attrgetter(path)(_import_file(Path(name)) if name.endswith(".py") else import_module(name))
-        module = value if isinstance(value, nn.Module) else value()
+        module = value() if callable(value) and not isinstance(value, nn.Module) else value
     except (ImportError, AttributeError, TypeError, OSError) as error:
         raise NetGraphError(f"{source}: {first_line(error)}") from error
     except Exception as error:  # whatever the caller's own code raises
         raise NetGraphError(f"{source}: {type(error).__name__}: {first_line(error)}") from error
     if not isinstance(module, nn.Module):
-        raise NetGraphError(f"{source}: gives {type(module).__name__}, not a torch.nn.Module")
+        given = type(module).__name__
+        raise NetGraphError(f"{source}: {given}, not a torch.nn.Module, nor a class or function that returns one")
     return module
 
 
@@ -138,18 +139,13 @@ def parse_example(text: str) -> Tensor | tuple[Tensor, ...]:
     """
     generator = torch.Generator().manual_seed(0)
     inputs = []
-    for part in map(str.strip, text.split(";")):
-        kind, _, sizes = part.rpartition(":")
+    for kind, shape in example_shapes(text):
         try:
-            shape = [int(size) for size in sizes.split(",")]
-        except ValueError:
-            raise NetGraphError(f"--example {part!r}: not a shape such as 2,3,32,32 or long:2,8") from None
-        dtype = dtype_named(kind or "float32")
-        try:
+            dtype = dtype_named(kind)
             numbers = torch.randn(shape, generator=generator) if dtype.is_floating_point else torch.zeros(shape)
             inputs.append(numbers.to(dtype))
-        except (RuntimeError, TypeError) as error:  # negative, or larger than memory
-            raise NetGraphError(f"--example {part!r}: {first_line(error)}") from None
+        except (RuntimeError, TypeError, NetGraphError) as error:  # of no such type, or larger than memory
+            raise NetGraphError(f"--example {text!r}: {first_line(error)}") from None
     return inputs[0] if len(inputs) == 1 else tuple(inputs)
 
 

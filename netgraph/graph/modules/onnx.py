@@ -13,11 +13,11 @@ from torch.utils._pytree import tree_leaves
 from netgraph.errors import UnsupportedLayerError, missing_extra
 from netgraph.files import write_atomically
 from netgraph.graph.arguments import Network, as_graph
-from netgraph.graph.from_module import example_of
 from netgraph.graph.modules.execute import NetworkModule
 from netgraph.graph.modules.export import Dimension, quiet, resized
 from netgraph.graph.modules.trace import first_line
-from netgraph.graph.to_module import to_module
+from netgraph.graph.read_module import example_of
+from netgraph.graph.write_module import to_module
 
 Given = Mapping[str, Any]
 

@@ -8,13 +8,13 @@ from typing import Any, cast
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.arguments import Network, as_graph
-from netgraph.graph.from_module import generalize
 from netgraph.graph.modules.check import check
 from netgraph.graph.modules.encoding import decode, references
 from netgraph.graph.modules.expressions import Expression, constructor, wrap
 from netgraph.graph.modules.program import CallGraph, GraphNode, ModuleSpec, NamedTensorSpec, Program
 from netgraph.graph.modules.registry import ENTRIES
 from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.read_module import generalize
 
 _HEAD = '''"""Written by netgraph; load the weights with ``load_state_dict``."""
 

@@ -26,8 +26,8 @@ number, made = 3, lambda: 4
     [
         ("fails", "callers_own:fails: ValueError: no weights$"),
         ("Needs", "callers_own:Needs: .*width"),
-        ("number", "callers_own:number: .*not callable"),
-        ("made", "callers_own:made: gives int, not a torch.nn.Module"),
+        ("number", "callers_own:number: int, not a torch.nn.Module, nor a class or function that returns one"),
+        ("made", "callers_own:made: int, not a torch.nn.Module, nor a class or function that returns one"),
         ("absent", "callers_own:absent: .*absent"),
     ],
 )

@@ -5,7 +5,7 @@ from torch.utils._pytree import tree_leaves
 
 from netgraph import NetGraphError, from_module, to_module
 from netgraph.graph import to_onnx
-from netgraph.graph.from_module import example_of
+from netgraph.graph.read_module import example_of
 from tests.graph.zoo_of_modules.exact import prepared
 from tests.graph.zoo_of_modules.test_attention import GPT, ConvNeXtBlock
 from tests.graph.zoo_of_modules.test_dense import dpn

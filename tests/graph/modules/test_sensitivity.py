@@ -8,9 +8,9 @@ from torch.nn import functional as F
 
 from netgraph import NetGraphError, from_module, sensitivity, to_module, with_sensitivity
 from netgraph.graph import load_graphs, module_sensitivity, save_graphs
-from netgraph.graph.from_module import generalize
 from netgraph.graph.modules.stepwise import decompose
 from netgraph.graph.modules.wiring import wire
+from netgraph.graph.read_module import generalize
 from tests.graph.zoo_of_modules.exact import prepared, tree_leaves
 from tests.graph.zoo_of_modules.test_attention import Bert, Decoder, Perceiver
 from tests.graph.zoo_of_modules.test_sequences import Tagger, Translator, ids, numbers

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 from torch_geometric.loader import DataLoader
 
 from netgraph import NetGraphError, from_module
-from netgraph.graph.from_module import generalize
 from netgraph.graph.modules.wiring import wire
+from netgraph.graph.read_module import generalize
 from tests.graph.zoo_of_modules.exact import dependencies, prepared
 from tests.strategies import examples, modules
 

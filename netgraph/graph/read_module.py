@@ -23,7 +23,7 @@ from netgraph.graph.modules.trace import NotTraceableError, Traced, named_tensor
 from netgraph.graph.modules.values import copies
 from netgraph.graph.modules.verify import InexactError, Observer, Seen, check_same, fails_on, observe
 from netgraph.graph.netgraph import NetGraph, check_graph
-from netgraph.graph.to_module import to_module
+from netgraph.graph.write_module import to_module
 
 Example = Tensor | Sequence[Any] | Mapping[str, Any]
 #: Modules that run another one in their own way, and the attribute that holds it.
@@ -32,7 +32,7 @@ _WRAPPERS = {"OptimizedModule": "_orig_mod", "DataParallel": "module", "Distribu
 
 @draws_restored()
 def from_module(module: nn.Module, example_input: Example | None = None) -> NetGraph:
-    """Read a module into a graph; :func:`~netgraph.graph.to_module.to_module` inverts it bit for bit.
+    """Read a module into a graph; :func:`~netgraph.graph.write_module.to_module` inverts it bit for bit.
 
     Every module is traced into a program, see :mod:`netgraph.graph.modules`. A feed-forward one is lowered to an
     architecture, which the stack, the canonical form and the model take; tokens hold both kinds.
