@@ -47,7 +47,7 @@ MODEL = {
     "random_auc": Metric("AUC of telling random weights from held-out networks by shape; 0.5: chance, 1: always"),
     "sample_auc": Metric("the same, samples from held-out networks"),
     "floor_auc": Metric("the same, other trained networks from held-out ones"),
-    "n_shape": Metric("networks a side of these tests, one a task; fewer than 25 are not tested by shape"),
+    "n_shape": Metric("networks a side of the tests of shape, one a task; with fewer than 25, there are none"),
     "function_spread": Metric("deviation of samples' outputs, over that of held-out networks; 1: as diverse"),
     "sample_behaviour_distance": Metric("energy distance of standardized outputs, samples to held-out networks"),
     "random_behaviour_distance": Metric("the same, random weights in the samples' architectures"),

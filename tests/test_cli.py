@@ -56,6 +56,9 @@ def test_an_interrupted_run_is_completed(tiny_zoo, tmp_path, monkeypatch):
     assert metrics["n_train"] + metrics["n_test"] <= 96
     for name in ("zoo", "checkpoints", "tensorboard", "samples", "report.html"):
         assert (folder / name).exists(), name
+    report = (folder / "report.html").read_text(encoding="utf-8")
+    assert "The model is of the preset tiny, a smoke test" in report
+    assert "missed" not in report
     other = netgraph("run", "--preset", "quick", "--out", str(folder))
     assert other.returncode == 2
     assert "preset tiny, not quick" in other.stderr
@@ -77,7 +80,8 @@ def test_a_model_is_trained_on_a_zoo_and_evaluated_on_its_held_out_tasks(tiny_zo
     assert done.returncode == 0, done.stderr
     metrics = json.loads((tmp_path / "trained" / "metrics.json").read_text())
     assert metrics["validity"] == 1
-    report = (tmp_path / "trained" / "report.html").read_text()
+    report = (tmp_path / "trained" / "report.html").read_text(encoding="utf-8")
+    assert "a smoke test" in report
     assert "Loss terms over steps" in report
     assert "A real data set" not in report
     assert len(load_graphs(tmp_path / "trained" / "samples" / "samples.safetensors")) == 8

@@ -12,7 +12,7 @@ from netgraph.run import KEYS
 def test_every_figure_of_a_run_and_of_its_targets_has_a_meaning():
     assert {*KEYS, *TARGETS} <= MODEL.keys()
     assert all(MODEL[name].label for name in TARGETS)
-    assert f"fewer than {LEAST} " in MODEL["n_shape"].meaning
+    assert f"fewer than {LEAST}," in MODEL["n_shape"].meaning
 
 
 @pytest.mark.parametrize("figures", [MODEL, TABLE])

@@ -42,7 +42,7 @@ p, li, dd { max-width: 75ch; } p, figcaption, dd, th { color: var(--soft); } .ne
 .value strong { font-size: 14px; display: inline-block; }
 .good strong { color: var(--good); } .bad strong { color: var(--bad); }
 .card .beside { color: var(--ink); display: flex; justify-content: space-between; gap: 8px; }
-@media (max-width: 480px) { .cards { grid-template-columns: 1fr 1fr; } }
+@media (max-width: 480px) { .cards { grid-template-columns: 1fr 1fr; } .card { padding: 10px; } }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); gap: 8px 28px; }
 .wide { grid-template-columns: repeat(auto-fill, minmax(min(100%, 440px), 1fr)); }
 figure { margin: 0 0 10px; } figcaption { font-size: 14px; } .netgraph .pictures svg { display: block; width: 100%; }
