@@ -44,8 +44,12 @@ CARDS = (
     "sample_quality",
     "shape_quality",
 )
-#: What values of both qualities stand for.
+#: What values of both qualities stand for, and the figures that these are between.
 _ENDS = {"trained networks": "1", "random weights": "0"}
+_QUALITIES = {
+    "sample_quality": ("floor_behaviour_distance", "random_behaviour_distance"),
+    "shape_quality": ("floor_auc", "random_auc"),
+}
 _CURVES = "Loss terms over steps, unweighted: solid in training, dashed on held-out networks."
 _LATENTS = (
     "Function codes of held-out networks on their first two principal components, colored by task family; the "
@@ -139,18 +143,16 @@ class ModelReport:
 
     def _cards(self) -> list[Card]:
         """Return the headline figures: of rebuilding, of samples, and of a real data set."""
-        cards = []
-        for name in filter(self.figures.__contains__, CARDS):
-            value, target = self.figures[name], self.targets.get(name)
-            if target is None:
-                cards.append(Card(MODEL[name], number(value), _ENDS if name.endswith("_quality") else {}))
+        cards, unmeasured = [], self._unmeasured()
+        for name in CARDS:
+            value, target = self.figures.get(name, float("nan")), self.targets.get(name)
+            if name in unmeasured:
+                cards.append(Card(Metric(unmeasured[name], MODEL[name].label), number(value)))
+            elif target is None:
+                cards.append(Card(MODEL[name], number(value), _ENDS if name in _QUALITIES else {}))
             else:
                 judged = verdict(value, target), value >= target
                 cards.append(Card(MODEL[name], number(value), {"target": f"{target:g}"}, *judged))
-        if "n_shape" in self.figures and "shape_quality" not in self.figures:
-            sides = counted(int(self.figures["n_shape"]), "network")
-            why = f"not measured: {sides} a side, one a task, with equal numbers of inputs; the test takes {LEAST}"
-            cards.append(Card(Metric(why, MODEL["shape_quality"].label), "–"))
         own = {method: mean for method, (mean, _) in self.real.items() if method.startswith("netgraph")}
         others = {method: number(mean) for method, (mean, _) in self.real.items() if method not in own}
         if own:
@@ -158,6 +160,17 @@ class ModelReport:
             metric = Metric(f"mean over splits of: {best}", "Diabetes, test R²")
             cards.append(Card(metric, number(own[best]), others))
         return cards
+
+    def _unmeasured(self) -> dict[str, str]:
+        """Return the reasons for which figures are not measured, or tell nothing, by name."""
+        reasons, sides = {}, int(self.figures.get("n_shape", 0))
+        for name, (floor, random) in _QUALITIES.items():
+            if name in self.figures and self.figures[floor] >= self.figures[random]:
+                reasons[name] = "tells nothing here: random weights are as near to held-out networks as trained ones"
+        if "shape_quality" not in self.figures:
+            networks = f"{counted(sides, 'network')} a side, one a task, with equal numbers of inputs"
+            reasons["shape_quality"] = f"not measured: {networks}; the test takes {LEAST}"
+        return reasons
 
 
 def _histogram(values: Tensor) -> "Axes":

@@ -90,9 +90,17 @@ def test_without_training_and_real_data_there_are_no_such_parts(tmp_path, evalua
 
 
 def test_without_targets_no_figure_is_missed(tmp_path, evaluated):
-    figures = evaluated.figures | {"shape_quality": 0.25}
+    aucs = {"random_auc": 0.75, "sample_auc": 0.6875, "floor_auc": 0.5}
+    figures = evaluated.figures | {"shape_quality": 0.25} | aucs
     page = written(tmp_path, "A smoke test", evaluated, figures, {}, note="Its figures mean nothing.")
     assert not {"reached", "missed", "target"} & {word for card in page.cards for text in card for word in text.split()}
     assert "<p>Its figures mean nothing. 6 networks of held-out tasks" in page.text
     (shape,) = (card for card in page.cards if card[0] == "Shape quality")
     assert shape[1:4] == ["0.25", "trained networks 1", "random weights 0"]
+
+
+def test_a_quality_between_random_weights_that_are_nearer_than_trained_networks_tells_nothing(tmp_path, evaluated):
+    figures = evaluated.figures | {"random_behaviour_distance": 1.5, "floor_behaviour_distance": 3.0}
+    page = written(tmp_path, "Few tasks", evaluated, figures, TARGETS)
+    (card,) = (card for card in page.cards if card[0] == "Sample quality")
+    assert card[2].startswith("tells nothing here: random weights are as near")
