@@ -33,7 +33,10 @@ def describe_charts(writer: "SummaryWriter", part: str) -> None:
         }
     }
     if part == "VAE":
-        meanings |= {f"rebuilt/{name}": f"{MODEL[name].meaning}; drawn at −1 at worst" for name in REBUILT}
+        meanings |= {
+            "rebuilt/…": "figures of some held-out networks, rebuilt after an epoch; those below −1 are drawn at −1"
+        }
+        meanings |= {f"rebuilt/{name}": MODEL[name].meaning for name in REBUILT}
         layout["Rebuilt held-out networks"] = {"rebuilt": ["Multiline", ["^rebuilt/.*"]]}
     writer.add_text("charts", markdown_table(("chart", "meaning; unit"), (meanings | SCHEDULE).items()), 0)
     writer.add_custom_scalars(layout)

@@ -148,7 +148,7 @@ def write_hyperparameters(
         file.add_summary(summary)
     for name, chart in CHARTS.items():
         if name in figures:
-            summary = scalar(chart, figures[name])
+            summary = scalar(chart, figures[name], new_style=True)  # the old style has no place for a description
             summary.value[0].metadata.summary_description = MODEL[name].meaning
             file.add_summary(summary, card["prior_steps" if name.startswith("prior") else "steps"])
 
