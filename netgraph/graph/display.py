@@ -74,6 +74,8 @@ def network_html(
     state: Tensor,
     tensor: Callable[[TensorSpec], Tensor],
     attributes: Mapping[str, Any],
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
 ) -> Html:
     """Return a picture, a table of layers, and totals.
 
@@ -82,11 +84,13 @@ def network_html(
         state: Its parameters and buffers.
         tensor: Reads one of its tensors.
         attributes: Further attributes of its graph.
+        inputs: Names of its inputs in the picture.
+        outputs: Those of its outputs.
     """
     rows = list(_program_rows(network) if isinstance(network, Program) else _architecture_rows(network))
     rows = _cut(rows, MOST_ROWS, lambda left_out: ["", f"… {left_out:,} more …", "", ""])
     table = table_html(["layer", "type", "output", "parameters"], rows)
-    picture = network_svg(network, tensor, layers_line(network))
+    picture = network_svg(network, tensor, layers_line(network), inputs, outputs)
     totals = " · ".join([*_totals(network, state), *_attributes(attributes)])
     return fragment(*([scroll(picture)] if picture else []), table, paragraph(totals))
 

@@ -1,16 +1,20 @@
 """Positions and colors of a network's layers in a picture."""
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from netgraph.errors import NetGraphError
 from netgraph.graph.architecture import Architecture
 from netgraph.graph.layers import BY_CODE
 from netgraph.graph.modules.program import Program
 from netgraph.graph.modules.registry import CODES
 from netgraph.graph.modules.wiring import wire
+from netgraph.lines import counted
+from netgraph.reading import one_line
 
 #: The position of each node or layer that is shown, [x, y].
 Drawing = dict[int, npt.NDArray[np.float64]]
@@ -27,6 +31,8 @@ _FURTHER = (
 )  # fmt: skip
 #: Colors of positive and of negative weights.
 POSITIVE, NEGATIVE = "#3b6fb6", "#c8553d"
+#: Most inputs, or outputs, whose names are written, and most letters of a name; chosen.
+MOST_NAMES, _LETTERS = 16, 24
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,35 @@ def blocks_of(network: Architecture | Program) -> tuple[list[Block], Pairs]:
         Block(layer.name, layer.type, start, layer.size) for layer, start in zip(network.layers, starts, strict=False)
     ]
     return blocks, [(i, target) for target, layer in enumerate(network.layers) for i in layer.inputs]
+
+
+def node_names(
+    blocks: list[Block], drawing: Drawing, inputs: Sequence[str], outputs: Sequence[str]
+) -> Iterator[tuple[int, str, bool]]:
+    """Yield input and output nodes that are shown, each with its name and whether it is an input.
+
+    Args:
+        blocks: The layers.
+        drawing: Positions of the nodes that are shown.
+        inputs: Names of the inputs, or none; more than 16 are left out.
+        outputs: Those of the outputs, the nodes of the last layer.
+
+    Raises:
+        NetGraphError: When there are more or fewer names than nodes.
+    """
+    first = [block for block in blocks if block.type == "Input"]
+    for names, ends, kind in ((inputs, first, "input"), (outputs, blocks[-1:], "output")):
+        nodes = [block.start + i for block in ends for i in range(block.size)]
+        if names and len(names) != len(nodes):
+            raise NetGraphError(f"{counted(len(names), 'name')} for {counted(len(nodes), kind)}")
+        if len(names) <= MOST_NAMES:
+            shown = ((node, one_line(name)) for node, name in zip(nodes, names, strict=False) if node in drawing)
+            yield from ((node, _without_middle(name), kind == "input") for node, name in shown)
+
+
+def _without_middle(name: str) -> str:
+    """Return a name of at most 24 letters: columns that are encoded alike differ at the beginning or at the end."""
+    return name if len(name) <= _LETTERS else f"{name[: _LETTERS // 2]}…{name[1 - _LETTERS // 2 :]}"
 
 
 def place(blocks: list[Block], feeds: Pairs, max_width: int, gap: int) -> Drawing:

@@ -1,5 +1,6 @@
 """Pictures of graphs, through matplotlib."""
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -7,7 +8,18 @@ import numpy.typing as npt
 
 from netgraph.errors import NetGraphError
 from netgraph.graph.arguments import Network, as_graph
-from netgraph.graph.drawing import NEGATIVE, POSITIVE, Block, Drawing, Pairs, blocks_of, colors_of, place, place_layers
+from netgraph.graph.drawing import (
+    NEGATIVE,
+    POSITIVE,
+    Block,
+    Drawing,
+    Pairs,
+    blocks_of,
+    colors_of,
+    node_names,
+    place,
+    place_layers,
+)
 from netgraph.graph.layers import BY_CODE
 from netgraph.graph.modules.registry import NAMES
 from netgraph.graph.netgraph import NetGraph
@@ -22,7 +34,12 @@ MOST_NODES = 600
 
 
 def draw(
-    graph: Network, ax: "Axes | None" = None, max_width: int = 24, level: Level | Literal["vertex"] = "auto"
+    graph: Network,
+    ax: "Axes | None" = None,
+    max_width: int = 24,
+    level: Level | Literal["vertex"] = "auto",
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
 ) -> "Axes":
     """Draw a graph from left to right, one column a step of depth.
 
@@ -32,6 +49,8 @@ def draw(
         max_width: Most nodes of a layer that are shown; of a wider one the first.
         level: ``node`` draws each node, ``layer`` each layer with its name, type and size; ``auto`` draws nodes up to
             600 of them.
+        inputs: Names of the inputs, written beside their nodes unless there are more than 16.
+        outputs: Those of the outputs.
 
     Returns:
         The axes. Nodes are colored by type and, where it has been measured, sized by sensitivity. Blue edges are
@@ -39,11 +58,11 @@ def draw(
         of a kernel is that of its sum, its size its norm. An edge that would lie behind other layers goes around them.
 
     Raises:
-        NetGraphError: When the level is none of these.
+        NetGraphError: When the level is none of these, or there are more or fewer names than inputs or outputs.
 
     Example:
         >>> import netgraph, torch
-        >>> axes = netgraph.plot.draw(netgraph.from_module(torch.nn.Linear(3, 2)))
+        >>> axes = netgraph.plot.draw(netgraph.from_module(torch.nn.Linear(3, 1)), inputs=["age", "size", "rooms"])
     """
     if level == "vertex":  # the earlier name
         level = "node"
@@ -67,6 +86,8 @@ def draw(
     x, y = np.stack(list(drawing.values())).T
     ax.scatter(x, y, sizes, [colors[code] for code in codes], edgecolors="white", linewidths=0.8, zorder=2)
     _write_names(blocks, drawing, by_node, ax)
+    if by_node:
+        _write_node_names(node_names(blocks, drawing, inputs, outputs), drawing, ax)
     shown = sorted({block.code for block in blocks})
     for code in shown:
         ax.scatter([], [], color=colors[code], s=40, label=NAMES[code])
@@ -96,7 +117,7 @@ def _new_axes(drawing: Drawing, by_node: bool) -> "Axes":
         size = (max(8, 0.6 * spread[0]), 4 if spread[0] < 12 else max(4, 0.2 * spread[1]))
     else:
         size = (max(6, 1.3 * spread[0]), max(3, 1.0 * spread[1] + 2))
-    axes: Axes = plt.subplots(figsize=size)[1]
+    axes: Axes = plt.subplots(figsize=size, layout="constrained")[1]
     return axes
 
 
@@ -161,3 +182,19 @@ def _write_names(blocks: list[Block], drawing: Drawing, by_node: bool, ax: "Axes
     if not by_node:
         heights = [y for _, y in drawing.values()]
         ax.set_ylim(min(heights) - 0.8, max(heights) + 0.8)
+
+
+def _write_node_names(names: Iterable[tuple[int, str, bool]], drawing: Drawing, ax: "Axes") -> None:
+    """Write the names of inputs at the left of their nodes, those of outputs at the right."""
+    for node, name, is_input in names:
+        shift, side = ((-7, 0), "right") if is_input else ((7, 0), "left")
+        ax.annotate(
+            name,
+            tuple(drawing[node]),
+            shift,
+            textcoords="offset points",
+            fontsize=7,
+            ha=side,
+            va="center",
+            parse_math=False,
+        )

@@ -1,7 +1,7 @@
 """A small picture of a network as SVG, written without matplotlib in the colors of its surroundings."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from netgraph.graph.drawing import (
     Pairs,
     blocks_of,
     colors_of,
+    node_names,
     place,
     place_layers,
 )
@@ -29,18 +30,26 @@ MOST_LAYERS, MOST_COLUMNS, MOST_NODES = 120, 14, 8
 _NODE_STEP, _LAYER_STEP, _RADIUS, _ROOM = (66.0, 15.0), (74.0, 36.0), 5, 36
 #: Shades of an edge by the size of its weight.
 _SHADES = 4
-#: Most letters of a label.
-_LETTERS = 13
+#: Most letters of a label, and width of a letter in pixels.
+_LETTERS, _LETTER = 13, 5.5
 Floats = npt.NDArray[np.float64]
 
 
-def network_svg(network: Architecture | Program, tensor: Callable[[TensorSpec], Tensor], title: str) -> Html:
+def network_svg(
+    network: Architecture | Program,
+    tensor: Callable[[TensorSpec], Tensor],
+    title: str,
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+) -> Html:
     """Draw a network from left to right: its first nodes of each layer and their edges, or of a long one its layers.
 
     Args:
         network: Its architecture or program.
         tensor: Reads one of its tensors.
         title: Its name, for those who do not see it.
+        inputs: Names of the inputs, written beside their nodes unless there are more than 16.
+        outputs: Those of the outputs.
 
     Returns:
         An SVG element; nothing where there is no layer, or more than 120.
@@ -52,9 +61,10 @@ def network_svg(network: Architecture | Program, tensor: Callable[[TensorSpec], 
     if isinstance(network, Architecture) and len(columns) <= MOST_COLUMNS:
         most = max(2, 2 * MOST_NODES // (1 + max(columns.values())))  # fewer where layers stand above each other
         drawing = _pixels(place(blocks, feeds, most, 4), _NODE_STEP)
-        return _svg(title, _nodes(network, blocks, drawing, tensor, most), drawing)
+        names = list(node_names(blocks, drawing, inputs, outputs))
+        return _svg(title, _nodes(network, blocks, drawing, tensor, most) + _names(names, drawing), drawing, names)
     drawing = _pixels(place_layers(blocks, feeds), _LAYER_STEP)
-    return _svg(title, _layers(blocks, feeds, drawing), drawing)
+    return _svg(title, _layers(blocks, feeds, drawing), drawing, [])
 
 
 def _pixels(drawing: Drawing, step: tuple[float, float]) -> Drawing:
@@ -131,10 +141,23 @@ def _block_svg(block: Block, shapes: str, color: str, last: Floats, count: str) 
     return f'<g><title>{escape(title)}</title><g fill="{color}">{shapes}</g>{label}</g>'
 
 
-def _svg(title: str, parts: list[str], drawing: Drawing) -> Html:
+def _names(names: Sequence[tuple[int, str, bool]], drawing: Drawing) -> list[str]:
+    """Write names of nodes beside them, those of inputs at the left."""
+    parts = []
+    for node, name, is_input in names:
+        (x, y), side, anchor = drawing[node], -1 if is_input else 1, "end" if is_input else "start"
+        place = f'x="{x + side * (_RADIUS + 3):g}" y="{y + 3:g}"'
+        parts.append(f'<text {place} text-anchor="{anchor}">{escape(name)}</text>')
+    return parts
+
+
+def _svg(title: str, parts: list[str], drawing: Drawing, names: Sequence[tuple[int, str, bool]]) -> Html:
     width, height = np.stack(list(drawing.values())).max(axis=0) + _ROOM
+    lengths = [[_LETTER * len(name) - _ROOM / 2 for _, name, is_input in names if is_input == side] for side in (1, 0)]
+    left, right = (max([0.0, *side]) for side in lengths)
+    width += left + right
     return Html(
-        f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img" fill="currentColor" '
-        f'style="max-width:none" text-anchor="middle" font-size="9" font-family="sans-serif">'
+        f'<svg viewBox="{0 - left:g} 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img" '
+        f'fill="currentColor" style="max-width:none" text-anchor="middle" font-size="9" font-family="sans-serif">'
         f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
     )

@@ -8,6 +8,7 @@ from torch_geometric.data import Batch
 
 from netgraph import NetGraph, from_module
 from netgraph.graph.architecture import Architecture, make_layer
+from netgraph.graph.display import network_html
 from netgraph.graph.modules.wiring import wire
 from tests.shown import cells, parsed
 from tests.strategies import examples, graphs
@@ -104,6 +105,20 @@ def test_a_picture_shows_every_node_of_a_small_network_and_the_sign_of_its_weigh
     assert sum(path.get("d").count("M") for path in svg.iter("path")) == 6
     assert len(paths) == 2  # weights from -1 to 1
     assert "currentColor" not in paths
+
+
+def test_a_picture_has_the_names_of_inputs_and_outputs_and_room_for_them():
+    graph, names = chain(9, 2), [f"<column> {i}" for i in range(9)]
+    html = network_html(graph.architecture, graph.state, graph.tensor, {}, names, ["no", "a very long name of a class"])
+    svg = parsed(html).find("div/svg")
+    named = {text.text: text for text in svg.iter("text") if text.get("text-anchor")}
+    assert list(named) == [*names[:8], "no", "a very long … of a class"]  # eight nodes of a layer are shown
+    left, _, width, _ = map(float, svg.get("viewBox").split())
+    letters = 5
+    assert left < min(float(named[name].get("x")) - letters * len(name) for name in names[:8])
+    assert left + width > max(float(text.get("x")) + letters * len(text.text) for text in list(named.values())[8:])
+    plain = parsed(graph._repr_html_()).find("div/svg")
+    assert plain.get("viewBox").startswith("0 0 ")
 
 
 def test_no_line_expands_what_it_does_not_need():

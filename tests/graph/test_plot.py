@@ -90,3 +90,18 @@ def test_skips_are_drawn_around_what_they_skip(level, skips):
 def test_a_level_that_is_none_is_refused():
     with pytest.raises(NetGraphError, match="level is auto, node, layer, not 'both'"):
         plot.draw(from_module(nn.Linear(2, 2)), level="both")
+
+
+def test_inputs_and_outputs_have_their_names_unless_there_are_many():
+    graph, names = from_module(nn.Linear(3, 1)), ["age", "size $of$ the flat in square meters", "city=Rome"]
+    texts = plot.draw(graph, Figure().subplots(), inputs=names, outputs=["price"]).texts
+    assert [text.get_text() for text in texts] == ["age", "size $of$ th…uare meters", "city=Rome", "price"]
+    assert [text.get_ha() for text in texts] == ["right"] * 3 + ["left"]
+    assert [text.xy[1] for text in texts[:3]] == [1, 0, -1]
+    wide = from_module(nn.Linear(17, 2))
+    drawn = plot.draw(wide, Figure().subplots(), inputs=list(map(str, range(17))), outputs=["no", "yes"])
+    assert [text.get_text() for text in drawn.texts] == ["no", "yes"]
+    assert not plot.draw(graph, Figure().subplots(), level="layer", inputs=names).texts[0].get_text().startswith("age")
+    for wrong in ({"inputs": ["age"]}, {"outputs": ["a", "b"]}):
+        with pytest.raises(NetGraphError, match=r"^1 name for 3 inputs$|^2 names for 1 output$"):
+            plot.draw(graph, Figure().subplots(), **wrong)
