@@ -58,18 +58,18 @@ def table_fit(
     from netgraph.search import FitJob, fit_table
 
     job = FitJob(
-        data,
-        target,
-        out,
-        names,
-        max_seconds,
-        checkpoint,
-        seed,
-        device,
-        overwrite,
-        task,
-        table,
-        n_candidates,
+        data=data,
+        target=target,
+        out=out,
+        objectives=names,
+        max_seconds=max_seconds,
+        checkpoint=checkpoint,
+        seed=seed,
+        device=device,
+        overwrite=overwrite,
+        task=task,
+        table=table,
+        n_candidates=n_candidates,
     )
     print_figures(fit_table(job), TABLE)
     print(f"look at {out}/report.html; {out}/network.py NEW.csv predicts new rows with torch and pandas alone")
@@ -135,19 +135,19 @@ def table_search(
     from netgraph.search import SearchJob, search_table
 
     job = SearchJob(
-        data,
-        target,
-        out,
-        names,
-        max_seconds,
-        checkpoint,
-        seed,
-        device,
-        overwrite,
-        task,
-        table,
-        n_trials,
-        sampler,
+        data=data,
+        target=target,
+        out=out,
+        objectives=names,
+        max_seconds=max_seconds,
+        checkpoint=checkpoint,
+        seed=seed,
+        device=device,
+        overwrite=overwrite,
+        task=task,
+        table=table,
+        n_trials=n_trials,
+        sampler=sampler,
     )
     print_figures(search_table(job), TABLE)
     print(f"look at {out}/report.html; {out}/networks/network.py NEW.csv predicts new rows with torch and pandas alone")

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from netgraph.evaluation.report import (
     GRAY,
     RED,
     Card,
-    draw_network,
     figures_section,
     new_axes,
     pictures,
@@ -26,21 +24,25 @@ from netgraph.evaluation.report import (
 )
 from netgraph.figures import TABLE, Metric
 from netgraph.graph.netgraph import NetGraph
-from netgraph.html import escape, folded, number, table_html
-from netgraph.lines import short
+from netgraph.graph.plot import draw
+from netgraph.html import escape, folded, number, scroll, table_html
+from netgraph.lines import counted, short
 from netgraph.tasks.table import Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
-#: Shares of rows that intervals are to cover; the second is a headline.
-LEVELS = (0.5, 0.8, 0.95)
+#: Percent of rows that the interval is to hold which is a headline.
+LEVEL = 80
 #: Figures of which the larger is the better.
 _LARGER = ("r2", "accuracy")
+#: Largest difference of figures that count as equal, as a share; chosen.
+EQUAL = 0.01
 _FRONT = (
     "The networks that no other one surpasses in all objectives; the picture shows the first two, and everything that "
-    "was tried. Errors are those on rows that a network was not fitted to, in units of the target's variance."
+    "was tried. Errors are those on rows that a network was not fitted to: in units of the target's variance, or log "
+    "losses of classes."
 )
 _HISTORY = (
     "Errors are out of fold: by leaving out one row, or by K-fold refits for networks that used the targets. Having "
@@ -51,7 +53,10 @@ _HISTORY = (
 TWO_DECADES = 100.0
 #: Most columns whose importance is drawn.
 MOST_BARS = 12
-_BASELINES = "Fitted to the same rows, with scikit-learn's defaults, and tested on the same held-out ones."
+_BASELINES = (
+    "{} regression, gradient boosting and {} by scikit-learn: fitted to the same rows and the same encoded columns, "
+    "and tested on the same held-out rows. Figures that differ by at most 1 % count as equally good."
+)
 _IMPORTANCE = "Sensitivity of the output to each column, at the training rows; the sum is 1."
 _COVERAGE = "Share of held-out rows whose target lies in the interval around its prediction."
 
@@ -64,12 +69,12 @@ class TableReport:
         target: Name of the target.
         y: The target of held-out rows, [rows]: numbers or classes.
         prediction: Their prediction, [rows], or the probabilities of the classes, [rows, classes].
-        figures: Figures by name.
+        figures: Figures by their names in :data:`~netgraph.figures.TABLE`.
         graph: The network.
+        reason: Why it was chosen.
         classes: The classes; None where the target is numbers.
-        deviation: Standard deviations of predictions, [rows]; None where they are not known.
-        tested: Figures of the network at these rows by name.
-        baselines: Those of other methods.
+        inputs: Names of the network's inputs.
+        baselines: Figures of other methods at the held-out rows, by method and name.
         importances: Importance of each raw column.
         notes: Lines on the file and its columns.
         files: Sentence on the files beside the report.
@@ -83,9 +88,9 @@ class TableReport:
     prediction: Floats
     figures: Mapping[str, float]
     graph: NetGraph
+    reason: str = ""
     classes: npt.NDArray[Any] | None = None
-    deviation: Floats | None = None
-    tested: Mapping[str, float] = field(default_factory=dict)
+    inputs: Sequence[str] = ()
     baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     importances: Mapping[str, float] = field(default_factory=dict)
     notes: Sequence[str] = ()
@@ -96,53 +101,45 @@ class TableReport:
 
     def write(self, path: Path, sections: Sequence[str]) -> None:
         """Write the page, with further sections, to a file."""
-        first = [use_section(self.files, self.commands)] if self.commands else []
-        first.append(self._predictions())
+        parts = [use_section(self.files, self.commands)] if self.commands else []
+        parts.append(self._predictions())
         if self.baselines:
-            methods = {"this network": self.tested, **self.baselines}
-            table = table_html(["method", *self.tested], [[name, *values.values()] for name, values in methods.items()])
-            first.append(section("Beside other methods", _BASELINES, table))
-        if self.deviation is not None:
-            shares = [(f"{100 * level:.0f} %", f"{100 * share:.1f} %") for level, share in self.coverage().items()]
-            table = table_html(["interval", "share of rows"], shares)
-            first.append(section("Calibration of intervals", _COVERAGE, table))
+            parts.append(self._beside())
+        levels = [name for name in self.figures if name.startswith("coverage_")]
+        if levels:
+            shares = [(f"{name[9:]} %", f"{100 * self.figures[name]:.1f} %") for name in levels]
+            parts.append(
+                section("Calibration of intervals", _COVERAGE, table_html(["interval", "share of rows"], shares))
+            )
         if self.importances:
-            first.append(self._importance())
-        network = pictures({repr(self.graph.architecture): draw_network(self.graph)}, wide=True)
-        last = [section("The network", EDGES, network)]
+            parts.append(self._importance())
+        parts += [*sections, self._network()]
         if self.notes:
             lines = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
             text = "How the file was read; other columns pass unchanged."
-            last.append(section("Columns", text, f"<ul>{lines}</ul>"))
-        last.append(figures_section(self.figures, TABLE))
+            parts.append(section("Columns", text, f"<ul>{lines}</ul>"))
+        parts.append(figures_section(self.figures, TABLE))
         if self.command:
-            last.append(repeat_section(self.command, self.details))
-        intro = f"Tested on {len(self.y):,} rows that were held out: nothing was fitted to them."
-        write_page(path, f"Networks for {self.target}", intro, self._cards(), [*first, *sections, *last])
+            parts.append(repeat_section(self.command, self.details))
+        intro = f"{self.reason} Tested on {counted(len(self.y), 'row')} that were held out: nothing was fitted to them."
+        write_page(path, f"A network for {self.target}", intro.lstrip(), self._cards(), parts)
 
-    def coverage(self) -> dict[float, float]:
-        """Return the share of rows in normal intervals, by the share that they are to cover."""
-        if self.deviation is None:
-            return {}
-        error = np.abs(self.y - self.prediction)
-        return {
-            level: float((error <= NormalDist().inv_cdf((1 + level) / 2) * self.deviation).mean()) for level in LEVELS
-        }
+    @property
+    def tested(self) -> dict[str, float]:
+        """Figures of the network at the held-out rows, by the names that they have for other methods."""
+        return {name[5:]: value for name, value in self.figures.items() if name.startswith("test_")}
 
     def _cards(self) -> list[Card]:
         """Return the headline figures: of held-out rows beside other methods, of intervals, size and time."""
         cards = []
         for name, value in self.tested.items():
-            others = {method: figures[name] for method, figures in self.baselines.items()}
-            better = max if name in _LARGER else min
-            best = bool(others) and better(value, *others.values()) == value
+            others = {_spaced(method): figures[name] for method, figures in self.baselines.items()}
             beside = {method: number(other) for method, other in others.items()}
-            cards.append(Card(TABLE[f"test_{name}"], number(value), beside, "unsurpassed" if best else ""))
-        if self.deviation is not None:
-            level = LEVELS[1]
-            share, target = (f"{100 * value:.3g} %" for value in (self.coverage()[level], level))
+            cards.append(Card(TABLE[f"test_{name}"], number(value), beside, _verdict(name, value, others)))
+        if f"coverage_{LEVEL}" in self.figures:
+            share = f"{100 * self.figures[f'coverage_{LEVEL}']:.3g} %"
             meaning = "held-out rows whose target lies in the interval around the prediction"
-            cards.append(Card(Metric(meaning, f"In the {target} interval"), share, {"target": target}))
+            cards.append(Card(Metric(meaning, f"In the {LEVEL} % interval"), share, {"target": f"{LEVEL} %"}))
         cards.append(Card(TABLE["parameters"], number(self.graph.architecture.state_size)))
         if "trials" in self.figures:
             front = {TABLE["front"].label: number(self.figures["front"])}
@@ -150,6 +147,21 @@ class TableReport:
         if "seconds" in self.figures:
             cards.append(Card(TABLE["seconds"], f"{self.figures['seconds']:.1f} s"))
         return cards
+
+    def _beside(self) -> str:
+        """Return the figures of this network and of other methods, method by method."""
+        methods = {"this network": self.tested, **self.baselines}
+        names = [TABLE[f"test_{name}"].label.removesuffix(" on held-out rows") for name in self.tested]
+        rows = [[_spaced(method), *values.values()] for method, values in methods.items()]
+        kinds = ("Ridge", "the mean of the target") if self.classes is None else ("Logistic", "the most frequent class")
+        return section("Beside other methods", _BASELINES.format(*kinds), table_html(["method", *names], rows))
+
+    def _network(self) -> str:
+        """Return the picture of the network, whose inputs have the names of the encoded columns."""
+        outputs = [self.target] if self.classes is None else list(map(str, self.classes))
+        drawn = draw(self.graph, new_axes(5.2, 3.4), inputs=self.inputs, outputs=outputs)
+        picture = pictures({repr(self.graph.architecture): drawn}, wide=True)
+        return section("The network", EDGES, scroll(f'<div style="min-width: 440px">{picture}</div>'))
 
     def _predictions(self) -> str:
         """Return predictions against true values with residuals, or the numbers of rows by true and predicted class."""
@@ -193,9 +205,27 @@ class TableReport:
         ax = new_axes(4.8, 0.5 + 0.27 * len(names))
         ax.barh(range(len(names)), values, color=COLOR)
         ax.set_yticks(range(len(names)), [short(name, 24) for name in names], parse_math=False)
-        drawn = pictures({f"The {len(names)} most important of {len(ranked)} columns": ax}, wide=True)
-        table = folded(f"All {len(ranked)} columns", table_html(["column", "importance"], ranked))
+        caption = (
+            f"The {len(names)} most important of {len(ranked)} columns" if len(names) < len(ranked) else "All columns"
+        )
+        drawn = pictures({caption: ax}, wide=True)
+        table = folded(f"{counted(len(ranked), 'column')} as a table", table_html(["column", "importance"], ranked))
         return section("Importance of columns", _IMPORTANCE, drawn, table)
+
+
+def _verdict(name: str, value: float, others: Mapping[str, float]) -> str:
+    """Return how a figure compares with the best of other methods; nothing where that is better."""
+    if not others:
+        return ""
+    sign = 1 if name in _LARGER else -1
+    method = max(others, key=lambda other: sign * others[other])
+    if abs(value - others[method]) <= EQUAL * abs(others[method]):
+        return f"as good as {method}"
+    return "the best" if sign * value > sign * others[method] else ""
+
+
+def _spaced(method: str) -> str:
+    return method.replace("_", " ")
 
 
 def _scatter(ax: "Axes", x: Floats, y: Floats, xlabel: str, ylabel: str) -> None:

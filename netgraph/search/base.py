@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import (
@@ -22,13 +21,14 @@ from netgraph.inputs import check_objectives
 from netgraph.machine import check_device
 from netgraph.reading import is_whole, one_line
 from netgraph.search.candidates import Candidates, Generated, Random, covered_inputs, shared_model, small_recipe
+from netgraph.search.choice import Choice, named
 from netgraph.search.columns import ColumnEncoder
 from netgraph.search.data import TabularData, TimeBudget
 from netgraph.search.display import found_html
 from netgraph.search.export import export_network
 from netgraph.search.extras.random_features import RandomFeatures, ScaledRandom
 from netgraph.search.network_search import N_CANDIDATES, NetworkSearch, SearchResult, show_progress
-from netgraph.search.pareto import evaluate_objectives, front_table, smallest_as_good
+from netgraph.search.pareto import evaluate_objectives, front_table
 from netgraph.search.preprocess import Preprocessing, Probabilities, Rescale, merge_rows
 from netgraph.search.scoring import Candidate
 from netgraph.stack import sensitivity
@@ -78,13 +78,7 @@ class NetGraphEstimator(BaseEstimator):
 
     def _found(self) -> str:
         """Return the network that was found, as HTML; nothing before that."""
-        if not hasattr(self, "feature_importances_"):  # which a search sets last
-            return ""
-        names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)])
-        importances = dict(zip(map(str, names), self.feature_importances_.tolist(), strict=True))
-        return found_html(
-            self.graph_, self.candidates_, self.chosen_, self.pareto_, importances, hasattr(self, "classes_")
-        )
+        return found_html(self) if hasattr(self, "feature_importances_") else ""  # which a search sets last
 
     def _fit(self, X: Any, y: Floats, sample_weight: Any, outputs: type[Rescale] | type[Probabilities]) -> Self:
         """Search for a network for raw columns, and targets or one-hot classes, [rows, outputs]."""
@@ -138,37 +132,28 @@ class NetGraphEstimator(BaseEstimator):
         """Keep the Pareto front, and return the chosen network; warn where a simpler prediction is as good."""
         import pandas as pd
 
-        candidates, chosen = result.candidates, result.ensemble
+        candidates, small = result.candidates, len(objectives) > 1
         scores = evaluate_objectives(candidates, objectives)
         self.candidates_ = pd.DataFrame(scores.numpy(), columns=list(objectives))
         self.candidates_.insert(0, "source", [one.source for one in candidates])
         self.pareto_ = front_table(scores, objectives)
-        if len(objectives) > 1:
-            front = torch.stack([candidates[row].prediction for row in self.pareto_.index])
-            chosen = candidates[smallest_as_good(self.pareto_, result.data.losses(front), result.data)]
-        chosen = result.simplest(chosen)
-        self.chosen_ = next(i for i, one in enumerate(candidates) if one is chosen)
-        if len(objectives) == 1:
+        if small:
+            choice = Choice.of_front(self.pareto_, [candidates[row] for row in self.pareto_.index], result.data)
+        else:
+            choice = Choice(result.ensemble, result.data, "which is expected to be the best on new rows")
+        choice = choice.or_simpler(result.simpler)
+        self.reason_, chosen = choice.reason, choice.candidate
+        self.chosen_ = candidates.index(chosen)
+        if not small:
             self.pareto_ = self.candidates_.loc[[self.chosen_], list(objectives)]
         self.pareto_graphs_ = [candidates[row].graph for row in self.pareto_.index]
-        self._tell_simple(result, chosen, small=len(objectives) > 1)
-        return chosen
-
-    def _tell_simple(self, result: SearchResult, chosen: Candidate, *, small: bool) -> None:
-        """Warn where a linear fit or the mean is as good as the networks."""
         linear, mean = result.simpler
-        others = len(result.candidates) - (1 if chosen is mean else 2)
-        if chosen is mean and result.data.baseline() > 0:
-            simple = (
-                "the frequencies of classes" if result.data.has_classes else f"the mean of {len(result.data)} targets"
-            )
-        elif chosen is linear and others:
-            simple = "a linear fit"
-        else:
-            return
-        found = f"no network of {others} is better than {simple} by cross-validation"
-        margin = f"one standard error{' or a fiftieth of the error of the mean' if small else ''}"
-        warnings.warn(f"{found} by more than {margin}; it is predicted", UserWarning, stacklevel=5)
+        others = len(candidates) - (1 if chosen is mean else 2)
+        if (chosen is mean and result.data.baseline() > 0) or (chosen is linear and others):
+            found = f"no network of {others} is better than {named(chosen, result.data)} by cross-validation"
+            margin = f"one standard error{' or a fiftieth of the error of the mean' if small else ''}"
+            warnings.warn(f"{found} by more than {margin}; it is predicted", UserWarning, stacklevel=4)
+        return chosen
 
     def _describe(self, data: TabularData, chosen: Candidate) -> None:
         """Measure the importances of raw columns."""

@@ -1,5 +1,6 @@
 """Other methods on the rows of a job, and the figures of predictions."""
 
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from netgraph.tasks.table import Floats
 
 #: Penalties of the ridge regression, of which leave-one-out errors choose; on standardized columns.
 _ALPHAS = np.logspace(-3, 4, 15)
+#: Percent of rows that intervals are to hold, those of :data:`netgraph.figures.TABLE`.
+LEVELS = (50, 80, 95)
 
 
 def prediction_figures(y: npt.NDArray[Any], prediction: Floats, classes: npt.NDArray[Any] | None) -> dict[str, float]:
@@ -41,6 +44,23 @@ def prediction_figures(y: npt.NDArray[Any], prediction: Floats, classes: npt.NDA
         "accuracy": float(accuracy_score(y, classes[prediction.argmax(axis=1)])),
         "log_loss": float(-np.log(share).mean()),
     }
+
+
+def interval_figures(y: Floats, prediction: Floats, deviation: Floats) -> dict[str, float]:
+    """Return the share of rows in the normal intervals around their predictions, by the share that they are to hold.
+
+    Args:
+        y: Target, [rows].
+        prediction: Predictions, [rows].
+        deviation: Their standard deviations, [rows].
+
+    Example:
+        >>> interval_figures(np.array([0.0, 1.0]), np.zeros(2), np.ones(2))
+        {'coverage_50': 0.5, 'coverage_80': 1.0, 'coverage_95': 1.0}
+    """
+    error = np.abs(y - prediction) / deviation
+    widths = {level: NormalDist().inv_cdf((1 + level / 100) / 2) for level in LEVELS}
+    return {f"coverage_{level}": float((error <= width).mean()) for level, width in widths.items()}
 
 
 def baseline_figures(

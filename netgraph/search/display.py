@@ -1,9 +1,8 @@
 """The network that an estimator found, below scikit-learn's own display of the estimator in a notebook."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from netgraph.graph.netgraph import NetGraph
+from netgraph.graph.display import network_html
 from netgraph.html import Html, folded, fragment, number, settings_html, table_html
 from netgraph.lines import short
 
@@ -11,35 +10,36 @@ from netgraph.lines import short
 MOST_ROWS = 10
 
 
-def found_html(
-    graph: NetGraph, candidates: Any, chosen: int, front: Any, importances: Mapping[str, float], classes: bool
-) -> Html:
-    """Return the network, its out-of-fold error, and, folded, its picture, the Pareto front, and importances.
+def found_html(model: Any) -> Html:
+    """Return the network of a fitted estimator, its out-of-fold error and the reason for it, as HTML.
+
+    Its picture, the Pareto front and the importances of columns are folded.
 
     Args:
-        graph: The network.
-        candidates: Source and objectives of the best candidates, a DataFrame.
-        chosen: The row that became the network.
-        front: The rows on the Pareto front, a DataFrame.
-        importances: Importance of each raw column, by its name.
-        classes: Whether the error is a log loss, and not a share of the target's variance.
+        model: The estimator; its attributes are those of :class:`~netgraph.search.NetGraphRegressor`.
     """
-    row = candidates.loc[chosen]
-    error = float(row["error"])
-    score = "log loss" if classes else f"of the target's variance, R² {number(1 - error)}"
-    parameters = f"{graph.state.numel():,}"
+    graph, chosen, classes = model.graph_, model.candidates_.loc[model.chosen_], getattr(model, "classes_", None)
+    error = float(chosen["error"])
+    score = f"of the target's variance, R² {number(1 - error)}" if classes is None else "log loss"
     facts = {
         "network": repr(graph.architecture),
-        "parameters": parameters,
+        "parameters": f"{graph.state.numel():,}",
         "out-of-fold error": f"{number(error)} {score}",
-        "source": row["source"],
+        "source": chosen["source"],
+        "reason": model.reason_,
     }
-    largest = sorted(importances.items(), key=lambda item: -item[1])[:MOST_ROWS]
-    rows = [[*values, "chosen" if index == chosen else ""] for index, values in front.head(MOST_ROWS).iterrows()]
-    parts = [
+    names = getattr(model, "feature_names_in_", [f"x{i}" for i in range(model.n_features_in_)])
+    columns = [[short(name), share] for name, share in zip(names, model.feature_importances_.tolist(), strict=True)]
+    front = model.pareto_.head(MOST_ROWS)
+    rows = [[*values, "chosen" if index == model.chosen_ else ""] for index, values in front.iterrows()]
+    inputs, outputs = (
+        model.encoder_.get_feature_names_out().tolist(),
+        () if classes is None else list(map(str, classes)),
+    )
+    network = network_html(graph.architecture, graph.state, graph.tensor, {}, inputs, outputs)
+    return fragment(
         settings_html(facts, "Found"),
-        folded("Network", str(graph._repr_html_())),
-        folded(f"Pareto front of {len(front):,}", table_html([*front.columns, ""], rows)),
-        folded("Importances", table_html(["column", "share"], [[short(name), share] for name, share in largest])),
-    ]
-    return fragment(*parts)
+        folded("Network", network),
+        folded(f"Pareto front of {len(model.pareto_):,}", table_html([*front.columns, ""], rows)),
+        folded("Importances", table_html(["column", "share"], sorted(columns, key=lambda row: -row[1])[:MOST_ROWS])),
+    )

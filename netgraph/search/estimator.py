@@ -52,6 +52,8 @@ class NetGraphRegressor(RegressorMixin, NetGraphEstimator):
         candidates_: Source and objectives of the best candidates and of ensembles, a DataFrame; errors are out of fold,
             in units of the target's variance. The best of many are too small, the more the fewer rows there are.
         chosen_: The row of ``candidates_`` that became ``graph_``.
+        reason_: Why it did, in a line: a network, an ensemble, a linear fit or the mean; the rule; and the errors by
+            cross-validation that the rule compared, with the limit of their paired difference.
         pareto_: The rows of ``candidates_`` on the Pareto front, by rising error; of the error alone, the chosen row.
         pareto_graphs_: The networks of ``pareto_``, row by row.
         preprocessing_: Maps from encoded columns to the network and back to the targets.

@@ -39,30 +39,43 @@ def fit_table(job: FitJob) -> dict[str, float]:
     """
     table, parts = job.hold_out()
     written = fit_outputs(job.out, job.sources, overwrite=job.overwrite)
-    options = {
-        name: getattr(job, name) for name in ("checkpoint", "max_seconds", "n_candidates", "objectives", "device")
-    }
     kind = NetGraphRegressor if table.task == "regression" else NetGraphClassifier
-    estimator = kind(random_state=job.seed, verbose=True, **options)
+    estimator = kind(
+        checkpoint=job.checkpoint,
+        max_seconds=job.max_seconds,
+        n_candidates=job.n_candidates,
+        objectives=job.objectives,
+        random_state=job.seed,
+        device=job.device,
+        verbose=True,
+    )
     estimator.fit(table.X.iloc[parts.train], table.y[parts.train])
-    sections, names, graph = [history_section(estimator.history_)], list(estimator.pareto_), estimator.graph_
-    if len(names) > 1:
-        front = estimator.pareto_.assign(architecture=[repr(graph.architecture) for graph in estimator.pareto_graphs_])
-        picture = draw_front(estimator.candidates_[names], front, estimator.chosen_)
-        sections.insert(0, front_section(picture, front, estimator.chosen_))
-    classes, deviation = getattr(estimator, "classes_", None), None
+    print(estimator.reason_)
+    deviation = None
     if isinstance(estimator, NetGraphRegressor):
         deviation = estimator.predict(table.X.iloc[parts.test], return_std=True)[1]
+    graph, seconds = estimator.graph_, float(estimator.history_["seconds"].iloc[-1])
     outcome = Outcome(
-        graph,
-        [graph],
-        estimator.encoder_,
-        estimator.preprocessing_,
-        {"parameters": graph.architecture.state_size, "seconds": float(estimator.history_["seconds"].iloc[-1])},
-        sections,
-        classes,
-        estimator.feature_importances_,
-        deviation,
+        graph=graph,
+        graphs=[graph],
+        reason=estimator.reason_,
+        encoder=estimator.encoder_,
+        preprocessing=estimator.preprocessing_,
+        figures={"parameters": graph.architecture.state_size, "seconds": seconds},
+        sections=_sections(estimator),
+        classes=getattr(estimator, "classes_", None),
+        importances=dict(zip(table.features, estimator.feature_importances_.tolist(), strict=True)),
+        deviation=deviation,
     )
     with replacing(written.values()):
         return write_outcome(job, written, table, parts, outcome)
+
+
+def _sections(estimator: NetGraphRegressor | NetGraphClassifier) -> list[str]:
+    """Return the sections of the report on the search: the front, where there are several objectives, and the steps."""
+    names, steps = list(estimator.pareto_), history_section(estimator.history_)
+    if len(names) == 1:
+        return [steps]
+    front = estimator.pareto_.assign(architecture=[repr(graph.architecture) for graph in estimator.pareto_graphs_])
+    picture = draw_front(estimator.candidates_[names], front, estimator.chosen_)
+    return [front_section(picture, front, estimator.chosen_), steps]

@@ -17,7 +17,7 @@ from netgraph.graph.io import save_graphs
 from netgraph.graph.netgraph import NetGraph
 from netgraph.inputs import check_checkpoint
 from netgraph.machine import provenance
-from netgraph.search.baselines import baseline_figures, prediction_figures
+from netgraph.search.baselines import baseline_figures, interval_figures, prediction_figures
 from netgraph.search.columns import ColumnEncoder
 from netgraph.search.export import export_network
 from netgraph.search.preprocess import Preprocessing
@@ -100,6 +100,7 @@ class Outcome:
     Attributes:
         graph: The chosen network.
         graphs: All networks that are written.
+        reason: Why this one was chosen.
         encoder: From raw columns to numbers.
         preprocessing: From these to the network, and back to the target.
         figures: Figures of the search by name.
@@ -111,19 +112,20 @@ class Outcome:
 
     graph: NetGraph
     graphs: Sequence[NetGraph]
+    reason: str
     encoder: ColumnEncoder
     preprocessing: Preprocessing
     figures: Mapping[str, float]
     sections: Sequence[str]
     classes: npt.NDArray[Any] | None = None
-    importances: npt.NDArray[Any] | None = None
+    importances: Mapping[str, float] = field(default_factory=dict)
     deviation: Floats | None = None
 
 
 def write_outcome(
     job: TableJob, written: Mapping[str, Path], table: Table, parts: Split, outcome: Outcome
 ) -> dict[str, float]:
-    """Write networks, report and figures.
+    """Test the chosen network on the held-out rows, and write networks, report and figures.
 
     Args:
         job: The job.
@@ -135,45 +137,43 @@ def write_outcome(
     Returns:
         The figures, with those of the held-out rows.
     """
-    X, graph, classes = outcome.encoder.transform(table.X), outcome.graph, outcome.classes
-    prediction, y = outcome.preprocessing.predict(graph, X[parts.test]), table.y[parts.test]
-    tested = prediction_figures(y, prediction, classes)
+    X, y, classes = outcome.encoder.transform(table.X), table.y[parts.test], outcome.classes
+    prediction = outcome.preprocessing.predict(outcome.graph, X[parts.test])
     rows = (X[parts.train], table.y[parts.train], X[parts.test], y)
     baselines = baseline_figures(*rows, has_classes=classes is not None, seed=job.seed)
+    tested = prediction_figures(y, prediction, classes)
     first = next(iter(tested))
     figures: dict[str, float] = {f"test_{name}": value for name, value in tested.items()}
     figures |= {f"{first}_of_{method}": values[first] for method, values in baselines.items()}
     if classes is None:
         figures["rmse_of_the_mean"] = baselines["the_mean"]["rmse"]
+    if outcome.deviation is not None:
+        figures |= interval_figures(y, prediction, outcome.deviation)
     figures |= {"n_train": len(parts.train), "n_test": len(parts.test), **outcome.figures}
-    importances = (
-        {} if outcome.importances is None else dict(zip(table.features, outcome.importances.tolist(), strict=True))
-    )
     report = TableReport(
-        table.target,
-        y,
-        prediction,
-        figures,
-        graph,
-        classes,
-        outcome.deviation,
-        tested,
-        {method.replace("_", " "): values for method, values in baselines.items()},
-        importances,
-        [*table.notes, *outcome.encoder.actions_],
-        f"Files in {job.out}: {', '.join(sorted(str(path.relative_to(job.out)) for path in written.values()))}.",
-        {
+        target=table.target,
+        y=y,
+        prediction=prediction,
+        classes=classes,
+        figures=figures,
+        baselines=baselines,
+        graph=outcome.graph,
+        reason=outcome.reason,
+        inputs=outcome.encoder.get_feature_names_out(table.features).tolist(),
+        importances=outcome.importances,
+        notes=[*table.notes, *outcome.encoder.actions_],
+        files=f"Files in {job.out}: {', '.join(sorted(str(path.relative_to(job.out)) for path in written.values()))}.",
+        commands={
             shlex.join(["netgraph", "predict", str(job.out), "NEW.csv"]): "Predicts the rows of a new table.",
             shlex.join(["python", str(written["network"]), "NEW.csv"]): "Does so with torch and pandas alone.",
         },
-        job.command(),
-        job.details(),
+        command=job.command(),
+        details=job.details(),
     )
-    figures |= {f"coverage_{100 * level:.0f}": share for level, share in report.coverage().items()}
     make_folder(written["graphs"].parent)
     save_graphs(outcome.graphs, written["graphs"])
     labels = None if classes is None else classes.tolist()
-    export_network(graph, outcome.preprocessing, written["network"], outcome.encoder, table.target, labels)
+    export_network(report.graph, outcome.preprocessing, written["network"], outcome.encoder, table.target, labels)
     report.write(written["report.html"], outcome.sections)
     write_atomically(written["metrics.json"], json.dumps(figures, indent=1).encode())
     return figures

@@ -56,18 +56,6 @@ class SearchResult(Compact):
     simpler: tuple[Candidate, Candidate]
     history: list[Note]
 
-    def simplest(self, chosen: Candidate) -> Candidate:
-        """Return the simplest of a candidate, a linear fit and the mean, by the one-standard-error rule.
-
-        A simpler one is taken unless its error is larger by more than the standard error of the difference: the best of
-        many candidates is better by chance, the more so the fewer rows there are.
-        """
-        for one in self.simpler:
-            excess = self.data.losses(one.prediction) - self.data.losses(chosen.prediction)
-            if self.data.mean(excess) <= self.data.standard_error(excess):
-                chosen = one
-        return chosen
-
 
 class NetworkSearch:
     """Search for a network.

@@ -9,14 +9,11 @@ from torch import Tensor
 
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.write_module import to_module
-from netgraph.search.data import TabularData
 from netgraph.search.scoring import Candidate
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-#: Error that is not worth more parameters, in units of that of the mean; chosen.
-TOLERANCE = 0.02
 #: Timed passes, the fastest of which counts.
 PASSES = 20
 
@@ -87,19 +84,3 @@ def front_table(scores: Tensor, names: Sequence[str]) -> "DataFrame":
 
     table = DataFrame(scores.cpu().double().numpy(), columns=list(names)).rename_axis("row")
     return table[non_dominated(scores).cpu().numpy()].sort_values(names[0], kind="stable")
-
-
-def smallest_as_good(front: "DataFrame", losses: Tensor, data: TabularData) -> int:
-    """Return the row of the best second objective among those as good as the first: the one-standard-error rule.
-
-    A network is as good unless its error is larger by more than the standard error of the difference, which is paired:
-    both are of the same rows; or than :data:`TOLERANCE` of the error of the mean.
-
-    Args:
-        front: A front by :func:`front_table`, the error first.
-        losses: Out-of-fold losses of its networks, [front, rows].
-        data: The rows.
-    """
-    tolerance = TOLERANCE * data.baseline()
-    close = [float(data.mean(one)) <= max(data.standard_error(one), tolerance) for one in losses - losses[0]]
-    return int(front[close].iloc[:, min(1, front.shape[1] - 1)].idxmin())

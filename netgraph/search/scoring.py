@@ -29,7 +29,7 @@ from netgraph.zoo import FitConfig, fit_networks
 N_FOLDS = 5
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Candidate(Compact):
     """A network with its output layer fitted to all rows.
 

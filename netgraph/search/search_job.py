@@ -15,12 +15,12 @@ import torch
 from netgraph.errors import NetGraphError
 from netgraph.evaluation.table_report import draw_front, front_section
 from netgraph.files import make_folder, write_atomically
-from netgraph.graph.netgraph import NetGraph
 from netgraph.inputs import check_objectives
 from netgraph.machine import check_device
 from netgraph.model import NetVAE
 from netgraph.outputs import replacing, search_outputs
 from netgraph.reading import is_whole
+from netgraph.search.choice import Choice
 from netgraph.search.columns import ColumnEncoder
 from netgraph.search.data import TimeBudget
 from netgraph.search.jobs import Outcome, TableJob, write_outcome
@@ -33,8 +33,9 @@ from netgraph.search.latent_search import (
     values_of,
 )
 from netgraph.search.network_search import MOST_ROWS, show_progress
-from netgraph.search.pareto import front_table, hypervolume, smallest_as_good
+from netgraph.search.pareto import front_table, hypervolume
 from netgraph.search.preprocess import Preprocessing, Probabilities, Rescale
+from netgraph.search.scoring import Candidate
 from netgraph.tasks.table import Table
 
 if TYPE_CHECKING:
@@ -106,21 +107,32 @@ def search_table(job: SearchJob) -> dict[str, float]:
     make_folder(out)
     with open_study(out / "study.db", len(job.objectives), about) as study, show_progress("search") as show:
         trials = search_latents(objective, study, sampler_of(job.sampler, job.seed), job.n_trials, budget, show)
-    front, graphs, chosen = _front(objective, trials)
-    values = values_of(trials, len(job.objectives))
-    corner = 1.0 if classes is None else data.baseline(), BEYOND * float(values[values.isfinite().all(dim=1), 1].max())
-    dominated = hypervolume(values[:, :2], corner) / (corner[0] * corner[1])
-    figures = {"trials": len(trials), "front": len(front), "hypervolume": dominated}
+    front, candidates, choice = _front(objective, trials)
+    print(choice.reason)
+    chosen, values = int(front.index[candidates.index(choice.candidate)]), values_of(trials, len(job.objectives))
+    if front.at[chosen, "error"] >= data.baseline():
+        message = f"the network chosen of {len(trials)} is not better than the mean by cross-validation"
+        warnings.warn(message, UserWarning, stacklevel=2)
+    figures: dict[str, float] = {"trials": len(trials), "front": len(front)}
+    figures |= {"hypervolume": _hypervolume(values, 1.0 if classes is None else data.baseline())}
     figures |= {f"chosen_{name}": front.at[chosen, name].item() for name in job.objectives}
     figures |= {"seconds": budget.elapsed}
-    front["architecture"] = [repr(graph.architecture) for graph in graphs]
+    front["architecture"] = [repr(one.graph.architecture) for one in candidates]
     picture = draw_front(pd.DataFrame(values.numpy(), columns=job.objectives), front, chosen)
     cast("Figure", picture.figure).savefig(image := io.BytesIO(), format="png", dpi=150)
+    outcome = Outcome(
+        graph=choice.candidate.graph,
+        graphs=[one.graph for one in candidates],
+        reason=choice.reason,
+        encoder=encoder,
+        preprocessing=preprocessing,
+        figures=figures,
+        sections=[front_section(picture, front, chosen)],
+        classes=classes,
+    )
     with replacing(written.values()):
         write_atomically(written["pareto.csv"], front.to_csv().encode())
         write_atomically(written["pareto.png"], image.getvalue())
-        graph, sections = graphs[front.index.get_loc(chosen)], [front_section(picture, front, chosen)]
-        outcome = Outcome(graph, graphs, encoder, preprocessing, figures, sections, classes)
         return write_outcome(job, written, table, parts, outcome)
 
 
@@ -140,16 +152,19 @@ def _about(job: SearchJob, table: Table, vae: NetVAE) -> dict[str, Any]:
     }
 
 
-def _front(objective: LatentObjective, trials: "Sequence[FrozenTrial]") -> tuple[pd.DataFrame, list[NetGraph], int]:
-    """Return the front of the trials, its networks, and the trial that is chosen."""
+def _front(objective: LatentObjective, trials: "Sequence[FrozenTrial]") -> tuple[pd.DataFrame, list[Candidate], Choice]:
+    """Return the front of the trials, its networks, and the choice among them."""
     names, data = objective.objectives, objective.folds.data
     front = front_table(values_of(trials, len(names)), names).rename_axis("trial")
     if front.empty:
         raise NetGraphError(f"none of {len(trials)} networks gave finite outputs; there is no front")
     candidates = objective.candidates(quantiles_of([trials[i] for i in front.index]))
     front = front.astype({name: int for name in front if name == "parameters"})
-    chosen = smallest_as_good(front, data.losses(torch.stack([one.prediction for one in candidates])), data)
-    if front.loc[chosen, "error"] >= data.baseline():
-        message = f"the network chosen of {len(trials)} is not better than the mean by cross-validation"
-        warnings.warn(message, UserWarning, stacklevel=3)
-    return front, [one.graph for one in candidates], chosen
+    return front, candidates, Choice.of_front(front, candidates, data)
+
+
+def _hypervolume(values: torch.Tensor, error: float) -> float:
+    """Return the share of the plane of two objectives that is dominated, up to an error and beyond the other's most."""
+    finite = values[values.isfinite().all(dim=1)]
+    corner = error, BEYOND * float(finite[:, 1].max())
+    return hypervolume(finite[:, :2], corner) / (corner[0] * corner[1])

@@ -5,7 +5,8 @@ import pytest
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.metrics import log_loss, r2_score
 
-from netgraph.search.baselines import baseline_figures, prediction_figures
+from netgraph.figures import TABLE
+from netgraph.search.baselines import LEVELS, baseline_figures, interval_figures, prediction_figures
 
 
 def test_figures_of_numbers_and_of_classes():
@@ -43,3 +44,12 @@ def test_lines_and_boosting_are_better_than_a_constant(load, linear, constant, n
     assert figures[linear][name] > least > figures[constant][name]
     assert figures["boosting"][name] > figures[constant][name]
     assert baseline_figures(X[train], y[train], X[test], y[test], load is load_iris, seed=0) == figures
+
+
+def test_intervals_cover_what_normal_residuals_say_and_every_figure_has_a_meaning():
+    y = np.random.default_rng(0).normal(size=200)
+    figures = interval_figures(y, np.zeros(200), np.ones(200))
+    assert figures == {f"coverage_{level}": pytest.approx(level / 100, abs=0.07) for level in LEVELS}
+    assert interval_figures(3 * y, np.zeros(200), np.full(200, 3.0)) == figures
+    tested = ("r2", "rmse", "mae", "accuracy", "log_loss")
+    assert all(TABLE[name].meaning for name in (*figures, *(f"test_{name}" for name in tested)))

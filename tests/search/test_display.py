@@ -57,6 +57,8 @@ def test_a_fitted_one_shows_what_was_found_below(fitted):
         f"{chosen['error']:.4g} of the target's variance, R² {1 - chosen['error']:.4g}"
     ]
     assert rows["source"] == [chosen["source"]]
+    assert rows["reason"] == [fitted.reason_]
+    assert [part(fitted).count(f"{name}</text>") for name in ("b&gt;size", "width", "height")] == [1, 1, 1]
     assert float(rows["width"][0]) == pytest.approx(fitted.feature_importances_[1], rel=1e-3)
     assert "<b>" not in part(fitted)
     front = [row for row in cells(part(fitted)) if row[-1] == "chosen"]
@@ -81,6 +83,7 @@ def test_a_classifier_shows_its_log_loss():
     rows = {row[0]: row[1:] for row in cells(part(model))}
     assert rows["out-of-fold error"][0].endswith(" log loss")
     assert {"x0", "x1", "x2"} <= rows.keys()
+    assert [part(model).count(f">{name}</text>") for name in ("x0", "x2", "True", "False")] == [1, 1, 1, 1]
 
 
 def test_what_a_search_holds_and_returns_is_one_line():

@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import re
 import sys
 import warnings
 
@@ -146,6 +147,9 @@ def test_of_few_rows_a_simple_prediction_is_returned_and_told(objectives):
         model = make(objectives=objectives).fit(x, y)
     assert model.graph_.architecture.state_size == 9
     assert model.candidates_["source"][model.chosen_] in ("linear", "mean")
+    chosen = model.candidates_["error"][model.chosen_]
+    assert re.match(r"(A linear fit|The mean of 20 targets), (simpler and|the smallest) as good", model.reason_)
+    assert f"Its error by cross-validation is {chosen:.4g} of the target's variance; that of" in model.reason_
     assert r2_score(y, model.predict(x)) > -0.1
 
 

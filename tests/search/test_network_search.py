@@ -9,6 +9,7 @@ from torch import Tensor
 
 from netgraph import NetGraph, NetGraphError, to_module
 from netgraph.search import RandomFeatures
+from netgraph.search.choice import Choice
 from netgraph.search.data import TabularData, TimeBudget
 from netgraph.search.network_search import N_CANDIDATES, NetworkSearch, SearchResult
 from tests.search.small import Few, clock, random_networks, rows
@@ -39,7 +40,7 @@ def test_the_best_candidates_are_trained_and_the_best_of_all_joined():
     assert result.history[-1]["stage"] == "ensemble"
     assert {one.source for one in result.candidates} == {"mean", "linear", "Few", "RandomFeatures", "ensemble"}
     assert members(result.ensemble.graph) > 1
-    assert result.simplest(result.ensemble) is result.ensemble
+    assert Choice(result.ensemble, data, "").or_simpler(result.simpler).candidate is result.ensemble
     assert 0 < result.ensemble.score < data.baseline()
     prediction = to_module(result.ensemble.graph)(data.X).detach()
     assert (prediction - data.y).square().mean() < 0.2 * data.y.var()

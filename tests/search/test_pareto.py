@@ -11,14 +11,13 @@ from pandas import DataFrame
 from netgraph import NetGraphError, from_module
 from netgraph.evaluation.table_report import draw_front
 from netgraph.inputs import check_objectives
+from netgraph.search.choice import TOLERANCE, smallest_as_good
 from netgraph.search.data import TabularData
 from netgraph.search.pareto import (
-    TOLERANCE,
     evaluate_objectives,
     front_table,
     hypervolume,
     non_dominated,
-    smallest_as_good,
 )
 from netgraph.search.scoring import Candidate
 
