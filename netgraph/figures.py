@@ -114,7 +114,7 @@ TABLE = {
     "n_test": Metric("rows held out, on which figures are measured"),
     "parameters": Metric("weights and biases of the network", "Parameters"),
     "seconds": Metric("wall time of the search; seconds", "Time"),
-    "trials": Metric("networks tried, errors by cross-validation", "Networks tried"),
+    "trials": Metric("networks scored by cross-validation", "Networks tried"),
     "front": Metric("networks that no other one surpasses in all objectives", "on the Pareto front"),
     "hypervolume": Metric("share of the plane of the first two objectives that the front dominates; 1: all of it"),
     "chosen_error": Metric("error of the chosen network by cross-validation; target's variances, or log loss"),
@@ -137,7 +137,7 @@ def meaning_of(name: str, figures: Mapping[str, Metric]) -> str:
     Example:
         >>> from netgraph.figures import TABLE, meaning_of
         >>> meaning_of("trials", TABLE), meaning_of("rmse_of_the_mean", TABLE)
-        ('networks tried, errors by cross-validation', 'RMSE of the mean, fitted to the same rows')
+        ('networks scored by cross-validation', 'RMSE of the mean, fitted to the same rows')
     """
     measure, _, method = name.partition("_of_")
     if name in figures:

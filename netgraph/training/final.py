@@ -17,7 +17,7 @@ from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.symmetry import canonicalize
 from netgraph.model.projector import architecture_labels
 from netgraph.model.vae import NetVAE
-from netgraph.training.charts import markdown_table
+from netgraph.training.charts import REBUILT, markdown_table
 from netgraph.training.history import remove_events
 from netgraph.zoo import Zoo
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 CHARTS = {
     "held_out_loss": "held_out/total",
     "prior_held_out_loss": "held_out/architecture_flow",
-    **{name: f"rebuilt/{name}" for name in ("edge_f1", "cosine_similarity", "output_r2_median")},
+    **{name: f"rebuilt/{name}" for name in REBUILT},
     **{
         name: f"samples_at_the_end/{name}"
         for name in ("validity", "uniqueness", "novelty", "sample_quality", "shape_quality")
