@@ -18,7 +18,7 @@ ELSEWHERE = ("benchmarks/RESULTS.md", "benchmarks/pictures/*.png", "notebooks/*.
 PAPERS = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 #: How far pages come before others of the same words in the search, by the beginning of their names; chosen: a
 #: newcomer's questions lead to a quick start, a how-to or a definition before notebooks, papers and the reference.
-BOOST = {"start/": 6.0, "howto/": 6.0, "concepts": 3.0, "glossary": 6.0, "limits": 3.0, "reference/command": 2.0}
+BOOST = {"index": 8.0, "start/": 6.0, "howto/": 8.0, "concepts": 3.0, "glossary": 12.0, "limits": 3.0}
 HEAD = """# The command
 
 `netgraph --help` and `netgraph COMMAND --help` show the same in a terminal. `netgraph --install-completion` lets the
@@ -45,8 +45,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> None:
     """Let the search find pages that explain first."""
-    boosts = [boost for name, boost in BOOST.items() if page.file.src_uri.startswith(name)]
-    page.meta |= {"search": {"boost": boosts[0]}} if boosts else {}
+    for name, boost in BOOST.items():
+        if page.file.src_uri.startswith(name):
+            page.meta["search"] = {"boost": boost}
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:

@@ -30,13 +30,15 @@ def main(folder: str = "runs/table") -> NetGraphRegressor:
     table = pd.read_csv(path / "flats.csv")
     known, new = table.iloc[:240], table.iloc[240:]
     model = NetGraphRegressor(max_seconds=5, random_state=0).fit(known.drop(columns="rent"), known["rent"])
-    print(model.encoder_.actions_)  # one line a column: what became of it
+    print(*model.encoder_.actions_, sep="\n")  # what became of each column that is not read as it is
     print(model.graph_.architecture, model.graph_.state.numel(), "parameters")
 
     prediction, deviation = model.predict(new.drop(columns="rent"), return_std=True)
     print("R² on new rows:", round(model.score(new.drop(columns="rent"), new["rent"]), 3))
     print(new.assign(prediction=prediction.round(), deviation=deviation.round()).head().to_string())
-    print(*model.export(path / "network", target="rent"))  # python runs/table/network.py runs/table/flats.csv
+    print(
+        "written:", *model.export(path / "network", target="rent")
+    )  # python runs/table/network.py runs/table/flats.csv
     return model
 
 

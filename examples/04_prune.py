@@ -31,8 +31,8 @@ def main() -> list[tuple[int, float, float]]:
         pruned = (module(x) - y).square().mean().item()
         table.append((table[-1][0] - 4, pruned, fit(module, x, y, 200)))
         graph = netgraph.from_module(module)
-    print("units  parameters left out: error  trained on")
-    print("\n".join(f"{units:5}  {pruned:24.4f}  {trained:10.4f}" for units, pruned, trained in table))
+    print("units  error after pruning  error after more training")
+    print("\n".join(f"{units:5}  {pruned:19.4f}  {trained:25.4f}" for units, pruned, trained in table))
     print(graph.architecture)
     return table
 

@@ -13,6 +13,7 @@ from netgraph.graph.architecture import Ints
 from netgraph.html import Html, folded, fragment, paragraph, settings_html
 from netgraph.lines import counted
 from netgraph.reading import one_line
+from netgraph.zoo.given_data import NONE
 from netgraph.zoo.manifest import PARTS, ShardSizes
 from netgraph.zoo.recipe import ZooRecipe
 from netgraph.zoo.rows import digest_of
@@ -51,7 +52,8 @@ class _Content:
         for number in range(len(shards)):
             shard = shards.open(number)
             self.reasons.update(row["reason"].split(" of ")[0] for row in shard.record["excluded"])
-            self.families.update(task["family"] for task in shard.record["tasks"])
+            families = [task["family"] for task in shard.record["tasks"]]
+            self.families.update("without data" if family == NONE else family for family in families)
             self.losses.update(task.get("loss", "squared_error") for task in shard.record["tasks"])
             if not len(shard):
                 continue

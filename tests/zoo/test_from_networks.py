@@ -130,6 +130,7 @@ def test_networks_without_data_are_measured_on_standard_normal_rows(tmp_path):
     assert torch.equal(zoo[0].sensitivity, canonicalize(measured).sensitivity)
     assert zoo.table["validation_r2"].isna().all()
     assert "none was measured" in describe_zoo(zoo)
+    assert "1: without data 1" in describe_zoo(zoo)
 
 
 def test_the_split_is_the_caller_s_or_drawn_by_tasks_or_networks(tmp_path):
