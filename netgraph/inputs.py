@@ -63,11 +63,15 @@ def check_data(path: str | Path, target: str) -> Path:
     return check_file(path)
 
 
-def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
+def check_objectives(names: Sequence[str], *, several: bool = False) -> tuple[str, ...]:
     """Return objectives as a tuple.
 
+    Args:
+        names: Their names.
+        several: Whether the error alone is too few.
+
     Raises:
-        NetGraphError: When one is unknown or comes twice, or the error is not the first.
+        NetGraphError: When one is unknown or comes twice, or the error is not the first, or alone.
     """
     if not isinstance(names, str | Iterable):
         raise NetGraphError(f"objectives is {names!r}; names among {', '.join(OBJECTIVES)}")
@@ -77,6 +81,8 @@ def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
             raise unknown("objective", name, OBJECTIVES)
     if not chosen or chosen[0] != "error" or len(set(chosen)) < len(chosen):
         raise NetGraphError(f"objectives are {', '.join(chosen) or 'empty'}; they begin with error, each once")
+    if several and len(chosen) == 1:
+        raise NetGraphError("objectives are error alone; a front needs parameters or latency too")
     return chosen
 
 

@@ -1,6 +1,6 @@
 """The commands on tables; a table is read before torch is imported, so that wrong input is told at once."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -9,6 +9,9 @@ from netgraph.inputs import check_checkpoint, check_data, check_objectives
 from netgraph.machine import check_device
 from netgraph.options import Count, Device, Overwrite, listed, print_figures
 from netgraph.outputs import fit_outputs, search_outputs
+
+if TYPE_CHECKING:
+    from netgraph.tasks.table import Table
 
 Target = Annotated[str, typer.Option()]
 Kind = Literal["auto", "regression", "classes"]
@@ -51,10 +54,8 @@ def table_fit(
     """
     names = check_objectives(listed(objectives))
     fit_outputs(out, [check_data(data, target), *check_checkpoint(checkpoint)], overwrite=overwrite)
-    from netgraph.tasks.table import read_table
-
-    table = read_table(data, target, task)
     check_device(device)
+    table = _table(data, target, task, seed)
     from netgraph.search import FitJob, fit_table
 
     job = FitJob(
@@ -126,12 +127,10 @@ def table_search(
         device: Where networks are sampled and run, cpu, cuda, or one of several GPUs, such as cuda:1.
         overwrite: Replace existing files where the folder holds no search, but never files that are read.
     """
-    names = check_objectives(listed(objectives))
+    names = check_objectives(listed(objectives), several=True)
     search_outputs(out, [check_data(data, target), *check_checkpoint(checkpoint)], overwrite=overwrite)
-    from netgraph.tasks.table import read_table
-
-    table = read_table(data, target, task)
     check_device(device)
+    table = _table(data, target, task, seed)
     from netgraph.search import SearchJob, search_table
 
     job = SearchJob(
@@ -151,3 +150,13 @@ def table_search(
     )
     print_figures(search_table(job), TABLE)
     print(f"look at {out}/report.html; {out}/networks/network.py NEW.csv predicts new rows with torch and pandas alone")
+
+
+def _table(data: str, target: str, task: Kind, seed: int) -> "Table":
+    """Return the table in a file, of which enough rows are left when some are held out."""
+    from netgraph.tasks.split import hold_out
+    from netgraph.tasks.table import read_table
+
+    table = read_table(data, target, task)
+    hold_out(data, len(table.y), seed)
+    return table

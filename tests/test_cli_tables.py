@@ -36,6 +36,8 @@ def folder(tmp_path, monkeypatch):
 
 def test_wrong_input_is_told_before_anything_large_is_imported(folder):
     (folder / "few.csv").write_text("a,y\n1,2\n")
+    (folder / "eleven.csv").write_text("a,y\n" + "".join(f"{i},{i}\n" for i in range(11)))
+    (folder / "network.py").write_text('import torch\n\nMEDIANS = {"Größe": 1.5, "Lage": 2.0}\n')
     fit = ["fit", "data.csv", "--target"]
     commands = [
         [*fit, "Pries"],
@@ -45,6 +47,9 @@ def test_wrong_input_is_told_before_anything_large_is_imported(folder):
         ["fit", "absent.csv", "--target", "y"],
         ["search", "few.csv", "--target", "y"],
         ["predict", "absent", "data.csv"],
+        ["fit", "eleven.csv", "--target", "y"],
+        ["search", "eleven.csv", "--target", "y", "--objectives", "error"],
+        ["predict", ".", "data.csv"],
     ]
     command = [sys.executable, "-c", REFUSED, json.dumps(commands)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -57,6 +62,9 @@ def test_wrong_input_is_told_before_anything_large_is_imported(folder):
         "no such file",
         "1 row of",
         "no network",
+        "eleven.csv: 11 rows, of which a fifth is held out",
+        "a front needs parameters or latency too",
+        "data.csv: the table has no column Lage",
     )
     for line, message in zip(done.stderr.splitlines(), messages, strict=True):
         assert line.startswith("netgraph: ")

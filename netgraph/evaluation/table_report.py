@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 LEVEL = 80
 #: Figures of which the larger is the better.
 _LARGER = ("r2", "accuracy")
+#: Held-out rows below which figures depend on chance so much that the report tells so; chosen.
+FEW = 30
 #: Largest difference of figures that count as equal, as a share; chosen.
 EQUAL = 0.01
 _FRONT = (
@@ -122,6 +124,7 @@ class TableReport:
         if self.command:
             parts.append(repeat_section(self.command, self.details))
         intro = f"{self.reason} Tested on {counted(len(self.y), 'row')} that were held out: nothing was fitted to them."
+        intro += " Of so few rows, figures depend on chance." if len(self.y) < FEW else ""
         write_page(path, f"A network for {self.target}", intro.lstrip(), self._cards(), parts)
 
     @property
@@ -244,8 +247,9 @@ def front_section(picture: "Axes", front: "DataFrame", chosen: int) -> str:
     """Return a Pareto front: its picture, and its rows, one of them marked."""
     rows = zip(front.index, front.to_numpy(dtype=object).tolist(), strict=True)
     marked = [["chosen" if number == chosen else "", *row] for number, row in rows]
-    table = folded(f"{len(marked)} networks on the front", table_html(["", *front], marked))
-    return section("The Pareto front", _FRONT, pictures({"The Pareto front": picture}, wide=True), table)
+    table = folded(f"{counted(len(marked), 'network')} on the front", table_html(["", *front], marked))
+    caption = f"All networks by {front.columns[0]} and {front.columns[1]}"
+    return section("The Pareto front", _FRONT, pictures({caption: picture}, wide=True), table)
 
 
 def draw_front(scores: "DataFrame", front: "DataFrame", chosen: int | None = None) -> "Axes":

@@ -8,7 +8,8 @@ from pandas import Series
 
 from netgraph.tasks.kinds import ColumnKind
 
-_TRUTH = ("true", "false")
+#: Parts of dates in words.
+_PARTS = {"day": "days since 1970", "hour": "hour", "day_of_week": "day of the week", "month": "month"}
 
 
 def suffix(entry: Mapping[str, Any]) -> str:
@@ -42,7 +43,7 @@ def actions(
             yield f"{count - len(frequent)} rare ones together"
         return
     if kind.kind == "date":
-        yield f"dates, {kind.form}, as {', '.join(entry['part'] for entry in own if 'part' in entry)}"
+        yield f"dates, {kind.form}, as {', '.join(_PARTS[entry['part']] for entry in own if 'part' in entry)}"
     if kind.decimal == ",":
         yield "numbers with a decimal comma"
     elif kind.signs:

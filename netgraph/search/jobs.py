@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy.typing as npt
 
-from netgraph.errors import NetGraphError
 from netgraph.evaluation.table_report import TableReport
 from netgraph.files import make_folder, write_atomically
 from netgraph.graph.io import save_graphs
@@ -21,12 +20,8 @@ from netgraph.search.baselines import baseline_figures, interval_figures, predic
 from netgraph.search.columns import ColumnEncoder
 from netgraph.search.export import export_network
 from netgraph.search.preprocess import Preprocessing
-from netgraph.tasks import split
-from netgraph.tasks.split import Split
-from netgraph.tasks.table import MIN_ROWS, Floats, Table, read_table
-
-#: Share of the rows that the report is about; the search never sees them.
-TEST_SHARE = 0.2
+from netgraph.tasks.split import Split, hold_out
+from netgraph.tasks.table import Floats, Table, read_table
 
 
 @dataclass(frozen=True)
@@ -66,11 +61,7 @@ class TableJob:
             NetGraphError: When the file is not such a table, or too few rows are left.
         """
         table = self.table or read_table(self.data, self.target, self.task)
-        parts = split(len(table.y), self.seed, test_share=TEST_SHARE)
-        if len(parts.train) < MIN_ROWS:
-            least = "a fifth is held out, and a fit needs at least"
-            raise NetGraphError(f"{self.data}: {len(table.y)} rows, of which {least} {MIN_ROWS}")
-        return table, parts
+        return table, hold_out(self.data, len(table.y), self.seed)
 
     @property
     def sources(self) -> list[str | Path]:

@@ -69,8 +69,7 @@ class SearchJob(TableJob):
             raise NetGraphError(f"n_trials is {self.n_trials!r}; a whole number of at least 1")
         if not is_whole(self.seed) or self.seed >= 2**32:
             raise NetGraphError(f"seed is {self.seed!r}; a whole number from 0 to {2**32 - 1}")
-        if len(check_objectives(self.objectives)) < 2:
-            raise NetGraphError("objectives are error alone; a front needs parameters or latency too")
+        check_objectives(self.objectives, several=True)
         sampler_of(self.sampler, self.seed)
         check_device(self.device)
 

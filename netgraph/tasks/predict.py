@@ -1,5 +1,6 @@
 """Predictions of a written network for a new table."""
 
+import ast
 import importlib.util
 from itertools import takewhile
 from pathlib import Path
@@ -7,7 +8,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from netgraph.errors import NetGraphError
-from netgraph.files import write_atomically
+from netgraph.files import make_folder, write_atomically
 from netgraph.outputs import check_outputs
 from netgraph.reading import one_line
 from netgraph.tasks.cells import read_numbers
@@ -48,6 +49,9 @@ def predict_table(
     if out is not None:
         check_outputs([Path(out)], [data, *script.parent.glob("network.*")], overwrite=overwrite)
     frame, _ = read_frame(data)
+    missing = [name for name in _columns(script) if name not in frame]
+    if missing:
+        raise NetGraphError(f"{data}: the table has no column {', '.join(missing)}")
     plain = frame.apply(lambda column: plain_column(Path(data), column))
     numbers = list(takewhile(lambda name: plain[name].dtype == "float64", plain))
     index = index_columns(numbers, plain[numbers].to_numpy())
@@ -62,8 +66,19 @@ def predict_table(
     for i, name in enumerate(name for name in index if name not in predictions):
         predictions.insert(i, name, frame[name])
     if out is not None:
+        make_folder(Path(out).parent)
         write_atomically(Path(out), predictions.to_csv(index=False).encode())
     return predictions
+
+
+def _columns(script: Path) -> list[str]:
+    """Return the columns that a written network reads, without running it, which takes seconds."""
+    try:
+        assigned = [one for one in ast.walk(ast.parse(script.read_bytes())) if isinstance(one, ast.Assign)]
+        values = [one.value for one in assigned if ast.unparse(one.targets[0]) in ("MEDIANS", "used")]
+        return [str(name) for value in values for name in ast.literal_eval(value)]
+    except (ValueError, SyntaxError):  # of a file that was changed: running it tells
+        return []
 
 
 def _module(script: Path) -> ModuleType:

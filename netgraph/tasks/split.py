@@ -1,12 +1,16 @@
 """Splitting rows into training, validation and test: at random, or stratified by classes."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from netgraph.errors import NetGraphError
+from netgraph.tasks.table import MIN_ROWS
 
+#: Share of a table's rows that reports are about; a search never sees them.
+TEST_SHARE = 0.2
 Indices = npt.NDArray[np.int64]
 
 
@@ -47,6 +51,27 @@ def split(rows: int, seed: int, test_share: float = 0.25, validation_share: floa
     order = np.random.default_rng(seed).permutation(rows).astype(np.int64)
     test, validation, train = np.split(order, [n_test, n_test + n_validation])
     return Split(np.sort(train), np.sort(validation), np.sort(test))
+
+
+def hold_out(path: str | Path, rows: int, seed: int) -> Split:
+    """Hold a fifth of the rows of a table out.
+
+    Args:
+        path: Its file, for the message.
+        rows: Number of rows.
+        seed: Seed of the shuffle.
+
+    Raises:
+        NetGraphError: When fewer than 10 rows are left; it names the file.
+
+    Example:
+        >>> hold_out("table.csv", 13, seed=0).test
+        array([ 2,  7, 10])
+    """
+    parts = split(rows, seed, test_share=TEST_SHARE)
+    if len(parts.train) < MIN_ROWS:
+        raise NetGraphError(f"{path}: {rows} rows, of which a fifth is held out, and a fit needs at least {MIN_ROWS}")
+    return parts
 
 
 def stratified_order(classes: npt.ArrayLike) -> Indices:

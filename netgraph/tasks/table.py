@@ -256,7 +256,7 @@ def _classes(path: Path, column: "Series", kind: ColumnKind) -> npt.NDArray[Any]
         y = numbers.astype(np.int64)
     count = len(np.unique(y))
     if count < 2:
-        _refuse(path, f"the target, column {name}, is constant: {y[0]!r} in all {len(y)} rows")
+        _refuse(path, f"the target, column {name}, is constant: {y.tolist()[0]!r} in all {len(y)} rows")
     if len(y) < MIN_ROWS_A_CLASS * count:
         held = f"{count} classes in {len(y)} rows, such as {_quote(str(y[0]))}"
         _refuse(path, f"the target, column {name}, has {held}; is it another column, or are there units in it?")

@@ -99,6 +99,7 @@ def test_classes_have_a_table_of_true_and_predicted_ones(tmp_path):
         *(["Accuracy on held-out rows", "0.5"], ["Parameters", "6"]),
         ["Networks tried", "12"],
     ]
+    assert "Tested on 4 rows that were held out: nothing was fitted to them. Of so few rows" in page.text
     for part in ("esiduals", "Calibration", "Importance", "Beside other methods", "To repeat it", "How to use it"):
         assert part not in page.text
 

@@ -189,7 +189,7 @@ def test_dates_become_days_and_the_parts_that_recur(column, form):
         assert values["day day"] == days
         assert values["day month"] == [day.month for day in DAYS]
         assert values["day day_of_week"] == [day.weekday() for day in DAYS]
-        assert encoder.actions_ == [f"column 'day': dates, {form}, as day, day_of_week, month"]
+        assert encoder.actions_ == [f"column 'day': dates, {form}, as days since 1970, day of the week, month"]
 
 
 def test_missing_dates_are_marked_once_and_hours_count():

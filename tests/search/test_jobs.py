@@ -13,9 +13,9 @@ import torch
 from netgraph import NetGraphError
 from netgraph.graph.io import load_graphs
 from netgraph.search import FitJob, SearchJob, fit_table, search_table
-from netgraph.search.jobs import TEST_SHARE
 from netgraph.search.pareto import non_dominated
 from netgraph.tasks import split
+from netgraph.tasks.split import TEST_SHARE
 from tests.commands import netgraph
 from tests.search.small import untrained
 

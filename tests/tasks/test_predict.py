@@ -107,7 +107,9 @@ def test_folders_without_a_network_and_files_that_would_be_lost_are_named(tmp_pa
         (tmp_path / "x.csv").write_text("mine")
         with pytest.raises(NetGraphError, match=rf"{out}: {message}"):
             predict_table(tmp_path, tmp_path / "new.csv", tmp_path / out)
+    predict_table(tmp_path, tmp_path / "new.csv", tmp_path / "new folder" / "y.csv")
     predict_table(tmp_path, tmp_path / "new.csv", tmp_path / "x.csv", overwrite=True)
+    assert (tmp_path / "new folder" / "y.csv").read_text() == (tmp_path / "x.csv").read_text()
     assert (tmp_path / "x.csv").read_text().startswith("price\n")
     (tmp_path / "network.py").write_text("import nothing_of_that_name")
     with pytest.raises(NetGraphError, match=r"network\.py: cannot be run: No module named 'nothing_of_that_name'"):
