@@ -36,9 +36,8 @@ def main(folder: str = "runs/table") -> NetGraphRegressor:
     prediction, deviation = model.predict(new.drop(columns="rent"), return_std=True)
     print("R² on new rows:", round(model.score(new.drop(columns="rent"), new["rent"]), 3))
     print(new.assign(prediction=prediction.round(), deviation=deviation.round()).head().to_string())
-    print(
-        "written:", *model.export(path / "network", target="rent")
-    )  # python runs/table/network.py runs/table/flats.csv
+    written = model.export(path / "network", target="rent")
+    print("written:", *written)  # python runs/table/network.py runs/table/flats.csv
     return model
 
 
