@@ -37,7 +37,7 @@ class Sampled:
 
     def networks(self, task: StartTask, n: int, seed: int) -> list[NetGraph]:
         """Sample n networks."""
-        return self.vae.sample(n, n_inputs=task.X.shape[1], seed=seed)
+        return self.vae.sample(n, n_inputs=task.X.shape[1], n_outputs=1, seed=seed)
 
 
 @dataclass(frozen=True)
