@@ -29,7 +29,7 @@ TRAINED_KINDS = [TENSOR_KINDS.index("edge"), TENSOR_KINDS.index("bias")]
 
 @dataclass(frozen=True)
 class Sampled:
-    """Networks sampled from N(0, I), told nothing but the number of inputs."""
+    """Networks sampled from N(0, I), told nothing but the numbers of inputs and outputs."""
 
     name: str
     vae: NetVAE
