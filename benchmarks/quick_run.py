@@ -8,7 +8,8 @@ import pandas as pd
 
 from benchmarks.report import Picture, table
 from netgraph import NetGraphError
-from netgraph.run import KEYS, TARGETS
+from netgraph.presets import TARGETS
+from netgraph.run import KEYS
 
 TITLE = "Quick run"
 ABOUT = (
