@@ -9,7 +9,7 @@ from netgraph.errors import NetGraphError
 from netgraph.model.arguments import check_whole
 from netgraph.model.completion import FEATURES, complete
 from netgraph.model.config import VAEConfig
-from netgraph.stack import fit_kernel, probe
+from netgraph.stack import fit_kernel, learned_metric, probe
 
 #: Seed of the common rows.
 SEED = 20_011
@@ -207,17 +207,21 @@ class FunctionCode(nn.Module):
             counts: Numbers of inputs and outputs, [B, 2].
             noise: Noise from N(0, I) for a draw, [B, FEATURES + k - 1]; the mean of the missing components when None.
         """
-        outputs = f.new_zeros(len(f), self.basis.shape[2], int(counts[:, 1].max()))
-        for n_inputs, n_outputs in counts.unique(dim=0).tolist():
-            own, features = (counts == counts.new_tensor([n_inputs, n_outputs])).all(dim=1), self.rows(n_inputs)
-            for i in range(min(n_outputs, f.shape[1] - 1)):
-                components, drawn = f[own, 1 + i :: n_outputs], None
-                deviation = self.deviation[n_inputs - 1, : components.shape[1]]
-                basis = self.basis[n_inputs - 1, : components.shape[1]]
+        components, outputs = separate(f[:, 1:], counts[:, 1]), self.decode(f, counts)
+        kept = separate(torch.ones_like(f[:, 1:]), counts[:, 1]).sum(dim=2).long()  # components of each output
+        features = torch.arange(FEATURES, device=f.device)
+        for n_inputs in counts[:, 0].unique().tolist():
+            network, output = ((counts[:, :1] == n_inputs) & (kept > 0)).nonzero(as_tuple=True)
+            x, metric = self.rows(n_inputs), learned_metric(self.rows(n_inputs), outputs[network, :, output])
+            for size in kept[network, output].unique().tolist():
+                alike = kept[network, output] == size
+                of, i, drawn = network[alike], output[alike], None
                 if noise is not None:
-                    drawn = torch.cat([noise[own, :FEATURES].roll(i, 1), noise[own, FEATURES + i :: n_outputs]], dim=1)
-                completed = complete(features, basis, deviation.square(), components * deviation, drawn)
-                outputs[own, :, i] = completed
+                    rest = separate(noise[of, FEATURES:], counts[of, 1])[range(len(of)), i, :size]
+                    drawn = torch.cat([noise[of[:, None], (features - i[:, None]) % FEATURES], rest], dim=1)
+                deviation, basis = self.deviation[n_inputs - 1, :size], self.basis[n_inputs - 1, :size]
+                given = components[of, i, :size] * deviation, metric[alike]
+                outputs[of, :, i] = complete(x, basis, deviation.square(), *given, drawn)
         return outputs
 
     @torch.no_grad()

@@ -5,7 +5,7 @@ gradient outer product (AGOP) of the round before. The last round is also a Gaus
 rows has a closed form (Rasmussen & Williams 2006, chapter 2).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,6 +19,8 @@ PENALTIES = (3e-3, 3e-2, 3e-1)
 SHRINKAGE = 0.1
 #: Least mean of the squared distances, which rows that are all the same have.
 LEAST_DISTANCE = 1e-9
+#: Functions whose metrics are computed at once; chosen: their gradients fit into a cache.
+CHUNK = 32
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,7 +102,7 @@ def learned_metric(x: Tensor, y: Tensor) -> Tensor:
 
     Args:
         x: Rows, standardized, [rows, columns].
-        y: Values, [B, rows].
+        y: Values, [B, rows], of whatever size.
 
     Returns:
         Metrics, [B, columns, columns], of trace ``columns`` and a tenth of it in the identity.
@@ -110,7 +112,14 @@ def learned_metric(x: Tensor, y: Tensor) -> Tensor:
         >>> learned_metric(x, x[:, :1].mT)[0].diagonal().argmax()  # a function of the first column
         tensor(0)
     """
-    return _agop(_fit(x[None], y, torch.eye(x.shape[1], dtype=x.dtype, device=x.device)[None], PENALTIES[1:2]))
+    identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)[None]
+    fit, metrics = _fit(x[None], y.new_zeros(1, len(x)), identity, PENALTIES[1:2]), []
+    for part in y.split(CHUNK):  # whose kernel is the same
+        part = part / part.abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(y.dtype).tiny)
+        center = part.mean(dim=1, keepdim=True)
+        weights = (fit.inverse @ (part - center)[..., None])[..., 0]
+        metrics.append(_agop(replace(fit, center=center, target=part - center, weights=weights)))
+    return torch.cat(metrics)
 
 
 def _agop(fit: KernelFit) -> Tensor:

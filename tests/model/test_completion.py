@@ -4,6 +4,7 @@ from torch import Generator, Tensor
 
 from netgraph.model.completion import FEATURES, complete, fourier_features
 from netgraph.model.function import FunctionCode
+from netgraph.stack import learned_metric
 from tests.model.test_function import Sizes, drawn_counts, fit, functions, of_one_output, r2
 
 
@@ -54,10 +55,11 @@ def test_a_function_does_not_depend_on_the_others_and_its_scale_is_that_of_its_c
     components = torch.randn(5, 7, generator=Generator().manual_seed(1))
     basis, variance, x = code.basis[1, :7], code.deviation[1, :7].square(), code.rows(2)
     for given in (None, drawn[:5]):
-        once = complete(x, basis, variance, components, given)
-        torch.testing.assert_close(
-            complete(x, basis, variance, 1e6 * components, given) / 1e6, once, atol=1e-4, rtol=1e-4
+        once, large = (
+            complete(x, basis, variance, scale * components, learned_metric(x, scale * components @ basis), given)
+            for scale in (1, 1e6)
         )
+        torch.testing.assert_close(large / 1e6, once, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("value", [0.0, 1e20, 1e-30])
