@@ -29,14 +29,10 @@ from netgraph.search.export import export_network
 from netgraph.search.extras.random_features import RandomFeatures, ScaledRandom
 from netgraph.search.network_search import N_CANDIDATES, NetworkSearch, SearchResult, show_progress
 from netgraph.search.pareto import evaluate_objectives, front_table
-from netgraph.search.preprocess import Preprocessing, Probabilities, Rescale, merge_rows
+from netgraph.search.preprocess import Preprocessing, Probabilities, Rescale, column_importances, merge_rows
 from netgraph.search.scoring import Candidate
-from netgraph.stack import sensitivity
 from netgraph.tasks.dataset import Floats
 from netgraph.tasks.table import MIN_ROWS
-
-#: Rows that sensitivities are measured on, at most; chosen.
-SENSITIVITY_ROWS = 1024
 
 
 class NetGraphEstimator(BaseEstimator):
@@ -157,10 +153,7 @@ class NetGraphEstimator(BaseEstimator):
 
     def _describe(self, data: TabularData, chosen: Candidate) -> None:
         """Measure the importances of raw columns."""
-        inputs = data.X[:SENSITIVITY_ROWS]
-        encoded = sensitivity(chosen.graph, inputs)[: inputs.shape[1]].double().numpy()
-        total = np.bincount(self.encoder_.raw_column_, encoded, minlength=self.n_features_in_)
-        self.feature_importances_ = total / total.sum() if total.sum() > 0 else total
+        self.feature_importances_ = column_importances(chosen.graph, data.X, self.encoder_)
 
     def _inputs(self, X: Any) -> Floats:
         """Return encoded columns, [rows, encoded], of raw ones."""

@@ -96,8 +96,8 @@ class Outcome:
         preprocessing: From these to the network, and back to the target.
         figures: Figures of the search by name.
         sections: Sections of the report on the search.
+        importances: Importance of each raw column.
         classes: The classes, sorted; None where the target is numbers.
-        importances: Importance of each raw column; none where they are not known.
         deviation: Standard deviations of predictions of held-out rows, [rows]; None where they are not known.
     """
 
@@ -108,8 +108,8 @@ class Outcome:
     preprocessing: Preprocessing
     figures: Mapping[str, float]
     sections: Sequence[str]
+    importances: Mapping[str, float]
     classes: npt.NDArray[Any] | None = None
-    importances: Mapping[str, float] = field(default_factory=dict)
     deviation: Floats | None = None
 
 

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from netgraph.errors import NetGraphError
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.write_module import to_module
+from netgraph.search.columns import ColumnEncoder
 from netgraph.search.data import TabularData
+from netgraph.stack import sensitivity
 from netgraph.tasks import TAIL, compressed
 from netgraph.tasks.dataset import Floats
 
@@ -23,8 +25,8 @@ LEAST_ROWS = 5
 LARGEST, SMALLEST = 1e30, 1e-290
 #: How far beyond the targets of the training rows predictions reach, as a share of their range; chosen.
 MARGIN = 0.05
-#: Rows that are predicted at once.
-BLOCK = 4096
+#: Rows that are predicted at once, and most rows that sensitivities are measured on; chosen.
+BLOCK, SENSITIVITY_ROWS = 4096, 1024
 
 
 def merge_rows(X: Floats, y: Floats, sample_weight: Any = None) -> tuple[Floats, Floats, Floats | None]:
@@ -212,6 +214,19 @@ class Preprocessing:
                 rows = slice(start, start + BLOCK)
                 prediction[rows] = pipeline(torch.from_numpy(np.array(X[rows])))
         return prediction
+
+
+def column_importances(graph: NetGraph, X: Tensor, encoder: ColumnEncoder) -> Floats:
+    """Return the importance of each raw column: the share of its inputs in the network's sensitivity, [columns].
+
+    Args:
+        graph: The network.
+        X: Its inputs, [rows, encoded].
+        encoder: From raw columns to these, before they are standardized.
+    """
+    encoded = sensitivity(graph, X[:SENSITIVITY_ROWS])[: X.shape[1]].double().numpy()
+    total = np.bincount(encoder.raw_column_, encoded, minlength=encoder.n_features_in_).astype(np.float64)
+    return total / total.sum() if total.sum() > 0 else total
 
 
 def _in_deviations(values: Tensor, shift: Tensor, scale: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ from netgraph.search.latent_search import (
 )
 from netgraph.search.network_search import MOST_ROWS, show_progress
 from netgraph.search.pareto import front_table, hypervolume
-from netgraph.search.preprocess import Preprocessing, Probabilities, Rescale
+from netgraph.search.preprocess import Preprocessing, Probabilities, Rescale, column_importances
 from netgraph.search.scoring import Candidate
 from netgraph.tasks.table import Table
 
@@ -119,6 +119,7 @@ def search_table(job: SearchJob) -> dict[str, float]:
     front["architecture"] = [repr(one.graph.architecture) for one in candidates]
     picture = draw_front(pd.DataFrame(values.numpy(), columns=job.objectives), front, chosen)
     cast("Figure", picture.figure).savefig(image := io.BytesIO(), format="png", dpi=150)
+    importances = column_importances(choice.candidate.graph, data.X, encoder)
     outcome = Outcome(
         graph=choice.candidate.graph,
         graphs=[one.graph for one in candidates],
@@ -128,6 +129,7 @@ def search_table(job: SearchJob) -> dict[str, float]:
         figures=figures,
         sections=[front_section(picture, front, chosen)],
         classes=classes,
+        importances=dict(zip(table.features, importances.tolist(), strict=True)),
     )
     with replacing(written.values()):
         write_atomically(written["pareto.csv"], front.to_csv().encode())

@@ -99,7 +99,10 @@ def test_a_search_leaves_a_front_a_picture_a_report_and_its_study(folder):
     errors = predicted(out / "networks" / "network.py", folder)[parts.test] - price[parts.test]
     assert float((errors**2).mean() ** 0.5) == pytest.approx(figures["test_rmse"], rel=1e-9)
     assert (out / "pareto.png").read_bytes().startswith(b"\x89PNG")
-    assert "The Pareto front" in (out / "report.html").read_text()
+    page = (out / "report.html").read_text()
+    assert all(
+        part in page for part in ("The Pareto front", "Importance of columns", "by cross-validation is", ">income<")
+    )
     assert (out / "study.db").is_file()
 
 
