@@ -1,5 +1,6 @@
 """The site: every block of its pages runs, its drawings can be drawn anew, and it builds without a warning."""
 
+import json
 import os
 import re
 import runpy
@@ -120,6 +121,10 @@ def test_the_site_builds_without_a_warning(tmp_path):
     assert "Rate and distortion" in results
     assert "netgraph zoo build" in (tmp_path / "reference" / "command.html").read_text(encoding="utf-8")
     assert "04_prune.py" in (tmp_path / "examples.html").read_text(encoding="utf-8")
+    found = json.loads((tmp_path / "search" / "search_index.json").read_text(encoding="utf-8"))["docs"]
+    first = {section["location"].split("#")[0] for section in found if section.get("boost", 1) > 1}
+    assert {page.relative_to(DOCS).with_suffix(".html").as_posix() for page in (DOCS / "howto").iterdir()} <= first
+    assert {"index.html", "start/table.html", "concepts.html", "glossary.html", "limits.html"} <= first
     reference = (tmp_path / "reference" / "graph.html").read_text(encoding="utf-8")
     assert "from_module" in reference
     assert ":class:" not in reference
