@@ -76,6 +76,7 @@ def test_what_fit_leaves_predicts_new_files(folder):
     with pytest.warns(UserWarning, match="read as Windows-1252|column 'id' is left out"):
         done = netgraph("fit", "data.csv", "--target", "Preis", "--out", "out", *options)
     assert done.returncode == 0, done.stderr
+    assert "Its error by cross-validation is" in done.stdout.splitlines()[0]
     assert "r2_of_boosting" in done.stdout
     assert any(line.split()[:2] == ["n_train", "64"] for line in done.stdout.splitlines())
     metrics = json.loads((folder / "out" / "metrics.json").read_text())
