@@ -65,6 +65,8 @@ def make_folder(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise StoreError(f"{folder}: is a file, not a folder") from None
     except OSError as error:
         raise StoreError(f"{folder}: {error.strerror}") from None
 

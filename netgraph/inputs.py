@@ -29,6 +29,8 @@ def check_checkpoint(path: str | Path | None) -> tuple[Path, ...]:
     if path is None or path == SHIPPED:
         return ()
     tensors, record = with_record(check_file(path))
+    if tensors.suffix != ".safetensors":
+        raise StoreError(f"{path}: not the file of a model, which ends in .safetensors")
     content = read_json(record)
     if not isinstance(content, dict) or content.get("format") != CHECKPOINT:
         raise StoreError(f"{record}: not a {CHECKPOINT} record")

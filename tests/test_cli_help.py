@@ -65,6 +65,7 @@ WRONG = {
     "run --out job --preset quick": "a run with preset tiny, not quick",
     "sample --checkpoint absent.safetensors": "absent.safetensors: no such file",
     "sample --checkpoint states/a.safetensors": "a.json: no such file",
+    "sample --checkpoint text.csv": "text.csv: not the file of a model, which ends in .safetensors",
     "sample --checkpoint other.safetensors": "other.json: not a netgraph.NetVAE record",
     "sample --out other.safetensors": "other.safetensors: exists already",
     "sample --out samples.json": "ends in .safetensors",
