@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from netgraph.errors import NetGraphError
 from netgraph.files import make_folder, write_atomically
+from netgraph.inputs import check_file
 from netgraph.outputs import check_outputs
 from netgraph.reading import one_line
 from netgraph.tasks.cells import read_numbers
@@ -46,6 +47,7 @@ def predict_table(
     script = next((path for path in scripts if path.is_file()), None)
     if script is None:
         raise NetGraphError(f"{folder}: holds no network.py; it is not the folder of a fit")
+    check_file(data)
     if out is not None:
         check_outputs([Path(out)], [data, *script.parent.glob("network.*")], overwrite=overwrite)
     frame, _ = read_frame(data)

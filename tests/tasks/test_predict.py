@@ -107,6 +107,8 @@ def test_folders_without_a_network_and_files_that_would_be_lost_are_named(tmp_pa
         (tmp_path / "x.csv").write_text("mine")
         with pytest.raises(NetGraphError, match=rf"{out}: {message}"):
             predict_table(tmp_path, tmp_path / "new.csv", tmp_path / out)
+    with pytest.raises(NetGraphError, match=r"absent\.csv: no such file"):
+        predict_table(tmp_path, tmp_path / "absent.csv", tmp_path / "x.csv")
     predict_table(tmp_path, tmp_path / "new.csv", tmp_path / "new folder" / "y.csv")
     predict_table(tmp_path, tmp_path / "new.csv", tmp_path / "x.csv", overwrite=True)
     assert (tmp_path / "new folder" / "y.csv").read_text() == (tmp_path / "x.csv").read_text()
