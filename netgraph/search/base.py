@@ -18,6 +18,7 @@ from sklearn.utils.validation import (
 from netgraph.errors import NetGraphError
 from netgraph.graph.write_module import to_module
 from netgraph.inputs import check_objectives
+from netgraph.lines import counted
 from netgraph.machine import check_device
 from netgraph.reading import is_whole, one_line
 from netgraph.search.candidates import Candidates, Generated, Random, covered_inputs, shared_model, small_recipe
@@ -146,9 +147,12 @@ class NetGraphEstimator(BaseEstimator):
         linear, mean = result.simpler
         others = len(candidates) - (1 if chosen is mean else 2)
         if (chosen is mean and result.data.baseline() > 0) or (chosen is linear and others):
-            found = f"no network of {others} is better than {named(chosen, result.data)} by cross-validation"
+            name = named(chosen, result.data)
+            found = f"none of {counted(others, 'network')} is better than {name} by cross-validation"
             margin = f"one standard error{' or a fiftieth of the error of the mean' if small else ''}"
-            warnings.warn(f"{found} by more than {margin}; it is predicted", UserWarning, stacklevel=4)
+            noun = name.partition(" of ")[0]
+            predicted = f"{noun} {'are' if noun == 'the frequencies' else 'is'} predicted"
+            warnings.warn(f"{found} by more than {margin}; {predicted}", UserWarning, stacklevel=4)
         return chosen
 
     def _describe(self, data: TabularData, chosen: Candidate) -> None:

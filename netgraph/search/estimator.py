@@ -8,6 +8,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import _check_y, column_or_1d
 
 from netgraph.errors import NetGraphError
+from netgraph.reading import one_line
 from netgraph.search.base import NetGraphEstimator
 from netgraph.search.data import TabularData
 from netgraph.search.preprocess import Rescale
@@ -93,8 +94,16 @@ class NetGraphRegressor(RegressorMixin, NetGraphEstimator):
         """
         if y is None:
             raise NetGraphError("NetGraphRegressor requires y to be passed, but the target y is None")
-        with np.errstate(invalid="ignore"):  # the sum of all values may overflow
-            y = _check_y(y, multi_output=True, y_numeric=True, estimator=self)
+        try:
+            with np.errstate(invalid="ignore"):  # the sum of all values may overflow
+                y = _check_y(y, multi_output=True, y_numeric=True, estimator=self)
+            y = y.astype(object).astype(np.float64) if y.dtype.kind == "U" else y
+        except ValueError as error:
+            text = str(error).partition("could not convert string to float: ")[2]
+            if not text:
+                raise
+            message = f"y holds {one_line(text)}, which is no number; NetGraphClassifier predicts classes"
+            raise NetGraphError(message) from None
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if y.dtype.kind not in "biufO" or not np.isfinite(y.astype(np.float64)).all():

@@ -1,5 +1,6 @@
 """The job of ``netgraph fit``: a table in, a network and a report out."""
 
+import warnings
 from dataclasses import dataclass
 
 from netgraph.evaluation.table_report import draw_front, front_section, history_section
@@ -49,7 +50,9 @@ def fit_table(job: FitJob) -> dict[str, float]:
         device=job.device,
         verbose=True,
     )
-    estimator.fit(table.X.iloc[parts.train], table.y[parts.train])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "none of .* is better than")  # the reason says it too
+        estimator.fit(table.X.iloc[parts.train], table.y[parts.train])
     print(estimator.reason_)
     deviation = None
     if isinstance(estimator, NetGraphRegressor):

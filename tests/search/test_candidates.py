@@ -45,7 +45,7 @@ class Memorizing(Candidates):
         return graphs
 
 
-@pytest.mark.filterwarnings("ignore:no network of .* is better than the mean:UserWarning")
+@pytest.mark.filterwarnings("ignore:none of .* is better than the mean:UserWarning")
 def test_a_source_that_memorizes_the_targets_gets_an_honest_score_where_it_says_that_it_uses_them():
     errors = {}
     for uses_targets in (True, False):
@@ -57,7 +57,7 @@ def test_a_source_that_memorizes_the_targets_gets_an_honest_score_where_it_says_
     assert errors[False].max() < 0.01  # a source that does not say so is believed
 
 
-@pytest.mark.filterwarnings("ignore:no network of .* is better than a linear fit:UserWarning")
+@pytest.mark.filterwarnings("ignore:none of .* is better than a linear fit:UserWarning")
 def test_a_source_of_ones_own_works_in_the_estimator_the_same_for_a_seed():
     X = NOISE[:, :3]
     one, same, other = (
@@ -227,7 +227,7 @@ def test_an_object_with_sample_alone_is_a_source_scored_by_refits():
     assert NetworkSearch(data).run([Plain()], 4).candidates
 
 
-@pytest.mark.filterwarnings("ignore:no network of .* is better than a linear fit:UserWarning")
+@pytest.mark.filterwarnings("ignore:none of .* is better than a linear fit:UserWarning")
 def test_the_estimator_takes_such_an_object():
     class Plain:
         def sample(self, n, X, y, seed):

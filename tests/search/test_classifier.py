@@ -25,13 +25,13 @@ def make(**options) -> NetGraphClassifier:
     return NetGraphClassifier(**(known | options))
 
 
-@pytest.mark.filterwarnings("ignore:no network of .* is better than:UserWarning")
+@pytest.mark.filterwarnings("ignore:none of .* is better than:UserWarning")
 @parametrize_with_checks([make(n_candidates=2), make(n_candidates=2, objectives="error")])
 def test_it_is_a_classifier_as_scikit_learn_defines_it(estimator, check):
     check(estimator)
 
 
-@pytest.mark.filterwarnings("ignore:no network of .* is better than:UserWarning")
+@pytest.mark.filterwarnings("ignore:none of .* is better than:UserWarning")
 @pytest.mark.parametrize("objectives", ["error", ("error", "parameters")])
 def test_probabilities_are_calibrated_and_the_most_probable_class_is_predicted(objectives):
     half = np.arange(120) % 2 == 0
@@ -54,7 +54,7 @@ LABELS = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:no network of .* is better than:UserWarning")
+@pytest.mark.filterwarnings("ignore:none of .* is better than:UserWarning")
 @pytest.mark.parametrize("kind", LABELS)
 def test_labels_of_any_type_come_back(kind):
     y = LABELS[kind][Y]
@@ -66,7 +66,7 @@ def test_labels_of_any_type_come_back(kind):
     assert np.array_equal(same.predict_proba(X), model.predict_proba(X))
 
 
-@pytest.mark.filterwarnings("ignore:no network of .* is better than:UserWarning")
+@pytest.mark.filterwarnings("ignore:none of .* is better than:UserWarning")
 def test_booleans_and_categories_of_pandas_are_labels():
     yes = Y > 0
     assert make(max_seconds=0).fit(X, yes).predict(X).dtype == bool
@@ -102,7 +102,7 @@ def test_where_nothing_is_better_than_the_frequencies_they_are_predicted_with_a_
     assert model.predict_proba(x) == pytest.approx(np.tile([0.75, 0.25], (40, 1)), abs=0.02)
 
 
-@pytest.mark.filterwarnings("ignore:no network of .* is better than:UserWarning")
+@pytest.mark.filterwarnings("ignore:none of .* is better than:UserWarning")
 def test_a_weight_is_how_often_a_row_is_given():
     weight = np.arange(120) % 3 + 1
     expected = make().fit(X, Y, weight).predict_proba(X)

@@ -76,7 +76,7 @@ def test_scikit_learn_settings_clones_and_pipelines_work_as_ever(fitted):
     assert "NetGraphRegressor" in make_pipeline(StandardScaler(), fitted)._repr_html_()
 
 
-@pytest.mark.filterwarnings("ignore:no network of")
+@pytest.mark.filterwarnings("ignore:none of")
 def test_a_classifier_shows_its_log_loss():
     X = frame().to_numpy()
     model = NetGraphClassifier(objectives="error", **FAST).fit(X, X[:, 0] > 0)

@@ -146,6 +146,13 @@ def test_the_same_search_goes_on_with_its_study(folder):
     assert (folder / "a" / "pareto.csv").read_bytes() == before
 
 
+def test_a_fit_tells_once_that_nothing_is_better_than_the_mean(folder, capsys):
+    noise = np.random.default_rng(0).normal(size=(40, 2))
+    pd.DataFrame(noise, columns=["x", "y"]).to_csv(folder / "noise.csv", index=False)
+    fit_table(job(FitJob, folder, "noise", data=folder / "noise.csv", target="y", max_seconds=0.0))  # warnings fail
+    assert capsys.readouterr().out.startswith("The mean of 32 targets, ")
+
+
 @pytest.mark.parametrize(
     ("kind", "work", "message"),
     [(FitJob, fit_table, "holds a fit already"), (SearchJob, search_table, "holds something else than a search")],
