@@ -13,8 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from netgraph.errors import StoreError
+from netgraph.errors import OutOfRangeError, StoreError
 from netgraph.graph.architecture import Ints
+from netgraph.lines import counted
 from netgraph.reading import DamagedError
 from netgraph.tasks import Task
 from netgraph.zoo.manifest import ShardEntry, ShardSizes
@@ -90,8 +91,8 @@ class Shards:
             yield number, networks[shards == number] - self.first_network[number]
 
     def task(self, number: int) -> Task:
-        """Read a task; IndexError where there is none of that number."""
-        shard, row = self._task_places[range(self.n_tasks)[number]]
+        """Read a task; OutOfRangeError where there is none of that number."""
+        shard, row = self._task_places[number_of("task", number, range(self.n_tasks))]
         return self.open(shard).task(row)
 
     @cached_property
@@ -121,6 +122,18 @@ class Shards:
     def _read_sizes(self, number: int) -> ShardSizes:
         shard = self.open(number)
         return sum_up(shard.architecture(i) for i in range(len(shard)))
+
+
+def number_of(kind: str, i: int, numbers: Sequence[int]) -> int:
+    """Return the i-th of the numbers of networks or tasks.
+
+    Raises:
+        OutOfRangeError: When there are fewer.
+    """
+    try:
+        return numbers[i]
+    except IndexError:
+        raise OutOfRangeError(f"no {kind} {i} in a zoo of {counted(len(numbers), kind)}") from None
 
 
 def _parts(entry: ShardEntry) -> npt.NDArray[np.str_]:

@@ -24,7 +24,7 @@ from netgraph.zoo.open_shard import OpenShard
 from netgraph.zoo.overview import zoo_html, zoo_line
 from netgraph.zoo.recipe import ZooRecipe
 from netgraph.zoo.rows import table_rows
-from netgraph.zoo.shards import Shards
+from netgraph.zoo.shards import Shards, number_of
 from netgraph.zoo.task_list import Tasks
 
 if TYPE_CHECKING:
@@ -150,6 +150,11 @@ class Zoo(Dataset):
         """Number of shards."""
         return len(self._shards)
 
+    def __getitem__(self, idx: Any) -> Any:
+        if isinstance(idx, int | np.integer):
+            number_of("network", int(idx), self.indices())
+        return super().__getitem__(idx)
+
     def len(self) -> int:
         """Return the number of networks."""
         return self._shards.first_network[-1]
@@ -205,7 +210,8 @@ class Zoo(Dataset):
     def _numbers(self, indices: Iterable[int] | None) -> Ints:
         """Return the whole zoo's numbers of networks in rising order, [n]."""
         known = self.indices()
-        return np.sort(self._own_numbers() if indices is None else np.array([known[i] for i in indices], np.int64))
+        chosen = self._own_numbers() if indices is None else [number_of("network", i, known) for i in indices]
+        return np.sort(np.array(chosen, np.int64))
 
     def _own_numbers(self) -> Ints:
         """Return the whole zoo's number of each network, [n]."""
@@ -217,12 +223,13 @@ class Zoo(Dataset):
         Units stand in the order of the canonical network's, but neither scaled nor with their signs changed. After the
         end of its training a network keeps its last state.
         """
-        number, network = self._shards.find(self.indices()[i])
+        number, network = self._shards.find(number_of("network", i, self.indices()))
         return self.shard(number).trajectory(network)
 
     def trajectory_steps(self, i: int) -> tuple[int, ...]:
         """Return the steps after which the states of a network were kept; none where its recipe keeps no trajectory."""
-        return tuple(self.shard(self._shards.find(self.indices()[i])[0]).record["trajectory_steps"])
+        number, _ = self._shards.find(number_of("network", i, self.indices()))
+        return tuple(self.shard(number).record["trajectory_steps"])
 
     def shard(self, number: int, *, again: bool = False) -> OpenShard:
         """Open a shard.
@@ -237,7 +244,7 @@ class Zoo(Dataset):
         return self._shards.open(number, again=again)
 
     def task(self, number: int) -> Task:
-        """Read a task; IndexError where there is none of that number."""
+        """Read a task; OutOfRangeError where there is none of that number."""
         return self._shards.task(number)
 
     @property

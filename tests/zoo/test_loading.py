@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from netgraph import NetGraphError, Zoo, tokenize
+from netgraph.errors import OutOfRangeError
 from netgraph.tokens import TokenBatch
 from netgraph.zoo import describe_zoo, verify_zoo
 from netgraph.zoo.manifest import read_manifest, write_manifest
@@ -117,12 +118,12 @@ def test_numbers_out_of_range_are_index_errors(zoo):
     part = zoo[10:20]
     assert torch.equal(part.trajectory(-1), zoo.trajectory(19))
     assert zoo.task(-1).seed == zoo.task(10).seed
-    for read in (part.trajectory, part.trajectory_steps, part.__getitem__):
+    for read in (part.trajectory, part.trajectory_steps, part.__getitem__, lambda number: next(part.stream([number]))):
         for number in (10, -11):
-            with pytest.raises(IndexError):
+            with pytest.raises(OutOfRangeError, match=rf"^no network {number} in a zoo of 10 networks$"):
                 read(number)
     for number in (11, -12):
-        with pytest.raises(IndexError):
+        with pytest.raises(OutOfRangeError, match=rf"^no task {number} in a zoo of 11 tasks$"):
             zoo.task(number)
 
 
