@@ -50,6 +50,17 @@ def check_outputs(paths: Iterable[Path], sources: Iterable[str | Path] = (), *, 
                 folder.rmdir()
 
 
+def check_suffix(path: str | Path, suffix: str) -> Path:
+    """Return the path of a file whose name ends as its form asks.
+
+    Raises:
+        NetGraphError: When it ends in something else.
+    """
+    if Path(path).suffix.lower() != suffix:
+        raise NetGraphError(f"{path}: is written as {suffix}; give a name that ends so")
+    return Path(path)
+
+
 def check_empty(folder: Path, name: str) -> None:
     """Raise if there is anything in a folder.
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from netgraph.graph import records
 from netgraph.graph.arguments import Network, as_graphs
 from netgraph.graph.netgraph import NetGraph
+from netgraph.outputs import check_suffix
 
 
 def to_tensors(graphs: Iterable[Network]) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -30,6 +31,10 @@ def save_graphs(graphs: Iterable[Network], path: str | Path) -> None:
 
     Held are architectures or programs, states and sensitivities; no other attributes.
 
+    Raises:
+        NetGraphError: When the name ends in something else than ``.safetensors``.
+        StoreError: When the folder cannot be written to.
+
     Example:
         >>> import tempfile, netgraph
         >>> path = tempfile.mkdtemp() + "/graphs.safetensors"
@@ -37,7 +42,7 @@ def save_graphs(graphs: Iterable[Network], path: str | Path) -> None:
         >>> load_graphs(path)[0].architecture
         Input(3) > Linear(2)
     """
-    records.write_networks(as_graphs(graphs, "graphs to write"), path)
+    records.write_networks(as_graphs(graphs, "graphs to write"), check_suffix(path, ".safetensors"))
 
 
 def load_graphs(path: str | Path) -> list[NetGraph]:

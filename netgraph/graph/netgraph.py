@@ -21,6 +21,7 @@ from netgraph.graph.modules.wiring import structure
 from netgraph.graph.records import read_networks, write_networks
 from netgraph.graph.storage import HELD, Storage
 from netgraph.graph.writable import Edit
+from netgraph.outputs import check_suffix
 
 if TYPE_CHECKING:
     from networkx import MultiDiGraph
@@ -181,14 +182,14 @@ class NetGraph(Data):
             path: A file of safetensors; a record of the same name with ``.json`` stands beside it.
 
         Raises:
-            StoreError: When the folder cannot be written to.
+            NetGraphError: When the file does not end in ``.safetensors``, or the folder cannot be written to.
 
         Example:
             >>> netgraph.from_module(nn.Linear(2, 1)).save("network.safetensors")
             >>> netgraph.NetGraph.load("network.safetensors").architecture
             Input(2) > Linear(1)
         """
-        write_networks([check_graph(self, "save")], path)
+        write_networks([check_graph(self, "save")], check_suffix(path, ".safetensors"))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

@@ -136,3 +136,6 @@ def test_files_hold_one_network(tmp_path):
         NetGraph.load(tmp_path / "two.safetensors")
     with pytest.raises(NetGraphError, match="has no record"):
         NetGraph.load(tmp_path / "absent.safetensors")
+    for save in (graph.save, lambda path: save_graphs([graph], path)):
+        with pytest.raises(NetGraphError, match=r"network\.pt: is written as \.safetensors; give a name that ends so$"):
+            save(tmp_path / "network.pt")

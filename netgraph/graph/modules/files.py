@@ -17,13 +17,14 @@ from netgraph.errors import NetGraphError
 from netgraph.files import load_safetensors, make_folder, write_atomically
 from netgraph.graph.arguments import Network, as_graph
 from netgraph.graph.exchange import describe, to_networkx
-from netgraph.graph.io import load_graphs, save_graphs
+from netgraph.graph.io import load_graphs
 from netgraph.graph.modules.encoding import dtype_named
-from netgraph.graph.modules.onnx import to_onnx
+from netgraph.graph.modules.onnx import write_onnx
 from netgraph.graph.modules.source import to_source
 from netgraph.graph.modules.trace import first_line
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.read_module import from_module
+from netgraph.graph.records import write_networks
 from netgraph.graph.write_module import to_module
 from netgraph.inputs import check_source, example_shapes, names_module
 from netgraph.outputs import check_outputs, conversion_outputs, replacing, with_record
@@ -187,9 +188,9 @@ def to_graphml(graph: Network) -> str:
 
 
 _WRITERS: dict[str, Callable[[NetGraph, Path], Any]] = {
-    "graph": lambda graph, path: save_graphs([graph], path),
+    "graph": lambda graph, path: write_networks([graph], path),
     "module": _write_module,
-    "onnx": to_onnx,
+    "onnx": write_onnx,
     "source": lambda graph, path: write_atomically(path, to_source(graph).encode()),
     "graphml": lambda graph, path: write_atomically(path, to_graphml(graph).encode()),
     "json": lambda graph, path: write_atomically(path, json.dumps(to_json(graph)).encode()),

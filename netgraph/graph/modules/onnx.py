@@ -16,8 +16,10 @@ from netgraph.graph.arguments import Network, as_graph
 from netgraph.graph.modules.execute import NetworkModule
 from netgraph.graph.modules.export import Dimension, quiet, resized
 from netgraph.graph.modules.trace import first_line
+from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.read_module import example_of
 from netgraph.graph.write_module import to_module
+from netgraph.outputs import check_suffix
 
 Given = Mapping[str, Any]
 
@@ -34,14 +36,18 @@ def to_onnx(graph: Network, path: str | Path) -> None:
         path: The file.
 
     Raises:
-        NetGraphError: When the extra ``[onnx]`` is not installed.
+        NetGraphError: When the name ends in something else than ``.onnx``, or the extra ``[onnx]`` is not installed.
         UnsupportedLayerError: When ``torch.onnx`` cannot express the network.
 
     Example:
         >>> from netgraph import from_module
         >>> to_onnx(from_module(nn.Linear(3, 2)), "network.onnx")  # doctest: +SKIP
     """
-    graph = as_graph(graph, "to_onnx")
+    write_onnx(as_graph(graph, "to_onnx"), check_suffix(path, ".onnx"))
+
+
+def write_onnx(graph: NetGraph, path: Path) -> None:
+    """Write a network as an ONNX file of any name, see :func:`to_onnx`."""
     module, example = to_module(graph), example_of(graph)
     inputs = example if isinstance(example, tuple) else (example,)
     names = list(inspect.signature(module.forward).parameters) if graph.program is None else graph.program.inputs
@@ -62,8 +68,8 @@ def to_onnx(graph: Network, path: str | Path) -> None:
     else:
         exported = _export(module, given, [])
         shapes = ", ".join(f"{name} {list(x.shape)}" for name, x in given.items() if isinstance(x, Tensor))
-        warnings.warn(f"{path}: the batch axis cannot vary; the file holds for {shapes} only", stacklevel=2)
-    write_atomically(Path(path), bytes(exported.SerializeToString()))
+        warnings.warn(f"{path}: the batch axis cannot vary; the file holds for {shapes} only", stacklevel=3)
+    write_atomically(path, bytes(exported.SerializeToString()))
 
 
 def _choices(module: nn.Module, given: Given, recurrent: bool) -> Iterator[list[Dimension]]:

@@ -101,6 +101,8 @@ def test_what_onnx_cannot_express_is_an_error(tmp_path):
     graph = from_module(torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1)), torch.zeros(1, 1, 2, 2))
     with pytest.raises(NetGraphError, match=r"absent/x\.onnx"):
         to_onnx(graph, tmp_path / "absent" / "x.onnx")
+    with pytest.raises(NetGraphError, match=r"network\.txt: is written as \.onnx; give a name that ends so$"):
+        to_onnx(graph, tmp_path / "network.txt")
     assert example_of(graph).shape == (1, 1, 2, 2)
 
 
