@@ -52,7 +52,7 @@ def card_html(line: str, config: VAEConfig, card: Mapping[str, Any], coverage: C
     ]
     if coverage.types:
         words = coverage.words()
-        parts.append(settings_html({label: words[label] for label in words if label != "places"}, "Coverage"))
+        parts.append(settings_html({label: words[label] for label in words if label != "connections"}, "Coverage"))
     made = {key: card[key] for key in PROVENANCE if key in card}
     if made:
         parts.append(settings_html(made, "Provenance"))

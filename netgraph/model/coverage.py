@@ -108,12 +108,12 @@ class Coverage:
         """Return one line on the architectures that were seen."""
         words = self.words()
         numbers = (f"{words[label]} {label}" for label in COUNTED.values())
-        return "; ".join([*numbers, f"types {words['types']}", f"places {words['places']}"])
+        return "; ".join([*numbers, f"types {words['types']}", f"connections {words['connections']}"])
 
     def words(self) -> dict[str, str]:
         """Return all that was seen in words, by labels."""
         numbers = {label: _spans(getattr(self, name)) for name, label in COUNTED.items()}
-        return numbers | {"types": _names(self.types), "places": _names(self.places)}
+        return numbers | {"types": _names(self.types), "connections": _names(self.places)}
 
     def counts(self) -> str:
         """Return the numbers of inputs and outputs that were seen in words."""

@@ -245,4 +245,5 @@ def test_settings_that_no_model_decodes_are_refused_in_training():
 def test_a_coverage_is_described_in_one_line(full):
     assert full.coverage.describe().startswith("1 to 16 inputs; 1 outputs; 2 to 32 nodes in a hidden")
     assert "\n" not in full.coverage.describe()
+    assert Coverage(places=frozenset({"Add after Add"})).describe().endswith("; connections Add after Add")
     assert Coverage(inputs=frozenset({1, 2, 3, 7, 9, 10})).describe().startswith("1 to 3, 7, 9 to 10 inputs; none out")
