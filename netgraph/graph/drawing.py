@@ -128,21 +128,23 @@ def place(blocks: list[Block], feeds: Pairs, max_width: int, gap: int) -> Drawin
     return drawing
 
 
-def wrapped(drawing: Drawing, columns: int = 14) -> Drawing:
-    """Wrap a long picture into lines, every other one from right to left."""
-    heights = [y for _, y in drawing.values()]
-    line_height = max(heights) - min(heights) + 1.5
-    moved = {}
+def wrapped(drawing: Drawing, columns: int) -> Drawing:
+    """Wrap a picture of more columns into lines, every other one from right to left."""
+    lines: dict[int, Drawing] = defaultdict(dict)
     for node, (x, y) in drawing.items():
         line, column = divmod(int(x), columns)
         column = column if line % 2 == 0 else columns - 1 - column
-        moved[node] = np.array([float(column), y - line * line_height])
+        lines[line][node] = np.array([float(column), y])
+    moved = lines[0]
+    for line in range(1, len(lines)):
+        shift = np.array([0.0, min(y for _, y in moved.values()) - max(y for _, y in lines[line].values()) - 1.5])
+        moved = moved | {node: position + shift for node, position in lines[line].items()}
     return moved
 
 
-def place_layers(blocks: list[Block], feeds: Pairs) -> Drawing:
+def place_layers(blocks: list[Block], feeds: Pairs, columns: int = 14) -> Drawing:
     """Place layers by their numbers, a long picture in lines."""
-    drawing = wrapped(place(blocks, feeds, 1, 1))
+    drawing = wrapped(place(blocks, feeds, 1, 1), columns)
     return {i: drawing[block.start] for i, block in enumerate(blocks)}
 
 

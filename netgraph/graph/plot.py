@@ -31,6 +31,8 @@ Level = Literal["auto", "node", "layer"]
 _STRUCTURAL = "#b5b5b5"
 #: Most nodes that are drawn one by one unless the caller asks for it.
 MOST_NODES = 600
+#: Columns of layers in a line: their labels stay legible where a picture is as wide as a page.
+_COLUMNS = 7
 
 
 def draw(
@@ -47,8 +49,8 @@ def draw(
         graph: A graph, or a module that needs no example input.
         ax: Where to draw; new axes, as large as the labels need, when None.
         max_width: Most nodes of a layer that are shown; of a wider one the first.
-        level: ``node`` draws each node, ``layer`` each layer with its name, type and size; ``auto`` draws nodes up to
-            600 of them.
+        level: ``node`` draws each node, ``layer`` each layer with its name, type and size, seven columns a line, to and
+            fro; ``auto`` draws nodes up to 600 of them.
         inputs: Names of the inputs, written beside their nodes unless there are more than 16.
         outputs: Those of the outputs.
 
@@ -71,7 +73,7 @@ def draw(
     graph = as_graph(graph, "draw")
     blocks, feeds = blocks_of(graph.architecture)
     by_node = level == "node" or (level == "auto" and graph.num_nodes <= MOST_NODES)
-    drawing = place(blocks, feeds, max_width, 2) if by_node else place_layers(blocks, feeds)
+    drawing = place(blocks, feeds, max_width, 2) if by_node else place_layers(blocks, feeds, _COLUMNS)
     ax = _new_axes(drawing, by_node) if ax is None else ax
     colors, sizes = colors_of(blocks), _sizes(graph)
     if by_node:
@@ -116,7 +118,7 @@ def _new_axes(drawing: Drawing, by_node: bool) -> "Axes":
     if by_node:
         size = (max(8, 0.6 * spread[0]), 4 if spread[0] < 12 else max(4, 0.2 * spread[1]))
     else:
-        size = (max(6, 1.3 * spread[0]), max(3, 1.0 * spread[1] + 2))
+        size = (max(6, 1.4 * spread[0]), max(3, 0.8 * spread[1] + 2))
     axes: Axes = plt.subplots(figsize=size, layout="constrained")[1]
     return axes
 
@@ -172,11 +174,12 @@ def _sizes(graph: NetGraph) -> Any:
 
 def _write_names(blocks: list[Block], drawing: Drawing, by_node: bool, ax: "Axes") -> None:
     """Write each layer's name above its first node, or its name, type and size below it."""
+    behind = {"facecolor": ax.get_facecolor(), "alpha": 0.8, "linewidth": 0, "pad": 1}  # hides edges behind a label
     for i, block in enumerate(blocks):
         x, y = drawing[block.start if by_node else i]
         if not by_node:
             label = f"{block.short}\n{NAMES[block.code]} {block.size}"
-            ax.text(x, y - 0.18, label, fontsize=6, ha="center", va="top")
+            ax.text(x, y - 0.18, label, fontsize=8, ha="center", va="top", bbox=behind, zorder=1.5)
         elif any(other.code not in BY_CODE for other in blocks):
             ax.text(x, y + 0.3, block.short, fontsize=5.5, ha="center", va="bottom", rotation=30)
     if not by_node:

@@ -65,6 +65,8 @@ def test_labels_of_layers_do_not_lie_on_each_other(n):
     renderer = ax.figure.canvas.get_renderer()
     boxes = [text.get_window_extent(renderer) for text in ax.texts]
     assert len(boxes) == n + 1
+    assert ax.figure.get_figwidth() < 9  # a page's width, so that 8 points stay legible
+    assert {text.get_fontsize() for text in ax.texts} == {8}
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
     places = ax.transData.transform(nodes_of(ax).get_offsets())
     for box, (x, y) in zip(boxes, places, strict=True):
