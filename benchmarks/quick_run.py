@@ -8,6 +8,7 @@ import pandas as pd
 
 from benchmarks.report import Picture, table
 from netgraph import NetGraphError
+from netgraph.figures import MODEL, meaning_of
 from netgraph.presets import TARGETS
 from netgraph.run import KEYS
 
@@ -36,12 +37,13 @@ def report(runs: pd.DataFrame) -> list[str | Picture]:
     metrics = runs["metrics"].iloc[-1]
     figures = {key: metrics[key] for key in KEYS} | metrics["more"]
     rows = [
-        (name, f"{value:.4g}", f"≥ {TARGETS[name]:g}" if name in TARGETS else "") for name, value in figures.items()
+        (name, f"{value:.4g}", f"≥ {TARGETS[name]:g}" if name in TARGETS else "", meaning_of(name, MODEL))
+        for name, value in figures.items()
     ]
     means, deviations = metrics["diabetes_test_r2"], metrics["diabetes_test_r2_deviation"]
     r2 = [(name, f"{mean:.3f} ± {deviations[name]:.3f}") for name, mean in means.items()]
     return [
-        table(pd.DataFrame(rows, columns=["figure", "value", "target"])),
+        table(pd.DataFrame(rows, columns=["figure", "value", "target", "meaning"])),
         "Test R² on diabetes, mean over splits ± standard deviation:",
         table(pd.DataFrame(r2, columns=["method", "R²"])),
     ]

@@ -14,7 +14,7 @@ from functools import wraps
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from netgraph import __version__, commands, table_commands, zoo_commands
 from netgraph.errors import NetGraphError
@@ -52,7 +52,23 @@ _GROUPS = {
 _COMMON = ("ctx", "quiet", "verbose")
 
 
-class Command(TyperCommand):
+class _PlainFlags:
+    """Options without a value are shown without one."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters, --help among them."""
+        parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for parameter in parameters:
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = ""
+        return parameters
+
+
+class Group(_PlainFlags, TyperGroup):
+    """A group of commands."""
+
+
+class Command(_PlainFlags, TyperCommand):
     """A command whose help is its docstring, and whose options are given once, and not as an empty text."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -67,8 +83,6 @@ class Command(TyperCommand):
                 parameter.help = " ".join(texts[parameter.name].split())
             if parameter.param_type_name == "argument":
                 parameter.metavar = parameter.name.upper()
-            elif parameter.is_flag:
-                parameter.metavar = ""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments.
@@ -110,10 +124,10 @@ def main(arguments: list[str] | None = None) -> int:
 def build() -> Any:
     """Return the parser of the command line."""
     settings = {"token_normalize_func": lambda word: word.replace("_", "-"), "help_option_names": ["--help", "-h"]}
-    app = typer.Typer(context_settings=settings, epilog="Example: netgraph run --preset quick")
+    app = typer.Typer(cls=Group, context_settings=settings, epilog="Example: netgraph run --preset quick")
     groups = {"": app}
     for name, (text, example) in _GROUPS.items():
-        groups[name] = typer.Typer(help=text, epilog=f"Example: netgraph {example}")
+        groups[name] = typer.Typer(cls=Group, help=text, epilog=f"Example: netgraph {example}")
     for words, function in COMMANDS.items():
         group, _, name = words.rpartition(" ")
         groups[group].command(name, cls=Command)(_wrapped(words, function))

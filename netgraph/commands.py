@@ -158,14 +158,15 @@ def convert(
     Example:
         netgraph convert nets.py:network graph.safetensors --example 1,3,32,32
         netgraph convert graph.safetensors network.py
+        netgraph convert nets.py:network network.onnx --weights trained.pt
 
     Args:
-        source: A graph (FILE.safetensors, its record FILE.json beside it), or MODULE:NAME, a torch module or a
-            function that returns one.
-        out: File that takes the result; --to module writes FILE.safetensors and the class, FILE.py.
+        source: A graph (FILE.safetensors, its record FILE.json beside it), or FILE.py:NAME or MODULE:NAME, a torch
+            module, or a class or function without arguments that returns one.
+        out: File that takes the result; --to module writes the weights, FILE.safetensors, and the class, FILE.py.
         to: Kind of the result; as of the suffix of OUT when left out.
-        example: Shapes of the inputs of MODULE:NAME, "2,3,32,32"; "long:2,8" for integers; several joined by ";".
-        weights: A state_dict (FILE.safetensors) that is loaded into MODULE:NAME first.
+        example: Shapes of the inputs of the module, "2,3,32,32"; "long:2,8" for integers; several joined by ";".
+        weights: A state_dict (.safetensors, .pt or .pth) that is loaded into the module first.
         overwrite: Replace existing files, but never the files that are read.
     """
     read, (_, written) = check_source(source), conversion_outputs(out, to)

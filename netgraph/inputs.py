@@ -28,9 +28,11 @@ def check_checkpoint(path: str | Path | None) -> tuple[Path, ...]:
     """
     if path is None or path == SHIPPED:
         return ()
-    tensors, record = with_record(check_file(path))
-    if tensors.suffix != ".safetensors":
-        raise StoreError(f"{path}: not the file of a model, which ends in .safetensors")
+    tensors, record = with_record(Path(path))
+    if not tensors.exists():
+        raise StoreError(f'{path}: no such file; "{SHIPPED}" is the model that ships')
+    if check_file(tensors).suffix != ".safetensors" or not record.exists():
+        raise StoreError(f"{path}: not the file of a model, which ends in .safetensors and has its record beside it")
     content = read_json(record)
     if not isinstance(content, dict) or content.get("format") != CHECKPOINT:
         raise StoreError(f"{record}: not a {CHECKPOINT} record")
@@ -139,6 +141,8 @@ def check_source(source: str) -> tuple[Path, ...]:
     """
     if names_module(source):
         return check_module(source)
+    if source.endswith((".pt", ".pth")):
+        raise NetGraphError(f"{source}: weights need their class: netgraph convert FILE.py:NAME OUT --weights {source}")
     if not source.endswith(".safetensors"):
         raise NetGraphError(
             f"{source}: neither FILE.safetensors nor MODULE:NAME or FILE.py:NAME; other files are not read"

@@ -44,7 +44,7 @@ def table_fit(
         out: Folder that takes network.py, which torch and pandas run, its weights, report.html and metrics.json.
         max_seconds: Wall time of the search.
         n_candidates: Candidates of each source (random features, random, generated), at most.
-        objectives: Objectives to minimize, separated by commas; error, then any of parameters and latency. Of error
+        objectives: Objectives to minimize, separated by commas; error, then any of parameters and latency. With error
             alone, the network is an ensemble of the best, and large.
         task: The kind of problem; auto means classes where the target is text or true and false.
         checkpoint: Safetensors file of a trained model; the one that ships, "shipped", when left out.

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from netgraph import NetGraphError, NetVAE
 from netgraph.cli import COMMANDS, main
@@ -289,6 +290,10 @@ def test_modules_and_graphs_are_converted(tmp_path, monkeypatch):
     again = ["convert", "mine:network", "same.safetensors", "--example", "2,3,8,8", "--weights", "out/module.module"]
     assert main(again) == 0
     assert torch.equal(load_graphs("same.safetensors")[0].state, load_graphs("g.safetensors")[0].state)
+    torch.save(load_file("out/module.module"), "weights.pt")
+    from_torch = ["convert", "mine:network", "too.safetensors", "--example", "2,3,8,8", "--weights", "weights.pt"]
+    assert main(from_torch) == 0
+    assert torch.equal(load_graphs("too.safetensors")[0].state, load_graphs("g.safetensors")[0].state)
     assert main(["convert", "mine:perceptron", "p.safetensors"]) == 0
 
 
@@ -301,7 +306,8 @@ def imported(monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["mine:absent", "x.json"], "mine:absent: module 'mine' has no attribute 'absent'"),
+        (["mine:absent", "x.json"], "mine:absent: no 'absent'"),
+        (["mine:netwrok", "x.json"], "mine:netwrok: no 'netwrok'; did you mean 'network'?"),
         (["theirs:network", "x.json"], "No module named 'theirs'"),
         (["mine:number", "x.json"], "mine:number: int, not a torch.nn.Module"),
         (["mine:network", "x.json"], "give example_input"),
@@ -310,7 +316,10 @@ def imported(monkeypatch) -> None:
         (["mine:network", "x.json", "--example", "long:2000000000000000,3"], "--example 'long:2000000000000000,3': "),
         (["mine:network", "x.json", "--example", f"{10**30},3"], f"--example '{10**30},3': "),
         (["mine:network", "x.json", "--example", "2,3,8,8", "--weights", "absent"], "absent: no such file"),
-        (["mine.pt", "x.json"], "mine.pt: neither FILE.safetensors nor MODULE:NAME"),
+        (
+            ["mine.pt", "x.json"],
+            "mine.pt: weights need their class: netgraph convert",
+        ),
         (["mine.safetensors", "x.json"], "mine.safetensors: no such file"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -204,13 +204,15 @@ def evaluate_model(vae: NetVAE, zoo: Zoo, n_samples: int, n_start_tasks: int, se
         seed: Of all that is drawn.
 
     Raises:
-        NetGraphError: When the zoo has no held-out networks, or the model covers none of them.
+        NetGraphError: When the zoo has no held-out networks, or the model covers fewer than two of them.
     """
     true, every = (list(zoo.stream(zoo.split(name))) for name in ("test", "train"))
     known = [graph for graph in every if graph.program is None]
     if not true:
         raise NetGraphError(f"{zoo.folder}: no held-out networks; a recipe with n_test_tasks has some")
     covered = [graph for graph in true if vae.coverage.covers(graph.architecture)]
+    if len(covered) == 1:
+        raise NetGraphError(f"{zoo.folder}: 1 covered held-out network; figures of samples take at least 2")
     n_outside, true = len(true) - len(covered), covered or true[:1]  # the error of one that is not covered tells why
     z = vae.encode(true)
     rebuilt = vae.decode(z)

@@ -6,7 +6,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from netgraph.inputs import checkpoint_path
+from netgraph.inputs import check_checkpoint, checkpoint_path
 from netgraph.model.card import card_html, model_line
 from netgraph.model.checkpoint import load_checkpoint, save_checkpoint
 from netgraph.model.config import VAEConfig
@@ -74,6 +74,7 @@ class StoredModel(nn.Module):
         Raises:
             StoreError: When there is none, it is damaged, or it is of another version.
         """
+        check_checkpoint(path)
         vae, card, coverage = load_checkpoint(checkpoint_path(path), cls.from_config)
         vae.card, vae.decoder.architecture.coverage = card, coverage
         return vae.eval()

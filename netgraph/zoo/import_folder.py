@@ -1,25 +1,19 @@
 """The command ``netgraph zoo import``: a zoo of a folder of state_dicts."""
 
-import pickle
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from netgraph.errors import NetGraphError, StoreError, UnsupportedLayerError
-from netgraph.files import load_safetensors
-from netgraph.graph.modules.files import load_module, parse_example
+from netgraph.errors import UnsupportedLayerError
+from netgraph.graph.modules.given import load_module, parse_example, read_state_dict
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.read_module import from_module
 from netgraph.progress import Progress
-from netgraph.reading import FAILURES, building, one_line, opening
+from netgraph.reading import building
 from netgraph.zoo.import_job import SPLIT, ImportJob
 from netgraph.zoo.zoo import Zoo
-
-#: Keys under which a checkpoint of a training holds its state_dict.
-_NESTED = ("state_dict", "model_state_dict")
 
 
 def import_zoo(job: ImportJob) -> Zoo:
@@ -62,25 +56,3 @@ def _network(path: Path, module: nn.Module, example: Any) -> NetGraph:
             if example is not None:
                 raise
             raise UnsupportedLayerError(f"{error}; --example has the shapes of its inputs") from error
-
-
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Read a state_dict, or that of a checkpoint, from safetensors, or from a file of torch that holds no code.
-
-    Raises:
-        NetGraphError: When the file holds code or anything else; it names the file.
-    """
-    if path.suffix == ".safetensors":
-        return load_safetensors(path)
-    try:
-        with opening(path):
-            held = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise NetGraphError(f"{path}: holds more than tensors, which would run as code; save its state_dict") from None
-    except (EOFError, *FAILURES) as error:
-        raise StoreError(f"{path}: not a file of torch: {one_line(error)}") from None
-    for key in _NESTED:
-        held = held[key] if isinstance(held, Mapping) and isinstance(held.get(key), Mapping) else held
-    if not isinstance(held, Mapping) or not held or not all(isinstance(value, Tensor) for value in held.values()):
-        raise NetGraphError(f"{path}: holds no state_dict, nor a checkpoint with one ({', '.join(_NESTED)})")
-    return dict(held)

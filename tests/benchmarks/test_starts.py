@@ -71,7 +71,7 @@ def test_weights_are_shrunk_and_perturbed(zoo):
     assert all(0 < graph.state.abs().max() <= 0.1 for graph in perturbed)
 
 
-def test_sampled_networks_are_told_the_number_of_inputs_alone(zoo):
+def test_sampled_networks_are_told_the_numbers_of_inputs_and_outputs_alone(zoo):
     model = RandomModel()
     (graph,) = Sampled("sampled", model).networks(held_out(zoo), 1, 2)
     assert graph.architecture.n_inputs == 3

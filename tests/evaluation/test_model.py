@@ -48,6 +48,14 @@ def test_a_zoo_without_held_out_networks_is_refused(tmp_path):
         evaluate_model(untrained(), zoo, 2, 1)
 
 
+def test_one_held_out_network_is_too_few(tmp_path):
+    networks = [torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1)) for _ in range(3)]
+    rows = torch.randn(20, 2), torch.randn(20)
+    zoo = Zoo.from_networks(networks, rows, tmp_path / "zoo", split=["train", "train", "test"])
+    with pytest.raises(NetGraphError, match=r"zoo: 1 covered held-out network; figures of samples take at least 2$"):
+        evaluate_model(untrained(), zoo, 2, 1)
+
+
 def test_a_network_that_the_model_cannot_hold_is_named(tmp_path):
     recipe = ZooRecipe.load("tiny").changed(
         n_tasks=2, n_test_tasks=1, tasks={"n_features": (2, 4)}, architectures={"widths": (200, 210)}

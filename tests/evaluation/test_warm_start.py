@@ -40,7 +40,8 @@ class RandomModel:
     def __init__(self):
         self.asked = []
 
-    def sample(self, n, *, X=None, y=None, architecture=None, n_inputs=None, steps=None, seed=None):
+    def sample(self, n, *, X=None, y=None, architecture=None, n_inputs=None, n_outputs=1, steps=None, seed=None):
+        assert n_outputs == 1
         self.asked.append((n, X, y, architecture, steps, seed))
         generator = Generator().manual_seed(seed)
         size = n_inputs if X is None else X.shape[1]

@@ -3,30 +3,22 @@
 import json
 import sys
 from collections.abc import Callable
-from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
-from operator import attrgetter
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
 from netgraph.errors import NetGraphError
-from netgraph.files import load_safetensors, make_folder, write_atomically
+from netgraph.files import make_folder, write_atomically
 from netgraph.graph.arguments import Network, as_graph
 from netgraph.graph.exchange import describe, to_networkx
 from netgraph.graph.io import load_graphs
-from netgraph.graph.modules.encoding import dtype_named
+from netgraph.graph.modules.given import load_module, parse_example, read_state_dict
 from netgraph.graph.modules.onnx import write_onnx
 from netgraph.graph.modules.source import to_source
-from netgraph.graph.modules.trace import first_line
 from netgraph.graph.netgraph import NetGraph
 from netgraph.graph.read_module import from_module
 from netgraph.graph.records import write_networks
 from netgraph.graph.write_module import to_module
-from netgraph.inputs import check_source, example_shapes, names_module
+from netgraph.inputs import check_source, names_module
 from netgraph.outputs import check_outputs, conversion_outputs, replacing, with_record
 from netgraph.reading import building
 
@@ -42,11 +34,11 @@ def convert_file(
     """Read a graph or a module and write it in another form; no file is unpickled.
 
     Args:
-        source: A file of a graph, or MODULE:NAME.
+        source: A file of a graph, or FILE.py:NAME or MODULE:NAME.
         out: The file to write.
         to: graph, module, onnx, source, graphml or json; by the suffix of ``out`` when None.
-        example: Shapes of the inputs of MODULE:NAME.
-        weights: A state_dict for MODULE:NAME.
+        example: Shapes of the inputs of the module.
+        weights: A state_dict for the module, see :func:`~netgraph.graph.modules.given.read_state_dict`.
         overwrite: Whether files that exist may be replaced, though never one that was read.
 
     Returns:
@@ -64,12 +56,15 @@ def convert_file(
     make_folder(path.parent)
     with replacing(written):
         _WRITERS[form](graph, path)
-    return f"{graph.num_nodes} nodes, {graph.state.numel()} numbers in {out}"
+    files = " and ".join(map(str, written))
+    if form == "source":
+        return f"the class of a network of {graph.num_nodes} nodes in {files}; --to module writes its weights too"
+    return f"{graph.num_nodes} nodes, {graph.state.numel()} numbers in {files}"
 
 
 def _from_file(source: str, example: str | None, weights: str | None) -> tuple[NetGraph, tuple[Path, ...]]:
     if example is not None or weights is not None:
-        raise NetGraphError(f"{source}: --example and --weights go with MODULE:NAME only")
+        raise NetGraphError(f"{source}: --example and --weights go with FILE.py:NAME or MODULE:NAME only")
     graphs = load_graphs(source)
     if len(graphs) != 1:
         raise NetGraphError(
@@ -81,73 +76,13 @@ def _from_file(source: str, example: str | None, weights: str | None) -> tuple[N
 def _from_python(source: str, example: str | None, weights: str | None) -> tuple[NetGraph, tuple[Path, ...]]:
     module = load_module(source)
     if weights is not None:
-        state = load_safetensors(Path(weights))
+        state = read_state_dict(Path(weights))
         with building(weights, "does not fit"):
             module.load_state_dict(state)
     graph = from_module(module, None if example is None else parse_example(example))
     names = {source.partition(":")[0], *(type(part).__module__ for part in module.modules())}
     files = [getattr(sys.modules.get(name), "__file__", None) for name in sorted(names)]
     return graph, tuple(Path(file) for file in (*files, weights) if file)
-
-
-def load_module(source: str) -> nn.Module:
-    """Import MODULE:NAME or FILE.py:NAME, a module, or a class or function without arguments that returns one.
-
-    Raises:
-        NetGraphError: When there is no such file or name, its code fails, or it is no module.
-
-    Example:
-        >>> load_module("torch.nn:Identity")
-        Identity()
-    """
-    name, _, path = source.rpartition(":")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        value = attrgetter(path)(_import_file(Path(name)) if name.endswith(".py") else import_module(name))
-        module = value() if callable(value) and not isinstance(value, nn.Module) else value
-    except (ImportError, AttributeError, TypeError, OSError) as error:
-        raise NetGraphError(f"{source}: {first_line(error)}") from error
-    except Exception as error:  # whatever the caller's own code raises
-        raise NetGraphError(f"{source}: {type(error).__name__}: {first_line(error)}") from error
-    if not isinstance(module, nn.Module):
-        given = type(module).__name__
-        raise NetGraphError(f"{source}: {given}, not a torch.nn.Module, nor a class or function that returns one")
-    return module
-
-
-def _import_file(path: Path) -> ModuleType:
-    """Run a file of Python as a module, which may import its siblings."""
-    name = f"netgraph_file_{path.stem}"
-    spec = spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
-    sys.path.insert(0, str(path.parent))
-    module = sys.modules[name] = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def parse_example(text: str) -> Tensor | tuple[Tensor, ...]:
-    """Build inputs from their shapes: "2,3,32,32", "long:2,8", several joined by ";".
-
-    Raises:
-        NetGraphError: When the text is not a list of shapes.
-
-    Example:
-        >>> [tuple(tensor.shape) for tensor in parse_example("2,3;long:4")]
-        [(2, 3), (4,)]
-    """
-    generator = torch.Generator().manual_seed(0)
-    inputs = []
-    for kind, shape in example_shapes(text):
-        try:
-            dtype = dtype_named(kind)
-            numbers = torch.randn(shape, generator=generator) if dtype.is_floating_point else torch.zeros(shape)
-            inputs.append(numbers.to(dtype))
-        except (RuntimeError, TypeError, NetGraphError) as error:  # of no such type, or larger than memory
-            raise NetGraphError(f"--example {text!r}: {first_line(error)}") from None
-    return inputs[0] if len(inputs) == 1 else tuple(inputs)
 
 
 def _write_module(graph: NetGraph, path: Path) -> None:
