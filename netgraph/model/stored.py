@@ -14,6 +14,7 @@ from netgraph.model.coverage import Coverage
 from netgraph.model.decoder import Decoder
 from netgraph.model.encoder import Encoder
 from netgraph.model.prior import Prior
+from netgraph.outputs import check_suffix
 
 
 class StoredModel(nn.Module):
@@ -61,8 +62,12 @@ class StoredModel(nn.Module):
         return self.encoder.condition.null.device
 
     def save(self, path: str | Path) -> None:
-        """Write ``path`` (safetensors) and, last, its record, of the same name with ``.json``."""
-        save_checkpoint(Path(path), self.config, self.card, self.coverage, self.state_dict())
+        """Write ``path`` (.safetensors) and, last, its record, of the same name with ``.json``.
+
+        Raises:
+            NetGraphError: When the name ends in something else.
+        """
+        save_checkpoint(check_suffix(path, ".safetensors"), self.config, self.card, self.coverage, self.state_dict())
 
     @classmethod
     def from_pretrained(cls, path: str | Path | None = None) -> Self:

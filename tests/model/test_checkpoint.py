@@ -83,6 +83,11 @@ def test_damaged_checkpoints_and_others_are_refused(tmp_path):
         NetVAE.from_pretrained(tmp_path / "absent.safetensors")
 
 
+def test_a_model_is_written_as_safetensors(tmp_path):
+    with pytest.raises(NetGraphError, match=r"vae\.pt: is written as \.safetensors; give a name that ends so$"):
+        untrained().save(tmp_path / "vae.pt")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
