@@ -1,6 +1,8 @@
 """Test of a model on a real data set: networks that it generates beside random ones and a ridge regression."""
 
+import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.linear_model import RidgeCV
@@ -61,10 +63,13 @@ def try_real(
     for number in range(seed, seed + n_splits):
         parts = split(len(real.x), number, test_share=0.25)
         rows, test = (real.x[parts.train], real.y[parts.train]), (real.x[parts.test], real.y[parts.test])
-        models = {
-            method: NetGraphRegressor(max_seconds=max_seconds, candidates=[source], random_state=number).fit(*rows)
-            for method, source in sources.items()
-        }
+        options: dict[str, Any] = {"objectives": "error", "max_seconds": max_seconds, "random_state": number}
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "none of", UserWarning)  # how good a linear fit is, is a result here
+            models = {
+                method: NetGraphRegressor(candidates=[source], **options).fit(*rows)
+                for method, source in sources.items()
+            }
         ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 3, 13))).fit(*rows)
         every = {**models, "ridge regression": ridge}
         scores.append({method: float(model.score(*test)) for method, model in every.items()})
