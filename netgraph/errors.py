@@ -36,6 +36,10 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> NetGraphError:
     return NetGraphError(f"unknown {kind} {name!r}; {hint}known: {', '.join(names)}")
 
 
+class SimplerWarning(UserWarning):
+    """A mean or a linear fit is as good as the networks of a search, and is predicted."""
+
+
 class OutOfRangeError(NetGraphError, IndexError):
     """A number of a network or a task is beyond the last one; iteration ends with it."""
 

@@ -103,6 +103,8 @@ LOSSES = {
     },
     "prior": {"architecture_flow": "flow-matching error of the velocity of architecture codes, squared"},
 }
+#: Percent of rows that intervals are to hold.
+LEVELS = (50, 80, 95)
 #: Figures of a network for a table.
 TABLE = {
     "test_r2": Metric("share of the target's variance explained; 1: exact, 0: as the mean", "R² on held-out rows"),
@@ -120,10 +122,7 @@ TABLE = {
     "chosen_error": Metric("error of the chosen network by cross-validation; target's variances, or log loss"),
     "chosen_parameters": Metric("weights and biases of the chosen network"),
     "chosen_latency": Metric("time of the chosen network for one row; microseconds"),
-    **{
-        f"coverage_{level}": Metric(f"share of rows in the interval that is to hold {level} %")
-        for level in (50, 80, 95)
-    },
+    **{f"coverage_{level}": Metric(f"share of rows in the interval that is to hold {level} %") for level in LEVELS},
 }
 
 

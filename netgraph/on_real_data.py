@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Generator, Tensor
 
+from netgraph.errors import SimplerWarning
 from netgraph.graph.netgraph import NetGraph
 from netgraph.model import NetVAE
 from netgraph.search import Generated, NetGraphRegressor
@@ -64,8 +65,7 @@ def try_real(
         parts = split(len(real.x), number, test_share=0.25)
         rows, test = (real.x[parts.train], real.y[parts.train]), (real.x[parts.test], real.y[parts.test])
         options: dict[str, Any] = {"objectives": "error", "max_seconds": max_seconds, "random_state": number}
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "none of", UserWarning)  # how good a linear fit is, is a result here
+        with warnings.catch_warnings(action="ignore", category=SimplerWarning):  # how good a linear fit is, is a result
             models = {
                 method: NetGraphRegressor(candidates=[source], **options).fit(*rows)
                 for method, source in sources.items()

@@ -173,18 +173,18 @@ def _leave(
     preset = str(vae.card.get("preset"))
     targets = PRESETS.get(preset, PRESETS["quick"]).targets
     ModelReport(
-        f"{' '.join(command[:2])}: {folder}",
-        evaluated,
-        figures,
-        targets,
-        curves,
-        loss_curves(folder / "tensorboard", "held_out"),
-        {method: (score, real.spread[method]) for method, score in real.scores.items()} if real else {},
-        f"The samples are in {samples_path(folder)}, all figures in {folder / 'metrics.json'}.",
-        commands,
-        shlex.join(command),
-        provenance(),
-        "" if targets else f"The model is of the preset {preset}, a smoke test: its figures mean nothing.",
+        title=f"{' '.join(command[:2])}: {folder}",
+        evaluated=evaluated,
+        figures=figures,
+        targets=targets,
+        curves=curves,
+        held_out=loss_curves(folder / "tensorboard", "held_out"),
+        real={method: (score, real.spread[method]) for method, score in real.scores.items()} if real else {},
+        files=f"The samples are in {samples_path(folder)}, all figures in {folder / 'metrics.json'}.",
+        commands=commands,
+        command=shlex.join(command),
+        details=provenance(),
+        note="" if targets else f"The model is of the preset {preset}, a smoke test: its figures mean nothing.",
     ).write(folder / "report.html")
     listed: dict[str, Any] = {key: figures[key] for key in KEYS if key in figures}
     listed.setdefault("shape_quality", None)  # not measured: too few networks for a two-sample test

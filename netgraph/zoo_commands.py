@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from netgraph.errors import NetGraphError
-from netgraph.inputs import check_file, check_module, example_shapes, recipe_names, recipe_path, state_dict_files
+from netgraph.inputs import recipe_names, recipe_path
 from netgraph.job import check_seed
 from netgraph.machine import check_device
 from netgraph.options import Device, OptionalCount, listed
@@ -78,12 +78,6 @@ def zoo_import(
         example: Shapes of the inputs of networks that are not feed-forward, "1,3,32,32".
         seed: Of the split into train, val and test.
     """
-    state_dict_files(folder)
-    check_module(module)
-    for file in filter(None, (task, table)):
-        check_file(file)
-    if example is not None:
-        example_shapes(example)
     check_given(out)
     check_seed(seed)
     from netgraph.zoo.import_job import ImportJob

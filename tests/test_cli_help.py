@@ -83,7 +83,7 @@ WRONG = {
     "fit y --target text.csv": "y: no such file, but the target text.csv is one; give FILE --target COLUMN",
     "predict full absent.csv": "holds no network.py",
 }
-if torch.version.cuda is None:
+if torch.__version__.endswith("+cpu"):
     WRONG["sample --device cuda"] = "device 'cuda': this torch is built for the CPU alone"
 
 

@@ -15,7 +15,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from netgraph.errors import NetGraphError
+from netgraph.errors import NetGraphError, SimplerWarning
 from netgraph.graph.write_module import to_module
 from netgraph.inputs import check_objectives
 from netgraph.lines import counted
@@ -152,7 +152,7 @@ class NetGraphEstimator(BaseEstimator):
             margin = f"one standard error{' or a fiftieth of the error of the mean' if small else ''}"
             noun = name.partition(" of ")[0]
             predicted = f"{noun} {'are' if noun == 'the frequencies' else 'is'} predicted"
-            warnings.warn(f"{found} by more than {margin}; {predicted}", UserWarning, stacklevel=4)
+            warnings.warn(f"{found} by more than {margin}; {predicted}", SimplerWarning, stacklevel=4)
         return chosen
 
     def _describe(self, data: TabularData, chosen: Candidate) -> None:

@@ -12,12 +12,11 @@ from sklearn.metrics import accuracy_score, mean_absolute_error, r2_score, root_
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from netgraph.figures import LEVELS
 from netgraph.tasks.table import Floats
 
 #: Penalties of the ridge regression, of which leave-one-out errors choose; on standardized columns.
 _ALPHAS = np.logspace(-3, 4, 15)
-#: Percent of rows that intervals are to hold, those of :data:`netgraph.figures.TABLE`.
-LEVELS = (50, 80, 95)
 
 
 def prediction_figures(y: npt.NDArray[Any], prediction: Floats, classes: npt.NDArray[Any] | None) -> dict[str, float]:

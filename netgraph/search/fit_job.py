@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import dataclass
 
+from netgraph.errors import SimplerWarning
 from netgraph.evaluation.table_report import draw_front, front_section, history_section
 from netgraph.outputs import fit_outputs, replacing
 from netgraph.search.classifier import NetGraphClassifier
@@ -50,8 +51,7 @@ def fit_table(job: FitJob) -> dict[str, float]:
         device=job.device,
         verbose=True,
     )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "none of .* is better than")  # the reason says it too
+    with warnings.catch_warnings(action="ignore", category=SimplerWarning):  # the reason says it too
         estimator.fit(table.X.iloc[parts.train], table.y[parts.train])
     print(estimator.reason_)
     deviation = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netgraph.errors import NetGraphError
-from netgraph.inputs import state_dict_files
+from netgraph.inputs import check_module, example_shapes, state_dict_files
 from netgraph.tasks.cells import parse_numbers, read_text
 from netgraph.tasks.table import read_frame, read_table
 
@@ -69,11 +69,15 @@ class ImportJob:
         return _data(self.task, self.target)
 
     def check(self) -> None:
-        """Read the tables.
+        """Check the arguments, and read the tables.
 
         Raises:
-            NetGraphError: When one does not fit; it names the file and the column.
+            NetGraphError: When a file is missing or does not fit; it names the file, and the column of a table.
         """
+        _ = self.files
+        check_module(self.module)
+        if self.example is not None:
+            example_shapes(self.example)
         _ = self.columns, self.data
 
 

@@ -5,8 +5,8 @@ import pytest
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.metrics import log_loss, r2_score
 
-from netgraph.figures import TABLE
-from netgraph.search.baselines import LEVELS, baseline_figures, interval_figures, prediction_figures
+from netgraph.figures import LEVELS, TABLE
+from netgraph.search.baselines import baseline_figures, interval_figures, prediction_figures
 
 
 def test_figures_of_numbers_and_of_classes():
